@@ -1,0 +1,183 @@
+"""The bases: named vectors of features of tokens and concurrency.
+
+Every feature is a function of the tokens times a power of the concurrency. Predicting at one
+concurrency folds those powers into the coefficients, and one `TokenTerms` serves every placement.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from costmodel.arrays import FloatArray
+from costmodel.formulas import context_square_sum, context_sum
+
+_TOKEN_TERMS: Mapping[str, Callable[[FloatArray, FloatArray], FloatArray]] = MappingProxyType(
+    {
+        "1": lambda tin, tout: np.ones(np.broadcast_shapes(tin.shape, tout.shape)),
+        "tin": lambda tin, _: tin,
+        "tin^2": lambda tin, _: tin * tin,
+        "tout": lambda _, tout: tout,
+        "tin*tout": lambda tin, tout: tin * tout,
+        "S1": context_sum,
+        "S2": context_square_sum,
+    }
+)
+
+
+class TokenTerms:
+    """The functions of the tokens that features are made of, each computed once.
+
+    Parameters
+    ----------
+    input_tokens, output_tokens : ndarray of float64, shape (n,)
+        Tokens of each request. Input tokens may be nan where no basis in use needs them.
+    """
+
+    def __init__(self, input_tokens: FloatArray, output_tokens: FloatArray) -> None:
+        self.input_tokens = input_tokens
+        self.output_tokens = output_tokens
+        self._computed: dict[str, FloatArray] = {}
+
+    def __getitem__(self, term: str) -> FloatArray:
+        """Return one function of the tokens, shape (n,), such as ``"S1"``."""
+        if term not in self._computed:
+            self._computed[term] = _TOKEN_TERMS[term](self.input_tokens, self.output_tokens)
+        return self._computed[term]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """A named vector of features.
+
+    Attributes
+    ----------
+    name : str
+        As artefacts name it.
+    terms : tuple of str
+        One name for each feature, in the order of the coefficients.
+    factors : tuple of (str, float)
+        For each feature, its function of the tokens and its power of the concurrency.
+    needs_input : bool
+        Whether any feature depends on the input tokens.
+    """
+
+    name: str
+    terms: tuple[str, ...]
+    factors: tuple[tuple[str, float], ...]
+    needs_input: bool
+
+    def features(
+        self,
+        input_tokens: npt.ArrayLike,
+        output_tokens: npt.ArrayLike,
+        concurrency: npt.ArrayLike,
+    ) -> FloatArray:
+        """Return the features of each request, for fitting.
+
+        Parameters
+        ----------
+        input_tokens, output_tokens : array_like, shape (n,)
+            Tokens; input tokens may be nan where `needs_input` is false.
+        concurrency : array_like, scalar or shape (n,)
+            Requests that share the device, at least 1.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, p)
+            One column for each of `terms`.
+        """
+        batch = np.asarray(concurrency, dtype=np.float64)
+        tokens = TokenTerms(
+            np.atleast_1d(np.asarray(input_tokens, dtype=np.float64)),
+            np.atleast_1d(np.asarray(output_tokens, dtype=np.float64)),
+        )
+        columns = [tokens[term] * batch**power for term, power in self.factors]
+        return np.stack(np.broadcast_arrays(*columns), axis=-1)
+
+    def evaluate(
+        self, coefficients: Sequence[float], tokens: TokenTerms, concurrency: float | FloatArray
+    ) -> FloatArray:
+        """Return ``features @ coefficients`` without building the features.
+
+        Parameters
+        ----------
+        coefficients : sequence of float, length p
+            One for each of `terms`.
+        tokens : TokenTerms
+            Of n requests.
+        concurrency : float or ndarray of float64, shape (n,)
+            Requests that share the device, at least 1.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            In the unit that the coefficients were fitted in.
+        """
+        shape = tokens.output_tokens.shape
+        if not isinstance(concurrency, float):
+            shape = np.broadcast_shapes(shape, np.shape(concurrency))
+        total = np.zeros(shape)
+        for term, weight in self._folded(coefficients, concurrency).items():
+            total += weight * tokens[term]
+        return total
+
+    def _folded(
+        self, coefficients: Sequence[float], concurrency: float | FloatArray
+    ) -> dict[str, float | FloatArray]:
+        weights: dict[str, float | FloatArray] = {}
+        for coefficient, (term, power) in zip(coefficients, self.factors, strict=True):
+            if coefficient:
+                weights[term] = weights.get(term, 0.0) + coefficient * concurrency**power
+        return weights
+
+
+def _basis(name: str, *factors: tuple[str, str, float]) -> Basis:
+    return Basis(
+        name=name,
+        terms=tuple(term for term, _, _ in factors),
+        factors=tuple((token_term, power) for _, token_term, power in factors),
+        needs_input=any(token_term not in ("1", "tout") for _, token_term, _ in factors),
+    )
+
+
+BASES: Mapping[str, Basis] = MappingProxyType(
+    {
+        basis.name: basis
+        for basis in (
+            # The form of arXiv 2407.04014: the control of every report, never a cost model.
+            _basis(
+                "bilinear",
+                ("tin", "tin", 0.0),
+                ("tout", "tout", 0.0),
+                ("tin*tout", "tin*tout", 0.0),
+            ),
+            _basis(
+                "kv_off",
+                ("1", "1", 0.0),
+                ("tout", "tout", 0.0),
+                ("S1", "S1", 0.0),
+                ("S2", "S2", 0.0),
+            ),
+            _basis(
+                "kv_on",
+                ("1/B", "1", -1.0),
+                ("tin", "tin", 0.0),
+                ("tin^2", "tin^2", 0.0),
+                ("tout", "tout", 0.0),
+                ("tout/B", "tout", -1.0),
+                ("tout/sqrt(B)", "tout", -0.5),
+                ("S1", "S1", 0.0),
+            ),
+            _basis(
+                "kv_on_decode",
+                ("tout", "tout", 0.0),
+                ("tout/B", "tout", -1.0),
+                ("tout/sqrt(B)", "tout", -0.5),
+            ),
+        )
+    }
+)
+CONTROL_BASIS = "bilinear"

@@ -1,0 +1,168 @@
+"""All artefacts of a folder, loaded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Self
+
+from costmodel.artefact import CARD_SUFFIX, JOBLIB_SUFFIX, load
+from costmodel.cost_matrix import CostMatrix, predict
+from costmodel.cost_model import CostModel
+from costmodel.errors import (
+    CostModelError,
+    MissingFileError,
+    SimulatedArtefactError,
+    UnknownCostModelError,
+)
+from costmodel.names import STEM_SEPARATOR
+from costmodel.workload import Workload
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An artefact that was not loaded.
+
+    Attributes
+    ----------
+    path : str
+        Name of the file in its folder.
+    reason : str
+        One sentence.
+    kind : str
+        The ``kind`` of its error, see `costmodel.errors`; ``unreadable`` where the file system
+        refused, ``missing_folder`` where the folder itself is not there.
+    """
+
+    path: str
+    reason: str
+    kind: str
+
+
+class Catalogue:
+    """Cost models by (LLM, device).
+
+    Parameters
+    ----------
+    cost_models : mapping of (str, str) to CostModel
+        By LLM and device.
+    refused : tuple of Refusal
+        What was not loaded.
+    """
+
+    def __init__(
+        self,
+        cost_models: Mapping[tuple[str, str], CostModel],
+        refused: tuple[Refusal, ...] = (),
+    ) -> None:
+        self._cost_models = dict(cost_models)
+        self.refused = refused
+
+    @property
+    def cost_models(self) -> Mapping[tuple[str, str], CostModel]:
+        """Cost models by (LLM, device), in the order of their files' names; read-only."""
+        return MappingProxyType(self._cost_models)
+
+    @classmethod
+    def load(cls, folder: Path, *, allow_simulated: bool = False) -> Self:
+        """Load every artefact of a folder; those that are refused leave the others untouched.
+
+        Parameters
+        ----------
+        folder : Path
+            With joblib files and their cards.
+        allow_simulated : bool
+            Whether artefacts that were not measured are admitted.
+
+        Returns
+        -------
+        Catalogue
+            Never raises for what is in the folder, nor for a folder that is not there: the reasons
+            are in ``refused``.
+        """
+        if not folder.is_dir():
+            reason = f"Expected a folder of artefacts, got no folder {folder.name}."
+            return cls({}, (Refusal(folder.name, reason, "missing_folder"),))
+        cost_models: dict[tuple[str, str], CostModel] = {}
+        refused: list[Refusal] = []
+        for path in _artefact_paths(folder):
+            try:
+                cost_model = _admitted(path, allow_simulated=allow_simulated)
+            except (CostModelError, OSError) as error:
+                refused.append(_refusal(path, error))
+            else:
+                cost_models[cost_model.llm, cost_model.device] = cost_model
+        return cls(cost_models, tuple(refused))
+
+    def get(self, llm: str, device: str) -> CostModel:
+        """Return the cost model of an LLM on a device.
+
+        Raises
+        ------
+        UnknownCostModelError
+            If there is none.
+        """
+        try:
+            return self._cost_models[llm, device]
+        except KeyError:
+            devices = sorted(other for name, other in self._cost_models if name == llm)
+            known = f"only {', '.join(devices)}" if devices else "none for that LLM"
+            msg = f"Expected a cost model of {llm!r:.100} on {device!r:.100}, got {known}."
+            raise UnknownCostModelError(msg) from None
+
+    def predict(
+        self,
+        workload: Workload,
+        columns: Sequence[tuple[str, str, float]],
+        *,
+        intervals: bool = True,
+    ) -> CostMatrix:
+        """Return energy and device-seconds of each request on each placement.
+
+        Parameters
+        ----------
+        workload : Workload
+            Of n requests.
+        columns : sequence of (str, str, float)
+            LLM, device and concurrency of each of the k placements.
+        intervals : bool
+            Whether to compute the bounds too.
+
+        Raises
+        ------
+        UnknownCostModelError
+            If a pair is not in the catalogue.
+        InvalidCostModelError
+            If a concurrency is out of range.
+        """
+        pairs = [(self.get(llm, device), batch) for llm, device, batch in columns]
+        return predict(workload, pairs, intervals=intervals)
+
+
+def _artefact_paths(folder: Path) -> list[Path]:
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    orphans = {
+        name.removesuffix(CARD_SUFFIX) + JOBLIB_SUFFIX
+        for name in names
+        if name.endswith(CARD_SUFFIX) and STEM_SEPARATOR in name
+    }
+    joblibs = {name for name in names if name.endswith(JOBLIB_SUFFIX)}
+    return [folder / name for name in sorted(joblibs | orphans)]
+
+
+def _admitted(path: Path, *, allow_simulated: bool) -> CostModel:
+    if not path.exists():
+        msg = f"Expected {path.name} beside its card, got no such file."
+        raise MissingFileError(msg)
+    cost_model = load(path)
+    if cost_model.provenance.simulated and not allow_simulated:
+        msg = f"Expected measurements, got source {cost_model.provenance.source}."
+        raise SimulatedArtefactError(msg)
+    return cost_model
+
+
+def _refusal(path: Path, error: Exception) -> Refusal:
+    if isinstance(error, CostModelError):
+        return Refusal(path.name, str(error), error.kind)
+    reason = f"Expected a readable file, got {type(error).__name__}."
+    return Refusal(path.name, reason, "unreadable")

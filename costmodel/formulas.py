@@ -1,0 +1,51 @@
+"""Closed forms of the work that attention does for one request.
+
+Token ``j`` of the answer, counted from 0, sees ``input_tokens + j`` tokens before it. All is
+computed in float64: exact below 2**53 and without overflow above.
+"""
+
+from costmodel.arrays import FloatArray
+
+
+def context_sum(input_tokens: FloatArray, output_tokens: FloatArray) -> FloatArray:
+    """Return S1, the context lengths summed over the tokens of the answer.
+
+    ``S1 = sum_{j < tout} (tin + j) = tout * tin + tout * (tout - 1) / 2``: the reads of a KV cache
+    while decoding, or the tokens recomputed without one.
+
+    Parameters
+    ----------
+    input_tokens, output_tokens : ndarray of float64, shape (n,)
+        Tokens, at least 0.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Tokens.
+    """
+    return output_tokens * input_tokens + output_tokens * (output_tokens - 1.0) * 0.5
+
+
+def context_square_sum(input_tokens: FloatArray, output_tokens: FloatArray) -> FloatArray:
+    """Return S2, the squared context lengths summed over the tokens of the answer.
+
+    ``S2 = sum_{j < tout} (tin + j)^2
+    = tout * tin^2 + tin * tout * (tout - 1) + (tout - 1) * tout * (2 * tout - 1) / 6``:
+    the attention work where no KV cache keeps what was computed before.
+
+    Parameters
+    ----------
+    input_tokens, output_tokens : ndarray of float64, shape (n,)
+        Tokens, at least 0.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Tokens squared.
+    """
+    pairs = output_tokens * (output_tokens - 1.0)
+    return (
+        output_tokens * input_tokens * input_tokens
+        + input_tokens * pairs
+        + pairs * (2.0 * output_tokens - 1.0) / 6.0
+    )

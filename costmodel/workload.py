@@ -1,0 +1,70 @@
+"""The requests of a call as arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from costmodel.arrays import IntArray
+from costmodel.errors import InvalidCostModelError
+
+
+@dataclass(frozen=True, eq=False)
+class Workload:
+    """Tokens of each request, in the order of the call.
+
+    Attributes
+    ----------
+    input_tokens : ndarray of int64, shape (n,)
+        Tokens of the prompts, at least 0.
+    output_tokens : ndarray of int64, shape (n,)
+        Tokens of the answers, estimated, at least 1.
+
+    Raises
+    ------
+    InvalidCostModelError
+        If the arrays differ in length, are not whole numbers or out of range.
+
+    Examples
+    --------
+    >>> len(Workload(np.array([812, 15]), np.array([154, 3])))
+    2
+    """
+
+    input_tokens: IntArray
+    output_tokens: IntArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "input_tokens", _tokens(self.input_tokens, "input_tokens", 0))
+        object.__setattr__(self, "output_tokens", _tokens(self.output_tokens, "output_tokens", 1))
+        if self.input_tokens.size != self.output_tokens.size:
+            msg = (
+                "Expected as many input_tokens as output_tokens, "
+                f"got {self.input_tokens.size} and {self.output_tokens.size}."
+            )
+            raise InvalidCostModelError(msg)
+
+    @property
+    def size(self) -> int:
+        """How many requests."""
+        return self.input_tokens.size
+
+    def __len__(self) -> int:
+        return self.size
+
+
+def _tokens(values: IntArray, name: str, least: int) -> IntArray:
+    array = np.asarray(values)
+    if array.ndim != 1 or not (array.dtype.kind in "iu" or array.size == 0):
+        msg = f"Expected {name} as whole numbers in one dimension, got {array.dtype} {array.shape}."
+        raise InvalidCostModelError(msg)
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        msg = f"Expected {name} below 2**63, got {array.max()}."
+        raise InvalidCostModelError(msg)
+    if array.size and array.min() < least:
+        index = int(np.argmax(array < least))
+        msg = f"Expected {name} of at least {least}, got {array[index]} at index {index}."
+        raise InvalidCostModelError(msg)
+    # A view, so that what the caller passed stays writable without a copy of a million tokens.
+    view = array.astype(np.int64, copy=False).view()
+    view.flags.writeable = False
+    return view

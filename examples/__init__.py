@@ -1,0 +1,1 @@
+"""Example requests and a demonstration of a plan."""

@@ -1,0 +1,1 @@
+"""Measurements of LLM serving to cost models: import, fit, cross-validate, check and show."""

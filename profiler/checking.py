@@ -1,0 +1,149 @@
+"""Artefacts against observations: how far predictions lie from what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from costmodel.arrays import BoolArray, FloatArray
+from costmodel.bases import BASES
+from costmodel.cost_model import CostModel
+from profiler.observations import Observations
+from profiler.scoring import Score, score
+from profiler.selection import metered, scoped_energy_j
+
+
+@dataclass(frozen=True)
+class PairCheck:
+    """Scores of one artefact against observations.
+
+    Attributes
+    ----------
+    llm, device
+        Names.
+    energy, runtime
+        Of joules per request, and of the latency at the observed concurrency.
+    energy_coverage, runtime_coverage
+        Share of the trials inside the 90 % interval; None where the artefact has none.
+    """
+
+    llm: str
+    device: str
+    energy: Score
+    runtime: Score
+    energy_coverage: float | None
+    runtime_coverage: float | None
+
+    def record(self) -> dict[str, Any]:
+        """Return the check as the plain data that `check --json` prints."""
+        return {
+            "llm": self.llm,
+            "device": self.device,
+            "n": self.energy.trials,
+            "energy": _ratios(self.energy, self.energy_coverage),
+            "runtime": _ratios(self.runtime, self.runtime_coverage),
+        }
+
+
+def check_pairs(
+    observations: Observations, cost_models: Mapping[tuple[str, str], CostModel]
+) -> tuple[list[PairCheck], list[str]]:
+    """Score every artefact that observations speak of.
+
+    Parameters
+    ----------
+    observations
+        Any trials; warm-ups are left out.
+    cost_models
+        By (LLM, device).
+
+    Returns
+    -------
+    tuple
+        A check a pair, and one sentence for each pair that has none.
+    """
+    checks, skipped = [], []
+    for llm, device, trials in observations.pairs():
+        cost_model = cost_models.get((llm, device))
+        if cost_model is None:
+            skipped.append(f"{llm} on {device}: no artefact")
+            continue
+        matching = trials.take(matches(trials, cost_model))
+        if len(matching) == 0:
+            skipped.append(f"{llm} on {device}: no trial like those that the artefact was made of")
+            continue
+        checks.append(check_pair(matching, cost_model))
+    return checks, skipped
+
+
+def matches(trials: Observations, cost_model: CostModel) -> BoolArray:
+    """Find the trials that an artefact can be held to.
+
+    Parameters
+    ----------
+    trials
+        Trials of the artefact's pair.
+    cost_model
+        The artefact.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n,): no warm-up, the same KV-cache setting and (where both name one) task, joules
+        metered in the same scope, and input tokens recorded where the basis needs them.
+    """
+    provenance = cost_model.provenance
+    usable = ~trials.warmup & (trials.kv_cache == provenance.kv_cache)
+    if provenance.task is not None and "task" in trials.extra:
+        usable &= np.isin(trials.extra["task"], ["", provenance.task])
+    if BASES[cost_model.basis].needs_input:
+        usable &= np.isfinite(trials.input_tokens)
+    return np.asarray(usable & metered(scoped_energy_j(trials, provenance.energy_scope)))
+
+
+def check_pair(trials: Observations, cost_model: CostModel) -> PairCheck:
+    """Score one artefact.
+
+    Parameters
+    ----------
+    trials
+        At least one, all of which `matches` admits.
+    cost_model
+        The artefact.
+
+    Returns
+    -------
+    PairCheck
+        Runtime is device-seconds times the observed concurrency.
+    """
+    point = trials.input_tokens, trials.output_tokens, trials.concurrency
+    joules = scoped_energy_j(trials, cost_model.provenance.energy_scope)
+    runtime_s = cost_model.device_seconds(*point) * trials.concurrency
+    return PairCheck(
+        cost_model.llm,
+        cost_model.device,
+        score(joules, cost_model.energy_j(*point)),
+        score(trials.runtime_s, runtime_s),
+        _inside(joules, cost_model.energy_bounds_j(*point)),
+        _inside(trials.device_seconds, cost_model.device_seconds_bounds(*point)),
+    )
+
+
+def _inside(measured: FloatArray, bounds: Sequence[FloatArray] | None) -> float | None:
+    if bounds is None:
+        return None
+    low, high = bounds
+    return float(np.mean((low <= measured) & (measured <= high)))
+
+
+def _ratios(scored: Score, coverage: float | None) -> dict[str, float | None]:
+    return {
+        "mape": scored.mape,
+        "median_ape": scored.median_ape,
+        "wape": scored.wape,
+        "p90_ape": scored.p90_ape,
+        "coverage90": coverage,
+    }

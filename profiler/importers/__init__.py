@@ -1,0 +1,1 @@
+"""Foreign measurement files to observations, one module a format."""

@@ -1,0 +1,95 @@
+"""Any CSV of measurements to observations, by naming its columns and its constants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from profiler.errors import ObservationError, UnusableInputError
+from profiler.observation_files import checked_observations, read_table
+from profiler.observations import COLUMNS, Observations
+
+DEFAULTS: Mapping[str, str] = {"energy_cpu_j": "", "warmup": "0", "source": "csv", "flags": ""}
+"""Columns that a file may lack: nothing metered on the processor, no warm-up, no campaign name."""
+
+
+def import_csv(
+    path: Path, renamed: Mapping[str, str], constants: Mapping[str, str]
+) -> Observations:
+    """Read a CSV file whose columns have other names than the schema's.
+
+    Parameters
+    ----------
+    path
+        The file.
+    renamed
+        Name in the file by column of the schema.
+    constants
+        Text that all rows get, by column; it wins over the file.
+
+    Returns
+    -------
+    Observations
+        Columns that the schema does not know are kept.
+
+    Raises
+    ------
+    ObservationError
+        Where the file lacks a column, or a cell breaks its rule.
+
+    Examples
+    --------
+    A file with ``prompt,generated,seconds,joules`` is read with ``renamed={"input_tokens":
+    "prompt", "output_tokens": "generated", "runtime_s": "seconds", "energy_gpu_j": "joules"}`` and
+    the LLM, device and settings as constants.
+    """
+    header, rows = read_table(path)
+    absent = [theirs for theirs in renamed.values() if theirs not in header]
+    if absent:
+        raise ObservationError(path, f"Expected a column {absent[0]!r}, got {header}.", row=1)
+    taken = {*renamed, *renamed.values()}
+    origin = {**renamed, **{name: name for name in header if name not in taken}}
+    fixed = {**{name: text for name, text in DEFAULTS.items() if name not in origin}, **constants}
+    mapped = [
+        (line, {**{ours: cells[theirs] for ours, theirs in origin.items()}, **fixed})
+        for line, cells in rows
+    ]
+    return checked_observations(path, list({**origin, **fixed}), mapped)
+
+
+def parse_assignments(texts: Sequence[str], option: str) -> dict[str, str]:
+    """Split `NAME=VALUE` texts of the command line.
+
+    Parameters
+    ----------
+    texts
+        As given.
+    option
+        The option's name, for the message.
+
+    Returns
+    -------
+    dict
+        Value by name.
+
+    Raises
+    ------
+    UnusableInputError
+        Where there is no "=" or, for a column, no such name in the schema.
+
+    Examples
+    --------
+    >>> parse_assignments(["runtime_s=seconds"], "--column")
+    {'runtime_s': 'seconds'}
+    """
+    pairs = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise UnusableInputError(f"Expected {option} NAME=VALUE, got {text!r}.")
+        if option == "--column" and name not in COLUMNS:
+            raise UnusableInputError(
+                f"Expected {option} with one of {', '.join(COLUMNS)}, got {name!r}."
+            )
+        pairs[name] = value
+    return pairs

@@ -1,0 +1,151 @@
+"""Configurations of the ML.ENERGY Leaderboard v3: one row a (LLM, device, task, batch limit)."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from costmodel.errors import CostModelError
+from costmodel.names import device_name, llm_name
+from profiler.campaigns import MLENERGY_V3
+from profiler.errors import ObservationError
+from profiler.observation_files import checked_observations, read_table
+from profiler.observation_rules import SMALLEST, CellError, number
+from profiler.observations import COLUMNS, Observations
+
+TASKS = ("lm-arena-chat", "gpqa")
+"""Tasks of text prompts, the preferred one first. Rows of one LLM, device and batch differ by 0.7
+to 2.2 times between tasks, so a cost model is of one task."""
+LEAST_BATCH_SIZES = 3
+"""Fewer do not identify the curve over the batch: decode has three terms."""
+
+KEPT = ("max_num_seqs", "weight_precision", "architecture")
+"""Columns carried over as they are."""
+NEEDED = (
+    *("task", "model_id", "gpu_model", "num_gpus", "avg_batch_size", "avg_output_len"),
+    *("energy_per_request_joules", "output_throughput_tokens_per_sec"),
+    *("tensor_parallel", "expert_parallel", "data_parallel"),
+    *KEPT,
+)
+
+Cells = Mapping[str, str]
+
+
+def import_mlenergy_v3(path: Path) -> tuple[Observations, list[str]]:
+    """Turn the leaderboard's configurations into observations of one task for each pair.
+
+    `runtime_s = avg_output_len * avg_batch_size / throughput` (a request's latency at the achieved
+    batch), joules per request as published, `concurrency` the achieved batch, input tokens empty
+    since they are not published.
+
+    Parameters
+    ----------
+    path
+        `configurations.csv`, or the folder that holds it.
+
+    Returns
+    -------
+    tuple
+        The observations, and one sentence for each pair that is left out.
+
+    Raises
+    ------
+    ObservationError
+        With the row and column of what is not as expected.
+    """
+    file = path / "configurations.csv" if path.is_dir() else path
+    header, rows = read_table(file)
+    missing = [name for name in NEEDED if name not in header]
+    if missing:
+        raise ObservationError(file, f"Expected the columns {', '.join(missing)} too.", row=1)
+    by_pair: dict[tuple[str, str], list[tuple[int, Cells]]] = defaultdict(list)
+    for line, cells in rows:
+        by_pair[_pair(file, line, cells)].append((line, cells))
+    left_out, chosen = [], []
+    for (llm, device), configurations in sorted(by_pair.items()):
+        task = _task(configurations)
+        if task is None:
+            found = ", ".join(sorted({cells["task"] for _, cells in configurations}))
+            left_out.append(
+                f"{llm} on {device}: fewer than {LEAST_BATCH_SIZES} batch sizes of "
+                f"{' or '.join(TASKS)} (has {found})"
+            )
+            continue
+        chosen += [
+            (line, _trial(file, line, cells, llm, device))
+            for line, cells in configurations
+            if cells["task"] == task
+        ]
+    columns = [*COLUMNS, "task", "hardware", *KEPT]
+    return checked_observations(file, columns, chosen), left_out
+
+
+def _pair(file: Path, line: int, cells: Cells) -> tuple[str, str]:
+    try:
+        device = device_name(
+            _count(file, line, cells, "num_gpus"),
+            cells["gpu_model"],
+            tp=_count(file, line, cells, "tensor_parallel"),
+            ep=_count(file, line, cells, "expert_parallel"),
+            dp=_count(file, line, cells, "data_parallel"),
+        )
+        return llm_name(cells["model_id"]), device
+    except CostModelError as error:
+        raise ObservationError(file, str(error), row=line) from None
+
+
+def _task(configurations: list[tuple[int, Cells]]) -> str | None:
+    for task in TASKS:
+        batches = {cells["max_num_seqs"] for _, cells in configurations if cells["task"] == task}
+        if len(batches) >= LEAST_BATCH_SIZES:
+            return task
+    return None
+
+
+def _trial(file: Path, line: int, cells: Cells, llm: str, device: str) -> dict[str, str]:
+    batch = _positive(file, line, cells, "avg_batch_size")
+    length = _positive(file, line, cells, "avg_output_len")
+    throughput = _positive(file, line, cells, "output_throughput_tokens_per_sec")
+    return {
+        "llm": llm,
+        "device": device,
+        "num_gpus": cells["num_gpus"],
+        "concurrency": repr(batch),
+        "kv_cache": "on",
+        "input_tokens": "",
+        "output_tokens": repr(length),
+        "runtime_s": repr(length * batch / throughput),
+        "energy_gpu_j": cells["energy_per_request_joules"],
+        "energy_cpu_j": "",
+        "warmup": "0",
+        "source": MLENERGY_V3,
+        "flags": "",
+        "task": cells["task"],
+        "hardware": _hardware(cells),
+        **{name: cells[name] for name in KEPT},
+    }
+
+
+def _hardware(cells: Cells) -> str:
+    return (
+        f"{cells['num_gpus']} x NVIDIA {cells['gpu_model']}, tensor parallel "
+        f"{cells['tensor_parallel']}, expert parallel {cells['expert_parallel']}, data parallel "
+        f"{cells['data_parallel']}, weights {cells['weight_precision']}"
+    )
+
+
+def _positive(file: Path, line: int, cells: Cells, column: str) -> float:
+    try:
+        return number(cells[column], least=SMALLEST, wanted="a positive number")
+    except CellError as error:
+        raise ObservationError(file, str(error), row=line, column=column) from None
+
+
+def _count(file: Path, line: int, cells: Cells, column: str) -> int:
+    value = _positive(file, line, cells, column)
+    if not math.isclose(value, round(value)):
+        problem = f"Expected a whole number, got {cells[column]!r}."
+        raise ObservationError(file, problem, row=line, column=column)
+    return round(value)

@@ -1,0 +1,204 @@
+"""Observations as CSV files: read with strict checks, appended to, never rewritten."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from profiler.errors import ObservationError
+from profiler.observation_rules import RULES, CellError, check_row
+from profiler.observations import COLUMNS, Observations
+
+_TYPES: Mapping[str, type] = {
+    "num_gpus": np.int64,
+    "concurrency": np.float64,
+    "input_tokens": np.float64,
+    "output_tokens": np.float64,
+    "runtime_s": np.float64,
+    "energy_gpu_j": np.float64,
+    "energy_cpu_j": np.float64,
+    "warmup": np.bool_,
+}
+
+
+def read_table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Read any CSV file with a header into rows of text.
+
+    Parameters
+    ----------
+    path
+        UTF-8, comma-separated.
+
+    Returns
+    -------
+    tuple
+        The header, and (line number, text by column) a row; empty lines are skipped.
+
+    Raises
+    ------
+    ObservationError
+        Where the file cannot be read, has no header or repeats a column, or a row has more or
+        fewer cells than the header.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return _parsed(path, csv.reader(file, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ObservationError(path, f"Expected a readable CSV file, got: {error}.") from None
+
+
+def _parsed(
+    path: Path, lines: Iterator[list[str]]
+) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    header = next(lines, [])
+    if not header or len(set(header)) != len(header):
+        raise ObservationError(path, f"Expected a header of distinct columns, got {header}.", row=1)
+    rows = []
+    for count, cells in enumerate(lines, start=2):
+        if not cells:
+            continue
+        if len(cells) != len(header):
+            problem = f"Expected {len(header)} cells, got {len(cells)}."
+            raise ObservationError(path, problem, row=count)
+        rows.append((count, dict(zip(header, cells, strict=True))))
+    return header, rows
+
+
+def read_observations(path: Path) -> Observations:
+    """Read and check an observations file.
+
+    Parameters
+    ----------
+    path
+        CSV with at least the columns of the schema, in any order; further columns are kept.
+
+    Returns
+    -------
+    Observations
+        At least one trial.
+
+    Raises
+    ------
+    ObservationError
+        With row and column of the first cell that is missing, NaN, negative, not a number or not
+        a name where it must not be.
+    """
+    header, rows = read_table(path)
+    return checked_observations(path, header, rows)
+
+
+def checked_observations(
+    path: Path, header: list[str], rows: list[tuple[int, dict[str, str]]]
+) -> Observations:
+    """Turn rows of text into observations.
+
+    Parameters
+    ----------
+    path
+        Where the rows come from, for messages.
+    header
+        Names of their columns.
+    rows
+        Line number and text by column.
+
+    Returns
+    -------
+    Observations
+        At least one trial.
+
+    Raises
+    ------
+    ObservationError
+        As `read_observations`.
+    """
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        problem = f"Expected the columns {', '.join(COLUMNS)}, got none named {', '.join(missing)}."
+        raise ObservationError(path, problem, row=1)
+    if not rows:
+        raise ObservationError(path, "Expected at least one trial, got only a header.")
+    checked = [_checked_row(path, line, cells) for line, cells in rows]
+    columns: dict[str, Any] = {
+        name: np.array([row[name] for row in checked], dtype=_TYPES.get(name, np.str_))
+        for name in COLUMNS
+    }
+    extra = {
+        name: np.array([cells[name] for _, cells in rows], dtype=np.str_)
+        for name in header
+        if name not in RULES
+    }
+    return Observations(**columns, extra=extra)
+
+
+def _checked_row(path: Path, line: int, cells: Mapping[str, str]) -> dict[str, object]:
+    row: dict[str, object] = {}
+    for column, rule in RULES.items():
+        try:
+            row[column] = rule(cells[column].strip())
+        except CellError as error:
+            raise ObservationError(path, str(error), row=line, column=column) from None
+    try:
+        check_row(row)
+    except CellError as error:
+        raise ObservationError(path, str(error), row=line) from None
+    return row
+
+
+def append_observations(path: Path, observations: Observations) -> int:
+    """Append trials to a file, or make it; rows that it already holds are not written twice.
+
+    Parameters
+    ----------
+    path
+        Made with its header where absent.
+    observations
+        The trials.
+
+    Returns
+    -------
+    int
+        Rows written.
+
+    Raises
+    ------
+    ObservationError
+        Where the file exists and has other columns.
+    """
+    header = [*COLUMNS, *observations.extra]
+    known: set[tuple[str, ...]] = set()
+    exists = path.exists() and path.stat().st_size > 0
+    if exists:
+        found, rows = read_table(path)
+        if found != header:
+            raise ObservationError(path, f"Expected the columns {header}, got {found}.", row=1)
+        known = {tuple(cells.values()) for _, cells in rows}
+    fresh = [row for row in _texts(observations) if row not in known]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        if not exists:
+            writer.writerow(header)
+        writer.writerows(fresh)
+    return len(fresh)
+
+
+def _texts(observations: Observations) -> Iterator[tuple[str, ...]]:
+    columns = [getattr(observations, name).tolist() for name in COLUMNS]
+    columns += [values.tolist() for values in observations.extra.values()]
+    for row in zip(*columns, strict=True):
+        yield tuple(_text(value) for value in row)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, float):
+        if math.isnan(value):
+            return ""
+        return str(int(value)) if value == int(value) else repr(value)
+    return str(value)

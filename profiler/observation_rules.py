@@ -1,0 +1,141 @@
+"""What each column of an observations file may hold: text of one cell to a checked value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from costmodel.errors import CostModelError
+from costmodel.names import check_device, check_llm, device_num_gpus
+
+Rule = Callable[[str], object]
+
+
+class CellError(ValueError):
+    """One cell breaks its rule; the reader adds file, row and column."""
+
+
+LARGEST = 1e12
+"""No measurement is larger, and no power of one that a fit forms overflows."""
+SMALLEST = 1e-9
+"""No positive measurement is smaller."""
+
+
+def number(text: str, *, least: float = -LARGEST, wanted: str = "a number") -> float:
+    """Read a finite number with a lower limit.
+
+    Parameters
+    ----------
+    text
+        The cell.
+    least
+        The number is at least that, and at most 1e12.
+    wanted
+        What the message says was expected.
+
+    Returns
+    -------
+    float
+        The number.
+
+    Raises
+    ------
+    CellError
+        For anything else, NaN and infinities included.
+
+    Examples
+    --------
+    >>> number("2.5", least=1.0)
+    2.5
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= LARGEST:
+        raise CellError(f"Expected {wanted}, got {text!r}.")
+    return value
+
+
+def _name(check: Callable[[str], object]) -> Rule:
+    def read(text: str) -> str:
+        try:
+            check(text)
+        except CostModelError as error:
+            raise CellError(str(error)) from None
+        return text
+
+    return read
+
+
+def _one_of(*allowed: str) -> Rule:
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise CellError(f"Expected {' or '.join(map(repr, allowed))}, got {text!r}.")
+        return text
+
+    return read
+
+
+def _whole(text: str) -> int:
+    value = number(text, least=1.0, wanted="a whole number of 1 or more")
+    if value != int(value):
+        raise CellError(f"Expected a whole number of 1 or more, got {text!r}.")
+    return int(value)
+
+
+def _tokens_in(text: str) -> float:
+    return number(text, least=0.0, wanted="zero or more tokens or nothing") if text else math.nan
+
+
+def _named_source(text: str) -> str:
+    if not text:
+        raise CellError("Expected the name of a campaign, got nothing.")
+    return text
+
+
+RULES: Mapping[str, Rule] = {
+    "llm": _name(check_llm),
+    "device": _name(check_device),
+    "num_gpus": _whole,
+    "concurrency": lambda text: number(text, least=1.0, wanted="a concurrency of 1 or more"),
+    "kv_cache": _one_of("on", "off"),
+    "input_tokens": _tokens_in,
+    "output_tokens": lambda text: number(text, least=1.0, wanted="1 or more tokens"),
+    "runtime_s": lambda text: number(text, least=SMALLEST, wanted="positive seconds"),
+    "energy_gpu_j": lambda text: number(text, least=0.0, wanted="zero or more joules"),
+    "energy_cpu_j": lambda text: number(text, wanted="joules") if text else math.nan,
+    "warmup": lambda text: _one_of("0", "1")(text) == "1",
+    "source": _named_source,
+    "flags": str,
+}
+"""One rule a column of the schema, in order."""
+
+UNUSABLE_CPU_FLAGS = frozenset(
+    {"cpu_wrong_timechart_or_core", "cpu_negative_after_idle_subtraction"}
+)
+"""Rows with one of these have a processor energy that means nothing; it is read as not metered."""
+
+
+def check_row(row: dict[str, object]) -> None:
+    """Check what only several cells of a row can tell, and drop processor joules declared unusable.
+
+    Parameters
+    ----------
+    row
+        Checked values by column; `energy_cpu_j` becomes NaN where the flags say so.
+
+    Raises
+    ------
+    CellError
+        For negative processor joules that no flag explains, and for a device whose name counts
+        other accelerators than `num_gpus`.
+    """
+    if UNUSABLE_CPU_FLAGS.intersection(str(row["flags"]).split(";")):
+        row["energy_cpu_j"] = math.nan
+    cpu = row["energy_cpu_j"]
+    if isinstance(cpu, float) and cpu < 0:
+        raise CellError(f"Expected zero or more joules in energy_cpu_j, got {cpu!r}.")
+    named = device_num_gpus(str(row["device"]))
+    if named != row["num_gpus"]:
+        raise CellError(f"Expected num_gpus {named} as the device says, got {row['num_gpus']}.")

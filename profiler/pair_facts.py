@@ -1,0 +1,155 @@
+"""What is known of a pair besides its trials: engine, hardware, scope, task, date; or why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from costmodel.intervals import MIN_POINTS
+from profiler.calibration import IDLE_NOTE, LoadFigures
+from profiler.campaigns import Campaign, campaign_of
+from profiler.errors import UnfittablePairError
+from profiler.observations import Observations
+from profiler.selection import GPU, GPU_AND_CPU
+
+ONE_OF = ("engine", "task", "energy_scope", "hardware", "driver")
+"""Further columns that say what a card must: one value a pair."""
+
+
+@dataclass(frozen=True)
+class PairFacts:
+    """Facts of one pair for its card; None where not known.
+
+    Attributes
+    ----------
+    source, kv_cache, energy_scope
+        As `costmodel.provenance.Provenance` has them.
+    date, engine, task, hardware, driver
+        Likewise.
+    max_context_tokens
+        Input and output together that the LLM was made for.
+    notes
+        For a reader of the card.
+    """
+
+    source: str
+    kv_cache: str
+    energy_scope: str
+    date: str | None
+    engine: str | None
+    task: str | None
+    hardware: str | None
+    driver: str | None
+    max_context_tokens: int | None
+    notes: tuple[str, ...]
+
+
+def pair_facts(llm: str, device: str, trials: Observations, date: str | None) -> PairFacts:
+    """Gather the facts of a pair from its columns and from what its campaign published.
+
+    Parameters
+    ----------
+    llm, device
+        Names.
+    trials
+        All trials of the pair.
+    date
+        In place of the campaign's; None to keep that.
+
+    Returns
+    -------
+    PairFacts
+        A column of the file wins over the campaign.
+
+    Raises
+    ------
+    UnfittablePairError
+        Where trials of different sources, KV-cache settings, engines, tasks, scopes or hardware
+        would be mixed in one cost model.
+    """
+    source = _one("source", trials.source.tolist())
+    campaign = campaign_of(source)
+    said = {
+        name: _one(name, trials.extra[name].tolist()) or None if name in trials.extra else None
+        for name in ONE_OF
+    }
+    return PairFacts(
+        source=source,
+        kv_cache=_one("kv_cache", trials.kv_cache.tolist()),
+        energy_scope=said["energy_scope"] or _scope_of(device),
+        date=date or _started(trials) or campaign.date,
+        engine=said["engine"] or campaign.engine,
+        task=said["task"],
+        hardware=said["hardware"] or campaign.hardware.get(device),
+        driver=said["driver"],
+        max_context_tokens=campaign.max_context_tokens.get(llm),
+        notes=_notes(campaign),
+    )
+
+
+def null_reasons(
+    facts: PairFacts, load: LoadFigures | None, points: int, *, input_recorded: bool
+) -> Mapping[str, str]:
+    """Say why a field of the card is null.
+
+    Parameters
+    ----------
+    facts
+        Of the pair.
+    load
+        None where no load was measured.
+    points
+        Distinct grid points of the fit.
+    input_recorded
+        Whether input lengths are in the observations.
+
+    Returns
+    -------
+    Mapping
+        Reason by field.
+    """
+    reasons = {"mixed_lengths": "no window of mixed lengths was measured"}
+    if facts.driver is None:
+        published = campaign_of(facts.source).citation is not None
+        reasons["driver"] = "not published" if published else "not recorded"
+    if points < MIN_POINTS:
+        few = f"{points} distinct points, {MIN_POINTS} needed"
+        reasons |= {"energy_interval": few, "device_seconds_interval": few}
+    if not input_recorded:
+        reasons["input_tokens"] = "input lengths are not in the observations"
+    if facts.max_context_tokens is None:
+        reasons["max_context_tokens"] = "not in the observations: it is a setting of the server"
+    if facts.task is None:
+        reasons["task"] = "one prompt length at a time, no task's mix"
+    if load is None:
+        absent = "no load of this LLM on this device was measured"
+        reasons |= {"load_s": absent, "load_energy_j": absent, "idle_watts": "not measured"}
+    return reasons
+
+
+def load_notes(load: LoadFigures | None) -> tuple[str, ...]:
+    """Say on the card where load and idle figures come from."""
+    if load is None:
+        return ()
+    return (f"Load figures are means of {load.repeats} measured load(s).", IDLE_NOTE)
+
+
+def _one(column: str, values: list[str]) -> str:
+    found = sorted(set(values))
+    if len(found) > 1:
+        raise UnfittablePairError(f"mixes {column} {' and '.join(found)}: one cost model is of one")
+    return found[0]
+
+
+def _scope_of(device: str) -> str:
+    # An Apple chip has one power domain that is read as processor and GPU; all others meter GPUs.
+    return GPU if device[0].isdigit() else GPU_AND_CPU
+
+
+def _started(trials: Observations) -> str | None:
+    started = [text for text in trials.extra.get("started_at", []) if text]
+    return min(started)[:10] if started else None
+
+
+def _notes(campaign: Campaign) -> tuple[str, ...]:
+    return (campaign.citation, *campaign.notes) if campaign.citation else campaign.notes

@@ -1,0 +1,174 @@
+"""The trials of one pair as the arrays that fits and cross-validation work on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from costmodel.arrays import BoolArray, FloatArray, IntArray
+from costmodel.bases import BASES, CONTROL_BASIS, Basis
+from profiler.cells import grid_cells
+from profiler.errors import UnfittablePairError
+from profiler.fitting import fit_non_negative, fit_ordinary
+from profiler.observations import Observations
+from profiler.selection import scoped_energy_j
+
+ENERGY, RUNTIME = "energy", "runtime"
+QUANTITIES = (ENERGY, RUNTIME)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One of the two fitted quantities of n trials.
+
+    Attributes
+    ----------
+    measured
+        Shape (n,): joules per request, or device-seconds.
+    scale
+        Shape (n,), factor from the fitted to the scored quantity: 1 for joules, the concurrency for
+        device-seconds, since errors are those of the runtime.
+    """
+
+    measured: FloatArray
+    scale: FloatArray
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """n trials of one pair.
+
+    Attributes
+    ----------
+    basis
+        Of the cost model.
+    features, control_features
+        Shape (n, p) and (n, q): of the cost model and of the control.
+    points
+        Shape (n, 3): input tokens, output tokens, concurrency.
+    cell
+        Shape (n,), number of the grid point; repeats share one.
+    targets
+        By quantity.
+    """
+
+    basis: Basis
+    features: FloatArray
+    control_features: FloatArray
+    points: FloatArray
+    cell: IntArray
+    targets: Mapping[str, Target]
+
+    def __len__(self) -> int:
+        """Return the number of trials."""
+        return len(self.cell)
+
+    @property
+    def distinct_points(self) -> int:
+        """Number of distinct grid points."""
+        return len(np.unique(self.cell))
+
+
+def choose_basis(trials: Observations) -> Basis:
+    """Name the basis that a pair's trials can identify.
+
+    Parameters
+    ----------
+    trials
+        Trials of one pair that a fit may learn from.
+
+    Returns
+    -------
+    Basis
+        Without a KV cache the sums over positions; with one, the phases with concurrency, or decode
+        alone where input lengths were never recorded.
+
+    Raises
+    ------
+    UnfittablePairError
+        Where the settings are mixed or no basis fits them.
+    """
+    settings = sorted(set(trials.kv_cache.tolist()))
+    recorded = np.isfinite(trials.input_tokens)
+    if len(settings) > 1:
+        raise UnfittablePairError("trials with and without a KV cache in one pair")
+    if not settings:
+        raise UnfittablePairError("no trial to learn from")
+    if recorded.any() and not recorded.all():
+        raise UnfittablePairError("input tokens recorded for some trials only")
+    if settings == ["on"]:
+        return BASES["kv_on" if recorded.all() else "kv_on_decode"]
+    if not recorded.all():
+        raise UnfittablePairError("without a KV cache the input tokens must be recorded")
+    if np.any(trials.concurrency != 1):
+        raise UnfittablePairError("without a KV cache only concurrency 1 can be fitted")
+    return BASES["kv_off"]
+
+
+def training_set(trials: Observations, scope: str) -> TrainingSet:
+    """Build the arrays that a pair's fit works on.
+
+    Parameters
+    ----------
+    trials
+        Trials of one pair that a fit may learn from.
+    scope
+        Energy scope.
+
+    Returns
+    -------
+    TrainingSet
+        Of all of them.
+
+    Raises
+    ------
+    UnfittablePairError
+        Where there are fewer distinct grid points than coefficients.
+    """
+    basis = choose_basis(trials)
+    axes = trials.input_tokens, trials.output_tokens, trials.concurrency
+    if basis.needs_input:
+        cell = grid_cells(trials.concurrency, trials.input_tokens, trials.output_tokens)
+        control = BASES[CONTROL_BASIS].features(*axes)
+    else:
+        cell = grid_cells(trials.concurrency)
+        # Without input lengths the paper's form keeps its output term alone.
+        control = trials.output_tokens[:, None]
+    distinct, needed = len(np.unique(cell)), len(basis.terms)
+    if distinct < needed:
+        points = "grid point" if distinct == 1 else "grid points"
+        raise UnfittablePairError(f"{distinct} distinct {points}, {needed} needed")
+    joules = scoped_energy_j(trials, scope)
+    targets = {
+        ENERGY: Target(joules, np.ones(len(trials))),
+        RUNTIME: Target(trials.device_seconds, trials.concurrency),
+    }
+    points_at = np.stack(axes, axis=1)
+    return TrainingSet(basis, basis.features(*axes), control, points_at, cell, targets)
+
+
+def fit_cost_model(data: TrainingSet, quantity: str, learn: BoolArray) -> FloatArray:
+    """Fit the cost model's coefficients of one quantity on some of the trials.
+
+    Parameters
+    ----------
+    data
+        n trials.
+    quantity
+        One of `QUANTITIES`.
+    learn
+        Shape (n,), the trials to learn from.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (p,), zero or more.
+    """
+    return fit_non_negative(data.features[learn], data.targets[quantity].measured[learn])
+
+
+def fit_control(data: TrainingSet, quantity: str, learn: BoolArray) -> FloatArray:
+    """Fit the control's coefficients; arguments as `fit_cost_model`, shape (q,), of any sign."""
+    return fit_ordinary(data.control_features[learn], data.targets[quantity].measured[learn])

@@ -1,0 +1,1 @@
+"""The planning service: requests in, a placement plan out, over HTTP."""

@@ -1,0 +1,79 @@
+"""The composition root: settings in, a web application out. Nothing happens at import."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from service.openapi import DESCRIPTION, document
+from service.routes import calls, docs, information
+from service.routes.refusals import add_refusals
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+from service.telemetry.request_log import RequestLog
+from service.version import running_version
+from service.worker_entry import enter
+from service.worker_link import WorkerMain, WorkerProcess
+from service.workers import WorkerPool
+
+VERSION_PREFIX = "/v1"
+
+
+def create_app(
+    settings: Settings,
+    *,
+    registry: CollectorRegistry | None = None,
+    worker_main: WorkerMain = enter,
+    first_worker: WorkerProcess | None = None,
+) -> FastAPI:
+    """Return the service.
+
+    Its workers start with it and end with it (`lifespan`).
+
+    Parameters
+    ----------
+    settings
+        What the operator set.
+    registry
+        Of the metrics; one of its own where none is given.
+    worker_main
+        What a worker process runs.
+    first_worker
+        A worker process that was started already, to be ready sooner.
+    """
+    version = running_version()
+    metrics = Metrics(registry or CollectorRegistry(), version)
+    pool = WorkerPool(settings, worker_main, metrics.describe, first_worker)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        pool.start()
+        yield
+        await pool.stop()
+
+    app = FastAPI(
+        title="jouleplan",
+        version=version,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    for prefix in ("", VERSION_PREFIX):
+        in_schema = not prefix
+        app.include_router(
+            calls.router(settings, pool, metrics), prefix=prefix, include_in_schema=in_schema
+        )
+        app.include_router(
+            information.router(pool, metrics), prefix=prefix, include_in_schema=in_schema
+        )
+        app.include_router(docs.router(prefix), prefix=prefix, include_in_schema=False)
+    docs.mount_assets(app)
+    document(app)
+    add_refusals(app)
+    app.add_middleware(RequestLog)
+    return app

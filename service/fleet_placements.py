@@ -1,0 +1,155 @@
+"""From a fleet and the loaded cost models to the candidate placements of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from costmodel.catalogue import Catalogue
+from costmodel.cost_model import CostModel
+from service.planning.problem import Placement, Pool
+from service.problems import FieldError, pointer
+from service.schemas.fleet import FleetSpec, PoolSpec
+
+MAX_PLACEMENTS = 4096
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The columns of the decision, in the order of `/placements`: by pool, LLM, concurrency.
+
+    Attributes
+    ----------
+    pools, placements
+        As the planner takes them.
+    missing
+        What the fleet names and no loaded cost model can serve, one sentence each.
+    """
+
+    pools: tuple[Pool, ...]
+    placements: tuple[Placement, ...]
+    missing: tuple[FieldError, ...] = ()
+
+    @property
+    def llms(self) -> tuple[str, ...]:
+        """The LLMs of the placements, each once, in order."""
+        return tuple(dict.fromkeys(placement.llm for placement in self.placements))
+
+    @property
+    def pool_names(self) -> tuple[str, ...]:
+        """The names of the pools, in order."""
+        return tuple(pool.name for pool in self.pools)
+
+
+def build_candidates(fleet: FleetSpec, catalogue: Catalogue) -> Candidates:
+    """Return the placements of a fleet for which a cost model is loaded.
+
+    Whoever may not miss any looks at `Candidates.missing`, whose pointers start at the fleet.
+    """
+    missing: list[FieldError] = []
+    placements: list[Placement] = []
+    for index, spec in enumerate(fleet.pools):
+        for (j, llm), (c, concurrency) in product(
+            enumerate(spec.llms), enumerate(spec.concurrency)
+        ):
+            cost_model = catalogue.cost_models.get((llm, spec.device))
+            if cost_model is None:
+                if c == 0:
+                    missing.append(_no_cost_model(index, j, spec, catalogue))
+            elif concurrency > cost_model.max_concurrency:
+                missing.append(_beyond_profile(index, c, concurrency, cost_model))
+            else:
+                placements.append(_placement(fleet, index, llm, concurrency, cost_model))
+    return Candidates(tuple(map(_pool, fleet.pools)), tuple(placements), tuple(missing))
+
+
+def contradictions(fleet: FleetSpec) -> list[FieldError]:
+    """Return what is wrong with a fleet whatever cost models there are; pointers start at it."""
+    errors = list(_repeats("pools", [pool.name for pool in fleet.pools], "name"))
+    named = {llm for pool in fleet.pools for llm in pool.llms}
+    for index, pool in enumerate(fleet.pools):
+        errors += _repeats(f"pools/{index}/llms", pool.llms)
+        errors += _repeats(f"pools/{index}/concurrency", pool.concurrency)
+        errors += [
+            FieldError(
+                pointer("pools", index, "resident", i),
+                f"Expected one of the pool's LLMs, got {llm}.",
+            )
+            for i, llm in enumerate(pool.resident)
+            if llm not in pool.llms
+        ]
+    for key, names in (
+        ("quality", fleet.quality),
+        ("max_context_tokens", fleet.max_context_tokens),
+    ):
+        errors += [
+            FieldError(pointer(key, llm), f"Expected an LLM of one of the pools, got {llm}.")
+            for llm in names
+            if llm not in named
+        ]
+    count = sum(len(pool.llms) * len(pool.concurrency) for pool in fleet.pools)
+    if count > MAX_PLACEMENTS:
+        errors.append(
+            FieldError("/pools", f"Expected at most {MAX_PLACEMENTS} placements, got {count}.")
+        )
+    return errors
+
+
+def _repeats(path: str, values: list[str] | list[int], leaf: str = "") -> Iterator[FieldError]:
+    seen = set()
+    for index, value in enumerate(values):
+        if value in seen:
+            where = pointer(*path.split("/"), index, *([leaf] if leaf else []))
+            yield FieldError(where, f"Expected each once, got {value} again.")
+        seen.add(value)
+
+
+def _pool(spec: PoolSpec) -> Pool:
+    return Pool(
+        name=spec.name,
+        device=spec.device,
+        count=spec.count,
+        idle_watts=spec.idle_watts,
+        power_policy=spec.power_policy,
+        available_s=spec.available_seconds,
+        resident=frozenset(spec.resident),
+    )
+
+
+def _placement(
+    fleet: FleetSpec, pool: int, llm: str, concurrency: int, cost_model: CostModel
+) -> Placement:
+    limits = (fleet.max_context_tokens.get(llm), cost_model.max_context_tokens)
+    return Placement(
+        llm=llm,
+        pool=pool,
+        concurrency=concurrency,
+        cost_model=cost_model,
+        quality=fleet.quality.get(llm),
+        max_context_tokens=min((limit for limit in limits if limit is not None), default=None),
+    )
+
+
+def _no_cost_model(index: int, j: int, spec: PoolSpec, catalogue: Catalogue) -> FieldError:
+    known = sorted(llm for llm, device in catalogue.cost_models if device == spec.device)
+    if known:
+        return FieldError(
+            pointer("pools", index, "llms", j),
+            f"Expected an LLM with a cost model on {spec.device} ({', '.join(known)}), "
+            f"got {spec.llms[j]}.",
+        )
+    devices = sorted({device for _, device in catalogue.cost_models})
+    return FieldError(
+        pointer("pools", index, "device"),
+        f"Expected a device with cost models ({', '.join(devices) or 'none is loaded'}), "
+        f"got {spec.device}.",
+    )
+
+
+def _beyond_profile(index: int, c: int, concurrency: int, cost_model: CostModel) -> FieldError:
+    return FieldError(
+        pointer("pools", index, "concurrency", c),
+        f"Expected at most {cost_model.max_concurrency:g}, the largest concurrency that was "
+        f"profiled for {cost_model.llm} on {cost_model.device}, got {concurrency}.",
+    )

@@ -1,0 +1,134 @@
+"""What travels between the process that speaks HTTP and a worker; small, and cheap to import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from service.problems import MEDIA_TYPE, Problem
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call for a worker.
+
+    Attributes
+    ----------
+    path
+        Of the call, the `instance` of a problem.
+    request_id
+        Names the call in the logs.
+    """
+
+    kind: Literal["plan", "predict"]
+    body: bytes
+    path: str
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class PlacementTally:
+    """Sums over the requests of one placement."""
+
+    llm: str
+    pool: str
+    device: str
+    requests: int
+    energy_j: float
+    runtime_s: float
+    extrapolated: int
+
+
+@dataclass(frozen=True)
+class PlanTally:
+    """Sums over one plan.
+
+    Attributes
+    ----------
+    status
+        ``optimal`` or ``feasible``.
+    gap
+        Relative gap; nan where it means nothing.
+    solve_s
+        Seconds of solving.
+    saved_j
+        For each feasible baseline, its joules less the plan's [J], never below 0.
+    """
+
+    status: str
+    gap: float
+    solve_s: float
+    placements: tuple[PlacementTally, ...] = ()
+    saved_j: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer to a call, ready to be sent.
+
+    Attributes
+    ----------
+    outcome
+        ``optimal``, ``feasible``, ``predicted`` or the slug of a problem.
+    tally
+        What is to be counted of a plan; None where there is none.
+    """
+
+    status: int
+    body: bytes
+    media_type: str
+    outcome: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    tally: PlanTally | None = None
+
+    @classmethod
+    def of_problem(cls, problem: Problem, path: str) -> Reply:
+        """Return the reply that tells a problem of the call to `path`."""
+        return cls(
+            status=problem.status,
+            body=problem.body(path),
+            media_type=MEDIA_TYPE,
+            outcome=problem.slug,
+            headers=problem.all_headers(),
+        )
+
+
+@dataclass(frozen=True)
+class CostModelLabels:
+    """One loaded cost model, as the metrics name it."""
+
+    llm: str
+    device: str
+    basis: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a worker has loaded.
+
+    Attributes
+    ----------
+    placements_body, cost_models_body
+        Answers of `GET /placements` and `GET /cost-models`.
+    reasons
+        Why it cannot plan; empty where it can.
+    notes
+        What does not keep it from planning.
+    llms, pools, devices
+        As the configured fleet names them.
+    """
+
+    placements_body: bytes
+    cost_models_body: bytes
+    cost_models: tuple[CostModelLabels, ...] = ()
+    refused: tuple[Mapping[str, str], ...] = ()
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    placement_count: int = 0
+    llms: frozenset[str] = frozenset()
+    pools: frozenset[str] = frozenset()
+    devices: frozenset[str] = frozenset()

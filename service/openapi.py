@@ -1,0 +1,149 @@
+"""The OpenAPI document: bodies and answers from the schemas, refusals for every path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from service.messages import JSON
+from service.openapi_examples import PLAN_EXAMPLES, PREDICT_EXAMPLES
+from service.problems import MEDIA_TYPE
+from service.schemas.answers import PlanAnswer, PredictAnswer
+from service.schemas.calls import PlanRequest, PredictRequest
+from service.schemas.information import (
+    CostModelsAnswer,
+    HealthAnswer,
+    PlacementsAnswer,
+    ProblemAnswer,
+    ReadinessAnswer,
+)
+
+DESCRIPTION = """\
+Plans where a batch of LLM requests should run so that it costs the least energy and still meets its
+deadline and its quality.
+
+Every path is served under `/v1` too. Refusals are problem details (RFC 9457) whose `errors` point
+into the body. Units are in the names of the fields: joules, seconds, watts, tokens.
+"""
+
+BODIES: Sequence[type[BaseModel]] = (PlanRequest, PredictRequest)
+ANSWERS: Sequence[type[BaseModel]] = (
+    PlanAnswer,
+    PredictAnswer,
+    PlacementsAnswer,
+    CostModelsAnswer,
+    HealthAnswer,
+    ReadinessAnswer,
+    ProblemAnswer,
+)
+REF_TEMPLATE = "#/components/schemas/{model}"
+
+_REFUSALS = {
+    "400": "The body is not JSON.",
+    "413": "The body or the batch is too large.",
+    "415": "The body is not announced as JSON.",
+    "422": "A field is invalid, a name unknown, a request fits no placement, or the limits "
+    "contradict each other (`conflict`, `relaxations`).",
+    "429": "Too many calls wait already.",
+    "503": "No worker, or no plan in time.",
+}
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds to wait before the next try.",
+        "schema": {"type": "integer", "minimum": 0},
+    }
+}
+
+
+def plan_operation() -> dict[str, Any]:
+    """Return what the OpenAPI document says of `POST /plan`."""
+    return _call_operation(PlanRequest, PlanAnswer, PLAN_EXAMPLES)
+
+
+def predict_operation() -> dict[str, Any]:
+    """Return what the OpenAPI document says of `POST /predict`."""
+    return _call_operation(PredictRequest, PredictAnswer, PREDICT_EXAMPLES)
+
+
+def information_operation(
+    answer: type[BaseModel], *, may_be_unready: bool = False
+) -> dict[str, Any]:
+    """Return what the OpenAPI document says of a path that is read."""
+    responses: dict[str, Any] = {"200": _json("The answer.", answer)}
+    if may_be_unready:
+        responses["503"] = _refusal("It cannot plan; `reasons` says why.", retry=True)
+    return {"openapi_extra": {"responses": responses}}
+
+
+def metrics_operation() -> dict[str, Any]:
+    """Return what the OpenAPI document says of `GET /metrics`."""
+    text: dict[str, Any] = {"schema": {"type": "string"}}
+    content = {"text/plain": text, "application/openmetrics-text": text}
+    return {
+        "openapi_extra": {"responses": {"200": {"description": "Samples.", "content": content}}}
+    }
+
+
+def document(app: FastAPI) -> None:
+    """Make `app.openapi` return the document with the schemas of bodies and answers."""
+
+    def build() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = build  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    whole = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    components = whole.setdefault("components", {}).setdefault("schemas", {})
+    for models, mode in ((BODIES, "validation"), (ANSWERS, "serialization")):
+        _, schemas = models_json_schema(
+            [(model, mode) for model in models],  # type: ignore[misc]
+            ref_template=REF_TEMPLATE,
+        )
+        components.update(schemas["$defs"])
+    for path in whole["paths"].values():
+        for operation in path.values():
+            given = operation["responses"]["200"].get("content", {})
+            if "text/plain" in given:
+                given.pop(JSON, None)
+    return whole
+
+
+def _call_operation(
+    body: type[BaseModel], answer: type[BaseModel], examples: dict[str, Any]
+) -> dict[str, Any]:
+    refusals = {
+        status: _refusal(text, retry=status in {"429", "503"}) for status, text in _REFUSALS.items()
+    }
+    return {
+        "openapi_extra": {
+            "requestBody": {
+                "required": True,
+                "content": {JSON: {"schema": _ref(body), "examples": examples}},
+            },
+            "responses": {"200": _json("The answer.", answer), **refusals},
+        }
+    }
+
+
+def _ref(schema: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": REF_TEMPLATE.format(model=schema.__name__)}
+
+
+def _json(text: str, schema: type[BaseModel]) -> dict[str, Any]:
+    return {"description": text, "content": {JSON: {"schema": _ref(schema)}}}
+
+
+def _refusal(text: str, *, retry: bool) -> dict[str, Any]:
+    refusal = {"description": text, "content": {MEDIA_TYPE: {"schema": _ref(ProblemAnswer)}}}
+    return {**refusal, "headers": _RETRY_AFTER} if retry else refusal

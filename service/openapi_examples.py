@@ -1,0 +1,47 @@
+"""Example bodies of the OpenAPI document; each can be posted as it stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_REQUESTS = [
+    {"id": "r1", "input_tokens": 812, "output_tokens": 154},
+    {"id": "r2", "input_tokens": 96, "output_tokens": 420},
+]
+_COLUMNS = {"id": ["r1", "r2"], "input_tokens": [812, 96], "output_tokens": [154, 420]}
+_FLEET = {
+    "pools": [
+        {
+            "name": "a100",
+            "device": "1xa100-sxm4-40gb",
+            "count": 2,
+            "llms": ["llama-2-7b-chat", "llama-2-13b-chat"],
+            "concurrency": [1],
+            "idle_watts": 57.0,
+            "power_policy": "power_down",
+        }
+    ],
+    "quality": {"llama-2-7b-chat": 0.5097, "llama-2-13b-chat": 0.5569},
+}
+
+PLAN_EXAMPLES: dict[str, Any] = {
+    "rows": {
+        "summary": "Rows on the service's own fleet, with a deadline",
+        "value": {"requests": _REQUESTS, "constraints": {"deadline_seconds": 3600}},
+    },
+    "columns": {
+        "summary": "Columns, with a floor on mean quality",
+        "value": {"columns": _COLUMNS, "constraints": {"min_mean_quality": 0.6}},
+    },
+    "own fleet": {
+        "summary": "A fleet of one's own and a weighed objective",
+        "value": {"requests": _REQUESTS, "fleet": _FLEET, "objective": {"zeta": 0.5}},
+    },
+}
+PREDICT_EXAMPLES: dict[str, Any] = {
+    "rows": {"summary": "Rows on the service's own fleet", "value": {"requests": _REQUESTS}},
+    "own fleet": {
+        "summary": "Columns on a fleet of one's own",
+        "value": {"columns": _COLUMNS, "fleet": _FLEET},
+    },
+}

@@ -1,0 +1,69 @@
+"""The terms of a `/plan` call in the planner's own types: limits, objective, options."""
+
+from __future__ import annotations
+
+from service.fleet_placements import Candidates
+from service.planning.problem import Limits, Objective, Share
+from service.planning.result import SolverOptions
+from service.problems import FieldError, invalid, pointer
+from service.schemas.calls import Constraints, ObjectiveSpec, SolverOptionsSpec
+
+
+def limits_of(constraints: Constraints, candidates: Candidates) -> Limits:
+    """Return the limits of a call.
+
+    Raises
+    ------
+    ProblemError
+        422 where a limit is about an LLM that the fleet has not.
+    """
+    errors = [
+        FieldError(
+            pointer("constraints", key, llm),
+            f"Expected one of the fleet's llms ({', '.join(candidates.llms)}), got {llm}.",
+        )
+        for key, named in (
+            ("shares", list(constraints.shares)),
+            ("min_requests", list(constraints.min_requests)),
+        )
+        for llm in named
+        if llm not in candidates.llms
+    ]
+    if errors:
+        raise invalid(errors)
+    return Limits(
+        deadline_s=constraints.deadline_seconds,
+        max_energy_j=constraints.max_energy_joules,
+        min_mean_quality=constraints.min_mean_quality,
+        shares={llm: Share(share.min, share.max) for llm, share in constraints.shares.items()},
+        min_requests=dict(constraints.min_requests),
+        horizon_s=constraints.horizon_seconds,
+    )
+
+
+def objective_of(spec: ObjectiveSpec) -> Objective:
+    """Return the objective of a call."""
+    return Objective(
+        zeta=spec.zeta,
+        energy_normaliser_j=spec.normalisers.energy_joules,
+        quality_normaliser=spec.normalisers.quality,
+    )
+
+
+def options_of(spec: SolverOptionsSpec, max_time_limit_s: float) -> SolverOptions:
+    """Return the solver's options; a default time limit gives way to the service's.
+
+    Raises
+    ------
+    ProblemError
+        422 where the call asks for more time than the service gives.
+    """
+    asked = spec.time_limit_seconds
+    if "time_limit_seconds" in spec.model_fields_set and asked > max_time_limit_s:
+        message = f"Expected at most {max_time_limit_s:g}, the service's limit, got {asked:g}."
+        raise invalid([FieldError("/solver/time_limit_seconds", message)])
+    return SolverOptions(
+        time_limit_s=min(asked, max_time_limit_s),
+        relative_gap=spec.relative_gap,
+        seed=spec.seed,
+    )

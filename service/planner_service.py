@@ -1,0 +1,205 @@
+"""The calls of the service, from body to answer, without HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from costmodel.catalogue import Catalogue
+from service.answers import plan_body, predict_body
+from service.batch import Batch
+from service.fleet_placements import Candidates, build_candidates, contradictions
+from service.messages import PlanTally
+from service.plan_terms import limits_of, objective_of, options_of
+from service.plan_warnings import fleet_warnings, substitution_warning
+from service.planning.errors import InvalidProblemError
+from service.planning.planner import plan
+from service.planning.problem import Limits, Objective, PlacementProblem
+from service.planning.result import Plan, SolverOptions
+from service.problems import FieldError, Problem, ProblemError, invalid
+from service.provenance_rules import check_provenance
+from service.schemas.calls import PlanRequest, PredictRequest
+from service.schemas.fleet import FleetSpec
+from service.tally import tally_plan
+from service.validation import parse
+
+Planner = Callable[[PlacementProblem, SolverOptions], Plan]
+
+
+@dataclass(frozen=True)
+class CallLimits:
+    """How large a call may be; see the settings of the same names."""
+
+    max_requests: int
+    max_pairs: int
+    max_predictions: int
+    max_time_limit_s: float
+
+
+@dataclass(frozen=True)
+class PlannerService:
+    """Answers calls from the loaded cost models.
+
+    Attributes
+    ----------
+    fleet
+        Where a call names no fleet; None where the service has none of its own.
+    planner
+        What turns a problem into a plan.
+    """
+
+    catalogue: Catalogue
+    fleet: Candidates | None
+    limits: CallLimits
+    planner: Planner = plan
+
+    def plan(self, body: bytes) -> tuple[bytes, PlanTally]:
+        """Return the answer of `/plan` and what is to be counted of it.
+
+        Raises
+        ------
+        ProblemError
+            When the body is refused.
+        PlanningError
+            When there is no plan.
+        """
+        started = perf_counter()
+        call = parse(body, PlanRequest)
+        options = options_of(call.solver, self.limits.max_time_limit_s)
+        candidates = self._candidates(call.fleet)
+        batch = self._batch(call, candidates, self.limits.max_pairs)
+        limits = limits_of(call.constraints, candidates)
+        predict_started = perf_counter()
+        whole = _build(batch, candidates, limits, objective_of(call.objective))
+        predict_s = perf_counter() - predict_started
+        kept, unplaceable = _placeable(whole, batch, report=call.on_unplaceable == "report")
+        problem = whole.take(kept) if unplaceable else whole
+        warnings = [
+            *check_provenance(_in_use(problem), allow_mixed=call.allow_mixed_provenance),
+            *substitution_warning(problem, batch.names_llms[kept]),
+            *fleet_warnings(problem),
+        ]
+        solve_started = perf_counter()
+        found = self.planner(problem, options)
+        solve_s = perf_counter() - solve_started
+        ids = batch.ids
+        answer = plan_body(
+            problem,
+            found,
+            [ids[index] for index in kept],
+            by_row=batch.by_row,
+            unplaceable=unplaceable,
+            warnings=[*warnings, *found.warnings],
+            predict_s=predict_s,
+            solve_s=solve_s,
+            started=started,
+        )
+        return answer, tally_plan(problem, found, solve_s)
+
+    def predict(self, body: bytes) -> bytes:
+        """Return the answer of `/predict`.
+
+        Raises
+        ------
+        ProblemError
+            When the body is refused.
+        """
+        call = parse(body, PredictRequest)
+        candidates = self._candidates(call.fleet)
+        batch = self._batch(call, candidates, self.limits.max_predictions)
+        problem = _build(batch, candidates, Limits(), Objective())
+        return predict_body(problem, fleet_warnings(problem))
+
+    def _candidates(self, fleet: FleetSpec | None) -> Candidates:
+        if fleet is None:
+            if self.fleet is None or not self.fleet.placements:
+                message = "Expected a fleet: the service has no usable one of its own."
+                raise invalid([FieldError("/fleet", message)])
+            return self.fleet
+        candidates = build_candidates(fleet, self.catalogue)
+        errors = [*contradictions(fleet), *candidates.missing]
+        if errors:
+            raise invalid([FieldError("/fleet" + e.pointer, e.detail) for e in errors])
+        return candidates
+
+    def _batch(
+        self, call: PlanRequest | PredictRequest, candidates: Candidates, max_pairs: int
+    ) -> Batch:
+        batch = _rows_or_columns(call)
+        self._check_size(batch, len(candidates.placements), max_pairs)
+        errors = batch.errors(candidates)
+        if errors:
+            raise invalid(errors)
+        return batch
+
+    def _check_size(self, batch: Batch, placements: int, max_pairs: int) -> None:
+        where = "/requests" if batch.by_row else "/columns/input_tokens"
+        n = len(batch)
+        if n > self.limits.max_requests:
+            message = f"Expected at most {self.limits.max_requests} requests, got {n}."
+        elif n * placements > max_pairs:
+            message = f"Expected at most {max_pairs} requests x placements, got {n} x {placements}."
+        else:
+            return
+        raise ProblemError(Problem("too-large", message, [FieldError(where, message)]))
+
+
+def _rows_or_columns(call: PlanRequest | PredictRequest) -> Batch:
+    if call.requests is not None and call.columns is None:
+        return Batch.from_rows(call.requests)
+    if call.columns is not None and call.requests is None:
+        return Batch.from_columns(call.columns)
+    got = "neither" if call.requests is None else "both"
+    raise invalid([FieldError("/requests", f"Expected either requests or columns, got {got}.")])
+
+
+def _build(
+    batch: Batch, candidates: Candidates, limits: Limits, objective: Objective
+) -> PlacementProblem:
+    try:
+        return PlacementProblem.build(
+            batch.to_requests(candidates),
+            candidates.pools,
+            candidates.placements,
+            limits,
+            objective,
+        )
+    except InvalidProblemError as error:
+        raise invalid([FieldError(error.pointer, str(error))]) from None
+
+
+def _placeable(
+    problem: PlacementProblem, batch: Batch, *, report: bool
+) -> tuple[npt.NDArray[np.int64], list[dict[str, Any]]]:
+    """Return the indices of the requests to plan, and the others as they are to be listed.
+
+    Raises
+    ------
+    ProblemError
+        422 where there are others and they are not to be listed, or there are no requests left.
+    """
+    reasons = problem.unplaceable()
+    if reasons and (not report or len(reasons) == problem.n):
+        errors = [FieldError(batch.pointer_to(i), reason) for i, reason in reasons.items()]
+        detail = f"{len(reasons)} of {problem.n} requests fit no placement."
+        if not report:
+            detail += ' The others can be planned with "on_unplaceable": "report".'
+        raise ProblemError(Problem("unplaceable", detail, errors))
+    kept = np.ones(problem.n, dtype=bool)
+    kept[list(reasons)] = False
+    ids = batch.ids if reasons else []
+    listed = [
+        {"id": ids[index], "index": index, "reason": reason} for index, reason in reasons.items()
+    ]
+    return np.flatnonzero(kept), listed
+
+
+def _in_use(problem: PlacementProblem) -> list[Any]:
+    """Return the cost models of the placements that some request may take."""
+    in_use = np.flatnonzero(problem.eligible.any(axis=0))
+    return [problem.placements[index].cost_model for index in in_use]

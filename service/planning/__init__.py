@@ -1,0 +1,54 @@
+"""Planning: from requests, pools and limits to a plan with its proof. Pure: no I/O, no globals.
+
+``plan(problem, options)`` is the way in; ``PlacementProblem.build`` makes the problem.
+"""
+
+from service.planning.errors import (
+    InfeasibleError,
+    InvalidProblemError,
+    PlanningError,
+    Relaxation,
+    UndecidedError,
+    UnplaceableError,
+)
+from service.planning.planner import plan
+from service.planning.problem import (
+    Limits,
+    Objective,
+    Placement,
+    PlacementProblem,
+    Pool,
+    Requests,
+    Share,
+)
+from service.planning.result import (
+    Baseline,
+    EnergyBreakdown,
+    PlacementUsage,
+    Plan,
+    PlanWarning,
+    SolverOptions,
+)
+
+__all__ = [
+    "Baseline",
+    "EnergyBreakdown",
+    "InfeasibleError",
+    "InvalidProblemError",
+    "Limits",
+    "Objective",
+    "Placement",
+    "PlacementProblem",
+    "PlacementUsage",
+    "Plan",
+    "PlanWarning",
+    "PlanningError",
+    "Pool",
+    "Relaxation",
+    "Requests",
+    "Share",
+    "SolverOptions",
+    "UndecidedError",
+    "UnplaceableError",
+    "plan",
+]

@@ -1,0 +1,54 @@
+"""What simpler policies pay for the same batch, dealt out and priced by the same rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from service.planning.candidates import QUERY_BLIND, query_blind_split, simple_policies
+from service.planning.evaluation import Evaluation
+from service.planning.linear_rows import AssignmentProblem
+from service.planning.problem import IntArray, PlacementProblem
+from service.planning.result import Baseline
+
+
+def compare(
+    problem: PlacementProblem,
+    plan: Evaluation,
+    relaxation: AssignmentProblem,
+    seed: int,
+    judge: Callable[[IntArray], Evaluation],
+) -> tuple[Baseline, ...]:
+    """Evaluate every baseline against a plan; `judge` deals an assignment out and evaluates it."""
+    policies = list(simple_policies(problem, seed))
+    if plan.mean_quality is not None:
+        split = query_blind_split(problem, relaxation, plan.mean_quality, seed)
+        policies.append((QUERY_BLIND, split))
+    return tuple(
+        Baseline(name, None, None, None, feasible=False, saving_ratio=None)
+        if placement is None
+        else _baseline(name, plan, judge(placement))
+        for name, placement in policies
+    )
+
+
+def _baseline(name: str, plan: Evaluation, evaluation: Evaluation) -> Baseline:
+    feasible = _feasible(name, evaluation)
+    saving = 1.0 - plan.energy_j / evaluation.energy_j if feasible else None
+    return Baseline(
+        name,
+        evaluation.energy_j,
+        evaluation.makespan_s,
+        evaluation.mean_quality,
+        feasible,
+        saving if saving is None or np.isfinite(saving) else None,
+    )
+
+
+def _feasible(name: str, evaluation: Evaluation) -> bool:
+    """Whether a baseline keeps the limits; the split keeps the plan's own quality by intent."""
+    broken = {violation.constraint for violation in evaluation.violations}
+    if name == QUERY_BLIND:
+        broken.discard("min_mean_quality")
+    return not broken

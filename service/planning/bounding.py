@@ -1,0 +1,107 @@
+"""Lower bound on the full data, and the prices that the limits have at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.planning.cells import cell_labels, round_counts
+from service.planning.lagrangian import lagrangian_bound, reduced_costs
+from service.planning.linear import LinearSolution, solve_linear
+from service.planning.linear_rows import AssignmentProblem, Row, Variable
+from service.planning.polishing import polish
+from service.planning.problem import FloatArray, IntArray
+
+VIOLATION = "violation"
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """The linear relaxation's answer, carried over to the full data.
+
+    Attributes
+    ----------
+    lower_bound
+        Valid for every assignment of the full data.
+    multipliers
+        Price of each row, shape (rows,).
+    placement
+        The relaxation's assignment rounded to requests, shape (n,); rows may be broken slightly.
+    variables
+        The relaxation's values of the variables beside the assignment.
+    reduced
+        Reduced cost of each pair, shape (n, k).
+    """
+
+    lower_bound: float
+    multipliers: FloatArray
+    placement: IntArray
+    variables: dict[str, float]
+    reduced: FloatArray
+
+
+def bound(
+    problem: AssignmentProblem, tokens: tuple[IntArray, IntArray], time_limit_s: float
+) -> Bounded | None:
+    """Solve the linear relaxation on cells and bound the full data with its prices.
+
+    Returns None where the relaxation found no solution: infeasible or out of time.
+    """
+    labels = cell_labels(problem, *tokens)
+    small = problem.aggregate(labels, int(labels.max()) + 1)
+    solution = solve_linear(small, time_limit_s)
+    if solution is None:
+        return None
+    return _carry_over(problem, labels, solution)
+
+
+def _carry_over(problem: AssignmentProblem, labels: IntArray, solution: LinearSolution) -> Bounded:
+    multipliers = solution.multipliers
+    if len(solution.counts) < len(labels):
+        multipliers = polish(problem, multipliers)
+    reduced = reduced_costs(problem, multipliers)
+    placement = round_counts(solution.counts, labels, reduced)
+    free = lagrangian_bound(problem, np.zeros(len(problem.rows)))
+    lower = max(free, lagrangian_bound(problem, multipliers))
+    return Bounded(lower, multipliers, placement, solution.variables, reduced)
+
+
+def least_violation(
+    problem: AssignmentProblem, tokens: tuple[IntArray, IntArray], time_limit_s: float
+) -> tuple[float, FloatArray] | None:
+    """Bound from below how far the rows must be broken together, in shares of their scales.
+
+    Returns
+    -------
+    The bound, above 0 only where it is proven that no assignment keeps every row, and the
+    multipliers that prove it, shape (rows,).
+    """
+    scales = np.array([_scale(row, problem) for row in problem.rows])
+    rows = tuple(
+        Row(r.name, r.values, r.columns, r.bound, r.members, {**r.variables, VIOLATION: -scale})
+        for r, scale in zip(problem.rows, scales.tolist(), strict=True)
+    )
+    variables = tuple(Variable(v.name, v.lower, v.upper, 0.0, v.integer) for v in problem.variables)
+    elastic = AssignmentProblem(
+        np.zeros_like(problem.cost),
+        problem.allowed,
+        rows,
+        (*variables, Variable(VIOLATION, 0.0, 1e6, 1.0)),
+        problem.links,
+        (),
+        0.0,
+        problem.size,
+    )
+    found = bound(elastic, tokens, time_limit_s)
+    if found is None:
+        return None
+    total = float(found.multipliers @ scales)
+    multipliers = found.multipliers / max(total, 1.0)
+    return lagrangian_bound(elastic, multipliers), multipliers
+
+
+def _scale(row: Row, problem: AssignmentProblem) -> float:
+    values = np.abs(row.coefficients())
+    typical = float(np.max(values, initial=0.0)) * problem.cost.shape[0]
+    return max(abs(row.bound), 1e-3 * typical, 1e-12)

@@ -1,0 +1,122 @@
+"""Simple policies: the baselines of every answer, and first candidates for the plan itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from service.planning.linear import solve_linear
+from service.planning.linear_rows import AssignmentProblem, Row
+from service.planning.problem import BoolArray, FloatArray, IntArray, PlacementProblem
+
+QUERY_BLIND = "query_blind_split"
+
+
+def least_joule_columns(problem: PlacementProblem) -> IntArray:
+    """One placement for each (LLM, pool): the concurrency that costs its requests least joules."""
+    best: dict[tuple[str, int], tuple[float, int]] = {}
+    for k, placement in enumerate(problem.placements):
+        eligible = problem.eligible[:, k]
+        if not eligible.any():
+            continue
+        mean = float(problem.costs.energy_j[eligible, k].mean())
+        key = (placement.llm, placement.pool)
+        if key not in best or mean < best[key][0]:
+            best[key] = (mean, k)
+    return np.array(sorted(k for _, k in best.values()), dtype=np.int64)
+
+
+def simple_policies(problem: PlacementProblem, seed: int) -> Iterator[tuple[str, IntArray | None]]:
+    """Yield each policy's name and its placements, shape (n,); None where it cannot place all.
+
+    Single LLMs and both greedy policies look at each request alone; round robin and random look
+    at none. All use each pool's least-joule concurrency.
+    """
+    columns = least_joule_columns(problem)
+    eligible = problem.eligible[:, columns]
+    energy = np.where(eligible, problem.costs.energy_j[:, columns], np.inf)
+    seconds = np.where(eligible, _latency_s(problem)[:, columns], np.inf)
+    for llm in problem.llms:
+        of_llm = np.array([problem.placements[k].llm == llm for k in columns])
+        able = of_llm.any() and eligible[:, of_llm].any(axis=1).all()
+        chosen = columns[np.where(of_llm, energy, np.inf).argmin(axis=1)] if able else None
+        yield f"single:{llm}", chosen
+    yield "round_robin", columns[_turns(eligible, np.arange(problem.n))]
+    draws = np.random.default_rng(seed).integers(0, 2**31, problem.n)
+    yield "random", columns[_turns(eligible, draws)]
+    yield "greedy_least_energy", columns[energy.argmin(axis=1)]
+    yield "greedy_fastest", columns[seconds.argmin(axis=1)]
+
+
+def _turns(eligible: BoolArray, turn: IntArray) -> IntArray:
+    """Column of each request: the (turn mod eligible)-th of its eligible ones."""
+    rank = np.cumsum(eligible, axis=1) - 1
+    wanted = turn % eligible.sum(axis=1)
+    return np.argmax(eligible & (rank == wanted[:, None]), axis=1)
+
+
+def _latency_s(problem: PlacementProblem) -> FloatArray:
+    """Seconds of each request on each placement, were all eligible requests its mix, (n, k)."""
+    output = problem.requests.workload.output_tokens.astype(float)
+    latency = problem.costs.device_seconds.copy()
+    for k, placement in enumerate(problem.placements):
+        eligible = problem.eligible[:, k]
+        if placement.concurrency > 1 and eligible.any():
+            step = latency[eligible, k].sum() / output[eligible].sum()
+            latency[:, k] = output * step * placement.concurrency
+    return latency
+
+
+def query_blind_split(
+    problem: PlacementProblem, relaxation: AssignmentProblem, mean_quality: float, seed: int
+) -> IntArray | None:
+    """Best split of the same mean quality that does not look at a request's length.
+
+    Every request of the same eligibility is treated alike: fractions of such a group go to each
+    placement, chosen for least joules by a linear programme under the plan's own rows, then dealt
+    by chance. None where there is no such split.
+    """
+    marks = np.packbits(problem.eligible, axis=1)
+    labels = np.unique(marks, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    columns = np.zeros(problem.k, dtype=bool)
+    columns[least_joule_columns(problem)] = True
+    tokens = problem.tokens[:, None]
+    floor = Row("equal_quality", tokens, mean_quality - problem.quality_values, 0.0)
+    zeta_one = AssignmentProblem(
+        problem.costs.energy_j / problem.energy_normaliser_j,
+        problem.eligible & columns[None, :],
+        (*(row for row in relaxation.rows if row.members is None), floor),
+        relaxation.variables,
+    )
+    if not zeta_one.allowed.any(axis=1).all():
+        return None
+    groups = zeta_one.aggregate(labels, int(labels.max()) + 1)
+    solution = solve_linear(groups, time_limit_s=2.0)
+    if solution is None:
+        return None
+    return _deal_by_chance(problem, labels, solution.counts, seed)
+
+
+def _deal_by_chance(
+    problem: PlacementProblem, labels: IntArray, counts: FloatArray, seed: int
+) -> IntArray:
+    """Random order, then every placement takes its share evenly along it, by token mass.
+
+    Walking a random order and giving each request to the placement that is furthest behind its
+    share of the tokens keeps the realised mean quality at the split's.
+    """
+    rng = np.random.default_rng(seed)
+    placement = np.empty(problem.n, dtype=np.int64)
+    for group in range(len(counts)):
+        members = rng.permutation(np.flatnonzero(labels == group))
+        used = np.flatnonzero(counts[group] > 1e-9)
+        shares = counts[group, used] / counts[group, used].sum()
+        given = np.zeros(len(used))
+        due = float(problem.tokens[members].mean())
+        for i in members.tolist():
+            position = int(np.argmax(shares * due - given))
+            given[position] += float(problem.tokens[i])
+            due += float(problem.tokens[i])
+            placement[i] = used[position]
+    return placement

@@ -1,0 +1,213 @@
+"""Assignments by OR-Tools' CP-SAT: the only module that imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ortools.sat.python import cp_model
+
+from service.planning.linear_rows import AssignmentProblem
+from service.planning.problem import FloatArray, IntArray
+
+SCALE = 2**40
+"""Largest integer that a row's or the objective's total may reach: far below overflow at 2**63,
+and 1e-12 of the total a unit."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """When to stop: the clock, a deterministic limit, a gap, or an objective that is enough."""
+
+    seconds: float
+    deterministic_seconds: float
+    absolute_gap: float = 0.0
+    enough: float = -np.inf
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What CP-SAT found.
+
+    Attributes
+    ----------
+    counts
+        Members of each row of the assignment on each placement, shape (n, k); None when nothing
+        was found.
+    bound
+        Proven lower bound on the objective.
+    infeasible
+        Whether CP-SAT proved that there is no assignment.
+    clock_cut
+        Whether the clock stopped it before its deterministic limit.
+    """
+
+    counts: IntArray | None
+    bound: float
+    infeasible: bool
+    clock_cut: bool
+
+
+class AssignmentModel:
+    """The assignment problem in CP-SAT's terms, one method for each constraint.
+
+    Rows are rounded so that nothing feasible is lost: coefficients down, bounds up, by less than
+    1e-9 of the bound in total. The evaluator judges the result on the float data.
+    """
+
+    def __init__(self, problem: AssignmentProblem) -> None:
+        self.problem = problem
+        self.model = cp_model.CpModel()
+        self.cells, self.placements = np.nonzero(problem.allowed)
+        self.x = self._assignment_variables()
+        self.z = self._side_variables()
+        self.one_placement_each()
+        for index in range(len(problem.rows)):
+            self.within_bound(index)
+        self.linked_variables()
+        self.peaks()
+        self.least_cost()
+
+    def _assignment_variables(self) -> list[cp_model.IntVar]:
+        sizes = self.problem.sizes
+        return [
+            self.model.new_bool_var("")
+            if sizes[i] == 1
+            else self.model.new_int_var(0, int(sizes[i]), "")
+            for i in self.cells.tolist()
+        ]
+
+    def _side_variables(self) -> dict[str, tuple[cp_model.IntVar, float]]:
+        found = {}
+        for v in self.problem.variables:
+            unit = 1.0 if v.integer else max(abs(v.lower), abs(v.upper), 1e-9) / 2**30
+            lower, upper = int(np.floor(v.lower / unit)), int(np.ceil(v.upper / unit))
+            found[v.name] = (self.model.new_int_var(lower, upper, v.name), unit)
+        return found
+
+    def one_placement_each(self) -> None:
+        """Ensures that every request has exactly one placement."""
+        edges = np.flatnonzero(np.diff(self.cells)) + 1
+        for group in np.split(np.arange(len(self.cells)), edges):
+            literals = [self.x[j] for j in group.tolist()]
+            size = int(self.problem.sizes[self.cells[group[0]]])
+            if size == 1:
+                self.model.add_exactly_one(literals)
+            else:
+                self.model.add(sum(literals) == size)
+
+    def within_bound(self, index: int) -> None:
+        """Ensures that a row's sum stays within its bound."""
+        row = self.problem.rows[index]
+        values = np.broadcast_to(row.coefficients(), self.problem.cost.shape)
+        values = values[self.cells, self.placements]
+        scale = self._scale(np.abs(values), row.bound, row.variables)
+        terms = np.floor(values * scale).astype(np.int64)
+        used = np.flatnonzero(terms)
+        literals = [self.x[j] for j in used.tolist()]
+        coefficients = terms[used].tolist()
+        for name, coefficient in row.variables.items():
+            variable, unit = self.z[name]
+            literals.append(variable)
+            coefficients.append(int(np.floor(coefficient * unit * scale)))
+        expression = cp_model.LinearExpr.weighted_sum(literals, coefficients)
+        self.model.add(expression <= int(np.ceil(row.bound * scale)))
+
+    def linked_variables(self) -> None:
+        """Ensures that a placement is used only where its linked variable is at least 1."""
+        for link in self.problem.links:
+            on = self.model.new_bool_var("")
+            self.model.add(self.z[link.variable][0] >= 1).only_enforce_if(on)
+            for j in np.flatnonzero(np.isin(self.placements, link.columns)).tolist():
+                if self.problem.sizes[self.cells[j]] == 1:
+                    self.model.add_implication(self.x[j], on)
+                else:
+                    self.model.add(self.x[j] == 0).only_enforce_if(~on)
+
+    def peaks(self) -> None:
+        """Ensures that a peak's variable reaches the value of every request on its placement."""
+        for peak in self.problem.peaks:
+            variable, unit = self.z[peak.variable]
+            for j in np.flatnonzero(self.placements == peak.column).tolist():
+                value = int(np.floor(peak.values[self.cells[j]] / unit))
+                self.model.add(variable >= value * self.x[j])
+
+    def least_cost(self) -> None:
+        """Minimise the cost, counted from each request's cheapest placement."""
+        problem = self.problem
+        cheapest = np.where(problem.allowed, problem.cost, np.inf).min(axis=1)
+        extra = (problem.cost - cheapest[:, None])[self.cells, self.placements]
+        costs = {v.name: v.cost for v in problem.variables if v.cost != 0.0}
+        self.offset = problem.constant + float((cheapest * problem.sizes).sum())
+        self.cost_scale = self._scale(extra, 0.0, costs)
+        literals = list(self.x)
+        coefficients = np.floor(extra * self.cost_scale).astype(np.int64).tolist()
+        for name, cost in costs.items():
+            variable, unit = self.z[name]
+            literals.append(variable)
+            coefficients.append(int(np.floor(cost * unit * self.cost_scale)))
+        self.model.minimize(cp_model.LinearExpr.weighted_sum(literals, coefficients))
+
+    def _scale(self, values: FloatArray, bound: float, variables: object) -> float:
+        """Factor that brings the largest possible total of a row to `SCALE`."""
+        sizes = self.problem.sizes[self.cells]
+        total = abs(bound) + float(self._largest_total(np.abs(values) * sizes))
+        for name, coefficient in dict(variables).items():  # type: ignore[call-overload]
+            variable = next(v for v in self.problem.variables if v.name == name)
+            total += abs(coefficient) * max(abs(variable.lower), abs(variable.upper))
+        return SCALE / total if total > 0.0 else 1.0
+
+    def _largest_total(self, values: FloatArray) -> float:
+        starts = np.flatnonzero(np.diff(self.cells, prepend=-1))
+        return float(np.maximum.reduceat(values, starts).sum()) if len(values) else 0.0
+
+    def hint(self, counts: FloatArray) -> None:
+        """Start the search from these counts."""
+        for j, value in enumerate(counts[self.cells, self.placements].tolist()):
+            self.model.add_hint(self.x[j], round(value))
+
+    def solve(self, effort: Effort) -> Assignment:
+        """Run CP-SAT with one worker, so that the same effort gives the same plan."""
+        solver = cp_model.CpSolver()
+        solver.parameters.num_workers = 1
+        solver.parameters.random_seed = effort.seed
+        solver.parameters.max_time_in_seconds = max(0.01, effort.seconds)
+        solver.parameters.max_deterministic_time = effort.deterministic_seconds
+        solver.parameters.absolute_gap_limit = max(1.0, effort.absolute_gap * self.cost_scale)
+        stop = _StopWhenEnough((effort.enough - self.offset) * self.cost_scale)
+        status = solver.solve(self.model, stop)
+        cut = status in (cp_model.UNKNOWN, cp_model.FEASIBLE) and solver.wall_time >= effort.seconds
+        if status == cp_model.INFEASIBLE:
+            return Assignment(None, np.inf, infeasible=True, clock_cut=False)
+        bound = solver.best_objective_bound / self.cost_scale + self.offset
+        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            return Assignment(None, bound, infeasible=False, clock_cut=cut)
+        counts = np.zeros(self.problem.cost.shape, dtype=np.int64)
+        counts[self.cells, self.placements] = [solver.value(x) for x in self.x]
+        return Assignment(counts, bound, infeasible=False, clock_cut=cut)
+
+
+class _StopWhenEnough(cp_model.CpSolverSolutionCallback):
+    """Stops the search at the first solution that is good enough."""
+
+    def __init__(self, enough: float) -> None:
+        super().__init__()
+        self._enough = enough
+
+    def on_solution_callback(self) -> None:
+        if self.objective_value <= self._enough:
+            self.stop_search()
+
+
+def solve_assignment(
+    problem: AssignmentProblem, effort: Effort, hints: Sequence[FloatArray] = ()
+) -> Assignment:
+    """Assign by CP-SAT; see `AssignmentModel`."""
+    if not problem.allowed.any(axis=1).all():
+        return Assignment(None, np.inf, infeasible=True, clock_cut=False)
+    model = AssignmentModel(problem)
+    for counts in hints:
+        model.hint(counts)
+    return model.solve(effort)

@@ -1,0 +1,100 @@
+"""What can go wrong while a plan is made, cut by what the caller can do about it.
+
+::
+
+    PlanningError
+    ├── InvalidProblemError   the problem contradicts itself: mend the field that `pointer` names
+    ├── UnplaceableError      some requests fit no placement: drop them, or widen their limits
+    ├── InfeasibleError       proven: no plan keeps every limit; `relaxations` says what would
+    └── UndecidedError        neither a plan nor a proof was found in time: allow more time
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+class PlanningError(Exception):
+    """Root of every error that planning raises."""
+
+
+class InvalidProblemError(PlanningError):
+    """The problem contradicts itself.
+
+    Parameters
+    ----------
+    pointer
+        JSON pointer of the field to mend, in the terms of the request body.
+    message
+        What was expected and what was found.
+    """
+
+    def __init__(self, pointer: str, message: str) -> None:
+        super().__init__(message)
+        self.pointer = pointer
+
+
+class UnplaceableError(PlanningError):
+    """Some requests are eligible for no placement.
+
+    Parameters
+    ----------
+    reasons
+        For each index of such a request, why no placement takes it.
+    """
+
+    def __init__(self, reasons: Mapping[int, str]) -> None:
+        super().__init__(f"{len(reasons)} requests fit no placement")
+        self.reasons = dict(reasons)
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """A limit which, moved from `given` to `needed`, lets a plan exist.
+
+    Attributes
+    ----------
+    constraint
+        The limit's name in the request body, e.g. ``deadline_seconds``.
+    given
+        Its value in the request.
+    needed
+        A value at which a verified plan exists; None where none was found in time.
+    needed_lower_bound
+        Proven: with a value less generous than this no plan exists.
+    """
+
+    constraint: str
+    given: float
+    needed: float | None
+    needed_lower_bound: float
+
+
+class InfeasibleError(PlanningError):
+    """Proven: no plan keeps all limits together.
+
+    Parameters
+    ----------
+    conflict
+        Names of limits that cannot hold together.
+    relaxations
+        Limits that, each alone, would mend it.
+    joint_relaxation
+        Limits to be moved together, where none alone is enough; otherwise empty.
+    """
+
+    def __init__(
+        self,
+        conflict: tuple[str, ...],
+        relaxations: tuple[Relaxation, ...] = (),
+        joint_relaxation: tuple[Relaxation, ...] = (),
+    ) -> None:
+        super().__init__("No plan keeps these limits together: " + ", ".join(conflict))
+        self.conflict = conflict
+        self.relaxations = relaxations
+        self.joint_relaxation = joint_relaxation
+
+
+class UndecidedError(PlanningError):
+    """Neither a plan nor a proof that there is none was found within the limits of the solver."""

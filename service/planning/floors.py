@@ -1,0 +1,104 @@
+"""Least values that any schedule must pay or hold, from which valid bounds are built.
+
+Above concurrency 1 a request's joules and slot time depend on the mix that it runs in. These
+functions give what no mix can undercut, shape (n, k) each.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from service.planning.problem import FloatArray, PlacementProblem
+
+
+def slot_floor_s(problem: PlacementProblem) -> FloatArray:
+    """Least seconds for which a request holds its slot.
+
+    At concurrency 1 its device-seconds; above, its output tokens times the least mean step that
+    a mix of eligible requests can have.
+    """
+    return _slot_bound(problem, np.min, np.inf)
+
+
+def slot_ceiling_s(problem: PlacementProblem) -> FloatArray:
+    """Most seconds for which a request holds its slot, by the largest mean step of a mix."""
+    return _slot_bound(problem, np.max, 0.0)
+
+
+def _slot_bound(problem: PlacementProblem, extreme: np.ufunc, start: float) -> FloatArray:
+    output = problem.requests.workload.output_tokens.astype(float)[:, None]
+    step = problem.costs.device_seconds / output
+    found = extreme(step, axis=0, where=problem.eligible, initial=start)
+    found = np.where(np.isfinite(found), found, 0.0)
+    slot = output * found[None, :] * problem.concurrency[None, :]
+    return np.where(problem.concurrency[None, :] == 1.0, problem.costs.device_seconds, slot)
+
+
+def step_price_j(problem: PlacementProblem) -> FloatArray:
+    """Joules that each decode step of a block costs beside its tokens, at least, shape (k,).
+
+    A block of T output tokens that runs V steps achieves concurrency T / V. A request's joules
+    are concave in r = V / T, so at least ``e(B) + (r - 1/B) s`` with
+    ``s = (e(1) - e(B)) / (1 - 1/B)``; summed over the block that is at least
+    ``sum e(B) + min(s / tokens) (V - T / B)``. 0 at concurrency 1, and on always-on pools, where
+    a longer block saves idle joules.
+    """
+    workload = problem.requests.workload
+    price = np.zeros(problem.k)
+    for k, placement in enumerate(problem.placements):
+        able = np.flatnonzero(problem.eligible[:, k])
+        watts = problem.pools[placement.pool].always_on_watts
+        if placement.concurrency == 1 or watts > 0.0 or not len(able):
+            continue
+        tokens = workload.input_tokens[able], workload.output_tokens[able]
+        alone = placement.cost_model.energy_j(*tokens, 1.0)
+        slope = (alone - problem.costs.energy_j[able, k]) / (1.0 - 1.0 / placement.concurrency)
+        price[k] = max(0.0, float((slope / tokens[1]).min()))
+    return price
+
+
+def priced_floor_j(problem: PlacementProblem) -> FloatArray:
+    """Least joules of a request less the idle joules that its block saves on an always-on pool.
+
+    Let r = 1 / achieved concurrency, from 1/B to 1. A request's joules are concave in r, so at
+    least ``e(B) + (r - 1/B) (e(1) - e(B)) / (1 - 1/B)``; its block's length is r times its slot
+    time, and the slot times of a placement add up to B times its device-seconds d. So joules
+    less saved idle joules are at least ``e(B) - w d - max(0, w (B - 1) d - (e(1) - e(B)))``.
+    """
+    floor = problem.costs.energy_j.copy()
+    workload = problem.requests.workload
+    for k, placement in enumerate(problem.placements):
+        watts = problem.pools[placement.pool].always_on_watts
+        if watts == 0.0:
+            continue
+        saved = watts * problem.costs.device_seconds[:, k]
+        if placement.concurrency == 1:
+            floor[:, k] -= saved
+            continue
+        nominal = problem.costs.energy_j[:, k]
+        alone = placement.cost_model.energy_j(workload.input_tokens, workload.output_tokens, 1.0)
+        more = saved * (placement.concurrency - 1) - (alone - nominal)
+        floor[:, k] = nominal - saved - np.maximum(0.0, more)
+    return floor
+
+
+def unavoidable_j(problem: PlacementProblem) -> float:
+    """Idle and loading joules that no plan can avoid [J].
+
+    Every request needs one of its placements loaded, and an always-on pool with a given horizon
+    idles for what even all requests on it could not fill.
+    """
+    loads = np.where(problem.eligible, problem.load_energy_j[None, :], np.inf).min(axis=1)
+    total = float(loads.max(initial=0.0))
+    horizon = problem.limits.horizon_s
+    if horizon is None:
+        return total
+    ceiling = np.where(problem.eligible, slot_ceiling_s(problem), 0.0)
+    for index, pool in enumerate(problem.pools):
+        columns = problem.pool_of == index
+        if pool.always_on_watts == 0.0 or not columns.any():
+            continue
+        busy = ceiling[:, columns].max(axis=1).sum()
+        busy += pool.count * problem.load_s[columns][np.isfinite(problem.load_s[columns])].sum()
+        total += pool.always_on_watts * max(0.0, pool.count * horizon - float(busy))
+    return total

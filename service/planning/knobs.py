@@ -1,0 +1,184 @@
+"""The limits of a problem as knobs: each can be read, turned and taken off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from service.planning.evaluation import Evaluation
+from service.planning.problem import Limits, PlacementProblem, Share
+from service.planning.schedule import Schedule
+
+Kind = Literal["deadline", "own_deadlines", "available", "energy", "quality", "least", "most"]
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One limit of a problem.
+
+    Attributes
+    ----------
+    name
+        The limit's name in the request body.
+    looser
+        1.0 where a larger value is more generous, -1.0 where a smaller one is.
+    turn
+        Returns the problem with the limit at another value; None takes it off.
+    attained
+        The tightest value that a schedule keeps.
+    llm, pool
+        What the limit is about, where it is about one.
+    """
+
+    name: str
+    kind: Kind
+    given: float
+    looser: float
+    turn: Callable[[PlacementProblem, float | None], PlacementProblem]
+    attained: Callable[[PlacementProblem, Schedule, Evaluation], float]
+    llm: str | None = None
+    pool: int | None = None
+
+
+def knobs_of(problem: PlacementProblem) -> list[Knob]:
+    """Return every limit that the problem sets."""
+    limits, found = problem.limits, []
+    if limits.deadline_s is not None:
+        found.append(
+            Knob(
+                "deadline_seconds",
+                "deadline",
+                limits.deadline_s,
+                1.0,
+                lambda p, v: p.with_limits(replace(p.limits, deadline_s=v)),
+                lambda _, schedule, __: schedule.makespan_s,
+            )
+        )
+    if np.isfinite(problem.requests.deadline_s).any():
+        found.append(
+            Knob("requests/deadline_seconds", "own_deadlines", 1.0, 1.0, _stretch, _lateness)
+        )
+    if limits.max_energy_j is not None:
+        found.append(
+            Knob(
+                "max_energy_joules",
+                "energy",
+                limits.max_energy_j,
+                1.0,
+                lambda p, v: p.with_limits(replace(p.limits, max_energy_j=v)),
+                lambda _, __, evaluation: evaluation.energy_j,
+            )
+        )
+    if limits.min_mean_quality is not None:
+        found.append(
+            Knob(
+                "min_mean_quality",
+                "quality",
+                limits.min_mean_quality,
+                -1.0,
+                lambda p, v: p.with_limits(replace(p.limits, min_mean_quality=v)),
+                lambda _, __, evaluation: evaluation.mean_quality or 0.0,
+            )
+        )
+    found += [
+        _available(i, s) for i, p in enumerate(problem.pools) if (s := p.available_s) is not None
+    ]
+    for llm, share in limits.shares.items():
+        if share.min > 0.0:
+            found.append(_least_share(llm, share.min))
+        if share.max < 1.0:
+            found.append(_most_share(llm, share.max))
+    found += [
+        _least_requests(llm, count) for llm, count in limits.min_requests.items() if count > 0
+    ]
+    return [_named(problem, knob) for knob in found]
+
+
+def count_of(problem: PlacementProblem, schedule: Schedule, llm: str) -> int:
+    """Requests that an LLM serves."""
+    of_llm = np.array([p.llm == llm for p in problem.placements])
+    return int(of_llm[schedule.placement].sum())
+
+
+def _named(problem: PlacementProblem, knob: Knob) -> Knob:
+    if knob.pool is None:
+        return knob
+    return replace(knob, name=f"pools/{problem.pools[knob.pool].name}/available_seconds")
+
+
+def _stretch(problem: PlacementProblem, factor: float | None) -> PlacementProblem:
+    own = problem.requests.deadline_s
+    own = np.full_like(own, np.inf) if factor is None else own * factor
+    return replace(problem, requests=replace(problem.requests, deadline_s=own))
+
+
+def _lateness(problem: PlacementProblem, schedule: Schedule, _: Evaluation) -> float:
+    return float((schedule.end_s / problem.requests.deadline_s).max())
+
+
+def _available(index: int, given: float) -> Knob:
+    def turn(problem: PlacementProblem, value: float | None) -> PlacementProblem:
+        pools = list(problem.pools)
+        pools[index] = replace(pools[index], available_s=value)
+        return replace(problem, pools=tuple(pools))
+
+    def attained(problem: PlacementProblem, schedule: Schedule, _: Evaluation) -> float:
+        ends = [b.end_s for b in schedule.blocks if problem.placements[b.placement].pool == index]
+        return max(ends, default=0.0)
+
+    return Knob("available_seconds", "available", given, 1.0, turn, attained, pool=index)
+
+
+def _with_share(llm: str, limits: Limits, share: Share) -> Limits:
+    return replace(limits, shares={**limits.shares, llm: share})
+
+
+def _least_share(llm: str, given: float) -> Knob:
+    def turn(problem: PlacementProblem, value: float | None) -> PlacementProblem:
+        share = replace(problem.limits.shares[llm], min=value or 0.0)
+        return problem.with_limits(_with_share(llm, problem.limits, share))
+
+    return Knob(
+        f"shares/{llm}/min",
+        "least",
+        given,
+        -1.0,
+        turn,
+        lambda p, schedule, _: count_of(p, schedule, llm) / p.n,
+        llm,
+    )
+
+
+def _most_share(llm: str, given: float) -> Knob:
+    def turn(problem: PlacementProblem, value: float | None) -> PlacementProblem:
+        share = replace(problem.limits.shares[llm], max=1.0 if value is None else value)
+        return problem.with_limits(_with_share(llm, problem.limits, share))
+
+    return Knob(
+        f"shares/{llm}/max",
+        "most",
+        given,
+        1.0,
+        turn,
+        lambda p, schedule, _: count_of(p, schedule, llm) / p.n,
+        llm,
+    )
+
+
+def _least_requests(llm: str, given: int) -> Knob:
+    def turn(problem: PlacementProblem, value: float | None) -> PlacementProblem:
+        least: Mapping[str, int] = {**problem.limits.min_requests, llm: int(value or 0)}
+        return problem.with_limits(replace(problem.limits, min_requests=least))
+
+    return Knob(
+        f"min_requests/{llm}",
+        "least",
+        float(given),
+        -1.0,
+        turn,
+        lambda p, schedule, _: float(count_of(p, schedule, llm)),
+        llm,
+    )

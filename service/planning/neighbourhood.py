@@ -1,0 +1,125 @@
+"""Other starts and moves for batches in which whole blocks matter: loads, tails, few devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from service.planning import packing
+from service.planning.bounding import bound
+from service.planning.candidates import least_joule_columns
+from service.planning.clock import Deadline
+from service.planning.cpsat import Effort, solve_assignment
+from service.planning.formulation import Formulation
+from service.planning.improvement import Incumbent
+from service.planning.linear_rows import AssignmentProblem
+from service.planning.problem import FloatArray, IntArray, PlacementProblem
+from service.planning.repair import repair
+from service.planning.schedule import lay_out
+
+MOST_COLUMNS = 12
+MOST_MOVES = 200
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """Looks around the incumbent, with a fixed number of tries."""
+
+    problem: PlacementProblem
+    relaxation: AssignmentProblem
+    incumbent: Incumbent
+    deadline: Deadline
+    seed: int
+    absolute_gap: float
+
+    def few_placements(self) -> None:
+        """Plan over one or two placements alone: every further one costs a load or a tail."""
+        columns = least_joule_columns(self.problem).tolist()[:MOST_COLUMNS]
+        for size in (1, 2):
+            for chosen in combinations(columns, size):
+                if self.deadline.passed():
+                    return
+                self._over(list(chosen))
+
+    def _over(self, columns: list[int]) -> None:
+        only = np.zeros(self.problem.k, dtype=bool)
+        only[columns] = True
+        part = replace(self.relaxation, allowed=self.relaxation.allowed & only[None, :])
+        if not part.allowed.any(axis=1).all():
+            return
+        workload = self.problem.requests.workload
+        tokens = (workload.input_tokens, workload.output_tokens)
+        found = bound(part, tokens, self.deadline.left_s)
+        if found is None or found.lower_bound >= self.incumbent.objective:
+            return
+        self.incumbent.offer_placement(repair(part, found.placement, found.variables))
+
+    def pack(self) -> float:
+        """Assign a small batch to single devices; return a bound where that is exact."""
+        if not packing.small_enough(self.problem):
+            return -np.inf
+        split, placement, device = packing.split_pools(self.problem)
+        target = Formulation(split).build()
+        hint = self._packed_hint(placement, device)
+        effort = Effort(self.deadline.left_s, 4.0, 0.25 * self.absolute_gap, seed=self.seed)
+        assignment = solve_assignment(target, effort, [] if hint is None else [hint])
+        self.deadline.cut |= assignment.clock_cut
+        if assignment.counts is not None:
+            chosen = assignment.counts.argmax(axis=1)
+            self.incumbent.offer(lay_out(self.problem, placement[chosen], device[chosen]))
+            self.incumbent.offer_placement(placement[chosen])
+        return assignment.bound if packing.is_exact(self.problem) else -np.inf
+
+    def _packed_hint(self, placement: IntArray, device: IntArray) -> FloatArray | None:
+        schedule = self.incumbent.schedule
+        if schedule is None:
+            return None
+        same = schedule.placement[:, None] == placement[None, :]
+        return (same & (schedule.device[:, None] == device[None, :])).astype(float)
+
+    def moves(self) -> None:
+        """Move all requests of a placement, or its longest, to another one."""
+        left = MOST_MOVES
+        improved = True
+        while improved and self.incumbent.schedule is not None:
+            start = self.incumbent.objective
+            for candidate in self._moved(self.incumbent.schedule.placement):
+                if left == 0 or self.deadline.passed():
+                    return
+                if self._floor(candidate) < self.incumbent.objective:
+                    left -= 1
+                    self.incumbent.offer_placement(candidate)
+            improved = self.incumbent.objective < start
+
+    def _moved(self, placement: IntArray) -> list[IntArray]:
+        output = self.problem.requests.workload.output_tokens
+        found = []
+        for source in np.unique(placement).tolist():
+            members = np.flatnonzero(placement == source)
+            longest = members[np.argsort(-output[members], kind="stable")]
+            for target in range(self.problem.k):
+                for share in (1.0, 0.3, 0.1, 0.03):
+                    some = longest[: max(1, int(share * len(longest)))]
+                    movable = some[self.problem.eligible[some, target]]
+                    if target != source and len(movable):
+                        moved = placement.copy()
+                        moved[movable] = target
+                        found.append(moved)
+        return found
+
+    def _floor(self, placement: IntArray) -> float:
+        """Return what an assignment costs at least, before it is dealt out."""
+        relaxation = self.relaxation
+        rows = np.arange(len(placement))
+        if not relaxation.allowed[rows, placement].all():
+            return np.inf
+        total = relaxation.constant + float(relaxation.cost[rows, placement].sum())
+        prices = {v.name: v.cost for v in relaxation.variables}
+        for peak in relaxation.peaks:
+            there = placement == peak.column
+            if there.any():
+                full = peak.values[there].sum() / self.problem.concurrency[peak.column]
+                total += prices[peak.variable] * max(full, peak.values[there].max())
+        return total

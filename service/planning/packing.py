@@ -1,0 +1,58 @@
+"""Small batches straight onto devices: every device of a pool as a pool of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from service.planning.problem import IntArray, PlacementProblem, take_costs
+
+MOST_PAIRS = 3_000
+"""(request, placement, device) triples that CP-SAT takes in a second or so."""
+
+
+def small_enough(problem: PlacementProblem) -> bool:
+    """Whether the split problem is small enough for CP-SAT."""
+    devices = sum(problem.pools[p].count for p in problem.pool_of)
+    return problem.n * devices <= MOST_PAIRS
+
+
+def is_exact(problem: PlacementProblem) -> bool:
+    """Whether device-seconds are a schedule: no slots to fill and no deadlines inside the plan."""
+    return bool((problem.concurrency == 1).all() and len(np.unique(problem.deadline_s)) == 1)
+
+
+def split_pools(problem: PlacementProblem) -> tuple[PlacementProblem, IntArray, IntArray]:
+    """Return the problem over single devices.
+
+    Returns
+    -------
+    problem, placement, device
+        The split problem, and for each of its placements the placement and device of the
+        original, shape (k',).
+    """
+    pools, placements, origin, device = [], [], [], []
+    for index, pool in enumerate(problem.pools):
+        for d in range(pool.count):
+            pools.append(replace(pool, name=f"{pool.name}[{d}]", count=1))
+            for k in np.flatnonzero(problem.pool_of == index).tolist():
+                placements.append(replace(problem.placements[k], pool=len(pools) - 1))
+                origin.append(k)
+                device.append(d)
+    columns = np.array(origin)
+    requests, costs = problem.requests, problem.costs
+    allowed = None if requests.allowed is None else requests.allowed[:, columns]
+    split = replace(
+        problem,
+        requests=replace(requests, allowed=allowed),
+        pools=tuple(pools),
+        placements=tuple(placements),
+        costs=take_costs(costs, columns=columns),
+        objective=replace(
+            problem.objective,
+            energy_normaliser_j=problem.energy_normaliser_j,
+            quality_normaliser=problem.quality_normaliser,
+        ),
+    )
+    return split, columns, np.array(device)

@@ -1,0 +1,202 @@
+"""Problem and options in, plan with proof out.
+
+relax and bound -> first candidates -> assign, deal out, price anew -> exact search if tiny
+-> evaluate -> plan;  or a proof that there is none
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from service.planning import exact
+from service.planning.baselines import compare
+from service.planning.bounding import Bounded, bound, least_violation
+from service.planning.candidates import simple_policies
+from service.planning.clock import Deadline
+from service.planning.errors import UndecidedError, UnplaceableError
+from service.planning.evaluation import Evaluation
+from service.planning.extremes import PROOF_TOLERANCE, tokens_of
+from service.planning.formulation import Formulation
+from service.planning.improvement import Improver, Incumbent
+from service.planning.infeasibility import explain
+from service.planning.lagrangian import lagrangian_bound
+from service.planning.linear_rows import AssignmentProblem
+from service.planning.neighbourhood import Neighbourhood
+from service.planning.problem import PlacementProblem
+from service.planning.reporting import OPTIMAL_GAP, gap_unit, report
+from service.planning.result import Plan, SolverOptions
+from service.planning.schedule import Schedule
+
+NEIGHBOURHOOD_REQUESTS = 5_000
+"""Above this many, loads and tails of blocks are too small a part to look for by moves."""
+
+
+def plan(problem: PlacementProblem, options: SolverOptions | None = None) -> Plan:
+    """Place every request so that the objective is least and every limit is kept.
+
+    Parameters
+    ----------
+    problem
+        Requests, pools, placements and limits.
+    options
+        Time, gap and seed; the same problem and options give the same plan unless the clock cuts.
+
+    Raises
+    ------
+    UnplaceableError
+        When a request is eligible for no placement.
+    InfeasibleError
+        When it is proven that no plan keeps every limit.
+    UndecidedError
+        When neither a plan nor a proof was found.
+    """
+    options = options or SolverOptions()
+    deadline = Deadline(options.time_limit_s)
+    unplaceable = problem.unplaceable()
+    if unplaceable:
+        raise UnplaceableError(unplaceable)
+    solved = Solver(problem, options, deadline)
+    solved.run()
+    incumbent = solved.incumbent
+    if incumbent.schedule is None or incumbent.evaluation is None:
+        raise solved.failure()
+    timings = {"solve": deadline.elapsed_s}
+    schedule, evaluation = incumbent.schedule, incumbent.evaluation
+    baselines = compare(
+        problem,
+        evaluation,
+        solved.relaxation,
+        options.seed,
+        incumbent.evaluate_placement,
+    )
+    timings["baselines"] = deadline.elapsed_s - timings["solve"]
+    return report(
+        problem,
+        schedule,
+        evaluation,
+        solved.lower_bound,
+        baselines,
+        cut_by_clock=deadline.cut,
+        timings_s=timings,
+    )
+
+
+class Solver:
+    """One run of the pipeline over a problem."""
+
+    def __init__(
+        self, problem: PlacementProblem, options: SolverOptions, deadline: Deadline
+    ) -> None:
+        self.problem = problem
+        self.options = options
+        self.deadline = deadline
+        self.incumbent = Incumbent(problem)
+        self.relaxation: AssignmentProblem = Formulation(problem).build()
+        self.lower_bound = -np.inf
+        self.proven_infeasible = False
+
+    def run(self) -> None:
+        """Fill the incumbent and the lower bound, or find out that there is no plan."""
+        if not self.relaxation.allowed.any(axis=1).all():
+            self.proven_infeasible = True
+            return
+        zero = np.zeros(len(self.relaxation.rows))
+        self.lower_bound = lagrangian_bound(self.relaxation, zero)
+        self._offer_simple_policies()
+        tokens = tokens_of(self.problem)
+        if self.relaxation.rows or not self._good_enough():
+            bounded = bound(self.relaxation, tokens, self.deadline.left_s)
+            if bounded is not None:
+                self.lower_bound = max(self.lower_bound, bounded.lower_bound)
+            elif self._proves_violation():
+                return
+            if bounded is not None and not self._good_enough():
+                self._improve(bounded)
+        self._search_exactly()
+
+    def _offer_simple_policies(self) -> None:
+        for _, placement in simple_policies(self.problem, self.options.seed):
+            if placement is not None and not self._good_enough() and not self.deadline.passed():
+                self.incumbent.offer_placement(placement)
+
+    def _improve(self, bounded: Bounded) -> None:
+        improver = Improver(
+            self.problem,
+            self.incumbent,
+            self.deadline,
+            self.options.seed,
+            self._wanted_gap(),
+        )
+        self.lower_bound = max(self.lower_bound, improver.run(self.relaxation, bounded))
+        if self._good_enough() or self.problem.n > NEIGHBOURHOOD_REQUESTS:
+            return
+        around = Neighbourhood(
+            self.problem,
+            self.relaxation,
+            self.incumbent,
+            self.deadline,
+            self.options.seed,
+            self._wanted_gap(),
+        )
+        self.lower_bound = max(self.lower_bound, around.pack())
+        if not self._good_enough():
+            around.few_placements()
+        if not self._good_enough():
+            around.moves()
+
+    def _search_exactly(self) -> None:
+        if self._good_enough(OPTIMAL_GAP) or not exact.small_enough(self.problem):
+            return
+        search = exact.Search(self.problem, self.relaxation, self.incumbent.objective).run()
+        if search.best is not None:
+            self.incumbent.offer(search.best[0])
+        if search.complete:
+            if self.incumbent.evaluation is None:
+                self.proven_infeasible = True
+            else:
+                self.lower_bound = self.incumbent.objective
+
+    def _proves_violation(self) -> bool:
+        tokens = tokens_of(self.problem)
+        found = least_violation(self.relaxation, tokens, max(1.0, self.deadline.left_s))
+        self.proven_infeasible = found is not None and found[0] > PROOF_TOLERANCE
+        return self.proven_infeasible
+
+    def _attempt(
+        self, problem: PlacementProblem, seconds: float
+    ) -> tuple[Schedule, Evaluation] | None:
+        """Look for any plan of a problem with loosened limits."""
+        options = replace(self.options, relative_gap=0.05)
+        solver = Solver(problem, options, Deadline(seconds))
+        solver.run()
+        found = solver.incumbent
+        if found.schedule is None or found.evaluation is None:
+            return None
+        return found.schedule, found.evaluation
+
+    def _wanted_gap(self) -> float:
+        """Absolute gap that meets the wanted relative one, by the bound alone at first."""
+        evaluation = self.incumbent.evaluation
+        if evaluation is None:
+            return self.options.relative_gap * max(abs(self.lower_bound), 1e-9)
+        unit = gap_unit(self.problem, evaluation)
+        return self.options.relative_gap * unit
+
+    def _good_enough(self, relative_gap: float | None = None) -> bool:
+        evaluation = self.incumbent.evaluation
+        if evaluation is None:
+            return False
+        wanted = self.options.relative_gap if relative_gap is None else relative_gap
+        unit = gap_unit(self.problem, evaluation)
+        return evaluation.objective - self.lower_bound <= wanted * unit
+
+    def failure(self) -> Exception:
+        """Return the error that says why there is no plan."""
+        if self.proven_infeasible:
+            return explain(self.problem, self._attempt, Deadline(self.options.time_limit_s))
+        return UndecidedError(
+            "The limits allow a relaxed plan, but none was found that keeps them on the devices' "
+            "schedule. Allow more time, or loosen a limit slightly."
+        )

@@ -1,0 +1,341 @@
+"""The planning problem: requests, pools, placements and limits, checked once and then frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from costmodel.cost_matrix import CostMatrix, predict
+from costmodel.cost_model import CostModel
+from costmodel.workload import Workload
+from service.planning.errors import InvalidProblemError
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+_ALL = slice(None)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """`count` equal, interchangeable devices.
+
+    Attributes
+    ----------
+    idle_watts
+        Power of a whole device that is on and serves nothing [W]; None where it was not measured.
+    available_s
+        Seconds for which the pool can be had; None for no limit.
+    resident
+        LLMs that are loaded on every device of the pool and stay.
+    """
+
+    name: str
+    device: str
+    count: int
+    idle_watts: float | None = None
+    power_policy: Literal["power_down", "always_on"] = "power_down"
+    available_s: float | None = None
+    resident: frozenset[str] = frozenset()
+
+    @property
+    def always_on_watts(self) -> float:
+        """Idle power that the plan pays while a device serves nothing [W]."""
+        return (self.idle_watts or 0.0) if self.power_policy == "always_on" else 0.0
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One column of the decision: an LLM on a pool at a concurrency.
+
+    Attributes
+    ----------
+    pool
+        Index into the problem's pools.
+    quality
+        The LLM's score, 0 to 1; None where it is not known.
+    max_context_tokens
+        Most input plus output tokens of one request; None where it is not known.
+    """
+
+    llm: str
+    pool: int
+    concurrency: int
+    cost_model: CostModel
+    quality: float | None = None
+    max_context_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Share:
+    """Bounds on the share of the requests that one LLM serves, each from 0 to 1."""
+
+    min: float = 0.0
+    max: float = 1.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a plan must keep; None or an empty mapping where there is no such limit."""
+
+    deadline_s: float | None = None
+    max_energy_j: float | None = None
+    min_mean_quality: float | None = None
+    shares: Mapping[str, Share] = field(default_factory=dict)
+    min_requests: Mapping[str, int] = field(default_factory=dict)
+    horizon_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Minimise ``zeta * energy / E0 - (1 - zeta) * quality / Q0`` (arXiv 2407.04014).
+
+    `energy_normaliser_j` (E0) and `quality_normaliser` (Q0) default to the largest single value
+    over all eligible (request, placement) pairs.
+    """
+
+    zeta: float = 1.0
+    energy_normaliser_j: float | None = None
+    quality_normaliser: float | None = None
+
+
+@dataclass(frozen=True)
+class Requests:
+    """The requests of a call as arrays of shape (n,).
+
+    Attributes
+    ----------
+    deadline_s
+        Seconds from the plan's start; inf where a request has none.
+    min_quality
+        Least score of the LLM that may serve it; -inf where there is none.
+    allowed
+        (n, k), False where the request excludes a placement; None when none does.
+    """
+
+    workload: Workload
+    deadline_s: FloatArray
+    min_quality: FloatArray
+    allowed: BoolArray | None = None
+
+
+def take_costs(
+    costs: CostMatrix, rows: IntArray | slice = _ALL, columns: IntArray | slice = _ALL
+) -> CostMatrix:
+    """Return the costs of some requests on some placements."""
+    return CostMatrix(
+        costs.energy_j[rows][:, columns],
+        costs.device_seconds[rows][:, columns],
+        costs.energy_low_j[rows][:, columns],
+        costs.energy_high_j[rows][:, columns],
+        costs.outside[rows][:, columns],
+    )
+
+
+@dataclass(frozen=True)
+class PlacementProblem:
+    """Everything that a plan is made from. Pure data: no clock, no file, no solver."""
+
+    requests: Requests
+    pools: tuple[Pool, ...]
+    placements: tuple[Placement, ...]
+    limits: Limits
+    objective: Objective
+    costs: CostMatrix
+
+    @classmethod
+    def build(
+        cls,
+        requests: Requests,
+        pools: Sequence[Pool],
+        placements: Sequence[Placement],
+        limits: Limits | None = None,
+        objective: Objective | None = None,
+    ) -> PlacementProblem:
+        """Predict the cost of every request on every placement and check the limits.
+
+        Raises
+        ------
+        InvalidProblemError
+            When limits contradict each other or themselves.
+        """
+        costs = predict(requests.workload, [(p.cost_model, p.concurrency) for p in placements])
+        return cls(
+            requests,
+            tuple(pools),
+            tuple(placements),
+            limits or Limits(),
+            objective or Objective(),
+            costs,
+        )
+
+    def __post_init__(self) -> None:
+        if not self.placements:
+            raise InvalidProblemError("/fleet/pools", "Expected at least one placement, got none.")
+        shares = self.limits.shares
+        for llm, share in shares.items():
+            if share.min > share.max:
+                raise InvalidProblemError(
+                    f"/constraints/shares/{llm}",
+                    f"Expected min <= max, got {share.min} > {share.max}.",
+                )
+        if sum(share.min for share in shares.values()) > 1.0 + 1e-9:
+            raise InvalidProblemError(
+                "/constraints/shares", "Expected minimum shares that sum to at most 1."
+            )
+
+    @property
+    def n(self) -> int:
+        """Number of requests."""
+        return len(self.requests.workload)
+
+    @property
+    def k(self) -> int:
+        """Number of placements."""
+        return len(self.placements)
+
+    @cached_property
+    def pool_of(self) -> IntArray:
+        """Pool index of each placement, shape (k,)."""
+        return np.array([placement.pool for placement in self.placements], dtype=np.int64)
+
+    @cached_property
+    def concurrency(self) -> FloatArray:
+        """Concurrency of each placement, shape (k,)."""
+        return np.array([placement.concurrency for placement in self.placements], dtype=float)
+
+    @cached_property
+    def llms(self) -> tuple[str, ...]:
+        """The LLMs of the placements, each once, in order of first use."""
+        return tuple(dict.fromkeys(placement.llm for placement in self.placements))
+
+    @cached_property
+    def tokens(self) -> FloatArray:
+        """Input plus output tokens of each request, shape (n,)."""
+        workload = self.requests.workload
+        return (workload.input_tokens + workload.output_tokens).astype(float)
+
+    @cached_property
+    def quality(self) -> FloatArray:
+        """Score of each placement's LLM, shape (k,); nan where it is not known."""
+        return np.array([np.nan if p.quality is None else p.quality for p in self.placements])
+
+    @property
+    def quality_matters(self) -> bool:
+        """Whether the objective or a limit needs the LLMs' scores."""
+        return (
+            self.objective.zeta < 1.0
+            or self.limits.min_mean_quality is not None
+            or bool(np.isfinite(self.requests.min_quality).any())
+        )
+
+    @cached_property
+    def deadline_s(self) -> FloatArray:
+        """Effective deadline of each request, its own or the plan's, shape (n,)."""
+        plan = np.inf if self.limits.deadline_s is None else self.limits.deadline_s
+        return np.minimum(self.requests.deadline_s, plan)
+
+    @cached_property
+    def load_s(self) -> FloatArray:
+        """Seconds to load each placement's LLM, 0 where resident, shape (k,)."""
+        return np.array([self._load(k)[0] for k in range(self.k)])
+
+    @cached_property
+    def load_energy_j(self) -> FloatArray:
+        """Joules to load each placement's LLM, 0 where resident, shape (k,)."""
+        return np.array([self._load(k)[1] for k in range(self.k)])
+
+    def _load(self, k: int) -> tuple[float, float]:
+        placement = self.placements[k]
+        cost_model = placement.cost_model
+        if placement.llm in self.pools[placement.pool].resident:
+            return 0.0, 0.0
+        if cost_model.load_s is None or cost_model.load_energy_j is None:
+            return np.inf, np.inf
+        return cost_model.load_s, cost_model.load_energy_j
+
+    @cached_property
+    def exclusions(self) -> dict[str, BoolArray]:
+        """What keeps requests from placements: reason to mask, each broadcastable to (n, k)."""
+        context = np.array([p.max_context_tokens or np.inf for p in self.placements])
+        reasons = {
+            "longer than the context of the LLM": self.tokens[:, None] > context[None, :],
+            "the load of the LLM was not measured and it is not resident": ~np.isfinite(
+                self.load_s
+            )[None, :],
+        }
+        if self.requests.allowed is not None:
+            reasons["not among the LLMs or pools that the request names"] = ~self.requests.allowed
+        if self.quality_matters:
+            reasons["the quality of the LLM is not known"] = np.isnan(self.quality)[None, :]
+            with np.errstate(invalid="ignore"):
+                low = self.quality[None, :] < self.requests.min_quality[:, None]
+            if low.any():
+                reasons["below the request's min_quality"] = low
+        return reasons
+
+    @cached_property
+    def eligible(self) -> BoolArray:
+        """Whether a request may run on a placement, deadlines aside, shape (n, k)."""
+        eligible = np.ones((self.n, self.k), dtype=bool)
+        for mask in self.exclusions.values():
+            eligible &= ~mask
+        return eligible
+
+    def unplaceable(self) -> dict[int, str]:
+        """Requests that no placement may take, with the reasons, by index."""
+        found = {}
+        for i in np.flatnonzero(~self.eligible.any(axis=1)):
+            shape = (self.n, self.k)
+            reasons = [r for r, m in self.exclusions.items() if np.broadcast_to(m, shape)[i].any()]
+            found[int(i)] = "; ".join(reasons)
+        return found
+
+    def take(self, indices: IntArray) -> PlacementProblem:
+        """Return the same problem for some of the requests only."""
+        requests, workload = self.requests, self.requests.workload
+        return replace(
+            self,
+            requests=Requests(
+                Workload(workload.input_tokens[indices], workload.output_tokens[indices]),
+                requests.deadline_s[indices],
+                requests.min_quality[indices],
+                None if requests.allowed is None else requests.allowed[indices],
+            ),
+            costs=take_costs(self.costs, rows=indices),
+        )
+
+    def with_limits(self, limits: Limits) -> PlacementProblem:
+        """Return the same problem under other limits."""
+        return replace(self, limits=limits)
+
+    @cached_property
+    def energy_normaliser_j(self) -> float:
+        """E0 of the objective [J]."""
+        if self.objective.energy_normaliser_j is not None:
+            return self.objective.energy_normaliser_j
+        return float(np.max(self.costs.energy_j, where=self.eligible, initial=0.0)) or 1.0
+
+    @cached_property
+    def quality_values(self) -> FloatArray:
+        """Score of each placement, 0 where it is not known (and then does not matter), (k,)."""
+        return np.nan_to_num(self.quality)
+
+    @cached_property
+    def quality_normaliser(self) -> float:
+        """Q0 of the objective [score x tokens]."""
+        if self.objective.quality_normaliser is not None:
+            return self.objective.quality_normaliser
+        values = self.tokens[:, None] * self.quality_values[None, :]
+        return float(np.max(values, where=self.eligible, initial=0.0)) or 1.0
+
+    def request_counts(self, llm: str) -> tuple[int, int]:
+        """Least and most requests that an LLM may serve, from shares and `min_requests`."""
+        share = self.limits.shares.get(llm, Share())
+        least = max(int(np.floor(share.min * self.n)), self.limits.min_requests.get(llm, 0))
+        return least, int(np.ceil(share.max * self.n))

@@ -1,0 +1,142 @@
+"""Turn a schedule and its evaluation into the plan that callers see."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from costmodel.intervals import total_interval
+from costmodel.region import Outside
+from service.planning.evaluation import Evaluation
+from service.planning.floors import unavoidable_j
+from service.planning.problem import PlacementProblem
+from service.planning.result import (
+    Baseline,
+    EnergyBreakdown,
+    PlacementUsage,
+    Plan,
+    PlanWarning,
+)
+from service.planning.schedule import Schedule
+
+OPTIMAL_GAP = 1e-6
+
+
+def gap_unit(problem: PlacementProblem, evaluation: Evaluation) -> float:
+    """Return what an absolute gap is divided by to give the relative one.
+
+    The plan's energy less the idle and loading joules that no plan can avoid, and its quality,
+    each in the objective's units.
+    """
+    zeta = problem.objective.zeta
+    avoidable = max(0.0, evaluation.energy_j - unavoidable_j(problem))
+    unit = zeta * avoidable / problem.energy_normaliser_j
+    return unit + (1.0 - zeta) * evaluation.quality / problem.quality_normaliser
+
+
+def report(
+    problem: PlacementProblem,
+    schedule: Schedule,
+    evaluation: Evaluation,
+    lower_bound: float,
+    baselines: tuple[Baseline, ...],
+    *,
+    cut_by_clock: bool,
+    timings_s: dict[str, float],
+) -> Plan:
+    """Assemble the plan."""
+    lower_bound = min(lower_bound, evaluation.objective)
+    absolute_gap = evaluation.objective - lower_bound
+    unit = gap_unit(problem, evaluation)
+    gap = absolute_gap / unit if unit > 0.0 else (0.0 if absolute_gap == 0.0 else np.inf)
+    rows = np.arange(problem.n)
+    return Plan(
+        status="optimal" if gap <= OPTIMAL_GAP else "feasible",
+        objective=evaluation.objective,
+        lower_bound=lower_bound,
+        absolute_gap=absolute_gap,
+        gap=gap,
+        cut_by_clock=cut_by_clock,
+        energy=_energy(problem, schedule, evaluation),
+        makespan_s=evaluation.makespan_s,
+        mean_quality=evaluation.mean_quality,
+        usage=_usage(problem, schedule, evaluation),
+        placement=schedule.placement,
+        device_index=schedule.device,
+        start_s=schedule.start_s,
+        runtime_s=schedule.slot_s,
+        energy_j=evaluation.request_energy_j,
+        extrapolated=problem.costs.outside[rows, schedule.placement] != 0,
+        baselines=baselines,
+        energy_normaliser_j=problem.energy_normaliser_j,
+        quality_normaliser=problem.quality_normaliser,
+        warnings=tuple(_warnings(problem, schedule)),
+        timings_s=timings_s,
+    )
+
+
+def _energy(
+    problem: PlacementProblem, schedule: Schedule, evaluation: Evaluation
+) -> EnergyBreakdown:
+    """Breakdown with the 90 % interval of the requests' joules around the plan's total."""
+    rows = np.arange(problem.n)
+    low = problem.costs.energy_low_j[rows, schedule.placement]
+    high = problem.costs.energy_high_j[rows, schedule.placement]
+    rest = evaluation.energy_j - evaluation.requests_j
+    bounds: tuple[float | None, float | None] = (None, None)
+    if not np.isnan(low).any():
+        artefacts = {id(p.cost_model): i for i, p in enumerate(problem.placements)}
+        group = np.array([artefacts[id(p.cost_model)] for p in problem.placements])
+        total = total_interval(evaluation.request_energy_j, low, high, group[schedule.placement])
+        bounds = (total[0] + rest, total[1] + rest)
+    return EnergyBreakdown(
+        evaluation.requests_j,
+        evaluation.underfill_j,
+        evaluation.loading_j,
+        evaluation.idle_j,
+        *bounds,
+    )
+
+
+def _usage(
+    problem: PlacementProblem, schedule: Schedule, evaluation: Evaluation
+) -> tuple[PlacementUsage, ...]:
+    counts = np.bincount(schedule.placement, minlength=problem.k)
+    energy = np.bincount(
+        schedule.placement, weights=evaluation.request_energy_j, minlength=problem.k
+    )
+    busy = np.zeros(problem.k)
+    for block in schedule.blocks:
+        busy[block.placement] += block.seconds
+    found = []
+    for k, placement in enumerate(problem.placements):
+        span = problem.pools[placement.pool].count * schedule.makespan_s
+        share = float(busy[k]) / span if span > 0.0 else 0.0
+        found.append(PlacementUsage(k, int(counts[k]), float(energy[k]), float(busy[k]), share))
+    return tuple(found)
+
+
+def _warnings(problem: PlacementProblem, schedule: Schedule) -> list[PlanWarning]:
+    found = []
+    used = set(schedule.placement.tolist())
+    flags = problem.costs.outside[np.arange(problem.n), schedule.placement]
+    reasons = Counter({f: int(((flags & f.value) != 0).sum()) for f in Outside})
+    for flag, count in reasons.items():
+        if count:
+            name = (flag.name or "").lower()
+            text = f"{count} of {problem.n} predictions lie outside what was profiled: {name}."
+            found.append(PlanWarning("extrapolated", text))
+    for pool in problem.pools:
+        if pool.power_policy == "always_on" and pool.idle_watts is None:
+            text = f"Pool {pool.name} is always on, but its idle power was not measured: left out."
+            found.append(PlanWarning("idle_unknown", text))
+    mixed = {
+        f"{p.llm} on {problem.pools[p.pool].device}"
+        for k, p in enumerate(problem.placements)
+        if k in used and p.concurrency > 1 and p.cost_model.mixed_lengths is None
+    }
+    if mixed:
+        text = "Latencies of mixed lengths were not measured for " + ", ".join(sorted(mixed)) + "."
+        found.append(PlanWarning("mixed_lengths_unknown", text))
+    return found

@@ -1,0 +1,111 @@
+"""What planning returns: the schedule, its totals, its proof and what others would have paid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from service.planning.problem import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class SolverOptions:
+    """How long to try, how good is good enough, and the seed of every random choice."""
+
+    time_limit_s: float = 10.0
+    relative_gap: float = 1e-3
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class EnergyBreakdown:
+    """Joules of a plan; `low_j` and `high_j` bound them at 90 %, None where unknown."""
+
+    requests_j: float
+    underfill_j: float
+    loading_j: float
+    idle_j: float
+    low_j: float | None
+    high_j: float | None
+
+    @property
+    def value_j(self) -> float:
+        """Joules of the plan."""
+        return self.requests_j + self.underfill_j + self.loading_j + self.idle_j
+
+
+@dataclass(frozen=True)
+class PlacementUsage:
+    """What a plan does with one placement.
+
+    Attributes
+    ----------
+    energy_j
+        Joules of its requests at its nominal concurrency; over the placements they add up to the
+        plan's `requests_j`.
+    busy_s
+        Length of its blocks, summed over devices.
+    utilisation
+        `busy_s` over the pool's device-seconds until the makespan, 0 to 1.
+    """
+
+    index: int
+    requests: int
+    energy_j: float
+    busy_s: float
+    utilisation: float
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a simpler policy pays under the same rules.
+
+    Attributes
+    ----------
+    energy_j, makespan_s
+        None where the policy cannot place every request.
+    saving_ratio
+        1 - plan / baseline; None when the baseline breaks a limit.
+    """
+
+    name: str
+    energy_j: float | None
+    makespan_s: float | None
+    mean_quality: float | None
+    feasible: bool
+    saving_ratio: float | None
+
+
+@dataclass(frozen=True)
+class PlanWarning:
+    """Something that the reader of a plan should know."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One placement for each request, with its proof. Arrays have shape (n,)."""
+
+    status: Literal["optimal", "feasible"]
+    objective: float
+    lower_bound: float
+    absolute_gap: float
+    gap: float
+    cut_by_clock: bool
+    energy: EnergyBreakdown
+    makespan_s: float
+    mean_quality: float | None
+    usage: tuple[PlacementUsage, ...]
+    placement: IntArray
+    device_index: IntArray
+    start_s: FloatArray
+    runtime_s: FloatArray
+    energy_j: FloatArray
+    extrapolated: BoolArray
+    baselines: tuple[Baseline, ...]
+    energy_normaliser_j: float
+    quality_normaliser: float
+    warnings: tuple[PlanWarning, ...]
+    timings_s: dict[str, float]

@@ -1,0 +1,150 @@
+"""Problem details (RFC 9457): the one form in which the service says no."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:jouleplan:problem:"
+
+#: Every problem type: its slug, status and title. The slug is stable; wording may change.
+PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
+    "malformed-json": (400, "The body is not JSON"),
+    "not-found": (404, "No such path"),
+    "method-not-allowed": (405, "The path does not take this method"),
+    "too-large": (413, "The call is too large"),
+    "unsupported-media-type": (415, "The body is not announced as JSON"),
+    "invalid-request": (422, "The body does not describe a call that can be planned"),
+    "mixed-provenance": (422, "The cost models were not measured alike"),
+    "unplaceable": (422, "Some requests fit no placement"),
+    "infeasible": (422, "No plan keeps all limits together"),
+    "overloaded": (429, "Too many calls wait already"),
+    "internal": (500, "The service made a mistake"),
+    "undecided": (503, "No plan was found in time"),
+    "not-ready": (503, "The service cannot plan now"),
+    "worker-lost": (503, "The worker of this call was lost"),
+    "timed-out": (503, "The call took too long"),
+}
+
+#: Most field errors in one answer; a body with a million bad rows is told of the first ones.
+MAX_FIELD_ERRORS = 100
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One thing to mend.
+
+    Attributes
+    ----------
+    pointer
+        JSON pointer (RFC 6901) into the request body; empty for the whole of it.
+    detail
+        What was expected and what was found.
+    """
+
+    pointer: str
+    detail: str
+
+
+class ProblemError(Exception):
+    """Raised to answer with a problem instead of a result."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem answer.
+
+    Attributes
+    ----------
+    slug
+        Key of `PROBLEM_TYPES`; the `type` member is ``urn:jouleplan:problem:<slug>``.
+    detail
+        What happened in this call.
+    errors
+        Fields to mend.
+    extra
+        Further members, e.g. ``conflict``.
+    retry_after_s
+        Value of the Retry-After header [s]; None for no header.
+    """
+
+    slug: str
+    detail: str
+    errors: Sequence[FieldError] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    retry_after_s: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def status(self) -> int:
+        """HTTP status code."""
+        return PROBLEM_TYPES[self.slug][0]
+
+    def body(self, instance: str) -> bytes:
+        """Return the JSON body.
+
+        Parameters
+        ----------
+        instance
+            Path of the call, the `instance` member.
+        """
+        members: dict[str, Any] = {
+            "type": TYPE_PREFIX + self.slug,
+            "title": PROBLEM_TYPES[self.slug][1],
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+            "errors": [
+                {"pointer": e.pointer, "detail": e.detail} for e in self.errors[:MAX_FIELD_ERRORS]
+            ],
+            **self.extra,
+        }
+        if len(self.errors) > MAX_FIELD_ERRORS:
+            members["errors_omitted"] = len(self.errors) - MAX_FIELD_ERRORS
+        return orjson.dumps(members, option=orjson.OPT_NON_STR_KEYS)
+
+    def all_headers(self) -> dict[str, str]:
+        """Return the headers that go with the body, Retry-After among them where there is one."""
+        retry = {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+        return {**self.headers, **retry}
+
+
+def invalid(errors: Sequence[FieldError]) -> ProblemError:
+    """Return the refusal of a body with field errors."""
+    count = len(errors)
+    first = errors[0]
+    detail = f"{first.pointer or 'The body'}: {first.detail}"
+    if count > 1:
+        detail += f" ({count - 1} more)"
+    return ProblemError(Problem("invalid-request", detail, errors))
+
+
+def from_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
+    """Return the problem for a bare HTTP status of the web framework."""
+    slugs = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
+    slug = slugs.get(status, "internal" if status >= 500 else "invalid-request")
+    return Problem(slug, f"{HTTPStatus(status).phrase}.", headers=headers or {})
+
+
+def pointer(*parts: str | int) -> str:
+    """Return the JSON pointer (RFC 6901) of a path into a document.
+
+    Examples
+    --------
+    >>> pointer("requests", 3, "input_tokens")
+    '/requests/3/input_tokens'
+    >>> pointer("quality", "a/b~c")
+    '/quality/a~1b~0c'
+    >>> pointer()
+    ''
+    """
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)

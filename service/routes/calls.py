@@ -1,0 +1,106 @@
+"""`POST /plan` and `POST /predict`: bytes in, bytes out; the workers do the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+from starlette.requests import ClientDisconnect
+
+from service.messages import Job, Reply
+from service.openapi import plan_operation, predict_operation
+from service.problems import Problem, ProblemError
+from service.routes.refusals import respond
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+from service.telemetry.request_log import CLIENT_GONE
+from service.workers import WorkerPool
+
+
+def router(settings: Settings, pool: WorkerPool, metrics: Metrics) -> APIRouter:
+    """Return the routes of the planning calls."""
+    routes = APIRouter(tags=["planning"])
+
+    @routes.post("/plan", summary="Place a batch of requests", **plan_operation())
+    async def plan(request: Request) -> Response:
+        started = perf_counter()
+        reply = await _answer("plan", request, settings, pool)
+        if reply is None:
+            return Response(status_code=CLIENT_GONE)
+        metrics.count_call(reply.outcome, perf_counter() - started, reply.tally)
+        return respond(reply)
+
+    @routes.post(
+        "/predict", summary="Predict every request on every placement", **predict_operation()
+    )
+    async def predict(request: Request) -> Response:
+        reply = await _answer("predict", request, settings, pool)
+        return Response(status_code=CLIENT_GONE) if reply is None else respond(reply)
+
+    return routes
+
+
+async def _answer(
+    kind: Literal["plan", "predict"], request: Request, settings: Settings, pool: WorkerPool
+) -> Reply | None:
+    """Return the reply to a call, or None where the caller has left."""
+    path = request.url.path
+    try:
+        _check_media_type(request)
+        body = await _read(request, settings.max_body_bytes)
+        return await _unless_gone(request, pool, Job(kind, body, path, request.state.request_id))
+    except ProblemError as error:
+        return Reply.of_problem(error.problem, path)
+    except ClientDisconnect:
+        return None
+
+
+def _check_media_type(request: Request) -> None:
+    given = request.headers.get("content-type", "")
+    if given.partition(";")[0].strip().lower() != "application/json":
+        message = f"Expected Content-Type application/json, got {given or 'none'!r:.100}."
+        raise ProblemError(Problem("unsupported-media-type", message))
+
+
+async def _read(request: Request, most: int) -> bytes:
+    """Return the body.
+
+    Raises
+    ------
+    ProblemError
+        413 as soon as it is announced, or has grown, larger than `most` bytes.
+    """
+    announced = request.headers.get("content-length", "")
+    chunks, size = [], 0
+    if announced.isdecimal() and int(announced) > most:
+        raise _too_large(most)
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > most:
+            raise _too_large(most)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_large(most: int) -> ProblemError:
+    return ProblemError(Problem("too-large", f"Expected a body of at most {most} bytes."))
+
+
+async def _unless_gone(request: Request, pool: WorkerPool, job: Job) -> Reply | None:
+    """Return the reply to a job; when the caller leaves, drop the job and return None."""
+    work = asyncio.create_task(pool.submit(job))
+    gone = asyncio.create_task(_until_gone(request))
+    try:
+        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return await work if work.done() else None
+    finally:
+        work.cancel()
+        gone.cancel()
+        await asyncio.gather(work, gone, return_exceptions=True)
+
+
+async def _until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

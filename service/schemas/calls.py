@@ -1,0 +1,152 @@
+"""Bodies of `POST /plan` and `POST /predict`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from service.schemas.fields import (
+    MAX_SECONDS,
+    Body,
+    Joules,
+    LlmName,
+    Ratio,
+    Score,
+    Seconds,
+)
+from service.schemas.fleet import FleetSpec
+from service.schemas.requests import RequestColumns, RequestRow
+
+_EITHER_ROWS_OR_COLUMNS: dict[str, Any] = {
+    "oneOf": [
+        {
+            "required": ["requests"],
+            "properties": {"requests": {"type": "array"}, "columns": {"type": "null"}},
+        },
+        {
+            "required": ["columns"],
+            "properties": {"columns": {"type": "object"}, "requests": {"type": "null"}},
+        },
+    ]
+}
+
+
+# Far below any single energy or quality, so that the objective stays a number.
+Normaliser = Annotated[float, Field(ge=1e-6, le=1e15)]
+
+
+class Normalisers(Body):
+    """Divisors of the two terms of the objective."""
+
+    energy_joules: Annotated[
+        Normaliser | None,
+        Field(description="E0 [J], at least 1e-6; the largest single energy where left out."),
+    ] = None
+    quality: Annotated[
+        Normaliser | None,
+        Field(
+            description="Q0, score times tokens, at least 1e-6; the largest single value where "
+            "left out."
+        ),
+    ] = None
+
+
+class ObjectiveSpec(Body):
+    """Minimise ``zeta * energy / E0 - (1 - zeta) * quality / Q0``."""
+
+    zeta: Annotated[
+        float, Field(ge=0, le=1, description="Weight of energy against quality, 0 to 1.")
+    ] = 1.0
+    normalisers: Annotated[
+        Normalisers, Field(description="E0 and Q0; from the data where left out.")
+    ] = Normalisers()
+
+
+class ShareSpec(Body):
+    """Bounds on the share of the requests that one LLM serves, by count."""
+
+    min: Ratio = 0.0
+    max: Ratio = 1.0
+
+
+class Constraints(Body):
+    """Limits that the plan keeps; each may be left out."""
+
+    deadline_seconds: Annotated[
+        Seconds | None, Field(description="Every request is finished by then [s], above 0.")
+    ] = None
+    max_energy_joules: Annotated[
+        Joules | None, Field(description="Cap on the energy of the plan [J], above 0.")
+    ] = None
+    min_mean_quality: Annotated[
+        Score | None, Field(description="Floor on the token-weighted mean quality, 0 to 1.")
+    ] = None
+    shares: Annotated[
+        dict[LlmName, ShareSpec],
+        Field(description="For an LLM, the least and the largest share of the requests."),
+    ] = Field(default_factory=dict)
+    min_requests: Annotated[
+        dict[LlmName, Annotated[int, Field(ge=0, le=10_000_000)]],
+        Field(description="For an LLM, the least number of requests."),
+    ] = Field(default_factory=dict)
+    horizon_seconds: Annotated[
+        Seconds | None,
+        Field(description="How long `always_on` pools are on [s]; the makespan where left out."),
+    ] = None
+
+
+class SolverOptionsSpec(Body):
+    """When the solver may stop, and its seed."""
+
+    time_limit_seconds: Annotated[
+        float, Field(ge=0.01, le=MAX_SECONDS, description="Time for solving [s], at least 0.01.")
+    ] = 10.0
+    relative_gap: Annotated[
+        float, Field(ge=0, le=1, description="Stop when the gap is at most this, 0 to 1.")
+    ] = 1e-3
+    seed: Annotated[
+        int, Field(ge=0, le=2**31 - 1, description="Same call, same seed, same plan.")
+    ] = 0
+
+
+class _Call(Body):
+    requests: Annotated[
+        list[RequestRow] | None, Field(min_length=1, description="The requests as rows.")
+    ] = None
+    columns: Annotated[
+        RequestColumns | None, Field(description="The requests as columns, instead of rows.")
+    ] = None
+    fleet: Annotated[
+        FleetSpec | None, Field(description="The fleet; the service's own where left out.")
+    ] = None
+
+
+class PredictRequest(_Call):
+    """Body of `POST /predict`."""
+
+    model_config = ConfigDict(json_schema_extra=_EITHER_ROWS_OR_COLUMNS)
+
+
+class PlanRequest(_Call):
+    """Body of `POST /plan`."""
+
+    model_config = ConfigDict(json_schema_extra=_EITHER_ROWS_OR_COLUMNS)
+
+    objective: Annotated[ObjectiveSpec, Field(description="What is minimised.")] = ObjectiveSpec()
+    constraints: Annotated[Constraints, Field(description="What must hold.")] = Constraints()
+    solver: Annotated[SolverOptionsSpec, Field(description="When to stop.")] = SolverOptionsSpec()
+    on_unplaceable: Annotated[
+        Literal["refuse", "report"],
+        Field(
+            description="What to do about requests that fit no placement: refuse the call, or plan "
+            "the others and list these under `unplaceable`."
+        ),
+    ] = "refuse"
+    allow_mixed_provenance: Annotated[
+        bool,
+        Field(
+            description="Plan over cost models of different energy scopes, KV-cache settings or "
+            "engines, with a warning, instead of refusing."
+        ),
+    ] = False

@@ -1,0 +1,79 @@
+"""Field types that several schemas share: names, tokens, seconds, joules, ratios."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+#: More than any published context; keeps every sum of tokens exact.
+MAX_TOKENS = 10_000_000
+#: Longest time limit, deadline or horizon that is taken seriously: three years.
+MAX_SECONDS = 1e8
+MAX_JOULES = 1e15
+MAX_WATTS = 1e6
+
+
+class Body(BaseModel):
+    """Base of everything that is read: unknown keys, wrong types, NaN and infinity are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Answer(BaseModel):
+    """Base of everything that is written."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+LlmName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=96,
+        pattern=r"^[a-z0-9._-]+$",
+        description="Name of an LLM: the published name after its last `/`, in lower case.",
+        examples=["llama-2-7b-chat"],
+    ),
+]
+PoolName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="Name of a pool of the fleet.",
+        examples=["a100"],
+    ),
+]
+DeviceName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=96,
+        pattern=r"^[a-z0-9.-]+$",
+        description="A kind of accelerator set that runs one LLM replica.",
+        examples=["1xa100-sxm4-40gb"],
+    ),
+]
+RequestId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=256,
+        description="The caller's name for the request, unique in the call.",
+        examples=["r1"],
+    ),
+]
+InputTokens = Annotated[
+    int, Field(ge=0, le=MAX_TOKENS, description="Tokens of the prompt.", examples=[812])
+]
+OutputTokens = Annotated[
+    int,
+    Field(ge=1, le=MAX_TOKENS, description="Tokens of the answer, an estimate.", examples=[154]),
+]
+Score = Annotated[float, Field(ge=0, le=1, description="An LLM's quality score, 0 to 1.")]
+Ratio = Annotated[float, Field(ge=0, le=1, description="A share, 0 to 1.")]
+Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS, description="Seconds, above 0.")]
+Joules = Annotated[float, Field(gt=0, le=MAX_JOULES, description="Joules, above 0.")]
+Watts = Annotated[float, Field(ge=0, le=MAX_WATTS, description="Watts, at least 0.")]

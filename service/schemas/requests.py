@@ -1,0 +1,70 @@
+"""The requests of a call, as rows or as columns."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from service.schemas.fields import (
+    Body,
+    InputTokens,
+    LlmName,
+    OutputTokens,
+    PoolName,
+    RequestId,
+    Score,
+    Seconds,
+)
+
+LlmNames = Annotated[
+    list[LlmName],
+    Field(min_length=1, max_length=256, description="LLMs that may serve it; null for any."),
+]
+PoolNames = Annotated[
+    list[PoolName],
+    Field(min_length=1, max_length=256, description="Pools that may serve it; null for any."),
+]
+
+
+class RequestRow(Body):
+    """One prompt with its token counts and its own limits."""
+
+    id: Annotated[
+        RequestId | None, Field(description="Unique in the call; its index where left out.")
+    ] = None
+    input_tokens: InputTokens
+    output_tokens: OutputTokens
+    llms: LlmNames | None = None
+    pools: PoolNames | None = None
+    min_quality: Annotated[
+        Score | None, Field(description="Least quality score of the LLM that serves it, 0 to 1.")
+    ] = None
+    deadline_seconds: Annotated[
+        Seconds | None, Field(description="Seconds from the start of the plan, above 0.")
+    ] = None
+
+
+class RequestColumns(Body):
+    """The same as arrays of equal length: entry i of each is about request i."""
+
+    id: Annotated[
+        list[RequestId] | None,
+        Field(description="Unique in the call; the indices as text where left out."),
+    ] = None
+    input_tokens: Annotated[list[InputTokens], Field(min_length=1)]
+    output_tokens: Annotated[list[OutputTokens], Field(min_length=1)]
+    llms: Annotated[
+        list[LlmNames | None] | None, Field(description="LLMs that may serve each; null for any.")
+    ] = None
+    pools: Annotated[
+        list[PoolNames | None] | None, Field(description="Pools that may serve each; null for any.")
+    ] = None
+    min_quality: Annotated[
+        list[Score | None] | None,
+        Field(description="Least quality score of the LLM that serves each, 0 to 1."),
+    ] = None
+    deadline_seconds: Annotated[
+        list[Seconds | None] | None,
+        Field(description="Seconds from the start of the plan for each, above 0."),
+    ] = None

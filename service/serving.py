@@ -1,0 +1,66 @@
+"""Reading the settings and running the server."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from types import FrameType
+
+from pydantic import ValidationError
+
+from service.settings import Settings
+from service.worker_entry import enter
+from service.worker_link import start_worker
+
+logger = logging.getLogger("service")
+
+
+def read_settings() -> Settings | None:
+    """Return the settings of the environment; say what is wrong on stderr and return None."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        for found in error.errors(include_url=False, include_input=False):
+            name = "_".join(str(part) for part in found["loc"]).upper()
+            place = f"JOULEPLAN_{name}: " if name else ""
+            sys.stderr.write(f"{place}{found['msg'].removeprefix('Value error, ')}\n")
+        return None
+
+
+def print_settings(settings: Settings) -> int:
+    """Print the settings as JSON."""
+    sys.stdout.write(settings.model_dump_json(indent=2) + "\n")
+    return 0
+
+
+def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT, then end calls in flight and workers; return 0."""
+    # It loads while this process imports what it needs to speak HTTP.
+    first_worker = start_worker(enter, settings)
+    import uvicorn  # noqa: PLC0415
+
+    from service.app import create_app  # noqa: PLC0415
+    from service.telemetry.logs import logging_config  # noqa: PLC0415
+
+    # The server raises the signal that stopped it once more when it is done: that is no failure.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _ignore)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings, first_worker=first_worker),
+            host=settings.host,
+            port=settings.port,
+            log_config=logging_config(settings.log_level),
+            access_log=False,
+            server_header=False,
+            lifespan="on",
+            timeout_graceful_shutdown=round(settings.shutdown_seconds),
+        )
+    )
+    server.run()
+    return 0 if server.started else 1
+
+
+def _ignore(number: int, _: FrameType | None) -> None:
+    logger.info("Stopped by signal %s.", signal.Signals(number).name)

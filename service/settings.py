@@ -1,0 +1,120 @@
+"""Settings of the service: environment variables `JOULEPLAN_*`, read once into a frozen object."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.embedded import FLEET_FILE, embedded_models_dir
+
+MEBIBYTE = 1024 * 1024
+
+
+def _default_workers() -> int:
+    """Return two workers where there are two cores: one may then restart while one answers."""
+    return max(1, min(2, os.cpu_count() or 1))
+
+
+class Settings(BaseSettings):
+    """What an operator may set; see each field for its meaning, unit and bounds."""
+
+    model_config = SettingsConfigDict(env_prefix="JOULEPLAN_", frozen=True, extra="forbid")
+
+    models_dir: Annotated[
+        Path, Field(description="Folder of the cost models (artefacts and their cards).")
+    ] = Field(default_factory=embedded_models_dir)
+    fleet: Annotated[
+        Path | None,
+        Field(
+            description="Fleet file used where a call names no fleet; "
+            "`fleet.yaml` in the folder of the cost models where unset."
+        ),
+    ] = None
+    host: Annotated[str, Field(min_length=1, description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="Port; 0 takes a free one.")] = 8080
+    allow_simulated: Annotated[
+        bool, Field(description="Load cost models of simulations, shims and replays.")
+    ] = False
+    allow_unauthenticated: Annotated[
+        bool,
+        Field(description="Listen beyond the loopback interface without authentication."),
+    ] = False
+    workers: Annotated[int, Field(ge=1, le=64, description="Processes that plan.")] = Field(
+        default_factory=_default_workers
+    )
+    max_queue: Annotated[
+        int, Field(ge=0, le=10_000, description="Calls that may wait for a worker; more get 429.")
+    ] = 16
+    max_body_bytes: Annotated[
+        int, Field(ge=1024, description="Largest request body [bytes]; larger ones get 413.")
+    ] = 256 * MEBIBYTE
+    max_requests: Annotated[
+        int, Field(ge=1, le=10_000_000, description="Most requests in one call.")
+    ] = 1_000_000
+    max_pairs: Annotated[
+        int, Field(ge=1, description="Most (request, placement) pairs that are planned over.")
+    ] = 64_000_000
+    max_predictions: Annotated[
+        int, Field(ge=1, description="Most (request, placement) pairs that /predict answers with.")
+    ] = 2_000_000
+    max_time_limit_seconds: Annotated[
+        float,
+        Field(gt=0, le=3600, description="Largest `solver.time_limit_seconds` of a call [s]."),
+    ] = 120.0
+    call_limit_seconds: Annotated[
+        float,
+        Field(
+            gt=0, le=7200, description="A worker busy for longer with one call is killed [s]; 503."
+        ),
+    ] = 180.0
+    shutdown_seconds: Annotated[
+        float, Field(gt=0, le=600, description="Grace for calls in flight when told to stop [s].")
+    ] = 10.0
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def fleet_path(self) -> Path | None:
+        """The fleet file, None where none is set and the cost models come without one."""
+        beside = self.models_dir / FLEET_FILE
+        return self.fleet or (beside if beside.is_file() else None)
+
+    @model_validator(mode="after")
+    def _limits_agree(self) -> Self:
+        if self.call_limit_seconds <= self.max_time_limit_seconds:
+            msg = (
+                "Expected JOULEPLAN_CALL_LIMIT_SECONDS above JOULEPLAN_MAX_TIME_LIMIT_SECONDS, got "
+                f"{self.call_limit_seconds} <= {self.max_time_limit_seconds}."
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _only_loopback_without_authentication(self) -> Self:
+        if not (self.allow_unauthenticated or is_loopback(self.host)):
+            msg = (
+                f"Expected JOULEPLAN_ALLOW_UNAUTHENTICATED=true to listen on {self.host}, which is "
+                "not a loopback address: whoever reaches it may plan."
+            )
+            raise ValueError(msg)
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether `host` is reached from this machine only.
+
+    Examples
+    --------
+    >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "example.org")]
+    [True, True, True, False, False]
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

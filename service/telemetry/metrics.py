@@ -1,0 +1,108 @@
+"""Prometheus metrics of one app, in a registry of its own."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+if TYPE_CHECKING:
+    from service.messages import Description, PlanTally
+
+PREFIX = "jouleplan"
+OTHER = "other"
+SECONDS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+
+class Metrics:
+    """Counts plans. Labels name only what the configured fleet names; all else is `other`.
+
+    Parameters
+    ----------
+    registry
+        Where they are registered; one for each app.
+    version
+        Of jouleplan, for `build_info`.
+    """
+
+    def __init__(self, registry: CollectorRegistry, version: str) -> None:
+        self.registry = registry
+        self._llms: frozenset[str] = frozenset()
+        self._pools: frozenset[str] = frozenset()
+        self._devices: frozenset[str] = frozenset()
+        self._define_calls()
+        self._define_plans()
+        self._define_cost_models()
+        build = self._gauge("build_info", "The running version; always 1.", "version")
+        build.labels(version).set(1)
+
+    def _define_calls(self) -> None:
+        self._calls = self._counter("plan_requests", "Calls of /plan by outcome.", "status")
+        self._duration = self._histogram("plan_duration_seconds", "Whole calls of /plan.")
+        self._solve = self._histogram("plan_solve_duration_seconds", "Solving, of calls of /plan.")
+        self._gap = self._gauge("plan_optimality_gap_ratio", "Relative gap of the last plan.")
+
+    def _define_plans(self) -> None:
+        where = ("llm", "pool")
+        self._requests = self._counter("planned_requests", "Requests planned.", *where)
+        self._energy = self._counter("planned_energy_joules", "Predicted energy.", *where)
+        self._runtime = self._counter("planned_runtime_seconds", "Predicted latencies.", *where)
+        self._saved = self._counter(
+            "plan_saved_energy_joules", "Energy below that of a baseline.", "baseline"
+        )
+        self._extrapolated = self._counter(
+            "extrapolated_requests", "Planned outside what was profiled.", "llm", "device"
+        )
+
+    def _define_cost_models(self) -> None:
+        self._info = self._gauge(
+            "cost_model_info", "A loaded cost model; always 1.", "llm", "device", "basis", "source"
+        )
+        self._loaded = self._gauge("cost_models_loaded", "Cost models that are loaded.")
+        self._refused = self._gauge("cost_models_refused", "Artefacts that were refused.")
+
+    def count_call(self, outcome: str, seconds: float, tally: PlanTally | None) -> None:
+        """Count one call of `/plan` that took `seconds`, and its plan where there is one."""
+        self._calls.labels(outcome).inc()
+        self._duration.observe(seconds)
+        if tally is None:
+            return
+        self._solve.observe(tally.solve_s)
+        if math.isfinite(tally.gap):
+            self._gap.set(tally.gap)
+        for baseline, saved_j in tally.saved_j.items():
+            self._saved.labels(self._baseline(baseline)).inc(saved_j)
+        for part in tally.placements:
+            llm = part.llm if part.llm in self._llms else OTHER
+            pool = part.pool if part.pool in self._pools else OTHER
+            device = part.device if part.device in self._devices else OTHER
+            self._requests.labels(llm, pool).inc(part.requests)
+            self._energy.labels(llm, pool).inc(part.energy_j)
+            self._runtime.labels(llm, pool).inc(part.runtime_s)
+            self._extrapolated.labels(llm, device).inc(part.extrapolated)
+
+    def _baseline(self, name: str) -> str:
+        """Return the label of a baseline, whose name may end in that of an LLM."""
+        policy, separator, llm = name.partition(":")
+        return f"{policy}:{OTHER}" if separator and llm not in self._llms else name
+
+    def describe(self, description: Description) -> None:
+        """Tell what is loaded, and take over the names that labels may carry."""
+        self._llms = description.llms
+        self._pools = description.pools
+        self._devices = description.devices
+        self._loaded.set(len(description.cost_models))
+        self._refused.set(len(description.refused))
+        self._info.clear()
+        for loaded in description.cost_models:
+            self._info.labels(loaded.llm, loaded.device, loaded.basis, loaded.source).set(1)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"{PREFIX}_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"{PREFIX}_{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str) -> Histogram:
+        return Histogram(f"{PREFIX}_{name}", text, registry=self.registry, buckets=SECONDS_BUCKETS)

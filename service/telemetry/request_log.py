@@ -1,0 +1,78 @@
+"""Middleware that names each request, logs it in one line and never lets a traceback out."""
+
+from __future__ import annotations
+
+import logging
+import re
+from time import perf_counter
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.messages import Reply
+from service.problems import Problem
+
+HEADER = "X-Request-ID"
+CLIENT_GONE = 499
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+logger = logging.getLogger("service.requests")
+
+
+class RequestLog:
+    """Gives every request an id, echoes it, and logs method, path, status and seconds.
+
+    An `X-Request-ID` of at most 64 letters, digits, dots, dashes and underscores is taken over;
+    any other is replaced.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(HEADER, "")
+        request_id = given if _SAFE_ID.fullmatch(given) else uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = perf_counter()
+        status = CLIENT_GONE
+
+        async def send_named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[HEADER] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_named)
+        except Exception:
+            logger.exception("A request failed.", extra={"request_id": request_id})
+            if status == CLIENT_GONE:
+                await _send_internal(scope["path"], send_named)
+        finally:
+            logger.info(
+                "request",
+                extra={
+                    "request_id": request_id,
+                    "method": scope["method"],
+                    "path": scope["path"],
+                    "status": status,
+                    "seconds": round(perf_counter() - started, 6),
+                },
+            )
+
+
+async def _send_internal(path: str, send: Send) -> None:
+    reply = Reply.of_problem(Problem("internal", "The service made a mistake."), path)
+    headers = [
+        (b"content-type", reply.media_type.encode()),
+        (b"content-length", str(len(reply.body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})

@@ -1,0 +1,16 @@
+"""Where a worker process starts: imports the planner only there, never in the parent."""
+
+from __future__ import annotations
+
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+
+def enter(connection: Connection, settings: Settings) -> None:
+    """Run a worker over a pipe; see `service.worker_process.run_worker`."""
+    from service.worker_process import run_worker  # noqa: PLC0415  heavy, and only needed here
+
+    run_worker(connection, settings)

@@ -1,0 +1,125 @@
+"""One worker process and the pipe to it.
+
+::
+
+    start_worker -> WorkerProcess   before there is an event loop
+    Worker(process)                 in the event loop: receive, exchange, kill, lost
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import pickle
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from service.messages import Description, Job, Reply
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+Received = TypeVar("Received")
+WorkerMain = Callable[[Connection, Any], None]
+
+
+class WorkerLostError(Exception):
+    """The process of a worker ended, or its pipe broke."""
+
+
+@dataclass(frozen=True)
+class WorkerProcess:
+    """A process that was started, and this end of the pipe to it."""
+
+    process: BaseProcess
+    connection: Connection
+
+
+def start_worker(main: WorkerMain, settings: Settings) -> WorkerProcess:
+    """Start a process that runs `main`; it does not wait for it to be ready."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(
+        target=main, args=(theirs, settings), name="jouleplan-worker", daemon=True
+    )
+    process.start()
+    theirs.close()
+    return WorkerProcess(process, ours)
+
+
+class Worker:
+    """A worker as the event loop sees it.
+
+    Attributes
+    ----------
+    lost
+        Set when the process has ended.
+    """
+
+    def __init__(self, started: WorkerProcess) -> None:
+        self._process = started.process
+        self._connection = started.connection
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="worker-pipe")
+        self._killed = False
+        self.lost = asyncio.Event()
+        asyncio.get_running_loop().add_reader(self._process.sentinel, self._on_exit)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs and was not told to end."""
+        return not self._killed and not self.lost.is_set() and self._process.is_alive()
+
+    async def receive(self) -> Description:
+        """Return what the worker has loaded, the first thing that it sends.
+
+        Raises
+        ------
+        WorkerLostError
+            If it never comes.
+        """
+        return await self._in_thread(self._connection.recv)
+
+    async def exchange(self, job: Job) -> Reply:
+        """Send a call and return the reply.
+
+        Raises
+        ------
+        WorkerLostError
+            If the worker is lost on the way.
+        """
+
+        def send_and_receive() -> Reply:
+            self._connection.send(job)
+            reply: Reply = self._connection.recv()
+            return reply
+
+        return await self._in_thread(send_and_receive)
+
+    async def _in_thread(self, function: Callable[[], Received]) -> Received:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            self.kill()
+            raise WorkerLostError(str(error)) from error
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._killed = True
+        self._process.kill()
+
+    def _on_exit(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._process.sentinel)
+        self._process.join()
+        # After whatever the thread is reading still: a pipe closed under a reader may be another's.
+        self._thread.submit(self._connection.close)
+        self._thread.shutdown(wait=False)
+        self.lost.set()

@@ -1,0 +1,134 @@
+"""A worker: loads the cost models once, then answers one call after the other.
+
+It runs in a process of its own, so that a crash of the solver, or a call that takes too long, costs
+that call and nothing else. It ends when its pipe is closed.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from multiprocessing.connection import Connection
+
+from costmodel.catalogue import Catalogue
+from service.description import describe
+from service.fleet_file import FleetFileError, load_fleet_file
+from service.fleet_placements import Candidates, build_candidates, contradictions
+from service.messages import JSON, Description, Job, Reply
+from service.planner_service import CallLimits, PlannerService
+from service.planning.errors import InfeasibleError, PlanningError, Relaxation, UndecidedError
+from service.problems import FieldError, Problem, ProblemError
+from service.settings import Settings
+from service.telemetry.logs import configure_logging
+
+logger = logging.getLogger("service.worker")
+
+
+def run_worker(connection: Connection, settings: Settings) -> None:
+    """Load, say what is loaded, then answer calls until the other end of the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    configure_logging(settings.log_level)
+    service, description = load_service(settings)
+    try:
+        connection.send(description)
+        while True:
+            connection.send(answer(service, connection.recv()))
+    except (EOFError, OSError):
+        logger.debug("The pipe is closed: the worker ends.")
+
+
+def load_service(settings: Settings) -> tuple[PlannerService, Description]:
+    """Return the service over what `settings` names, and what was found there."""
+    catalogue = Catalogue.load(settings.models_dir, allow_simulated=settings.allow_simulated)
+    fleet, reasons, notes = _own_fleet(settings, catalogue)
+    limits = CallLimits(
+        max_requests=settings.max_requests,
+        max_pairs=settings.max_pairs,
+        max_predictions=settings.max_predictions,
+        max_time_limit_s=settings.max_time_limit_seconds,
+    )
+    service = PlannerService(catalogue, fleet, limits)
+    return service, describe(catalogue, fleet, reasons, notes)
+
+
+def _own_fleet(
+    settings: Settings, catalogue: Catalogue
+) -> tuple[Candidates | None, list[str], list[str]]:
+    """Return the service's own fleet, why it cannot be used, and what of it cannot."""
+    path = settings.fleet_path
+    if path is None:
+        return None, [], ["There is no fleet file: a call must bring its own fleet."]
+    try:
+        spec = load_fleet_file(path)
+    except FleetFileError as error:
+        return None, [str(error)], []
+    wrong = [f"{path}: at {e.pointer}: {e.detail}" for e in contradictions(spec)]
+    if wrong:
+        return None, wrong, []
+    fleet = build_candidates(spec, catalogue)
+    notes = [f"{path}: at {e.pointer}: {e.detail}" for e in fleet.missing]
+    if fleet.placements:
+        return fleet, [], notes
+    return None, [f"{path}: no placement has a cost model.", *notes], []
+
+
+def answer(service: PlannerService, job: Job) -> Reply:
+    """Return the reply to a call; never raises for what is in the body."""
+    try:
+        if job.kind == "predict":
+            return Reply(200, service.predict(job.body), JSON, "predicted")
+        body, tally = service.plan(job.body)
+        return Reply(200, body, JSON, tally.status, tally=tally)
+    except ProblemError as error:
+        problem = error.problem
+    except PlanningError as error:
+        problem = planning_problem(error)
+    except MemoryError:
+        problem = Problem("too-large", "The call needs more memory than the worker has.")
+    except Exception:
+        logger.exception("A call failed.", extra={"request_id": job.request_id, "path": job.path})
+        problem = Problem("internal", "The call failed in a way that is not the caller's fault.")
+    return Reply.of_problem(problem, job.path)
+
+
+def planning_problem(error: PlanningError) -> Problem:
+    """Return what the planner could not do, as a problem."""
+    if isinstance(error, InfeasibleError):
+        return _infeasible(error)
+    if isinstance(error, UndecidedError):
+        return Problem("undecided", str(error), retry_after_s=1)
+    return Problem("invalid-request", str(error), [FieldError("", str(error))])
+
+
+def _infeasible(error: InfeasibleError) -> Problem:
+    return Problem(
+        "infeasible",
+        str(error),
+        [
+            FieldError(_pointer_to(name), "Cannot be kept together with the others named.")
+            for name in error.conflict
+        ],
+        extra={
+            "conflict": list(error.conflict),
+            "relaxations": [_relaxation(r) for r in error.relaxations],
+            "joint_relaxation": [_relaxation(r) for r in error.joint_relaxation],
+        },
+    )
+
+
+def _relaxation(relaxation: Relaxation) -> dict[str, str | float | None]:
+    return {
+        "constraint": relaxation.constraint,
+        "given": float(relaxation.given),
+        "needed": None if relaxation.needed is None else float(relaxation.needed),
+        "needed_lower_bound": float(relaxation.needed_lower_bound),
+    }
+
+
+def _pointer_to(constraint: str) -> str:
+    """Return where the limit of that name stands in the body, as near as its name tells."""
+    if constraint.startswith("requests/"):
+        return "/requests"
+    if constraint.startswith("pools/"):
+        return "/fleet/pools"
+    return f"/constraints/{constraint}"

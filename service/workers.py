@@ -1,0 +1,181 @@
+"""The workers: a few processes behind pipes, each replaced when it is lost.
+
+::
+
+    WorkerPool.submit -> an idle Worker -> pipe -> `service.worker_process.run_worker`
+
+A worker takes one call at a time. When it dies, takes too long or its caller leaves, it is killed
+and another is started; no other call notices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from service.messages import Description, Job, Reply
+from service.problems import Problem, ProblemError
+from service.worker_entry import enter
+from service.worker_link import Worker, WorkerLostError, WorkerMain, WorkerProcess, start_worker
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+logger = logging.getLogger("service.workers")
+
+FIRST_BACKOFF_S = 0.5
+LONGEST_BACKOFF_S = 30.0
+RETRY_AFTER_S = 2
+
+
+class WorkerPool:
+    """A fixed number of workers.
+
+    Parameters
+    ----------
+    settings
+        How many workers, how long a call may take and how many may wait.
+    main
+        What a worker runs.
+    on_description
+        Told what each worker has loaded, when it is ready.
+    first
+        A worker process that was started already.
+
+    Attributes
+    ----------
+    description
+        What the workers have loaded; None until one is ready.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        main: WorkerMain = enter,
+        on_description: Callable[[Description], None] = lambda _: None,
+        first: WorkerProcess | None = None,
+    ) -> None:
+        self._settings = settings
+        self._main = main
+        self._on_description = on_description
+        self._first = first
+        self._first_ready = asyncio.Event()
+        self._idle: asyncio.Queue[Worker] = asyncio.Queue()
+        self._waiting = 0
+        self._workers: set[Worker] = set()
+        self._supervisors: list[asyncio.Task[None]] = []
+        self.description: Description | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether some worker has loaded and lives."""
+        return any(worker.alive for worker in self._workers)
+
+    def start(self) -> None:
+        """Start the workers: the first alone, the others when it is ready."""
+        self._supervisors = [
+            asyncio.create_task(self._supervise(first=index == 0))
+            for index in range(self._settings.workers)
+        ]
+
+    async def stop(self) -> None:
+        """End the workers, whatever they do."""
+        for supervisor in self._supervisors:
+            supervisor.cancel()
+        await asyncio.gather(*self._supervisors, return_exceptions=True)
+
+    async def submit(self, job: Job) -> Reply:
+        """Return the reply of the next idle worker.
+
+        If this is cancelled, the worker that has the call is killed.
+
+        Raises
+        ------
+        ProblemError
+            429 when too many calls wait, 503 when no worker comes, is lost or takes too long.
+        """
+        worker = await self._take()
+        try:
+            async with asyncio.timeout(self._settings.call_limit_seconds):
+                return await worker.exchange(job)
+        except WorkerLostError:
+            logger.warning("A worker was lost.", extra={"request_id": job.request_id})
+            raise _unavailable("worker-lost", "The worker of this call was lost.") from None
+        except TimeoutError:
+            worker.kill()
+            limit = f"{self._settings.call_limit_seconds:g}"
+            raise _unavailable("timed-out", f"The call took more than {limit} seconds.") from None
+        except asyncio.CancelledError:
+            worker.kill()
+            raise
+        finally:
+            if worker.alive:
+                self._idle.put_nowait(worker)
+
+    async def _take(self) -> Worker:
+        while not self._idle.empty():
+            worker = self._idle.get_nowait()
+            if worker.alive:
+                return worker
+        if self._waiting >= self._settings.max_queue:
+            message = f"{self._waiting} calls wait for a worker already."
+            raise ProblemError(Problem("overloaded", message, retry_after_s=RETRY_AFTER_S))
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._settings.call_limit_seconds):
+                return await self._next_idle()
+        except TimeoutError:
+            raise _unavailable("not-ready", "No worker was free in time.") from None
+        finally:
+            self._waiting -= 1
+
+    async def _next_idle(self) -> Worker:
+        while True:
+            worker = await self._idle.get()
+            if worker.alive:
+                return worker
+
+    async def _supervise(self, *, first: bool) -> None:
+        if not first:
+            await self._first_ready.wait()
+        backoff_s = FIRST_BACKOFF_S
+        while True:
+            if await self._run_one():
+                backoff_s = FIRST_BACKOFF_S
+                continue
+            logger.error("A worker could not start.")
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
+
+    async def _run_one(self) -> bool:
+        """Run one worker until it is lost; return whether it was ever ready."""
+        started = perf_counter()
+        process, self._first = self._first or start_worker(self._main, self._settings), None
+        worker = Worker(process)
+        try:
+            description = await worker.receive()
+            seconds = round(perf_counter() - started, 3)
+            logger.info("A worker is ready.", extra={"pid": worker.pid, "seconds": seconds})
+            self._add(worker, description)
+            await worker.lost.wait()
+        except WorkerLostError:
+            await worker.lost.wait()
+            return False
+        finally:
+            self._workers.discard(worker)
+            worker.kill()
+        return True
+
+    def _add(self, worker: Worker, description: Description) -> None:
+        self.description = description
+        self._on_description(description)
+        self._workers.add(worker)
+        self._first_ready.set()
+        self._idle.put_nowait(worker)
+
+
+def _unavailable(slug: str, detail: str) -> ProblemError:
+    return ProblemError(Problem(slug, detail, retry_after_s=RETRY_AFTER_S))

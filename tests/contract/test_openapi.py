@@ -1,0 +1,94 @@
+"""The OpenAPI document says what the service does, and the documentation page works offline."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from service.app import create_app
+from service.openapi_examples import PLAN_EXAMPLES, PREDICT_EXAMPLES
+from service.planner_service import PlannerService
+from service.settings import Settings
+from tests.service.bodies import call
+from tests.service.server import Server
+
+NEEDS_NO_UNIT = re.compile(r"name|id|llm|pool|path|kind|type|title|code|message|detail|status")
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    openapi: dict[str, Any] = create_app(Settings()).openapi()
+    return openapi
+
+
+def references(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "$ref":
+                yield value
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def test_every_path_is_in_the_document(document: dict[str, Any]) -> None:
+    assert set(document["paths"]) == {
+        "/plan", "/predict", "/placements", "/cost-models", "/healthz", "/readyz", "/metrics",
+    }  # fmt: skip
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    found = set(references(document))
+    assert "#/components/schemas/PlanRequest" in found
+    for reference in found:
+        node = document
+        for part in reference.removeprefix("#/").split("/"):
+            node = node[part]
+
+
+def test_every_refusal_is_documented_as_a_problem(document: dict[str, Any]) -> None:
+    responses = document["paths"]["/plan"]["post"]["responses"]
+    assert set(responses) == {"200", "400", "413", "415", "422", "429", "503"}
+    for status, response in responses.items():
+        media = "application/json" if status == "200" else "application/problem+json"
+        assert list(response["content"]) == [media]
+
+
+@pytest.mark.parametrize("schema", ["PlanRequest", "RequestRow", "PoolSpec", "Constraints"])
+def test_every_field_of_a_body_is_described(document: dict[str, Any], schema: str) -> None:
+    for name, field in document["components"]["schemas"][schema]["properties"].items():
+        told = field.get("description") or any("description" in f for f in field.get("anyOf", []))
+        assert told, f"{schema}.{name}"
+
+
+def test_unknown_keys_are_ruled_out_in_the_document_too(document: dict[str, Any]) -> None:
+    for name in ("PlanRequest", "PredictRequest", "RequestRow", "RequestColumns", "FleetSpec"):
+        assert document["components"]["schemas"][name]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("name", PLAN_EXAMPLES)
+def test_the_plan_examples_of_the_document_can_be_posted(
+    planner_service: PlannerService, name: str
+) -> None:
+    status, answer, _ = call(planner_service, PLAN_EXAMPLES[name]["value"])
+    assert status == 200, answer
+
+
+@pytest.mark.parametrize("name", PREDICT_EXAMPLES)
+def test_the_predict_examples_of_the_document_can_be_posted(
+    planner_service: PlannerService, name: str
+) -> None:
+    status, answer, _ = call(planner_service, PREDICT_EXAMPLES[name]["value"], "predict")
+    assert status == 200, answer
+
+
+def test_the_documentation_page_asks_nobody_else(server: Server) -> None:
+    page = server.client.get("/docs").text
+    addresses = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
+    assert addresses
+    for address in addresses:
+        assert address.startswith("/"), address
+        assert server.client.get(address).status_code == 200
+    assert "//cdn" not in page

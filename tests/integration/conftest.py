@@ -1,0 +1,96 @@
+"""Real parts: podman with the images of this checkout, the service, Prometheus."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from examples.local_service import await_answer, free_port, running_service
+from examples.make_workload import BODY
+from tests.integration.base_image import ensure_base_image
+from tests.integration.podman import Podman
+
+ROOT = Path(__file__).parents[2]
+STATE = Path(f"/var/tmp/jouleplan-containers-{os.getuid()}")  # noqa: S108
+
+
+def _require(*programs: str) -> None:
+    absent = [program for program in programs if shutil.which(program) is None]
+    assert not absent, f"Expected {', '.join(absent)} on PATH: see CONTRIBUTING.md"
+
+
+@pytest.fixture(scope="session")
+def podman() -> Podman:
+    """Podman on a storage that is kept from run to run, with the base image in it."""
+    _require("podman", "buildah", "runc")
+    podman = Podman.prepare(STATE)
+    podman("image", "prune", "--force", "--filter", "until=24h")
+    ensure_base_image(podman)
+    return podman
+
+
+@pytest.fixture(scope="session")
+def service_image(podman: Podman) -> str:
+    return podman.build(ROOT, "service")
+
+
+@pytest.fixture(scope="session")
+def profiler_image(podman: Podman) -> str:
+    return podman.build(ROOT, "profiler")
+
+
+@pytest.fixture
+def open_folder(tmp_path: Path) -> Path:
+    """A folder that a container's user may write into, whatever its number."""
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    folder.chmod(0o777)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_batch() -> dict[str, Any]:
+    """The first fifty example requests, without limits."""
+    return {"requests": json.loads(BODY.read_text())["requests"][:50]}
+
+
+@pytest.fixture(scope="module")
+def service_url() -> Iterator[str]:
+    with running_service() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def prometheus_url(service_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Prometheus that scrapes the service each second, with our configuration otherwise."""
+    _require("prometheus", "promtool")
+    folder = tmp_path_factory.mktemp("prometheus")
+    ours = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
+    configuration = folder / "prometheus.yml"
+    configuration.write_text(
+        ours.replace("service:8080", service_url.removeprefix("http://"))
+        .replace("scrape_interval: 15s", "scrape_interval: 1s")
+        .replace("scrape_timeout: 5s", "scrape_timeout: 1s")
+    )
+    address = f"127.0.0.1:{free_port()}"
+    options = {
+        "config.file": configuration,
+        "storage.tsdb.path": folder / "data",
+        "web.listen-address": address,
+        "log.level": "error",
+    }
+    command = ["prometheus", *(f"--{name}={value}" for name, value in options.items())]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    try:
+        await_answer(f"http://{address}/-/ready", process)
+        yield f"http://{address}"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)

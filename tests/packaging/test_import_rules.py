@@ -1,0 +1,61 @@
+"""The rules of who may import whom fail when they are broken."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+PACKAGES = ("costmodel", "service", "profiler")
+
+BREACHES = [
+    ("service/breach.py", "import profiler", "applications"),
+    ("profiler/breach.py", "import service", "applications"),
+    ("costmodel/breach.py", "import scipy", "costmodel"),
+    ("costmodel/breach.py", "import service.planning", "costmodel"),
+    ("service/breach.py", "import matplotlib", "service"),
+    ("profiler/breach.py", "import fastapi", "profiler"),
+    ("service/planning/breach.py", "import pydantic", "planning"),
+    ("service/breach.py", "import ortools.graph", "solver"),
+    ("profiler/breach.py", "from pynvml import nvmlInit", "nvml"),
+    ("service/breach.py", "import benchmarks", "products"),
+]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, tmp_path / package)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("path", "statement", "contract"), BREACHES)
+def test_a_breach_breaks_its_contract(copy: Path, path: str, statement: str, contract: str) -> None:
+    (copy / path).write_text(f"{statement}\n")
+    finished = subprocess.run(
+        [BIN / "lint-imports", "--no-cache", "--contract", contract],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy)},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert finished.returncode == 1, finished.stdout + finished.stderr
+    module = path.removesuffix(".py").replace("/", ".")
+    assert f"{module} -> " in finished.stdout
+
+
+def test_cp_sat_is_imported_by_one_module_only(tmp_path: Path) -> None:
+    breach = tmp_path / "linear.py"
+    breach.write_text("from ortools.sat.python import cp_model\n")
+    command = [BIN / "ruff", "check", "--config", ROOT / "pyproject.toml", "--select", "TID251"]
+    finished = subprocess.run([*command, breach], text=True, capture_output=True, check=False)
+    assert finished.returncode == 1
+    assert "Only service.planning.cpsat imports CP-SAT" in finished.stdout

@@ -1,0 +1,100 @@
+"""Observations to test with: made from stated cost models, so that the right answer is known."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from costmodel.bases import BASES
+from profiler.observations import COLUMNS, Observations
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = ROOT / "models"
+
+KV_OFF_JOULES = np.array([20.0, 8.0, 0.05, 2e-6])
+KV_OFF_SECONDS = np.array([0.1, 0.03, 2e-4, 1e-8])
+KV_ON_JOULES = np.array([5.0, 0.02, 1e-6, 0.1, 1.5, 0.3, 1e-5])
+KV_ON_SECONDS = np.array([0.05, 1e-4, 1e-9, 1e-4, 8e-3, 1e-3, 1e-8])
+
+GRID = np.array([(tin, tout, 1.0) for tin in (8, 64, 512, 2048) for tout in (8, 64, 512, 2048)])
+SERVED = np.array(
+    [
+        (tin, tout, batch)
+        for tin in (16, 256, 2048)
+        for tout in (32, 256, 1024)
+        for batch in (1, 8, 64)
+    ]
+)
+
+
+def profiler(*arguments, cwd=ROOT):
+    """Run the real command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "profiler", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def trials_at(points, joules, device_seconds, **changes):
+    """Return one trial a point, with the given joules per request and device-seconds."""
+    count = len(points)
+    fields = {
+        "llm": np.full(count, "made-up"),
+        "device": np.full(count, "1xh100"),
+        "num_gpus": np.ones(count, dtype=np.int64),
+        "concurrency": points[:, 2].astype(float),
+        "kv_cache": np.full(count, "off"),
+        "input_tokens": points[:, 0].astype(float),
+        "output_tokens": points[:, 1].astype(float),
+        "runtime_s": device_seconds * points[:, 2],
+        "energy_gpu_j": joules,
+        "energy_cpu_j": np.full(count, np.nan),
+        "warmup": np.zeros(count, dtype=np.bool_),
+        "source": np.full(count, "test"),
+        "flags": np.full(count, ""),
+        "extra": {},
+    }
+    return Observations(**{**fields, **changes})
+
+
+def kv_off_trials(points=GRID, noise=0.0, seed=0, **changes):
+    """Return trials whose joules and seconds follow the KV-off form, up to log-normal noise."""
+    features = BASES["kv_off"].features(*points.T)
+    rng = np.random.default_rng(seed)
+    joules, seconds = features @ KV_OFF_JOULES, features @ KV_OFF_SECONDS
+    return trials_at(
+        points,
+        joules * np.exp(noise * rng.standard_normal(len(points))),
+        seconds * np.exp(noise * rng.standard_normal(len(points))),
+        **changes,
+    )
+
+
+def kv_on_trials(points=SERVED, **changes):
+    """Return trials that follow the KV-on form."""
+    features = BASES["kv_on"].features(*points.T)
+    kv_cache = np.full(len(points), "on")
+    return trials_at(
+        points, features @ KV_ON_JOULES, features @ KV_ON_SECONDS, kv_cache=kv_cache, **changes
+    )
+
+
+def row_of(**changes):
+    """Return one good row of an observations file, with some cells changed."""
+    cells = dict.fromkeys(COLUMNS, "")
+    cells |= {"llm": "made-up", "device": "1xh100", "num_gpus": "1", "concurrency": "1"}
+    cells |= {"kv_cache": "off", "input_tokens": "8", "output_tokens": "8", "runtime_s": "0.5"}
+    cells |= {"energy_gpu_j": "20", "warmup": "0", "source": "test"}
+    return {**cells, **changes}
+
+
+def write_rows(path, rows):
+    """Write rows as CSV, the first one's columns as the header."""
+    lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path

@@ -1,0 +1,173 @@
+import json
+
+import numpy as np
+import pytest
+
+from costmodel.artefact import load
+from profiler.cli import main
+from profiler.observation_files import append_observations
+from tests.profiler.builders import kv_off_trials, kv_on_trials, profiler, row_of, write_rows
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fitted")
+    append_observations(folder / "o.csv", kv_off_trials(noise=0.02))
+    served = kv_on_trials(llm=np.full(27, "served"))
+    append_observations(folder / "o.csv", served)
+    append_observations(folder / "o.csv", served.take(np.arange(27) < 2))
+    lonely = kv_off_trials(llm=np.full(16, "lonely")).take(np.arange(16) < 1)
+    append_observations(folder / "o.csv", lonely)
+    (folder / "loads.csv").write_text(
+        "llm,device,num_gpus,load_s,load_energy_gpu_j\nmade-up,1xh100,1,40,2400\n"
+    )
+    done = profiler(
+        *("fit", folder / "o.csv", "--loads", folder / "loads.csv"),
+        *("--models-dir", folder / "models", "--date", "2025-05"),
+    )
+    return folder, done
+
+
+def one_clear_line(done):
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert "error: " in last
+    return last
+
+
+def test_fit_writes_an_artefact_and_a_card_for_each_pair_and_names_the_rest(fitted):
+    folder, done = fitted
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (folder / "models").iterdir()) == [
+        "made-up__1xh100.joblib",
+        "made-up__1xh100.json",
+        "served__1xh100.joblib",
+        "served__1xh100.json",
+    ]
+    assert "2 pairs fitted" in done.stdout
+    assert "lonely on 1xh100: 1 distinct grid point, 4 needed" in done.stdout
+    assert done.stderr == ""
+    cost_model = load(folder / "models" / "made-up__1xh100.joblib")
+    assert (cost_model.load_s, cost_model.idle_watts) == (40.0, 60.0)
+    assert cost_model.provenance.date == "2025-05"
+
+
+def test_fit_writes_the_same_bytes_in_another_process(fitted, tmp_path):
+    folder, _ = fitted
+    profiler(
+        *("fit", folder / "o.csv", "--loads", folder / "loads.csv"),
+        *("--models-dir", tmp_path, "--date", "2025-05"),
+    )
+    for path in (folder / "models").iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+def test_check_prints_the_contracted_json(fitted):
+    folder, _ = fitted
+    done = profiler("check", folder / "o.csv", "--models-dir", folder / "models", "--json")
+    assert done.returncode == 0
+    first, second = json.loads(done.stdout)
+    assert set(first) == {"llm", "device", "n", "energy", "runtime"}
+    for quantity in ("energy", "runtime"):
+        assert set(first[quantity]) == {"mape", "median_ape", "wape", "p90_ape", "coverage90"}
+        assert 0 < first[quantity]["mape"] < 0.05
+    assert (first["llm"], first["n"], second["llm"], second["n"]) == ("made-up", 16, "served", 27)
+    assert "lonely on 1xh100: no artefact" in done.stderr
+
+
+def test_check_prints_a_table_for_people(fitted):
+    folder, _ = fitted
+    done = profiler("check", folder / "o.csv", "--models-dir", folder / "models")
+    assert done.returncode == 0
+    assert "2 artefacts checked" in done.stdout
+
+
+@pytest.mark.parametrize("suffix", ["joblib", "json"])
+def test_show_prints_facts_coefficients_and_errors(fitted, suffix):
+    folder, _ = fitted
+    done = profiler("show", folder / "models" / f"made-up__1xh100.{suffix}")
+    assert done.returncode == 0
+    for text in ("made-up on 1xh100", "basis kv_off", "S2", "coverage %", "mixed_lengths", "null:"):
+        assert text in done.stdout
+
+
+def test_errors_prints_markdown(fitted):
+    folder, _ = fitted
+    done = profiler("errors", "--models-dir", folder / "models")
+    assert done.returncode == 0
+    assert "| made-up | 1xh100 | 16 |" in done.stdout
+
+
+def test_a_damaged_artefact_is_named_and_the_others_are_checked(fitted, tmp_path):
+    folder, _ = fitted
+    for path in (folder / "models").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "served__1xh100.joblib").write_bytes(b"no artefact")
+    done = profiler("check", folder / "o.csv", "--models-dir", tmp_path, "--json")
+    assert done.returncode == 0
+    assert [one["llm"] for one in json.loads(done.stdout)] == ["made-up"]
+    assert "refused: served__1xh100.joblib" in done.stderr
+
+
+def test_an_import_is_told_and_repeats_nothing(tmp_path):
+    source = write_rows(tmp_path / "mine.csv", [row_of(), row_of(warmup="1", input_tokens="64")])
+    out = tmp_path / "o.csv"
+    assert "2 of 2 trials written" in profiler("import", "csv", source, "--out", out).stdout
+    assert "0 of 2 trials written" in profiler("import", "csv", source, "--out", out).stdout
+
+
+def test_a_foreign_table_is_imported_from_the_command_line(tmp_path):
+    source = write_rows(tmp_path / "mine.csv", [{"seconds": "2", **row_of(runtime_s="")}])
+    options = ("--column", "runtime_s=seconds", "--set", "llm=mine", "--set", "engine=vllm")
+    done = profiler("import", "csv", source, "--out", tmp_path / "o.csv", *options)
+    assert done.returncode == 0, done.stderr
+    assert "mine" in (tmp_path / "o.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"runtime_s": "nan"}, "row 2, column runtime_s: Expected positive seconds, got 'nan'."),
+        ({"energy_gpu_j": "-1"}, "row 2, column energy_gpu_j: Expected zero or more joules"),
+        ({"output_tokens": "many"}, "row 2, column output_tokens: Expected 1 or more tokens"),
+    ],
+)
+def test_bad_observations_are_one_clear_line(tmp_path, changes, problem):
+    path = write_rows(tmp_path / "o.csv", [row_of(**changes)])
+    assert problem in one_clear_line(profiler("fit", path, "--models-dir", tmp_path / "m"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fit", "absent.csv", "--models-dir", "m"),
+        ("fit", "few.csv", "--models-dir", "m"),
+        ("fit", "few.csv", "--models-dir", "m", "--date", "yesterday"),
+        ("fit", "few.csv", "--loads", "few.csv", "--models-dir", "m"),
+        ("fit", "few.csv", "--models-dir", "few.csv"),
+        ("check", "few.csv", "--models-dir", "m"),
+        ("show", "few.csv"),
+        ("show", "absent__1xh100.joblib"),
+        ("errors", "--models-dir", "absent"),
+        ("import", "wilkins2024", "few.csv", "--out", "o.csv"),
+        ("import", "mlenergy_v3", "few.csv", "--out", "o.csv"),
+        ("import", "parquet", "few.csv", "--out", "o.csv"),
+        ("import", "csv", "few.csv", "--out", "o.csv", "--set", "llm"),
+        ("anova", "."),
+        ("measure",),
+        (),
+    ],
+)
+def test_bad_input_is_status_two_and_one_line(tmp_path, monkeypatch, capsys, arguments):
+    write_rows(tmp_path / "few.csv", [row_of()])
+    monkeypatch.chdir(tmp_path)
+    try:
+        status = main(arguments)
+    except SystemExit as usage:
+        status = usage.code
+    printed = capsys.readouterr()
+    assert (status, printed.out) == (2, "")
+    assert "error: " in printed.err.strip().splitlines()[-1]
+    assert not (tmp_path / "o.csv").exists()

@@ -1,0 +1,164 @@
+import numpy as np
+import pytest
+
+from profiler.errors import ObservationError, UnusableInputError
+from profiler.importers.column_map import import_csv, parse_assignments
+from profiler.importers.mlenergy_v3 import NEEDED, import_mlenergy_v3
+from profiler.importers.wilkins2024 import import_wilkins2024
+from tests.profiler.builders import row_of, write_rows
+
+
+def configuration(batch=8, task="lm-arena-chat", **changes):
+    cells = {
+        "task": task,
+        "model_id": "meta-llama/Made-Up-8B",
+        "gpu_model": "H100",
+        "num_gpus": "2",
+        "avg_batch_size": str(batch - 0.5),
+        "avg_output_len": "400",
+        "energy_per_request_joules": "60",
+        "output_throughput_tokens_per_sec": "800",
+        "tensor_parallel": "2",
+        "expert_parallel": "1",
+        "data_parallel": "1",
+        "max_num_seqs": str(batch),
+        "weight_precision": "bfloat16",
+        "architecture": "Dense Transformer",
+    }
+    assert set(cells) == set(NEEDED)
+    return {**cells, **changes}
+
+
+def imported(tmp_path, *rows):
+    return import_mlenergy_v3(write_rows(tmp_path / "configurations.csv", list(rows)))
+
+
+def test_a_configuration_becomes_a_trial(tmp_path):
+    trials, left_out = imported(tmp_path, *(configuration(batch) for batch in (8, 16, 32)))
+    assert left_out == []
+    assert trials.llm.tolist() == ["made-up-8b"] * 3
+    assert trials.device.tolist() == ["2xh100"] * 3
+    assert trials.concurrency.tolist() == [7.5, 15.5, 31.5]
+    np.testing.assert_allclose(trials.runtime_s, 400 * trials.concurrency / 800)
+    np.testing.assert_allclose(trials.device_seconds, 0.5)
+    assert trials.energy_gpu_j.tolist() == [60.0] * 3
+    assert np.isnan(trials.input_tokens).all()
+    assert set(trials.kv_cache.tolist()) == {"on"}
+
+
+def test_other_than_plain_tensor_parallelism_is_in_the_name_of_the_device(tmp_path):
+    split = {"tensor_parallel": "1", "expert_parallel": "2"}
+    trials, _ = imported(tmp_path, *(configuration(batch, **split) for batch in (8, 16, 32)))
+    assert set(trials.device.tolist()) == {"2xh100-tp1-ep2-dp1"}
+
+
+def test_chat_is_preferred_where_it_has_three_batch_sizes(tmp_path):
+    both = [configuration(b, task) for task in ("gpqa", "lm-arena-chat") for b in (8, 16, 32)]
+    trials, _ = imported(tmp_path, *both)
+    assert trials.only("task") == "lm-arena-chat"
+    trials, _ = imported(tmp_path, *both[:5])
+    assert trials.only("task") == "gpqa"
+
+
+def test_two_batches_do_not_identify_a_curve(tmp_path):
+    rows = [configuration(b) for b in (8, 16, 32)]
+    rows += [configuration(b, model_id="x/Two") for b in (8, 16)]
+    rows += [configuration(b, "image-chat", model_id="x/Image") for b in (8, 16, 32)]
+    trials, left_out = imported(tmp_path, *rows)
+    assert set(trials.llm.tolist()) == {"made-up-8b"}
+    assert [sentence.split(" on ")[0] for sentence in left_out] == ["image", "two"]
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("avg_batch_size", "nan"),
+        ("avg_output_len", "0"),
+        ("output_throughput_tokens_per_sec", "-5"),
+        ("energy_per_request_joules", "much"),
+        ("num_gpus", "1.5"),
+        ("model_id", "a b c"),
+        ("gpu_model", ""),
+    ],
+)
+def test_a_bad_configuration_is_named_with_its_row(tmp_path, column, text):
+    rows = [configuration(batch, **{column: text}) for batch in (8, 16, 32)]
+    with pytest.raises(ObservationError, match="row 2"):
+        imported(tmp_path, *rows)
+
+
+def test_the_leaderboard_gives_forty_seven_curves(shared_data):
+    trials, left_out = import_mlenergy_v3(shared_data / "mlenergy_v3")
+    assert len(list(trials.pairs())) == 47
+    assert len(left_out) == 19
+    assert all(some.only("task") for _, _, some in trials.pairs())
+
+
+def test_single_request_trials_come_through_unchanged(shared_data):
+    trials = import_wilkins2024(shared_data / "wilkins2024" / "observations.csv")
+    assert len(trials) == 2339
+    assert set(trials.extra) == {"suite", "trial"}
+    assert np.isnan(
+        trials.energy_cpu_j[trials.flagged("cpu_negative_after_idle_subtraction")]
+    ).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "column"),
+    [
+        ({"source": "other"}, "source"),
+        ({"kv_cache": "on"}, "kv_cache"),
+        ({"concurrency": "32"}, "concurrency"),
+        ({"energy_gpu_j": "20000"}, "energy_gpu_j"),
+    ],
+)
+def test_a_campaign_that_breaks_its_promises_is_refused(tmp_path, changes, column):
+    good = {"source": "wilkins2024", "energy_gpu_j": "100"}
+    path = write_rows(
+        tmp_path / "observations.csv", [row_of(**good), row_of(**{**good, **changes})]
+    )
+    with pytest.raises(ObservationError, match=f"column {column}.*trial 2"):
+        import_wilkins2024(path)
+
+
+FOREIGN = {"prompt": "100", "generated": "20", "seconds": "1.5", "joules": "300", "note": "x"}
+RENAMED = {
+    "input_tokens": "prompt",
+    "output_tokens": "generated",
+    "runtime_s": "seconds",
+    "energy_gpu_j": "joules",
+}
+CONSTANTS = {
+    "llm": "made-up",
+    "device": "1xl4",
+    "num_gpus": "1",
+    "concurrency": "1",
+    "kv_cache": "on",
+    "engine": "llama.cpp",
+}
+
+
+def test_any_table_is_read_by_naming_its_columns(tmp_path):
+    path = write_rows(tmp_path / "mine.csv", [FOREIGN])
+    trials = import_csv(path, RENAMED, CONSTANTS)
+    assert (trials.input_tokens, trials.output_tokens) == ([100], [20])
+    assert (trials.runtime_s, trials.energy_gpu_j) == ([1.5], [300])
+    assert {name: values.tolist() for name, values in trials.extra.items()} == {
+        "note": ["x"],
+        "engine": ["llama.cpp"],
+    }
+    assert trials.source.tolist() == ["csv"]
+
+
+def test_a_column_that_is_not_there_is_named(tmp_path):
+    path = write_rows(tmp_path / "mine.csv", [FOREIGN])
+    with pytest.raises(ObservationError, match="'watts'"):
+        import_csv(path, {**RENAMED, "energy_gpu_j": "watts"}, CONSTANTS)
+    with pytest.raises(ObservationError, match="none named energy_gpu_j"):
+        import_csv(path, {k: v for k, v in RENAMED.items() if k != "energy_gpu_j"}, CONSTANTS)
+
+
+@pytest.mark.parametrize("text", ["runtime_s", "=x", "nonsense=x"])
+def test_an_assignment_that_is_none_is_refused(text):
+    with pytest.raises(UnusableInputError, match="Expected --column"):
+        parse_assignments([text], "--column")

@@ -1,0 +1,63 @@
+"""Bodies of calls, small ones, for tests of the service."""
+
+from typing import Any
+
+import orjson
+
+from service.messages import Job
+from service.planner_service import PlannerService
+from service.worker_process import answer
+from tests.service.catalogue_maker import A100, FOUR_A100
+
+Json = dict[str, Any]
+
+
+def rows(count: int = 3) -> list[Json]:
+    """Return requests as rows."""
+    return [
+        {"id": f"r{i}", "input_tokens": 100 + 50 * i, "output_tokens": 40 + 30 * i}
+        for i in range(count)
+    ]
+
+
+def columns(count: int = 3) -> Json:
+    """Return the same requests as columns."""
+    listed = rows(count)
+    return {key: [row[key] for row in listed] for key in listed[0]}
+
+
+def a100_fleet(**changes: Any) -> Json:
+    """Return a fleet of two A100s and one set of four, with changes to the first pool."""
+    first = {
+        "name": "a100",
+        "device": A100,
+        "count": 2,
+        "llms": ["llama-2-7b-chat", "llama-2-13b-chat"],
+        "concurrency": [1],
+        "idle_watts": 57.0,
+    }
+    second = {
+        "name": "4xa100",
+        "device": FOUR_A100,
+        "llms": ["llama-2-70b-chat"],
+        "concurrency": [1],
+        "idle_watts": 228.0,
+    }
+    quality = {
+        "llama-2-7b-chat": 0.5097,
+        "llama-2-13b-chat": 0.5569,
+        "llama-2-70b-chat": 0.6452,
+    }
+    return {"pools": [{**first, **changes}, second], "quality": quality}
+
+
+def call(service: PlannerService, body: Json | bytes, kind: Any = "plan") -> tuple[int, Json, str]:
+    """Return status, answer and outcome of a call without HTTP."""
+    data = body if isinstance(body, bytes) else orjson.dumps(body)
+    reply = answer(service, Job(kind, data, f"/{kind}"))
+    return reply.status, orjson.loads(reply.body), reply.outcome
+
+
+def pointers(problem: Json) -> list[str]:
+    """Return the pointers of a problem."""
+    return [error["pointer"] for error in problem["errors"]]

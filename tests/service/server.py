@@ -1,0 +1,98 @@
+"""A real server: `python -m service` on a free port of the loopback interface."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """Starts on entry, is told to stop on exit."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("JOULEPLAN_")},
+            **environment,
+            "JOULEPLAN_PORT": str(self.port),
+        }
+        self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed on exit
+        self.started_s = 0.0
+
+    def __enter__(self) -> Self:
+        self.started_s = time.perf_counter()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "service"],
+            cwd=ROOT,
+            env=self._environment,
+            stderr=self._stderr,
+        )
+        self.client = httpx.Client(base_url=self.url, timeout=60)
+        return self
+
+    def wait_until_ready(self, within_s: float = 60.0) -> float:
+        """Return the seconds from the start until it can plan."""
+        while time.perf_counter() - self.started_s < within_s:
+            try:
+                if self.client.get("/readyz").status_code == 200:
+                    return time.perf_counter() - self.started_s
+            except httpx.TransportError:
+                pass
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise TimeoutError(self.logs())
+
+    def post(self, path: str, body: Any) -> httpx.Response:
+        """Post JSON."""
+        return self.client.post(path, json=body)
+
+    def logs(self) -> str:
+        """Return what it wrote to stderr."""
+        self._stderr.seek(0)
+        return self._stderr.read()
+
+    def worker_pids(self) -> list[int]:
+        """Return the processes of its workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        found = []
+        for pid in map(int, children.read_text().split()):
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"spawn_main" in command:
+                found.append(pid)
+        return found
+
+    def stop(self) -> int:
+        """Send SIGTERM and return the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.client.close()
+        if self.process.poll() is None:
+            self.stop()
+        self._stderr.close()

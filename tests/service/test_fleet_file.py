@@ -1,0 +1,48 @@
+"""Fleet files: what is read, and how a mistake is told."""
+
+from pathlib import Path
+
+import pytest
+
+from service.fleet_file import FleetFileError, load_fleet_file
+from tests.service.catalogue_maker import FLEET_YAML
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "fleet.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_fleet_file_is_the_fleet_of_the_api_with_sources(tmp_path: Path) -> None:
+    fleet = load_fleet_file(write(tmp_path, FLEET_YAML))
+    assert [pool.name for pool in fleet.pools] == ["h100", "b200"]
+    assert fleet.sources == {"count": "an example"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        (FLEET_YAML.replace("count: 4", "count: four"), "/pools/0/count"),
+        (FLEET_YAML.replace("count: 2", "cuont: 2"), "/pools/1/cuont"),
+        (FLEET_YAML.replace("0.483", "48.3"), "/quality/llama-3.1-8b-instruct"),
+        (FLEET_YAML.replace("concurrency: [64]", "concurrency: [0]"), "/pools/1/concurrency/0"),
+        ("pools: []", "/pools"),
+        ("- just a list", "expected a mapping"),
+        ("pools: [", "is not YAML"),
+        ("pools: !!python/object/apply:os.system ['true']", "is not YAML"),
+        ("[" * 5000, "is not YAML"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, wrong: str, place: str) -> None:
+    with pytest.raises(FleetFileError) as caught:
+        load_fleet_file(write(tmp_path, wrong))
+    assert place in str(caught.value)
+    assert "fleet.yaml" in str(caught.value)
+
+
+def test_a_missing_or_huge_file_is_an_error_and_no_more(tmp_path: Path) -> None:
+    with pytest.raises(FleetFileError, match="cannot be read"):
+        load_fleet_file(tmp_path / "none.yaml")
+    with pytest.raises(FleetFileError, match="at most"):
+        load_fleet_file(write(tmp_path, "#" * 2**21))

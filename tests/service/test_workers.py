@@ -1,0 +1,148 @@
+"""A worker that is lost costs one call: crashes, time-outs, leavers, full queues."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from service.messages import Job, Reply
+from service.problems import ProblemError
+from service.settings import Settings
+from service.worker_link import WorkerMain
+from service.workers import WorkerPool
+from tests.service import worker_mains
+
+pytestmark = pytest.mark.anyio
+
+
+def job(command: str) -> Job:
+    return Job("predict", command.encode(), "/predict")
+
+
+@asynccontextmanager
+async def running(
+    workers: int = 1,
+    call_limit_s: float = 30.0,
+    max_queue: int = 16,
+    main: WorkerMain = worker_mains.obey,
+) -> AsyncIterator[WorkerPool]:
+    settings = Settings(
+        models_dir=Path("unused"),
+        workers=workers,
+        max_time_limit_seconds=call_limit_s / 2,
+        call_limit_seconds=call_limit_s,
+        max_queue=max_queue,
+    )
+    pool = WorkerPool(settings, main)
+    pool.start()
+    try:
+        yield pool
+    finally:
+        await pool.stop()
+
+
+async def pid_of(pool: WorkerPool) -> int:
+    return int((await pool.submit(job("pid"))).body)
+
+
+async def test_one_worker_answers_call_after_call() -> None:
+    async with running() as pool:
+        assert await pid_of(pool) == await pid_of(pool)
+
+
+@pytest.mark.parametrize("command", ["abort", "kill", "exit", "garbage"])
+async def test_a_worker_that_dies_costs_that_call_only(command: str) -> None:
+    async with running() as pool:
+        before = await pid_of(pool)
+        with pytest.raises(ProblemError) as caught:
+            await pool.submit(job(command))
+        assert caught.value.problem.slug == "worker-lost"
+        assert caught.value.problem.status == 503
+        assert caught.value.problem.retry_after_s is not None
+        assert await pid_of(pool) != before
+
+
+async def test_an_idle_worker_that_is_killed_costs_no_call() -> None:
+    async with running() as pool:
+        before = await pid_of(pool)
+        os.kill(before, signal.SIGKILL)
+        await asyncio.sleep(0.2)
+        assert await pid_of(pool) != before
+
+
+async def test_a_call_that_takes_too_long_is_cut_and_its_worker_killed() -> None:
+    async with running(call_limit_s=3.0) as pool:
+        before = await pid_of(pool)
+        with pytest.raises(ProblemError) as caught:
+            await pool.submit(job("sleep 60"))
+        assert caught.value.problem.slug == "timed-out"
+        await asyncio.sleep(0.2)
+        with pytest.raises(ProcessLookupError):
+            os.kill(before, 0)
+        assert await pid_of(pool) != before
+
+
+async def test_a_caller_that_leaves_frees_the_worker() -> None:
+    async with running() as pool:
+        await pid_of(pool)
+        left = asyncio.create_task(pool.submit(job("sleep 60")))
+        await asyncio.sleep(0.2)
+        left.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await left
+        async with asyncio.timeout(20):
+            await pid_of(pool)
+
+
+async def test_a_caller_that_leaves_the_queue_harms_nobody() -> None:
+    async with running() as pool:
+        before = await pid_of(pool)
+        busy = asyncio.create_task(pool.submit(job("sleep 1")))
+        await asyncio.sleep(0.1)
+        waiting = asyncio.create_task(pool.submit(job("pid")))
+        await asyncio.sleep(0.1)
+        waiting.cancel()
+        assert (await busy).status == 200
+        assert await pid_of(pool) == before
+
+
+async def test_more_calls_than_may_wait_are_told_to_come_back() -> None:
+    async with running(max_queue=1) as pool:
+        await pid_of(pool)
+        calls = [asyncio.create_task(pool.submit(job("sleep 0.5"))) for _ in range(3)]
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        refused = [r.problem for r in results if isinstance(r, ProblemError)]
+        assert [problem.slug for problem in refused] == ["overloaded"]
+        assert refused[0].status == 429
+        assert refused[0].retry_after_s is not None
+        assert sum(isinstance(r, Reply) for r in results) == 2
+
+
+async def test_two_workers_answer_at_the_same_time() -> None:
+    async with running(workers=2) as pool:
+        await pid_of(pool)
+        replies: set[bytes] = set()
+        async with asyncio.timeout(20):
+            while len(replies) < 2:
+                calls = [pool.submit(job("sleep 0.3")) for _ in range(2)]
+                replies |= {reply.body for reply in await asyncio.gather(*calls)}
+
+
+async def test_a_pool_whose_workers_cannot_start_is_not_ready() -> None:
+    async with running(main=worker_mains.never_ready, call_limit_s=2.0) as pool:
+        with pytest.raises(ProblemError) as caught:
+            await pool.submit(job("pid"))
+        assert caught.value.problem.slug == "not-ready"
+        assert not pool.ready
+        assert pool.description is None
+
+
+async def test_a_large_reply_and_a_large_body_pass_the_pipe() -> None:
+    async with running() as pool:
+        body = b"pid " + b"x" * 50_000_000
+        reply = await pool.submit(Job("predict", body, "/predict"))
+        assert reply.status == 200
