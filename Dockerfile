@@ -35,7 +35,10 @@ FROM ${PYTHON_IMAGE} AS runtime
 LABEL org.opencontainers.image.title="jouleplan" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin jouleplan \
- && install --directory --owner jouleplan --group jouleplan /models
+ && install --directory --owner jouleplan --group jouleplan /models \
+ # The slim image has no bytecode of the standard library, and its user may not write it: a third
+ # of each process's start.
+ && python -m compileall -q -x '/(site-packages|test|tests|lib2to3)/' /usr/local/lib/python3.12
 ENV PATH=/opt/jouleplan/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONSAFEPATH=1
 WORKDIR /srv
 

@@ -8,7 +8,7 @@ from itertools import product
 
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
-from service.planning.problem import Placement, Pool
+from service.planning.inputs import Placement, Pool
 from service.problems import FieldError, pointer
 from service.schemas.fleet import FleetSpec, PoolSpec
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.fleet_placements import Candidates
-from service.planning.problem import Limits, Objective, Share
+from service.planning.inputs import Limits, Objective, Share
 from service.planning.result import SolverOptions
 from service.problems import FieldError, invalid, pointer
 from service.schemas.calls import Constraints, ObjectiveSpec, SolverOptionsSpec

@@ -18,8 +18,9 @@ from service.messages import PlanTally
 from service.plan_terms import limits_of, objective_of, options_of
 from service.plan_warnings import fleet_warnings, substitution_warning
 from service.planning.errors import InvalidProblemError
+from service.planning.inputs import Limits, Objective
 from service.planning.planner import plan
-from service.planning.problem import Limits, Objective, PlacementProblem
+from service.planning.problem import PlacementProblem
 from service.planning.result import Plan, SolverOptions
 from service.problems import FieldError, Problem, ProblemError, invalid
 from service.provenance_rules import check_provenance

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from types import FrameType
 
 from pydantic import ValidationError
 
-from service.settings import Settings
+from service.settings import Settings, unknown_variables
 from service.worker_entry import enter
 from service.worker_link import start_worker
 
@@ -58,6 +59,8 @@ def serve(settings: Settings) -> int:
             timeout_graceful_shutdown=round(settings.shutdown_seconds),
         )
     )
+    for name in unknown_variables(os.environ):
+        logger.warning("The variable %s is no setting: it has no effect.", name)
     server.run()
     return 0 if server.started else 1
 

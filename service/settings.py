@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from service.embedded import FLEET_FILE, embedded_models_dir
 
 MEBIBYTE = 1024 * 1024
+PREFIX = "JOULEPLAN_"
 
 
 def _default_workers() -> int:
@@ -23,7 +25,7 @@ def _default_workers() -> int:
 class Settings(BaseSettings):
     """What an operator may set; see each field for its meaning, unit and bounds."""
 
-    model_config = SettingsConfigDict(env_prefix="JOULEPLAN_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     models_dir: Annotated[
         Path, Field(description="Folder of the cost models (artefacts and their cards).")
@@ -102,6 +104,18 @@ class Settings(BaseSettings):
             )
             raise ValueError(msg)
         return self
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables that look like settings and are none.
+
+    Examples
+    --------
+    >>> unknown_variables({"JOULEPLAN_PORT": "80", "JOULEPLAN_PROT": "80", "HOME": "/"})
+    ['JOULEPLAN_PROT']
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 
 def is_loopback(host: str) -> bool:

@@ -29,13 +29,13 @@ def tally_plan(problem: PlacementProblem, plan: Plan, solve_s: float) -> PlanTal
         if counts[k]
     )
     saved_j = {
-        baseline.name: max(0.0, baseline.energy_j - plan.energy.value_j)
+        baseline.name: max(0.0, float(baseline.energy_j - plan.energy.value_j))
         for baseline in plan.baselines
         if baseline.feasible and baseline.energy_j is not None
     }
     return PlanTally(
         plan.status,
-        float(plan.gap) if np.isfinite(plan.gap) else np.nan,
+        float(plan.gap),
         solve_s,
         placements,
         saved_j,

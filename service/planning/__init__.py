@@ -11,16 +11,9 @@ from service.planning.errors import (
     UndecidedError,
     UnplaceableError,
 )
+from service.planning.inputs import Limits, Objective, Placement, Pool, Requests, Share
 from service.planning.planner import plan
-from service.planning.problem import (
-    Limits,
-    Objective,
-    Placement,
-    PlacementProblem,
-    Pool,
-    Requests,
-    Share,
-)
+from service.planning.problem import PlacementProblem
 from service.planning.result import (
     Baseline,
     EnergyBreakdown,

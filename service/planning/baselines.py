@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from costmodel.arrays import IntArray
 from service.planning.candidates import QUERY_BLIND, query_blind_split, simple_policies
 from service.planning.evaluation import Evaluation
 from service.planning.linear_rows import AssignmentProblem
-from service.planning.problem import IntArray, PlacementProblem
+from service.planning.problem import PlacementProblem
 from service.planning.result import Baseline
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from costmodel.arrays import FloatArray, IntArray
 from service.planning.cells import cell_labels, round_counts
 from service.planning.lagrangian import lagrangian_bound, reduced_costs
 from service.planning.linear import LinearSolution, solve_linear
 from service.planning.linear_rows import AssignmentProblem, Row, Variable
 from service.planning.polishing import polish
-from service.planning.problem import FloatArray, IntArray
 
 VIOLATION = "violation"
 
@@ -102,6 +102,5 @@ def least_violation(
 
 
 def _scale(row: Row, problem: AssignmentProblem) -> float:
-    values = np.abs(row.coefficients())
-    typical = float(np.max(values, initial=0.0)) * problem.cost.shape[0]
-    return max(abs(row.bound), 1e-3 * typical, 1e-12)
+    typical = float(np.abs(row.coefficients()).max(initial=0.0)) * problem.cost.shape[0]
+    return float(max(abs(row.bound), 1e-3 * typical, 1e-12))

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.planning.linear import solve_linear
 from service.planning.linear_rows import AssignmentProblem, Row
-from service.planning.problem import BoolArray, FloatArray, IntArray, PlacementProblem
+from service.planning.problem import PlacementProblem
 
 QUERY_BLIND = "query_blind_split"
 
@@ -53,7 +54,7 @@ def _turns(eligible: BoolArray, turn: IntArray) -> IntArray:
     """Column of each request: the (turn mod eligible)-th of its eligible ones."""
     rank = np.cumsum(eligible, axis=1) - 1
     wanted = turn % eligible.sum(axis=1)
-    return np.argmax(eligible & (rank == wanted[:, None]), axis=1)
+    return np.asarray(np.argmax(eligible & (rank == wanted[:, None]), axis=1))
 
 
 def _latency_s(problem: PlacementProblem) -> FloatArray:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from costmodel.arrays import FloatArray, IntArray
 from service.planning.linear_rows import AssignmentProblem
-from service.planning.problem import FloatArray, IntArray
 
 MOST_PAIRS = 12_000
 """(cell, placement) pairs that the linear relaxation takes in well under a second."""
@@ -36,14 +36,15 @@ def cell_labels(
 
 
 def _bins(tokens: IntArray, width: float) -> IntArray:
-    return np.floor(np.log1p(tokens.astype(float)) / width).astype(np.int64)
+    return np.asarray(np.floor(np.log1p(tokens.astype(float)) / width), dtype=np.int64)
 
 
 def _signatures(problem: AssignmentProblem) -> IntArray:
     members = [row.members for row in problem.rows if row.members is not None]
     marks = np.concatenate([problem.allowed, *(m[:, None] for m in members)], axis=1)
     packed = np.packbits(marks, axis=1)
-    return np.unique(packed, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    signature = np.unique(packed, axis=0, return_inverse=True)[1]
+    return np.asarray(signature.reshape(-1), dtype=np.int64)
 
 
 def round_counts(counts: FloatArray, labels: IntArray, reduced: FloatArray) -> IntArray:
@@ -57,7 +58,7 @@ def round_counts(counts: FloatArray, labels: IntArray, reduced: FloatArray) -> I
         Reduced cost of each request on each placement, shape (n, k): in a split cell, those who
         gain most by a placement get it.
     """
-    placement = np.argmax(counts, axis=1)[labels]
+    placement: IntArray = np.argmax(counts, axis=1)[labels]
     split = np.flatnonzero((counts > 1e-9).sum(axis=1) > 1)
     if not len(split):
         return placement

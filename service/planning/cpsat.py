@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from ortools.sat.python import cp_model
 
+from costmodel.arrays import FloatArray, IntArray
 from service.planning.linear_rows import AssignmentProblem
-from service.planning.problem import FloatArray, IntArray
 
 SCALE = 2**40
 """Largest integer that a row's or the objective's total may reach: far below overflow at 2**63,
@@ -173,6 +173,9 @@ class AssignmentModel:
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = 1
         solver.parameters.random_seed = effort.seed
+        # One family of presolve rules, on by default, claims optima that are none (OR-Tools 9.15,
+        # google/or-tools#5293): docs/adr/0002. Without it nothing wrong was found.
+        solver.parameters.presolve_inclusion_work_limit = 0
         solver.parameters.max_time_in_seconds = max(0.01, effort.seconds)
         solver.parameters.max_deterministic_time = effort.deterministic_seconds
         solver.parameters.absolute_gap_limit = max(1.0, effort.absolute_gap * self.cost_scale)

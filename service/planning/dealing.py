@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from costmodel.arrays import FloatArray, IntArray
 from service.planning.evaluation import underfill_j
-from service.planning.problem import FloatArray, IntArray, PlacementProblem
+from service.planning.problem import PlacementProblem
 from service.planning.schedule import (
     Block,
     Schedule,

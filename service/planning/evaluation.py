@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.planning.problem import FloatArray, PlacementProblem
+from costmodel.arrays import FloatArray
+from service.planning.problem import PlacementProblem
 from service.planning.schedule import Schedule
 
 TOLERANCE = 1e-9

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from costmodel.arrays import FloatArray
 from service.planning.evaluation import Evaluation, evaluate
 from service.planning.linear_rows import AssignmentProblem
-from service.planning.problem import FloatArray, PlacementProblem
+from service.planning.problem import PlacementProblem
 from service.planning.schedule import Schedule, lay_out
 
 MOST_REQUESTS = 8

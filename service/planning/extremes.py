@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from costmodel.arrays import IntArray
 from service.planning.bounding import bound, least_violation
 from service.planning.formulation import HORIZON, Formulation
 from service.planning.knobs import Knob
 from service.planning.linear_rows import AssignmentProblem, Variable
-from service.planning.problem import IntArray, PlacementProblem
+from service.planning.problem import PlacementProblem
 
 PROOF_TOLERANCE = 1e-7
 """Least proven violation, as a share of the limits' scales, that counts as a proof."""
@@ -68,7 +69,7 @@ def _in_unit(
     if knob.kind == "deadline":
         return max(lower_bound, formulation.makespan_range_s()[0])
     if knob.kind == "most":
-        return max(0.0, (np.ceil(lower_bound - 1e-6) - 1.0) / problem.n)
+        return float(max(0.0, (np.ceil(lower_bound - 1e-6) - 1.0) / problem.n))
     most = float(np.floor(-lower_bound + 1e-6))
     return most if knob.name.startswith("min_requests/") else min(1.0, (most + 1.0) / problem.n)
 

@@ -6,9 +6,12 @@ functions give what no mix can undercut, shape (n, k) each.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from service.planning.problem import FloatArray, PlacementProblem
+from costmodel.arrays import FloatArray
+from service.planning.problem import PlacementProblem
 
 
 def slot_floor_s(problem: PlacementProblem) -> FloatArray:
@@ -25,7 +28,9 @@ def slot_ceiling_s(problem: PlacementProblem) -> FloatArray:
     return _slot_bound(problem, np.max, 0.0)
 
 
-def _slot_bound(problem: PlacementProblem, extreme: np.ufunc, start: float) -> FloatArray:
+def _slot_bound(
+    problem: PlacementProblem, extreme: Callable[..., FloatArray], start: float
+) -> FloatArray:
     output = problem.requests.workload.output_tokens.astype(float)[:, None]
     step = problem.costs.device_seconds / output
     found = extreme(step, axis=0, where=problem.eligible, initial=start)

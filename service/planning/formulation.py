@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from costmodel.arrays import BoolArray, FloatArray
 from service.planning import floors
 from service.planning.linear_rows import AssignmentProblem, Link, Peak, Row, Variable
-from service.planning.problem import BoolArray, FloatArray, PlacementProblem
+from service.planning.problem import PlacementProblem
 
 HORIZON = "makespan"
 MOST_DEADLINES = 12
@@ -89,7 +90,7 @@ class Formulation:
         available = np.array([pool.available_s or np.inf for pool in problem.pools])
         latest = np.minimum(problem.deadline_s[:, None], available[problem.pool_of][None, :])
         earliest = problem.load_s[None, :] + self.slot_floor
-        return problem.eligible & (earliest <= latest * (1.0 + 1e-9))
+        return np.asarray(problem.eligible & (earliest <= latest * (1.0 + 1e-9)))
 
     def pools_hold_their_work(self) -> list[Row]:
         """Ensures that requests and loads fit in a pool's devices until its last deadline."""
@@ -203,7 +204,7 @@ class Formulation:
             return self.pricing.energy_j
         output = self.problem.requests.workload.output_tokens.astype(float)[:, None]
         floor = floors.priced_floor_j(self.problem)
-        return floor - self.step_price * output / self.problem.concurrency
+        return np.asarray(floor - self.step_price * output / self.problem.concurrency)
 
     def constant_j(self) -> float:
         """Idle joules of always-on devices until a given horizon, before what work saves [J]."""
@@ -250,7 +251,7 @@ class Formulation:
         return self.problem.limits.horizon_s is None and any(watts)
 
     def _variables(self, joules: float | None = None) -> list[Variable]:
-        """Loads of each LLM on each pool and, where devices idle until it, the makespan."""
+        """Return the loads of each LLM on each pool, the steps of each placement, the makespan."""
         problem = self.problem
         joules = self.joules if joules is None else joules
         found = []

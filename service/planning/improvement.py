@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.planning import floors
 from service.planning.bounding import Bounded, bound
 from service.planning.clock import Deadline
@@ -14,7 +15,7 @@ from service.planning.dealing import deal
 from service.planning.evaluation import Evaluation, evaluate
 from service.planning.formulation import Formulation, Pricing
 from service.planning.linear_rows import AssignmentProblem
-from service.planning.problem import BoolArray, FloatArray, IntArray, PlacementProblem
+from service.planning.problem import PlacementProblem
 from service.planning.repair import repair
 from service.planning.schedule import Schedule
 
@@ -145,7 +146,7 @@ class Improver:
 
 
 def hardest_requests(bounded: Bounded, size: int) -> IntArray:
-    """Requests whose second-best placement costs least more, those off their best first."""
+    """Return the requests whose second-best placement costs least more than their own."""
     reduced = bounded.reduced
     n = len(reduced)
     if size >= n:

@@ -87,7 +87,7 @@ def _loosened(knob: Knob, value: float, margin: float) -> float:
 
 
 def _verified(knob: Knob, value: float, attained: float) -> float:
-    """The tighter of the value tried and what its plan attained; both have a plan."""
+    """Return the tighter of the value tried and what its plan attained; both have a plan."""
     return min(value, attained) if knob.looser > 0 else max(value, attained)
 
 

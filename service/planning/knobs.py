@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 
 from service.planning.evaluation import Evaluation
-from service.planning.problem import Limits, PlacementProblem, Share
+from service.planning.inputs import Limits, Share
+from service.planning.problem import PlacementProblem
 from service.planning.schedule import Schedule
 
 Kind = Literal["deadline", "own_deadlines", "available", "energy", "quality", "least", "most"]
@@ -98,7 +99,7 @@ def knobs_of(problem: PlacementProblem) -> list[Knob]:
 
 
 def count_of(problem: PlacementProblem, schedule: Schedule, llm: str) -> int:
-    """Requests that an LLM serves."""
+    """Count the requests that an LLM serves."""
     of_llm = np.array([p.llm == llm for p in problem.placements])
     return int(of_llm[schedule.placement].sum())
 

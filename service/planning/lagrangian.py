@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from costmodel.arrays import BoolArray, FloatArray
 from service.planning.linear_rows import AssignmentProblem, Link
-from service.planning.problem import BoolArray, FloatArray
 
 MOST_LINKS = 6
 """Linked variables whose on-off sets are gone through; more are relaxed."""
@@ -93,7 +93,7 @@ class _Priced:
         links = [link for link in problem.links if self.prices[link.variable] > 0.0]
         links = links if len(links) <= MOST_LINKS else []
         linked = {link.variable for link in links}
-        base = problem.constant
+        base: float = problem.constant
         base -= sum(
             lam * row.bound for lam, row in zip(self.multipliers, problem.rows, strict=True)
         )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from ortools.linear_solver import pywraplp
 
+from costmodel.arrays import FloatArray
 from service.planning.linear_rows import AssignmentProblem
-from service.planning.problem import FloatArray
 
 
 @dataclass(frozen=True)
@@ -75,3 +75,38 @@ def solve_linear(problem: AssignmentProblem, time_limit_s: float) -> LinearSolut
         {name: variable.solution_value() for name, variable in z.items()},
         objective.Value() + problem.constant,
     )
+
+
+def highest_of_cuts(
+    cuts: list[tuple[FloatArray, float, FloatArray]], centre: FloatArray, trust: float
+) -> FloatArray | None:
+    """Maximise the least of some cuts within a trust region.
+
+    Parameters
+    ----------
+    cuts
+        Points, values and slopes of a concave function, from which it lies below each tangent.
+    centre, trust
+        The region: each coordinate within `trust` of its value at the centre, relatively.
+
+    Returns
+    -------
+    FloatArray or None
+        The highest point, None where the solver found none.
+    """
+    solver = pywraplp.Solver.CreateSolver("GLOP")
+    scale = np.maximum(centre, 1e-12)
+    unit = max(abs(value) for _, value, _ in cuts) or 1.0
+    low, high = 1.0 - min(trust, 1.0), 1.0 + trust
+    shares = [solver.NumVar(low, high, "") for _ in centre]
+    level = solver.NumVar(-solver.infinity(), solver.infinity(), "")
+    for point, value, slope in cuts:
+        gain = slope * scale / unit
+        constraint = solver.Constraint(-solver.infinity(), (value - float(slope @ point)) / unit)
+        constraint.SetCoefficient(level, 1.0)
+        for variable, coefficient in zip(shares, gain.tolist(), strict=True):
+            constraint.SetCoefficient(variable, -coefficient)
+    solver.Maximize(level)
+    if solver.Solve() != pywraplp.Solver.OPTIMAL:
+        return None
+    return np.array([variable.solution_value() for variable in shares]) * scale

@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
+from costmodel.arrays import FloatArray, IntArray
 from service.planning import packing
 from service.planning.bounding import bound
 from service.planning.candidates import least_joule_columns
@@ -15,7 +16,7 @@ from service.planning.cpsat import Effort, solve_assignment
 from service.planning.formulation import Formulation
 from service.planning.improvement import Incumbent
 from service.planning.linear_rows import AssignmentProblem
-from service.planning.problem import FloatArray, IntArray, PlacementProblem
+from service.planning.problem import PlacementProblem
 from service.planning.repair import repair
 from service.planning.schedule import lay_out
 
@@ -77,7 +78,7 @@ class Neighbourhood:
         if schedule is None:
             return None
         same = schedule.placement[:, None] == placement[None, :]
-        return (same & (schedule.device[:, None] == device[None, :])).astype(float)
+        return np.asarray(same & (schedule.device[:, None] == device[None, :]), dtype=float)
 
     def moves(self) -> None:
         """Move all requests of a placement, or its longest, to another one."""

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from service.planning.problem import IntArray, PlacementProblem, take_costs
+from costmodel.arrays import IntArray
+from service.planning.problem import PlacementProblem, take_costs
 
 MOST_PAIRS = 3_000
 """(request, placement, device) triples that CP-SAT takes in a second or so."""
@@ -15,7 +16,7 @@ MOST_PAIRS = 3_000
 def small_enough(problem: PlacementProblem) -> bool:
     """Whether the split problem is small enough for CP-SAT."""
     devices = sum(problem.pools[p].count for p in problem.pool_of)
-    return problem.n * devices <= MOST_PAIRS
+    return bool(problem.n * devices <= MOST_PAIRS)
 
 
 def is_exact(problem: PlacementProblem) -> bool:

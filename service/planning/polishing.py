@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from ortools.linear_solver import pywraplp
 
+from costmodel.arrays import FloatArray
 from service.planning.lagrangian import reduced_costs, variable_prices
+from service.planning.linear import highest_of_cuts
 from service.planning.linear_rows import AssignmentProblem
-from service.planning.problem import FloatArray
 
 ROUNDS = 10
 TRUST = 0.3
@@ -32,7 +32,7 @@ def polish(problem: AssignmentProblem, multipliers: FloatArray) -> FloatArray:
     value, slope = _evaluate(problem, best)
     cuts = [(best[active], value, slope[active])]
     for _ in range(ROUNDS):
-        step = _highest(cuts, best[active], trust)
+        step = highest_of_cuts(cuts, best[active], trust)
         if step is None:
             break
         trial = best.copy()
@@ -66,25 +66,3 @@ def _evaluate(problem: AssignmentProblem, multipliers: FloatArray) -> tuple[floa
         slope[r] = used - row.bound
         value -= multipliers[r] * row.bound
     return value, slope
-
-
-def _highest(
-    cuts: list[tuple[FloatArray, float, FloatArray]], centre: FloatArray, trust: float
-) -> FloatArray | None:
-    """Maximise the least of the cuts within the trust region around `centre`."""
-    solver = pywraplp.Solver.CreateSolver("GLOP")
-    scale = np.maximum(centre, 1e-12)
-    unit = max(abs(value) for _, value, _ in cuts) or 1.0
-    low, high = 1.0 - min(trust, 1.0), 1.0 + trust
-    shares = [solver.NumVar(low, high, "") for _ in centre]
-    level = solver.NumVar(-solver.infinity(), solver.infinity(), "")
-    for point, value, slope in cuts:
-        gain = slope * scale / unit
-        constraint = solver.Constraint(-solver.infinity(), (value - float(slope @ point)) / unit)
-        constraint.SetCoefficient(level, 1.0)
-        for variable, coefficient in zip(shares, gain.tolist(), strict=True):
-            constraint.SetCoefficient(variable, -coefficient)
-    solver.Maximize(level)
-    if solver.Solve() != pywraplp.Solver.OPTIMAL:
-        return None
-    return np.array([variable.solution_value() for variable in shares]) * scale

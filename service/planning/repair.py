@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from costmodel.arrays import FloatArray, IntArray
 from service.planning.linear_rows import AssignmentProblem
-from service.planning.problem import FloatArray, IntArray
 
 MOST_MOVES = 2_000
 TOLERANCE = 1e-12

@@ -46,7 +46,7 @@ def report(
     timings_s: dict[str, float],
 ) -> Plan:
     """Assemble the plan."""
-    lower_bound = min(lower_bound, evaluation.objective)
+    lower_bound = float(min(lower_bound, evaluation.objective))
     absolute_gap = evaluation.objective - lower_bound
     unit = gap_unit(problem, evaluation)
     gap = absolute_gap / unit if unit > 0.0 else (0.0 if absolute_gap == 0.0 else np.inf)
@@ -89,7 +89,8 @@ def _energy(
         artefacts = {id(p.cost_model): i for i, p in enumerate(problem.placements)}
         group = np.array([artefacts[id(p.cost_model)] for p in problem.placements])
         total = total_interval(evaluation.request_energy_j, low, high, group[schedule.placement])
-        bounds = (total[0] + rest, total[1] + rest)
+        if total is not None:
+            bounds = (total[0] + rest, total[1] + rest)
     return EnergyBreakdown(
         evaluation.requests_j,
         evaluation.underfill_j,

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from costmodel.arrays import FloatArray, IntArray
 from costmodel.cost_matrix import slot_seconds
-from service.planning.problem import FloatArray, IntArray, PlacementProblem
+from service.planning.problem import PlacementProblem
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,9 @@ from service.telemetry.metrics import Metrics
 from service.telemetry.request_log import CLIENT_GONE
 from service.workers import WorkerPool
 
+# Of an announced length that is worth reading as a number: a petabyte.
+MOST_DIGITS = 15
+
 
 def router(settings: Settings, pool: WorkerPool, metrics: Metrics) -> APIRouter:
     """Return the routes of the planning calls."""
@@ -74,7 +77,7 @@ async def _read(request: Request, most: int) -> bytes:
     """
     announced = request.headers.get("content-length", "")
     chunks, size = [], 0
-    if announced.isdecimal() and int(announced) > most:
+    if announced.isdecimal() and (len(announced) > MOST_DIGITS or int(announced) > most):
         raise _too_large(most)
     async for chunk in request.stream():
         size += len(chunk)

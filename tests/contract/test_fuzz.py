@@ -33,7 +33,7 @@ def test_generated_calls_are_answered_as_documented(
             "--max-examples=20",
             "--seed=1",
             "--no-color",
-        ],  # fmt: skip
+        ],
         capture_output=True,
         text=True,
         timeout=300,

@@ -9,6 +9,7 @@ from service.embedded import embedded_models_dir
 from service.fleet_file import load_fleet_file
 from service.fleet_placements import build_candidates, contradictions
 from service.planner_service import PlannerService
+from service.schemas.information import CostModelsAnswer, PlacementsAnswer
 from service.settings import Settings
 from service.worker_process import load_service
 from tests.service.bodies import call, columns
@@ -69,3 +70,12 @@ def test_the_default_fleet_offers_a_choice_of_quality_and_price(catalogue: Catal
 def test_the_sources_of_the_fleets_name_no_place_on_a_machine() -> None:
     for name in FLEETS:
         assert "/home" not in Path(MODELS / name).read_text(encoding="utf-8")
+
+
+def test_what_is_shipped_is_told_in_the_documented_form() -> None:
+    _, description = load_service(Settings())
+    assert description.reasons == ()
+    assert description.refused == ()
+    loaded = CostModelsAnswer.model_validate_json(description.cost_models_body)
+    assert len(loaded.cost_models) == len(list(MODELS.glob("*.joblib")))
+    PlacementsAnswer.model_validate_json(description.placements_body)

@@ -73,7 +73,7 @@ class Container:
         while self.podman.start("healthcheck", "run", self.identifier).returncode != 0:
             if time.perf_counter() - begin > timeout_s:
                 raise TimeoutError(f"Expected a healthy container, got:\n{self.logs()}")
-            time.sleep(0.3)
+            time.sleep(1.0)
         return time.perf_counter() - begin
 
 

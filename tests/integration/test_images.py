@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from examples.local_service import await_answer, free_port
+from examples.local_service import free_port
 from tests.integration.podman import Podman
 from tests.integration.simulated_campaign import DEVICE, LLM, write_observations
 
@@ -80,7 +80,11 @@ def test_a_module_in_the_mounted_folder_is_not_imported(
 
 
 def test_what_the_profiler_image_fits_the_service_image_loads(
-    podman: Podman, service_image: str, profiler_image: str, open_folder: Path
+    podman: Podman,
+    service_image: str,
+    profiler_image: str,
+    open_folder: Path,
+    small_batch: dict[str, Any],
 ) -> None:
     write_observations(open_folder / "campaign.csv")
     mounted = ("--rm", "--network=host", f"--volume={open_folder}:/models")
@@ -94,9 +98,13 @@ def test_what_the_profiler_image_fits_the_service_image_loads(
     url, settings = _settings()
     settings["JOULEPLAN_ALLOW_SIMULATED"] = "true"
     volumes = {open_folder: "/models"}
+    pool = {"name": "example", "device": DEVICE, "count": 2, "llms": [LLM], "resident": [LLM]}
+    fleet = {"pools": [pool | {"concurrency": [1]}]}
     with podman.running(service_image, environment=settings, volumes=volumes) as container:
-        await_answer(f"{url}/healthz")
-        listed = httpx.get(f"{url}/cost-models").json()
-        assert [(entry["llm"], entry["device"]) for entry in listed["cost_models"]] == [
-            (LLM, DEVICE)
-        ], container.logs()
+        container.await_healthy()
+        listed = httpx.get(f"{url}/cost-models").json()["cost_models"]
+        answer = httpx.post(f"{url}/plan", json=small_batch | {"fleet": fleet}, timeout=60.0)
+
+    assert [(entry["llm"], entry["device"]) for entry in listed] == [(LLM, DEVICE)]
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["placements"][0]["requests"] == len(small_batch["requests"])

@@ -43,7 +43,9 @@ def cost_model(
     )
 
 
-def workload(n: int, seed: int = 0, median_in: float = 300.0, median_out: float = 150.0) -> Workload:
+def workload(
+    n: int, seed: int = 0, median_in: float = 300.0, median_out: float = 150.0
+) -> Workload:
     rng = np.random.default_rng(seed)
     tin = np.clip(rng.lognormal(np.log(median_in), 1.0, n), 1, 8000).astype(np.int64)
     tout = np.clip(rng.lognormal(np.log(median_out), 0.8, n), 1, 2000).astype(np.int64)
@@ -74,8 +76,24 @@ def three_llms(
     llms = {"small": (1.0, 0.5), "medium": (2.0, 0.6), "large": (8.0, 0.7)}
     names = frozenset(llms)
     pools = [
-        Pool("a", "1xh100-sxm5-80gb", count, idle_watts, power_policy, None, names if resident else frozenset()),
-        Pool("b", "1xh100-sxm5-80gb", count, idle_watts, power_policy, None, names if resident else frozenset()),
+        Pool(
+            "a",
+            "1xh100-sxm5-80gb",
+            count,
+            idle_watts,
+            power_policy,
+            None,
+            names if resident else frozenset(),
+        ),
+        Pool(
+            "b",
+            "1xh100-sxm5-80gb",
+            count,
+            idle_watts,
+            power_policy,
+            None,
+            names if resident else frozenset(),
+        ),
     ]
     placements = [
         Placement(
@@ -96,6 +114,4 @@ def three_llms(
         for llm, (scale, quality) in llms.items()
         for batch in concurrency
     ]
-    return PlacementProblem.build(
-        requests(load, deadline_s), pools, placements, limits, objective
-    )
+    return PlacementProblem.build(requests(load, deadline_s), pools, placements, limits, objective)

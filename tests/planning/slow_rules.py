@@ -107,7 +107,11 @@ def price(problem: PlacementProblem, placement, device):
 def best(problem: PlacementProblem):
     """Objective of the best deal of all, None where none keeps every limit."""
     options = [
-        [(k, d) for k in range(problem.k) for d in range(problem.pools[problem.placements[k].pool].count)]
+        [
+            (k, d)
+            for k in range(problem.k)
+            for d in range(problem.pools[problem.placements[k].pool].count)
+        ]
         for _ in range(problem.n)
     ]
     found = None

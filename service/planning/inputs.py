@@ -1,0 +1,114 @@
+"""What a planning problem is made of: pools, placements, limits, the objective, the requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from costmodel.arrays import BoolArray, FloatArray
+from costmodel.cost_model import CostModel
+from costmodel.workload import Workload
+
+
+@dataclass(frozen=True)
+class Pool:
+    """`count` equal, interchangeable devices.
+
+    Attributes
+    ----------
+    idle_watts
+        Power of a whole device that is on and serves nothing [W]; None where it was not measured.
+    available_s
+        Seconds for which the pool can be had; None for no limit.
+    resident
+        LLMs that are loaded on every device of the pool and stay.
+    """
+
+    name: str
+    device: str
+    count: int
+    idle_watts: float | None = None
+    power_policy: Literal["power_down", "always_on"] = "power_down"
+    available_s: float | None = None
+    resident: frozenset[str] = frozenset()
+
+    @property
+    def always_on_watts(self) -> float:
+        """Idle power that the plan pays while a device serves nothing [W]."""
+        return (self.idle_watts or 0.0) if self.power_policy == "always_on" else 0.0
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One column of the decision: an LLM on a pool at a concurrency.
+
+    Attributes
+    ----------
+    pool
+        Index into the problem's pools.
+    quality
+        The LLM's score, 0 to 1; None where it is not known.
+    max_context_tokens
+        Most input plus output tokens of one request; None where it is not known.
+    """
+
+    llm: str
+    pool: int
+    concurrency: int
+    cost_model: CostModel
+    quality: float | None = None
+    max_context_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Share:
+    """Bounds on the share of the requests that one LLM serves, each from 0 to 1."""
+
+    min: float = 0.0
+    max: float = 1.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a plan must keep; None or an empty mapping where there is no such limit."""
+
+    deadline_s: float | None = None
+    max_energy_j: float | None = None
+    min_mean_quality: float | None = None
+    shares: Mapping[str, Share] = field(default_factory=dict)
+    min_requests: Mapping[str, int] = field(default_factory=dict)
+    horizon_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Minimise ``zeta * energy / E0 - (1 - zeta) * quality / Q0`` (arXiv 2407.04014).
+
+    `energy_normaliser_j` (E0) and `quality_normaliser` (Q0) default to the largest single value
+    over all eligible (request, placement) pairs.
+    """
+
+    zeta: float = 1.0
+    energy_normaliser_j: float | None = None
+    quality_normaliser: float | None = None
+
+
+@dataclass(frozen=True)
+class Requests:
+    """The requests of a call as arrays of shape (n,).
+
+    Attributes
+    ----------
+    deadline_s
+        Seconds from the plan's start; inf where a request has none.
+    min_quality
+        Least score of the LLM that may serve it; -inf where there is none.
+    allowed
+        (n, k), False where the request excludes a placement; None when none does.
+    """
+
+    workload: Workload
+    deadline_s: FloatArray
+    min_quality: FloatArray
+    allowed: BoolArray | None = None
