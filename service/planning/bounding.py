@@ -32,6 +32,9 @@ class Bounded:
         The relaxation's values of the variables beside the assignment.
     reduced
         Reduced cost of each pair, shape (n, k).
+    relaxed
+        Optima of the problem with its rows priced in, each of shape (n,): they break rows, but
+        show which placements are worth opening for the longest requests.
     """
 
     lower_bound: float
@@ -39,13 +42,19 @@ class Bounded:
     placement: IntArray
     variables: dict[str, float]
     reduced: FloatArray
+    relaxed: tuple[IntArray, ...] = ()
 
 
 def bound(
-    problem: AssignmentProblem, tokens: tuple[IntArray, IntArray], time_limit_s: float
+    problem: AssignmentProblem,
+    tokens: tuple[IntArray, IntArray],
+    time_limit_s: float,
+    *,
+    polished: bool = False,
 ) -> Bounded | None:
     """Solve the linear relaxation on cells and bound the full data with its prices.
 
+    With `polished` the prices are raised on the full data, the tails of blocks with them.
     Returns None where the relaxation found no solution: infeasible or out of time.
     """
     labels = cell_labels(problem, *tokens)
@@ -53,18 +62,25 @@ def bound(
     solution = solve_linear(small, time_limit_s)
     if solution is None:
         return None
-    return _carry_over(problem, labels, solution)
+    return _carry_over(problem, labels, solution, polished=polished)
 
 
-def _carry_over(problem: AssignmentProblem, labels: IntArray, solution: LinearSolution) -> Bounded:
+def _carry_over(
+    problem: AssignmentProblem, labels: IntArray, solution: LinearSolution, *, polished: bool
+) -> Bounded:
     multipliers = solution.multipliers
-    if len(solution.counts) < len(labels):
-        multipliers = polish(problem, multipliers)
+    lower = max(
+        lagrangian_bound(problem, np.zeros(len(problem.rows))),
+        lagrangian_bound(problem, multipliers),
+    )
+    seen: dict[bytes, IntArray] = {}
+    if polished and (len(solution.counts) < len(labels) or problem.peaks):
+        for relaxed in polish(problem, multipliers):
+            lower = max(lower, relaxed.value)
+            seen[relaxed.placement.tobytes()] = relaxed.placement
     reduced = reduced_costs(problem, multipliers)
     placement = round_counts(solution.counts, labels, reduced)
-    free = lagrangian_bound(problem, np.zeros(len(problem.rows)))
-    lower = max(free, lagrangian_bound(problem, multipliers))
-    return Bounded(lower, multipliers, placement, solution.variables, reduced)
+    return Bounded(lower, multipliers, placement, solution.variables, reduced, tuple(seen.values()))
 
 
 def least_violation(

@@ -7,11 +7,33 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from costmodel.arrays import BoolArray, FloatArray
+from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.planning.linear_rows import AssignmentProblem, Link
+from service.planning.tails import cheapest_with_tails
 
 MOST_LINKS = 6
 """Linked variables whose on-off sets are gone through; more are relaxed."""
+MOST_TAILS = 8
+"""Placements whose longest request is priced; for more the price is left out."""
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """Optimum of the problem with its rows priced in, links left out and peaks kept.
+
+    Attributes
+    ----------
+    value
+        A lower bound on the problem's optimum.
+    placement
+        Shape (n,).
+    slack
+        How far each row is exceeded there, a supergradient of the bound, shape (rows,).
+    """
+
+    value: float
+    placement: IntArray
+    slack: FloatArray
 
 
 def reduced_costs(problem: AssignmentProblem, multipliers: FloatArray) -> FloatArray:
@@ -36,91 +58,89 @@ def lagrangian_bound(problem: AssignmentProblem, multipliers: FloatArray) -> flo
     """Lower bound on the problem's optimum, valid for any non-negative multipliers of its rows.
 
     Every request takes its cheapest allowed placement at reduced cost, every variable the better
-    end of its box. Links are kept by going through the sets of linked variables that are on, the
-    peaks by going through the placements that the request of the highest value may take.
+    end of its box. Either the links are kept, by going through the sets of linked variables that
+    are on, or the peaks: the better bound counts.
     """
-    if not problem.peaks:
-        return _Priced.of(problem, multipliers).bound()
-    return _bound_with_peaks(problem, multipliers)
+    bound = _bound_with_links(problem, multipliers)
+    return max(bound, relax(problem, multipliers).value) if problem.peaks else bound
 
 
-def _bound_with_peaks(problem: AssignmentProblem, multipliers: FloatArray) -> float:
-    """Least bound over where the highest request goes; its placement's peak is then known.
+def relax(problem: AssignmentProblem, multipliers: FloatArray) -> Relaxed:
+    """Price the rows in and solve what is left, the peaks with it."""
+    reduced = reduced_costs(problem, multipliers)
+    prices = variable_prices(problem, multipliers)
+    levels = {v.name: v.lower if prices[v.name] >= 0.0 else v.upper for v in problem.variables}
+    opening = _opening_prices(problem, reduced, prices)
+    sizes = problem.sizes
+    if opening.any():
+        found = cheapest_with_tails(reduced, opening, problem.peaks[0].values)
+        placement, total = found.placement, found.total
+    else:
+        found = None
+        placement = reduced.argmin(axis=1)
+        total = float((reduced[np.arange(len(sizes)), placement] * sizes).sum())
+    for peak in problem.peaks:
+        if found is not None and opening[peak.column] > 0.0:
+            levels[peak.variable] = float(found.opened[peak.column])
+            total -= prices[peak.variable] * levels[peak.variable]
+        elif prices[peak.variable] == 0.0:
+            there = peak.values[placement == peak.column]
+            levels[peak.variable] = float(there.max(initial=levels[peak.variable]))
+    value = problem.constant + total
+    value += sum(prices[name] * level for name, level in levels.items())
+    slack = np.empty(len(problem.rows))
+    for r, row in enumerate(problem.rows):
+        used = float((row.at(np.arange(len(sizes)), placement) * sizes).sum())
+        used += sum(c * levels[name] for name, c in row.variables.items())
+        slack[r] = used - row.bound
+        value -= float(multipliers[r]) * row.bound
+    return Relaxed(value, placement, slack)
 
-    Once the peak is paid for by itself, the rows that made its variable follow the mean may be
-    priced at nothing: the better of both prices counts, for each placement by itself.
-    """
-    highest = int(np.argmax(problem.peaks[0].values))
-    peaks = {peak.column: peak for peak in problem.peaks}
-    priced = _Priced.of(problem, multipliers)
+
+def _opening_prices(
+    problem: AssignmentProblem, reduced: FloatArray, prices: Mapping[str, float]
+) -> FloatArray:
+    """Price of each placement's longest request; 0 for those that do not fit in one pass."""
+    opening = np.zeros(problem.cost.shape[1])
+    lower = {variable.name: variable.lower for variable in problem.variables}
+    for peak in problem.peaks:
+        if lower[peak.variable] == 0.0:
+            opening[peak.column] = max(0.0, prices[peak.variable])
+    if (opening > 0.0).sum() > MOST_TAILS:
+        wins = np.bincount(reduced.argmin(axis=1), minlength=len(opening))
+        ranked = np.argsort(-np.where(opening > 0.0, wins + 1, 0), kind="stable")
+        opening[ranked[MOST_TAILS:]] = 0.0
+    return opening
+
+
+def _bound_with_links(problem: AssignmentProblem, multipliers: FloatArray) -> float:
+    reduced = reduced_costs(problem, multipliers)
+    prices = variable_prices(problem, multipliers)
+    links = [link for link in problem.links if prices[link.variable] > 0.0]
+    links = links if len(links) <= MOST_LINKS else []
+    linked = {link.variable for link in links}
+    base: float = problem.constant
+    base -= sum(lam * row.bound for lam, row in zip(multipliers, problem.rows, strict=True))
+    for v in problem.variables:
+        if v.name not in linked:
+            base += min(prices[v.name] * v.lower, prices[v.name] * v.upper)
     best = np.inf
-    for column in np.flatnonzero(problem.allowed[highest]).tolist():
-        peak = peaks.get(column)
-        floor = {} if peak is None else {peak.variable: float(peak.values[highest])}
-        bound = priced.bound(pinned=(highest, column), floors=floor)
-        if peak is not None and bound < best:
-            free = multipliers.copy()
-            for r, row in enumerate(problem.rows):
-                if row.variables.get(peak.variable, 0.0) < 0.0:
-                    free[r] = 0.0
-            freed = _Priced.of(problem, free).bound(pinned=(highest, column), floors=floor)
-            bound = max(bound, freed)
-        best = min(best, bound)
-    return best
+    for loads, closed in _on_sets(problem, links, prices):
+        if not closed.all():
+            least = reduced[:, ~closed].min(axis=1)
+            best = min(best, loads + float((least * problem.sizes).sum()))
+    return base + best
 
 
-@dataclass(frozen=True)
-class _Priced:
-    """A problem with its rows priced in."""
-
-    problem: AssignmentProblem
-    multipliers: FloatArray
-    reduced: FloatArray
-    prices: Mapping[str, float]
-
-    @classmethod
-    def of(cls, problem: AssignmentProblem, multipliers: FloatArray) -> _Priced:
-        reduced = reduced_costs(problem, multipliers)
-        return cls(problem, multipliers, reduced, variable_prices(problem, multipliers))
-
-    def bound(
-        self,
-        pinned: tuple[int, int] | None = None,
-        floors: Mapping[str, float] | None = None,
-    ) -> float:
-        """Bound with one request pinned to a placement and some variables held up."""
-        problem, floors = self.problem, floors or {}
-        links = [link for link in problem.links if self.prices[link.variable] > 0.0]
-        links = links if len(links) <= MOST_LINKS else []
-        linked = {link.variable for link in links}
-        base: float = problem.constant
-        base -= sum(
-            lam * row.bound for lam, row in zip(self.multipliers, problem.rows, strict=True)
-        )
-        for variable in problem.variables:
-            if variable.name not in linked:
-                lower = max(variable.lower, floors.get(variable.name, 0.0))
-                price = self.prices[variable.name]
-                base += min(price * lower, price * max(lower, variable.upper))
-        return base + min(
-            loads + self._assignments(closed, pinned) for loads, closed in self._on_sets(links)
-        )
-
-    def _on_sets(self, links: list[Link]) -> Iterator[tuple[float, BoolArray]]:
-        """Every set of linked variables that are on: what it costs, and what it closes."""
-        lower = {variable.name: variable.lower for variable in self.problem.variables}
-        for chosen in range(2 ** len(links)):
-            closed, total = np.zeros(self.reduced.shape[1], dtype=bool), 0.0
-            for position, link in enumerate(links):
-                on = bool(chosen >> position & 1)
-                closed[link.columns] |= not on
-                total += self.prices[link.variable] * max(float(on), lower[link.variable])
-            yield total, closed
-
-    def _assignments(self, closed: BoolArray, pinned: tuple[int, int] | None) -> float:
-        if closed.all() or (pinned is not None and closed[pinned[1]]):
-            return np.inf
-        least = self.reduced[:, ~closed].min(axis=1)
-        if pinned is not None:
-            least[pinned[0]] = self.reduced[pinned]
-        return float((least * self.problem.sizes).sum())
+def _on_sets(
+    problem: AssignmentProblem, links: list[Link], prices: Mapping[str, float]
+) -> Iterator[tuple[float, BoolArray]]:
+    """Every set of linked variables that are on: what it costs, and what it closes."""
+    lower = {variable.name: variable.lower for variable in problem.variables}
+    for chosen in range(2 ** len(links)):
+        closed, total = np.zeros(problem.cost.shape[1], dtype=bool), 0.0
+        for position, link in enumerate(links):
+            on = bool(chosen >> position & 1)
+            closed[link.columns] |= not on
+            total += prices[link.variable] * max(float(on), lower[link.variable])
+        yield total, closed

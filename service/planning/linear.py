@@ -77,36 +77,45 @@ def solve_linear(problem: AssignmentProblem, time_limit_s: float) -> LinearSolut
     )
 
 
+@dataclass(frozen=True)
+class Cut:
+    """A tangent of a concave function: it lies nowhere above."""
+
+    point: FloatArray
+    value: float
+    slope: FloatArray
+
+
 def highest_of_cuts(
-    cuts: list[tuple[FloatArray, float, FloatArray]], centre: FloatArray, trust: float
-) -> FloatArray | None:
-    """Maximise the least of some cuts within a trust region.
+    cuts: list[Cut], centre: FloatArray, reach: FloatArray, limit: FloatArray
+) -> tuple[FloatArray, float] | None:
+    """Maximise the least of some cuts within a box.
 
     Parameters
     ----------
-    cuts
-        Points, values and slopes of a concave function, from which it lies below each tangent.
-    centre, trust
-        The region: each coordinate within `trust` of its value at the centre, relatively.
+    centre, reach
+        The box: each coordinate within `reach` of the centre, at least 0 and at most `limit`.
 
     Returns
     -------
-    FloatArray or None
-        The highest point, None where the solver found none.
+    tuple or None
+        The highest point and the cuts' value there, None where the solver found none.
     """
     solver = pywraplp.Solver.CreateSolver("GLOP")
-    scale = np.maximum(centre, 1e-12)
-    unit = max(abs(value) for _, value, _ in cuts) or 1.0
-    low, high = 1.0 - min(trust, 1.0), 1.0 + trust
-    shares = [solver.NumVar(low, high, "") for _ in centre]
+    scale = np.maximum(reach, 1e-300)
+    unit = max(abs(cut.value) for cut in cuts) or 1.0
+    low = np.maximum(0.0, centre - reach) / scale
+    high = np.minimum(limit, centre + reach) / scale
+    steps = [solver.NumVar(a, b, "") for a, b in zip(low.tolist(), high.tolist(), strict=True)]
     level = solver.NumVar(-solver.infinity(), solver.infinity(), "")
-    for point, value, slope in cuts:
-        gain = slope * scale / unit
-        constraint = solver.Constraint(-solver.infinity(), (value - float(slope @ point)) / unit)
+    for cut in cuts:
+        at_zero = (cut.value - float(cut.slope @ cut.point)) / unit
+        constraint = solver.Constraint(-solver.infinity(), at_zero)
         constraint.SetCoefficient(level, 1.0)
-        for variable, coefficient in zip(shares, gain.tolist(), strict=True):
-            constraint.SetCoefficient(variable, -coefficient)
+        for step, slope in zip(steps, (cut.slope * scale / unit).tolist(), strict=True):
+            constraint.SetCoefficient(step, -slope)
     solver.Maximize(level)
     if solver.Solve() != pywraplp.Solver.OPTIMAL:
         return None
-    return np.array([variable.solution_value() for variable in shares]) * scale
+    found = np.array([step.solution_value() for step in steps]) * scale
+    return np.clip(found, 0.0, limit), level.solution_value() * unit

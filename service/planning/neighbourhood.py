@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from costmodel.arrays import FloatArray, IntArray
+from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.planning import packing
 from service.planning.bounding import bound
 from service.planning.candidates import least_joule_columns
@@ -22,6 +22,7 @@ from service.planning.schedule import lay_out
 
 MOST_COLUMNS = 12
 MOST_MOVES = 200
+MOST_RELAXED = 12
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,16 @@ class Neighbourhood:
     seed: int
     absolute_gap: float
 
+    def within_cutoffs(self, relaxed: tuple[IntArray, ...]) -> None:
+        """Plan with each placement's longest request no longer than in a relaxed optimum."""
+        output = self.problem.requests.workload.output_tokens
+        for placement in relaxed[-MOST_RELAXED:]:
+            if self.deadline.passed():
+                return
+            cutoff = np.zeros(self.problem.k)
+            np.maximum.at(cutoff, placement, output)
+            self._within(output[:, None] <= cutoff[None, :])
+
     def few_placements(self) -> None:
         """Plan over one or two placements alone: every further one costs a load or a tail."""
         columns = least_joule_columns(self.problem).tolist()[:MOST_COLUMNS]
@@ -47,7 +58,10 @@ class Neighbourhood:
     def _over(self, columns: list[int]) -> None:
         only = np.zeros(self.problem.k, dtype=bool)
         only[columns] = True
-        part = replace(self.relaxation, allowed=self.relaxation.allowed & only[None, :])
+        self._within(only[None, :])
+
+    def _within(self, allowed: BoolArray) -> None:
+        part = replace(self.relaxation, allowed=self.relaxation.allowed & allowed, peaks=())
         if not part.allowed.any(axis=1).all():
             return
         workload = self.problem.requests.workload

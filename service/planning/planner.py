@@ -107,7 +107,7 @@ class Solver:
         self._offer_simple_policies()
         tokens = tokens_of(self.problem)
         if self.relaxation.rows or not self._good_enough():
-            bounded = bound(self.relaxation, tokens, self.deadline.left_s)
+            bounded = bound(self.relaxation, tokens, self.deadline.left_s, polished=True)
             if bounded is not None:
                 self.lower_bound = max(self.lower_bound, bounded.lower_bound)
             elif self._proves_violation():
@@ -140,6 +140,7 @@ class Solver:
             self.options.seed,
             self._wanted_gap(),
         )
+        around.within_cutoffs(bounded.relaxed)
         self.lower_bound = max(self.lower_bound, around.pack())
         if not self._good_enough():
             around.few_placements()

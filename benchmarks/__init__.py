@@ -1,0 +1,1 @@
+"""Speed, memory and case studies. Everything here prints; no absolute time is ever asserted."""

@@ -1,0 +1,30 @@
+"""The shipped fleets with their cost models, by the service's own code."""
+
+from __future__ import annotations
+
+from costmodel.catalogue import Catalogue
+from service.embedded import FLEET_FILE, embedded_models_dir
+from service.fleet_file import load_fleet_file
+from service.fleet_placements import Candidates, build_candidates
+
+PAPER_FLEET_FILE = "fleet-paper.yaml"
+
+
+def default_fleet() -> Candidates:
+    """Return the fleet that the service plans on where a call brings none."""
+    return _candidates(FLEET_FILE)
+
+
+def paper_fleet() -> Candidates:
+    """Return the A100 fleet of arXiv 2407.04014."""
+    return _candidates(PAPER_FLEET_FILE)
+
+
+def _candidates(name: str) -> Candidates:
+    folder = embedded_models_dir()
+    candidates = build_candidates(load_fleet_file(folder / name), Catalogue.load(folder))
+    if candidates.missing:
+        reasons = "\n".join(error.detail for error in candidates.missing)
+        msg = f"Expected a cost model for every LLM of {name}:\n{reasons}"
+        raise LookupError(msg)
+    return candidates
