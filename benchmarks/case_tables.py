@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,8 +112,6 @@ def reading_table(study: CaseStudy) -> str:
     """
     costs = study.measured_costs
     largest = single(costs.llms[-1])
-    output = costs.workload.output_tokens.astype(float)
-    weights = (costs.tokens, output, np.ones(len(output)))
     header = [f"vs {size_of(costs.llms[-1])} alone", "downgrading", "choosing"]
     header += ["equal by tokens", "by output tokens", "by requests"]
     rows = []
@@ -126,13 +124,35 @@ def reading_table(study: CaseStudy) -> str:
             [
                 f"{point.zeta:.1f}",
                 *map(percent, (total, downgrading, choosing)),
-                *(
-                    percent(costs.saving_at_equal_quality(point.choice, weight))
-                    for weight in weights
-                ),
+                *map(percent, _equal_savings(study, point)),
             ]
         )
     return table(["zeta", *header], rows)
+
+
+def spread_table(studies: Sequence[CaseStudy]) -> str:
+    """Tabulate the measured plans' savings at equal quality [%] over samples of the requests.
+
+    Each cell is the mean over the samples and, in parentheses, the least and the largest.
+    """
+    rows = []
+    for step, point in enumerate(studies[0].measured):
+        columns = zip(*(_equal_savings(s, s.measured[step]) for s in studies), strict=True)
+        rows.append([f"{point.zeta:.1f}", *map(_spread, columns)])
+    return table(["zeta", "equal by tokens", "by output tokens", "by requests"], rows)
+
+
+def _spread(ratios: Sequence[float]) -> str:
+    low, high = percent(min(ratios)), percent(max(ratios))
+    return f"{percent(sum(ratios) / len(ratios))} ({low} to {high})"
+
+
+def _equal_savings(study: CaseStudy, point: SweepPoint) -> list[float]:
+    """Return the saving at equal quality by tokens, by output tokens and by requests."""
+    costs = study.measured_costs
+    output = costs.workload.output_tokens.astype(float)
+    weights = (costs.tokens, output, np.ones(len(output)))
+    return [costs.saving_at_equal_quality(point.choice, weight) or 0.0 for weight in weights]
 
 
 def workload_table(study: CaseStudy) -> str:
@@ -155,22 +175,22 @@ def workload_table(study: CaseStudy) -> str:
     return table([*header, "negative J"], rows)
 
 
-def sections(study: CaseStudy) -> list[tuple[str, Callable[[], str]]]:
+def sections(study: CaseStudy) -> list[tuple[str, str]]:
     """Return the tables in order, each with its title."""
     return [
-        ("Each LLM alone", lambda: workload_table(study)),
-        ("Control: plans", lambda: plan_table(study.control_costs, study.control)),
+        ("Each LLM alone", workload_table(study)),
+        ("Control: plans", plan_table(study.control_costs, study.control)),
         (
             "Control: believed savings, %",
-            lambda: saving_table(study.control_costs, study.control),
+            saving_table(study.control_costs, study.control),
         ),
-        ("Control: priced by the measured cost models", lambda: repricing_table(study)),
-        ("Measured cost models: plans", lambda: plan_table(study.measured_costs, study.measured)),
+        ("Control: priced by the measured cost models", repricing_table(study)),
+        ("Measured cost models: plans", plan_table(study.measured_costs, study.measured)),
         (
             "Measured cost models: savings, %",
-            lambda: saving_table(study.measured_costs, study.measured),
+            saving_table(study.measured_costs, study.measured),
         ),
-        ("Measured cost models: where the savings come from, %", lambda: reading_table(study)),
+        ("Measured cost models: where the savings come from, %", reading_table(study)),
     ]
 
 

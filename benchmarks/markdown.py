@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+_NUMBERS = re.compile(r"[-<\d.,/ ()]+(e-?\d+)?|[-\d.]+ \([-\d.]+ to [-\d.]+\)|none found")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -17,7 +20,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     | 70b | 20.0 |
     """
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    left = [not any(cell[:1].isdigit() or cell[:1] in "-<" for cell in c) for c in _columns(rows)]
+    left = [not all(map(_NUMBERS.fullmatch, column)) for column in zip(*rows, strict=True)]
     rule = [
         ":" + "-" * (width + 1) if to_left else "-" * (width + 1) + ":"
         for width, to_left in zip(widths, left, strict=True)
@@ -46,10 +49,6 @@ def small(ratio: float) -> str:
     ('< 1e-9', '2.8e-4')
     """
     return "< 1e-9" if ratio < 1e-9 else f"{ratio:.1e}".replace("e-0", "e-")
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    return list(zip(*rows, strict=True))
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], left: Sequence[bool]) -> str:

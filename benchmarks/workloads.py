@@ -42,7 +42,7 @@ def trace_path(data: Path, name: str) -> Path:
 def read_trace(path: Path) -> Workload:
     """Read one Azure trace in its order.
 
-    A request that is recorded with 0 generated tokens counts as 1: its prompt was served.
+    Should one be recorded with 0 generated tokens, it counts as 1: its prompt was served.
     """
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         rows = [
@@ -56,7 +56,7 @@ def case_study_workload(data: Path, size: int, seed: int) -> NamedWorkload:
     """Return `size` requests of at most `CONTEXT_TOKENS` tokens.
 
     A seeded sample without replacement of the Azure conversation trace, in the trace's order: its
-    first requests are one busy minute, a sample speaks for the hour. Without the trace the first
+    first 200 requests are one minute, a sample speaks for the hour. Without the trace the first
     ones of the shipped example that fit.
     """
     path = trace_path(data, "conv")

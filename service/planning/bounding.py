@@ -8,7 +8,7 @@ import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 from service.planning.cells import cell_labels, round_counts
-from service.planning.lagrangian import lagrangian_bound, reduced_costs
+from service.planning.lagrangian import Relaxed, lagrangian_bound, reduced_costs
 from service.planning.linear import LinearSolution, solve_linear
 from service.planning.linear_rows import AssignmentProblem, Row, Variable
 from service.planning.polishing import polish
@@ -33,8 +33,8 @@ class Bounded:
     reduced
         Reduced cost of each pair, shape (n, k).
     relaxed
-        Optima of the problem with its rows priced in, each of shape (n,): they break rows, but
-        show which placements are worth opening for the longest requests.
+        Optima of the problem with its rows priced in, of the highest bound first: they break rows,
+        but show which placements are worth opening for the longest requests.
     """
 
     lower_bound: float
@@ -42,7 +42,7 @@ class Bounded:
     placement: IntArray
     variables: dict[str, float]
     reduced: FloatArray
-    relaxed: tuple[IntArray, ...] = ()
+    relaxed: tuple[Relaxed, ...] = ()
 
 
 def bound(
@@ -73,14 +73,15 @@ def _carry_over(
         lagrangian_bound(problem, np.zeros(len(problem.rows))),
         lagrangian_bound(problem, multipliers),
     )
-    seen: dict[bytes, IntArray] = {}
+    seen: dict[bytes, Relaxed] = {}
     if polished and (len(solution.counts) < len(labels) or problem.peaks):
         for relaxed in polish(problem, multipliers):
             lower = max(lower, relaxed.value)
-            seen[relaxed.placement.tobytes()] = relaxed.placement
+            seen.setdefault(relaxed.placement.tobytes(), relaxed)
+    highest_first = sorted(seen.values(), key=lambda relaxed: -relaxed.value)
     reduced = reduced_costs(problem, multipliers)
     placement = round_counts(solution.counts, labels, reduced)
-    return Bounded(lower, multipliers, placement, solution.variables, reduced, tuple(seen.values()))
+    return Bounded(lower, multipliers, placement, solution.variables, reduced, tuple(highest_first))
 
 
 def least_violation(

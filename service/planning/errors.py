@@ -60,14 +60,14 @@ class Relaxation:
     given
         Its value in the request.
     needed
-        A value at which a verified plan exists; None where none was found in time.
+        A value at which a verified plan exists.
     needed_lower_bound
         Proven: with a value less generous than this no plan exists.
     """
 
     constraint: str
     given: float
-    needed: float | None
+    needed: float
     needed_lower_bound: float
 
 

@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from service.planning.clock import Deadline
 from service.planning.errors import InfeasibleError, Relaxation
 from service.planning.evaluation import Evaluation
-from service.planning.extremes import proven_extreme, proves_infeasible
+from service.planning.extremes import proven_extreme
+from service.planning.inputs import Objective
 from service.planning.knobs import Knob, knobs_of
 from service.planning.problem import PlacementProblem
 from service.planning.schedule import Schedule
 
 Attempt = Callable[[PlacementProblem, float], tuple[Schedule, Evaluation] | None]
 """Looks for a plan within some seconds; None where it found none."""
+Prove = Callable[[PlacementProblem, float], bool]
+"""Whether it is proven, within some seconds, that a problem has no plan."""
 MARGINS = (0.0, 1e-4, 1e-3, 5e-3, 0.02, 0.05, 0.1, 0.25, 0.6, 1.5, 4.0)
 """How far beyond the proven bound a value is tried, as shares of it."""
 ATTEMPT_S = 3.0
 
 
-def explain(problem: PlacementProblem, attempt: Attempt, deadline: Deadline) -> InfeasibleError:
+def explain(
+    problem: PlacementProblem, attempt: Attempt, prove: Prove, deadline: Deadline
+) -> InfeasibleError:
     """Name the limits that conflict and what would mend it.
 
     Parameters
     ----------
     problem
         A problem that is proven to have no plan.
-    attempt
-        The planner itself, by which every `needed` value is verified.
+    attempt, prove
+        The planner itself: by the one every `needed` value is verified, by the other limits that
+        do not matter are left out.
     """
     knobs = knobs_of(problem)
-    conflict = _conflict(problem, knobs, deadline)
+    conflict = _conflict(problem, knobs, prove, deadline)
     relaxations = [
         found
         for knob in conflict
@@ -40,17 +47,19 @@ def explain(problem: PlacementProblem, attempt: Attempt, deadline: Deadline) -> 
     ]
     joint: tuple[Relaxation, ...] = ()
     if not relaxations and conflict:
-        joint = _joint(problem, conflict, attempt, deadline)
+        joint = _joint(problem, knobs, attempt, prove, deadline)
     names = tuple(knob.name for knob in conflict)
     return InfeasibleError(names, tuple(relaxations), joint)
 
 
-def _conflict(problem: PlacementProblem, knobs: list[Knob], deadline: Deadline) -> list[Knob]:
+def _conflict(
+    problem: PlacementProblem, knobs: list[Knob], prove: Prove, deadline: Deadline
+) -> list[Knob]:
     """Return limits of which none can be left out: without it, infeasibility is not proven."""
     kept, current = list(knobs), problem
     for knob in knobs:
         without = knob.turn(current, None)
-        if proves_infeasible(without, max(1.0, deadline.left_s)):
+        if prove(without, max(1.0, deadline.left_s)):
             kept.remove(knob)
             current = without
     return kept
@@ -59,21 +68,32 @@ def _conflict(problem: PlacementProblem, knobs: list[Knob], deadline: Deadline) 
 def _single(
     problem: PlacementProblem, knob: Knob, attempt: Attempt, deadline: Deadline
 ) -> Relaxation | None:
+    """Move one limit as far as needed; None where no plan is found even without it."""
     bound = proven_extreme(problem, knob, max(1.0, deadline.left_s))
-    if bound is None:
+    aimed = _aimed_at(problem, knob)
+    found = attempt(knob.turn(aimed, None), ATTEMPT_S)
+    if bound is None or found is None:
         return None
     bound = _no_tighter_than_given(knob, bound)
-    needed = None
+    needed = knob.attained(problem, *found)
     for margin in MARGINS:
-        if deadline.passed():
-            break
         value = _loosened(knob, bound, margin)
-        turned = knob.turn(problem, value)
-        found = attempt(turned, ATTEMPT_S)
+        if deadline.passed() or _verified(knob, value, needed) == needed:
+            break
+        found = attempt(knob.turn(aimed, value), ATTEMPT_S)
         if found is not None:
             needed = _verified(knob, value, knob.attained(problem, *found))
             break
-    return Relaxation(knob.name, knob.given, needed, bound)
+    return Relaxation(knob.name, float(knob.given), float(needed), float(bound))
+
+
+def _aimed_at(problem: PlacementProblem, knob: Knob) -> PlacementProblem:
+    """Return the problem with an objective that pulls at the knob's own quantity."""
+    if knob.kind == "energy":
+        return replace(problem, objective=Objective(zeta=1.0))
+    if knob.kind == "quality":
+        return replace(problem, objective=Objective(zeta=0.0))
+    return problem
 
 
 def _no_tighter_than_given(knob: Knob, bound: float) -> float:
@@ -92,27 +112,33 @@ def _verified(knob: Knob, value: float, attained: float) -> float:
 
 
 def _joint(
-    problem: PlacementProblem, conflict: list[Knob], attempt: Attempt, deadline: Deadline
+    problem: PlacementProblem,
+    knobs: list[Knob],
+    attempt: Attempt,
+    prove: Prove,
+    deadline: Deadline,
 ) -> tuple[Relaxation, ...]:
-    """Loosen all limits of the conflict by one common share until a plan is found."""
+    """Loosen all limits by one common share until a plan is found; name those that it uses."""
     proven = 0.0
     for share in np.geomspace(0.005, 1000.0, 24).tolist():
         if deadline.passed():
             break
         turned = problem
-        for knob in conflict:
+        for knob in knobs:
             turned = knob.turn(turned, _by_share(knob, share))
-        if proves_infeasible(turned, max(1.0, deadline.left_s)):
+        if prove(turned, max(1.0, deadline.left_s)):
             proven = share
         elif (found := attempt(turned, ATTEMPT_S)) is not None:
+            moved = [(knob, knob.attained(problem, *found)) for knob in knobs]
             return tuple(
                 Relaxation(
                     knob.name,
-                    knob.given,
-                    _verified(knob, _by_share(knob, share), knob.attained(problem, *found)),
-                    _by_share(knob, proven),
+                    float(knob.given),
+                    float(_verified(knob, _by_share(knob, share), attained)),
+                    float(_by_share(knob, proven)),
                 )
-                for knob in conflict
+                for knob, attained in moved
+                if (attained - knob.given) * knob.looser > 0.0
             )
     return ()
 

@@ -15,6 +15,7 @@ from service.planning.clock import Deadline
 from service.planning.cpsat import Effort, solve_assignment
 from service.planning.formulation import Formulation
 from service.planning.improvement import Incumbent
+from service.planning.lagrangian import Relaxed
 from service.planning.linear_rows import AssignmentProblem
 from service.planning.problem import PlacementProblem
 from service.planning.repair import repair
@@ -22,7 +23,7 @@ from service.planning.schedule import lay_out
 
 MOST_COLUMNS = 12
 MOST_MOVES = 200
-MOST_RELAXED = 12
+MOST_RELAXED = 24
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,14 @@ class Neighbourhood:
     seed: int
     absolute_gap: float
 
-    def within_cutoffs(self, relaxed: tuple[IntArray, ...]) -> None:
+    def within_cutoffs(self, relaxed: tuple[Relaxed, ...]) -> None:
         """Plan with each placement's longest request no longer than in a relaxed optimum."""
         output = self.problem.requests.workload.output_tokens
-        for placement in relaxed[-MOST_RELAXED:]:
+        for optimum in relaxed[:MOST_RELAXED]:
             if self.deadline.passed():
                 return
             cutoff = np.zeros(self.problem.k)
-            np.maximum.at(cutoff, placement, output)
+            np.maximum.at(cutoff, optimum.placement, output)
             self._within(output[:, None] <= cutoff[None, :])
 
     def few_placements(self) -> None:

@@ -17,7 +17,7 @@ from service.planning.candidates import simple_policies
 from service.planning.clock import Deadline
 from service.planning.errors import UndecidedError, UnplaceableError
 from service.planning.evaluation import Evaluation
-from service.planning.extremes import PROOF_TOLERANCE, tokens_of
+from service.planning.extremes import PROOF_TOLERANCE, proves_infeasible, tokens_of
 from service.planning.formulation import Formulation
 from service.planning.improvement import Improver, Incumbent
 from service.planning.infeasibility import explain
@@ -196,8 +196,18 @@ class Solver:
     def failure(self) -> Exception:
         """Return the error that says why there is no plan."""
         if self.proven_infeasible:
-            return explain(self.problem, self._attempt, Deadline(self.options.time_limit_s))
+            return explain(self.problem, self._attempt, _prove, Deadline(self.options.time_limit_s))
         return UndecidedError(
             "The limits allow a relaxed plan, but none was found that keeps them on the devices' "
             "schedule. Allow more time, or loosen a limit slightly."
         )
+
+
+def _prove(problem: PlacementProblem, seconds: float) -> bool:
+    """Whether it is proven that no plan exists, by the relaxation or an exact search."""
+    if proves_infeasible(problem, seconds):
+        return True
+    if not exact.small_enough(problem):
+        return False
+    search = exact.Search(problem, Formulation(problem).build(), np.inf).run()
+    return search.complete and search.best is None

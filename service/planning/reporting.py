@@ -128,10 +128,6 @@ def _warnings(problem: PlacementProblem, schedule: Schedule) -> list[PlanWarning
             name = (flag.name or "").lower()
             text = f"{count} of {problem.n} predictions lie outside what was profiled: {name}."
             found.append(PlanWarning("extrapolated", text))
-    for pool in problem.pools:
-        if pool.power_policy == "always_on" and pool.idle_watts is None:
-            text = f"Pool {pool.name} is always on, but its idle power was not measured: left out."
-            found.append(PlanWarning("idle_unknown", text))
     mixed = {
         f"{p.llm} on {problem.pools[p.pool].device}"
         for k, p in enumerate(problem.placements)
