@@ -70,8 +70,8 @@ class Outcome:
 def planning_table(cases: tuple[Case, ...], runs: int, time_limit_s: float) -> str:
     """Compare the methods on each case; searches get the same time limit.
 
-    Times of the plan and of the greedy policy are medians; naive CP-SAT runs once, for it takes all
-    of its time.
+    Times of the plan and of the greedy policy are medians, the plan's gap and joules those of its
+    worst run: the clock cuts runs at different points. Naive CP-SAT runs once.
     """
     rows = []
     for case in cases:

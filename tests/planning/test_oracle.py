@@ -14,6 +14,8 @@ from service.planning import (
     SolverOptions,
     plan,
 )
+from service.planning.evaluation import evaluate
+from service.planning.schedule import lay_out
 from tests.planning.instances import cost_model, requests, workload
 from tests.planning.slow_rules import best, price
 
@@ -66,17 +68,17 @@ def small_problem(seed: int) -> PlacementProblem:
     )
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(40))
 def test_a_small_plan_is_the_best_deal_of_all_and_its_bound_is_valid(seed: int) -> None:
     problem = small_problem(seed)
     optimum = best(problem)
-    try:
-        found = plan(problem, EXACT)
-    except InfeasibleError as error:
-        assert optimum is None
-        assert error.conflict
+    if optimum is None:
+        with pytest.raises(InfeasibleError) as caught:
+            plan(problem, EXACT)
+        assert caught.value.conflict
+        assert caught.value.relaxations or caught.value.joint_relaxation
         return
-    assert optimum is not None
+    found = plan(problem, EXACT)
     tolerance = 1e-8 * max(1.0, abs(optimum))
     priced = price(problem, found.placement.tolist(), found.device_index.tolist())
     assert priced["keeps"]
@@ -86,11 +88,8 @@ def test_a_small_plan_is_the_best_deal_of_all_and_its_bound_is_valid(seed: int) 
     assert found.status == "optimal"
 
 
-@pytest.mark.parametrize("seed", range(100, 130))
+@pytest.mark.parametrize("seed", range(100, 120))
 def test_the_schedule_and_its_price_agree_with_the_rules_written_out_slowly(seed: int) -> None:
-    from service.planning.evaluation import evaluate
-    from service.planning.schedule import lay_out
-
     problem = small_problem(seed)
     rng = np.random.default_rng(seed)
     placement = rng.integers(0, problem.k, problem.n)

@@ -1,0 +1,125 @@
+"""The tutorial's commands run as they stand, and print what it says they print."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.service.server import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+SAVED = re.compile(r"Save this as `([^`]+)`:\n\n```json\n(.*?)```", re.DOTALL)
+SESSION = re.compile(r"```console\n(.*?)```", re.DOTALL)
+PROMPT, LEFT_OUT = "$ ", "..."
+MARK = "=== step {} ==="
+TOLERANCE = 0.01
+"""The tutorial shows a few digits, and another machine's arithmetic may differ in the last."""
+
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of the tutorial and the lines that it is said to print."""
+
+    command: str
+    shown: tuple[str, ...]
+
+
+def steps() -> Iterator[Step]:
+    for session in SESSION.findall(TUTORIAL):
+        for part in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]:
+            command, *shown = part.rstrip("\n").split("\n")
+            yield Step(command, tuple(shown))
+
+
+STEPS = list(steps())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkout by name, so that what the commands write stays out of this one."""
+    checkout = tmp_path_factory.mktemp("checkout")
+    for name in ("models", "service", "costmodel"):
+        (checkout / name).symlink_to(ROOT / name)
+    (checkout / ".venv").symlink_to(sys.prefix)
+    for name, text in SAVED.findall(TUTORIAL):
+        path = checkout / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def printed(folder: Path) -> list[list[str]]:
+    """Return the lines that each step prints, all of them run in one shell as a reader would."""
+    marked = [f"echo '{MARK.format(i)}'\n{step.command}" for i, step in enumerate(STEPS)]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("JOULEPLAN_")}
+    shell = subprocess.Popen(
+        ["bash", "-c", "\n".join([*marked, "wait"])],
+        cwd=folder,
+        env={**environment, "JOULEPLAN_PORT": str(free_port())},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = shell.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        os.killpg(shell.pid, signal.SIGKILL)
+        raise
+    pattern = "|".join(re.escape(MARK.format(i)) for i in range(len(STEPS)))
+    return [part.strip("\n").split("\n") for part in re.split(pattern, output)[1:]]
+
+
+def alike(shown: str, line: str) -> bool:
+    """Whether two lines are the same but for the last digits of their numbers.
+
+    Examples
+    --------
+    >>> alike('"value": 34351.4,', '"value": 34351.36716,')
+    True
+    >>> alike('"value": 34351.4,', '"value": 44351.4,')
+    False
+    """
+    if NUMBER.sub("#", shown.strip()) != NUMBER.sub("#", line.strip()):
+        return False
+    pairs = zip(NUMBER.findall(shown), NUMBER.findall(line), strict=True)
+    return all(float(a) == pytest.approx(float(b), rel=TOLERANCE) for a, b in pairs)
+
+
+def missing(step: Step, lines: list[str]) -> str | None:
+    """Return the first shown line that is not printed after those before it."""
+    rest = iter(lines)
+    for shown in step.shown:
+        if shown != LEFT_OUT and not any(alike(shown, line) for line in rest):
+            return shown
+    return None
+
+
+@pytest.mark.parametrize("index", range(len(STEPS)), ids=lambda i: STEPS[i].command[:40])
+def test_each_command_prints_what_the_tutorial_shows(
+    index: int, printed: list[list[str]]
+) -> None:
+    assert len(printed) == len(STEPS)
+    assert missing(STEPS[index], printed[index]) is None, "\n".join(printed[index])
+
+
+def test_nothing_of_the_service_is_left_running(printed: list[list[str]]) -> None:
+    """The shell waited for all that it started, so it has ended with every output read."""
+    assert printed[-1] == [""]
+
+
+def test_the_tutorial_leads_from_a_plan_through_a_refusal_to_the_metrics() -> None:
+    commands = " ".join(step.command for step in STEPS)
+    shown = "\n".join(line for step in STEPS for line in step.shown)
+    assert "/metrics" in commands
+    assert '"status": "optimal"' in shown
+    assert '"status": 422' in shown
