@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from costmodel.arrays import IntArray
-from service.planning.candidates import QUERY_BLIND, query_blind_split, simple_policies
+from service.planning.candidates import QUERY_BLIND, query_blind_splits, simple_policies
 from service.planning.evaluation import Evaluation
 from service.planning.linear_rows import AssignmentProblem
 from service.planning.problem import PlacementProblem
@@ -22,16 +22,24 @@ def compare(
     judge: Callable[[IntArray], Evaluation],
 ) -> tuple[Baseline, ...]:
     """Evaluate every baseline against a plan; `judge` deals an assignment out and evaluates it."""
-    policies = list(simple_policies(problem, seed))
-    if plan.mean_quality is not None:
-        split = query_blind_split(problem, relaxation, plan.mean_quality, seed)
-        policies.append((QUERY_BLIND, split))
-    return tuple(
+    found = [
         Baseline(name, None, None, None, feasible=False, saving_ratio=None)
         if placement is None
         else _baseline(name, plan, judge(placement))
-        for name, placement in policies
-    )
+        for name, placement in simple_policies(problem, seed)
+    ]
+    if plan.mean_quality is not None:
+        splits = query_blind_splits(problem, relaxation, plan.mean_quality, seed)
+        deals = [_baseline(QUERY_BLIND, plan, judge(split)) for split in splits]
+        found.append(_best_deal(deals))
+    return tuple(found)
+
+
+def _best_deal(deals: list[Baseline]) -> Baseline:
+    """Return the deal of least joules, feasible ones first: the strongest to compare with."""
+    if not deals:
+        return Baseline(QUERY_BLIND, None, None, None, feasible=False, saving_ratio=None)
+    return min(deals, key=lambda deal: (not deal.feasible, deal.energy_j))
 
 
 def _baseline(name: str, plan: Evaluation, evaluation: Evaluation) -> Baseline:

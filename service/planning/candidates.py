@@ -12,6 +12,8 @@ from service.planning.linear_rows import AssignmentProblem, Row
 from service.planning.problem import PlacementProblem
 
 QUERY_BLIND = "query_blind_split"
+DEALS = 5
+FEW_REQUESTS = 5_000
 
 
 def least_joule_columns(problem: PlacementProblem) -> IntArray:
@@ -69,14 +71,15 @@ def _latency_s(problem: PlacementProblem) -> FloatArray:
     return latency
 
 
-def query_blind_split(
+def query_blind_splits(
     problem: PlacementProblem, relaxation: AssignmentProblem, mean_quality: float, seed: int
-) -> IntArray | None:
+) -> list[IntArray]:
     """Best split of the same mean quality that does not look at a request's length.
 
     Every request of the same eligibility is treated alike: fractions of such a group go to each
     placement, chosen for least joules by a linear programme under the plan's own rows, then dealt
-    by chance. None where there is no such split.
+    by chance: several times where the batch is small and one deal says little. Empty where there
+    is no such split.
     """
     marks = np.packbits(problem.eligible, axis=1)
     labels = np.unique(marks, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
@@ -91,12 +94,13 @@ def query_blind_split(
         relaxation.variables,
     )
     if not zeta_one.allowed.any(axis=1).all():
-        return None
+        return []
     groups = zeta_one.aggregate(labels, int(labels.max()) + 1)
     solution = solve_linear(groups, time_limit_s=2.0)
     if solution is None:
-        return None
-    return _deal_by_chance(problem, labels, solution.counts, seed)
+        return []
+    deals = DEALS if problem.n <= FEW_REQUESTS else 1
+    return [_deal_by_chance(problem, labels, solution.counts, seed + d) for d in range(deals)]
 
 
 def _deal_by_chance(

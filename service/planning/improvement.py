@@ -21,7 +21,7 @@ from service.planning.schedule import Schedule
 
 CORE_PAIRS = 3_000
 """(request, placement) pairs that CP-SAT decides on Booleans; the rest follow the relaxation."""
-ROUNDS = 6
+ROUNDS = 3
 """Times that the assignment is priced anew from its dealt-out schedule."""
 
 

@@ -122,16 +122,6 @@ class Solver:
                 self.incumbent.offer_placement(placement)
 
     def _improve(self, bounded: Bounded) -> None:
-        improver = Improver(
-            self.problem,
-            self.incumbent,
-            self.deadline,
-            self.options.seed,
-            self._wanted_gap(),
-        )
-        self.lower_bound = max(self.lower_bound, improver.run(self.relaxation, bounded))
-        if self._good_enough() or self.problem.n > NEIGHBOURHOOD_REQUESTS:
-            return
         around = Neighbourhood(
             self.problem,
             self.relaxation,
@@ -140,11 +130,18 @@ class Solver:
             self.options.seed,
             self._wanted_gap(),
         )
-        around.within_cutoffs(bounded.relaxed)
-        self.lower_bound = max(self.lower_bound, around.pack())
-        if not self._good_enough():
+        small = self.problem.n <= NEIGHBOURHOOD_REQUESTS
+        if small:
+            around.within_cutoffs(bounded.relaxed)
+        improver = Improver(
+            self.problem, self.incumbent, self.deadline, self.options.seed, self._wanted_gap()
+        )
+        self.lower_bound = max(self.lower_bound, improver.run(self.relaxation, bounded))
+        if small and not self._good_enough():
+            self.lower_bound = max(self.lower_bound, around.pack())
+        if small and not self._good_enough():
             around.few_placements()
-        if not self._good_enough():
+        if small and not self._good_enough():
             around.moves()
 
     def _search_exactly(self) -> None:
