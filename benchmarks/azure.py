@@ -25,7 +25,7 @@ from benchmarks.timing import machine, peak_memory_mb, timed
 from benchmarks.workloads import DATA, read_trace, trace_path, without_limits
 from costmodel.region import Outside
 from costmodel.workload import Workload
-from service.fleet_placements import Candidates
+from service.fleet.placements import Candidates
 from service.planning import Baseline, Limits, PlacementProblem, Plan, SolverOptions, plan
 from service.planning.evaluation import Evaluation, evaluate
 from service.planning.schedule import lay_out

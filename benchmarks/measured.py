@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.case_costs import BLIND, BLIND_DEALT, CaseCosts, SweepPoint
 from benchmarks.workloads import without_limits
 from costmodel.workload import Workload
-from service.fleet_placements import Candidates
+from service.fleet.placements import Candidates
 from service.planning import Limits, Objective, PlacementProblem, SolverOptions, plan
 from service.planning.reporting import OPTIMAL_GAP
 

@@ -8,16 +8,16 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from service.openapi import DESCRIPTION, document
+from service.openapi.document import DESCRIPTION, document
 from service.routes import calls, docs, information
 from service.routes.refusals import add_refusals
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_log import RequestLog
 from service.version import running_version
-from service.worker_entry import enter
-from service.worker_link import WorkerMain, WorkerProcess
-from service.workers import WorkerPool
+from service.workers.entry import enter
+from service.workers.link import WorkerMain, WorkerProcess
+from service.workers.pool import WorkerPool
 
 VERSION_PREFIX = "/v1"
 

@@ -11,8 +11,8 @@ from types import FrameType
 from pydantic import ValidationError
 
 from service.settings import Settings, unknown_variables
-from service.worker_entry import enter
-from service.worker_link import start_worker
+from service.workers.entry import enter
+from service.workers.link import start_worker
 
 logger = logging.getLogger("service")
 

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.embedded import FLEET_FILE, embedded_models_dir
+from service.fleet.embedded import FLEET_FILE, embedded_models_dir
 
 MEBIBYTE = 1024 * 1024
 PREFIX = "JOULEPLAN_"

@@ -9,14 +9,14 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
-from service.messages import Job, Reply
-from service.openapi import plan_operation, predict_operation
+from service.openapi.document import plan_operation, predict_operation
 from service.problems import Problem, ProblemError
 from service.routes.refusals import respond
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_log import CLIENT_GONE
-from service.workers import WorkerPool
+from service.workers.messages import Job, Reply
+from service.workers.pool import WorkerPool
 
 # Of an announced length that is worth reading as a number: a petabyte.
 MOST_DIGITS = 15

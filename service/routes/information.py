@@ -6,8 +6,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from prometheus_client.exposition import choose_encoder
 
-from service.messages import JSON, Description
-from service.openapi import information_operation, metrics_operation
+from service.openapi.document import information_operation, metrics_operation
 from service.problems import Problem
 from service.routes.refusals import refuse
 from service.schemas.information import (
@@ -17,7 +16,8 @@ from service.schemas.information import (
     ReadinessAnswer,
 )
 from service.telemetry.metrics import Metrics
-from service.workers import RETRY_AFTER_S, WorkerPool
+from service.workers.messages import JSON, Description
+from service.workers.pool import RETRY_AFTER_S, WorkerPool
 
 STARTING = "No worker is ready yet."
 

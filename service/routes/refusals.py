@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from service.messages import Reply
 from service.problems import Problem, ProblemError, from_status
+from service.workers.messages import Reply
 
 
 def respond(reply: Reply) -> Response:

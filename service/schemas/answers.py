@@ -1,4 +1,4 @@
-"""Answers of the planning calls; they document what `service.answers` writes."""
+"""Answers of the planning calls; they document what `service.calls.answers` writes."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
-    from service.messages import Description, PlanTally
+    from service.workers.messages import Description, PlanTally
 
 PREFIX = "jouleplan"
 OTHER = "other"

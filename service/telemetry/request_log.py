@@ -10,8 +10,8 @@ from uuid import uuid4
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.messages import Reply
 from service.problems import Problem
+from service.workers.messages import Reply
 
 HEADER = "X-Request-ID"
 CLIENT_GONE = 499

@@ -2,7 +2,7 @@
 
 import orjson
 
-from service.planner_service import PlannerService
+from service.calls.planner_service import PlannerService
 from service.schemas.answers import PlanAnswer
 from tests.service.bodies import call
 

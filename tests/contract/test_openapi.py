@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from service.app import create_app
-from service.openapi_examples import PLAN_EXAMPLES, PREDICT_EXAMPLES
-from service.planner_service import PlannerService
+from service.calls.planner_service import PlannerService
+from service.openapi.examples import PLAN_EXAMPLES, PREDICT_EXAMPLES
 from service.settings import Settings
 from tests.service.bodies import call
 from tests.service.server import Server

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from costmodel.catalogue import Catalogue
-from service.embedded import embedded_models_dir
-from service.fleet_file import load_fleet_file
-from service.fleet_placements import build_candidates, contradictions
-from service.planner_service import PlannerService
+from service.calls.planner_service import PlannerService
+from service.fleet.embedded import embedded_models_dir
+from service.fleet.file import load_fleet_file
+from service.fleet.placements import build_candidates, contradictions
 from service.schemas.information import CostModelsAnswer, PlacementsAnswer
 from service.settings import Settings
-from service.worker_process import load_service
+from service.workers.process import load_service
 from tests.service.bodies import call, columns
 
 MODELS = embedded_models_dir()

@@ -105,9 +105,7 @@ def missing(step: Step, lines: list[str]) -> str | None:
 
 
 @pytest.mark.parametrize("index", range(len(STEPS)), ids=lambda i: STEPS[i].command[:40])
-def test_each_command_prints_what_the_tutorial_shows(
-    index: int, printed: list[list[str]]
-) -> None:
+def test_each_command_prints_what_the_tutorial_shows(index: int, printed: list[list[str]]) -> None:
     assert len(printed) == len(STEPS)
     assert missing(STEPS[index], printed[index]) is None, "\n".join(printed[index])
 

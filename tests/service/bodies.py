@@ -4,9 +4,9 @@ from typing import Any
 
 import orjson
 
-from service.messages import Job
-from service.planner_service import PlannerService
-from service.worker_process import answer
+from service.calls.planner_service import PlannerService
+from service.workers.messages import Job
+from service.workers.process import answer
 from tests.service.catalogue_maker import A100, FOUR_A100
 
 Json = dict[str, Any]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from service.planner_service import PlannerService
+from service.calls.planner_service import PlannerService
 from service.settings import Settings
-from service.worker_process import load_service
+from service.workers.process import load_service
 from tests.service.catalogue_maker import write_catalogue
 from tests.service.server import Server
 

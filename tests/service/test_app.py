@@ -10,13 +10,13 @@ import orjson
 import pytest
 
 from service.app import create_app
-from service.messages import Job
-from service.planner_service import PlannerService
+from service.calls.planner_service import PlannerService
 from service.planning.errors import UndecidedError
 from service.planning.problem import PlacementProblem
 from service.planning.result import SolverOptions
 from service.settings import Settings
-from service.worker_process import answer
+from service.workers.messages import Job
+from service.workers.process import answer
 from tests.service.bodies import a100_fleet, call, rows
 
 BODY = {"requests": rows(), "fleet": a100_fleet()}

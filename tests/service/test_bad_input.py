@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.planner_service import PlannerService
+from service.calls.planner_service import PlannerService
 from service.schemas.information import ProblemAnswer
 from tests.service.bodies import Json, a100_fleet, call, columns, pointers, rows
 

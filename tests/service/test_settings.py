@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from service.embedded import embedded_models_dir
+from service.fleet.embedded import embedded_models_dir
 from service.serving import read_settings
 from service.settings import Settings
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from service.messages import Job, Reply
 from service.problems import ProblemError
 from service.settings import Settings
-from service.worker_link import WorkerMain
-from service.workers import WorkerPool
+from service.workers.link import WorkerMain
+from service.workers.messages import Job, Reply
+from service.workers.pool import WorkerPool
 from tests.service import worker_mains
 
 pytestmark = pytest.mark.anyio

@@ -5,8 +5,8 @@ import signal
 import time
 from multiprocessing.connection import Connection
 
-from service.messages import JSON, Description, Job, Reply
 from service.settings import Settings
+from service.workers.messages import JSON, Description, Job, Reply
 
 
 def obey(connection: Connection, settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.fleet_placements import Candidates
+from service.fleet.placements import Candidates
 from service.planning.inputs import Limits, Objective, Share
 from service.planning.result import SolverOptions
 from service.problems import FieldError, invalid, pointer

@@ -20,6 +20,6 @@ def embedded_models_dir() -> Path:
     Path
         A folder; it may be missing in an incomplete checkout.
     """
-    package = Path(str(files(__package__ or "service")))
+    package = Path(str(files("service")))
     installed = package / PACKAGE_FOLDER
     return installed if installed.is_dir() else package.parent / CHECKOUT_FOLDER

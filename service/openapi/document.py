@@ -10,8 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.messages import JSON
-from service.openapi_examples import PLAN_EXAMPLES, PREDICT_EXAMPLES
+from service.openapi.examples import PLAN_EXAMPLES, PREDICT_EXAMPLES
 from service.problems import MEDIA_TYPE
 from service.schemas.answers import PlanAnswer, PredictAnswer
 from service.schemas.calls import PlanRequest, PredictRequest
@@ -22,6 +21,7 @@ from service.schemas.information import (
     ProblemAnswer,
     ReadinessAnswer,
 )
+from service.workers.messages import JSON
 
 DESCRIPTION = """\
 Plans where a batch of LLM requests should run so that it costs the least energy and still meets its

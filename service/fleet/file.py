@@ -12,9 +12,9 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from service.calls.validation import path_of
 from service.problems import pointer
 from service.schemas.fleet import FleetFileSpec
-from service.validation import path_of
 
 MAX_BYTES = 1024 * 1024
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def enter(connection: Connection, settings: Settings) -> None:
-    """Run a worker over a pipe; see `service.worker_process.run_worker`."""
-    from service.worker_process import run_worker  # noqa: PLC0415  heavy, and only needed here
+    """Run a worker over a pipe; see `service.workers.process.run_worker`."""
+    from service.workers.process import run_worker  # noqa: PLC0415  heavy, and only needed here
 
     run_worker(connection, settings)

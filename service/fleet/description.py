@@ -9,8 +9,8 @@ import orjson
 
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
-from service.fleet_placements import Candidates
-from service.messages import CostModelLabels, Description
+from service.fleet.placements import Candidates
+from service.workers.messages import CostModelLabels, Description
 
 
 def describe(

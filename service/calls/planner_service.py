@@ -11,23 +11,23 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.catalogue import Catalogue
-from service.answers import plan_body, predict_body
-from service.batch import Batch
-from service.fleet_placements import Candidates, build_candidates, contradictions
-from service.messages import PlanTally
-from service.plan_terms import limits_of, objective_of, options_of
-from service.plan_warnings import fleet_warnings, substitution_warning
+from service.calls.answers import plan_body, predict_body
+from service.calls.batch import Batch
+from service.calls.plan_terms import limits_of, objective_of, options_of
+from service.calls.plan_warnings import fleet_warnings, substitution_warning
+from service.calls.tally import tally_plan
+from service.calls.validation import parse
+from service.fleet.placements import Candidates, build_candidates, contradictions
+from service.fleet.provenance_rules import check_provenance
 from service.planning.errors import InvalidProblemError
 from service.planning.inputs import Limits, Objective
 from service.planning.planner import plan
 from service.planning.problem import PlacementProblem
 from service.planning.result import Plan, SolverOptions
 from service.problems import FieldError, Problem, ProblemError, invalid
-from service.provenance_rules import check_provenance
 from service.schemas.calls import PlanRequest, PredictRequest
 from service.schemas.fleet import FleetSpec
-from service.tally import tally_plan
-from service.validation import parse
+from service.workers.messages import PlanTally
 
 Planner = Callable[[PlacementProblem, SolverOptions], Plan]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.messages import PlacementTally, PlanTally
 from service.planning.problem import PlacementProblem
 from service.planning.result import Plan
+from service.workers.messages import PlacementTally, PlanTally
 
 
 def tally_plan(problem: PlacementProblem, plan: Plan, solve_s: float) -> PlanTally:

@@ -2,7 +2,7 @@
 
 ::
 
-    WorkerPool.submit -> an idle Worker -> pipe -> `service.worker_process.run_worker`
+    WorkerPool.submit -> an idle Worker -> pipe -> `service.workers.process.run_worker`
 
 A worker takes one call at a time. When it dies, takes too long or its caller leaves, it is killed
 and another is started; no other call notices.
@@ -16,15 +16,15 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from service.messages import Description, Job, Reply
 from service.problems import Problem, ProblemError
-from service.worker_entry import enter
-from service.worker_link import Worker, WorkerLostError, WorkerMain, WorkerProcess, start_worker
+from service.workers.entry import enter
+from service.workers.link import Worker, WorkerLostError, WorkerMain, WorkerProcess, start_worker
+from service.workers.messages import Description, Job, Reply
 
 if TYPE_CHECKING:
     from service.settings import Settings
 
-logger = logging.getLogger("service.workers")
+logger = logging.getLogger("service.workers.pool")
 
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0

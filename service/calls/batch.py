@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.workload import Workload
-from service.fleet_placements import Candidates
+from service.fleet.placements import Candidates
 from service.planning.inputs import Requests
 from service.problems import FieldError, pointer
 from service.schemas.requests import RequestColumns, RequestRow

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from service.messages import Description, Job, Reply
+from service.workers.messages import Description, Job, Reply
 
 if TYPE_CHECKING:
     from service.settings import Settings

@@ -11,15 +11,15 @@ import signal
 from multiprocessing.connection import Connection
 
 from costmodel.catalogue import Catalogue
-from service.description import describe
-from service.fleet_file import FleetFileError, load_fleet_file
-from service.fleet_placements import Candidates, build_candidates, contradictions
-from service.messages import JSON, Description, Job, Reply
-from service.planner_service import CallLimits, PlannerService
+from service.calls.planner_service import CallLimits, PlannerService
+from service.fleet.description import describe
+from service.fleet.file import FleetFileError, load_fleet_file
+from service.fleet.placements import Candidates, build_candidates, contradictions
 from service.planning.errors import InfeasibleError, PlanningError, Relaxation, UndecidedError
 from service.problems import FieldError, Problem, ProblemError
 from service.settings import Settings
 from service.telemetry.logs import configure_logging
+from service.workers.messages import JSON, Description, Job, Reply
 
 logger = logging.getLogger("service.worker")
 

@@ -1,0 +1,1 @@
+"""The calls of the service from body to answer, without HTTP."""

@@ -1,0 +1,1 @@
+"""Worker processes: started, watched, fed with calls and replaced when one is lost."""
