@@ -21,7 +21,7 @@ setup: $(INSTALLED) ## Make .venv with everything, pinned and hashed (again only
 $(INSTALLED): requirements/dev.txt pyproject.toml
 	$(call install,$<)
 
-# A quarter of the download: what the service and the demo run with, for those who only look.
+# A third of the size: what the service and the demo run with, for those who only look.
 $(RUNNABLE): requirements/demo.txt pyproject.toml
 	$(call install,$<)
 

@@ -72,9 +72,9 @@ def printed(folder: Path) -> list[list[str]]:
     )
     try:
         output, _ = shell.communicate(timeout=120)
-    except subprocess.TimeoutExpired:
-        os.killpg(shell.pid, signal.SIGKILL)
-        raise
+    finally:
+        if shell.poll() is None:
+            os.killpg(shell.pid, signal.SIGKILL)
     pattern = "|".join(re.escape(MARK.format(i)) for i in range(len(STEPS)))
     return [part.strip("\n").split("\n") for part in re.split(pattern, output)[1:]]
 
@@ -110,9 +110,12 @@ def test_each_command_prints_what_the_tutorial_shows(index: int, printed: list[l
     assert missing(STEPS[index], printed[index]) is None, "\n".join(printed[index])
 
 
-def test_nothing_of_the_service_is_left_running(printed: list[list[str]]) -> None:
-    """The shell waited for all that it started, so it has ended with every output read."""
-    assert printed[-1] == [""]
+def test_the_service_that_the_tutorial_starts_is_stopped_by_its_last_command(
+    printed: list[list[str]], folder: Path
+) -> None:
+    log = (folder / "out" / "tutorial" / "service.log").read_text(encoding="utf-8")
+    assert len(printed) == len(STEPS)
+    assert "Stopped by signal SIGTERM." in log
 
 
 def test_the_tutorial_leads_from_a_plan_through_a_refusal_to_the_metrics() -> None:

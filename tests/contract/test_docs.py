@@ -1,0 +1,149 @@
+"""The documentation's links lead somewhere, and its reference pages leave nothing out."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from costmodel import errors as costmodel_errors
+from costmodel.conversion import to_artefact
+from costmodel.errors import ArtefactError
+from profiler.observations import COLUMNS
+from service.app import create_app
+from service.problems import PROBLEM_TYPES
+from service.settings import PREFIX, Settings
+from service.telemetry.metrics import Metrics
+from tests.costmodel.builders import kv_off_cost_model
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+OUTSIDE = ("https://", "http://", "mailto:")
+LONGEST = 200
+
+
+def text_of(page: str) -> str:
+    return (DOCS / page).read_text(encoding="utf-8")
+
+
+def links(page: Path) -> Iterator[str]:
+    for link, image in LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
+        target = link or image
+        if not target.startswith(OUTSIDE):
+            yield target
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text("utf-8")), re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    broken = []
+    for link in links(page):
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+def test_every_page_can_be_reached_from_the_index() -> None:
+    found, pending = set(), [DOCS / "README.md"]
+    while pending:
+        page = pending.pop()
+        if page in found:
+            continue
+        found.add(page)
+        targets = [(page.parent / link.partition("#")[0]).resolve() for link in links(page)]
+        pending += [target for target in targets if target.suffix == ".md"]
+    assert set(DOCS.rglob("*.md")) - found == set()
+
+
+def test_no_page_is_too_long_to_be_read() -> None:
+    lengths = {page.name: len(page.read_text("utf-8").splitlines()) for page in DOCS.rglob("*.md")}
+    assert {name: n for name, n in lengths.items() if n > LONGEST} == {}
+
+
+@pytest.fixture(scope="module")
+def openapi() -> dict[str, Any]:
+    document: dict[str, Any] = create_app(Settings()).openapi()
+    return document
+
+
+def test_every_path_is_in_the_http_reference(openapi: dict[str, Any]) -> None:
+    page = text_of("reference/http.md")
+    calls = [
+        f"`{method.upper()} {path}`"
+        for path, operations in openapi["paths"].items()
+        for method in operations
+    ]
+    assert len(calls) >= 7
+    assert [call for call in calls if call not in page] == []
+
+
+def test_every_field_of_bodies_and_answers_is_in_the_http_reference(
+    openapi: dict[str, Any],
+) -> None:
+    page = text_of("reference/http.md")
+    fields = {
+        field
+        for schema in openapi["components"]["schemas"].values()
+        for field in schema.get("properties", {})
+    }
+    named = {word for code in re.findall(r"`([^`]+)`", page) for word in re.findall(r"\w+", code)}
+    assert len(fields) > 50
+    assert fields - named == set()
+
+
+def test_every_refusal_is_in_the_http_reference_with_its_status() -> None:
+    page = text_of("reference/http.md")
+    rows = [f"| `{slug}` | {status} |" for slug, (status, _) in PROBLEM_TYPES.items()]
+    assert [row for row in rows if row not in page] == []
+
+
+def test_every_setting_is_in_its_reference_with_its_default() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", text_of("reference/settings.md"), re.MULTILINE)
+    told = dict(rows)
+    fields = {PREFIX + name.upper(): field for name, field in Settings.model_fields.items()}
+    assert set(told) == set(fields)
+    for name, field in fields.items():
+        if field.default_factory is None and field.default is not None:
+            default = str(field.default)
+            default = default.lower() if isinstance(field.default, bool) else default
+            assert told[name].startswith(f"`{default}`"), name
+
+
+def test_every_metric_is_in_its_reference_and_no_other() -> None:
+    registry = CollectorRegistry()
+    Metrics(registry, "1")
+    exposed = {
+        f"{family.name}_total" if family.type == "counter" else family.name
+        for family in registry.collect()
+    }
+    told = re.findall(r"^\| `(\w+)` \|", text_of("reference/metrics.md"), re.MULTILINE)
+    assert set(told) == exposed
+
+
+def test_every_column_of_observations_is_in_the_command_line_reference() -> None:
+    page = text_of("reference/cli.md")
+    assert [name for name in COLUMNS if f"`{name}`" not in page] == []
+
+
+def test_every_field_and_refusal_of_an_artefact_is_in_its_reference() -> None:
+    page = text_of("reference/artefact-and-card.md")
+    kinds = {
+        error.kind
+        for error in vars(costmodel_errors).values()
+        if isinstance(error, type) and issubclass(error, ArtefactError) and error != ArtefactError
+    }
+    names = [*to_artefact(kv_off_cost_model()), *kinds]
+    assert [name for name in names if f"`{name}`" not in page] == []
