@@ -20,10 +20,14 @@ def _idle_unknown(problem: PlacementProblem) -> list[PlanWarning]:
         problem.pools[pool].name
         for pool in np.unique(problem.pool_of[open_to])
         if problem.pools[pool].idle_watts is None
+        and problem.pools[pool].power_policy == "always_on"
     ]
     if not named:
         return []
-    message = f"Idle power was not measured, so idle energy is left out: {', '.join(named)}."
+    message = (
+        "These pools are always on, but their idle power is not given, so idle energy is left "
+        f"out: {', '.join(named)}."
+    )
     return [PlanWarning("idle_unknown", message)]
 
 

@@ -50,6 +50,9 @@ def describe(
         llms=frozenset(() if fleet is None else fleet.llms),
         pools=frozenset(() if fleet is None else fleet.pool_names),
         devices=frozenset(() if fleet is None else (pool.device for pool in fleet.pools)),
+        llm_pools=frozenset(
+            () if fleet is None else ((p.llm, fleet.pools[p.pool].name) for p in fleet.placements)
+        ),
     )
 
 

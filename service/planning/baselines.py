@@ -43,21 +43,12 @@ def _best_deal(deals: list[Baseline]) -> Baseline:
 
 
 def _baseline(name: str, plan: Evaluation, evaluation: Evaluation) -> Baseline:
-    feasible = _feasible(name, evaluation)
-    saving = 1.0 - plan.energy_j / evaluation.energy_j if feasible else None
+    saving = 1.0 - plan.energy_j / evaluation.energy_j if evaluation.feasible else None
     return Baseline(
         name,
         evaluation.energy_j,
         evaluation.makespan_s,
         evaluation.mean_quality,
-        feasible,
+        evaluation.feasible,
         saving if saving is None or np.isfinite(saving) else None,
     )
-
-
-def _feasible(name: str, evaluation: Evaluation) -> bool:
-    """Whether a baseline keeps the limits; the split keeps the plan's own quality by intent."""
-    broken = {violation.constraint for violation in evaluation.violations}
-    if name == QUERY_BLIND:
-        broken.discard("min_mean_quality")
-    return not broken

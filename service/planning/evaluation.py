@@ -12,7 +12,7 @@ import numpy as np
 
 from costmodel.arrays import FloatArray
 from service.planning.problem import PlacementProblem
-from service.planning.schedule import Schedule
+from service.planning.schedule import Block, Schedule
 
 TOLERANCE = 1e-9
 """Relative excess of a limit that is taken for rounding of floats."""
@@ -36,7 +36,8 @@ class Evaluation:
     requests_j, underfill_j, loading_j, idle_j
         The four parts of the plan's energy [J].
     request_energy_j
-        Joules of each request at its placement's nominal concurrency, shape (n,).
+        Joules of each request at the concurrency that its block achieves, shape (n,): they add
+        up to `requests_j` and `underfill_j`.
     mean_quality
         Token-weighted mean score; None where an LLM in use has no known score.
     """
@@ -68,7 +69,11 @@ def evaluate(problem: PlacementProblem, schedule: Schedule) -> Evaluation:
     rows = np.arange(problem.n)
     request_energy = problem.costs.energy_j[rows, schedule.placement]
     requests_j = float(request_energy.sum())
-    underfill = underfill_j(problem, schedule)
+    underfill = 0.0
+    for block in underfilled(problem, schedule):
+        at_achieved = achieved_energy_j(problem, block)
+        underfill += float((at_achieved - request_energy[block.members]).sum())
+        request_energy[block.members] = at_achieved
     loading = sum(block.load_energy_j for block in schedule.blocks)
     idle = idle_j(problem, schedule)
     quality = float((problem.quality_values[schedule.placement] * problem.tokens).sum())
@@ -92,19 +97,32 @@ def evaluate(problem: PlacementProblem, schedule: Schedule) -> Evaluation:
     )
 
 
+def underfilled(problem: PlacementProblem, schedule: Schedule) -> list[Block]:
+    """Return the blocks that achieve less than their placement's nominal concurrency."""
+    return [
+        block
+        for block in schedule.blocks
+        if block.achieved_concurrency < problem.placements[block.placement].concurrency
+    ]
+
+
+def achieved_energy_j(problem: PlacementProblem, block: Block) -> FloatArray:
+    """Joules of a block's requests at the concurrency that it achieves, shape (members,)."""
+    workload = problem.requests.workload
+    return problem.placements[block.placement].cost_model.energy_j(
+        workload.input_tokens[block.members],
+        workload.output_tokens[block.members],
+        block.achieved_concurrency,
+    )
+
+
 def underfill_j(problem: PlacementProblem, schedule: Schedule) -> float:
     """Joules by which blocks cost more at their achieved than at their nominal concurrency."""
-    workload, total = problem.requests.workload, 0.0
-    for block in schedule.blocks:
-        placement = problem.placements[block.placement]
-        achieved = block.achieved_concurrency
-        if achieved >= placement.concurrency:
-            continue
-        tokens = workload.input_tokens[block.members], workload.output_tokens[block.members]
-        at_achieved = placement.cost_model.energy_j(*tokens, achieved).sum()
-        nominal = problem.costs.energy_j[block.members, block.placement].sum()
-        total += float(at_achieved - nominal)
-    return total
+    nominal = problem.costs.energy_j
+    return sum(
+        float((achieved_energy_j(problem, b) - nominal[b.members, b.placement]).sum())
+        for b in underfilled(problem, schedule)
+    )
 
 
 def idle_j(problem: PlacementProblem, schedule: Schedule) -> float:

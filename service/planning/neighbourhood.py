@@ -95,6 +95,28 @@ class Neighbourhood:
         same = schedule.placement[:, None] == placement[None, :]
         return np.asarray(same & (schedule.device[:, None] == device[None, :]), dtype=float)
 
+    def shift_down(self) -> None:
+        """Take a lower concurrency of the same LLM and pool where that costs no joules more.
+
+        A block that never fills its slots only loses time by having more of them.
+        """
+        schedule = self.incumbent.schedule
+        if schedule is None:
+            return
+        placements = self.problem.placements
+        for source in np.unique(schedule.placement).tolist():
+            lower = [
+                k
+                for k, p in enumerate(placements)
+                if (p.llm, p.pool) == (placements[source].llm, placements[source].pool)
+                and p.concurrency < placements[source].concurrency
+            ]
+            for target in lower:
+                current = self.incumbent.schedule
+                if current is not None and not self.deadline.passed():
+                    there = current.placement == source
+                    self.incumbent.offer_placement(np.where(there, target, current.placement))
+
     def moves(self) -> None:
         """Move all requests of a placement, or its longest, to another one."""
         left = MOST_MOVES

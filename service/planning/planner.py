@@ -115,6 +115,8 @@ class Solver:
             if bounded is not None and not self._good_enough():
                 self._improve(bounded)
         self._search_exactly()
+        if self.problem.n <= NEIGHBOURHOOD_REQUESTS:
+            self._neighbourhood().shift_down()
 
     def _offer_simple_policies(self) -> None:
         for _, placement in simple_policies(self.problem, self.options.seed):
@@ -122,14 +124,7 @@ class Solver:
                 self.incumbent.offer_placement(placement)
 
     def _improve(self, bounded: Bounded) -> None:
-        around = Neighbourhood(
-            self.problem,
-            self.relaxation,
-            self.incumbent,
-            self.deadline,
-            self.options.seed,
-            self._wanted_gap(),
-        )
+        around = self._neighbourhood()
         small = self.problem.n <= NEIGHBOURHOOD_REQUESTS
         if small:
             around.within_cutoffs(bounded.relaxed)
@@ -143,6 +138,16 @@ class Solver:
             around.few_placements()
         if small and not self._good_enough():
             around.moves()
+
+    def _neighbourhood(self) -> Neighbourhood:
+        return Neighbourhood(
+            self.problem,
+            self.relaxation,
+            self.incumbent,
+            self.deadline,
+            self.options.seed,
+            self._wanted_gap(),
+        )
 
     def _search_exactly(self) -> None:
         if self._good_enough(OPTIMAL_GAP) or not exact.small_enough(self.problem):

@@ -6,9 +6,10 @@ from collections import Counter
 
 import numpy as np
 
+from costmodel.arrays import FlagArray, FloatArray
 from costmodel.intervals import total_interval
 from costmodel.region import Outside
-from service.planning.evaluation import Evaluation
+from service.planning.evaluation import Evaluation, underfilled
 from service.planning.floors import unavoidable_j
 from service.planning.problem import PlacementProblem
 from service.planning.result import (
@@ -50,7 +51,7 @@ def report(
     absolute_gap = evaluation.objective - lower_bound
     unit = gap_unit(problem, evaluation)
     gap = absolute_gap / unit if unit > 0.0 else (0.0 if absolute_gap == 0.0 else np.inf)
-    rows = np.arange(problem.n)
+    outside = _outside(problem, schedule)
     return Plan(
         status="optimal" if gap <= OPTIMAL_GAP else "feasible",
         objective=evaluation.objective,
@@ -67,11 +68,11 @@ def report(
         start_s=schedule.start_s,
         runtime_s=schedule.slot_s,
         energy_j=evaluation.request_energy_j,
-        extrapolated=problem.costs.outside[rows, schedule.placement] != 0,
+        extrapolated=outside != 0,
         baselines=baselines,
         energy_normaliser_j=problem.energy_normaliser_j,
         quality_normaliser=problem.quality_normaliser,
-        warnings=tuple(_warnings(problem, schedule)),
+        warnings=tuple(_warnings(problem, schedule, outside)),
         timings_s=timings_s,
     )
 
@@ -80,10 +81,8 @@ def _energy(
     problem: PlacementProblem, schedule: Schedule, evaluation: Evaluation
 ) -> EnergyBreakdown:
     """Breakdown with the 90 % interval of the requests' joules around the plan's total."""
-    rows = np.arange(problem.n)
-    low = problem.costs.energy_low_j[rows, schedule.placement]
-    high = problem.costs.energy_high_j[rows, schedule.placement]
-    rest = evaluation.energy_j - evaluation.requests_j
+    low, high = _bounds_j(problem, schedule)
+    rest = evaluation.loading_j + evaluation.idle_j
     bounds: tuple[float | None, float | None] = (None, None)
     if not np.isnan(low).any():
         artefacts = {id(p.cost_model): i for i, p in enumerate(problem.placements)}
@@ -98,6 +97,35 @@ def _energy(
         evaluation.idle_j,
         *bounds,
     )
+
+
+def _bounds_j(problem: PlacementProblem, schedule: Schedule) -> tuple[FloatArray, FloatArray]:
+    """Bound each request's joules at the concurrency that its block achieves, (n,) each."""
+    rows, workload = np.arange(problem.n), problem.requests.workload
+    low = problem.costs.energy_low_j[rows, schedule.placement]
+    high = problem.costs.energy_high_j[rows, schedule.placement]
+    for block in underfilled(problem, schedule):
+        found = problem.placements[block.placement].cost_model.energy_bounds_j(
+            workload.input_tokens[block.members],
+            workload.output_tokens[block.members],
+            block.achieved_concurrency,
+        )
+        if found is not None:
+            low[block.members], high[block.members] = found
+    return low, high
+
+
+def _outside(problem: PlacementProblem, schedule: Schedule) -> FlagArray:
+    """Flag what each prediction leaves, at the concurrency that its block achieves, (n,)."""
+    rows, workload = np.arange(problem.n), problem.requests.workload
+    flags = problem.costs.outside[rows, schedule.placement]
+    for block in underfilled(problem, schedule):
+        flags[block.members] = problem.placements[block.placement].cost_model.region.outside(
+            workload.input_tokens[block.members],
+            workload.output_tokens[block.members],
+            block.achieved_concurrency,
+        )
+    return flags
 
 
 def _usage(
@@ -118,10 +146,9 @@ def _usage(
     return tuple(found)
 
 
-def _warnings(problem: PlacementProblem, schedule: Schedule) -> list[PlanWarning]:
+def _warnings(problem: PlacementProblem, schedule: Schedule, flags: FlagArray) -> list[PlanWarning]:
     found = []
     used = set(schedule.placement.tolist())
-    flags = problem.costs.outside[np.arange(problem.n), schedule.placement]
     reasons = Counter({f: int(((flags & f.value) != 0).sum()) for f in Outside})
     for flag, count in reasons.items():
         if count:

@@ -41,8 +41,8 @@ class PlacementUsage:
     Attributes
     ----------
     energy_j
-        Joules of its requests at its nominal concurrency; over the placements they add up to the
-        plan's `requests_j`.
+        Joules of its requests at the concurrency that their blocks achieve; over the placements
+        they add up to the plan's `requests_j` and `underfill_j`.
     busy_s
         Length of its blocks, summed over devices.
     utilisation

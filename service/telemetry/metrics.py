@@ -41,6 +41,8 @@ class Metrics:
         self._calls = self._counter("plan_requests", "Calls of /plan by outcome.", "status")
         self._duration = self._histogram("plan_duration_seconds", "Whole calls of /plan.")
         self._solve = self._histogram("plan_solve_duration_seconds", "Solving, of calls of /plan.")
+        for status in ("optimal", "feasible"):
+            self._calls.labels(status)
         self._gap = self._gauge("plan_optimality_gap_ratio", "Relative gap of the last plan.")
 
     def _define_plans(self) -> None:
@@ -94,6 +96,9 @@ class Metrics:
         self._devices = description.devices
         self._loaded.set(len(description.cost_models))
         self._refused.set(len(description.refused))
+        for llm, pool in description.llm_pools:
+            for counter in (self._requests, self._energy, self._runtime):
+                counter.labels(llm, pool)
         self._info.clear()
         for loaded in description.cost_models:
             self._info.labels(loaded.llm, loaded.device, loaded.basis, loaded.source).set(1)

@@ -120,6 +120,8 @@ class Description:
         What does not keep it from planning.
     llms, pools, devices
         As the configured fleet names them.
+    llm_pools
+        Pairs of an LLM and a pool that it may run on.
     """
 
     placements_body: bytes
@@ -132,3 +134,4 @@ class Description:
     llms: frozenset[str] = frozenset()
     pools: frozenset[str] = frozenset()
     devices: frozenset[str] = frozenset()
+    llm_pools: frozenset[tuple[str, str]] = frozenset()

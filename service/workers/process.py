@@ -104,16 +104,19 @@ def _infeasible(error: InfeasibleError) -> Problem:
     return Problem(
         "infeasible",
         str(error),
-        [
-            FieldError(_pointer_to(name), "Cannot be kept together with the others named.")
-            for name in error.conflict
-        ],
+        [FieldError(_pointer_to(name), _conflict_detail(error)) for name in error.conflict],
         extra={
             "conflict": list(error.conflict),
             "relaxations": [_relaxation(r) for r in error.relaxations],
             "joint_relaxation": [_relaxation(r) for r in error.joint_relaxation],
         },
     )
+
+
+def _conflict_detail(error: InfeasibleError) -> str:
+    if len(error.conflict) == 1:
+        return "Cannot be kept by any plan."
+    return "Cannot be kept together with the others named."
 
 
 def _relaxation(relaxation: Relaxation) -> dict[str, str | float | None]:

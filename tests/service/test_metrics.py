@@ -90,8 +90,9 @@ def test_names_that_the_configured_fleet_has_not_are_other(scraped: str) -> None
 def test_two_apps_do_not_share_a_registry() -> None:
     first, second = (Metrics(CollectorRegistry(), "1") for _ in range(2))
     first.count_call("optimal", 0.1, None)
-    assert b'status="optimal"' in generate_latest(first.registry)
-    assert b'status="optimal"' not in generate_latest(second.registry)
+    counted = b'plan_requests_total{status="optimal"} 1.0'
+    assert counted in generate_latest(first.registry)
+    assert counted not in generate_latest(second.registry)
 
 
 def test_what_a_plan_saves_and_extrapolates_is_counted() -> None:
