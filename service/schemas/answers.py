@@ -23,7 +23,7 @@ class EnergyAnswer(Answer):
         float | None, Field(description="Upper end of the 90 % interval [J]; null where unknown.")
     ]
     requests: Annotated[float, Field(ge=0, description="The requests at nominal concurrency [J].")]
-    underfill: Annotated[float, Field(description="What half-filled devices cost more [J].")]
+    underfill: Annotated[float, Field(description="What half-filled blocks cost more [J].")]
     loading: Annotated[float, Field(ge=0, description="Loading LLMs [J].")]
     idle: Annotated[float, Field(ge=0, description="Devices that are on and serve nothing [J].")]
 
@@ -42,7 +42,9 @@ class PlacementAnswer(CandidatePlacement):
     """One column of the decision and what the plan makes of it."""
 
     requests: Annotated[int, Field(ge=0, description="Requests that it serves.")]
-    energy_joules: Annotated[float, Field(ge=0, description="Their energy [J].")]
+    energy_joules: Annotated[
+        float, Field(ge=0, description="Their energy at the concurrency achieved [J].")
+    ]
     busy_seconds: Annotated[float, Field(ge=0, description="Device-seconds of its blocks [s].")]
     utilisation: Annotated[
         float | None, Field(ge=0, description="Busy seconds over the pool's seconds, a ratio.")
