@@ -93,7 +93,7 @@ def summary(plan: Mapping[str, Any], took_s: float) -> str:
         f"deadline {DEADLINE_SECONDS:,.0f} s, makespan {plan['makespan_seconds']:,.1f} s, "
         f"mean quality {_quality(plan['mean_quality'])}, floor {MIN_MEAN_QUALITY:.3f}\n"
         f"saving at equal quality, against the best split blind to the requests: {saved}\n"
-        f"status {plan['status']}, gap to the proven lower bound {plan["gap"]:.2%}, "
+        f"status {plan['status']}, gap to the proven lower bound {plan['gap']:.2%}, "
         f"answered in {took_s:.2f} s{warnings}"
     )
 
