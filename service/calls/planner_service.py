@@ -16,10 +16,11 @@ from service.calls.batch import Batch
 from service.calls.plan_terms import limits_of, objective_of, options_of
 from service.calls.plan_warnings import fleet_warnings, substitution_warning
 from service.calls.tally import tally_plan
+from service.calls.unplanned import Body, planning_problem
 from service.calls.validation import parse
 from service.fleet.placements import Candidates, build_candidates, contradictions
 from service.fleet.provenance_rules import check_provenance
-from service.planning.errors import InvalidProblemError
+from service.planning.errors import InvalidProblemError, PlanningError
 from service.planning.inputs import Limits, Objective
 from service.planning.planner import plan
 from service.planning.problem import PlacementProblem
@@ -65,9 +66,7 @@ class PlannerService:
         Raises
         ------
         ProblemError
-            When the body is refused.
-        PlanningError
-            When there is no plan.
+            When the body is refused or there is no plan.
         """
         started = perf_counter()
         call = parse(body, PlanRequest)
@@ -86,7 +85,11 @@ class PlannerService:
             *fleet_warnings(problem),
         ]
         solve_started = perf_counter()
-        found = self.planner(problem, options)
+        try:
+            found = self.planner(problem, options)
+        except PlanningError as error:
+            pools = () if call.fleet is None else candidates.pool_names
+            raise ProblemError(planning_problem(error, Body(batch.by_row, pools))) from None
         solve_s = perf_counter() - solve_started
         ids = batch.ids
         answer = plan_body(

@@ -15,8 +15,7 @@ from service.calls.planner_service import CallLimits, PlannerService
 from service.fleet.description import describe
 from service.fleet.file import FleetFileError, load_fleet_file
 from service.fleet.placements import Candidates, build_candidates, contradictions
-from service.planning.errors import InfeasibleError, PlanningError, Relaxation, UndecidedError
-from service.problems import FieldError, Problem, ProblemError
+from service.problems import Problem, ProblemError
 from service.settings import Settings
 from service.telemetry.logs import configure_logging
 from service.workers.messages import JSON, Description, Job, Reply
@@ -81,57 +80,9 @@ def answer(service: PlannerService, job: Job) -> Reply:
         return Reply(200, body, JSON, tally.status, tally=tally)
     except ProblemError as error:
         problem = error.problem
-    except PlanningError as error:
-        problem = planning_problem(error)
     except MemoryError:
         problem = Problem("too-large", "The call needs more memory than the worker has.")
     except Exception:
         logger.exception("A call failed.", extra={"request_id": job.request_id, "path": job.path})
         problem = Problem("internal", "The call failed in a way that is not the caller's fault.")
     return Reply.of_problem(problem, job.path)
-
-
-def planning_problem(error: PlanningError) -> Problem:
-    """Return what the planner could not do, as a problem."""
-    if isinstance(error, InfeasibleError):
-        return _infeasible(error)
-    if isinstance(error, UndecidedError):
-        return Problem("undecided", str(error), retry_after_s=1)
-    return Problem("invalid-request", str(error), [FieldError("", str(error))])
-
-
-def _infeasible(error: InfeasibleError) -> Problem:
-    return Problem(
-        "infeasible",
-        str(error),
-        [FieldError(_pointer_to(name), _conflict_detail(error)) for name in error.conflict],
-        extra={
-            "conflict": list(error.conflict),
-            "relaxations": [_relaxation(r) for r in error.relaxations],
-            "joint_relaxation": [_relaxation(r) for r in error.joint_relaxation],
-        },
-    )
-
-
-def _conflict_detail(error: InfeasibleError) -> str:
-    if len(error.conflict) == 1:
-        return "Cannot be kept by any plan."
-    return "Cannot be kept together with the others named."
-
-
-def _relaxation(relaxation: Relaxation) -> dict[str, str | float | None]:
-    return {
-        "constraint": relaxation.constraint,
-        "given": float(relaxation.given),
-        "needed": None if relaxation.needed is None else float(relaxation.needed),
-        "needed_lower_bound": float(relaxation.needed_lower_bound),
-    }
-
-
-def _pointer_to(constraint: str) -> str:
-    """Return where the limit of that name stands in the body, as near as its name tells."""
-    if constraint.startswith("requests/"):
-        return "/requests"
-    if constraint.startswith("pools/"):
-        return "/fleet/pools"
-    return f"/constraints/{constraint}"

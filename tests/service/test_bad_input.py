@@ -196,3 +196,15 @@ def test_many_field_errors_are_cut_and_counted(planner_service: PlannerService) 
 def test_pointers_escape_what_a_pointer_must_escape(planner_service: PlannerService) -> None:
     _, problem, _ = call(planner_service, {"requests": rows(), "a/b~c": 1})
     assert pointers(problem) == ["/a~1b~0c"]
+
+
+def test_a_limit_that_cannot_be_kept_is_pointed_to_where_it_stands(
+    planner_service: PlannerService,
+) -> None:
+    late = {**columns(), "deadline_seconds": [1e-3] * 3}
+    status, problem, _ = call(planner_service, {"columns": late})
+    assert (status, pointers(problem)) == (422, ["/columns/deadline_seconds"])
+    brief = a100_fleet(available_seconds=1e-3)
+    there = [{**each, "pools": [brief["pools"][0]["name"]]} for each in rows()]
+    status, problem, _ = call(planner_service, {"requests": there, "fleet": brief})
+    assert (status, pointers(problem)) == (422, ["/fleet/pools/0/available_seconds"])

@@ -1,0 +1,69 @@
+"""What a caller is told where there is no plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.planning.errors import InfeasibleError, PlanningError, Relaxation, UndecidedError
+from service.problems import FieldError, Problem, pointer
+
+
+@dataclass(frozen=True)
+class Body:
+    """Where in the body of a call the limits stand.
+
+    Attributes
+    ----------
+    by_row
+        Whether the requests came as rows.
+    pools
+        Names of the pools that the body brought, in order; empty where the fleet is the service's.
+    """
+
+    by_row: bool
+    pools: tuple[str, ...]
+
+    def pointer_to(self, constraint: str) -> str:
+        """Return the JSON pointer of a limit; empty where the body does not hold it."""
+        kind, _, rest = constraint.partition("/")
+        if kind == "requests":
+            return "/requests" if self.by_row else pointer("columns", rest)
+        if kind == "pools":
+            name, _, field = rest.rpartition("/")
+            if name not in self.pools:
+                return ""
+            return pointer("fleet", "pools", self.pools.index(name), field)
+        return f"/constraints/{constraint}"
+
+
+def planning_problem(error: PlanningError, body: Body) -> Problem:
+    """Return what the planner could not do, as a problem."""
+    if isinstance(error, InfeasibleError):
+        return _infeasible(error, body)
+    if isinstance(error, UndecidedError):
+        return Problem("undecided", str(error), retry_after_s=1)
+    return Problem("invalid-request", str(error), [FieldError("", str(error))])
+
+
+def _infeasible(error: InfeasibleError, body: Body) -> Problem:
+    alone = len(error.conflict) == 1
+    detail = "kept by any plan" if alone else "kept together with the others named"
+    return Problem(
+        "infeasible",
+        str(error),
+        [FieldError(body.pointer_to(name), f"Cannot be {detail}.") for name in error.conflict],
+        extra={
+            "conflict": list(error.conflict),
+            "relaxations": [_relaxation(r) for r in error.relaxations],
+            "joint_relaxation": [_relaxation(r) for r in error.joint_relaxation],
+        },
+    )
+
+
+def _relaxation(relaxation: Relaxation) -> dict[str, str | float]:
+    return {
+        "constraint": relaxation.constraint,
+        "given": relaxation.given,
+        "needed": relaxation.needed,
+        "needed_lower_bound": relaxation.needed_lower_bound,
+    }
