@@ -1,5 +1,6 @@
 """A real server: `python -m service` on a free port of the loopback interface."""
 
+import json
 import os
 import signal
 import socket
@@ -70,6 +71,16 @@ class Server:
         """Return what it wrote to stderr."""
         self._stderr.seek(0)
         return self._stderr.read()
+
+    def logged(self, request_id: str, patience_s: float = 10.0) -> list[dict[str, Any]]:
+        """Return the log lines of a request, which may follow its answer by a moment."""
+        end = time.perf_counter() + patience_s
+        while time.perf_counter() < end:
+            lines = [json.loads(line) for line in self.logs().splitlines()]
+            if found := [line for line in lines if line.get("request_id") == request_id]:
+                return found
+            time.sleep(0.05)
+        return []
 
     def worker_pids(self) -> list[int]:
         """Return the processes of its workers."""

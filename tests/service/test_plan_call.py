@@ -201,8 +201,20 @@ def test_a_choice_of_llm_that_nobody_made_is_warned_of(
 
 def test_what_was_not_measured_is_warned_of(planner_service: PlannerService) -> None:
     answer = plan(planner_service, requests=rows(40))
-    assert {"idle_unknown", "mixed_lengths_unknown", "extrapolated"} <= codes(answer)
+    assert {"mixed_lengths_unknown", "extrapolated"} <= codes(answer)
     assert answer["energy_joules"]["low"] is None
+
+
+@pytest.mark.parametrize(
+    ("power_policy", "idle_watts", "is_warned"),
+    [("always_on", None, True), ("always_on", 57.0, False), ("power_down", None, False)],
+)
+def test_idle_power_is_missed_only_where_it_would_be_charged(
+    planner_service: PlannerService, power_policy: str, idle_watts: float | None, is_warned: bool
+) -> None:
+    fleet = a100_fleet(power_policy=power_policy, idle_watts=idle_watts)
+    answer = plan(planner_service, requests=rows(), fleet=fleet)
+    assert ("idle_unknown" in codes(answer)) is is_warned
 
 
 def test_an_llm_whose_load_was_not_measured_serves_only_where_resident(

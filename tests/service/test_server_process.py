@@ -120,8 +120,7 @@ def test_logs_are_one_json_line_a_request_without_its_body(server: Server) -> No
     secret = {"requests": [{"id": "secret-name", "input_tokens": 1, "output_tokens": 1}]}
     headers = {"X-Request-ID": "find-me"}
     server.client.post("/plan", json=secret, headers=headers)
-    lines = [json.loads(line) for line in server.logs().splitlines()]
-    (line,) = [entry for entry in lines if entry.get("request_id") == "find-me"]
+    (line,) = server.logged("find-me")
     assert (line["method"], line["path"], line["status"]) == ("POST", "/plan", 200)
     assert 0 < line["seconds"] < 60
     assert "secret-name" not in server.logs()
