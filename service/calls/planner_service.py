@@ -20,7 +20,7 @@ from service.calls.unplanned import Body, planning_problem
 from service.calls.validation import parse
 from service.fleet.placements import Candidates, build_candidates, contradictions
 from service.fleet.provenance_rules import check_provenance
-from service.planning.errors import InvalidProblemError, PlanningError
+from service.planning.errors import BoundContradictedError, InvalidProblemError, PlanningError
 from service.planning.inputs import Limits, Objective
 from service.planning.planner import plan
 from service.planning.problem import PlacementProblem
@@ -87,6 +87,8 @@ class PlannerService:
         solve_started = perf_counter()
         try:
             found = self.planner(problem, options)
+        except BoundContradictedError:
+            raise
         except PlanningError as error:
             pools = () if call.fleet is None else candidates.pool_names
             raise ProblemError(planning_problem(error, Body(batch.by_row, pools))) from None

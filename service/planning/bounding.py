@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
+from costmodel.workload import Workload
 from service.planning.cells import cell_labels, round_counts
+from service.planning.clock import Deadline
 from service.planning.lagrangian import Relaxed, lagrangian_bound, reduced_costs
 from service.planning.linear import LinearSolution, solve_linear
 from service.planning.linear_rows import AssignmentProblem, Row, Variable
 from service.planning.polishing import polish
 
 VIOLATION = "violation"
+PROOF_TOLERANCE = 1e-7
+"""Least proven violation, as a share of the limits' scales, that counts as a proof."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ class Bounded:
 
 def bound(
     problem: AssignmentProblem,
-    tokens: tuple[IntArray, IntArray],
-    time_limit_s: float,
+    workload: Workload,
+    deadline: Deadline,
     *,
     polished: bool = False,
 ) -> Bounded | None:
@@ -57,9 +61,9 @@ def bound(
     With `polished` the prices are raised on the full data, the tails of blocks with them.
     Returns None where the relaxation found no solution: infeasible or out of time.
     """
-    labels = cell_labels(problem, *tokens)
+    labels = cell_labels(problem, workload)
     small = problem.aggregate(labels, int(labels.max()) + 1)
-    solution = solve_linear(small, time_limit_s)
+    solution = solve_linear(small, deadline)
     if solution is None:
         return None
     return _carry_over(problem, labels, solution, polished=polished)
@@ -84,38 +88,33 @@ def _carry_over(
     return Bounded(lower, multipliers, placement, solution.variables, reduced, tuple(highest_first))
 
 
-def least_violation(
-    problem: AssignmentProblem, tokens: tuple[IntArray, IntArray], time_limit_s: float
-) -> tuple[float, FloatArray] | None:
-    """Bound from below how far the rows must be broken together, in shares of their scales.
+def proves_violation(problem: AssignmentProblem, workload: Workload, deadline: Deadline) -> bool:
+    """Whether it is proven, over the full data, that no assignment keeps every row.
 
-    Returns
-    -------
-    The bound, above 0 only where it is proven that no assignment keeps every row, and the
-    multipliers that prove it, shape (rows,).
+    The rows are let go by a common share of their scales; a lower bound above 0 on the least
+    share is the proof.
     """
+    if not problem.allowed.any(axis=1).all():
+        return True
     scales = np.array([_scale(row, problem) for row in problem.rows])
     rows = tuple(
-        Row(r.name, r.values, r.columns, r.bound, r.members, {**r.variables, VIOLATION: -scale})
-        for r, scale in zip(problem.rows, scales.tolist(), strict=True)
+        replace(row, variables={**row.variables, VIOLATION: -scale})
+        for row, scale in zip(problem.rows, scales.tolist(), strict=True)
     )
-    variables = tuple(Variable(v.name, v.lower, v.upper, 0.0, v.integer) for v in problem.variables)
-    elastic = AssignmentProblem(
-        np.zeros_like(problem.cost),
-        problem.allowed,
-        rows,
-        (*variables, Variable(VIOLATION, 0.0, 1e6, 1.0)),
-        problem.links,
-        (),
-        0.0,
-        problem.size,
+    variables = tuple(replace(v, cost=0.0) for v in problem.variables)
+    elastic = replace(
+        problem,
+        cost=np.zeros_like(problem.cost),
+        rows=rows,
+        variables=(*variables, Variable(VIOLATION, 0.0, 1e6, 1.0)),
+        peaks=(),
+        constant=0.0,
     )
-    found = bound(elastic, tokens, time_limit_s)
+    found = bound(elastic, workload, deadline)
     if found is None:
-        return None
-    total = float(found.multipliers @ scales)
-    multipliers = found.multipliers / max(total, 1.0)
-    return lagrangian_bound(elastic, multipliers), multipliers
+        return False
+    multipliers = found.multipliers / max(float(found.multipliers @ scales), 1.0)
+    return lagrangian_bound(elastic, multipliers) > PROOF_TOLERANCE
 
 
 def _scale(row: Row, problem: AssignmentProblem) -> float:

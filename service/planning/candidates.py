@@ -7,11 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
+from service.planning.clock import Deadline
+from service.planning.evaluation import exceeds, loosest
 from service.planning.linear import solve_linear
 from service.planning.linear_rows import AssignmentProblem, Row
 from service.planning.problem import PlacementProblem
 
 QUERY_BLIND = "query_blind_split"
+SPLIT_S = 2.0
 DEALS = 5
 TARGETS = 5
 FEW_REQUESTS = 5_000
@@ -97,7 +100,7 @@ def query_blind_splits(
             _deal_by_chance(problem, *fractions, seed + attempt * DEALS + d) for d in range(deals)
         ]
         reached = [_mean_quality(problem, placement) for placement in drawn]
-        found += [p for p, q in zip(drawn, reached, strict=True) if q >= mean_quality]
+        found += [p for p, q in zip(drawn, reached, strict=True) if not exceeds(mean_quality, q)]
         if found:
             break
         target += max(1e-6, 1.05 * (mean_quality - max(reached)))
@@ -117,7 +120,8 @@ def _best_fractions(
     columns = np.zeros(problem.k, dtype=bool)
     columns[least_joule_columns(problem)] = True
     tokens = problem.tokens[:, None]
-    floor = Row("equal_quality", tokens, mean_quality - problem.quality_values, 0.0)
+    least = loosest(mean_quality, -1.0)
+    floor = Row("equal_quality", tokens, least - problem.quality_values, 0.0)
     least_joules = AssignmentProblem(
         problem.costs.energy_j / problem.energy_normaliser_j,
         problem.eligible & columns[None, :],
@@ -127,7 +131,7 @@ def _best_fractions(
     if not least_joules.allowed.any(axis=1).all():
         return None
     groups = least_joules.aggregate(labels, int(labels.max()) + 1)
-    solution = solve_linear(groups, time_limit_s=2.0)
+    solution = solve_linear(groups, Deadline(SPLIT_S))
     return None if solution is None else (labels, solution.counts)
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
+from costmodel.workload import Workload
 from service.planning.linear_rows import AssignmentProblem
 
 MOST_PAIRS = 12_000
 """(cell, placement) pairs that the linear relaxation takes in well under a second."""
 
 
-def cell_labels(
-    problem: AssignmentProblem, input_tokens: IntArray, output_tokens: IntArray
-) -> IntArray:
+def cell_labels(problem: AssignmentProblem, workload: Workload) -> IntArray:
     """Label requests so that a cell shares its allowed placements, its rows and its token bin.
 
     Returns
@@ -28,7 +27,8 @@ def cell_labels(
     signature = _signatures(problem)
     labels = np.zeros(n, dtype=np.int64)
     for width in (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6):
-        keys = np.stack([signature, _bins(input_tokens, width), _bins(output_tokens, width)])
+        tokens = (_bins(workload.input_tokens, width), _bins(workload.output_tokens, width))
+        keys = np.stack([signature, *tokens])
         labels = np.unique(keys, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
         if (int(labels.max()) + 1) * k <= MOST_PAIRS:
             break

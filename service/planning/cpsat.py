@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,29 +36,27 @@ class Assignment:
         Members of each row of the assignment on each placement, shape (n, k); None when nothing
         was found.
     bound
-        Proven lower bound on the objective.
-    infeasible
-        Whether CP-SAT proved that there is no assignment.
+        Proven lower bound on the objective; -inf where nothing was found.
     clock_cut
         Whether the clock stopped it before its deterministic limit.
     """
 
     counts: IntArray | None
     bound: float
-    infeasible: bool
     clock_cut: bool
 
 
-class AssignmentModel:
+class CpSatProgram:
     """The assignment problem in CP-SAT's terms, one method for each constraint.
 
-    Rows are rounded so that nothing feasible is lost: coefficients down, bounds up, by less than
-    1e-9 of the bound in total. The evaluator judges the result on the float data.
+    Rows are rounded so that nothing feasible is lost: coefficients down, bounds up. A continuous
+    variable moves in steps of 2^-30 of its range: rows are widened and the bound is lowered by
+    what that may take. The evaluator judges the result on the float data.
     """
 
     def __init__(self, problem: AssignmentProblem) -> None:
         self.problem = problem
-        self.model = cp_model.CpModel()
+        self.program = cp_model.CpModel()
         self.cells, self.placements = np.nonzero(problem.allowed)
         self.x = self._assignment_variables()
         self.z = self._side_variables()
@@ -73,9 +70,9 @@ class AssignmentModel:
     def _assignment_variables(self) -> list[cp_model.IntVar]:
         sizes = self.problem.sizes
         return [
-            self.model.new_bool_var("")
+            self.program.new_bool_var("")
             if sizes[i] == 1
-            else self.model.new_int_var(0, int(sizes[i]), "")
+            else self.program.new_int_var(0, int(sizes[i]), "")
             for i in self.cells.tolist()
         ]
 
@@ -84,7 +81,7 @@ class AssignmentModel:
         for v in self.problem.variables:
             unit = 1.0 if v.integer else max(abs(v.lower), abs(v.upper), 1e-9) / 2**30
             lower, upper = int(np.floor(v.lower / unit)), int(np.ceil(v.upper / unit))
-            found[v.name] = (self.model.new_int_var(lower, upper, v.name), unit)
+            found[v.name] = (self.program.new_int_var(lower, upper, v.name), unit)
         return found
 
     def one_placement_each(self) -> None:
@@ -94,9 +91,9 @@ class AssignmentModel:
             literals = [self.x[j] for j in group.tolist()]
             size = int(self.problem.sizes[self.cells[group[0]]])
             if size == 1:
-                self.model.add_exactly_one(literals)
+                self.program.add_exactly_one(literals)
             else:
-                self.model.add(sum(literals) == size)
+                self.program.add(sum(literals) == size)
 
     def within_bound(self, index: int) -> None:
         """Ensures that a row's sum stays within its bound."""
@@ -113,18 +110,21 @@ class AssignmentModel:
             literals.append(variable)
             coefficients.append(int(np.floor(coefficient * unit * scale)))
         expression = cp_model.LinearExpr.weighted_sum(literals, coefficients)
-        self.model.add(expression <= int(np.ceil(row.bound * scale)))
+        steps = sum(
+            abs(c) * self.z[name][1] for name, c in row.variables.items() if self.z[name][1] != 1.0
+        )
+        self.program.add(expression <= int(np.ceil((row.bound + steps) * scale)))
 
     def linked_variables(self) -> None:
         """Ensures that a placement is used only where its linked variable is at least 1."""
         for link in self.problem.links:
-            on = self.model.new_bool_var("")
-            self.model.add(self.z[link.variable][0] >= 1).only_enforce_if(on)
+            on = self.program.new_bool_var("")
+            self.program.add(self.z[link.variable][0] >= 1).only_enforce_if(on)
             for j in np.flatnonzero(np.isin(self.placements, link.columns)).tolist():
                 if self.problem.sizes[self.cells[j]] == 1:
-                    self.model.add_implication(self.x[j], on)
+                    self.program.add_implication(self.x[j], on)
                 else:
-                    self.model.add(self.x[j] == 0).only_enforce_if(~on)
+                    self.program.add(self.x[j] == 0).only_enforce_if(~on)
 
     def peaks(self) -> None:
         """Ensures that a peak's variable reaches the value of every request on its placement."""
@@ -132,7 +132,7 @@ class AssignmentModel:
             variable, unit = self.z[peak.variable]
             for j in np.flatnonzero(self.placements == peak.column).tolist():
                 value = int(np.floor(peak.values[self.cells[j]] / unit))
-                self.model.add(variable >= value * self.x[j])
+                self.program.add(variable >= value * self.x[j])
 
     def least_cost(self) -> None:
         """Minimise the cost, counted from each request's cheapest placement."""
@@ -142,13 +142,15 @@ class AssignmentModel:
         costs = {v.name: v.cost for v in problem.variables if v.cost != 0.0}
         self.offset = problem.constant + float((cheapest * problem.sizes).sum())
         self.cost_scale = self._scale(extra, 0.0, costs)
+        continuous = [v for v in problem.variables if not v.integer]
+        self.rounding = sum(abs(v.cost) * self.z[v.name][1] for v in continuous)
         literals = list(self.x)
         coefficients = np.floor(extra * self.cost_scale).astype(np.int64).tolist()
         for name, cost in costs.items():
             variable, unit = self.z[name]
             literals.append(variable)
             coefficients.append(int(np.floor(cost * unit * self.cost_scale)))
-        self.model.minimize(cp_model.LinearExpr.weighted_sum(literals, coefficients))
+        self.program.minimize(cp_model.LinearExpr.weighted_sum(literals, coefficients))
 
     def _scale(self, values: FloatArray, bound: float, variables: object) -> float:
         """Factor that brings the largest possible total of a row to `SCALE`."""
@@ -166,7 +168,7 @@ class AssignmentModel:
     def hint(self, counts: FloatArray) -> None:
         """Start the search from these counts."""
         for j, value in enumerate(counts[self.cells, self.placements].tolist()):
-            self.model.add_hint(self.x[j], round(value))
+            self.program.add_hint(self.x[j], round(value))
 
     def solve(self, effort: Effort) -> Assignment:
         """Run CP-SAT with one worker, so that the same effort gives the same plan."""
@@ -180,16 +182,14 @@ class AssignmentModel:
         solver.parameters.max_deterministic_time = effort.deterministic_seconds
         solver.parameters.absolute_gap_limit = max(1.0, effort.absolute_gap * self.cost_scale)
         stop = _StopWhenEnough((effort.enough - self.offset) * self.cost_scale)
-        status = solver.solve(self.model, stop)
+        status = solver.solve(self.program, stop)
         cut = status in (cp_model.UNKNOWN, cp_model.FEASIBLE) and solver.wall_time >= effort.seconds
-        if status == cp_model.INFEASIBLE:
-            return Assignment(None, np.inf, infeasible=True, clock_cut=False)
-        bound = solver.best_objective_bound / self.cost_scale + self.offset
         if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-            return Assignment(None, bound, infeasible=False, clock_cut=cut)
+            return Assignment(None, -np.inf, clock_cut=cut)
+        bound = solver.best_objective_bound / self.cost_scale + self.offset - self.rounding
         counts = np.zeros(self.problem.cost.shape, dtype=np.int64)
         counts[self.cells, self.placements] = [solver.value(x) for x in self.x]
-        return Assignment(counts, bound, infeasible=False, clock_cut=cut)
+        return Assignment(counts, bound, clock_cut=cut)
 
 
 class _StopWhenEnough(cp_model.CpSolverSolutionCallback):
@@ -205,12 +205,12 @@ class _StopWhenEnough(cp_model.CpSolverSolutionCallback):
 
 
 def solve_assignment(
-    problem: AssignmentProblem, effort: Effort, hints: Sequence[FloatArray] = ()
+    problem: AssignmentProblem, effort: Effort, hint: FloatArray | None = None
 ) -> Assignment:
-    """Assign by CP-SAT; see `AssignmentModel`."""
+    """Assign by CP-SAT; see `CpSatProgram`."""
     if not problem.allowed.any(axis=1).all():
-        return Assignment(None, np.inf, infeasible=True, clock_cut=False)
-    model = AssignmentModel(problem)
-    for counts in hints:
-        model.hint(counts)
-    return model.solve(effort)
+        return Assignment(None, -np.inf, clock_cut=False)
+    program = CpSatProgram(problem)
+    if hint is not None:
+        program.hint(hint)
+    return program.solve(effort)

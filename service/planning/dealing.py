@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
-from service.planning.evaluation import underfill_j
+from service.planning.evaluation import loosest, underfill_j
 from service.planning.problem import PlacementProblem
 from service.planning.schedule import (
     Block,
@@ -119,7 +119,7 @@ def _levels(
         longest = max(longest, float(slot_s[group].max()) + problem.load_s[k])
     balanced = max(work / count, longest)
     members = np.concatenate(groups)
-    end = min(float(problem.deadline_s[members].max()), problem.pools[pool].available_s or np.inf)
+    end = float(problem.latest_s[members, placement[members]].max())
     if count == 1:
         return [np.inf]
     plain = all(problem.concurrency[int(placement[g[0]])] == 1 for g in groups)
@@ -215,13 +215,13 @@ def _judge(
     start_s = np.zeros(problem.n)
     blocks = lay_out_members(problem, members, placement, device, slot_s, start_s)
     end_s = start_s[members] + slot_s[members]
-    latest = np.minimum(problem.deadline_s[members], problem.pools[pool].available_s or np.inf)
+    latest = problem.latest_s[members, placement[members]]
     schedule = Schedule(placement, device, start_s, slot_s, tuple(blocks))
     return Deal(
         device[members].copy(),
         underfill_j(problem, schedule) + _loads_less_idle(problem, pool, blocks),
         schedule.makespan_s,
-        max(0.0, float((end_s - latest).max() - 1e-9 * abs(latest.max()))),
+        max(0.0, float((end_s - loosest(1.0) * latest).max())),
     )
 
 

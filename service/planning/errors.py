@@ -6,7 +6,8 @@
     ├── InvalidProblemError   the problem contradicts itself: mend the field that `pointer` names
     ├── UnplaceableError      some requests fit no placement: drop them, or widen their limits
     ├── InfeasibleError       proven: no plan keeps every limit; `relaxations` says what would
-    └── UndecidedError        neither a plan nor a proof was found in time: allow more time
+    ├── UndecidedError        neither a plan nor a proof was found in time: allow more time
+    └── BoundContradictedError  a defect of ours: a plan is better than its proven bound
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ class Relaxation:
     needed
         A value at which a verified plan exists.
     needed_lower_bound
-        Proven: with a value less generous than this no plan exists.
+        Proven: with a value less generous than this no plan exists. For limits from below, as
+        ``min_mean_quality``, a less generous value is a larger one. For the requests' own
+        deadlines all three are factors of them.
     """
 
     constraint: str
@@ -98,3 +101,7 @@ class InfeasibleError(PlanningError):
 
 class UndecidedError(PlanningError):
     """Neither a plan nor a proof that there is none was found within the limits of the solver."""
+
+
+class BoundContradictedError(PlanningError):
+    """A plan is better than what was proven to be the best: a defect, which must not be hidden."""

@@ -11,11 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from service.planning.problem import PlacementProblem
+from service.planning.problem import ROUNDING, PlacementProblem
 from service.planning.schedule import Block, Schedule
 
 TOLERANCE = 1e-9
 """Relative excess of a limit that is taken for rounding of floats."""
+
+
+def loosest(limit: float, direction: float = 1.0) -> float:
+    """Return a value just beyond what `exceeds` lets pass, for bounds that must lose nothing.
+
+    `direction` is 1.0 for a limit from above and -1.0 for one from below.
+    """
+    return limit + direction * 2.0 * TOLERANCE * abs(limit)
 
 
 @dataclass(frozen=True)
@@ -209,7 +217,7 @@ def _miscounted(problem: PlacementProblem, schedule: Schedule) -> list[Violation
         least, most = problem.request_counts(llm)
         if count < least:
             named = llm in problem.limits.shares and count < int(
-                np.floor(problem.limits.shares[llm].min * problem.n)
+                np.floor(problem.limits.shares[llm].min * problem.n + ROUNDING)
             )
             name = f"shares/{llm}/min" if named else f"min_requests/{llm}"
             found.append(Violation(name, float(least), float(count)))

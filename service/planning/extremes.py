@@ -6,34 +6,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from costmodel.arrays import IntArray
-from service.planning.bounding import bound, least_violation
+from service.planning.bounding import bound, proves_violation
+from service.planning.clock import Deadline
 from service.planning.formulation import HORIZON, Formulation
 from service.planning.knobs import Knob
 from service.planning.linear_rows import AssignmentProblem, Variable
 from service.planning.problem import PlacementProblem
 
-PROOF_TOLERANCE = 1e-7
-"""Least proven violation, as a share of the limits' scales, that counts as a proof."""
 STEPS = 12
 
 
-def tokens_of(problem: PlacementProblem) -> tuple[IntArray, IntArray]:
-    """Input and output tokens of the requests."""
-    workload = problem.requests.workload
-    return workload.input_tokens, workload.output_tokens
-
-
-def proves_infeasible(problem: PlacementProblem, time_limit_s: float) -> bool:
+def proves_infeasible(problem: PlacementProblem, deadline: Deadline) -> bool:
     """Whether the relaxation over the full data proves that no plan keeps every limit."""
-    relaxation = Formulation(problem).build()
-    if not relaxation.allowed.any(axis=1).all():
-        return True
-    found = least_violation(relaxation, tokens_of(problem), time_limit_s)
-    return found is not None and found[0] > PROOF_TOLERANCE
+    if deadline.passed():
+        return False
+    return proves_violation(Formulation(problem).build(), problem.requests.workload, deadline)
 
 
-def proven_extreme(problem: PlacementProblem, knob: Knob, time_limit_s: float) -> float | None:
+def proven_extreme(problem: PlacementProblem, knob: Knob, deadline: Deadline) -> float | None:
     """Bound, in the knob's own unit, the tightest value at which a plan may exist.
 
     Parameters
@@ -47,13 +37,13 @@ def proven_extreme(problem: PlacementProblem, knob: Knob, time_limit_s: float) -
         No plan exists with a tighter value; None where even without the limit there is none.
     """
     loose = knob.turn(problem, None)
-    if proves_infeasible(loose, time_limit_s):
+    if proves_infeasible(loose, deadline):
         return None
     if knob.kind in ("own_deadlines", "available"):
-        return _by_bisection(problem, knob, time_limit_s)
+        return _by_bisection(problem, knob, deadline)
     formulation = Formulation(loose)
     target = _target(loose, formulation, knob)
-    found = bound(target, tokens_of(loose), time_limit_s)
+    found = bound(target, loose.requests.workload, deadline)
     if found is None:
         return None
     return _in_unit(loose, formulation, knob, found.lower_bound)
@@ -96,16 +86,16 @@ def _target(problem: PlacementProblem, formulation: Formulation, knob: Knob) -> 
     return replace(plain, cost=nothing + of_llm[None, :])
 
 
-def _by_bisection(problem: PlacementProblem, knob: Knob, time_limit_s: float) -> float:
+def _by_bisection(problem: PlacementProblem, knob: Knob, deadline: Deadline) -> float:
     """Largest value that is still proven too tight, to 0.1 % or so."""
     low, high = knob.given, 2.0 * knob.given
-    while proves_infeasible(knob.turn(problem, high), time_limit_s):
+    while proves_infeasible(knob.turn(problem, high), deadline):
         low, high = high, 4.0 * high
         if high > 1e12:
             break
     for _ in range(STEPS):
         middle = (low * high) ** 0.5
-        if proves_infeasible(knob.turn(problem, middle), time_limit_s):
+        if proves_infeasible(knob.turn(problem, middle), deadline):
             low = middle
         else:
             high = middle

@@ -39,6 +39,17 @@ def _slot_bound(
     return np.where(problem.concurrency[None, :] == 1.0, problem.costs.device_seconds, slot)
 
 
+def least_rise_j(problem: PlacementProblem, k: int) -> float:
+    """Least joules per output token by which a request alone costs more than at concurrency B."""
+    workload = problem.requests.workload
+    able = problem.eligible[:, k]
+    if problem.placements[k].concurrency == 1 or not able.any():
+        return 0.0
+    tokens = workload.input_tokens[able], workload.output_tokens[able]
+    alone = problem.placements[k].cost_model.energy_j(*tokens, 1.0)
+    return max(0.0, float(((alone - problem.costs.energy_j[able, k]) / tokens[1]).min()))
+
+
 def step_price_j(problem: PlacementProblem) -> FloatArray:
     """Joules that each decode step of a block costs beside its tokens, at least, shape (k,).
 
@@ -48,42 +59,29 @@ def step_price_j(problem: PlacementProblem) -> FloatArray:
     ``sum e(B) + min(s / tokens) (V - T / B)``. 0 at concurrency 1, and on always-on pools, where
     a longer block saves idle joules.
     """
-    workload = problem.requests.workload
     price = np.zeros(problem.k)
     for k, placement in enumerate(problem.placements):
-        able = np.flatnonzero(problem.eligible[:, k])
-        watts = problem.pools[placement.pool].always_on_watts
-        if placement.concurrency == 1 or watts > 0.0 or not len(able):
-            continue
-        tokens = workload.input_tokens[able], workload.output_tokens[able]
-        alone = placement.cost_model.energy_j(*tokens, 1.0)
-        slope = (alone - problem.costs.energy_j[able, k]) / (1.0 - 1.0 / placement.concurrency)
-        price[k] = max(0.0, float((slope / tokens[1]).min()))
+        if placement.concurrency > 1 and problem.pools[placement.pool].always_on_watts == 0.0:
+            price[k] = least_rise_j(problem, k) / (1.0 - 1.0 / placement.concurrency)
     return price
 
 
 def priced_floor_j(problem: PlacementProblem) -> FloatArray:
     """Least joules of a request less the idle joules that its block saves on an always-on pool.
 
-    Let r = 1 / achieved concurrency, from 1/B to 1. A request's joules are concave in r, so at
-    least ``e(B) + (r - 1/B) (e(1) - e(B)) / (1 - 1/B)``; its block's length is r times its slot
-    time, and the slot times of a placement add up to B times its device-seconds d. So joules
-    less saved idle joules are at least ``e(B) - w d - max(0, w (B - 1) d - (e(1) - e(B)))``.
+    Let p be the least rise of joules from concurrency B to 1 for an output token, w the idle
+    power. With r = steps / tokens of a block, its joules are at least
+    ``sum e(B) + (r - 1/B) p tokens / (1 - 1/B)`` and it saves ``w r step tokens``, the mean step
+    being one for the placement, where slot times add up to B times the device-seconds d. Over all
+    its blocks, joules less what they save are at least
+    ``sum e(B) - w d - max(0, w (B - 1) d - p tokens)``.
     """
     floor = problem.costs.energy_j.copy()
-    workload = problem.requests.workload
+    output_tokens = problem.requests.workload.output_tokens
     for k, placement in enumerate(problem.placements):
-        watts = problem.pools[placement.pool].always_on_watts
-        if watts == 0.0:
-            continue
-        saved = watts * problem.costs.device_seconds[:, k]
-        if placement.concurrency == 1:
-            floor[:, k] -= saved
-            continue
-        nominal = problem.costs.energy_j[:, k]
-        alone = placement.cost_model.energy_j(workload.input_tokens, workload.output_tokens, 1.0)
-        more = saved * (placement.concurrency - 1) - (alone - nominal)
-        floor[:, k] = nominal - saved - np.maximum(0.0, more)
+        saved = problem.pools[placement.pool].always_on_watts * problem.costs.device_seconds[:, k]
+        more = saved * (placement.concurrency - 1) - least_rise_j(problem, k) * output_tokens
+        floor[:, k] -= saved + np.maximum(0.0, more)
     return floor
 
 

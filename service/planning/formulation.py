@@ -13,6 +13,7 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray
 from service.planning import floors
+from service.planning.evaluation import loosest
 from service.planning.linear_rows import AssignmentProblem, Link, Peak, Row, Variable
 from service.planning.problem import PlacementProblem
 
@@ -49,7 +50,9 @@ class Formulation:
     def __init__(self, problem: PlacementProblem, pricing: Pricing | None = None) -> None:
         self.problem = problem
         self.pricing = pricing or Pricing()
-        self.step_price = floors.step_price_j(problem)
+        self.step_price = (
+            floors.step_price_j(problem) if self.pricing.energy_j is None else np.zeros(problem.k)
+        )
         self.energy = self._energy_j()
         self.slot_floor = floors.slot_floor_s(problem)
         self.allowed = self.can_be_on_time()
@@ -87,10 +90,8 @@ class Formulation:
     def can_be_on_time(self) -> BoolArray:
         """Ensures that a request runs only where it could end by its deadline if alone."""
         problem = self.problem
-        available = np.array([pool.available_s or np.inf for pool in problem.pools])
-        latest = np.minimum(problem.deadline_s[:, None], available[problem.pool_of][None, :])
         earliest = problem.load_s[None, :] + self.slot_floor
-        return np.asarray(problem.eligible & (earliest <= latest * (1.0 + 1e-9)))
+        return np.asarray(problem.eligible & (earliest <= loosest(1.0) * problem.latest_s))
 
     def pools_hold_their_work(self) -> list[Row]:
         """Ensures that requests and loads fit in a pool's devices until its last deadline."""
@@ -113,7 +114,7 @@ class Formulation:
                 f"requests/deadline_seconds/{deadline:g}/{problem.pools[index].name}",
                 due,
                 (problem.pool_of == index).astype(float),
-                self._capacity(index) * min(float(deadline), self.pool_end_s(index)),
+                self._capacity(index) * min(loosest(float(deadline)), self.pool_end_s(index)),
                 problem.deadline_s <= deadline,
             )
             for deadline in deadlines
@@ -185,6 +186,7 @@ class Formulation:
         if floor is None:
             return []
         tokens = self.problem.tokens[:, None]
+        floor = loosest(floor, -1.0)
         return [Row("min_mean_quality", tokens, floor - self.problem.quality_values, 0.0)]
 
     def energy_is_capped(self) -> list[Row]:
@@ -193,7 +195,7 @@ class Formulation:
         if cap is None:
             return []
         variables = {v.name: v.cost for v in self._variables(joules=1.0)}
-        bound = cap - self.constant_j() - self.pricing.energy_slack_j
+        bound = loosest(cap) - self.constant_j() - self.pricing.energy_slack_j
         return [
             Row("max_energy_joules", self.energy, np.ones(self.problem.k), bound, None, variables)
         ]
@@ -216,8 +218,8 @@ class Formulation:
     def pool_end_s(self, index: int) -> float:
         """Time by which everything on a pool must have ended [s]."""
         pool = self.problem.pools[index]
-        end = float(self.problem.deadline_s.max(initial=0.0))
-        return end if pool.available_s is None else min(end, pool.available_s)
+        end = min(float(self.problem.deadline_s.max(initial=0.0)), pool.end_s)
+        return loosest(end)
 
     def _capacity(self, index: int) -> float:
         share = 1.0 if self.pricing.capacity is None else float(self.pricing.capacity[index])
@@ -259,7 +261,8 @@ class Formulation:
             pool = problem.pools[int(problem.pool_of[columns[0]])]
             load_j = float(problem.load_energy_j[columns[0]])
             load_j -= pool.always_on_watts * float(problem.load_s[columns[0]])
-            upper = float(pool.count)
+            # One load for each block of the LLM: one block for each of its concurrencies.
+            upper = float(pool.count * len(columns))
             found.append(Variable(name, 0.0, upper, joules * load_j, integer=True))
         most = float(problem.requests.workload.output_tokens.sum())
         for k in np.flatnonzero(self.step_price).tolist():

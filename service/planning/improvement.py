@@ -12,7 +12,7 @@ from service.planning.bounding import Bounded, bound
 from service.planning.clock import Deadline
 from service.planning.cpsat import Effort, solve_assignment
 from service.planning.dealing import deal
-from service.planning.evaluation import Evaluation, evaluate
+from service.planning.evaluation import Evaluation, evaluate, loosest
 from service.planning.formulation import Formulation, Pricing
 from service.planning.linear_rows import AssignmentProblem
 from service.planning.problem import PlacementProblem
@@ -21,6 +21,8 @@ from service.planning.schedule import Schedule
 
 CORE_PAIRS = 3_000
 """(request, placement) pairs that CP-SAT decides on Booleans; the rest follow the relaxation."""
+CORE_EFFORT_S = 0.3
+"""Deterministic seconds of CP-SAT in a round: about a second."""
 ROUNDS = 3
 """Times that the assignment is priced anew from its dealt-out schedule."""
 
@@ -97,7 +99,7 @@ class Improver:
                 break
             pricing = self._reprice(pricing, *dealt)
             target = Formulation(self.problem, pricing).build()
-            found = bound(target, _tokens(self.problem), self.deadline.left_s)
+            found = bound(target, self.problem.requests.workload, self.deadline)
             if found is None:
                 break
             bounded = found
@@ -121,8 +123,14 @@ class Improver:
         hint = np.zeros(part.cost.shape)
         hint[np.arange(len(core)), placement[core]] = 1.0
         enough = lower + 0.5 * self.absolute_gap
-        effort = Effort(self.deadline.left_s, 0.3, 0.25 * self.absolute_gap, enough, self.seed)
-        assignment = solve_assignment(part, effort, [hint])
+        effort = Effort(
+            seconds=self.deadline.left_s,
+            deterministic_seconds=CORE_EFFORT_S,
+            absolute_gap=0.25 * self.absolute_gap,
+            enough=enough,
+            seed=self.seed,
+        )
+        assignment = solve_assignment(part, effort, hint)
         self.deadline.cut |= assignment.clock_cut
         if assignment.counts is not None:
             placement[core] = assignment.counts.argmax(axis=1)
@@ -218,13 +226,13 @@ def lateness_factors(problem: PlacementProblem, schedule: Schedule) -> FloatArra
     """Share of each pool's capacity to keep, from how late its requests ended, (pools,)."""
     factors = np.ones(len(problem.pools))
     pool = problem.pool_of[schedule.placement]
-    for index, spec in enumerate(problem.pools):
-        members = pool == index
-        if not members.any():
+    for index in range(len(problem.pools)):
+        members = np.flatnonzero(pool == index)
+        if not len(members):
             continue
-        latest = np.minimum(problem.deadline_s[members], spec.available_s or np.inf)
+        latest = problem.latest_s[members, schedule.placement[members]]
         excess = float((schedule.end_s[members] / latest).max())
-        if excess > 1.0 + 1e-9:
+        if excess > loosest(1.0):
             factors[index] = max(0.3, 0.995 / excess)
     return factors
 
@@ -247,8 +255,3 @@ def timely(problem: PlacementProblem, schedule: Schedule) -> BoolArray:
         slot = output * (seconds / output[everyone].sum())
         allowed[:, k] = slot + problem.load_s[k] <= latest
     return allowed
-
-
-def _tokens(problem: PlacementProblem) -> tuple[IntArray, IntArray]:
-    workload = problem.requests.workload
-    return workload.input_tokens, workload.output_tokens

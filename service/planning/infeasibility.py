@@ -18,8 +18,8 @@ from service.planning.schedule import Schedule
 
 Attempt = Callable[[PlacementProblem, float], tuple[Schedule, Evaluation] | None]
 """Looks for a plan within some seconds; None where it found none."""
-Prove = Callable[[PlacementProblem, float], bool]
-"""Whether it is proven, within some seconds, that a problem has no plan."""
+Prove = Callable[[PlacementProblem, Deadline], bool]
+"""Whether it is proven, before a deadline, that a problem has no plan."""
 MARGINS = (0.0, 1e-4, 1e-3, 5e-3, 0.02, 0.05, 0.1, 0.25, 0.6, 1.5, 4.0)
 """How far beyond the proven bound a value is tried, as shares of it."""
 ATTEMPT_S = 3.0
@@ -59,7 +59,7 @@ def _conflict(
     kept, current = list(knobs), problem
     for knob in knobs:
         without = knob.turn(current, None)
-        if prove(without, max(1.0, deadline.left_s)):
+        if prove(without, deadline):
             kept.remove(knob)
             current = without
     return kept
@@ -68,19 +68,21 @@ def _conflict(
 def _single(
     problem: PlacementProblem, knob: Knob, attempt: Attempt, deadline: Deadline
 ) -> Relaxation | None:
-    """Move one limit as far as needed; None where no plan is found even without it."""
-    bound = proven_extreme(problem, knob, max(1.0, deadline.left_s))
+    """Move one limit as far as needed; None where no plan is found even without it, or in time."""
+    if deadline.passed():
+        return None
+    bound = proven_extreme(problem, knob, deadline)
     aimed = _aimed_at(problem, knob)
-    found = attempt(knob.turn(aimed, None), ATTEMPT_S)
+    found = attempt(knob.turn(aimed, None), min(ATTEMPT_S, deadline.left_s))
     if bound is None or found is None:
         return None
     bound = _no_tighter_than_given(knob, bound)
     needed = knob.attained(problem, *found)
     for margin in MARGINS:
-        value = _loosened(knob, bound, margin)
+        value = knob.whole(_loosened(knob, bound, margin))
         if deadline.passed() or _verified(knob, value, needed) == needed:
             break
-        found = attempt(knob.turn(aimed, value), ATTEMPT_S)
+        found = attempt(knob.turn(aimed, value), min(ATTEMPT_S, deadline.left_s))
         if found is not None:
             needed = _verified(knob, value, knob.attained(problem, *found))
             break
@@ -126,9 +128,9 @@ def _joint(
         turned = problem
         for knob in knobs:
             turned = knob.turn(turned, _by_share(knob, share))
-        if prove(turned, max(1.0, deadline.left_s)):
+        if prove(turned, deadline):
             proven = share
-        elif (found := attempt(turned, ATTEMPT_S)) is not None:
+        elif (found := attempt(turned, min(ATTEMPT_S, deadline.left_s))) is not None:
             moved = [(knob, knob.attained(problem, *found)) for knob in knobs]
             return tuple(
                 Relaxation(

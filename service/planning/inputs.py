@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -32,6 +33,11 @@ class Pool:
     power_policy: Literal["power_down", "always_on"] = "power_down"
     available_s: float | None = None
     resident: frozenset[str] = frozenset()
+
+    @property
+    def end_s(self) -> float:
+        """Time by which everything on the pool must have ended [s]."""
+        return math.inf if self.available_s is None else self.available_s
 
     @property
     def always_on_watts(self) -> float:

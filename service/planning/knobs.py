@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -42,6 +43,10 @@ class Knob:
     attained: Callable[[PlacementProblem, Schedule, Evaluation], float]
     llm: str | None = None
     pool: int | None = None
+
+    def whole(self, value: float) -> float:
+        """Return a value that the limit can have: a count of requests is a whole number."""
+        return math.floor(value) if self.name.startswith("min_requests/") else value
 
 
 def knobs_of(problem: PlacementProblem) -> list[Knob]:

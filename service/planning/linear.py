@@ -8,6 +8,7 @@ import numpy as np
 from ortools.linear_solver import pywraplp
 
 from costmodel.arrays import FloatArray
+from service.planning.clock import Deadline
 from service.planning.linear_rows import AssignmentProblem
 
 
@@ -26,16 +27,17 @@ class LinearSolution:
     counts: FloatArray
     multipliers: FloatArray
     variables: dict[str, float]
-    value: float
 
 
-def solve_linear(problem: AssignmentProblem, time_limit_s: float) -> LinearSolution | None:
+def solve_linear(problem: AssignmentProblem, deadline: Deadline) -> LinearSolution | None:
     """Solve the relaxation without integrality; None where it is infeasible or time ran out.
+
+    Where time ran out, the deadline knows that it cut.
 
     Links are relaxed to ``x <= size * z``, summed over the requests of a link.
     """
     solver = pywraplp.Solver.CreateSolver("GLOP")
-    solver.SetTimeLimit(max(1, int(1000 * time_limit_s)))
+    solver.SetTimeLimit(max(1, int(1000 * deadline.left_s)))
     cells, placements = np.nonzero(problem.allowed)
     sizes = problem.sizes
     x = [solver.NumVar(0.0, float(sizes[i]), "") for i in cells.tolist()]
@@ -65,6 +67,7 @@ def solve_linear(problem: AssignmentProblem, time_limit_s: float) -> LinearSolut
             constraint.SetCoefficient(x[j], 1.0)
         constraint.SetCoefficient(z[link.variable], -float(sizes.sum()))
     if solver.Solve() != pywraplp.Solver.OPTIMAL:
+        deadline.passed()
         return None
     counts = np.zeros(problem.cost.shape)
     counts[cells, placements] = [variable.solution_value() for variable in x]
@@ -73,7 +76,6 @@ def solve_linear(problem: AssignmentProblem, time_limit_s: float) -> LinearSolut
         counts,
         multipliers,
         {name: variable.solution_value() for name, variable in z.items()},
-        objective.Value() + problem.constant,
     )
 
 

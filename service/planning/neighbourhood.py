@@ -21,6 +21,8 @@ from service.planning.problem import PlacementProblem
 from service.planning.repair import repair
 from service.planning.schedule import lay_out
 
+PACKING_EFFORT_S = 4.0
+"""Deterministic seconds of CP-SAT on single devices."""
 MOST_COLUMNS = 12
 MOST_MOVES = 200
 MOST_RELAXED = 24
@@ -65,9 +67,7 @@ class Neighbourhood:
         part = replace(self.relaxation, allowed=self.relaxation.allowed & allowed, peaks=())
         if not part.allowed.any(axis=1).all():
             return
-        workload = self.problem.requests.workload
-        tokens = (workload.input_tokens, workload.output_tokens)
-        found = bound(part, tokens, self.deadline.left_s)
+        found = bound(part, self.problem.requests.workload, self.deadline)
         if found is None or found.lower_bound >= self.incumbent.objective:
             return
         self.incumbent.offer_placement(repair(part, found.placement, found.variables))
@@ -79,8 +79,13 @@ class Neighbourhood:
         split, placement, device = packing.split_pools(self.problem)
         target = Formulation(split).build()
         hint = self._packed_hint(placement, device)
-        effort = Effort(self.deadline.left_s, 4.0, 0.25 * self.absolute_gap, seed=self.seed)
-        assignment = solve_assignment(target, effort, [] if hint is None else [hint])
+        effort = Effort(
+            seconds=self.deadline.left_s,
+            deterministic_seconds=PACKING_EFFORT_S,
+            absolute_gap=0.25 * self.absolute_gap,
+            seed=self.seed,
+        )
+        assignment = solve_assignment(target, effort, hint)
         self.deadline.cut |= assignment.clock_cut
         if assignment.counts is not None:
             chosen = assignment.counts.argmax(axis=1)

@@ -12,12 +12,12 @@ import numpy as np
 
 from service.planning import exact
 from service.planning.baselines import compare
-from service.planning.bounding import Bounded, bound, least_violation
+from service.planning.bounding import Bounded, bound, proves_violation
 from service.planning.candidates import simple_policies
 from service.planning.clock import Deadline
 from service.planning.errors import UndecidedError, UnplaceableError
 from service.planning.evaluation import Evaluation
-from service.planning.extremes import PROOF_TOLERANCE, proves_infeasible, tokens_of
+from service.planning.extremes import proves_infeasible
 from service.planning.formulation import Formulation
 from service.planning.improvement import Improver, Incumbent
 from service.planning.infeasibility import explain
@@ -29,6 +29,8 @@ from service.planning.reporting import OPTIMAL_GAP, gap_unit, report
 from service.planning.result import Plan, SolverOptions
 from service.planning.schedule import Schedule
 
+PROOF_S = 5.0
+"""Seconds that a proof of infeasibility may take beyond the limit: without it nothing is known."""
 NEIGHBOURHOOD_REQUESTS = 5_000
 """Above this many, loads and tails of blocks are too small a part to look for by moves."""
 
@@ -105,12 +107,16 @@ class Solver:
         zero = np.zeros(len(self.relaxation.rows))
         self.lower_bound = lagrangian_bound(self.relaxation, zero)
         self._offer_simple_policies()
-        tokens = tokens_of(self.problem)
         if self.relaxation.rows or not self._good_enough():
-            bounded = bound(self.relaxation, tokens, self.deadline.left_s, polished=True)
+            bounded = bound(
+                self.relaxation, self.problem.requests.workload, self.deadline, polished=True
+            )
             if bounded is not None:
                 self.lower_bound = max(self.lower_bound, bounded.lower_bound)
-            elif self._proves_violation():
+            elif self.incumbent.schedule is None and proves_violation(
+                self.relaxation, self.problem.requests.workload, Deadline(PROOF_S)
+            ):
+                self.proven_infeasible = True
                 return
             if bounded is not None and not self._good_enough():
                 self._improve(bounded)
@@ -161,12 +167,6 @@ class Solver:
             else:
                 self.lower_bound = self.incumbent.objective
 
-    def _proves_violation(self) -> bool:
-        tokens = tokens_of(self.problem)
-        found = least_violation(self.relaxation, tokens, max(1.0, self.deadline.left_s))
-        self.proven_infeasible = found is not None and found[0] > PROOF_TOLERANCE
-        return self.proven_infeasible
-
     def _attempt(
         self, problem: PlacementProblem, seconds: float
     ) -> tuple[Schedule, Evaluation] | None:
@@ -205,11 +205,11 @@ class Solver:
         )
 
 
-def _prove(problem: PlacementProblem, seconds: float) -> bool:
+def _prove(problem: PlacementProblem, deadline: Deadline) -> bool:
     """Whether it is proven that no plan exists, by the relaxation or an exact search."""
-    if proves_infeasible(problem, seconds):
+    if proves_infeasible(problem, deadline):
         return True
-    if not exact.small_enough(problem):
+    if deadline.passed() or not exact.small_enough(problem):
         return False
     search = exact.Search(problem, Formulation(problem).build(), np.inf).run()
     return search.complete and search.best is None

@@ -15,6 +15,8 @@ from service.planning.errors import InvalidProblemError
 from service.planning.inputs import Limits, Objective, Placement, Pool, Requests, Share
 
 _ALL = slice(None)
+ROUNDING = 1e-9
+"""A share of the requests this close to a whole number is that number: 0.29 of 100 are 29."""
 
 
 def take_costs(
@@ -134,6 +136,12 @@ class PlacementProblem:
         return np.minimum(self.requests.deadline_s, plan)
 
     @cached_property
+    def latest_s(self) -> FloatArray:
+        """Time by which a request must have ended on a placement, shape (n, k)."""
+        ends = np.array([pool.end_s for pool in self.pools])
+        return np.asarray(np.minimum(self.deadline_s[:, None], ends[self.pool_of][None, :]))
+
+    @cached_property
     def load_s(self) -> FloatArray:
         """Seconds to load each placement's LLM, 0 where resident, shape (k,)."""
         return np.array([self._load(k)[0] for k in range(self.k)])
@@ -230,5 +238,6 @@ class PlacementProblem:
     def request_counts(self, llm: str) -> tuple[int, int]:
         """Least and most requests that an LLM may serve, from shares and `min_requests`."""
         share = self.limits.shares.get(llm, Share())
-        least = max(int(np.floor(share.min * self.n)), self.limits.min_requests.get(llm, 0))
-        return least, int(np.ceil(share.max * self.n))
+        least = int(np.floor(share.min * self.n + ROUNDING))
+        most = int(np.ceil(share.max * self.n - ROUNDING))
+        return max(least, self.limits.min_requests.get(llm, 0)), most

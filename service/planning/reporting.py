@@ -9,6 +9,7 @@ import numpy as np
 from costmodel.arrays import FlagArray, FloatArray
 from costmodel.intervals import total_interval
 from costmodel.region import Outside
+from service.planning.errors import BoundContradictedError
 from service.planning.evaluation import Evaluation, underfilled
 from service.planning.floors import unavoidable_j
 from service.planning.problem import PlacementProblem
@@ -22,6 +23,8 @@ from service.planning.result import (
 from service.planning.schedule import Schedule
 
 OPTIMAL_GAP = 1e-6
+CONTRADICTION = 1e-7
+"""Relative excess of a bound over a plan's objective beyond the rounding of floats."""
 
 
 def gap_unit(problem: PlacementProblem, evaluation: Evaluation) -> float:
@@ -47,6 +50,10 @@ def report(
     timings_s: dict[str, float],
 ) -> Plan:
     """Assemble the plan."""
+    contradicts = lower_bound - evaluation.objective > CONTRADICTION * abs(evaluation.objective)
+    if contradicts:
+        message = f"The bound {lower_bound} is above the plan's own {evaluation.objective}."
+        raise BoundContradictedError(message)
     lower_bound = float(min(lower_bound, evaluation.objective))
     absolute_gap = evaluation.objective - lower_bound
     unit = gap_unit(problem, evaluation)

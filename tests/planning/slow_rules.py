@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
+from fractions import Fraction
 
 from service.planning import PlacementProblem
 
@@ -107,10 +108,10 @@ class Slow:
         for llm in {*limits.shares, *limits.min_requests}:
             count = sum(self.problem.placements[k].llm == llm for k in self.placement)
             share = limits.shares.get(llm)
-            if share and not math.floor(share.min * self.n) <= count <= math.ceil(
-                share.max * self.n
-            ):
-                return False
+            if share:
+                least, most = (Fraction(str(x)) * self.n for x in (share.min, share.max))
+                if not math.floor(least) <= count <= math.ceil(most):
+                    return False
             if count < limits.min_requests.get(llm, 0):
                 return False
         return True
