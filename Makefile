@@ -62,5 +62,5 @@ lock: setup ## Pin requirements/*.txt anew; `make lock UPGRADE=--upgrade` takes 
 	$(COMPILE) --group build --constraints requirements/dev.txt -o requirements/build.txt
 
 clean: ## Remove the environment, the caches and what was built
-	rm -rf $(VENV) build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
