@@ -27,8 +27,8 @@ from costmodel.region import Outside
 from costmodel.workload import Workload
 from service.fleet.placements import Candidates
 from service.planning import Baseline, Limits, PlacementProblem, Plan, SolverOptions, plan
-from service.planning.evaluation import Evaluation, evaluate
-from service.planning.schedule import lay_out
+from service.planning.schedule.evaluation import Evaluation, evaluate
+from service.planning.schedule.schedule import lay_out
 
 COUNTS = {"a100": 40, "4xa100": 10}
 LIMITS = Limits(deadline_s=36_000.0, min_mean_quality=0.56)

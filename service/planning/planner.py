@@ -10,24 +10,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from service.planning import exact
-from service.planning.baselines import compare
-from service.planning.bounding import Bounded, bound, proves_violation
-from service.planning.candidates import simple_policies
+from service.planning.bounds.assignment_problem import AssignmentProblem
+from service.planning.bounds.bounding import Bounded, bound, proves_violation
+from service.planning.bounds.formulation import Formulation
+from service.planning.bounds.lagrangian import lagrangian_bound
 from service.planning.clock import Deadline
 from service.planning.errors import UndecidedError, UnplaceableError
-from service.planning.evaluation import Evaluation
-from service.planning.extremes import proves_infeasible
-from service.planning.formulation import Formulation
-from service.planning.improvement import Improver, Incumbent
-from service.planning.infeasibility import explain
-from service.planning.lagrangian import lagrangian_bound
-from service.planning.linear_rows import AssignmentProblem
-from service.planning.neighbourhood import Neighbourhood
+from service.planning.explanation.extremes import proves_infeasible
+from service.planning.explanation.infeasibility import explain
 from service.planning.problem import PlacementProblem
 from service.planning.reporting import OPTIMAL_GAP, gap_unit, report
 from service.planning.result import Plan, SolverOptions
-from service.planning.schedule import Schedule
+from service.planning.schedule.evaluation import Evaluation
+from service.planning.schedule.schedule import Schedule
+from service.planning.search import exact
+from service.planning.search.baselines import compare
+from service.planning.search.candidates import simple_policies
+from service.planning.search.improvement import Improver, Incumbent
+from service.planning.search.neighbourhood import Neighbourhood
 
 PROOF_S = 5.0
 """Seconds that a proof of infeasibility may take beyond the limit: without it nothing is known."""

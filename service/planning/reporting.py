@@ -9,9 +9,8 @@ import numpy as np
 from costmodel.arrays import FlagArray, FloatArray
 from costmodel.intervals import total_interval
 from costmodel.region import Outside
+from service.planning.bounds.floors import unavoidable_j
 from service.planning.errors import BoundContradictedError
-from service.planning.evaluation import Evaluation, underfilled
-from service.planning.floors import unavoidable_j
 from service.planning.problem import PlacementProblem
 from service.planning.result import (
     Baseline,
@@ -20,7 +19,8 @@ from service.planning.result import (
     Plan,
     PlanWarning,
 )
-from service.planning.schedule import Schedule
+from service.planning.schedule.evaluation import Evaluation, underfilled
+from service.planning.schedule.schedule import Schedule
 
 OPTIMAL_GAP = 1e-6
 CONTRADICTION = 1e-7

@@ -58,4 +58,4 @@ def test_cp_sat_is_imported_by_one_module_only(tmp_path: Path) -> None:
     command = [BIN / "ruff", "check", "--config", ROOT / "pyproject.toml", "--select", "TID251"]
     finished = subprocess.run([*command, breach], text=True, capture_output=True, check=False)
     assert finished.returncode == 1
-    assert "Only service.planning.cpsat imports CP-SAT" in finished.stdout
+    assert "Only service.planning.search.cpsat imports CP-SAT" in finished.stdout

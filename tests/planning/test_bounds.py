@@ -7,12 +7,12 @@ from costmodel.cost_model import CostModel
 from costmodel.provenance import Provenance
 from costmodel.workload import Workload
 from service.planning import Limits, Objective, Placement, PlacementProblem, Pool
-from service.planning.bounding import bound
+from service.planning.bounds.bounding import bound
+from service.planning.bounds.formulation import Formulation
+from service.planning.bounds.lagrangian import lagrangian_bound
 from service.planning.clock import Deadline
-from service.planning.evaluation import evaluate
-from service.planning.formulation import Formulation
-from service.planning.lagrangian import lagrangian_bound
-from service.planning.schedule import lay_out
+from service.planning.schedule.evaluation import evaluate
+from service.planning.schedule.schedule import lay_out
 from tests.planning.instances import REGION, requests
 
 

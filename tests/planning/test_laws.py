@@ -16,11 +16,11 @@ from service.planning import (
     UnplaceableError,
     plan,
 )
-from service.planning.cpsat import Effort, solve_assignment
-from service.planning.dealing import deal
-from service.planning.evaluation import evaluate
-from service.planning.formulation import Formulation
-from service.planning.schedule import lay_out
+from service.planning.bounds.formulation import Formulation
+from service.planning.schedule.dealing import deal
+from service.planning.schedule.evaluation import evaluate
+from service.planning.schedule.schedule import lay_out
+from service.planning.search.cpsat import Effort, solve_assignment
 from tests.planning.instances import three_llms, workload
 
 QUICK = SolverOptions(time_limit_s=20.0, relative_gap=1e-3)

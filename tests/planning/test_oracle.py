@@ -14,8 +14,8 @@ from service.planning import (
     SolverOptions,
     plan,
 )
-from service.planning.evaluation import evaluate
-from service.planning.schedule import lay_out
+from service.planning.schedule.evaluation import evaluate
+from service.planning.schedule.schedule import lay_out
 from tests.planning.instances import cost_model, requests, workload
 from tests.planning.slow_rules import best, price
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from service.planning import Limits
-from service.planning.bounding import bound
+from service.planning.bounds.bounding import bound
+from service.planning.bounds.formulation import Formulation
+from service.planning.bounds.lagrangian import lagrangian_bound, relax
+from service.planning.bounds.tails import cheapest_with_tails
 from service.planning.clock import Deadline
-from service.planning.dealing import deal
-from service.planning.evaluation import evaluate
-from service.planning.formulation import Formulation
-from service.planning.lagrangian import lagrangian_bound, relax
-from service.planning.tails import cheapest_with_tails
+from service.planning.schedule.dealing import deal
+from service.planning.schedule.evaluation import evaluate
 from tests.planning.instances import three_llms, workload
 
 

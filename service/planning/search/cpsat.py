@@ -8,7 +8,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from costmodel.arrays import FloatArray, IntArray
-from service.planning.linear_rows import AssignmentProblem
+from service.planning.bounds.assignment_problem import AssignmentProblem
 
 SCALE = 2**40
 """Largest integer that a row's or the objective's total may reach: far below overflow at 2**63,

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from costmodel.arrays import IntArray
-from service.planning.candidates import QUERY_BLIND, query_blind_splits, simple_policies
-from service.planning.evaluation import Evaluation
-from service.planning.linear_rows import AssignmentProblem
+from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.problem import PlacementProblem
 from service.planning.result import Baseline
+from service.planning.schedule.evaluation import Evaluation
+from service.planning.search.candidates import QUERY_BLIND, query_blind_splits, simple_policies
 
 
 def compare(

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from service.planning.lagrangian import MOST_TAILS, Relaxed, relax
-from service.planning.linear import Cut, highest_of_cuts
-from service.planning.linear_rows import AssignmentProblem
+from service.planning.bounds.assignment_problem import AssignmentProblem
+from service.planning.bounds.lagrangian import MOST_TAILS, Relaxed, relax
+from service.planning.bounds.linear import Cut, highest_of_cuts
 
 ROUNDS = 10
 ROUNDS_WITH_TAILS = 40

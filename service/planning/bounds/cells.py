@@ -6,7 +6,7 @@ import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 from costmodel.workload import Workload
-from service.planning.linear_rows import AssignmentProblem
+from service.planning.bounds.assignment_problem import AssignmentProblem
 
 MOST_PAIRS = 12_000
 """(cell, placement) pairs that the linear relaxation takes in well under a second."""

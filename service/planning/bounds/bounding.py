@@ -8,12 +8,12 @@ import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 from costmodel.workload import Workload
-from service.planning.cells import cell_labels, round_counts
+from service.planning.bounds.assignment_problem import AssignmentProblem, Row, Variable
+from service.planning.bounds.cells import cell_labels, round_counts
+from service.planning.bounds.lagrangian import Relaxed, lagrangian_bound, reduced_costs
+from service.planning.bounds.linear import LinearSolution, solve_linear
+from service.planning.bounds.polishing import polish
 from service.planning.clock import Deadline
-from service.planning.lagrangian import Relaxed, lagrangian_bound, reduced_costs
-from service.planning.linear import LinearSolution, solve_linear
-from service.planning.linear_rows import AssignmentProblem, Row, Variable
-from service.planning.polishing import polish
 
 VIOLATION = "violation"
 PROOF_TOLERANCE = 1e-7

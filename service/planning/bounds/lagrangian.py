@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
-from service.planning.linear_rows import AssignmentProblem, Link
-from service.planning.tails import cheapest_with_tails
+from service.planning.bounds.assignment_problem import AssignmentProblem, Link
+from service.planning.bounds.tails import cheapest_with_tails
 
 MOST_LINKS = 6
 """Linked variables whose on-off sets are gone through; more are relaxed."""

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from service.planning.bounding import bound, proves_violation
+from service.planning.bounds.assignment_problem import AssignmentProblem, Variable
+from service.planning.bounds.bounding import bound, proves_violation
+from service.planning.bounds.formulation import HORIZON, Formulation
 from service.planning.clock import Deadline
-from service.planning.formulation import HORIZON, Formulation
-from service.planning.knobs import Knob
-from service.planning.linear_rows import AssignmentProblem, Variable
+from service.planning.explanation.knobs import Knob
 from service.planning.problem import PlacementProblem
 
 STEPS = 12

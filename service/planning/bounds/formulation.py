@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray
-from service.planning import floors
-from service.planning.evaluation import loosest
-from service.planning.linear_rows import AssignmentProblem, Link, Peak, Row, Variable
+from service.planning.bounds import floors
+from service.planning.bounds.assignment_problem import AssignmentProblem, Link, Peak, Row, Variable
 from service.planning.problem import PlacementProblem
+from service.planning.schedule.evaluation import loosest
 
 HORIZON = "makespan"
 MOST_DEADLINES = 12

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
+from service.planning.bounds.assignment_problem import AssignmentProblem, Row
+from service.planning.bounds.linear import solve_linear
 from service.planning.clock import Deadline
-from service.planning.evaluation import exceeds, loosest
-from service.planning.linear import solve_linear
-from service.planning.linear_rows import AssignmentProblem, Row
 from service.planning.problem import PlacementProblem
+from service.planning.schedule.evaluation import exceeds, loosest
 
 QUERY_BLIND = "query_blind_split"
 SPLIT_S = 2.0

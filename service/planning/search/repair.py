@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
-from service.planning.linear_rows import AssignmentProblem
+from service.planning.bounds.assignment_problem import AssignmentProblem
 
 MOST_MOVES = 2_000
 TOLERANCE = 1e-12

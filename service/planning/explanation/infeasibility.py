@@ -9,12 +9,12 @@ import numpy as np
 
 from service.planning.clock import Deadline
 from service.planning.errors import InfeasibleError, Relaxation
-from service.planning.evaluation import Evaluation
-from service.planning.extremes import proven_extreme
+from service.planning.explanation.extremes import proven_extreme
+from service.planning.explanation.knobs import Knob, knobs_of
 from service.planning.inputs import Objective
-from service.planning.knobs import Knob, knobs_of
 from service.planning.problem import PlacementProblem
-from service.planning.schedule import Schedule
+from service.planning.schedule.evaluation import Evaluation
+from service.planning.schedule.schedule import Schedule
 
 Attempt = Callable[[PlacementProblem, float], tuple[Schedule, Evaluation] | None]
 """Looks for a plan within some seconds; None where it found none."""

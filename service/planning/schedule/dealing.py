@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
-from service.planning.evaluation import loosest, underfill_j
 from service.planning.problem import PlacementProblem
-from service.planning.schedule import (
+from service.planning.schedule.evaluation import loosest, underfill_j
+from service.planning.schedule.schedule import (
     Block,
     Schedule,
     block_order,

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
-from service.planning import floors
-from service.planning.bounding import Bounded, bound
+from service.planning.bounds import floors
+from service.planning.bounds.assignment_problem import AssignmentProblem
+from service.planning.bounds.bounding import Bounded, bound
+from service.planning.bounds.formulation import Formulation, Pricing
 from service.planning.clock import Deadline
-from service.planning.cpsat import Effort, solve_assignment
-from service.planning.dealing import deal
-from service.planning.evaluation import Evaluation, evaluate, loosest
-from service.planning.formulation import Formulation, Pricing
-from service.planning.linear_rows import AssignmentProblem
 from service.planning.problem import PlacementProblem
-from service.planning.repair import repair
-from service.planning.schedule import Schedule
+from service.planning.schedule.dealing import deal
+from service.planning.schedule.evaluation import Evaluation, evaluate, loosest
+from service.planning.schedule.schedule import Schedule
+from service.planning.search.cpsat import Effort, solve_assignment
+from service.planning.search.repair import repair
 
 CORE_PAIRS = 3_000
 """(request, placement) pairs that CP-SAT decides on Booleans; the rest follow the relaxation."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from service.planning.evaluation import Evaluation, evaluate
-from service.planning.linear_rows import AssignmentProblem
+from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.problem import PlacementProblem
-from service.planning.schedule import Schedule, lay_out
+from service.planning.schedule.evaluation import Evaluation, evaluate
+from service.planning.schedule.schedule import Schedule, lay_out
 
 MOST_REQUESTS = 8
 MOST_DEALS = 2e7

@@ -8,8 +8,8 @@ import numpy as np
 from ortools.linear_solver import pywraplp
 
 from costmodel.arrays import FloatArray
+from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.clock import Deadline
-from service.planning.linear_rows import AssignmentProblem
 
 
 @dataclass(frozen=True)

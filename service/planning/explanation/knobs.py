@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from service.planning.evaluation import Evaluation
 from service.planning.inputs import Limits, Share
 from service.planning.problem import PlacementProblem
-from service.planning.schedule import Schedule
+from service.planning.schedule.evaluation import Evaluation
+from service.planning.schedule.schedule import Schedule
 
 Kind = Literal["deadline", "own_deadlines", "available", "energy", "quality", "least", "most"]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from costmodel.arrays import FloatArray
 from service.planning.problem import ROUNDING, PlacementProblem
-from service.planning.schedule import Block, Schedule
+from service.planning.schedule.schedule import Block, Schedule
 
 TOLERANCE = 1e-9
 """Relative excess of a limit that is taken for rounding of floats."""

@@ -8,18 +8,18 @@ from itertools import combinations
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
-from service.planning import packing
-from service.planning.bounding import bound
-from service.planning.candidates import least_joule_columns
+from service.planning.bounds.assignment_problem import AssignmentProblem
+from service.planning.bounds.bounding import bound
+from service.planning.bounds.formulation import Formulation
+from service.planning.bounds.lagrangian import Relaxed
 from service.planning.clock import Deadline
-from service.planning.cpsat import Effort, solve_assignment
-from service.planning.formulation import Formulation
-from service.planning.improvement import Incumbent
-from service.planning.lagrangian import Relaxed
-from service.planning.linear_rows import AssignmentProblem
 from service.planning.problem import PlacementProblem
-from service.planning.repair import repair
-from service.planning.schedule import lay_out
+from service.planning.schedule.schedule import lay_out
+from service.planning.search import packing
+from service.planning.search.candidates import least_joule_columns
+from service.planning.search.cpsat import Effort, solve_assignment
+from service.planning.search.improvement import Incumbent
+from service.planning.search.repair import repair
 
 PACKING_EFFORT_S = 4.0
 """Deterministic seconds of CP-SAT on single devices."""
