@@ -16,6 +16,9 @@ from costmodel.names import check_llm, device_num_gpus
 from costmodel.provenance import Provenance
 from costmodel.region import ProfiledRegion
 
+LARGEST_COEFFICIENT = 1e12
+"""A terajoule for a token: beyond it is no measurement, and sums of it overflow."""
+
 
 @dataclass(frozen=True)
 class CostModel:
@@ -216,6 +219,9 @@ def _coefficients(values: tuple[float, ...], name: str, basis: Basis) -> tuple[f
         raise InvalidCostModelError(msg)
     if not all(math.isfinite(number) and number >= 0 for number in numbers):
         msg = f"Expected {name} finite and at least 0, got {numbers}."
+        raise InvalidCostModelError(msg)
+    if not 0 < max(numbers) <= LARGEST_COEFFICIENT:
+        msg = f"Expected {name} of which one is above 0 and none above {LARGEST_COEFFICIENT:g}."
         raise InvalidCostModelError(msg)
     return numbers
 

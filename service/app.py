@@ -62,6 +62,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,
     )
     for prefix in ("", VERSION_PREFIX):
         in_schema = not prefix

@@ -124,8 +124,10 @@ class PlannerService:
     def _candidates(self, fleet: FleetSpec | None) -> Candidates:
         if fleet is None:
             if self.fleet is None or not self.fleet.placements:
-                message = "Expected a fleet: the service has no usable one of its own."
-                raise invalid([FieldError("/fleet", message)])
+                message = "The service has no usable fleet of its own: send one in the body."
+                raise ProblemError(
+                    Problem("not-ready", message, [FieldError("/fleet", message)], retry_after_s=5)
+                )
             return self.fleet
         candidates = build_candidates(fleet, self.catalogue)
         errors = [*contradictions(fleet), *candidates.missing]

@@ -29,6 +29,8 @@ from service.planning.search.candidates import simple_policies
 from service.planning.search.improvement import Improver, Incumbent
 from service.planning.search.neighbourhood import Neighbourhood
 
+EXPLAIN_S = 4.0
+"""Seconds at least for telling what would mend a problem that has no plan."""
 PROOF_S = 5.0
 """Seconds that a proof of infeasibility may take beyond the limit: without it nothing is known."""
 NEIGHBOURHOOD_REQUESTS = 5_000
@@ -120,9 +122,13 @@ class Solver:
                 return
             if bounded is not None and not self._good_enough():
                 self._improve(bounded)
+                self._aim_at_limits(bounded)
         self._search_exactly()
         if self.problem.n <= NEIGHBOURHOOD_REQUESTS:
             self._neighbourhood().shift_down()
+        for _, placement in simple_policies(self.problem, self.options.seed):
+            if placement is not None:
+                self.incumbent.evaluate_placement(placement)
 
     def _offer_simple_policies(self) -> None:
         for _, placement in simple_policies(self.problem, self.options.seed):
@@ -133,6 +139,7 @@ class Solver:
         around = self._neighbourhood()
         small = self.problem.n <= NEIGHBOURHOOD_REQUESTS
         if small:
+            around.each_placement()
             around.within_cutoffs(bounded.relaxed)
         improver = Improver(
             self.problem, self.incumbent, self.deadline, self.options.seed, self._wanted_gap()
@@ -144,6 +151,19 @@ class Solver:
             around.few_placements()
         if small and not self._good_enough():
             around.moves()
+
+    def _aim_at_limits(self, bounded: Bounded) -> None:
+        """Where no plan was found, look for one that is least in joules, or best in quality."""
+        for zeta in (1.0, 0.0):
+            if self.incumbent.schedule is None and zeta != self.problem.objective.zeta:
+                aimed = Solver(self.problem.with_zeta(zeta), self.options, self.deadline)
+                workload = self.problem.requests.workload
+                found = bound(aimed.relaxation, workload, self.deadline, polished=True)
+                if found is not None:
+                    aimed._improve(found)
+                if aimed.incumbent.schedule is not None:
+                    self.incumbent.offer(aimed.incumbent.schedule)
+                    self._improve(bounded)
 
     def _neighbourhood(self) -> Neighbourhood:
         return Neighbourhood(
@@ -158,7 +178,9 @@ class Solver:
     def _search_exactly(self) -> None:
         if self._good_enough(OPTIMAL_GAP) or not exact.small_enough(self.problem):
             return
-        search = exact.Search(self.problem, self.relaxation, self.incumbent.objective).run()
+        search = exact.Search(
+            self.problem, self.relaxation, self.incumbent.objective, self.deadline
+        ).run()
         if search.best is not None:
             self.incumbent.offer(search.best[0])
         if search.complete:
@@ -198,7 +220,12 @@ class Solver:
     def failure(self) -> Exception:
         """Return the error that says why there is no plan."""
         if self.proven_infeasible:
-            return explain(self.problem, self._attempt, _prove, Deadline(self.options.time_limit_s))
+            return explain(
+                self.problem,
+                self._attempt,
+                _prove,
+                Deadline(max(EXPLAIN_S, self.options.time_limit_s)),
+            )
         return UndecidedError(
             "The limits allow a relaxed plan, but none was found that keeps them on the devices' "
             "schedule. Allow more time, or loosen a limit slightly."
@@ -211,5 +238,5 @@ def _prove(problem: PlacementProblem, deadline: Deadline) -> bool:
         return True
     if deadline.passed() or not exact.small_enough(problem):
         return False
-    search = exact.Search(problem, Formulation(problem).build(), np.inf).run()
+    search = exact.Search(problem, Formulation(problem).build(), np.inf, deadline).run()
     return search.complete and search.best is None

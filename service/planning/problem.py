@@ -211,6 +211,11 @@ class PlacementProblem:
             costs=take_costs(self.costs, rows=indices),
         )
 
+    def with_zeta(self, zeta: float) -> PlacementProblem:
+        """Return the problem with another objective, what is eligible unchanged."""
+        requests = replace(self.requests, allowed=self.eligible)
+        return replace(self, requests=requests, objective=Objective(zeta))
+
     def with_limits(self, limits: Limits) -> PlacementProblem:
         """Return the same problem under other limits."""
         return replace(self, limits=limits)

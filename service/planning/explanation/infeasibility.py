@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +10,6 @@ from service.planning.clock import Deadline
 from service.planning.errors import InfeasibleError, Relaxation
 from service.planning.explanation.extremes import proven_extreme
 from service.planning.explanation.knobs import Knob, knobs_of
-from service.planning.inputs import Objective
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.evaluation import Evaluation
 from service.planning.schedule.schedule import Schedule
@@ -57,7 +55,7 @@ def _conflict(
 ) -> list[Knob]:
     """Return limits of which none can be left out: without it, infeasibility is not proven."""
     kept, current = list(knobs), problem
-    for knob in knobs:
+    for knob in knobs if len(knobs) > 1 else ():
         without = knob.turn(current, None)
         if prove(without, deadline):
             kept.remove(knob)
@@ -91,11 +89,8 @@ def _single(
 
 def _aimed_at(problem: PlacementProblem, knob: Knob) -> PlacementProblem:
     """Return the problem with an objective that pulls at the knob's own quantity."""
-    if knob.kind == "energy":
-        return replace(problem, objective=Objective(zeta=1.0))
-    if knob.kind == "quality":
-        return replace(problem, objective=Objective(zeta=0.0))
-    return problem
+    zeta = {"energy": 1.0, "quality": 0.0}.get(knob.kind)
+    return problem if zeta is None else problem.with_zeta(zeta)
 
 
 def _no_tighter_than_given(knob: Knob, bound: float) -> float:

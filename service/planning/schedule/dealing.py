@@ -111,14 +111,14 @@ def _levels(
     slot_s: FloatArray,
 ) -> list[float]:
     """Seconds up to which devices are filled before the next one is taken."""
-    count = problem.pools[pool].count
+    members = np.concatenate(groups)
+    count = min(problem.pools[pool].count, len(members))
     work, longest = 0.0, 0.0
     for group in groups:
         k = int(placement[group[0]])
         work += float(slot_s[group].sum()) / problem.placements[k].concurrency + problem.load_s[k]
         longest = max(longest, float(slot_s[group].max()) + problem.load_s[k])
     balanced = max(work / count, longest)
-    members = np.concatenate(groups)
     end = float(problem.latest_s[members, placement[members]].max())
     if count == 1:
         return [np.inf]
@@ -141,7 +141,7 @@ def _fill(
     device: IntArray,
 ) -> None:
     """Deal groups in order, each to the fewest devices that hold it up to `level`."""
-    count = problem.pools[pool].count
+    count = min(problem.pools[pool].count, sum(len(group) for group in groups))
     clock = np.zeros(count)
     loaded: list[str | None] = [None] * count
     for group in groups:

@@ -8,6 +8,7 @@ import numpy as np
 
 from costmodel.arrays import FloatArray
 from service.planning.bounds.assignment_problem import AssignmentProblem
+from service.planning.clock import Deadline
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.evaluation import Evaluation, evaluate
 from service.planning.schedule.schedule import Schedule, lay_out
@@ -15,9 +16,9 @@ from service.planning.schedule.schedule import Schedule, lay_out
 MOST_REQUESTS = 8
 MOST_DEALS = 2e7
 """Deals, before any is ruled out, that a search is tried on."""
-MOST_LEAVES = 10_000
+MOST_LEAVES = 4_000
 """Complete deals that a search may lay out and evaluate: about two seconds."""
-MOST_NODES = 300_000
+MOST_NODES = 100_000
 
 
 def small_enough(problem: PlacementProblem) -> bool:
@@ -46,6 +47,7 @@ class Search:
     problem: PlacementProblem
     relaxation: AssignmentProblem
     incumbent: float
+    deadline: Deadline
     best: tuple[Schedule, Evaluation] | None = None
     complete: bool = True
     _leaves: int = field(default=MOST_LEAVES, repr=False)
@@ -69,7 +71,7 @@ class Search:
         if not self.complete or self._hopeless(paid + self._rest[depth]):
             return
         self._nodes -= 1
-        if self._nodes < 0:
+        if self._nodes < 0 or (self._nodes % 64 == 0 and self.deadline.passed()):
             self.complete = False
             return
         if depth == self.problem.n:
@@ -94,7 +96,7 @@ class Search:
 
     def _judge(self) -> None:
         self._leaves -= 1
-        if self._leaves < 0:
+        if self._leaves < 0 or (self._leaves % 16 == 0 and self.deadline.passed()):
             self.complete = False
             return
         schedule = lay_out(self.problem, self._placement.copy(), self._device.copy())

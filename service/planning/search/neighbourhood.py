@@ -14,6 +14,7 @@ from service.planning.bounds.formulation import Formulation
 from service.planning.bounds.lagrangian import Relaxed
 from service.planning.clock import Deadline
 from service.planning.problem import PlacementProblem
+from service.planning.schedule.evaluation import Evaluation
 from service.planning.schedule.schedule import lay_out
 from service.planning.search import packing
 from service.planning.search.candidates import least_joule_columns
@@ -26,6 +27,8 @@ PACKING_EFFORT_S = 4.0
 MOST_COLUMNS = 12
 MOST_MOVES = 200
 MOST_RELAXED = 24
+MOST_CAPPED = 8
+"""Times that an energy cap is aimed below, for tails and loads that the rows do not see."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,39 @@ class Neighbourhood:
         part = replace(self.relaxation, allowed=self.relaxation.allowed & allowed, peaks=())
         if not part.allowed.any(axis=1).all():
             return
-        found = bound(part, self.problem.requests.workload, self.deadline)
-        if found is None or found.lower_bound >= self.incumbent.objective:
-            return
-        self.incumbent.offer_placement(repair(part, found.placement, found.variables))
+        slack, impossible = 0.0, np.inf
+        over_at = 0.0
+        for _ in range(MOST_CAPPED):
+            aimed = _tightened(part, "max_energy_joules", slack)
+            found = bound(aimed, self.problem.requests.workload, self.deadline)
+            if self.deadline.passed():
+                return
+            if found is None:
+                if slack == 0.0:
+                    return
+                impossible = slack
+            elif found.lower_bound >= self.incumbent.objective:
+                return
+            else:
+                placement = repair(aimed, found.placement, found.variables)
+                over = self._over_cap_j(self.incumbent.evaluate_placement(placement))
+                if over <= 0.0:
+                    return
+                over_at, slack = slack, slack + 1.05 * over
+            slack = min(slack, 0.5 * (over_at + impossible))
+
+    def _over_cap_j(self, evaluation: Evaluation) -> float:
+        """Joules above the energy cap: tails and loads that the rows did not see."""
+        cap = self.problem.limits.max_energy_j
+        return -np.inf if cap is None else evaluation.energy_j - cap
+
+    def each_placement(self) -> None:
+        """Give all requests to one placement, each in turn."""
+        for k in range(self.problem.k):
+            if self.problem.eligible[:, k].all() and not self.deadline.passed():
+                everywhere = np.full(self.problem.n, k, dtype=np.int64)
+                if self._floor(everywhere) < self.incumbent.objective:
+                    self.incumbent.offer_placement(everywhere)
 
     def pack(self) -> float:
         """Assign a small batch to single devices; return a bound where that is exact."""
@@ -166,3 +198,11 @@ class Neighbourhood:
                 full = peak.values[there].sum() / self.problem.concurrency[peak.column]
                 total += prices[peak.variable] * max(full, peak.values[there].max())
         return total
+
+
+def _tightened(problem: AssignmentProblem, name: str, amount: float) -> AssignmentProblem:
+    """Return the problem with one row's bound lowered."""
+    rows = tuple(
+        replace(row, bound=row.bound - amount) if row.name == name else row for row in problem.rows
+    )
+    return replace(problem, rows=rows)
