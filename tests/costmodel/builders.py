@@ -106,7 +106,7 @@ def cost_models(draw: st.DrawFn) -> CostModel:
     """Return cost models of any shipped basis with any coefficients."""
     basis = draw(st.sampled_from(SHIPPED_BASES))
     terms = len(BASES[basis].terms)
-    coefficients = st.lists(_coefficient, min_size=terms, max_size=terms).map(tuple)
+    coefficients = st.lists(_coefficient, min_size=terms, max_size=terms).filter(any).map(tuple)
     optional = st.none() | st.floats(0, 1e6)
     return BUILDERS[basis](
         energy_coefficients=draw(coefficients),

@@ -95,6 +95,8 @@ def test_a_cost_model_survives_pickling_and_equals_its_copy(builder):
         {"energy_coefficients": (1.0, -1e-300, 1.0, 1.0)},
         {"device_seconds_coefficients": (1.0, np.nan, 1.0, 1.0)},
         {"device_seconds_coefficients": (1.0, np.inf, 1.0, 1.0)},
+        {"device_seconds_coefficients": (0.0, 0.0, 0.0, 0.0)},
+        {"energy_coefficients": (1e300, 0.0, 0.0, 0.0)},
         {"num_gpus": 2},
         {"load_s": -1.0},
         {"load_energy_j": np.nan},
