@@ -12,6 +12,7 @@ import numpy.typing as npt
 import orjson
 
 from costmodel.cost_matrix import slot_seconds
+from service.fleet.placements import candidate_list
 from service.planning.problem import PlacementProblem
 from service.planning.result import Plan, PlanWarning
 
@@ -94,7 +95,7 @@ def predict_body(problem: PlacementProblem, warnings: Sequence[PlanWarning]) -> 
     for k, placement in enumerate(problem.placements):
         runtime_s[:, k] = slot_seconds(tokens, costs.device_seconds[:, k], placement.concurrency)
     document = {
-        "placements": candidate_list(problem),
+        "placements": _candidates(problem),
         "energy_joules": _masked(costs.energy_j, eligible),
         "device_seconds": _masked(costs.device_seconds, eligible),
         "runtime_seconds": _masked(runtime_s, eligible),
@@ -107,20 +108,6 @@ def predict_body(problem: PlacementProblem, warnings: Sequence[PlanWarning]) -> 
         "warnings": warning_list(warnings),
     }
     return orjson.dumps(document, option=OPTIONS)
-
-
-def candidate_list(problem: PlacementProblem) -> list[dict[str, Any]]:
-    """Return the placements of a problem, as every answer names them."""
-    return [
-        {
-            "index": index,
-            "llm": placement.llm,
-            "pool": problem.pools[placement.pool].name,
-            "device": problem.pools[placement.pool].device,
-            "concurrency": placement.concurrency,
-        }
-        for index, placement in enumerate(problem.placements)
-    ]
 
 
 def warning_list(warnings: Sequence[PlanWarning]) -> list[dict[str, str]]:
@@ -150,12 +137,21 @@ def _usage(problem: PlacementProblem, plan: Plan) -> list[dict[str, Any]]:
             "busy_seconds": usage.busy_s,
             "utilisation": usage.utilisation,
         }
-        for candidate, usage in zip(candidate_list(problem), plan.usage, strict=True)
+        for candidate, usage in zip(
+            candidate_list(problem.pools, problem.placements), plan.usage, strict=True
+        )
     ]
 
 
+def _candidates(problem: PlacementProblem) -> list[dict[str, Any]]:
+    return candidate_list(problem.pools, problem.placements)
+
+
 def _rows(problem: PlacementProblem, plan: Plan, ids: Sequence[str]) -> dict[str, Any]:
-    named = [(c["llm"], c["pool"], c["concurrency"]) for c in candidate_list(problem)]
+    named = [
+        (c["llm"], c["pool"], c["concurrency"])
+        for c in candidate_list(problem.pools, problem.placements)
+    ]
     columns = zip(
         ids,
         plan.placement.tolist(),

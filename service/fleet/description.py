@@ -9,7 +9,7 @@ import orjson
 
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
-from service.fleet.placements import Candidates
+from service.fleet.placements import Candidates, candidate_list
 from service.workers.messages import CostModelLabels, Description
 
 
@@ -59,16 +59,14 @@ def describe(
 def _placements(fleet: Candidates) -> list[dict[str, Any]]:
     return [
         {
-            "index": index,
-            "llm": placement.llm,
-            "pool": fleet.pools[placement.pool].name,
-            "device": fleet.pools[placement.pool].device,
-            "concurrency": placement.concurrency,
+            **named,
             "quality": placement.quality,
             "max_context_tokens": placement.max_context_tokens,
             "resident": placement.llm in fleet.pools[placement.pool].resident,
         }
-        for index, placement in enumerate(fleet.placements)
+        for named, placement in zip(
+            candidate_list(fleet.pools, fleet.placements), fleet.placements, strict=True
+        )
     ]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
@@ -62,6 +63,20 @@ def build_candidates(fleet: FleetSpec, catalogue: Catalogue) -> Candidates:
             else:
                 placements.append(_placement(fleet, index, llm, concurrency, cost_model))
     return Candidates(tuple(map(_pool, fleet.pools)), tuple(placements), tuple(missing))
+
+
+def candidate_list(pools: Sequence[Pool], placements: Sequence[Placement]) -> list[dict[str, Any]]:
+    """Return placements as every answer names them."""
+    return [
+        {
+            "index": index,
+            "llm": placement.llm,
+            "pool": pools[placement.pool].name,
+            "device": pools[placement.pool].device,
+            "concurrency": placement.concurrency,
+        }
+        for index, placement in enumerate(placements)
+    ]
 
 
 def contradictions(fleet: FleetSpec) -> list[FieldError]:

@@ -71,6 +71,7 @@ def plan(problem: PlacementProblem, options: SolverOptions | None = None) -> Pla
     baselines = compare(
         problem,
         evaluation,
+        solved.policies,
         solved.relaxation,
         options.seed,
         incumbent.evaluate_placement,
@@ -98,6 +99,7 @@ class Solver:
         self.deadline = deadline
         self.incumbent = Incumbent(problem)
         self.relaxation: AssignmentProblem = Formulation(problem).build()
+        self.policies = dict(simple_policies(problem, options.seed))
         self.lower_bound = -np.inf
         self.proven_infeasible = False
 
@@ -126,12 +128,12 @@ class Solver:
         self._search_exactly()
         if self.problem.n <= NEIGHBOURHOOD_REQUESTS:
             self._neighbourhood().shift_down()
-        for _, placement in simple_policies(self.problem, self.options.seed):
+        for placement in self.policies.values():
             if placement is not None:
                 self.incumbent.evaluate_placement(placement)
 
     def _offer_simple_policies(self) -> None:
-        for _, placement in simple_policies(self.problem, self.options.seed):
+        for placement in self.policies.values():
             if placement is not None and not self._good_enough() and not self.deadline.passed():
                 self.incumbent.offer_placement(placement)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -11,12 +11,13 @@ from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.problem import PlacementProblem
 from service.planning.result import Baseline
 from service.planning.schedule.evaluation import Evaluation
-from service.planning.search.candidates import QUERY_BLIND, query_blind_splits, simple_policies
+from service.planning.search.candidates import QUERY_BLIND, query_blind_splits
 
 
 def compare(
     problem: PlacementProblem,
     plan: Evaluation,
+    policies: Mapping[str, IntArray | None],
     relaxation: AssignmentProblem,
     seed: int,
     judge: Callable[[IntArray], Evaluation],
@@ -26,7 +27,7 @@ def compare(
         Baseline(name, None, None, None, feasible=False, saving_ratio=None)
         if placement is None
         else _baseline(name, plan, judge(placement))
-        for name, placement in simple_policies(problem, seed)
+        for name, placement in policies.items()
     ]
     if plan.mean_quality is not None:
         splits = query_blind_splits(problem, relaxation, plan.mean_quality, seed)
