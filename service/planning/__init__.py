@@ -14,6 +14,7 @@ from service.planning.errors import (
 from service.planning.inputs import Limits, Objective, Placement, Pool, Requests, Share
 from service.planning.planner import plan
 from service.planning.problem import PlacementProblem
+from service.planning.progress import Progress, Watch
 from service.planning.result import (
     Baseline,
     EnergyBreakdown,
@@ -37,11 +38,13 @@ __all__ = [
     "PlanWarning",
     "PlanningError",
     "Pool",
+    "Progress",
     "Relaxation",
     "Requests",
     "Share",
     "SolverOptions",
     "UndecidedError",
     "UnplaceableError",
+    "Watch",
     "plan",
 ]

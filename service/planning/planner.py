@@ -19,6 +19,7 @@ from service.planning.errors import UndecidedError, UnplaceableError
 from service.planning.explanation.extremes import proves_infeasible
 from service.planning.explanation.infeasibility import explain
 from service.planning.problem import PlacementProblem
+from service.planning.progress import Progress, Watch, unwatched
 from service.planning.reporting import OPTIMAL_GAP, gap_unit, report
 from service.planning.result import Plan, SolverOptions
 from service.planning.schedule.evaluation import Evaluation
@@ -37,7 +38,11 @@ NEIGHBOURHOOD_REQUESTS = 5_000
 """Above this many, loads and tails of blocks are too small a part to look for by moves."""
 
 
-def plan(problem: PlacementProblem, options: SolverOptions | None = None) -> Plan:
+def plan(
+    problem: PlacementProblem,
+    options: SolverOptions | None = None,
+    watch: Watch = unwatched,
+) -> Plan:
     """Place every request so that the objective is least and every limit is kept.
 
     Parameters
@@ -46,6 +51,8 @@ def plan(problem: PlacementProblem, options: SolverOptions | None = None) -> Pla
         Requests, pools, placements and limits.
     options
         Time, gap and seed; the same problem and options give the same plan unless the clock cuts.
+    watch
+        Is told how far the work is.
 
     Raises
     ------
@@ -61,13 +68,14 @@ def plan(problem: PlacementProblem, options: SolverOptions | None = None) -> Pla
     unplaceable = problem.unplaceable()
     if unplaceable:
         raise UnplaceableError(unplaceable)
-    solved = Solver(problem, options, deadline)
+    solved = Solver(problem, options, deadline, watch)
     solved.run()
     incumbent = solved.incumbent
     if incumbent.schedule is None or incumbent.evaluation is None:
         raise solved.failure()
     timings = {"solve": deadline.elapsed_s}
     schedule, evaluation = incumbent.schedule, incumbent.evaluation
+    solved.enter("comparing")
     baselines = compare(
         problem,
         evaluation,
@@ -92,15 +100,22 @@ class Solver:
     """One run of the pipeline over a problem."""
 
     def __init__(
-        self, problem: PlacementProblem, options: SolverOptions, deadline: Deadline
+        self,
+        problem: PlacementProblem,
+        options: SolverOptions,
+        deadline: Deadline,
+        watch: Watch = unwatched,
     ) -> None:
         self.problem = problem
         self.options = options
         self.deadline = deadline
-        self.incumbent = Incumbent(problem)
+        self.watch = watch
+        self.phase = ""
+        self.incumbent = Incumbent(problem, on_better=self._tell)
+        self.lower_bound = -np.inf
+        self.enter("relaxing")
         self.relaxation: AssignmentProblem = Formulation(problem).build()
         self.policies = dict(simple_policies(problem, options.seed))
-        self.lower_bound = -np.inf
         self.proven_infeasible = False
 
     def run(self) -> None:
@@ -110,7 +125,9 @@ class Solver:
             return
         zero = np.zeros(len(self.relaxation.rows))
         self.lower_bound = lagrangian_bound(self.relaxation, zero)
+        self.enter("candidates")
         self._offer_simple_policies()
+        self.enter("bounding")
         if self.relaxation.rows or not self._good_enough():
             bounded = bound(
                 self.relaxation, self.problem.requests.workload, self.deadline, polished=True
@@ -123,14 +140,31 @@ class Solver:
                 self.proven_infeasible = True
                 return
             if bounded is not None and not self._good_enough():
+                self.enter("improving")
                 self._improve(bounded)
                 self._aim_at_limits(bounded)
+        self.enter("searching")
         self._search_exactly()
         if self.problem.n <= NEIGHBOURHOOD_REQUESTS:
             self._neighbourhood().shift_down()
         for placement in self.policies.values():
             if placement is not None:
                 self.incumbent.evaluate_placement(placement)
+
+    def enter(self, phase: str) -> None:
+        """Go over to another phase, and tell whoever watches."""
+        self.phase = phase
+        self._tell()
+
+    def _tell(self) -> None:
+        evaluation, lower = self.incumbent.evaluation, self.lower_bound
+        proven = None if np.isinf(lower) else float(lower)
+        gap = None
+        if evaluation is not None and proven is not None:
+            unit = gap_unit(self.problem, evaluation)
+            gap = max(0.0, evaluation.objective - proven) / unit if unit > 0.0 else None
+        found = None if evaluation is None else evaluation.objective
+        self.watch(Progress(self.phase, found, proven, gap, self.deadline.elapsed_s))
 
     def _offer_simple_policies(self) -> None:
         for placement in self.policies.values():
@@ -222,6 +256,7 @@ class Solver:
     def failure(self) -> Exception:
         """Return the error that says why there is no plan."""
         if self.proven_infeasible:
+            self.enter("explaining")
             return explain(
                 self.problem,
                 self._attempt,

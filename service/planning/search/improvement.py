@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -34,6 +35,7 @@ class Incumbent:
     problem: PlacementProblem
     schedule: Schedule | None = None
     evaluation: Evaluation | None = None
+    on_better: Callable[[], None] = lambda: None
     dealt: dict[bytes, Evaluation] = field(default_factory=dict)
 
     @property
@@ -46,6 +48,7 @@ class Incumbent:
         evaluation = evaluate(self.problem, schedule)
         if evaluation.feasible and self._better(evaluation):
             self.schedule, self.evaluation = schedule, evaluation
+            self.on_better()
         return evaluation
 
     def offer_placement(self, placement: IntArray) -> tuple[Schedule, Evaluation] | None:
