@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 from types import FrameType
 
@@ -47,9 +48,18 @@ def serve(settings: Settings) -> int:
     # The server raises the signal that stopped it once more when it is done: that is no failure.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _ignore)
-    server = uvicorn.Server(
+    app = create_app(settings, first_worker=first_worker)
+
+    class Server(uvicorn.Server):
+        """Ends asynchronous plans, and with them the streams about them, before it waits."""
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await app.state.before_shutdown()
+            await super().shutdown(sockets)
+
+    server = Server(
         uvicorn.Config(
-            create_app(settings, first_worker=first_worker),
+            app,
             host=settings.host,
             port=settings.port,
             log_config=logging_config(settings.log_level),
