@@ -18,10 +18,16 @@ from service.workers.link import start_worker
 logger = logging.getLogger("service")
 
 
-def read_settings() -> Settings | None:
-    """Return the settings of the environment; say what is wrong on stderr and return None."""
+def read_settings(host: str | None = None) -> Settings | None:
+    """Return the settings of the environment; say what is wrong on stderr and return None.
+
+    Parameters
+    ----------
+    host
+        In the place of what the environment says.
+    """
     try:
-        return Settings()
+        return Settings() if host is None else Settings(host=host)
     except ValidationError as error:
         for found in error.errors(include_url=False, include_input=False):
             name = "_".join(str(part) for part in found["loc"]).upper()

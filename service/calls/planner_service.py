@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from time import perf_counter
@@ -26,7 +26,7 @@ from service.planning.inputs import Limits, Objective
 from service.planning.planner import plan
 from service.planning.problem import PlacementProblem
 from service.planning.progress import Progress, Watch, unwatched
-from service.planning.result import Plan, SolverOptions
+from service.planning.result import Plan, PlanWarning, SolverOptions
 from service.problems import FieldError, Problem, ProblemError, invalid
 from service.schemas.calls import PlanRequest, PredictRequest
 from service.schemas.fleet import FleetSpec
@@ -63,7 +63,11 @@ class PlannerService:
     planner: Planner = plan
 
     def plan(
-        self, body: bytes, watch: Watch = unwatched, plan_id: str = ""
+        self,
+        body: bytes,
+        watch: Watch = unwatched,
+        plan_id: str = "",
+        warnings: Sequence[PlanWarning] = (),
     ) -> tuple[bytes, PlanTally]:
         """Return the answer of `/plan` and what is to be counted of it.
 
@@ -76,6 +80,8 @@ class PlannerService:
             ``predicting`` and ``writing``.
         plan_id
             Name of the plan; a random one where empty.
+        warnings
+            Of the caller, to stand before those of the plan.
 
         Raises
         ------
@@ -95,7 +101,8 @@ class PlannerService:
         predict_s = perf_counter() - predict_started
         kept, unplaceable = _placeable(whole, batch, report=call.on_unplaceable == "report")
         problem = whole.take(kept) if unplaceable else whole
-        warnings = [
+        warned = [
+            *warnings,
             *check_provenance(_in_use(problem), allow_mixed=call.allow_mixed_provenance),
             *substitution_warning(problem, batch.names_llms[kept]),
             *fleet_warnings(problem),
@@ -117,7 +124,7 @@ class PlannerService:
             [ids[index] for index in kept],
             by_row=batch.by_row,
             unplaceable=unplaceable,
-            warnings=[*warnings, *found.warnings],
+            warnings=[*warned, *found.warnings],
             predict_s=predict_s,
             solve_s=solve_s,
             started=started,
