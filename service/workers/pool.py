@@ -138,14 +138,24 @@ class WorkerPool:
             if worker.alive:
                 self._idle.put_nowait(worker)
 
+    def check_room(self) -> None:
+        """Refuse a call for which there is neither a worker nor room to wait.
+
+        Raises
+        ------
+        ProblemError
+            429 when too many calls wait.
+        """
+        if self._waiting >= self._settings.max_queue and self._idle.empty():
+            message = f"{self._waiting} calls wait for a worker already."
+            raise ProblemError(Problem("overloaded", message, retry_after_s=RETRY_AFTER_S))
+
     async def _take(self, on_stage: Callable[[Stage], None], *, patient: bool) -> Worker:
         while not self._idle.empty():
             worker = self._idle.get_nowait()
             if worker.alive:
                 return worker
-        if self._waiting >= self._settings.max_queue:
-            message = f"{self._waiting} calls wait for a worker already."
-            raise ProblemError(Problem("overloaded", message, retry_after_s=RETRY_AFTER_S))
+        self.check_room()
         self._waiting += 1
         on_stage("queued")
         try:
