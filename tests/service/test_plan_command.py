@@ -170,7 +170,9 @@ def test_options_stand_above_the_body_and_a_fleet_file_above_its_fleet(
     own = plan("batch.json", "--json", "--quiet")
     assert {p["pool"] for p in json.loads(own.stdout)["placements"]} == {"a100", "4xa100"}
     (tmp_path / "fleet.yaml").write_text(
-        "pools: [{name: only, device: 1xh100, llms: [llama-3.1-8b-instruct], concurrency: [32]}]\n"
+        "pools:\n"
+        "- {name: only, device: 1xh100, concurrency: [32], llms: [llama-3.1-8b-instruct],\n"
+        "   resident: [llama-3.1-8b-instruct]}\n"
         "quality: {llama-3.1-8b-instruct: 0.5}\n"
     )
     other = plan("batch.json", "--json", "--quiet", "--fleet", "fleet.yaml", "--zeta", "0.5")
@@ -225,6 +227,9 @@ def test_requests_that_fit_no_placement_are_named(plan: Callable[..., Any], tmp_
     done = plan("batch.csv", "--quiet")
     assert done.returncode == 1
     assert "row 2" in done.stderr
+    others = plan("batch.csv", "--quiet", "--report-unplaceable")
+    assert others.returncode == 0
+    assert "left out  1 requests" in others.stdout
 
 
 @pytest.mark.parametrize(
