@@ -186,6 +186,11 @@ def test_a_plan_that_ended_is_forgotten_when_deleted_again(own: Server) -> None:
         assert (response.status_code, slug(response)) == (404, "plan-not-found")
 
 
+def test_a_path_tells_all_methods_that_it_takes(own: Server) -> None:
+    refused = own.client.put(f"/plans/{UNKNOWN}")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "DELETE, GET")
+
+
 @pytest.mark.parametrize("name", [UNKNOWN, "x", "..%2f", "%00", "a" * 5000])
 def test_a_name_of_no_plan_is_not_found(own: Server, name: str) -> None:
     for method, below in (("GET", ""), ("GET", "/result"), ("GET", "/events"), ("DELETE", "")):
