@@ -11,6 +11,9 @@ from costmodel.arrays import BoolArray, FloatArray
 from costmodel.cost_model import CostModel
 from costmodel.workload import Workload
 
+Unit = Literal["energy", "carbon", "money"]
+"""What a plan's cost is counted in: joules, grams of carbon dioxide, or the pools' money."""
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -24,6 +27,9 @@ class Pool:
         Seconds for which the pool can be had; None for no limit.
     resident
         LLMs that are loaded on every device of the pool and stay.
+    carbon_g_per_kwh, price_per_kwh, price_per_device_hour
+        Grams of carbon dioxide and money for a kilowatt-hour, money for an hour in which a device
+        is on, each at least 0; None where it is not known.
     """
 
     name: str
@@ -33,6 +39,9 @@ class Pool:
     power_policy: Literal["power_down", "always_on"] = "power_down"
     available_s: float | None = None
     resident: frozenset[str] = frozenset()
+    carbon_g_per_kwh: float | None = None
+    price_per_kwh: float | None = None
+    price_per_device_hour: float | None = None
 
     @property
     def end_s(self) -> float:
@@ -89,15 +98,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Objective:
-    """Minimise ``zeta * energy / E0 - (1 - zeta) * quality / Q0`` (arXiv 2407.04014).
+    """Minimise ``zeta * cost / C0 - (1 - zeta) * quality / Q0`` (arXiv 2407.04014).
 
-    `energy_normaliser_j` (E0) and `quality_normaliser` (Q0) default to the largest single value
-    over all eligible (request, placement) pairs.
+    `minimise` says what the cost is: joules, grams of carbon dioxide or money. `cost_normaliser`
+    (C0, in that unit; the paper's E0 for energy) and `quality_normaliser` (Q0) default to the
+    largest single value over all eligible (request, placement) pairs.
     """
 
     zeta: float = 1.0
-    energy_normaliser_j: float | None = None
+    cost_normaliser: float | None = None
     quality_normaliser: float | None = None
+    minimise: Unit = "energy"
 
 
 @dataclass(frozen=True)
