@@ -73,6 +73,13 @@ class PlacementProblem:
     def __post_init__(self) -> None:
         if not self.placements:
             raise InvalidProblemError("/fleet/pools", "Expected at least one placement, got none.")
+        for index, pool in enumerate(self.pools):
+            if pool.power_policy == "always_on" and max(pool.activation_j, pool.activation_s) > 0.0:
+                raise InvalidProblemError(
+                    f"/fleet/pools/{index}/activation_joules",
+                    f"Expected no activation of the always-on pool {pool.name}, whose devices are "
+                    "on anyway.",
+                )
         shares = self.limits.shares
         for llm, share in shares.items():
             if share.min > share.max:
@@ -162,6 +169,18 @@ class PlacementProblem:
         return cost_model.load_s, cost_model.load_energy_j
 
     @cached_property
+    def setup_s(self) -> FloatArray:
+        """Seconds before a placement's first request on a fresh device, (k,): switch on, load."""
+        activation_s = np.array([self.pools[p].activation_s for p in self.pool_of])
+        return np.asarray(self.load_s + activation_s)
+
+    @cached_property
+    def pinned_device(self) -> IntArray:
+        """Device that each request is pinned to, -1 where it is free, shape (n,)."""
+        device = self.requests.device
+        return np.full(self.n, -1, dtype=np.int64) if device is None else device
+
+    @cached_property
     def exclusions(self) -> dict[str, BoolArray]:
         """What keeps requests from placements: reason to mask, each broadcastable to (n, k)."""
         context = np.array([p.max_context_tokens or np.inf for p in self.placements])
@@ -173,6 +192,10 @@ class PlacementProblem:
         }
         if self.requests.allowed is not None:
             reasons["not among the LLMs or pools that the request names"] = ~self.requests.allowed
+        if self.requests.device is not None:
+            counts = np.array([self.pools[p].count for p in self.pool_of])
+            beyond = self.pinned_device[:, None] >= counts[None, :]
+            reasons["the pool has no device of the index that the request is pinned to"] = beyond
         if self.quality_matters:
             reasons["the quality of the LLM is not known"] = np.isnan(self.quality)[None, :]
             with np.errstate(invalid="ignore"):
@@ -208,6 +231,7 @@ class PlacementProblem:
                 requests.deadline_s[indices],
                 requests.min_quality[indices],
                 None if requests.allowed is None else requests.allowed[indices],
+                None if requests.device is None else requests.device[indices],
             ),
             costs=take_costs(self.costs, rows=indices),
         )

@@ -138,10 +138,19 @@ def load_cost(problem: PlacementProblem, unit: Unit) -> FloatArray:
     return found
 
 
-def unavoidable(problem: PlacementProblem) -> float:
-    """Cost of idling, loading and merely being on that no plan can avoid.
+def activation_cost(problem: PlacementProblem, unit: Unit) -> FloatArray:
+    """Cost of switching on a device of each pool: its joules and on-seconds, shape (pools,)."""
+    rates = problem.rates_in(unit)
+    joules = np.array([pool.activation_j for pool in problem.pools])
+    seconds = np.array([pool.activation_s for pool in problem.pools])
+    return np.asarray(rates.per_joule * joules + rates.per_second * seconds)
 
-    Every request needs one of its placements loaded, and an always-on pool with a given horizon
+
+def unavoidable(problem: PlacementProblem) -> float:
+    """Cost of switching on, loading, idling and merely being on that no plan can avoid.
+
+    Every request needs one of its placements loaded on a device that is on, and an always-on pool
+    with a given horizon
     is on until then and idles for what even all requests on it could not fill.
     """
     rates = problem.rates
@@ -150,6 +159,7 @@ def unavoidable(problem: PlacementProblem) -> float:
     always = np.array([pool.power_policy == "always_on" for pool in problem.pools])
     down = ~always[problem.pool_of] & np.isfinite(problem.load_s)
     loads[down] += (problem.load_s * per_second)[down]
+    loads += activation_cost(problem, problem.objective.minimise)[problem.pool_of]
     total = float(np.where(problem.eligible, loads, np.inf).min(axis=1).max(initial=0.0))
     horizon = problem.limits.horizon_s
     if horizon is None:

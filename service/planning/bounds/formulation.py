@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from costmodel.arrays import BoolArray, FloatArray
+from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.planning.bounds import floors
 from service.planning.bounds.assignment_problem import AssignmentProblem, Link, Peak, Row, Variable
 from service.planning.inputs import Unit
@@ -20,6 +20,8 @@ from service.planning.problem import PlacementProblem
 from service.planning.schedule.evaluation import loosest
 
 HORIZON = "makespan"
+MOST_PINNED = 12
+"""Devices with pinned requests that get rows of their own, those with the most requests first."""
 MOST_DEADLINES = 12
 """Distinct deadlines that get rows of their own; leaving some out only weakens the bound."""
 
@@ -62,6 +64,7 @@ class Formulation:
         if self.pricing.allowed is not None:
             self.allowed &= self.pricing.allowed
         self.loads = self._load_columns()
+        self.activations = self._activation_columns()
         self.weight = problem.objective.zeta / problem.cost_normaliser
 
     def build(self) -> AssignmentProblem:
@@ -71,6 +74,8 @@ class Formulation:
             *self.pools_hold_their_work(),
             *self.work_is_due_by_each_deadline(),
             *self.loaded_devices_hold_their_work(),
+            *self.activated_devices_hold_their_work(),
+            *self.pinned_devices_hold_their_work(),
             *self.makespan_covers_every_pool(),
             *self.steps_cover_the_tokens(),
             *self.counts_of_each_llm(),
@@ -86,7 +91,7 @@ class Formulation:
             self.allowed,
             tuple(rows),
             tuple(self._variables(self.unit, self.weight)),
-            tuple(Link(columns, name) for name, columns in self.loads.items()),
+            tuple(self.used_placements_are_loaded_and_on()),
             tuple(self.steps_cover_the_longest()),
             self.weight * self.constant(self.unit),
         )
@@ -94,7 +99,7 @@ class Formulation:
     def can_be_on_time(self) -> BoolArray:
         """Ensures that a request runs only where it could end by its deadline if alone."""
         problem = self.problem
-        earliest = problem.load_s[None, :] + self.slot_floor
+        earliest = problem.setup_s[None, :] + self.slot_floor
         return np.asarray(problem.eligible & (earliest <= loosest(1.0) * problem.latest_s))
 
     def pools_hold_their_work(self) -> list[Row]:
@@ -102,7 +107,7 @@ class Formulation:
         return [
             row
             for index in range(len(self.problem.pools))
-            if np.isfinite(end := self.pool_end_s(index))
+            if np.isfinite(end := self.working_s(index))
             for row in [self._work_row(f"pools/{self.problem.pools[index].name}", index, end)]
         ]
 
@@ -118,7 +123,7 @@ class Formulation:
                 f"requests/deadline_seconds/{deadline:g}/{problem.pools[index].name}",
                 due,
                 (problem.pool_of == index).astype(float),
-                self._capacity(index) * min(loosest(float(deadline)), self.pool_end_s(index)),
+                self._capacity(index) * self.working_s(index, loosest(float(deadline))),
                 problem.deadline_s <= deadline,
             )
             for deadline in deadlines
@@ -129,13 +134,44 @@ class Formulation:
         """Ensures that an LLM's work fits in the devices that load it."""
         rows = []
         for name, columns in self.loads.items():
-            end = self.pool_end_s(int(self.problem.pool_of[columns[0]]))
+            end = self.working_s(int(self.problem.pool_of[columns[0]]))
             load_s = float(self.problem.load_s[columns[0]])
             if np.isfinite(end) and end > load_s:
                 seen = np.zeros(self.problem.k)
                 seen[columns] = 1.0
                 seconds = self.problem.costs.device_seconds
                 rows.append(Row(name, seconds, seen, 0.0, None, {name: load_s - end}))
+        return rows
+
+    def used_placements_are_loaded_and_on(self) -> list[Link]:
+        """Ensures that a placement is used only with its LLM loaded and a device switched on."""
+        switched = self.loads | self.activations
+        return [Link(columns, name) for name, columns in switched.items()]
+
+    def activated_devices_hold_their_work(self) -> list[Row]:
+        """Ensures that a pool's work and loads fit in the devices that it switches on."""
+        rows = []
+        for name, columns in self.activations.items():
+            index = int(self.problem.pool_of[columns[0]])
+            if np.isfinite(end := self.working_s(index)):
+                rows.append(self._work_row(name, index, 0.0, {name: -end}))
+        return rows
+
+    def pinned_devices_hold_their_work(self) -> list[Row]:
+        """Ensures that what is pinned to a device fits in it until its pool's last deadline."""
+        problem, rows = self.problem, list[Row]()
+        if problem.requests.device is None:
+            return rows
+        due = self.slot_floor / problem.concurrency[None, :]
+        pinned = np.bincount(problem.pinned_device[problem.pinned_device >= 0])
+        for device in np.argsort(-pinned, kind="stable")[:MOST_PINNED].tolist():
+            members = problem.pinned_device == device
+            for index, pool in enumerate(problem.pools):
+                columns = problem.pool_of == index
+                end = self.working_s(index)
+                if np.isfinite(end) and self.allowed[np.ix_(members, columns)].any():
+                    name = f"requests/pinned/{pool.name}/{device}"
+                    rows.append(Row(name, due, columns.astype(float), end, members))
         return rows
 
     def makespan_covers_every_pool(self) -> list[Row]:
@@ -146,10 +182,16 @@ class Formulation:
 
     def makespan_rows(self) -> list[Row]:
         """Ensures that every pool's work and loads fit in its devices until the makespan."""
-        return [
-            self._work_row(f"makespan/{pool.name}", index, 0.0, {HORIZON: -self._capacity(index)})
-            for index, pool in enumerate(self.problem.pools)
-        ]
+        rows = []
+        for index, pool in enumerate(self.problem.pools):
+            switching = {
+                name: pool.activation_s
+                for name, columns in self.activations.items()
+                if self.problem.pool_of[columns[0]] == index
+            }
+            variables = switching | {HORIZON: -self._capacity(index)}
+            rows.append(self._work_row(f"makespan/{pool.name}", index, 0.0, variables))
+        return rows
 
     def steps_cover_the_tokens(self) -> list[Row]:
         """Ensures that a placement's blocks run enough steps for their tokens, all slots full."""
@@ -238,6 +280,11 @@ class Formulation:
         end = min(float(self.problem.deadline_s.max(initial=0.0)), pool.end_s)
         return loosest(end)
 
+    def working_s(self, index: int, before_s: float = np.inf) -> float:
+        """Seconds that a device of a pool has to load and serve by a time, switched on first."""
+        end = min(before_s, self.pool_end_s(index))
+        return max(0.0, end - self.problem.pools[index].activation_s)
+
     def _idle_price(self, unit: Unit) -> FloatArray:
         return self.problem.rates_in(unit).of_idling(self.problem.pools)
 
@@ -258,7 +305,7 @@ class Formulation:
         seconds = self.problem.costs.device_seconds
         return Row(name, seconds, columns, bound, None, loads | (variables or {}))
 
-    def _load_columns(self) -> dict[str, np.ndarray]:
+    def _load_columns(self) -> dict[str, IntArray]:
         """Placements that one load serves, by the name of the variable that counts the loads."""
         groups: dict[str, list[int]] = {}
         for k, placement in enumerate(self.problem.placements):
@@ -268,19 +315,43 @@ class Formulation:
                 groups.setdefault(name, []).append(k)
         return {name: np.array(columns) for name, columns in groups.items()}
 
+    def _activation_columns(self) -> dict[str, IntArray]:
+        """Placements of each pool whose devices cost to switch on, by the name of their number."""
+        return {
+            f"devices/{pool.name}": columns
+            for index, pool in enumerate(self.problem.pools)
+            if max(pool.activation_j, pool.activation_s) > 0.0
+            and len(columns := np.flatnonzero(self.problem.pool_of == index))
+        }
+
+    def _pinned_at_least(self, columns: IntArray) -> float:
+        """Distinct devices that requests are pinned to who can only run on these placements."""
+        if self.problem.requests.device is None:
+            return 0.0
+        elsewhere = np.delete(self.allowed, columns, axis=1).any(axis=1)
+        devices = self.problem.pinned_device[~elsewhere & self.allowed[:, columns].any(axis=1)]
+        return float(len(np.unique(devices[devices >= 0])))
+
     def _on_until_makespan(self) -> bool:
         prices = [self._idle_price(unit) for unit in {self.unit, "energy"}]
         return self.problem.limits.horizon_s is None and bool(np.any(prices))
 
     def _variables(self, unit: Unit, weight: float) -> list[Variable]:
-        """Return the loads of each LLM on each pool, the steps of each placement, the makespan."""
+        """Return loads of each LLM, devices switched on, steps of each placement, the makespan."""
         problem, found = self.problem, []
         load_cost = weight * floors.load_cost(problem, unit)
         for name, columns in self.loads.items():
             pool = problem.pools[int(problem.pool_of[columns[0]])]
             # One load for each block of the LLM: one block for each of its concurrencies.
             upper = float(pool.count * len(columns))
-            found.append(Variable(name, 0.0, upper, float(load_cost[columns[0]]), integer=True))
+            lower, cost = self._pinned_at_least(columns), float(load_cost[columns[0]])
+            found.append(Variable(name, lower, upper, cost, integer=True))
+        activation_cost = weight * floors.activation_cost(problem, unit)
+        for name, columns in self.activations.items():
+            index = int(problem.pool_of[columns[0]])
+            lower, upper = self._pinned_at_least(columns), float(problem.pools[index].count)
+            cost = float(activation_cost[index])
+            found.append(Variable(name, lower, upper, cost, integer=True))
         most = float(problem.requests.workload.output_tokens.sum())
         step_price = weight * self._step_price(unit)
         found += [Variable(_steps(k), 0.0, most, float(step_price[k])) for k in self.steps]
@@ -292,14 +363,14 @@ class Formulation:
 
     def makespan_range_s(self) -> tuple[float, float]:
         """Least makespan by the longest request alone, and one that every plan can keep [s]."""
-        earliest = self.problem.load_s[None, :] + self.slot_floor
+        earliest = self.problem.setup_s[None, :] + self.slot_floor
         alone = np.where(self.allowed, earliest, np.inf).min(axis=1)
         lower = float(alone[np.isfinite(alone)].max(initial=0.0))
         upper = max(self.pool_end_s(index) for index in range(len(self.problem.pools)))
         if not np.isfinite(upper):
             seconds = np.where(self.allowed, floors.slot_ceiling_s(self.problem), 0.0)
-            loads = self.problem.load_s[np.isfinite(self.problem.load_s)].sum()
-            upper = float(seconds.max(axis=1, initial=0.0).sum() + loads)
+            setups = self.problem.setup_s[np.isfinite(self.problem.setup_s)].sum()
+            upper = float(seconds.max(axis=1, initial=0.0).sum() + setups)
         return lower, max(lower, upper)
 
 

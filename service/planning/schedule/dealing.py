@@ -1,7 +1,8 @@
 """Deal an assignment out to devices: which device of its pool runs which request.
 
 Pools are dealt one by one at several fill levels: filling few devices up to their limit saves
-loads and keeps slots full, spreading ends sooner. The evaluator's prices decide between them.
+loads and switching on, and keeps slots full; spreading ends sooner. The evaluator's prices decide
+between them. A request that is pinned to a device goes there whatever the level.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from costmodel.arrays import FloatArray, IntArray
+from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.evaluation import loosest, underfill_j
 from service.planning.schedule.schedule import (
@@ -112,18 +113,20 @@ def _levels(
 ) -> list[float]:
     """Seconds up to which devices are filled before the next one is taken."""
     members = np.concatenate(groups)
-    count = min(problem.pools[pool].count, len(members))
+    spec = problem.pools[pool]
+    count = min(spec.count, len(members))
     work, longest = 0.0, 0.0
     for group in groups:
         k = int(placement[group[0]])
         work += float(slot_s[group].sum()) / problem.placements[k].concurrency + problem.load_s[k]
         longest = max(longest, float(slot_s[group].max()) + problem.load_s[k])
-    balanced = max(work / count, longest)
+    balanced = spec.activation_s + max(work / count, longest)
     end = float(problem.latest_s[members, placement[members]].max())
     if count == 1:
         return [np.inf]
     plain = all(problem.concurrency[int(placement[g[0]])] == 1 for g in groups)
-    if plain and not any(problem.load_s[int(placement[g[0]])] > 0.0 for g in groups):
+    free_start = max(spec.activation_j, spec.activation_s) == 0.0
+    if plain and free_start and not any(problem.load_s[int(placement[g[0]])] for g in groups):
         return [balanced]
     if np.isinf(end):
         return [np.inf, *(balanced * factor for factor in (1.0, 1.1, 1.3, 2.0, 4.0))]
@@ -141,8 +144,12 @@ def _fill(
     device: IntArray,
 ) -> None:
     """Deal groups in order, each to the fewest devices that hold it up to `level`."""
+    pinned = problem.pinned_device
+    last_pinned = max(int(pinned[group].max()) for group in groups)
     count = min(problem.pools[pool].count, sum(len(group) for group in groups))
-    clock = np.zeros(count)
+    count = max(count, last_pinned + 1)
+    clock = np.full(count, problem.pools[pool].activation_s)
+    used = np.zeros(count, dtype=bool)
     loaded: list[str | None] = [None] * count
     for group in groups:
         k = int(placement[group[0]])
@@ -150,32 +157,48 @@ def _fill(
         load = np.array(
             [0.0 if loaded[d] == llm else float(problem.load_s[k]) for d in range(count)]
         )
-        order = group[np.lexsort((-slot_s[group], problem.deadline_s[group]))]
-        windows = _windows(clock, load, slot_s[order], slots, level)
-        device[order], ends = _list_schedule(slot_s[order], clock + load, windows, slots)
+        fixed = group[pinned[group] >= 0]
+        device[fixed] = pinned[fixed]
+        start = clock + load
+        ends = _fixed_ends(slot_s[fixed], pinned[fixed], start, slots)
+        used[list(ends)] = True
+        free = group[pinned[group] < 0]
+        if len(free):
+            order = free[np.lexsort((-slot_s[free], problem.deadline_s[free]))]
+            for d, end in ends.items():
+                start[d] = end
+            windows = _windows(used, level - start, slot_s[order], slots)
+            device[order], later = _list_schedule(slot_s[order], start, windows, slots)
+            ends |= later
         for d, end in ends.items():
-            clock[d] = end
+            clock[d], used[d] = end, True
             if problem.load_s[k] > 0.0:
                 loaded[d] = llm
 
 
-def _windows(
-    clock: FloatArray, load: FloatArray, slot_s: FloatArray, slots: int, level: float
-) -> list[int]:
-    """Devices for a group: the fullest that still have room first, until its work fits."""
+def _fixed_ends(
+    slot_s: FloatArray, device: IntArray, start_s: FloatArray, slots: int
+) -> dict[int, float]:
+    """About when each device has done the requests of a group that are pinned to it."""
+    work = np.bincount(device, weights=slot_s, minlength=len(start_s)) / slots
+    np.maximum.at(work, device, slot_s)
+    return {d: float(start_s[d] + work[d]) for d in np.unique(device).tolist()}
+
+
+def _windows(used: BoolArray, room_s: FloatArray, slot_s: FloatArray, slots: int) -> list[int]:
+    """Devices for a group: the used ones that still have room first, until its work fits."""
     need = float(slot_s.sum()) / slots
     longest = float(slot_s.max())
-    room = level - clock - load
-    order = np.lexsort((np.arange(len(clock)), -(clock > 0.0).astype(int)))
+    order = np.lexsort((np.arange(len(used)), ~used))
     chosen: list[int] = []
     for d in order.tolist():
-        if room[d] < longest and np.isfinite(level):
+        if room_s[d] < longest:
             continue
         chosen.append(d)
-        need -= room[d]
+        need -= room_s[d]
         if need <= 0.0:
             return chosen
-    return list(range(len(clock)))
+    return list(range(len(used)))
 
 
 def _list_schedule(
@@ -227,8 +250,10 @@ def _judge(
 
 def _active_cost(problem: PlacementProblem, pool: int, schedule: Schedule) -> float:
     spec, rates = problem.pools[pool], problem.rates
+    used = len({block.device for block in schedule.blocks})
     busy = sum(block.seconds + block.load_s for block in schedule.blocks)
-    joules = underfill_j(problem, schedule)
+    busy += used * spec.activation_s
+    joules = underfill_j(problem, schedule) + used * spec.activation_j
     joules += sum(block.load_energy_j for block in schedule.blocks)
     joules -= spec.always_on_watts * busy
     on_s = busy if spec.power_policy == "power_down" else 0.0

@@ -2,7 +2,8 @@
 
 A device runs at most one block for each placement, in order of earliest deadline; blocks of equal
 deadline keep an LLM's together. Inside a block the earliest deadline goes first, then the longest.
-Changing the LLM drains and loads, changing the concurrency drains. Nothing is decided here: the
+Changing the LLM drains and loads, changing the concurrency drains. A device that is used is first
+switched on, which takes its pool's activation seconds. Nothing is decided here: the
 same (placement, device) always gives the same schedule.
 """
 
@@ -148,7 +149,8 @@ def _run_device(
     start_s: FloatArray,
 ) -> list[Block]:
     groups = sorted(groups, key=lambda g: block_order(problem, g, int(placement[g[0]])))
-    clock, loaded, blocks = 0.0, None, []
+    pool = problem.pools[problem.placements[int(placement[groups[0][0]])].pool]
+    clock, loaded, blocks = pool.activation_s, None, []
     for group in groups:
         k = int(placement[group[0]])
         load_s, load_j = problem.load_s[k], problem.load_energy_j[k]

@@ -261,5 +261,5 @@ def timely(problem: PlacementProblem, schedule: Schedule) -> BoolArray:
         output = problem.requests.workload.output_tokens.astype(float)
         seconds = problem.costs.device_seconds[everyone, k].sum() * placement.concurrency
         slot = output * (seconds / output[everyone].sum())
-        allowed[:, k] = slot + problem.load_s[k] <= latest
+        allowed[:, k] = slot + problem.setup_s[k] <= latest
     return allowed
