@@ -77,6 +77,7 @@ class Formulation:
             *self.activated_devices_hold_their_work(),
             *self.pinned_devices_hold_their_work(),
             *self.makespan_covers_every_pool(),
+            *self.pools_stay_on_for_their_work(),
             *self.steps_cover_the_tokens(),
             *self.counts_of_each_llm(),
             *self.mean_quality_is_reached(),
@@ -180,6 +181,13 @@ class Formulation:
             return []
         return self.makespan_rows()
 
+    def pools_stay_on_for_their_work(self) -> list[Row]:
+        """Ensures that always-on devices are on for all work, also beyond a given horizon."""
+        return [
+            self._work_row(f"on/{self.problem.pools[index].name}", index, 0.0, {_on(index): -1.0})
+            for index in self._on_beyond_horizon()
+        ]
+
     def makespan_rows(self) -> list[Row]:
         """Ensures that every pool's work and loads fit in its devices until the makespan."""
         rows = []
@@ -272,7 +280,19 @@ class Formulation:
         if horizon is None:
             return 0.0
         counts = np.array([pool.count for pool in self.problem.pools])
+        counts[self._on_beyond_horizon()] = 0
         return float(horizon * (counts * self._idle_price(unit)).sum())
+
+    def _on_beyond_horizon(self) -> list[int]:
+        """Always-on pools whose work may end after a given horizon."""
+        horizon = self.problem.limits.horizon_s
+        return [
+            index
+            for index, pool in enumerate(self.problem.pools)
+            if horizon is not None
+            and pool.power_policy == "always_on"
+            and horizon < self.pool_end_s(index)
+        ]
 
     def pool_end_s(self, index: int) -> float:
         """Time by which everything on a pool must have ended [s]."""
@@ -355,10 +375,15 @@ class Formulation:
         most = float(problem.requests.workload.output_tokens.sum())
         step_price = weight * self._step_price(unit)
         found += [Variable(_steps(k), 0.0, most, float(step_price[k])) for k in self.steps]
+        idle_price, (_, latest) = weight * self._idle_price(unit), self.makespan_range_s()
+        for index in self._on_beyond_horizon():
+            count = problem.pools[index].count
+            until = (count * (problem.limits.horizon_s or 0.0), count * latest)
+            found.append(Variable(_on(index), until[0], max(until), float(idle_price[index])))
         if self._on_until_makespan():
             counts = np.array([pool.count for pool in problem.pools])
-            price = float((counts * self._idle_price(unit)).sum())
-            found.append(Variable(HORIZON, *self.makespan_range_s(), weight * price))
+            price = float((counts * idle_price).sum())
+            found.append(Variable(HORIZON, *self.makespan_range_s(), price))
         return found
 
     def makespan_range_s(self) -> tuple[float, float]:
@@ -376,6 +401,10 @@ class Formulation:
 
 def _steps(k: int) -> str:
     return f"steps/{k}"
+
+
+def _on(index: int) -> str:
+    return f"on/{index}"
 
 
 def _only(k: int, size: int) -> FloatArray:

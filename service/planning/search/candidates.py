@@ -38,10 +38,15 @@ def simple_policies(problem: PlacementProblem, seed: int) -> Iterator[tuple[str,
     """Yield each policy's name and its placements, shape (n,); None where it cannot place all.
 
     Single LLMs and both greedy policies look at each request alone; round robin and random look
-    at none. All use each pool's least-joule concurrency.
+    at none. All use each pool's least-joule concurrency, but for requests that may not run at it.
     """
     columns = least_joule_columns(problem)
     eligible = problem.eligible[:, columns]
+    elsewhere = np.asarray(~eligible.any(axis=1))
+    if elsewhere.any():
+        least = np.isin(np.arange(problem.k), columns)
+        columns = np.arange(problem.k)
+        eligible = problem.eligible & (least[None, :] | elsewhere[:, None])
     energy = np.where(eligible, problem.costs.energy_j[:, columns], np.inf)
     seconds = np.where(eligible, _latency_s(problem)[:, columns], np.inf)
     for llm in problem.llms:
