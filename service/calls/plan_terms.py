@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.fleet.placements import Candidates
 from service.planning.inputs import Limits, Objective, Share, Unit
 from service.planning.problem import PlacementProblem
-from service.planning.rates import FIGURES
+from service.planning.rates import no_figures
 from service.planning.result import SolverOptions
 from service.problems import FieldError, invalid, pointer
 from service.schemas.calls import Constraints, ObjectiveSpec, SolverOptionsSpec
@@ -86,17 +86,10 @@ def check_figures(problem: PlacementProblem, *, own_fleet: bool) -> None:
         422 with a pointer to the figure, or to `minimise` where the fleet is the service's.
     """
     unit = problem.objective.minimise
-    names = FIGURES[unit]
-    errors = [
-        FieldError(
-            "/objective/minimise" if own_fleet else pointer("fleet", "pools", index, names[0]),
-            f"Expected {' or '.join(names)} of pool {problem.pools[index].name}, which the plan "
-            f"may use, to minimise {unit}, got none.",
-        )
-        for index in problem.unpriced_pools(unit)
-    ]
-    if errors:
-        raise invalid(errors)
+    found = [no_figures(problem.pools, index, unit) for index in problem.unpriced_pools(unit)]
+    if found:
+        where = "/objective/minimise"
+        raise invalid([FieldError(where if own_fleet else e.pointer, str(e)) for e in found])
 
 
 def options_of(spec: SolverOptionsSpec, max_time_limit_s: float) -> SolverOptions:

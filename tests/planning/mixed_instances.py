@@ -97,7 +97,9 @@ def _placements(rng: np.random.Generator, pools: list[Pool], llms: tuple) -> lis
 def _seconds(work, placements: list[Placement]) -> float:
     """Device-seconds of the whole batch on a middling placement."""
     totals = [
-        float(p.cost_model.device_seconds(work.input_tokens, work.output_tokens, p.concurrency).sum())
+        float(
+            p.cost_model.device_seconds(work.input_tokens, work.output_tokens, p.concurrency).sum()
+        )
         for p in placements
     ]
     return float(np.median(totals))
