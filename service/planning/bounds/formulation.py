@@ -177,7 +177,7 @@ class Formulation:
         return self.makespan_rows() if self.side.on_until_makespan() else []
 
     def makespan_rows(self) -> list[Row]:
-        """Ensures that every pool's work and loads fit in its devices until the makespan."""
+        """Return the rows by which every pool's work fits in its devices until the makespan."""
         rows = []
         for index, pool in enumerate(self.problem.pools):
             variables = {

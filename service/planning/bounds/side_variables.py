@@ -75,13 +75,16 @@ class SideVariables:
             if horizon is not None
             and pool.power_policy == "always_on"
             and horizon < self.pool_end_s(index)
+            and self._idling_costs()[index]
         ]
 
     def on_until_makespan(self) -> bool:
         """Whether the makespan costs something: devices are on until then."""
+        return self._problem.limits.horizon_s is None and bool(self._idling_costs().any())
+
+    def _idling_costs(self) -> BoolArray:
         units: set[Unit] = {"energy", self._problem.objective.minimise}
-        priced = any(self._prices.of_idling(unit).any() for unit in units)
-        return self._problem.limits.horizon_s is None and priced
+        return np.asarray(sum(self._prices.of_idling(unit) for unit in units)) > 0.0
 
     def pool_end_s(self, index: int) -> float:
         """Time by which everything on a pool must have ended [s]."""
