@@ -199,7 +199,7 @@ def may_run(problem: PlacementProblem, i: int, k: int) -> bool:
     return where.quality >= floor
 
 
-def price(problem: PlacementProblem, placement, device):
+def price(problem: PlacementProblem, placement, device, normaliser: float | None = None):
     """Energy parts, ends, makespan, objective and whether every limit holds."""
     slow = Slow(problem, placement, device)
     requests_j = sum(slow.joules(i) for i in range(slow.n))
@@ -216,7 +216,7 @@ def price(problem: PlacementProblem, placement, device):
     quality = sum(score * size for score, size in zip(scores, tokens, strict=True))
     zeta, limits = problem.objective.zeta, problem.limits
     cost = slow.cost(problem.objective.minimise)
-    objective = zeta * cost / cost_normaliser(problem)
+    objective = zeta * cost / (normaliser or cost_normaliser(problem))
     objective -= (1 - zeta) * quality / problem.quality_normaliser
     keeps = slow.in_time() and slow.counts_hold()
     keeps &= all(may_run(problem, i, k) for i, k in enumerate(placement))
@@ -236,16 +236,36 @@ def price(problem: PlacementProblem, placement, device):
     }
 
 
+def deals(problem: PlacementProblem):
+    """Every (placements, devices) there is, but for pairs that may not run and equal devices."""
+    pins = problem.requests.device
+    named = set() if pins is None else {pin for pin in pins.tolist() if pin >= 0}
+    options = [
+        [
+            (k, d)
+            for k, where in enumerate(problem.placements)
+            for d in range(problem.pools[where.pool].count)
+            if may_run(problem, i, k) and (pins is None or pins[i] in (-1, d))
+        ]
+        for i in range(problem.n)
+    ]
+    for deal in itertools.product(*options):
+        if all(_in_order(problem, deal, pool, named) for pool in range(len(problem.pools))):
+            yield [k for k, _ in deal], [d for _, d in deal]
+
+
+def _in_order(problem: PlacementProblem, deal, pool: int, named: set[int]) -> bool:
+    """Whether devices that nobody is pinned to are first used in the order of their numbers."""
+    used = [d for k, d in deal if problem.placements[k].pool == pool and d not in named]
+    free = [d for d in range(problem.pools[pool].count) if d not in named]
+    return list(dict.fromkeys(used)) == free[: len(set(used))]
+
+
 def best(problem: PlacementProblem):
     """Objective of the best deal of all, None where none keeps every limit."""
-    options = [
-        (k, d)
-        for k in range(problem.k)
-        for d in range(problem.pools[problem.placements[k].pool].count)
-    ]
-    found = None
-    for deal in itertools.product(options, repeat=problem.n):
-        priced = price(problem, [k for k, _ in deal], [d for _, d in deal])
+    found, normaliser = None, cost_normaliser(problem)
+    for placement, device in deals(problem):
+        priced = price(problem, placement, device, normaliser)
         if priced["keeps"] and (found is None or priced["objective"] < found):
             found = priced["objective"]
     return found
