@@ -14,7 +14,7 @@ import numpy.typing as npt
 from costmodel.catalogue import Catalogue
 from service.calls.answers import plan_body, predict_body
 from service.calls.batch import Batch
-from service.calls.plan_terms import limits_of, objective_of, options_of
+from service.calls.plan_terms import check_figures, limits_of, objective_of, options_of
 from service.calls.plan_warnings import fleet_warnings, substitution_warning
 from service.calls.tally import tally_plan
 from service.calls.unplanned import Body, planning_problem
@@ -101,6 +101,7 @@ class PlannerService:
         predict_s = perf_counter() - predict_started
         kept, unplaceable = _placeable(whole, batch, report=call.on_unplaceable == "report")
         problem = whole.take(kept) if unplaceable else whole
+        check_figures(problem, own_fleet=call.fleet is None)
         warned = [
             *warnings,
             *check_provenance(_in_use(problem), allow_mixed=call.allow_mixed_provenance),
