@@ -8,19 +8,12 @@ import numpy as np
 
 from service.planning.clock import Deadline
 from service.planning.errors import InfeasibleError, Relaxation
-from service.planning.explanation.extremes import proven_extreme
+from service.planning.explanation.brackets import ATTEMPT_S, Attempt, Bracket
 from service.planning.explanation.knobs import Knob, knobs_of
 from service.planning.problem import PlacementProblem
-from service.planning.schedule.evaluation import Evaluation
-from service.planning.schedule.schedule import Schedule
 
-Attempt = Callable[[PlacementProblem, float], tuple[Schedule, Evaluation] | None]
-"""Looks for a plan within some seconds; None where it found none."""
 Prove = Callable[[PlacementProblem, Deadline], bool]
 """Whether it is proven, before a deadline, that a problem has no plan."""
-MARGINS = (0.0, 1e-4, 1e-3, 5e-3, 0.02, 0.05, 0.1, 0.25, 0.6, 1.5, 4.0)
-"""How far beyond the proven bound a value is tried, as shares of it."""
-ATTEMPT_S = 3.0
 
 
 def explain(
@@ -38,10 +31,10 @@ def explain(
     """
     knobs = knobs_of(problem)
     conflict = _conflict(problem, knobs, prove, deadline)
+    brackets = [Bracket(problem, knob, attempt, deadline) for knob in conflict]
+    _narrow(brackets, deadline)
     relaxations = [
-        found
-        for knob in conflict
-        if (found := _single(problem, knob, attempt, deadline)) is not None
+        found for bracket in brackets if (found := bracket.relaxation()) is not None
     ]
     joint: tuple[Relaxation, ...] = ()
     if not relaxations and conflict:
@@ -63,49 +56,15 @@ def _conflict(
     return kept
 
 
-def _single(
-    problem: PlacementProblem, knob: Knob, attempt: Attempt, deadline: Deadline
-) -> Relaxation | None:
-    """Move one limit as far as needed; None where no plan is found even without it, or in time."""
-    if deadline.passed():
-        return None
-    bound = proven_extreme(problem, knob, deadline)
-    aimed = _aimed_at(problem, knob)
-    found = attempt(knob.turn(aimed, None), min(ATTEMPT_S, deadline.left_s))
-    if bound is None or found is None:
-        return None
-    bound = _no_tighter_than_given(knob, bound)
-    needed = knob.attained(problem, *found)
-    for margin in MARGINS:
-        value = knob.whole(_loosened(knob, bound, margin))
-        if deadline.passed() or _verified(knob, value, needed) == needed:
-            break
-        found = attempt(knob.turn(aimed, value), min(ATTEMPT_S, deadline.left_s))
-        if found is not None:
-            needed = _verified(knob, value, knob.attained(problem, *found))
-            break
-    return Relaxation(knob.name, float(knob.given), float(needed), float(bound))
-
-
-def _aimed_at(problem: PlacementProblem, knob: Knob) -> PlacementProblem:
-    """Return the problem with an objective that pulls at the knob's own quantity."""
-    zeta = {"energy": 1.0, "quality": 0.0}.get(knob.kind)
-    return problem if zeta is None else problem.with_zeta(zeta)
-
-
-def _no_tighter_than_given(knob: Knob, bound: float) -> float:
-    return max(bound, knob.given) if knob.looser > 0 else min(bound, knob.given)
-
-
-def _loosened(knob: Knob, value: float, margin: float) -> float:
-    if knob.looser > 0:
-        return value * (1.0 + margin) + (0.0 if margin == 0.0 else 1e-12)
-    return max(0.0, value * (1.0 - margin))
-
-
-def _verified(knob: Knob, value: float, attained: float) -> float:
-    """Return the tighter of the value tried and what its plan attained; both have a plan."""
-    return min(value, attained) if knob.looser > 0 else max(value, attained)
+def _narrow(brackets: list[Bracket], deadline: Deadline) -> None:
+    """Open every bracket, then spend the time where one is widest."""
+    for bracket in brackets:
+        bracket.open()
+    while not deadline.passed():
+        wide = [bracket for bracket in brackets if not bracket.done]
+        if not wide:
+            return
+        max(wide, key=lambda bracket: bracket.width).tighten()
 
 
 def _joint(
@@ -142,3 +101,8 @@ def _joint(
 
 def _by_share(knob: Knob, share: float) -> float:
     return knob.given * (1.0 + share) if knob.looser > 0 else knob.given / (1.0 + share)
+
+
+def _verified(knob: Knob, value: float, attained: float) -> float:
+    """Return the tighter of the value tried and what its plan attained; both have a plan."""
+    return min(value, attained) if knob.looser > 0 else max(value, attained)

@@ -1,0 +1,163 @@
+"""Plans that push one limit as far as it goes: assign, deal out, see what is late, make room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from costmodel.arrays import FloatArray, IntArray
+from service.planning.bounds.assignment_problem import AssignmentProblem
+from service.planning.bounds.bounding import Bounded, bound
+from service.planning.bounds.formulation import HORIZON, Pricing
+from service.planning.clock import Deadline
+from service.planning.explanation.knobs import Knob
+from service.planning.explanation.targets import AIM, target
+from service.planning.problem import PlacementProblem
+from service.planning.schedule.dealing import deal
+from service.planning.schedule.evaluation import Evaluation, evaluate, loosest
+from service.planning.schedule.schedule import Schedule
+from service.planning.search.cpsat import Effort, solve_assignment
+from service.planning.search.improvement import (
+    CORE_PAIRS,
+    achieved_energy_j,
+    hardest_requests,
+    restrict,
+    timely,
+)
+from service.planning.search.repair import repair
+
+EFFORT_S = 0.15
+"""Deterministic seconds of CP-SAT in a round: about half a second."""
+ROUNDS = 6
+"""Times that room is made for what was late."""
+LEAST_SHARE = 0.2
+"""Share of a pool's device-seconds below which none is taken off any more."""
+MARGIN = 1e-6
+"""By how much more than what was late the room is made."""
+
+Found = tuple[Schedule, Evaluation]
+
+
+@dataclass(frozen=True)
+class Aim:
+    """Looks for plans that are tight in one limit and keep all others.
+
+    Attributes
+    ----------
+    problem
+        With the limit as given, which is not kept.
+    """
+
+    problem: PlacementProblem
+    knob: Knob
+    deadline: Deadline
+    seed: int = 0
+
+    def plans(self, loose: float | None) -> Iterator[Found]:
+        """Yield plans that keep every other limit, most often better and better ones.
+
+        Parameters
+        ----------
+        loose
+            A value of the limit beyond which nothing is of interest; None for any.
+        """
+        open_problem = self.knob.turn(self.problem, None)
+        pricing = Pricing(capacity=np.ones(len(self.problem.pools)))
+        for _ in range(ROUNDS):
+            relaxation = target(self.problem, self.knob, loose, pricing).relaxation
+            found = bound(relaxation, self.problem.requests.workload, self.deadline)
+            if found is None or self.deadline.passed():
+                return
+            placement = self._assign(relaxation, found)
+            aimed_at = self._aimed_at(found)
+            schedule = deal(aimed_at, placement)
+            evaluation = evaluate(open_problem, schedule)
+            if evaluation.feasible:
+                yield schedule, evaluation
+            changed = self._make_room(pricing, aimed_at, schedule, evaluation)
+            if changed is None:
+                return
+            pricing = changed
+
+    def _aimed_at(self, found: Bounded) -> PlacementProblem:
+        """Return the problem with the value that the relaxation reaches, where it is a time."""
+        if self.knob.kind == "deadline":
+            return self.knob.turn(self.problem, loosest(found.variables[HORIZON]))
+        if self.knob.kind in ("own_deadlines", "available"):
+            least = max(found.variables[AIM] * self.knob.given, 1e-12)
+            return self.knob.turn(self.problem, loosest(least))
+        return self.knob.turn(self.problem, None)
+
+    def _assign(self, relaxation: AssignmentProblem, found: Bounded) -> IntArray:
+        """Round the relaxed assignment: CP-SAT decides the requests that are hardest to place."""
+        size = max(1, CORE_PAIRS // max(1, int(relaxation.allowed.sum(axis=1).mean())))
+        core = hardest_requests(found, size)
+        part = restrict(relaxation, core, found.placement)
+        placement = found.placement.copy()
+        placement[core] = repair(part, placement[core], found.variables)
+        hint = np.zeros(part.cost.shape)
+        hint[np.arange(len(core)), placement[core]] = 1.0
+        effort = Effort(
+            seconds=self.deadline.left_s,
+            deterministic_seconds=EFFORT_S,
+            absolute_gap=1e-4 * abs(found.lower_bound),
+            enough=found.lower_bound + 2e-4 * abs(found.lower_bound),
+            seed=self.seed,
+        )
+        assignment = solve_assignment(part, effort, hint)
+        self.deadline.cut |= assignment.clock_cut
+        if assignment.counts is not None:
+            placement[core] = assignment.counts.argmax(axis=1)
+        return placement
+
+    def _make_room(
+        self,
+        pricing: Pricing,
+        aimed_at: PlacementProblem,
+        schedule: Schedule,
+        evaluation: Evaluation,
+    ) -> Pricing | None:
+        """Take off each pool what was late on it, and off the cap what the rows did not see.
+
+        Returns None where there is nothing to change.
+        """
+        before = np.ones(len(aimed_at.pools)) if pricing.capacity is None else pricing.capacity
+        capacity = np.clip(before * _room(aimed_at, schedule, before), LEAST_SHARE, 1.0)
+        slack, cap = pricing.energy_slack_j, aimed_at.limits.max_energy_j
+        if cap is not None and (slack > 0.0 or evaluation.energy_j > cap):
+            slack = max(0.0, slack + (1.0 + MARGIN) * (evaluation.energy_j - cap))
+        energy = achieved_energy_j(aimed_at, schedule) if self._underfilled(evaluation) else None
+        settled = np.allclose(capacity, before, rtol=1e-5, atol=0.0)
+        if settled and slack == pricing.energy_slack_j and pricing.energy_j is not None:
+            return None
+        if settled and slack == pricing.energy_slack_j and energy is None:
+            return None
+        return replace(
+            pricing,
+            capacity=capacity,
+            energy_slack_j=slack,
+            energy_j=energy,
+            allowed=timely(aimed_at, schedule),
+        )
+
+    def _underfilled(self, evaluation: Evaluation) -> bool:
+        """Whether joules count and half-filled blocks changed them."""
+        counts = self.knob.kind == "energy" or self.problem.limits.max_energy_j is not None
+        return counts and evaluation.underfill_j > 0.0
+
+
+def _room(problem: PlacementProblem, schedule: Schedule, capacity: FloatArray) -> FloatArray:
+    """Factor of each pool's capacity: below 1 where it ends late, above where it has time left."""
+    factors = np.ones(len(problem.pools))
+    pool = problem.pool_of[schedule.placement]
+    for index in range(len(problem.pools)):
+        members = np.flatnonzero(pool == index)
+        if not len(members):
+            continue
+        latest = problem.latest_s[members, schedule.placement[members]]
+        excess = float((schedule.end_s[members] / latest).max())
+        if excess > 1.0 or (excess > 0.0 and capacity[index] < 1.0):
+            factors[index] = 1.0 / (excess * (1.0 + MARGIN))
+    return factors
