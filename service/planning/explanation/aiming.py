@@ -7,33 +7,26 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from costmodel.arrays import FloatArray, IntArray
-from service.planning.bounds.assignment_problem import AssignmentProblem
+from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.planning.bounds.bounding import Bounded, bound
 from service.planning.bounds.formulation import HORIZON, Pricing
 from service.planning.clock import Deadline
 from service.planning.explanation.knobs import Knob
+from service.planning.explanation.rounding import Rounding
 from service.planning.explanation.targets import AIM, target
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.dealing import deal
 from service.planning.schedule.evaluation import Evaluation, evaluate, loosest
 from service.planning.schedule.schedule import Schedule
-from service.planning.search.cpsat import Effort, solve_assignment
-from service.planning.search.improvement import (
-    CORE_PAIRS,
-    achieved_energy_j,
-    hardest_requests,
-    restrict,
-    timely,
-)
-from service.planning.search.repair import repair
+from service.planning.search.improvement import achieved_energy_j, timely
 
-EFFORT_S = 0.15
-"""Deterministic seconds of CP-SAT in a round: about half a second."""
 ROUNDS = 6
 """Times that room is made for what was late."""
 LEAST_SHARE = 0.2
 """Share of a pool's device-seconds below which none is taken off any more."""
+SHORT_BLOCK = 0.1
+"""Share of an LLM's device-seconds on a pool below which a concurrency gets no blocks of its own:
+a device drains before each."""
 MARGIN = 1e-6
 """By how much more than what was late the room is made."""
 
@@ -65,13 +58,17 @@ class Aim:
         """
         open_problem = self.knob.turn(self.problem, None)
         pricing = Pricing(capacity=np.ones(len(self.problem.pools)))
+        before: IntArray | None = None
         for _ in range(ROUNDS):
             relaxation = target(self.problem, self.knob, loose, pricing).relaxation
             found = bound(relaxation, self.problem.requests.workload, self.deadline)
             if found is None or self.deadline.passed():
                 return
-            placement = self._assign(relaxation, found)
+            placement = Rounding(self.deadline, self.seed).round(relaxation, found)
             aimed_at = self._aimed_at(found)
+            if before is not None and (placement == before).all():
+                return
+            before = placement
             schedule = deal(aimed_at, placement)
             evaluation = evaluate(open_problem, schedule)
             if evaluation.feasible:
@@ -90,28 +87,6 @@ class Aim:
             return self.knob.turn(self.problem, loosest(least))
         return self.knob.turn(self.problem, None)
 
-    def _assign(self, relaxation: AssignmentProblem, found: Bounded) -> IntArray:
-        """Round the relaxed assignment: CP-SAT decides the requests that are hardest to place."""
-        size = max(1, CORE_PAIRS // max(1, int(relaxation.allowed.sum(axis=1).mean())))
-        core = hardest_requests(found, size)
-        part = restrict(relaxation, core, found.placement)
-        placement = found.placement.copy()
-        placement[core] = repair(part, placement[core], found.variables)
-        hint = np.zeros(part.cost.shape)
-        hint[np.arange(len(core)), placement[core]] = 1.0
-        effort = Effort(
-            seconds=self.deadline.left_s,
-            deterministic_seconds=EFFORT_S,
-            absolute_gap=1e-4 * abs(found.lower_bound),
-            enough=found.lower_bound + 2e-4 * abs(found.lower_bound),
-            seed=self.seed,
-        )
-        assignment = solve_assignment(part, effort, hint)
-        self.deadline.cut |= assignment.clock_cut
-        if assignment.counts is not None:
-            placement[core] = assignment.counts.argmax(axis=1)
-        return placement
-
     def _make_room(
         self,
         pricing: Pricing,
@@ -129,17 +104,13 @@ class Aim:
         if cap is not None and (slack > 0.0 or evaluation.energy_j > cap):
             slack = max(0.0, slack + (1.0 + MARGIN) * (evaluation.energy_j - cap))
         energy = achieved_energy_j(aimed_at, schedule) if self._underfilled(evaluation) else None
+        allowed = timely(aimed_at, schedule) & in_long_blocks(aimed_at, schedule)
         settled = np.allclose(capacity, before, rtol=1e-5, atol=0.0)
-        if settled and slack == pricing.energy_slack_j and pricing.energy_j is not None:
-            return None
-        if settled and slack == pricing.energy_slack_j and energy is None:
+        settled &= slack == pricing.energy_slack_j and pricing.allowed is not None
+        if settled and (energy is None) == (pricing.energy_j is None):
             return None
         return replace(
-            pricing,
-            capacity=capacity,
-            energy_slack_j=slack,
-            energy_j=energy,
-            allowed=timely(aimed_at, schedule),
+            pricing, capacity=capacity, energy_slack_j=slack, energy_j=energy, allowed=allowed
         )
 
     def _underfilled(self, evaluation: Evaluation) -> bool:
@@ -161,3 +132,24 @@ def _room(problem: PlacementProblem, schedule: Schedule, capacity: FloatArray) -
         if excess > 1.0 or (excess > 0.0 and capacity[index] < 1.0):
             factors[index] = 1.0 / (excess * (1.0 + MARGIN))
     return factors
+
+
+def in_long_blocks(problem: PlacementProblem, schedule: Schedule) -> BoolArray:
+    """Pairs without the concurrencies that would make short blocks, shape (n, k).
+
+    Requests that could run nowhere else keep theirs.
+    """
+    seconds = np.zeros(problem.k)
+    for block in schedule.blocks:
+        seconds[block.placement] += block.seconds
+    allowed = np.ones(problem.k, dtype=bool)
+    for k, placement in enumerate(problem.placements):
+        alike = [
+            j
+            for j, other in enumerate(problem.placements)
+            if (other.llm, other.pool) == (placement.llm, placement.pool)
+        ]
+        allowed[k] = seconds[k] >= SHORT_BLOCK * seconds[alike].sum()
+    pairs = np.broadcast_to(allowed[None, :], (problem.n, problem.k))
+    stuck = ~(problem.eligible & pairs).any(axis=1)
+    return np.asarray(pairs | stuck[:, None])
