@@ -49,6 +49,7 @@ class Rounding:
             return found
         rows = np.arange(n)
         regret = found.reduced - found.reduced[rows, found.placement][:, None]
+        regret[rows, found.placement] = np.inf
         close = _least_regrets(regret)
         close[rows, found.placement] = True
         core = np.flatnonzero(close.sum(axis=1) > 1)
@@ -87,6 +88,6 @@ class Rounding:
 
 def _least_regrets(regret: np.ndarray) -> BoolArray:
     """Mark the pairs that cost least more than where their request is, shape (n, k)."""
-    pairs = min(CRITICAL_PAIRS + len(regret), int(np.isfinite(regret).sum())) - 1
+    pairs = min(CRITICAL_PAIRS, regret.size) - 1
     edge = np.partition(regret, pairs, axis=None)[pairs]
-    return np.asarray(regret <= edge)
+    return np.asarray(regret <= edge) & np.isfinite(regret)
