@@ -30,6 +30,7 @@ from service.planning import (
     Requests,
     Share,
     SolverOptions,
+    UndecidedError,
     plan,
 )
 
@@ -98,7 +99,7 @@ def scenes() -> tuple[Scene, ...]:
             "default",
             default_fleet(),
             0.7,
-            0.012,
+            0.004,
             45.0,
             "qwen3-235b-a22b-instruct-2507",
             "llama-3.1-8b-instruct",
@@ -199,6 +200,8 @@ def _refusal(problem: PlacementProblem, options: SolverOptions) -> tuple[Relaxat
         plan(problem, options)
     except InfeasibleError as refused:
         return (*refused.relaxations, *refused.joint_relaxation)
+    except UndecidedError:
+        pass
     return ()
 
 
@@ -248,8 +251,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for case in given.kinds:
                 found = [_row(b) for b in brackets(case, scene, n, given.time_limit)]
                 rows += found or [[scene.name, f"{n:,}", case, *"-" * 7]]
-                print(*(" ".join(row) for row in rows[-max(1, len(found)) :]), sep="\n",
-                      file=sys.stderr, flush=True)
+                print(
+                    *(" ".join(row) for row in rows[-max(1, len(found)) :]),
+                    sep="\n",
+                    file=sys.stderr,
+                    flush=True,
+                )
     header = ["fleet", "requests", "case", "limit", "given", "needed", "needed_lower_bound"]
     print(table([*header, "apart %", "largest request %", "s"], rows))
     return 0

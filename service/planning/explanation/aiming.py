@@ -11,14 +11,14 @@ from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.planning.bounds.bounding import Bounded, bound
 from service.planning.bounds.formulation import HORIZON, Pricing
 from service.planning.clock import Deadline
+from service.planning.explanation.extremes import CLOSE
 from service.planning.explanation.knobs import Knob
-from service.planning.explanation.rounding import Rounding
 from service.planning.explanation.targets import AIM, target
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.dealing import deal
 from service.planning.schedule.evaluation import Evaluation, evaluate, loosest
 from service.planning.schedule.schedule import Schedule
-from service.planning.search.improvement import achieved_energy_j, timely
+from service.planning.search.improvement import Improver, Incumbent, achieved_energy_j, timely
 
 ROUNDS = 6
 """Times that room is made for what was late."""
@@ -58,13 +58,17 @@ class Aim:
         """
         open_problem = self.knob.turn(self.problem, None)
         pricing = Pricing(capacity=np.ones(len(self.problem.pools)))
+        incumbent = Incumbent(open_problem)
+        improver = Improver(open_problem, incumbent, self.deadline, self.seed, self._gap)
         before: IntArray | None = None
         for _ in range(ROUNDS):
             relaxation = target(self.problem, self.knob, loose, pricing).relaxation
-            found = bound(relaxation, self.problem.requests.workload, self.deadline)
+            found = bound(
+                relaxation, self.problem.requests.workload, self.deadline, absolute_gap=self._gap
+            )
             if found is None or self.deadline.passed():
                 return
-            placement = Rounding(self.deadline, self.seed).round(relaxation, found)
+            placement, _ = improver.assign(relaxation, found, found.lower_bound)
             aimed_at = self._aimed_at(found)
             if before is not None and (placement == before).all():
                 return
@@ -77,6 +81,11 @@ class Aim:
             if changed is None:
                 return
             pricing = changed
+
+    @property
+    def _gap(self) -> float:
+        """What may be lost to cells and to rounding, in the limit's own unit."""
+        return CLOSE * abs(self.knob.given)
 
     def _aimed_at(self, found: Bounded) -> PlacementProblem:
         """Return the problem with the value that the relaxation reaches, where it is a time."""
@@ -127,7 +136,7 @@ def _room(problem: PlacementProblem, schedule: Schedule, capacity: FloatArray) -
         members = np.flatnonzero(pool == index)
         if not len(members):
             continue
-        latest = problem.latest_s[members, schedule.placement[members]]
+        latest = problem.latest_s(members, schedule.placement[members])
         excess = float((schedule.end_s[members] / latest).max())
         if excess > 1.0 or (excess > 0.0 and capacity[index] < 1.0):
             factors[index] = 1.0 / (excess * (1.0 + MARGIN))

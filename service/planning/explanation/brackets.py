@@ -51,9 +51,7 @@ class Bracket:
         if self.proven is None and self.deadline.passed():
             return
         self._aim(None)
-        if self.attained is None:
-            self._attempt(None)
-        elif self.width > WIDE and self.knob.kind in ("energy", "quality"):
+        if self.attained is None or (self.width > WIDE and self.knob.kind in ("energy", "quality")):
             self._attempt(None)
         if self.attained is not None and self.width > NARROW:
             self._prove(self.attained)
@@ -90,7 +88,7 @@ class Bracket:
     def _one_request_apart(self) -> bool:
         if self.proven is None or self.attained is None or self.knob.llm is None:
             return False
-        unit = 1.0 if self.knob.name.startswith("min_requests/") else 1.0 / self.problem.n
+        unit = 1.0 if self.knob.counts else 1.0 / self.problem.n
         return abs(self.attained - self.proven) <= unit * (1.0 + 1e-9)
 
     def relaxation(self) -> Relaxation | None:

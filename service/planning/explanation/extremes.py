@@ -11,6 +11,11 @@ from service.planning.explanation.knobs import Knob
 from service.planning.explanation.targets import target
 from service.planning.problem import PlacementProblem
 
+CLOSE = 1e-4
+"""Share of the limit's value that may be lost to cells of requests."""
+WHOLE = 1e-6
+"""Share of a request that is taken for rounding of floats."""
+
 
 def proves_infeasible(problem: PlacementProblem, deadline: Deadline) -> bool:
     """Whether the relaxation over the full data proves that no plan keeps every limit."""
@@ -41,23 +46,23 @@ def proven_extreme(
         return None
     aimed = target(problem, knob, loose)
     relaxation, workload = aimed.relaxation, problem.requests.workload
-    found = bound(relaxation, workload, deadline, polished=True)
+    gap = CLOSE * abs(knob.given if loose is None else loose)
+    found = bound(relaxation, workload, deadline, polished=True, absolute_gap=gap)
     if found is None:
         turned = knob.turn(problem, loose)
         return loose if proves_infeasible(turned, deadline) else None
-    least = found.lower_bound * aimed.sign
-    value = _in_unit(problem, knob, least)
+    value = _rounded(problem, knob, found.lower_bound * aimed.sign)
     if loose is None:
         return value
     return min(value, loose) if knob.looser > 0.0 else max(value, loose)
 
 
-def _in_unit(problem: PlacementProblem, knob: Knob, least: float) -> float:
+def _rounded(problem: PlacementProblem, knob: Knob, value: float) -> float:
+    """Return the bound that whole requests allow."""
+    unit = 1 if knob.counts else problem.n
     if knob.kind == "most":
-        return float(max(0.0, (np.ceil(least - 1e-6) - 1.0) / problem.n))
+        return float(max(0.0, (np.ceil(value * unit - WHOLE) - 1.0) / unit))
     if knob.kind == "least":
-        most = float(np.floor(least + 1e-6))
-        return (
-            most if knob.name.startswith("min_requests/") else min(1.0, (most + 1.0) / problem.n)
-        )
-    return least
+        most = float(np.floor(value * unit + WHOLE))
+        return most if knob.counts else min(1.0, (most + 1.0) / unit)
+    return value

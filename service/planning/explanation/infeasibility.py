@@ -33,9 +33,7 @@ def explain(
     conflict = _conflict(problem, knobs, prove, deadline)
     brackets = [Bracket(problem, knob, attempt, deadline) for knob in conflict]
     _narrow(brackets, deadline)
-    relaxations = [
-        found for bracket in brackets if (found := bracket.relaxation()) is not None
-    ]
+    relaxations = [found for bracket in brackets if (found := bracket.relaxation()) is not None]
     joint: tuple[Relaxation, ...] = ()
     if not relaxations and conflict:
         joint = _joint(problem, knobs, attempt, prove, deadline)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from costmodel.arrays import FloatArray
+from costmodel.arrays import FloatArray, IntArray
 from service.planning.bounds.assignment_problem import AssignmentProblem, Row, Variable
 from service.planning.bounds.formulation import HORIZON, Formulation, Pricing
 from service.planning.explanation.knobs import Knob
@@ -68,7 +68,8 @@ def target(
     if knob.kind in ("own_deadlines", "available"):
         return Target(_growing(plain, problem, knob, loose, pricing), 1.0)
     sign = -1.0 if knob.kind == "least" else 1.0
-    of_llm = np.array([sign * (p.llm == knob.llm) for p in turned.placements])
+    one = sign if knob.counts else sign / turned.n
+    of_llm = np.array([one * (p.llm == knob.llm) for p in turned.placements])
     return _costing(plain, np.ones(turned.n), of_llm, sign)
 
 
@@ -112,20 +113,36 @@ def _growing(
     pricing: Pricing | None,
 ) -> AssignmentProblem:
     """Minimise a factor of the rows that the limit alone makes: they have no other bound."""
-    alone = _alone(problem, knob)
-    rows = tuple(
-        replace(row, bound=0.0, variables={**row.variables, AIM: -row.bound})
-        for row in Formulation(alone, pricing).build().rows
-        if _is_of(row, problem, knob)
-    )
+    alone = Formulation(_alone(problem, knob), pricing).build()
     known = {v.name for v in plain.variables}
-    rows = tuple(row for row in rows if set(row.variables) <= known | {AIM})
+    rows = [
+        replace(row, bound=0.0, variables={**row.variables, AIM: -row.bound})
+        for row in alone.rows
+        if _is_of(row, problem, knob) and set(row.variables) <= known
+    ]
     most = _most(rows, plain) if loose is None else loose / knob.given
+    group, of_plain, of_alone = _common_groups(plain, alone)
     return replace(
         plain,
-        rows=(*plain.rows, *rows),
+        rows=(
+            *(_regrouped(r, of_plain) for r in plain.rows),
+            *(_regrouped(r, of_alone) for r in rows),
+        ),
         variables=(*plain.variables, Variable(AIM, 0.0, most, knob.given)),
+        group=group,
     )
+
+
+def _common_groups(
+    one: AssignmentProblem, other: AssignmentProblem
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Return groups that are alike in both problems, and the group of each in either."""
+    pairs, group = np.unique(one.labels * other.group_count + other.labels, return_inverse=True)
+    return group.reshape(-1), pairs // other.group_count, pairs % other.group_count
+
+
+def _regrouped(row: Row, old: IntArray) -> Row:
+    return row if row.groups is None else replace(row, groups=row.groups[old])
 
 
 def _alone(problem: PlacementProblem, knob: Knob) -> PlacementProblem:
@@ -147,13 +164,13 @@ def _is_of(row: Row, problem: PlacementProblem, knob: Knob) -> bool:
     return row.name.startswith(("pools/", "requests/deadline_seconds/"))
 
 
-def _most(rows: tuple[Row, ...], plain: AssignmentProblem) -> float:
+def _most(rows: list[Row], plain: AssignmentProblem) -> float:
     """A factor at which the rows hold whatever the assignment."""
     most = 1.0
     upper = {v.name: v.upper for v in plain.variables}
     for row in rows:
-        work = np.broadcast_to(np.abs(row.values * row.columns[None, :]), plain.cost.shape)
-        used = float(np.where(plain.allowed, work, 0.0).max(axis=1).sum())
+        largest = np.abs(row.values).max(axis=0, initial=0.0) * np.abs(row.columns)
+        used = plain.n * float(largest.max(initial=0.0))
         used += sum(c * upper[name] for name, c in row.variables.items() if name != AIM)
         most = max(most, used / -row.variables[AIM])
     return most

@@ -101,7 +101,7 @@ class Improver:
         lower = start.lower_bound
         pricing, bounded, target = Pricing(), start, relaxation
         for attempt in range(ROUNDS):
-            assigned, proven = self._assign(target, bounded, lower)
+            assigned, proven = self.assign(target, bounded, lower)
             if attempt == 0:
                 lower = max(lower, proven)
             dealt = self.incumbent.offer_placement(assigned)
@@ -122,7 +122,7 @@ class Improver:
             bounded = found
         return lower
 
-    def _assign(
+    def assign(
         self, target: AssignmentProblem, bounded: Bounded, lower: float
     ) -> tuple[IntArray, float]:
         """Decide the requests that are hardest to tell apart by CP-SAT.
