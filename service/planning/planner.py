@@ -18,6 +18,7 @@ from service.planning.clock import Deadline
 from service.planning.errors import UndecidedError, UnplaceableError
 from service.planning.explanation.extremes import proves_infeasible
 from service.planning.explanation.infeasibility import explain
+from service.planning.explanation.prices import with_prices
 from service.planning.problem import PlacementProblem
 from service.planning.progress import Progress, Watch, unwatched
 from service.planning.reporting import OPTIMAL_GAP, gap_unit, report
@@ -87,7 +88,7 @@ def plan(
         incumbent.evaluate_placement,
     )
     timings["baselines"] = deadline.elapsed_s - timings["solve"]
-    return report(
+    found = report(
         problem,
         schedule,
         evaluation,
@@ -96,6 +97,7 @@ def plan(
         cut_by_clock=deadline.cut,
         timings_s=timings,
     )
+    return with_prices(found, problem, solved.relaxation, solved.bounded)
 
 
 class Solver:
@@ -118,6 +120,7 @@ class Solver:
         self.enter("relaxing")
         self.relaxation: AssignmentProblem = Formulation(problem).build()
         self.policies = dict(simple_policies(problem, options.seed))
+        self.bounded: Bounded | None = None
         self.proven_infeasible = False
 
     def run(self) -> None:
@@ -139,6 +142,7 @@ class Solver:
                 polished=True,
                 absolute_gap=self._wanted_gap(),
             )
+            self.bounded = bounded
             if bounded is not None:
                 self.lower_bound = max(self.lower_bound, bounded.lower_bound)
             elif self.incumbent.schedule is None and proves_violation(

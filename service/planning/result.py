@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
@@ -77,6 +78,28 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class ShadowPrice:
+    """What a limit costs: by how much the least objective would fall for one unit more of it.
+
+    Attributes
+    ----------
+    constraint
+        The limit's name in the request body; ``pools/<name>/device_seconds`` for the seconds of a
+        pool's devices.
+    unit
+        ``second``, ``device_second``, ``percent`` of the requests' own deadlines, ``point`` (0.01)
+        of the mean quality, ``joule`` or ``request``, in the generous direction.
+    energy_j
+        The same in joules; None where joules are not in the objective.
+    """
+
+    constraint: str
+    unit: str
+    objective: float
+    energy_j: float | None
+
+
+@dataclass(frozen=True)
 class PlanWarning:
     """Something that the reader of a plan should know."""
 
@@ -86,7 +109,10 @@ class PlanWarning:
 
 @dataclass(frozen=True)
 class Plan:
-    """One placement for each request, with its proof. Arrays have shape (n,)."""
+    """One placement for each request, with its proof. Arrays have shape (n,).
+
+    `row_prices` are the multipliers of the relaxation's rows, by name, those above 0.
+    """
 
     status: Literal["optimal", "feasible"]
     objective: float
@@ -109,3 +135,5 @@ class Plan:
     quality_normaliser: float
     warnings: tuple[PlanWarning, ...]
     timings_s: dict[str, float]
+    shadow_prices: tuple[ShadowPrice, ...] = ()
+    row_prices: Mapping[str, float] = field(default_factory=dict)
