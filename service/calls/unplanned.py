@@ -57,6 +57,7 @@ def _infeasible(error: InfeasibleError, body: Body) -> Problem:
             "conflict": list(error.conflict),
             "relaxations": [_relaxation(r) for r in error.relaxations],
             "joint_relaxation": [_relaxation(r) for r in error.joint_relaxation],
+            "cut_by_clock": error.cut_by_clock,
         },
     )
 

@@ -16,6 +16,7 @@ from service.planning.bounds.formulation import Formulation
 from service.planning.bounds.lagrangian import lagrangian_bound
 from service.planning.clock import Deadline
 from service.planning.errors import UndecidedError, UnplaceableError
+from service.planning.explanation.aiming import aimed_plans
 from service.planning.explanation.extremes import proves_infeasible
 from service.planning.explanation.infeasibility import explain
 from service.planning.explanation.prices import with_prices
@@ -73,6 +74,7 @@ def plan(
         raise UnplaceableError(unplaceable)
     solved = Solver(problem, options, deadline, watch)
     solved.run()
+    solved.look_harder()
     incumbent = solved.incumbent
     if incumbent.schedule is None or incumbent.evaluation is None:
         raise solved.failure()
@@ -161,6 +163,15 @@ class Solver:
         for placement in self.policies.values():
             if placement is not None:
                 self.incumbent.evaluate_placement(placement)
+
+    def look_harder(self) -> None:
+        """Where no plan was found, push each limit as far as it goes: one may hold then."""
+        if self.incumbent.schedule is not None or self.proven_infeasible:
+            return
+        for schedule in aimed_plans(self.problem, self.deadline, self.options.seed):
+            self.incumbent.offer(schedule)
+            if self.incumbent.schedule is not None:
+                return
 
     def enter(self, phase: str) -> None:
         """Go over to another phase, and tell whoever watches."""
@@ -273,6 +284,8 @@ class Solver:
                 self._attempt,
                 _prove,
                 Deadline(max(EXPLAIN_S, self.options.time_limit_s)),
+                self.options.seed,
+                self._tell,
             )
         return UndecidedError(
             "The limits allow a relaxed plan, but none was found that keeps them on the devices' "

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
+from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.bounding import Bounded, bound
 from service.planning.bounds.formulation import HORIZON, Pricing
 from service.planning.clock import Deadline
 from service.planning.explanation.extremes import CLOSE
-from service.planning.explanation.knobs import Knob
+from service.planning.explanation.knobs import Knob, knobs_of
 from service.planning.explanation.targets import AIM, target
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.dealing import deal
@@ -59,15 +60,15 @@ class Aim:
         open_problem = self.knob.turn(self.problem, None)
         pricing = Pricing(capacity=np.ones(len(self.problem.pools)))
         incumbent = Incumbent(open_problem)
-        improver = Improver(open_problem, incumbent, self.deadline, self.seed, self._gap)
         before: IntArray | None = None
+        gap = np.inf
         for _ in range(ROUNDS):
             relaxation = target(self.problem, self.knob, loose, pricing).relaxation
-            found = bound(
-                relaxation, self.problem.requests.workload, self.deadline, absolute_gap=self._gap
-            )
+            found = self._relaxed(relaxation, gap)
             if found is None or self.deadline.passed():
                 return
+            gap = CLOSE * abs(found.lower_bound)
+            improver = Improver(open_problem, incumbent, self.deadline, self.seed, gap)
             placement, _ = improver.assign(relaxation, found, found.lower_bound)
             aimed_at = self._aimed_at(found)
             if before is not None and (placement == before).all():
@@ -82,10 +83,16 @@ class Aim:
                 return
             pricing = changed
 
-    @property
-    def _gap(self) -> float:
-        """What may be lost to cells and to rounding, in the limit's own unit."""
-        return CLOSE * abs(self.knob.given)
+    def _relaxed(self, relaxation: AssignmentProblem, gap: float) -> Bounded | None:
+        """Solve the relaxation; a first look tells how fine the cells have to be."""
+        workload = self.problem.requests.workload
+        found = bound(relaxation, workload, self.deadline, absolute_gap=gap)
+        if found is None or np.isfinite(gap):
+            return found
+        gap = CLOSE * abs(found.lower_bound)
+        if found.regret <= gap:
+            return found
+        return bound(relaxation, workload, self.deadline, absolute_gap=gap)
 
     def _aimed_at(self, found: Bounded) -> PlacementProblem:
         """Return the problem with the value that the relaxation reaches, where it is a time."""
@@ -126,6 +133,18 @@ class Aim:
         """Whether joules count and half-filled blocks changed them."""
         counts = self.knob.kind == "energy" or self.problem.limits.max_energy_j is not None
         return counts and evaluation.underfill_j > 0.0
+
+
+def aimed_plans(problem: PlacementProblem, deadline: Deadline, seed: int) -> Iterator[Schedule]:
+    """Yield schedules that push one limit after the other as far as it goes, the others kept.
+
+    Where nothing else finds a plan under tight limits, one of these may be tight enough.
+    """
+    for loose in (False, True):
+        for knob in knobs_of(problem):
+            aim = Aim(problem, knob, deadline, seed)
+            for schedule, _ in aim.plans(knob.given if loose else None):
+                yield schedule
 
 
 def _room(problem: PlacementProblem, schedule: Schedule, capacity: FloatArray) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from service.planning.clock import Deadline
@@ -16,8 +16,8 @@ Attempt = Callable[[PlacementProblem, float], Found | None]
 """Looks for a plan within some seconds; None where it found none."""
 WIDE = 1e-3
 """Width, as a share of what is needed, above which a bracket is worth more time."""
-NARROW = 3e-4
-"""Width below which the first round looks no further."""
+MOST_MISSES = 2
+"""Plans in a row that are no better, after which aiming at the limit ends."""
 ATTEMPT_S = 3.0
 CUTS = (0.5, 0.25, 0.75, 0.125)
 """Where between both sides a value is tried, one after the other; 0 is the proven side."""
@@ -43,23 +43,51 @@ class Bracket:
     seed: int = 0
     proven: float | None = None
     attained: float | None = None
+    _plans: Iterator[Found] | None = field(default=None, repr=False)
+    _misses: int = field(default=0, repr=False)
+    _steps: list[Callable[[], None]] = field(default_factory=list, repr=False)
     _cuts: int = field(default=0, repr=False)
 
     def open(self) -> None:
         """Prove and attain a first value each."""
         self._prove(None)
-        if self.proven is None and self.deadline.passed():
-            return
-        self._aim(None)
-        if self.attained is None or (self.width > WIDE and self.knob.kind in ("energy", "quality")):
+        self._plans = Aim(self.problem, self.knob, self.deadline, self.seed).plans(None)
+        self._next_plan()
+        if self.attained is None:
             self._attempt(None)
-        if self.attained is not None and self.width > NARROW:
-            self._prove(self.attained)
+        if self.knob.kind in ("energy", "quality"):
+            self._steps.append(self._attempt_open)
+        self._steps.append(self._prove_within)
 
     def tighten(self) -> None:
-        """Try a value between both sides: no plan may be better, or a plan may be found there."""
+        """Look for a tighter plan, or prove that there is none, one step further."""
         if self.proven is None or self.attained is None:
             self._cuts = MOST_CUTS
+        elif self._plans is not None:
+            self._next_plan()
+        elif self._steps:
+            self._steps.pop(0)()
+        else:
+            self._cut()
+
+    def _next_plan(self) -> None:
+        """Take the next plan that is aimed at the limit, as long as they get better."""
+        before, found = self.attained, next(self._plans or iter(()), None)
+        if found is not None:
+            self._offer(self.knob.attained(self.problem, *found))
+            self._misses = 0 if self.attained != before else self._misses + 1
+        if found is None or self._misses == MOST_MISSES:
+            self._plans = None
+
+    def _attempt_open(self) -> None:
+        self._attempt(None)
+
+    def _prove_within(self) -> None:
+        self._prove(self.attained)
+
+    def _cut(self) -> None:
+        """Try a value between both sides: no plan may be better, or a plan may be found there."""
+        if self.proven is None or self.attained is None:
             return
         share = CUTS[self._cuts % len(CUTS)]
         self._cuts += 1
@@ -67,9 +95,11 @@ class Bracket:
         if self._prove(value):
             return
         before = self.attained
-        self._aim(value)
-        if self.attained == before:
-            self._attempt(value)
+        for found in Aim(self.problem, self.knob, self.deadline, self.seed).plans(value):
+            self._offer(self.knob.attained(self.problem, *found))
+            if self.attained != before:
+                return
+        self._attempt(value)
 
     @property
     def width(self) -> float:
@@ -99,20 +129,13 @@ class Bracket:
         return Relaxation(name, given, float(self.attained), float(self.proven))
 
     def _prove(self, loose: float | None) -> bool:
-        """Raise the proven side with plans that keep `loose` only; whether none keeps it."""
+        """Look only at plans that keep `loose` and raise the proven side; whether none keeps it."""
         found = proven_extreme(self.problem, self.knob, loose, self.deadline)
         if found is None:
             return False
         found = self._no_tighter(found, self.knob.given)
         self.proven = found if self.proven is None else self._no_tighter(found, self.proven)
         return found == loose
-
-    def _aim(self, loose: float | None) -> None:
-        aim = Aim(self.problem, self.knob, self.deadline, self.seed)
-        for found in aim.plans(loose):
-            self._offer(self.knob.attained(self.problem, *found))
-            if self.width <= NARROW:
-                return
 
     def _attempt(self, loose: float | None) -> None:
         if self.deadline.passed():
