@@ -52,7 +52,7 @@ def conflicts() -> dict[str, PlacementProblem]:
         "deadline_seconds": three_llms(load, limits=replace(slow, deadline_s=2000.0)),
         "requests/deadline_seconds": three_llms(load, deadline_s=OWN),
         "pools/b/available_seconds": available(
-            three_llms(load, limits=replace(slow, deadline_s=7000.0)), 1000.0
+            three_llms(load, limits=replace(slow, deadline_s=4500.0)), 1000.0
         ),
         "max_energy_joules": three_llms(load, limits=replace(slow, max_energy_j=1.5e6)),
         "min_mean_quality": three_llms(load, limits=Limits(3000.0, min_mean_quality=0.65)),
