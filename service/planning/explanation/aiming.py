@@ -19,7 +19,8 @@ from service.planning.problem import PlacementProblem
 from service.planning.schedule.dealing import deal
 from service.planning.schedule.evaluation import Evaluation, evaluate, loosest
 from service.planning.schedule.schedule import Schedule
-from service.planning.search.improvement import Improver, Incumbent, achieved_energy_j, timely
+from service.planning.search.hardest import decide_hardest
+from service.planning.search.repricing import achieved_energy_j, timely
 
 ROUNDS = 6
 """Times that room is made for what was late."""
@@ -59,7 +60,6 @@ class Aim:
         """
         open_problem = self.knob.turn(self.problem, None)
         pricing = Pricing(capacity=np.ones(len(self.problem.pools)))
-        incumbent = Incumbent(open_problem)
         before: IntArray | None = None
         gap = np.inf
         for _ in range(ROUNDS):
@@ -68,8 +68,14 @@ class Aim:
             if found is None or self.deadline.passed():
                 return
             gap = CLOSE * abs(found.lower_bound)
-            improver = Improver(open_problem, incumbent, self.deadline, self.seed, gap)
-            placement, _ = improver.assign(relaxation, found, found.lower_bound)
+            placement, _ = decide_hardest(
+                relaxation,
+                found,
+                self.deadline,
+                enough=found.lower_bound + 0.5 * gap,
+                absolute_gap=gap,
+                seed=self.seed,
+            )
             aimed_at = self._aimed_at(found)
             if before is not None and (placement == before).all():
                 return
