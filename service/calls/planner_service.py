@@ -19,9 +19,11 @@ from service.calls.plan_warnings import fleet_warnings, substitution_warning
 from service.calls.tally import tally_plan
 from service.calls.unplanned import Body, planning_problem
 from service.calls.validation import parse
+from service.calls.why import check_explained
 from service.fleet.placements import Candidates, build_candidates, contradictions
 from service.fleet.provenance_rules import check_provenance
 from service.planning.errors import BoundContradictedError, InvalidProblemError, PlanningError
+from service.planning.explanation.alternatives import alternatives
 from service.planning.inputs import Limits, Objective
 from service.planning.planner import plan
 from service.planning.problem import PlacementProblem
@@ -94,6 +96,7 @@ class PlannerService:
         options = options_of(call.solver, self.limits.max_time_limit_s)
         candidates = self._candidates(call.fleet)
         batch = self._batch(call, candidates, self.limits.max_pairs)
+        check_explained(len(batch), explain=call.explain)
         limits = limits_of(call.constraints, candidates)
         predict_started = perf_counter()
         watch(_entered("predicting", started))
@@ -126,6 +129,7 @@ class PlannerService:
             by_row=batch.by_row,
             unplaceable=unplaceable,
             warnings=[*warned, *found.warnings],
+            others=alternatives(problem, found) if call.explain else None,
             predict_s=predict_s,
             solve_s=solve_s,
             started=started,

@@ -19,8 +19,10 @@ from service.planning.bounds.formulation import Formulation
 from service.planning.bounds.lagrangian import lagrangian_bound
 from service.planning.clock import Deadline
 from service.planning.errors import UndecidedError, UnplaceableError
+from service.planning.explanation.aiming import aimed_plans
 from service.planning.explanation.extremes import proves_infeasible
 from service.planning.explanation.infeasibility import explain
+from service.planning.explanation.prices import with_prices
 from service.planning.inputs import Objective
 from service.planning.problem import PlacementProblem
 from service.planning.progress import Progress, Watch, unwatched
@@ -81,6 +83,7 @@ def plan(
     problem.rates_in(problem.objective.minimise)
     solved = Solver(problem, options, deadline, watch)
     solved.run()
+    solved.look_harder()
     incumbent = solved.incumbent
     if incumbent.schedule is None or incumbent.evaluation is None:
         raise solved.failure()
@@ -96,7 +99,7 @@ def plan(
         incumbent.evaluate_placement,
     )
     timings["baselines"] = deadline.elapsed_s - timings["solve"]
-    return report(
+    found = report(
         problem,
         schedule,
         evaluation,
@@ -105,6 +108,7 @@ def plan(
         cut_by_clock=deadline.cut,
         timings_s=timings,
     )
+    return with_prices(found, problem, solved.relaxation, solved.bounded)
 
 
 class Solver:
@@ -126,6 +130,7 @@ class Solver:
         self.lower_bound = -np.inf
         self.enter("relaxing")
         self.relaxation: AssignmentProblem = Formulation(problem).build()
+        self.bounded: Bounded | None = None
         self.proven_infeasible = False
 
     @cached_property
@@ -153,6 +158,7 @@ class Solver:
                 polished=True,
                 absolute_gap=self._wanted_gap(),
             )
+            self.bounded = bounded
             if bounded is not None:
                 self.lower_bound = max(self.lower_bound, bounded.lower_bound)
             elif self.incumbent.schedule is None and proves_violation(
@@ -172,6 +178,15 @@ class Solver:
             for placement in self.policies.values():
                 if placement is not None:
                     self.incumbent.evaluate_placement(placement)
+
+    def look_harder(self) -> None:
+        """Where no plan was found, push each limit as far as it goes: one may hold then."""
+        if self.incumbent.schedule is not None or self.proven_infeasible:
+            return
+        for schedule in aimed_plans(self.problem, self.deadline, self.options.seed):
+            self.incumbent.offer(schedule)
+            if self.incumbent.schedule is not None:
+                return
 
     def enter(self, phase: str) -> None:
         """Go over to another phase, and tell whoever watches."""
@@ -294,6 +309,8 @@ class Solver:
                 self._attempt,
                 _prove,
                 Deadline(max(EXPLAIN_S, self.options.time_limit_s)),
+                self.options.seed,
+                self._tell,
             )
         return UndecidedError(
             "The limits allow a relaxed plan, but none was found that keeps them on the devices' "

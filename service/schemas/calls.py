@@ -177,3 +177,10 @@ class PlanRequest(_Call):
             "engines, with a warning, instead of refusing."
         ),
     ] = False
+    explain: Annotated[
+        bool,
+        Field(
+            description="Tell for each request the next best placements and what stopped them; "
+            "for at most 100,000 requests."
+        ),
+    ] = False
