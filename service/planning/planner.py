@@ -124,7 +124,7 @@ class Solver:
             self.proven_infeasible = True
             return
         zero = np.zeros(len(self.relaxation.rows))
-        self.lower_bound = lagrangian_bound(self.relaxation, zero)
+        self.lower_bound = max(self.lower_bound, lagrangian_bound(self.relaxation, zero))
         self.enter("candidates")
         self._offer_simple_policies()
         self.enter("bounding")

@@ -36,9 +36,19 @@ def proven_extreme(problem: PlacementProblem, knob: Knob, deadline: Deadline) ->
     float or None
         No plan exists with a tighter value; None where even without the limit there is none.
     """
-    loose = knob.turn(problem, None)
-    if proves_infeasible(loose, deadline):
+    if proves_infeasible(knob.turn(problem, None), deadline):
         return None
+    return extreme_where_plans_exist(problem, knob, deadline)
+
+
+def extreme_where_plans_exist(
+    problem: PlacementProblem, knob: Knob, deadline: Deadline
+) -> float | None:
+    """Return what `proven_extreme` does, for a problem that is known to have plans without the knob.
+
+    None where no bound was found in time.
+    """
+    loose = knob.turn(problem, None)
     if knob.kind in ("own_deadlines", "available"):
         return _by_bisection(problem, knob, deadline)
     formulation = Formulation(loose)
