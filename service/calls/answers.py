@@ -30,6 +30,7 @@ def plan_body(
     predict_s: float,
     solve_s: float,
     started: float,
+    plan_id: str = "",
 ) -> bytes:
     """Return the answer of `/plan`.
 
@@ -47,9 +48,11 @@ def plan_body(
         How long the parts took [s].
     started
         `time.perf_counter` at the start of the call.
+    plan_id
+        Name of the plan; a random one where empty.
     """
     document = {
-        "plan_id": str(uuid4()),
+        "plan_id": plan_id or str(uuid4()),
         "status": plan.status,
         "objective": plan.objective,
         "lower_bound": plan.lower_bound,

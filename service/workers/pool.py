@@ -13,13 +13,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from service.problems import Problem, ProblemError
 from service.workers.entry import enter
 from service.workers.link import Worker, WorkerLostError, WorkerMain, WorkerProcess, start_worker
-from service.workers.messages import Description, Job, Reply
+from service.workers.messages import Description, Job, Reply, Tell, unheard
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -87,10 +88,17 @@ class WorkerPool:
             supervisor.cancel()
         await asyncio.gather(*self._supervisors, return_exceptions=True)
 
-    async def submit(self, job: Job) -> Reply:
+    async def submit(self, job: Job, on_update: Tell | None = None) -> Reply:
         """Return the reply of the next idle worker.
 
         If this is cancelled, the worker that has the call is killed.
+
+        Parameters
+        ----------
+        job
+            The call.
+        on_update
+            Told in the event loop of what the worker tells before its reply; None for nothing.
 
         Raises
         ------
@@ -98,9 +106,10 @@ class WorkerPool:
             429 when too many calls wait, 503 when no worker comes, is lost or takes too long.
         """
         worker = await self._take()
+        watched = replace(job, watched=on_update is not None)
         try:
             async with asyncio.timeout(self._settings.call_limit_seconds):
-                return await worker.exchange(job)
+                return await worker.exchange(watched, on_update or unheard)
         except WorkerLostError:
             logger.warning("A worker was lost.", extra={"request_id": job.request_id})
             raise _unavailable("worker-lost", "The worker of this call was lost.") from None
