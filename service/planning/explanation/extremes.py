@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from costmodel.arrays import IntArray
 from service.planning.bounds.assignment_problem import AssignmentProblem, Variable
 from service.planning.bounds.bounding import bound, proves_violation
 from service.planning.bounds.formulation import HORIZON, Formulation
 from service.planning.clock import Deadline
-from service.planning.explanation.knobs import Knob
+from service.planning.explanation.knobs import Knob, knobs_of
 from service.planning.problem import PlacementProblem
 
 STEPS = 12
@@ -36,19 +37,9 @@ def proven_extreme(problem: PlacementProblem, knob: Knob, deadline: Deadline) ->
     float or None
         No plan exists with a tighter value; None where even without the limit there is none.
     """
-    if proves_infeasible(knob.turn(problem, None), deadline):
-        return None
-    return extreme_where_plans_exist(problem, knob, deadline)
-
-
-def extreme_where_plans_exist(
-    problem: PlacementProblem, knob: Knob, deadline: Deadline
-) -> float | None:
-    """Return what `proven_extreme` does, for a problem that is known to have plans without the knob.
-
-    None where no bound was found in time.
-    """
     loose = knob.turn(problem, None)
+    if proves_infeasible(loose, deadline):
+        return None
     if knob.kind in ("own_deadlines", "available"):
         return _by_bisection(problem, knob, deadline)
     formulation = Formulation(loose)
@@ -57,6 +48,25 @@ def extreme_where_plans_exist(
     if found is None:
         return None
     return _in_unit(loose, formulation, knob, found.lower_bound)
+
+
+def least_makespan(problem: PlacementProblem, deadline: Deadline) -> tuple[float, IntArray] | None:
+    """Bound the makespan of every plan, deadline of the plan aside, by the relaxation.
+
+    Returns
+    -------
+    bound, placement
+        No plan ends sooner [s]; and the relaxation's assignment, rounded to requests, (n,). None
+        where there is no plan, or it was not bounded in time.
+    """
+    knob = next(k for k in knobs_of(problem) if k.kind == "deadline")
+    loose = knob.turn(problem, None)
+    formulation = Formulation(loose)
+    target = _target(loose, formulation, knob)
+    found = bound(target, loose.requests.workload, deadline)
+    if found is None:
+        return None
+    return _in_unit(loose, formulation, knob, found.lower_bound), found.placement
 
 
 def _in_unit(

@@ -17,12 +17,13 @@ TOLERANCE = 1e-9
 
 def as_good(one: Candidate, other: Candidate) -> bool:
     """Whether one candidate is at least as good as another on both axes, but for rounding."""
-    return _at_most(one.limited_cost, other.limited_cost) and _at_most(
+    return at_most(one.limited_cost, other.limited_cost) and at_most(
         one.minimised_cost, other.minimised_cost
     )
 
 
-def _at_most(cost: float, other: float) -> bool:
+def at_most(cost: float, other: float) -> bool:
+    """Whether a cost is at most another, but for rounding."""
     return cost <= other + TOLERANCE * max(abs(cost), abs(other))
 
 
@@ -52,6 +53,9 @@ class Outlet:
         known = self._sent if self._held is None else [*self._sent, self._held]
         if any(as_good(other, candidate) for other in known):
             self.dominated += 1
+            if self._held is not None and as_good(candidate, self._held):
+                # The same totals, found again: the better proof is kept.
+                self._held = min(self._held, candidate, key=lambda one: one.gap)
         elif beaten or (self._sent and not self._follows(candidate, self._sent[-1])):
             self.late.append(Late(candidate, tuple(beaten)))
         elif self._held is None:

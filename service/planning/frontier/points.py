@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from service.planning.frontier.axes import Axis, AxisName
-from service.planning.result import Plan
+from service.planning.result import EnergyBreakdown, PlacementUsage
 
 
 @dataclass(frozen=True)
@@ -28,10 +26,12 @@ class Front:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A verified plan on its way to the front.
+    """The totals of a verified plan on its way to the front.
 
     Attributes
     ----------
+    usage
+        What it does with each placement.
     bound
         Proven cost on the minimised axis that no plan undercuts which costs as little on the
         limited one.
@@ -39,7 +39,10 @@ class Candidate:
         Relative gap between the plan's cost and `bound`.
     """
 
-    plan: Plan
+    energy: EnergyBreakdown
+    makespan_s: float
+    mean_quality: float | None
+    usage: tuple[PlacementUsage, ...]
     limited_cost: float
     minimised_cost: float
     bound: float
@@ -111,12 +114,7 @@ class Summary:
     dominated: int
     unsolved: tuple[float, ...]
     late: tuple[Late, ...]
-    status: Literal["complete", "cut_by_clock"]
+    cut_by_clock: bool
 
 
 Step = Ends | Point | Summary
-
-
-def walked(steps: Sequence[Step]) -> list[Candidate]:
-    """Return the candidates of the points among some steps, in order."""
-    return [step.candidate for step in steps if isinstance(step, Point)]

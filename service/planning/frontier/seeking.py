@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from costmodel.arrays import IntArray
 from service.planning.clock import Deadline
 from service.planning.planner import Solver
 from service.planning.problem import PlacementProblem
@@ -22,13 +23,14 @@ class HeadStart:
 
     Attributes
     ----------
-    plans
-        Plans of the same requests: first candidates, under whatever limits they were made.
+    deals
+        Placement and device of each request, (n,) each: first candidates, under whatever limits
+        they were found.
     lower_bound
         Proven for the objective; -inf where nothing is.
     """
 
-    plans: tuple[Plan, ...] = ()
+    deals: tuple[tuple[IntArray, IntArray], ...] = ()
     lower_bound: float = -np.inf
 
 
@@ -65,8 +67,8 @@ def seek(
     deadline = Deadline(options.time_limit_s)
     solver = Solver(problem, options, deadline, watch)
     solver.lower_bound = start.lower_bound
-    for known in start.plans:
-        solver.incumbent.offer(lay_out(problem, known.placement, known.device_index))
+    for placement, device in start.deals:
+        solver.incumbent.offer(lay_out(problem, placement, device))
     solver.run()
     found, plan = solver.incumbent, None
     if found.schedule is not None and found.evaluation is not None:

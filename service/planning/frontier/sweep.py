@@ -1,8 +1,8 @@
 """The walk along a front: its two ends, then one limit after the other in order.
 
 Each level is solved in two stages. The first minimises one axis under a limit on the other; the
-second, where that limit leaves slack, improves the limited axis at the joules (or the quality) of
-the first, so that a plan that is beaten on one axis and equalled on the other does not pass.
+second, where that limit leaves slack, improves the limited axis at the cost of the first, so that
+a plan that is beaten on one axis and equalled on the other does not pass.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-
 from service.planning.clock import Deadline
+from service.planning.errors import UnplaceableError
+from service.planning.frontier.archive import Archive
 from service.planning.frontier.axes import limited_and_minimised, objective_for
-from service.planning.frontier.filtering import Outlet
+from service.planning.frontier.filtering import Outlet, at_most
 from service.planning.frontier.levels import next_level
 from service.planning.frontier.points import Candidate, Ends, Front, Step, Summary
-from service.planning.frontier.seeking import HeadStart, seek
+from service.planning.frontier.seeking import HeadStart, Sought, seek
 from service.planning.frontier.soonest import MOST_STEPS, soonest
-from service.planning.errors import UnplaceableError
 from service.planning.problem import PlacementProblem
 from service.planning.result import Plan, SolverOptions
 from service.planning.search.exact import small_enough
@@ -64,14 +63,15 @@ class Sweep:
     def __init__(self, problem: PlacementProblem, front: Front, options: SolverOptions) -> None:
         self.limited, self.minimised = limited_and_minimised(front.axes)
         self.problem = self.minimised.aim(problem)
+        self.unit = self.minimised.objective_unit(self.problem)
         self.options = options
         self.between = front.points - 2
-        # Ascending along the first axis: costs rise but for an axis of which more is better.
-        first_is_limited = front.axes[0] == self.limited.name
-        first_sign = self.limited.sign if first_is_limited else self.minimised.sign
-        self.loosening = first_is_limited == (first_sign > 0.0)
+        # Along the front the two costs run against each other.
+        first = self.limited if front.axes[0] == self.limited.name else self.minimised
+        self.loosening = (first is self.limited) == (first.sign > 0.0)
         self.clock = Deadline(options.time_limit_s)
         self.exact = small_enough(problem)
+        self.archive = Archive(self.limited, self.minimised)
         self.cut = False
 
     def walk(self) -> Iterator[Step]:
@@ -83,123 +83,127 @@ class Sweep:
         outlet = Outlet(self.loosening)
         first, last = (tightest, loosest) if self.loosening else (loosest, tightest)
         yield from outlet.offer(first)
-        levels = self._levels(first, last, loosest, tightest)
-        unsolved: tuple[float, ...] = ()
-        for step in levels:
-            if isinstance(step, Candidate):
-                yield from outlet.offer(step)
+        unsolved: list[float] = []
+        for found in self._levels(first, last, loosest):
+            if isinstance(found, Candidate):
+                yield from outlet.offer(found)
             else:
-                unsolved = step
+                unsolved.append(self.limited.sign * found)
         yield from outlet.offer(last)
         yield from outlet.close()
-        status = "cut_by_clock" if self.cut or unsolved else "complete"
-        yield Summary(outlet.count, outlet.dominated, unsolved, tuple(outlet.late), status)
+        yield Summary(
+            outlet.count,
+            outlet.dominated,
+            tuple(unsolved),
+            tuple(outlet.late),
+            cut_by_clock=self.cut or bool(unsolved),
+        )
 
     def _levels(
-        self, first: Candidate, last: Candidate, loosest: Candidate, tightest: Candidate
-    ) -> Iterator[Candidate | tuple[float, ...]]:
-        """Solve the levels between the ends; at last yield those for which no time was left."""
-        level, end, known = first.limited_cost, last.limited_cost, first
-        slack = self.options.relative_gap * abs(loosest.limited_cost - tightest.limited_cost)
+        self, first: Candidate, last: Candidate, loosest: Candidate
+    ) -> Iterator[Candidate | float]:
+        """Yield the plans of the levels between the ends, or the limits that were not solved."""
+        level, end, proven = first.limited_cost, last.limited_cost, loosest.bound
+        slack = self.options.relative_gap * abs(first.limited_cost - last.limited_cost)
         for left in range(self.between, 0, -1):
-            if not self.loosening:
-                level = min(level, known.limited_cost)
-            if abs(level - end) <= 1e-9 * max(abs(level), abs(end)):
+            if at_most(level, end) and at_most(end, level):
                 return
             level = next_level(level, end, left, by_ratio=self.limited.by_ratio)
-            if self.clock.passed():
-                yield self._unsolved(level, end, left)
-                return
-            fallback, proven = (known, loosest) if self.loosening else (tightest, known)
-            known = self._at(level, fallback, proven.bound, self._options(1.0, left), slack)
-            yield known
-
-    def _unsolved(self, level: float, end: float, left: int) -> tuple[float, ...]:
-        found = [level]
-        for remaining in range(left - 1, 0, -1):
-            found.append(next_level(found[-1], end, remaining, by_ratio=self.limited.by_ratio))
-        return tuple(self.limited.sign * cost for cost in found)
+            found = None
+            if not self.clock.passed():
+                found = self._at(level, proven, self._part(1.0, left), slack)
+            yield level if found is None else found
+            if found is not None and not self.loosening:
+                # What holds under a looser limit holds under a tighter one.
+                level, proven = min(level, found.limited_cost), found.bound
 
     def _least_minimised(self) -> Candidate:
         """Return the end of least minimised cost."""
-        options = self._options(END_WEIGHT, self.between + 2 * END_WEIGHT)
-        sought = seek(self.problem, self._part(options, FIRST_STAGE))
+        options = self._part(END_WEIGHT, self.between + 2 * END_WEIGHT)
+        sought = self._seek(self.problem, _share(options, FIRST_STAGE))
         if sought.plan is None:
             raise sought.failure()
-        bound = sought.lower_bound * self.minimised.objective_unit(self.problem)
-        plan = self._tidied(sought.plan, self.problem, self._part(options, 1.0 - FIRST_STAGE))
-        return self._candidate(plan, bound, cut=sought.plan.cut_by_clock)
+        plan = self._tidied(sought.plan, self.problem, _share(options, 1.0 - FIRST_STAGE))
+        return self._candidate(plan, sought.lower_bound * self.unit)
 
-    def _least_limited(self, known: Candidate) -> tuple[Candidate, float]:
+    def _least_limited(self, other: Candidate) -> tuple[Candidate, float]:
         """Return the end of least limited cost, and a proven bound on that cost."""
-        options = self._options(END_WEIGHT, self.between + END_WEIGHT)
+        options = self._part(END_WEIGHT, self.between + END_WEIGHT)
         best, bound = self._best_limited(
-            self.problem, known.plan, self._part(options, FIRST_STAGE), MOST_STEPS
+            self.problem, other.limited_cost, _share(options, FIRST_STAGE), MOST_STEPS
         )
-        cost = min(self.limited.cost(best), known.limited_cost)
-        if cost == known.limited_cost:
-            best = known.plan
-        start = HeadStart((best,), self._objective(known.bound))
-        found = self._first_stage(cost, start, self._part(options, 1.0 - FIRST_STAGE))
+        level = other.limited_cost if best is None else self.limited.cost(best)
+        found = self._at(level, other.bound, _share(options, 1.0 - FIRST_STAGE), 0.0)
+        if found is None or not at_most(found.limited_cost, level):
+            found = other if best is None else self._candidate(best, other.bound)
         return found, min(bound, found.limited_cost)
 
     def _at(
-        self,
-        level: float,
-        fallback: Candidate,
-        proven: float,
-        options: SolverOptions,
-        slack: float,
-    ) -> Candidate:
-        """Solve one level; a plan that keeps it and a bound that holds at it are known."""
-        start = HeadStart((fallback.plan,), self._objective(proven))
-        found = self._first_stage(level, start, self._part(options, FIRST_STAGE))
-        if not self.exact and found.limited_cost > level - slack:
-            return found
+        self, level: float, proven: float, options: SolverOptions, slack: float
+    ) -> Candidate | None:
+        """Solve one level, of which a lower bound is known; None where no plan was found."""
         limited = self.limited.limit(self.problem, level)
-        plan = self._tidied(found.plan, limited, self._part(options, 1.0 - FIRST_STAGE))
-        return self._candidate(plan, found.bound, cut=found.cut_by_clock)
-
-    def _first_stage(self, level: float, start: HeadStart, options: SolverOptions) -> Candidate:
-        """Minimise under a limit; the plans of the start keep it."""
-        limited = self.limited.limit(self.problem, level)
-        sought = seek(limited, options, start)
-        plan = sought.plan or start.plans[0]
-        bound = max(start.lower_bound, sought.lower_bound)
-        bound *= self.minimised.objective_unit(limited)
-        return self._candidate(plan, bound, cut=plan.cut_by_clock)
+        known = self.archive.least_minimised(level)
+        deals = () if known is None else ((known.placement, known.device),)
+        start = HeadStart(deals, proven / self.unit)
+        sought = self._seek(limited, _share(options, FIRST_STAGE), start)
+        if sought.plan is None:
+            return None
+        plan, bound = sought.plan, max(proven, sought.lower_bound * self.unit)
+        if self.exact or self.limited.cost(plan) < level - slack:
+            plan = self._tidied(plan, limited, _share(options, 1.0 - FIRST_STAGE))
+        return self._candidate(plan, bound)
 
     def _tidied(self, plan: Plan, problem: PlacementProblem, options: SolverOptions) -> Plan:
         """Return a plan that is better on the limited axis and no worse on the minimised one."""
+        cost = self.limited.cost(plan)
         capped = self.minimised.limit(problem, self.minimised.cost(plan))
         steps = MOST_STEPS if self.exact else TIDY_STEPS
-        better, _ = self._best_limited(capped, plan, options, steps)
-        return better if self.limited.cost(better) < self.limited.cost(plan) else plan
+        better, _ = self._best_limited(capped, cost, options, steps)
+        return plan if better is None or self.limited.cost(better) >= cost else better
 
     def _best_limited(
-        self, problem: PlacementProblem, known: Plan, options: SolverOptions, steps: int
-    ) -> tuple[Plan, float]:
-        """Return the best plan on the limited axis, and a proven bound on its cost there."""
-        if self.limited.zeta is None:
-            return soonest(problem, options, known, steps)
-        aimed = self.limited.aim(problem)
-        sought = seek(aimed, options, HeadStart((known,)))
-        return sought.plan or known, sought.lower_bound * self.limited.objective_unit(aimed)
+        self, problem: PlacementProblem, known: float, options: SolverOptions, steps: int
+    ) -> tuple[Plan | None, float]:
+        """Return the best plan on the limited axis, and a proven bound on its cost there.
 
-    def _candidate(self, plan: Plan, bound: float, *, cut: bool) -> Candidate:
+        `known` is such a cost of some plan; None is returned where no better one was found.
+        """
+        if self.limited.zeta is None:
+            return soonest(problem, options, known, self._seek, steps)
+        aimed = self.limited.aim(problem)
+        sought = self._seek(aimed, options)
+        return sought.plan, sought.lower_bound * self.limited.objective_unit(aimed)
+
+    def _seek(
+        self, problem: PlacementProblem, options: SolverOptions, start: HeadStart | None = None
+    ) -> Sought:
+        """Look for a plan, and keep what was found for what comes."""
+        sought = seek(problem, options, start)
+        if sought.plan is not None:
+            self.archive.add(sought.plan)
+            self.cut |= sought.plan.cut_by_clock
+        return sought
+
+    def _candidate(self, plan: Plan, bound: float) -> Candidate:
         cost = self.minimised.cost(plan)
         bound = min(bound, cost)
-        gap = self.minimised.relative_gap(self.problem, cost, bound)
-        self.cut |= cut
-        return Candidate(plan, self.limited.cost(plan), cost, bound, gap, cut)
+        return Candidate(
+            plan.energy,
+            plan.makespan_s,
+            plan.mean_quality,
+            plan.usage,
+            self.limited.cost(plan),
+            cost,
+            bound,
+            self.minimised.relative_gap(self.problem, cost, bound),
+            plan.cut_by_clock,
+        )
 
-    def _objective(self, cost: float) -> float:
-        """Return a minimised cost as the planner's objective."""
-        return float(np.divide(cost, self.minimised.objective_unit(self.problem)))
-
-    def _options(self, weight: float, of: float) -> SolverOptions:
+    def _part(self, weight: float, of: float) -> SolverOptions:
         """Return the options of a part of the walk, with its share of the time left."""
         return replace(self.options, time_limit_s=self.clock.left_s * weight / of)
 
-    def _part(self, options: SolverOptions, share: float) -> SolverOptions:
-        return replace(options, time_limit_s=options.time_limit_s * share)
+
+def _share(options: SolverOptions, share: float) -> SolverOptions:
+    return replace(options, time_limit_s=options.time_limit_s * share)
