@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from service.openapi.document import DESCRIPTION, document
-from service.routes import calls, docs, information
+from service.routes import calls, docs, frontier, information
 from service.routes.refusals import add_refusals
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -68,6 +68,9 @@ def create_app(
         in_schema = not prefix
         app.include_router(
             calls.router(settings, pool, metrics), prefix=prefix, include_in_schema=in_schema
+        )
+        app.include_router(
+            frontier.router(settings, pool, metrics), prefix=prefix, include_in_schema=in_schema
         )
         app.include_router(
             information.router(pool, metrics), prefix=prefix, include_in_schema=in_schema

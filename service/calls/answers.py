@@ -12,6 +12,7 @@ import numpy.typing as npt
 import orjson
 
 from costmodel.cost_matrix import slot_seconds
+from service.calls.plan_terms import NORMALISER_NAMES
 from service.fleet.placements import candidate_list
 from service.planning.problem import PlacementProblem
 from service.planning.result import Plan, PlanWarning
@@ -60,6 +61,8 @@ def plan_body(
         "gap": plan.gap,
         "cut_by_clock": plan.cut_by_clock,
         "energy_joules": _energy(plan),
+        "carbon_grams": plan.carbon_g,
+        "money": plan.money,
         "makespan_seconds": plan.makespan_s,
         "mean_quality": plan.mean_quality,
         "placements": _usage(problem, plan),
@@ -73,11 +76,14 @@ def plan_body(
                 "mean_quality": baseline.mean_quality,
                 "feasible": baseline.feasible,
                 "saving_ratio": baseline.saving_ratio,
+                "carbon_grams": baseline.carbon_g,
+                "money": baseline.money,
+                "cost_saving_ratio": baseline.cost_saving_ratio,
             }
             for baseline in plan.baselines
         ],
         "normalisers": {
-            "energy_joules": plan.energy_normaliser_j,
+            NORMALISER_NAMES[plan.minimise]: plan.cost_normaliser,
             "quality": plan.quality_normaliser,
         },
         "warnings": warning_list(warnings),

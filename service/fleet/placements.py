@@ -129,6 +129,9 @@ def _pool(spec: PoolSpec) -> Pool:
         power_policy=spec.power_policy,
         available_s=spec.available_seconds,
         resident=frozenset(spec.resident),
+        carbon_g_per_kwh=spec.carbon_g_per_kwh,
+        price_per_kwh=spec.price_per_kwh,
+        price_per_device_hour=spec.price_per_device_hour,
     )
 
 

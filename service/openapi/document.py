@@ -10,10 +10,17 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.openapi.examples import PLAN_EXAMPLES, PREDICT_EXAMPLES
+from service.openapi.examples import FRONTIER_EXAMPLES, PLAN_EXAMPLES, PREDICT_EXAMPLES
 from service.problems import MEDIA_TYPE
 from service.schemas.answers import PlanAnswer, PredictAnswer
 from service.schemas.calls import PlanRequest, PredictRequest
+from service.schemas.frontier import (
+    EndsLine,
+    FrontierRequest,
+    PointLine,
+    ProblemLine,
+    SummaryLine,
+)
 from service.schemas.information import (
     CostModelsAnswer,
     HealthAnswer,
@@ -21,7 +28,7 @@ from service.schemas.information import (
     ProblemAnswer,
     ReadinessAnswer,
 )
-from service.workers.messages import JSON
+from service.workers.messages import EVENT_STREAM, JSON, NDJSON
 
 DESCRIPTION = """\
 Plans where a batch of LLM requests should run so that it costs the least energy and still meets its
@@ -31,9 +38,11 @@ Every path is served under `/v1` too. Refusals are problem details (RFC 9457) wh
 into the body. Units are in the names of the fields: joules, seconds, watts, tokens.
 """
 
-BODIES: Sequence[type[BaseModel]] = (PlanRequest, PredictRequest)
+BODIES: Sequence[type[BaseModel]] = (PlanRequest, FrontierRequest, PredictRequest)
+FRONTIER_LINES: Sequence[type[BaseModel]] = (EndsLine, PointLine, SummaryLine, ProblemLine)
 ANSWERS: Sequence[type[BaseModel]] = (
     PlanAnswer,
+    *FRONTIER_LINES,
     PredictAnswer,
     PlacementsAnswer,
     CostModelsAnswer,
@@ -63,6 +72,21 @@ _RETRY_AFTER = {
 def plan_operation() -> dict[str, Any]:
     """Return what the OpenAPI document says of `POST /plan`."""
     return _call_operation(PlanRequest, PlanAnswer, PLAN_EXAMPLES)
+
+
+def frontier_operation() -> dict[str, Any]:
+    """Return what the OpenAPI document says of `POST /plan/frontier`."""
+    operation = _call_operation(FrontierRequest, PlanAnswer, FRONTIER_EXAMPLES)
+    lines = ", ".join(answer.__name__ for answer in FRONTIER_LINES)
+    schema = {"type": "string", "description": f"One JSON object a line: {lines}."}
+    operation["openapi_extra"]["responses"]["200"] = {
+        "description": "The front, line by line as it is found: `ends`, `point` after `point` in "
+        "ascending order of the first axis, `summary`; or a `problem` as the last line, where "
+        "something went wrong after the first. With `Accept: text/event-stream`, each is an event "
+        "of that name.",
+        "content": {NDJSON: {"schema": schema}, EVENT_STREAM: {"schema": schema}},
+    }
+    return operation
 
 
 def predict_operation() -> dict[str, Any]:
@@ -114,7 +138,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for path in whole["paths"].values():
         for operation in path.values():
             given = operation["responses"]["200"].get("content", {})
-            if "text/plain" in given:
+            if "text/plain" in given or NDJSON in given:
                 given.pop(JSON, None)
     return whole
 

@@ -12,7 +12,8 @@ from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_matrix import CostMatrix, predict
 from costmodel.workload import Workload
 from service.planning.errors import InvalidProblemError
-from service.planning.inputs import Limits, Objective, Placement, Pool, Requests, Share
+from service.planning.inputs import Limits, Objective, Placement, Pool, Requests, Share, Unit
+from service.planning.rates import FIGURES, Rates, rates_of, states_figures
 
 _ALL = slice(None)
 ROUNDING = 1e-9
@@ -212,20 +213,66 @@ class PlacementProblem:
         )
 
     def with_zeta(self, zeta: float) -> PlacementProblem:
+        """Return the problem by energy with another weight, what is eligible unchanged."""
+        return self.with_objective(Objective(zeta))
+
+    def with_objective(self, objective: Objective) -> PlacementProblem:
         """Return the problem with another objective, what is eligible unchanged."""
         requests = replace(self.requests, allowed=self.eligible)
-        return replace(self, requests=requests, objective=Objective(zeta))
+        return replace(self, requests=requests, objective=objective)
 
     def with_limits(self, limits: Limits) -> PlacementProblem:
         """Return the same problem under other limits."""
         return replace(self, limits=limits)
 
+    def unpriced_pools(self, unit: Unit) -> list[int]:
+        """Pools that a plan may pay for and that do not state what that costs in a unit."""
+        if unit == "energy":
+            return []
+        open_to = set(self.pool_of[self.eligible.any(axis=0)].tolist())
+        return [
+            index
+            for index, pool in enumerate(self.pools)
+            if (index in open_to or pool.power_policy == "always_on")
+            and not states_figures(pool, unit)
+        ]
+
+    def rates_in(self, unit: Unit) -> Rates:
+        """Prices of joules and on-seconds in a unit, 0 on pools that no plan pays for.
+
+        Raises
+        ------
+        InvalidProblemError
+            Where a pool that a plan may pay for does not state its figures.
+        """
+        for index in self.unpriced_pools(unit):
+            names = " or ".join(FIGURES[unit])
+            pointer = f"/fleet/pools/{index}/{FIGURES[unit][0]}"
+            raise InvalidProblemError(
+                pointer, f"Expected {names} of pool {self.pools[index].name}, got none."
+            )
+        return rates_of(self.pools, unit).known()
+
     @cached_property
-    def energy_normaliser_j(self) -> float:
-        """E0 of the objective [J]."""
-        if self.objective.energy_normaliser_j is not None:
-            return self.objective.energy_normaliser_j
-        return float(np.max(self.costs.energy_j, where=self.eligible, initial=0.0)) or 1.0
+    def rates(self) -> Rates:
+        """Prices of joules and on-seconds in what the objective minimises."""
+        return self.rates_in(self.objective.minimise)
+
+    def pair_cost(self, unit: Unit) -> FloatArray:
+        """Cost of each request on each placement by its own joules and device-seconds, (n, k)."""
+        if unit == "energy":
+            return self.costs.energy_j
+        rates = self.rates_in(unit)
+        cost = self.costs.energy_j * rates.per_joule[self.pool_of]
+        return cost + self.costs.device_seconds * rates.per_second[self.pool_of]
+
+    @cached_property
+    def cost_normaliser(self) -> float:
+        """C0 of the objective, in the unit of what it minimises."""
+        if self.objective.cost_normaliser is not None:
+            return self.objective.cost_normaliser
+        cost = self.pair_cost(self.objective.minimise)
+        return float(np.max(cost, where=self.eligible, initial=0.0)) or 1.0
 
     @cached_property
     def quality_values(self) -> FloatArray:

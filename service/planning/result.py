@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
+from service.planning.inputs import Unit
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,11 @@ class Baseline:
     ----------
     energy_j, makespan_s
         None where the policy cannot place every request.
-    saving_ratio
-        1 - plan / baseline; None when the baseline breaks a limit.
+    carbon_g, money
+        None as well where a pool in use does not state its figures.
+    saving_ratio, cost_saving_ratio
+        1 - plan / baseline, of joules and of what the objective minimises; None when the baseline
+        breaks a limit.
     """
 
     name: str
@@ -74,6 +78,9 @@ class Baseline:
     mean_quality: float | None
     feasible: bool
     saving_ratio: float | None
+    carbon_g: float | None = None
+    money: float | None = None
+    cost_saving_ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,11 @@ class PlanWarning:
 
 @dataclass(frozen=True)
 class Plan:
-    """One placement for each request, with its proof. Arrays have shape (n,)."""
+    """One placement for each request, with its proof. Arrays have shape (n,).
+
+    `carbon_g` and `money` are None where a pool that the plan pays for states no figures.
+    `cost_normaliser` is in the unit of what was minimised.
+    """
 
     status: Literal["optimal", "feasible"]
     objective: float
@@ -95,6 +106,8 @@ class Plan:
     gap: float
     cut_by_clock: bool
     energy: EnergyBreakdown
+    carbon_g: float | None
+    money: float | None
     makespan_s: float
     mean_quality: float | None
     usage: tuple[PlacementUsage, ...]
@@ -105,7 +118,8 @@ class Plan:
     energy_j: FloatArray
     extrapolated: BoolArray
     baselines: tuple[Baseline, ...]
-    energy_normaliser_j: float
+    minimise: Unit
+    cost_normaliser: float
     quality_normaliser: float
     warnings: tuple[PlanWarning, ...]
     timings_s: dict[str, float]

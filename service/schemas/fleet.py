@@ -10,8 +10,10 @@ from service.schemas.fields import (
     MAX_TOKENS,
     Body,
     DeviceName,
+    Grams,
     LlmName,
     PoolName,
+    Price,
     Score,
     Seconds,
     Watts,
@@ -63,6 +65,20 @@ class PoolSpec(Body):
     ] = "power_down"
     available_seconds: Annotated[
         Seconds | None, Field(description="Seconds for which the pool can be had; null for ever.")
+    ] = None
+    carbon_g_per_kwh: Annotated[
+        Grams | None,
+        Field(description="Carbon dioxide of a kilowatt-hour there [g]; null where not known."),
+    ] = None
+    price_per_kwh: Annotated[
+        Price | None, Field(description="Money for a kilowatt-hour; null where there is no price.")
+    ] = None
+    price_per_device_hour: Annotated[
+        Price | None,
+        Field(
+            description="Money for an hour in which a whole device is on, in the same currency; "
+            "null where there is no price."
+        ),
     ] = None
 
 

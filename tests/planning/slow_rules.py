@@ -21,7 +21,7 @@ class Slow:
         plan = problem.limits.deadline_s or math.inf
         self.due = [min(float(own), plan) for own in problem.requests.deadline_s]
         self.slot = [self.slot_s(i) for i in range(self.n)]
-        self.underfill = self.loading = 0.0
+        self.underfill, self.loading = defaultdict(float), defaultdict(float)
         self.end = [0.0] * self.n
         self.busy = defaultdict(float)
         self.last = defaultdict(float)
@@ -64,7 +64,7 @@ class Slow:
             if where.llm not in self.problem.pools[pool].resident and loaded != where.llm:
                 clock += where.cost_model.load_s
                 self.busy[pool, d] += where.cost_model.load_s
-                self.loading += where.cost_model.load_energy_j
+                self.loading[pool] += where.cost_model.load_energy_j
                 loaded = where.llm
             length = self.run_block(block, where, clock)
             clock += length
@@ -82,18 +82,46 @@ class Slow:
         if achieved < where.concurrency:
             for i in block:
                 at = where.cost_model.energy_j([self.tin[i]], [self.tout[i]], achieved)[0]
-                self.underfill += float(at) - self.joules(i)
+                self.underfill[where.pool] += float(at) - self.joules(i)
         return length
 
-    def idle(self) -> float:
+    def on_s(self, pool: int, d: int) -> float:
+        if self.problem.pools[pool].power_policy == "power_down":
+            return self.last[pool, d]
         horizon = self.problem.limits.horizon_s
         horizon = max(self.last.values()) if horizon is None else horizon
+        return max(horizon, self.last[pool, d])
+
+    def idle(self, pool: int) -> float:
+        spec = self.problem.pools[pool]
+        if spec.power_policy == "power_down" or not spec.idle_watts:
+            return 0.0
         return sum(
-            spec.idle_watts * (max(horizon, self.last[pool, d]) - self.busy[pool, d])
-            for pool, spec in enumerate(self.problem.pools)
-            if spec.power_policy == "always_on" and spec.idle_watts
-            for d in range(spec.count)
+            spec.idle_watts * (self.on_s(pool, d) - self.busy[pool, d]) for d in range(spec.count)
         )
+
+    def energy_of(self, pool: int) -> float:
+        here = [
+            self.joules(i)
+            for i in range(self.n)
+            if self.problem.placements[self.placement[i]].pool == pool
+        ]
+        return sum(here) + self.underfill[pool] + self.loading[pool] + self.idle(pool)
+
+    def cost(self, unit: str) -> float:
+        """Joules, grams or money of the whole plan."""
+        total = 0.0
+        for pool, spec in enumerate(self.problem.pools):
+            energy = self.energy_of(pool)
+            on = sum(self.on_s(pool, d) for d in range(spec.count))
+            if unit == "energy":
+                total += energy
+            elif unit == "carbon":
+                total += energy / 3.6e6 * (spec.carbon_g_per_kwh or 0.0)
+            else:
+                total += energy / 3.6e6 * (spec.price_per_kwh or 0.0)
+                total += on / 3600 * (spec.price_per_device_hour or 0.0)
+        return total
 
     def in_time(self) -> bool:
         available = [
@@ -117,16 +145,42 @@ class Slow:
         return True
 
 
+def cost_normaliser(problem: PlacementProblem) -> float:
+    """C0 as given, or the dearest of all eligible pairs."""
+    given = problem.objective.cost_normaliser
+    if given is not None:
+        return given
+    dearest = 0.0
+    for i in range(problem.n):
+        for k, placement in enumerate(problem.placements):
+            if problem.eligible[i, k]:
+                joules = float(problem.costs.energy_j[i, k])
+                seconds = float(problem.costs.device_seconds[i, k])
+                spec = problem.pools[placement.pool]
+                dearest = max(
+                    dearest,
+                    {
+                        "energy": joules,
+                        "carbon": joules / 3.6e6 * (spec.carbon_g_per_kwh or 0.0),
+                        "money": joules / 3.6e6 * (spec.price_per_kwh or 0.0)
+                        + seconds / 3600 * (spec.price_per_device_hour or 0.0),
+                    }[problem.objective.minimise],
+                )
+    return dearest or 1.0
+
+
 def price(problem: PlacementProblem, placement, device):
     """Energy parts, ends, makespan, objective and whether every limit holds."""
     slow = Slow(problem, placement, device)
     requests_j = sum(slow.joules(i) for i in range(slow.n))
-    parts = (requests_j, slow.underfill, slow.loading, slow.idle())
+    idle = sum(slow.idle(pool) for pool in range(len(problem.pools)))
+    parts = (requests_j, sum(slow.underfill.values()), sum(slow.loading.values()), idle)
     tokens = [a + b for a, b in zip(slow.tin, slow.tout, strict=True)]
     scores = [problem.placements[k].quality or 0.0 for k in placement]
     quality = sum(score * size for score, size in zip(scores, tokens, strict=True))
     zeta, limits = problem.objective.zeta, problem.limits
-    objective = zeta * sum(parts) / problem.energy_normaliser_j
+    cost = slow.cost(problem.objective.minimise)
+    objective = zeta * cost / cost_normaliser(problem)
     objective -= (1 - zeta) * quality / problem.quality_normaliser
     keeps = slow.in_time() and slow.counts_hold()
     keeps &= all(bool(problem.eligible[i, k]) for i, k in enumerate(placement))
@@ -135,6 +189,7 @@ def price(problem: PlacementProblem, placement, device):
     keeps &= floor is None or quality / sum(tokens) >= floor * (1 - 1e-9)
     return {
         "objective": objective,
+        "cost": cost,
         "parts": parts,
         "end": slow.end,
         "makespan_s": max(slow.last.values()),

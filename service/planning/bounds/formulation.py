@@ -7,13 +7,15 @@ every plan.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray
 from service.planning.bounds import floors
 from service.planning.bounds.assignment_problem import AssignmentProblem, Link, Peak, Row, Variable
+from service.planning.inputs import CAP_NAMES, Unit
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.evaluation import loosest
 
@@ -28,20 +30,21 @@ class Pricing:
 
     Attributes
     ----------
-    energy_j
-        Joules of each assignment, idle savings taken off, shape (n, k); None for the floors.
+    cost_in
+        Cost of each assignment in a unit, idle savings taken off, shape (n, k); None for the
+        floors.
     capacity
         Share of each pool's device-seconds that may be used, shape (pools,); None for all.
     allowed
         Pairs to consider, shape (n, k); None for all that a schedule could hold.
-    energy_slack_j
-        Joules to keep free below the energy cap, for underfill not seen in `energy_j`.
+    slack
+        What to keep free below a unit's cap, for underfill not seen in `cost_in`.
     """
 
-    energy_j: FloatArray | None = None
+    cost_in: Callable[[Unit], FloatArray] | None = None
     capacity: FloatArray | None = None
     allowed: BoolArray | None = None
-    energy_slack_j: float = 0.0
+    slack: Mapping[Unit, float] = field(default_factory=dict)
 
 
 class Formulation:
@@ -50,16 +53,16 @@ class Formulation:
     def __init__(self, problem: PlacementProblem, pricing: Pricing | None = None) -> None:
         self.problem = problem
         self.pricing = pricing or Pricing()
-        self.step_price = (
-            floors.step_price_j(problem) if self.pricing.energy_j is None else np.zeros(problem.k)
-        )
-        self.energy = self._energy_j()
+        self.unit: Unit = problem.objective.minimise
+        self._step_prices: dict[Unit, FloatArray] = {}
+        self._costs: dict[Unit, FloatArray] = {}
+        self.steps = np.flatnonzero(self._step_price(self.unit)).tolist()
         self.slot_floor = floors.slot_floor_s(problem)
         self.allowed = self.can_be_on_time()
         if self.pricing.allowed is not None:
             self.allowed &= self.pricing.allowed
         self.loads = self._load_columns()
-        self.joules = problem.objective.zeta / problem.energy_normaliser_j
+        self.weight = problem.objective.zeta / problem.cost_normaliser
 
     def build(self) -> AssignmentProblem:
         """Return the whole relaxation."""
@@ -72,19 +75,20 @@ class Formulation:
             *self.steps_cover_the_tokens(),
             *self.counts_of_each_llm(),
             *self.mean_quality_is_reached(),
-            *self.energy_is_capped(),
+            *self.costs_are_capped(),
         ]
         zeta = problem.objective.zeta
         value = problem.tokens[:, None] * problem.quality_values[None, :]
-        cost = self.joules * self.energy - (1.0 - zeta) * value / problem.quality_normaliser
+        cost = self.weight * self._assignment_cost(self.unit)
+        cost -= (1.0 - zeta) * value / problem.quality_normaliser
         return AssignmentProblem(
             cost,
             self.allowed,
             tuple(rows),
-            tuple(self._variables()),
+            tuple(self._variables(self.unit, self.weight)),
             tuple(Link(columns, name) for name, columns in self.loads.items()),
             tuple(self.steps_cover_the_longest()),
-            self.joules * self.constant_j(),
+            self.weight * self.constant(self.unit),
         )
 
     def can_be_on_time(self) -> BoolArray:
@@ -136,7 +140,7 @@ class Formulation:
 
     def makespan_covers_every_pool(self) -> list[Row]:
         """Ensures that the makespan, for which always-on devices idle, covers all work."""
-        if not self._idles_until_makespan():
+        if not self._on_until_makespan():
             return []
         return self.makespan_rows()
 
@@ -159,13 +163,13 @@ class Formulation:
                 None,
                 {_steps(k): -1.0},
             )
-            for k in np.flatnonzero(self.step_price).tolist()
+            for k in self.steps
         ]
 
     def steps_cover_the_longest(self) -> list[Peak]:
         """Ensures that a placement's blocks run as many steps as their longest request."""
         output = self.problem.requests.workload.output_tokens.astype(float)
-        return [Peak(k, _steps(k), output) for k in np.flatnonzero(self.step_price).tolist()]
+        return [Peak(k, _steps(k), output) for k in self.steps]
 
     def counts_of_each_llm(self) -> list[Row]:
         """Ensures that each LLM serves its least and at most its most requests."""
@@ -189,37 +193,53 @@ class Formulation:
         floor = loosest(floor, -1.0)
         return [Row("min_mean_quality", tokens, floor - self.problem.quality_values, 0.0)]
 
-    def energy_is_capped(self) -> list[Row]:
-        """Ensures that the joules of requests, loads and idling stay within their cap."""
-        cap = self.problem.limits.max_energy_j
-        if cap is None:
-            return []
-        variables = {v.name: v.cost for v in self._variables(joules=1.0)}
-        bound = loosest(cap) - self.constant_j() - self.pricing.energy_slack_j
-        return [
-            Row("max_energy_joules", self.energy, np.ones(self.problem.k), bound, None, variables)
-        ]
+    def costs_are_capped(self) -> list[Row]:
+        """Ensures that the cost of requests, loads and idling stays within each unit's cap."""
+        rows = []
+        for unit, cap in self.problem.limits.caps.items():
+            variables = {v.name: v.cost for v in self._variables(unit, 1.0)}
+            bound = loosest(cap) - self.constant(unit) - self.pricing.slack.get(unit, 0.0)
+            cost, ones = self._assignment_cost(unit), np.ones(self.problem.k)
+            rows.append(Row(CAP_NAMES[unit], cost, ones, bound, None, variables))
+        return rows
 
-    def _energy_j(self) -> FloatArray:
-        """Joules of each assignment, what its steps cost taken off: they have their own price."""
-        if self.pricing.energy_j is not None:
-            return self.pricing.energy_j
-        output = self.problem.requests.workload.output_tokens.astype(float)[:, None]
-        floor = floors.priced_floor_j(self.problem)
-        return np.asarray(floor - self.step_price * output / self.problem.concurrency)
+    def _assignment_cost(self, unit: Unit) -> FloatArray:
+        """Cost of each assignment, what its steps cost taken off: they have their own price."""
+        if unit not in self._costs:
+            if self.pricing.cost_in is not None:
+                self._costs[unit] = self.pricing.cost_in(unit)
+            else:
+                output = self.problem.requests.workload.output_tokens.astype(float)[:, None]
+                per_token = self._step_price(unit) / self.problem.concurrency
+                self._costs[unit] = floors.priced_floor(self.problem, unit) - per_token * output
+        return self._costs[unit]
 
-    def constant_j(self) -> float:
-        """Idle joules of always-on devices until a given horizon, before what work saves [J]."""
+    def _step_price(self, unit: Unit) -> FloatArray:
+        """Price of a step of each placement, 0 where its steps have no variable, shape (k,)."""
+        if unit not in self._step_prices:
+            priced = self.pricing.cost_in is None
+            price = floors.step_price(self.problem, unit) if priced else np.zeros(self.problem.k)
+            if unit != self.unit:
+                price[self._step_price(self.unit) == 0.0] = 0.0
+            self._step_prices[unit] = price
+        return self._step_prices[unit]
+
+    def constant(self, unit: Unit) -> float:
+        """Cost of always-on devices until a given horizon, before what work saves."""
         horizon = self.problem.limits.horizon_s
         if horizon is None:
             return 0.0
-        return horizon * sum(pool.count * pool.always_on_watts for pool in self.problem.pools)
+        counts = np.array([pool.count for pool in self.problem.pools])
+        return float(horizon * (counts * self._idle_price(unit)).sum())
 
     def pool_end_s(self, index: int) -> float:
         """Time by which everything on a pool must have ended [s]."""
         pool = self.problem.pools[index]
         end = min(float(self.problem.deadline_s.max(initial=0.0)), pool.end_s)
         return loosest(end)
+
+    def _idle_price(self, unit: Unit) -> FloatArray:
+        return self.problem.rates_in(unit).of_idling(self.problem.pools)
 
     def _capacity(self, index: int) -> float:
         share = 1.0 if self.pricing.capacity is None else float(self.pricing.capacity[index])
@@ -248,29 +268,27 @@ class Formulation:
                 groups.setdefault(name, []).append(k)
         return {name: np.array(columns) for name, columns in groups.items()}
 
-    def _idles_until_makespan(self) -> bool:
-        watts = [pool.always_on_watts for pool in self.problem.pools]
-        return self.problem.limits.horizon_s is None and any(watts)
+    def _on_until_makespan(self) -> bool:
+        units: set[Unit] = {"energy", self.unit, *self.problem.limits.caps}
+        prices = [self._idle_price(unit) for unit in units]
+        return self.problem.limits.horizon_s is None and bool(np.any(prices))
 
-    def _variables(self, joules: float | None = None) -> list[Variable]:
+    def _variables(self, unit: Unit, weight: float) -> list[Variable]:
         """Return the loads of each LLM on each pool, the steps of each placement, the makespan."""
-        problem = self.problem
-        joules = self.joules if joules is None else joules
-        found = []
+        problem, found = self.problem, []
+        load_cost = weight * floors.load_cost(problem, unit)
         for name, columns in self.loads.items():
             pool = problem.pools[int(problem.pool_of[columns[0]])]
-            load_j = float(problem.load_energy_j[columns[0]])
-            load_j -= pool.always_on_watts * float(problem.load_s[columns[0]])
             # One load for each block of the LLM: one block for each of its concurrencies.
             upper = float(pool.count * len(columns))
-            found.append(Variable(name, 0.0, upper, joules * load_j, integer=True))
+            found.append(Variable(name, 0.0, upper, float(load_cost[columns[0]]), integer=True))
         most = float(problem.requests.workload.output_tokens.sum())
-        for k in np.flatnonzero(self.step_price).tolist():
-            found.append(Variable(_steps(k), 0.0, most, joules * float(self.step_price[k])))
-        if self._idles_until_makespan():
-            watts = sum(pool.count * pool.always_on_watts for pool in problem.pools)
-            lower, upper = self.makespan_range_s()
-            found.append(Variable(HORIZON, lower, upper, joules * watts))
+        step_price = weight * self._step_price(unit)
+        found += [Variable(_steps(k), 0.0, most, float(step_price[k])) for k in self.steps]
+        if self._on_until_makespan():
+            counts = np.array([pool.count for pool in problem.pools])
+            price = float((counts * self._idle_price(unit)).sum())
+            found.append(Variable(HORIZON, *self.makespan_range_s(), weight * price))
         return found
 
     def makespan_range_s(self) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from service.planning.bounds.bounding import bound, proves_violation
 from service.planning.bounds.formulation import HORIZON, Formulation
 from service.planning.clock import Deadline
 from service.planning.explanation.knobs import Knob, knobs_of
+from service.planning.inputs import Objective
 from service.planning.problem import PlacementProblem
 
 STEPS = 12
@@ -72,7 +73,7 @@ def least_makespan(problem: PlacementProblem, deadline: Deadline) -> tuple[float
 def _in_unit(
     problem: PlacementProblem, formulation: Formulation, knob: Knob, lower_bound: float
 ) -> float:
-    if knob.kind == "energy":
+    if knob.kind == "cap":
         return lower_bound
     if knob.kind == "quality":
         return -lower_bound
@@ -86,9 +87,9 @@ def _in_unit(
 
 def _target(problem: PlacementProblem, formulation: Formulation, knob: Knob) -> AssignmentProblem:
     """Return the relaxation with the knob's quantity as its objective."""
-    if knob.kind == "energy":
-        joules = replace(problem.objective, zeta=1.0, energy_normaliser_j=1.0)
-        return Formulation(replace(problem, objective=joules)).build()
+    if knob.unit is not None:
+        cost = Objective(zeta=1.0, cost_normaliser=1.0, minimise=knob.unit)
+        return Formulation(replace(problem, objective=cost)).build()
     relaxation = formulation.build()
     nothing = np.zeros((problem.n, problem.k))
     free = tuple(replace(v, cost=0.0) for v in relaxation.variables if v.name != HORIZON)

@@ -10,6 +10,7 @@ from service.planning.clock import Deadline
 from service.planning.errors import InfeasibleError, Relaxation
 from service.planning.explanation.extremes import proven_extreme
 from service.planning.explanation.knobs import Knob, knobs_of
+from service.planning.inputs import Objective
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.evaluation import Evaluation
 from service.planning.schedule.schedule import Schedule
@@ -89,8 +90,9 @@ def _single(
 
 def _aimed_at(problem: PlacementProblem, knob: Knob) -> PlacementProblem:
     """Return the problem with an objective that pulls at the knob's own quantity."""
-    zeta = {"energy": 1.0, "quality": 0.0}.get(knob.kind)
-    return problem if zeta is None else problem.with_zeta(zeta)
+    if knob.unit is not None:
+        return problem.with_objective(Objective(minimise=knob.unit))
+    return problem.with_objective(Objective(0.0)) if knob.kind == "quality" else problem
 
 
 def _no_tighter_than_given(knob: Knob, bound: float) -> float:

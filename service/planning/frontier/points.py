@@ -42,7 +42,10 @@ class Candidate:
     energy: EnergyBreakdown
     makespan_s: float
     mean_quality: float | None
+    carbon_g: float | None
+    money: float | None
     usage: tuple[PlacementUsage, ...]
+    minimised: Axis
     limited_cost: float
     minimised_cost: float
     bound: float

@@ -169,7 +169,7 @@ class Sweep:
 
         `known` is such a cost of some plan; None is returned where no better one was found.
         """
-        if self.limited.zeta is None:
+        if self.limited.objective is None:
             return soonest(problem, options, known, self._seek, steps)
         aimed = self.limited.aim(problem)
         sought = self._seek(aimed, options)
@@ -192,7 +192,10 @@ class Sweep:
             plan.energy,
             plan.makespan_s,
             plan.mean_quality,
+            plan.carbon_g,
+            plan.money,
             plan.usage,
+            self.minimised,
             self.limited.cost(plan),
             cost,
             bound,

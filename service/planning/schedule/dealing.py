@@ -15,7 +15,6 @@ from costmodel.arrays import FloatArray, IntArray
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.evaluation import loosest, underfill_j
 from service.planning.schedule.schedule import (
-    Block,
     Schedule,
     block_order,
     lay_out,
@@ -33,14 +32,14 @@ class Deal:
 
     Attributes
     ----------
-    active_j
-        Joules of underfill and loading, less the idle joules that work saves.
+    active_cost
+        Of underfill, loading and being on, less the idle joules that work saves.
     lateness_s
         Largest excess of an end over its deadline, at least 0.
     """
 
     device: IntArray
-    active_j: float
+    active_cost: float
     end_s: float
     lateness_s: float
 
@@ -61,8 +60,9 @@ def deal(problem: PlacementProblem, placement: IntArray) -> Schedule:
 
 def _choose(problem: PlacementProblem, options: list[list[Deal]]) -> list[Deal]:
     """Choose a deal for each pool; the makespan, for which devices idle, ties them together."""
-    watts = sum(pool.count * pool.always_on_watts for pool in problem.pools)
-    if problem.limits.horizon_s is not None or watts == 0.0:
+    counts = np.array([pool.count for pool in problem.pools])
+    price = float((counts * problem.rates.of_idling(problem.pools)).sum())
+    if problem.limits.horizon_s is not None or price == 0.0:
         return [min(deals, key=_merit) for deals in options]
     best: tuple[tuple[float, float, float], list[Deal]] | None = None
     for horizon in sorted({deal.end_s for deals in options for deal in deals}):
@@ -74,14 +74,14 @@ def _choose(problem: PlacementProblem, options: list[list[Deal]]) -> list[Deal]:
         if len(chosen) < len(options):
             continue
         late = sum(deal.lateness_s for deal in chosen)
-        merit = (late, sum(deal.active_j for deal in chosen) + watts * horizon, horizon)
+        merit = (late, sum(deal.active_cost for deal in chosen) + price * horizon, horizon)
         if best is None or merit < best[0]:
             best = (merit, chosen)
     return [] if best is None else best[1]
 
 
 def _merit(deal: Deal) -> tuple[float, float, float]:
-    return round(deal.lateness_s, 9), round(deal.active_j, 6), deal.end_s
+    return round(deal.lateness_s, 9), float(f"{deal.active_cost:.12g}"), deal.end_s
 
 
 def _deals_of_pool(
@@ -219,13 +219,17 @@ def _judge(
     schedule = Schedule(placement, device, start_s, slot_s, tuple(blocks))
     return Deal(
         device[members].copy(),
-        underfill_j(problem, schedule) + _loads_less_idle(problem, pool, blocks),
+        _active_cost(problem, pool, schedule),
         schedule.makespan_s,
         max(0.0, float((end_s - loosest(1.0) * latest).max())),
     )
 
 
-def _loads_less_idle(problem: PlacementProblem, pool: int, blocks: list[Block]) -> float:
-    watts = problem.pools[pool].always_on_watts
-    loads = sum(block.load_energy_j for block in blocks)
-    return loads - watts * sum(block.seconds + block.load_s for block in blocks)
+def _active_cost(problem: PlacementProblem, pool: int, schedule: Schedule) -> float:
+    spec, rates = problem.pools[pool], problem.rates
+    busy = sum(block.seconds + block.load_s for block in schedule.blocks)
+    joules = underfill_j(problem, schedule)
+    joules += sum(block.load_energy_j for block in schedule.blocks)
+    joules -= spec.always_on_watts * busy
+    on_s = busy if spec.power_policy == "power_down" else 0.0
+    return float(rates.per_joule[pool] * joules + rates.per_second[pool] * on_s)

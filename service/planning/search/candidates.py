@@ -81,7 +81,7 @@ def query_blind_splits(
     """Best splits of at least a mean quality that do not look at a request's length.
 
     Every request of the same eligibility is treated alike: fractions of such a group go to each
-    placement, chosen for least joules by a linear programme under the plan's own rows, then dealt
+    placement, chosen for least cost by a linear programme under the plan's own rows, then dealt
     by chance. Where chance deals less than the quality asked for, more is aimed at.
 
     Returns
@@ -122,15 +122,15 @@ def _best_fractions(
     tokens = problem.tokens[:, None]
     least = loosest(mean_quality, -1.0)
     floor = Row("equal_quality", tokens, least - problem.quality_values, 0.0)
-    least_joules = AssignmentProblem(
-        problem.costs.energy_j / problem.energy_normaliser_j,
+    least_cost = AssignmentProblem(
+        problem.pair_cost(problem.objective.minimise) / problem.cost_normaliser,
         problem.eligible & columns[None, :],
         (*(row for row in relaxation.rows if row.members is None), floor),
         relaxation.variables,
     )
-    if not least_joules.allowed.any(axis=1).all():
+    if not least_cost.allowed.any(axis=1).all():
         return None
-    groups = least_joules.aggregate(labels, int(labels.max()) + 1)
+    groups = least_cost.aggregate(labels, int(labels.max()) + 1)
     solution = solve_linear(groups, Deadline(SPLIT_S))
     return None if solution is None else (labels, solution.counts)
 

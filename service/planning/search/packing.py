@@ -52,7 +52,7 @@ def split_pools(problem: PlacementProblem) -> tuple[PlacementProblem, IntArray, 
         costs=take_costs(costs, columns=columns),
         objective=replace(
             problem.objective,
-            energy_normaliser_j=problem.energy_normaliser_j,
+            cost_normaliser=problem.cost_normaliser,
             quality_normaliser=problem.quality_normaliser,
         ),
     )
