@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from costmodel.arrays import IntArray
+from costmodel.arrays import BoolArray, IntArray
 from service.planning.bounds.assignment_problem import AssignmentProblem, Variable
 from service.planning.bounds.bounding import bound, proves_violation
-from service.planning.bounds.formulation import HORIZON, Formulation
+from service.planning.bounds.formulation import HORIZON, Formulation, Pricing
 from service.planning.clock import Deadline
 from service.planning.explanation.knobs import Knob, knobs_of
 from service.planning.inputs import Objective
@@ -51,8 +51,12 @@ def proven_extreme(problem: PlacementProblem, knob: Knob, deadline: Deadline) ->
     return _in_unit(loose, formulation, knob, found.lower_bound)
 
 
-def least_makespan(problem: PlacementProblem, deadline: Deadline) -> tuple[float, IntArray] | None:
+def least_makespan(
+    problem: PlacementProblem, deadline: Deadline, allowed: BoolArray | None = None
+) -> tuple[float, IntArray] | None:
     """Bound the makespan of every plan, deadline of the plan aside, by the relaxation.
+
+    With `allowed`, (n, k), only of plans that keep to those pairs.
 
     Returns
     -------
@@ -62,7 +66,9 @@ def least_makespan(problem: PlacementProblem, deadline: Deadline) -> tuple[float
     """
     knob = next(k for k in knobs_of(problem) if k.kind == "deadline")
     loose = knob.turn(problem, None)
-    formulation = Formulation(loose)
+    formulation = Formulation(loose, Pricing(allowed=allowed))
+    if not formulation.allowed.any(axis=1).all():
+        return None
     target = _target(loose, formulation, knob)
     found = bound(target, loose.requests.workload, deadline)
     if found is None:

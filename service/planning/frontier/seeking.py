@@ -14,7 +14,8 @@ from service.planning.problem import PlacementProblem
 from service.planning.progress import Watch, unwatched
 from service.planning.reporting import report
 from service.planning.result import Plan, SolverOptions
-from service.planning.schedule.schedule import lay_out
+from service.planning.schedule.evaluation import evaluate
+from service.planning.schedule.schedule import Schedule, lay_out
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,14 @@ class Sought:
     lower_bound: float
     proven_infeasible: bool
     failure: Callable[[], Exception]
+
+
+def verified(problem: PlacementProblem, schedule: Schedule) -> Plan | None:
+    """Return a schedule as a plan without a bound; None where it breaks a limit."""
+    evaluation = evaluate(problem, schedule)
+    if not evaluation.feasible:
+        return None
+    return report(problem, schedule, evaluation, -np.inf, (), cut_by_clock=False, timings_s={})
 
 
 def seek(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+from costmodel.arrays import IntArray
 from service.planning.clock import Deadline
 from service.planning.explanation.extremes import least_makespan
-from service.planning.frontier.seeking import HeadStart, Sought
+from service.planning.frontier.seeking import Sought, verified
 from service.planning.problem import PlacementProblem
 from service.planning.result import Plan, SolverOptions
 from service.planning.schedule.dealing import deal
-from service.planning.schedule.schedule import Schedule
+from service.planning.search.candidates import latencies_s
 
-Seek = Callable[[PlacementProblem, SolverOptions, HeadStart | None], Sought]
+Seek = Callable[[PlacementProblem, SolverOptions], Sought]
 
+HASTE = (0.4, 0.7, 1.0, 1.5)
+"""Longest latencies that are let in, as multiples of the least makespan proven."""
 MOST_STEPS = 40
 """Deadlines that are tried at most; 40 halvings of an interval leave nothing of it."""
 STEP_SHARE = 0.34
@@ -49,24 +52,22 @@ def soonest(
         Looks for a plan.
     """
     clock = Deadline(options.time_limit_s)
-    best: Plan | None = None
     limited = problem.with_limits(replace(problem.limits, deadline_s=known_s))
-    proven, dealt = _relaxed(limited, clock)
+    relaxed = least_makespan(limited, clock)
+    proven, assigned = (0.0, None) if relaxed is None else relaxed
+    hasty = [*_hasty(limited, proven, clock), *([] if assigned is None else [assigned])]
+    best = _soonest_dealt(limited, proven, hasty)
+    known_s = known_s if best is None else best.makespan_s
     failed, enough = proven, 1.0 + options.relative_gap
     quick = replace(options, relative_gap=ANY_PLAN)
     misses = 0
     for step in range(most_steps):
         if known_s <= failed * enough or misses == MOST_MISSES or clock.passed():
             break
-        start, target = None, _middle(failed, known_s)
-        if step == 0 and dealt is not None and dealt.makespan_s < known_s:
-            start, target = HeadStart(((dealt.placement, dealt.device),)), dealt.makespan_s
-        elif step <= 1 and failed == proven > 0.0:
-            target = failed * enough
+        target = failed * enough if step == 0 and failed > 0.0 else _middle(failed, known_s)
         tried = seek(
             problem.with_limits(replace(problem.limits, deadline_s=target)),
             replace(quick, time_limit_s=STEP_SHARE * clock.left_s),
-            start,
         )
         if tried.plan is not None:
             best, known_s, misses = tried.plan, tried.plan.makespan_s, 0
@@ -77,14 +78,25 @@ def soonest(
     return best, min(proven, known_s)
 
 
-def _relaxed(problem: PlacementProblem, clock: Deadline) -> tuple[float, Schedule | None]:
-    """Bound the makespan by the relaxation [s], and deal its assignment out."""
-    found = least_makespan(problem, clock)
-    if found is None:
-        return 0.0, None
-    bound_s, placement = found
+def _hasty(problem: PlacementProblem, bound_s: float, clock: Deadline) -> Iterator[IntArray]:
+    """Yield assignments of least makespan that leave out pairs of a long latency, (n,) each.
+
+    The relaxation sees device-seconds only: a long request on a wide placement ends a block late.
+    """
+    latency_s = latencies_s(problem)
+    for factor in HASTE:
+        found = least_makespan(problem, clock, latency_s <= factor * bound_s)
+        if found is not None:
+            yield found[1]
+
+
+def _soonest_dealt(
+    problem: PlacementProblem, bound_s: float, assigned: Iterable[IntArray]
+) -> Plan | None:
+    """Deal assignments out and return the soonest that keeps the limits."""
     hurried = problem.with_limits(replace(problem.limits, deadline_s=bound_s))
-    return bound_s, deal(hurried, placement)
+    schedules = sorted((deal(hurried, p) for p in assigned), key=lambda s: s.makespan_s)
+    return next((plan for s in schedules if (plan := verified(problem, s)) is not None), None)
 
 
 def _middle(low: float, high: float) -> float:

@@ -170,7 +170,10 @@ class Sweep:
         `known` is such a cost of some plan; None is returned where no better one was found.
         """
         if self.limited.objective is None:
-            return soonest(problem, options, known, self._seek, steps)
+            plan, bound = soonest(problem, options, known, self._seek, steps)
+            if plan is not None:
+                self.archive.add(plan)
+            return plan, bound
         aimed = self.limited.aim(problem)
         sought = self._seek(aimed, options)
         return sought.plan, sought.lower_bound * self.limited.objective_unit(aimed)

@@ -43,7 +43,7 @@ def simple_policies(problem: PlacementProblem, seed: int) -> Iterator[tuple[str,
     columns = least_joule_columns(problem)
     eligible = problem.eligible[:, columns]
     energy = np.where(eligible, problem.costs.energy_j[:, columns], np.inf)
-    seconds = np.where(eligible, _latency_s(problem)[:, columns], np.inf)
+    seconds = np.where(eligible, latencies_s(problem)[:, columns], np.inf)
     for llm in problem.llms:
         of_llm = np.array([problem.placements[k].llm == llm for k in columns])
         able = of_llm.any() and eligible[:, of_llm].any(axis=1).all()
@@ -63,7 +63,7 @@ def _turns(eligible: BoolArray, turn: IntArray) -> IntArray:
     return np.asarray(np.argmax(eligible & (rank == wanted[:, None]), axis=1))
 
 
-def _latency_s(problem: PlacementProblem) -> FloatArray:
+def latencies_s(problem: PlacementProblem) -> FloatArray:
     """Seconds of each request on each placement, were all eligible requests its mix, (n, k)."""
     output = problem.requests.workload.output_tokens.astype(float)
     latency = problem.costs.device_seconds.copy()
