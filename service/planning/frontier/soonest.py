@@ -1,4 +1,4 @@
-"""The plan of least makespan: deadlines tried between a proven bound and the soonest plan known."""
+"""Plans of less makespan, by trying deadlines: down to the least, or as far as it is for free."""
 
 from __future__ import annotations
 
@@ -33,7 +33,6 @@ def soonest(
     options: SolverOptions,
     known_s: float,
     seek: Seek,
-    most_steps: int = MOST_STEPS,
 ) -> tuple[Plan | None, float]:
     """Return the plan of least makespan, None where none beats the known one, and a bound [s].
 
@@ -61,7 +60,7 @@ def soonest(
     failed, enough = proven, 1.0 + options.relative_gap
     quick = replace(options, relative_gap=ANY_PLAN)
     misses = 0
-    for step in range(most_steps):
+    for step in range(MOST_STEPS):
         if known_s <= failed * enough or misses == MOST_MISSES or clock.passed():
             break
         target = failed * enough if step == 0 and failed > 0.0 else _middle(failed, known_s)
@@ -76,6 +75,33 @@ def soonest(
         else:
             failed, misses = target, misses + 1
     return best, min(proven, known_s)
+
+
+def sooner(
+    problem: PlacementProblem, options: SolverOptions, known_s: float, seek: Seek, most_steps: int
+) -> Plan | None:
+    """Return a plan of less makespan than one that is likely to have the least already.
+
+    The deadline is lowered by steps that grow while plans are found; a step of `relative_gap` that
+    finds none is the last. None where that is the first. Parameters as for `soonest`.
+    """
+    clock = Deadline(options.time_limit_s)
+    least = factor = 1.0 + options.relative_gap
+    best: Plan | None = None
+    for _ in range(most_steps):
+        if clock.passed():
+            break
+        tried = seek(
+            problem.with_limits(replace(problem.limits, deadline_s=known_s / factor)),
+            replace(options, relative_gap=ANY_PLAN, time_limit_s=STEP_SHARE * clock.left_s),
+        )
+        if tried.plan is not None:
+            best, known_s, factor = tried.plan, tried.plan.makespan_s, factor**2
+        elif factor == least:
+            break
+        else:
+            factor = least
+    return best
 
 
 def _hasty(problem: PlacementProblem, bound_s: float, clock: Deadline) -> Iterator[IntArray]:

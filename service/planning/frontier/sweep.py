@@ -9,23 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import inf
 
 from service.planning.clock import Deadline
 from service.planning.errors import UnplaceableError
 from service.planning.frontier.archive import Archive
-from service.planning.frontier.axes import limited_and_minimised, objective_for
+from service.planning.frontier.axes import MAKESPAN, limited_and_minimised, objective_for
 from service.planning.frontier.filtering import Outlet, at_most
 from service.planning.frontier.levels import next_level
 from service.planning.frontier.points import Candidate, Ends, Front, Step, Summary
 from service.planning.frontier.seeking import HeadStart, Sought, seek
-from service.planning.frontier.soonest import MOST_STEPS, soonest
+from service.planning.frontier.soonest import MOST_STEPS, sooner, soonest
 from service.planning.problem import PlacementProblem
 from service.planning.result import Plan, SolverOptions
 from service.planning.search.exact import small_enough
 
 END_WEIGHT = 2.0
 """Time of an end against that of a level between: the range of all others hangs on it."""
-TIDY_STEPS = 4
+TIDY_STEPS = 6
 """Deadlines tried in a second stage, where no exact search settles it."""
 FIRST_STAGE = 0.6
 """Share of a level's time that its first stage may take."""
@@ -129,9 +130,7 @@ class Sweep:
     def _least_limited(self, other: Candidate) -> tuple[Candidate, float]:
         """Return the end of least limited cost, and a proven bound on that cost."""
         options = self._part(END_WEIGHT, self.between + END_WEIGHT)
-        best, bound = self._best_limited(
-            self.problem, other.limited_cost, _share(options, FIRST_STAGE), MOST_STEPS
-        )
+        best, bound = self._best_limited(other.limited_cost, _share(options, FIRST_STAGE))
         level = other.limited_cost if best is None else self.limited.cost(best)
         found = self._at(level, other.bound, _share(options, 1.0 - FIRST_STAGE), 0.0)
         if found is None or not at_most(found.limited_cost, level):
@@ -143,9 +142,7 @@ class Sweep:
     ) -> Candidate | None:
         """Solve one level, of which a lower bound is known; None where no plan was found."""
         limited = self.limited.limit(self.problem, level)
-        known = self.archive.least_minimised(level)
-        deals = () if known is None else ((known.placement, known.device),)
-        start = HeadStart(deals, proven / self.unit)
+        start = self._start(level, proven / self.unit)
         sought = self._seek(limited, _share(options, FIRST_STAGE), start)
         if sought.plan is None:
             return None
@@ -158,25 +155,32 @@ class Sweep:
         """Return a plan that is better on the limited axis and no worse on the minimised one."""
         cost = self.limited.cost(plan)
         capped = self.minimised.limit(problem, self.minimised.cost(plan))
-        steps = MOST_STEPS if self.exact else TIDY_STEPS
-        better, _ = self._best_limited(capped, cost, options, steps)
+        if self.limited is MAKESPAN:
+            steps = MOST_STEPS if self.exact else TIDY_STEPS
+            better = sooner(capped, options, cost, self._seek, steps)
+        else:
+            better = self._seek(self.limited.aim(capped), options, self._start(cost)).plan
         return plan if better is None or self.limited.cost(better) >= cost else better
 
-    def _best_limited(
-        self, problem: PlacementProblem, known: float, options: SolverOptions, steps: int
-    ) -> tuple[Plan | None, float]:
+    def _best_limited(self, known: float, options: SolverOptions) -> tuple[Plan | None, float]:
         """Return the best plan on the limited axis, and a proven bound on its cost there.
 
         `known` is such a cost of some plan; None is returned where no better one was found.
         """
-        if self.limited.objective is None:
-            plan, bound = soonest(problem, options, known, self._seek, steps)
+        if self.limited is MAKESPAN:
+            plan, bound = soonest(self.problem, options, known, self._seek)
             if plan is not None:
                 self.archive.add(plan)
             return plan, bound
-        aimed = self.limited.aim(problem)
+        aimed = self.limited.aim(self.problem)
         sought = self._seek(aimed, options)
         return sought.plan, sought.lower_bound * self.limited.objective_unit(aimed)
+
+    def _start(self, level: float, lower_bound: float = -inf) -> HeadStart:
+        """Return the best plan known within a limit as a first candidate."""
+        known = self.archive.least_minimised(level)
+        deals = () if known is None else ((known.placement, known.device),)
+        return HeadStart(deals, lower_bound)
 
     def _seek(
         self, problem: PlacementProblem, options: SolverOptions, start: HeadStart | None = None
