@@ -35,7 +35,8 @@ def references(node: object) -> Iterator[str]:
 
 def test_every_path_is_in_the_document(document: dict[str, Any]) -> None:
     assert set(document["paths"]) == {
-        "/plan", "/predict", "/placements", "/cost-models", "/healthz", "/readyz", "/metrics",
+        "/plan", "/plan/frontier", "/predict", "/placements", "/cost-models", "/healthz", "/readyz",
+        "/metrics",
     }  # fmt: skip
 
 

@@ -184,7 +184,7 @@ def price(problem: PlacementProblem, placement, device):
     objective -= (1 - zeta) * quality / problem.quality_normaliser
     keeps = slow.in_time() and slow.counts_hold()
     keeps &= all(bool(problem.eligible[i, k]) for i, k in enumerate(placement))
-    keeps &= limits.max_energy_j is None or sum(parts) <= limits.max_energy_j * (1 + 1e-9)
+    keeps &= all(slow.cost(unit) <= cap * (1 + 1e-9) for unit, cap in limits.caps.items())
     floor = limits.min_mean_quality
     keeps &= floor is None or quality / sum(tokens) >= floor * (1 - 1e-9)
     return {

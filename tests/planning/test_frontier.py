@@ -9,9 +9,7 @@ import pytest
 from service.planning import (
     InfeasibleError,
     Limits,
-    Placement,
     PlacementProblem,
-    Pool,
     Share,
     SolverOptions,
     UnplaceableError,
@@ -21,49 +19,11 @@ from service.planning.frontier.axes import AXES, AxisName, limited_and_minimised
 from service.planning.frontier.filtering import at_most
 from service.planning.frontier.points import Candidate, Ends, Front, Point, Step, Summary
 from service.planning.frontier.sweep import trace
-from tests.planning.instances import cost_model, requests, three_llms, workload
+from tests.planning.instances import three_llms, tiny_priced_problem, workload
 from tests.planning.slow_rules import Slow, price
 
 EXACT = SolverOptions(time_limit_s=60.0, relative_gap=1e-6)
 PAIRS: list[tuple[AxisName, AxisName]] = list(itertools.permutations(AXES, 2))
-
-
-def tiny_problem(seed: int) -> PlacementProblem:
-    """Two or three requests, two pools, two LLMs, prices, and any mix of limits and policies."""
-    rng = np.random.default_rng(seed)
-    n = int(rng.integers(2, 4))
-    llms = [("small", 1.0, 0.5), ("large", 4.0, 0.7)]
-    pools, placements = [], []
-    for index in range(2):
-        pools.append(
-            Pool(
-                f"p{index}",
-                "1xh100-sxm5-80gb",
-                int(rng.integers(1, 3)),
-                float(rng.choice([50.0, 200.0])),
-                "always_on" if rng.random() < 0.3 else "power_down",
-                None,
-                frozenset(llm for llm, _, _ in llms) if rng.random() < 0.5 else frozenset(),
-                carbon_g_per_kwh=float(rng.uniform(20, 700)),
-                price_per_kwh=float(rng.uniform(0.1, 0.4)),
-                price_per_device_hour=float(rng.uniform(0.0, 4.0)),
-            )
-        )
-        batch = int(rng.choice([1, 4]))
-        for llm, scale, quality in llms:
-            fitted = cost_model(
-                llm,
-                scale=scale * (1 - 0.3 * index),
-                speed=2.0 - index,
-                load_s=3 * scale,
-                load_energy_j=100.0 * scale,
-            )
-            placements.append(Placement(llm, index, batch, fitted, quality))
-    limits = Limits(
-        deadline_s=float(rng.uniform(30, 90)) if rng.random() < 0.2 else None,
-        shares={"small": Share(0.0, 0.7)} if rng.random() < 0.2 else {},
-    )
-    return PlacementProblem.build(requests(workload(n, seed)), pools, placements, limits)
 
 
 def costs_of_all_deals(
@@ -120,7 +80,7 @@ def costs_in(found: Candidate, axes: tuple[AxisName, AxisName]) -> tuple[float, 
 @pytest.mark.parametrize("seed", range(14))
 def test_the_points_of_a_small_front_are_among_those_of_all_deals(seed: int) -> None:
     axes = PAIRS[(3 * seed) % len(PAIRS)]
-    problem = tiny_problem(seed)
+    problem = tiny_priced_problem(seed)
     true = front_of(costs_of_all_deals(problem, axes))
     steps = traced(problem, Front(axes, 6))
     found = [costs_in(point, axes) for point in points_of(steps)]
@@ -214,7 +174,7 @@ def test_every_point_keeps_the_limits_of_the_call() -> None:
 
 
 def test_the_same_front_is_walked_either_way() -> None:
-    problem = tiny_problem(8)
+    problem = tiny_priced_problem(8)
     one = points_of(traced(problem, Front(("energy", "mean_quality"), 8)))
     other = points_of(traced(problem, Front(("mean_quality", "energy"), 8)))
     ends = [[(p.limited_cost, p.minimised_cost) for p in points] for points in (one, other)]
@@ -231,7 +191,7 @@ def test_the_same_call_gives_the_same_front() -> None:
 
 
 def test_two_points_are_the_ends() -> None:
-    steps = traced(tiny_problem(8), Front(("energy", "mean_quality"), 2))
+    steps = traced(tiny_priced_problem(8), Front(("energy", "mean_quality"), 2))
     ends, points = steps[0], points_of(steps)
     assert isinstance(ends, Ends)
     assert points == [ends.least_minimised, ends.least_limited]
@@ -258,7 +218,7 @@ def test_an_infeasible_front_is_refused_before_anything_is_told() -> None:
 
 
 def test_a_front_over_quality_has_no_use_for_an_llm_without_a_score() -> None:
-    problem = tiny_problem(8)
+    problem = tiny_priced_problem(8)
     unknown = tuple(replace(p, quality=None) for p in problem.placements)
     with pytest.raises(UnplaceableError):
         next(trace(replace(problem, placements=unknown), Front(("energy", "mean_quality"), 4)))
