@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from costmodel.arrays import BoolArray, IntArray
 from service.planning.bounds.assignment_problem import AssignmentProblem, Variable
 from service.planning.bounds.bounding import bound, proves_violation
-from service.planning.bounds.formulation import HORIZON, Formulation, Pricing
+from service.planning.bounds.formulation import HORIZON, Formulation
 from service.planning.clock import Deadline
 from service.planning.explanation.knobs import Knob, knobs_of
 from service.planning.inputs import Objective
@@ -51,29 +50,17 @@ def proven_extreme(problem: PlacementProblem, knob: Knob, deadline: Deadline) ->
     return _in_unit(loose, formulation, knob, found.lower_bound)
 
 
-def least_makespan(
-    problem: PlacementProblem, deadline: Deadline, allowed: BoolArray | None = None
-) -> tuple[float, IntArray] | None:
-    """Bound the makespan of every plan, deadline of the plan aside, by the relaxation.
+def least_makespan_s(problem: PlacementProblem, deadline: Deadline) -> float:
+    """Bound the makespan of every plan, deadline of the plan aside, by the relaxation [s].
 
-    With `allowed`, (n, k), only of plans that keep to those pairs.
-
-    Returns
-    -------
-    bound, placement
-        No plan ends sooner [s]; and the relaxation's assignment, rounded to requests, (n,). None
-        where there is no plan, or it was not bounded in time.
+    No plan ends sooner; 0 where that was not bounded in time. The problem has plans.
     """
-    knob = next(k for k in knobs_of(problem) if k.kind == "deadline")
-    loose = knob.turn(problem, None)
-    formulation = Formulation(loose, Pricing(allowed=allowed))
-    if not formulation.allowed.any(axis=1).all():
-        return None
-    target = _target(loose, formulation, knob)
-    found = bound(target, loose.requests.workload, deadline)
-    if found is None:
-        return None
-    return _in_unit(loose, formulation, knob, found.lower_bound), found.placement
+    limited = problem.with_limits(replace(problem.limits, deadline_s=1.0))
+    knob = next(k for k in knobs_of(limited) if k.kind == "deadline")
+    loose = knob.turn(limited, None)
+    formulation = Formulation(loose)
+    found = bound(_target(loose, formulation, knob), loose.requests.workload, deadline)
+    return 0.0 if found is None else _in_unit(loose, formulation, knob, found.lower_bound)
 
 
 def _in_unit(

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from math import inf
 
 from service.planning.clock import Deadline
 from service.planning.errors import UnplaceableError
 from service.planning.frontier.archive import Archive
 from service.planning.frontier.axes import MAKESPAN, limited_and_minimised, objective_for
 from service.planning.frontier.filtering import Outlet, at_most
+from service.planning.frontier.finder import Finder
 from service.planning.frontier.levels import next_level
 from service.planning.frontier.points import Candidate, Ends, Front, Step, Summary
-from service.planning.frontier.seeking import HeadStart, Sought, seek
 from service.planning.frontier.soonest import MOST_STEPS, sooner, soonest
 from service.planning.problem import PlacementProblem
 from service.planning.result import Plan, SolverOptions
@@ -26,8 +25,10 @@ from service.planning.search.exact import small_enough
 
 END_WEIGHT = 2.0
 """Time of an end against that of a level between: the range of all others hangs on it."""
-TIDY_STEPS = 6
+TIDY_STEPS = 2
 """Deadlines tried in a second stage, where no exact search settles it."""
+HURRY_SHARE = 0.5
+"""Share of a level's time in which first plans for its deadline are looked for."""
 FIRST_STAGE = 0.6
 """Share of a level's time that its first stage may take."""
 
@@ -72,13 +73,13 @@ class Sweep:
         self.loosening = (first is self.limited) == (first.sign > 0.0)
         self.clock = Deadline(options.time_limit_s)
         self.exact = small_enough(problem)
-        self.archive = Archive(self.limited, self.minimised)
-        self.cut = False
+        self.finder = Finder(Archive(self.limited, self.minimised))
 
     def walk(self) -> Iterator[Step]:
         """Yield ends, points and summary."""
         loosest = self._least_minimised()
         tightest, bound = self._least_limited(loosest)
+        loosest = self._updated(loosest)
         gap = self.limited.relative_gap(self.problem, tightest.limited_cost, bound)
         yield Ends(self.limited, self.minimised, loosest, tightest, bound, gap)
         outlet = Outlet(self.loosening)
@@ -97,7 +98,7 @@ class Sweep:
             outlet.dominated,
             tuple(unsolved),
             tuple(outlet.late),
-            cut_by_clock=self.cut or bool(unsolved),
+            cut_by_clock=self.finder.cut or bool(unsolved),
         )
 
     def _levels(
@@ -121,7 +122,7 @@ class Sweep:
     def _least_minimised(self) -> Candidate:
         """Return the end of least minimised cost."""
         options = self._part(END_WEIGHT, self.between + 2 * END_WEIGHT)
-        sought = self._seek(self.problem, _share(options, FIRST_STAGE))
+        sought = self.finder.seek(self.problem, _share(options, FIRST_STAGE))
         if sought.plan is None:
             raise sought.failure()
         plan = self._tidied(sought.plan, self.problem, _share(options, 1.0 - FIRST_STAGE))
@@ -142,8 +143,10 @@ class Sweep:
     ) -> Candidate | None:
         """Solve one level, of which a lower bound is known; None where no plan was found."""
         limited = self.limited.limit(self.problem, level)
-        start = self._start(level, proven / self.unit)
-        sought = self._seek(limited, _share(options, FIRST_STAGE), start)
+        if self.limited is MAKESPAN and not self.exact:
+            self.finder.hurry(self.problem, level, Deadline(options.time_limit_s * HURRY_SHARE))
+        start = self.finder.start(level, proven / self.unit)
+        sought = self.finder.seek(limited, _share(options, FIRST_STAGE), start)
         if sought.plan is None:
             return None
         plan, bound = sought.plan, max(proven, sought.lower_bound * self.unit)
@@ -153,14 +156,27 @@ class Sweep:
 
     def _tidied(self, plan: Plan, problem: PlacementProblem, options: SolverOptions) -> Plan:
         """Return a plan that is better on the limited axis and no worse on the minimised one."""
-        cost = self.limited.cost(plan)
         capped = self.minimised.limit(problem, self.minimised.cost(plan))
+        plan = self._better(plan, self.finder.least_limited(capped, self.minimised.cost(plan)))
+        cost = self.limited.cost(plan)
         if self.limited is MAKESPAN:
             steps = MOST_STEPS if self.exact else TIDY_STEPS
-            better = sooner(capped, options, cost, self._seek, steps)
-        else:
-            better = self._seek(self.limited.aim(capped), options, self._start(cost)).plan
-        return plan if better is None or self.limited.cost(better) >= cost else better
+            return self._better(plan, sooner(capped, options, cost, self.finder, steps))
+        start = self.finder.start(cost)
+        return self._better(plan, self.finder.seek(self.limited.aim(capped), options, start).plan)
+
+    def _better(self, plan: Plan, other: Plan | None) -> Plan:
+        """Return the other plan where it is better on the limited axis."""
+        if other is None or self.limited.cost(other) >= self.limited.cost(plan):
+            return plan
+        return other
+
+    def _updated(self, loosest: Candidate) -> Candidate:
+        """Return the end of least minimised cost, by what was found while the other was sought."""
+        plan = self.finder.least_minimised(self.problem)
+        if plan is None or self.minimised.cost(plan) >= loosest.minimised_cost:
+            return loosest
+        return self._candidate(plan, loosest.bound)
 
     def _best_limited(self, known: float, options: SolverOptions) -> tuple[Plan | None, float]:
         """Return the best plan on the limited axis, and a proven bound on its cost there.
@@ -168,29 +184,10 @@ class Sweep:
         `known` is such a cost of some plan; None is returned where no better one was found.
         """
         if self.limited is MAKESPAN:
-            plan, bound = soonest(self.problem, options, known, self._seek)
-            if plan is not None:
-                self.archive.add(plan)
-            return plan, bound
+            return soonest(self.problem, options, known, self.finder)
         aimed = self.limited.aim(self.problem)
-        sought = self._seek(aimed, options)
+        sought = self.finder.seek(aimed, options)
         return sought.plan, sought.lower_bound * self.limited.objective_unit(aimed)
-
-    def _start(self, level: float, lower_bound: float = -inf) -> HeadStart:
-        """Return the best plan known within a limit as a first candidate."""
-        known = self.archive.least_minimised(level)
-        deals = () if known is None else ((known.placement, known.device),)
-        return HeadStart(deals, lower_bound)
-
-    def _seek(
-        self, problem: PlacementProblem, options: SolverOptions, start: HeadStart | None = None
-    ) -> Sought:
-        """Look for a plan, and keep what was found for what comes."""
-        sought = seek(problem, options, start)
-        if sought.plan is not None:
-            self.archive.add(sought.plan)
-            self.cut |= sought.plan.cut_by_clock
-        return sought
 
     def _candidate(self, plan: Plan, bound: float) -> Candidate:
         cost = self.minimised.cost(plan)
