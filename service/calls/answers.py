@@ -134,6 +134,7 @@ def _energy(plan: Plan) -> dict[str, float | None]:
         "underfill": energy.underfill_j,
         "loading": energy.loading_j,
         "idle": energy.idle_j,
+        "activation": energy.activation_j,
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from service.fleet.placements import Candidates
 from service.planning.inputs import CAP_NAMES, Limits, Objective, Share, Unit
 from service.planning.problem import PlacementProblem
-from service.planning.rates import FIGURES
+from service.planning.rates import no_figures
 from service.planning.result import SolverOptions
 from service.problems import FieldError, invalid, pointer
 from service.schemas.calls import Constraints, ObjectiveSpec, SolverOptionsSpec
@@ -107,13 +107,10 @@ def check_figures(problem: PlacementProblem, asked: Mapping[Unit, str], *, own_f
         422 with a pointer to the figure, or to where it is asked for if the fleet is the service's.
     """
     errors = [
-        FieldError(
-            where if own_fleet else pointer("fleet", "pools", index, FIGURES[unit][0]),
-            f"Expected {' or '.join(FIGURES[unit])} of pool {problem.pools[index].name}, which the "
-            f"plan may use, to count {unit}, got none.",
-        )
+        FieldError(where if own_fleet else none.pointer, str(none))
         for unit, where in asked.items()
         for index in problem.unpriced_pools(unit)
+        for none in [no_figures(problem.pools, index, unit)]
     ]
     if errors:
         raise invalid(errors)

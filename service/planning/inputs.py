@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from costmodel.arrays import BoolArray, FloatArray
+from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_model import CostModel
 from costmodel.workload import Workload
 
@@ -30,6 +30,9 @@ class Pool:
     carbon_g_per_kwh, price_per_kwh, price_per_device_hour
         Grams of carbon dioxide and money for a kilowatt-hour, money for an hour in which a device
         is on, each at least 0; None where it is not known.
+    activation_j, activation_s
+        Joules and seconds of switching on a device that the plan uses, once, before its first
+        block; 0 on an always-on pool, whose devices are on anyway.
     """
 
     name: str
@@ -42,6 +45,8 @@ class Pool:
     carbon_g_per_kwh: float | None = None
     price_per_kwh: float | None = None
     price_per_device_hour: float | None = None
+    activation_j: float = 0.0
+    activation_s: float = 0.0
 
     @property
     def end_s(self) -> float:
@@ -153,9 +158,13 @@ class Requests:
         Least score of the LLM that may serve it; -inf where there is none.
     allowed
         (n, k), False where the request excludes a placement; None when none does.
+    device
+        (n,), the device (an index within its pool) that a request is pinned to, -1 where it is
+        free; None when all are.
     """
 
     workload: Workload
     deadline_s: FloatArray
     min_quality: FloatArray
     allowed: BoolArray | None = None
+    device: IntArray | None = None

@@ -11,9 +11,10 @@ import numpy as np
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_matrix import CostMatrix, predict
 from costmodel.workload import Workload
-from service.planning.errors import InvalidProblemError
+from service.planning.eligibility import find_exclusions, find_unplaceable
 from service.planning.inputs import Limits, Objective, Placement, Pool, Requests, Share, Unit
-from service.planning.rates import FIGURES, Rates, rates_of, states_figures
+from service.planning.rates import Rates, no_figures, rates_of, unpriced
+from service.planning.terms import check_terms
 
 _ALL = slice(None)
 ROUNDING = 1e-9
@@ -71,19 +72,7 @@ class PlacementProblem:
         )
 
     def __post_init__(self) -> None:
-        if not self.placements:
-            raise InvalidProblemError("/fleet/pools", "Expected at least one placement, got none.")
-        shares = self.limits.shares
-        for llm, share in shares.items():
-            if share.min > share.max:
-                raise InvalidProblemError(
-                    f"/constraints/shares/{llm}",
-                    f"Expected min <= max, got {share.min} > {share.max}.",
-                )
-        if sum(share.min for share in shares.values()) > 1.0 + 1e-9:
-            raise InvalidProblemError(
-                "/constraints/shares", "Expected minimum shares that sum to at most 1."
-            )
+        check_terms(self.pools, self.placements, self.limits)
 
     @property
     def n(self) -> int:
@@ -137,10 +126,25 @@ class PlacementProblem:
         return np.minimum(self.requests.deadline_s, plan)
 
     @cached_property
-    def latest_s(self) -> FloatArray:
-        """Time by which a request must have ended on a placement, shape (n, k)."""
-        ends = np.array([pool.end_s for pool in self.pools])
-        return np.asarray(np.minimum(self.deadline_s[:, None], ends[self.pool_of][None, :]))
+    def _deadline_ranks(self) -> tuple[FloatArray, IntArray]:
+        distinct, ranks = np.unique(self.deadline_s, return_inverse=True)
+        narrow = np.uint16 if len(distinct) < 2**16 else np.int64
+        return distinct, ranks.reshape(-1).astype(narrow)
+
+    @property
+    def deadline_count(self) -> int:
+        """Number of distinct deadlines."""
+        return len(self._deadline_ranks[0])
+
+    @property
+    def deadline_rank(self) -> IntArray:
+        """Position of each request's deadline among the distinct ones, shape (n,)."""
+        return self._deadline_ranks[1]
+
+    def latest_s(self, requests: IntArray, placement: IntArray) -> FloatArray:
+        """Time by which requests, each on a placement, must have ended, shape (m,)."""
+        ends = np.array([pool.end_s for pool in self.pools])[self.pool_of]
+        return np.asarray(np.minimum(self.deadline_s[requests], ends[placement]))
 
     @cached_property
     def load_s(self) -> FloatArray:
@@ -162,41 +166,33 @@ class PlacementProblem:
         return cost_model.load_s, cost_model.load_energy_j
 
     @cached_property
+    def setup_s(self) -> FloatArray:
+        """Seconds before a placement's first request on a fresh device, (k,): switch on, load."""
+        activation_s = np.array([self.pools[p].activation_s for p in self.pool_of])
+        return np.asarray(self.load_s + activation_s)
+
+    @cached_property
+    def pinned_device(self) -> IntArray:
+        """Device that each request is pinned to, -1 where it is free, shape (n,)."""
+        device = self.requests.device
+        return np.full(self.n, -1, dtype=np.int64) if device is None else device
+
+    @cached_property
     def exclusions(self) -> dict[str, BoolArray]:
         """What keeps requests from placements: reason to mask, each broadcastable to (n, k)."""
-        context = np.array([p.max_context_tokens or np.inf for p in self.placements])
-        reasons = {
-            "longer than the context of the LLM": self.tokens[:, None] > context[None, :],
-            "the load of the LLM was not measured and it is not resident": ~np.isfinite(
-                self.load_s
-            )[None, :],
-        }
-        if self.requests.allowed is not None:
-            reasons["not among the LLMs or pools that the request names"] = ~self.requests.allowed
-        if self.quality_matters:
-            reasons["the quality of the LLM is not known"] = np.isnan(self.quality)[None, :]
-            with np.errstate(invalid="ignore"):
-                low = self.quality[None, :] < self.requests.min_quality[:, None]
-            if low.any():
-                reasons["below the request's min_quality"] = low
-        return reasons
+        return find_exclusions(self)
 
     @cached_property
     def eligible(self) -> BoolArray:
         """Whether a request may run on a placement, deadlines aside, shape (n, k)."""
-        eligible = np.ones((self.n, self.k), dtype=bool)
+        eligible = np.ones((self.n, self.k), dtype=bool, order="F")
         for mask in self.exclusions.values():
             eligible &= ~mask
         return eligible
 
     def unplaceable(self) -> dict[int, str]:
         """Return the requests that no placement may take, with the reasons, by index."""
-        found = {}
-        for i in np.flatnonzero(~self.eligible.any(axis=1)):
-            shape = (self.n, self.k)
-            reasons = [r for r, m in self.exclusions.items() if np.broadcast_to(m, shape)[i].any()]
-            found[int(i)] = "; ".join(reasons)
-        return found
+        return find_unplaceable(self)
 
     def take(self, indices: IntArray) -> PlacementProblem:
         """Return the same problem for some of the requests only."""
@@ -208,6 +204,7 @@ class PlacementProblem:
                 requests.deadline_s[indices],
                 requests.min_quality[indices],
                 None if requests.allowed is None else requests.allowed[indices],
+                None if requests.device is None else requests.device[indices],
             ),
             costs=take_costs(self.costs, rows=indices),
         )
@@ -230,12 +227,7 @@ class PlacementProblem:
         if unit == "energy":
             return []
         open_to = set(self.pool_of[self.eligible.any(axis=0)].tolist())
-        return [
-            index
-            for index, pool in enumerate(self.pools)
-            if (index in open_to or pool.power_policy == "always_on")
-            and not states_figures(pool, unit)
-        ]
+        return unpriced(self.pools, open_to, unit)
 
     def rates_in(self, unit: Unit) -> Rates:
         """Prices of joules and on-seconds in a unit, 0 on pools that no plan pays for.
@@ -246,11 +238,7 @@ class PlacementProblem:
             Where a pool that a plan may pay for does not state its figures.
         """
         for index in self.unpriced_pools(unit):
-            names = " or ".join(FIGURES[unit])
-            pointer = f"/fleet/pools/{index}/{FIGURES[unit][0]}"
-            raise InvalidProblemError(
-                pointer, f"Expected {names} of pool {self.pools[index].name}, got none."
-            )
+            raise no_figures(self.pools, index, unit)
         return rates_of(self.pools, unit).known()
 
     @cached_property
@@ -272,7 +260,10 @@ class PlacementProblem:
         if self.objective.cost_normaliser is not None:
             return self.objective.cost_normaliser
         cost = self.pair_cost(self.objective.minimise)
-        return float(np.max(cost, where=self.eligible, initial=0.0)) or 1.0
+        largest = (
+            np.max(cost[:, k], where=self.eligible[:, k], initial=0.0) for k in range(self.k)
+        )
+        return float(max(largest)) or 1.0
 
     @cached_property
     def quality_values(self) -> FloatArray:
@@ -284,8 +275,11 @@ class PlacementProblem:
         """Q0 of the objective [score x tokens]."""
         if self.objective.quality_normaliser is not None:
             return self.objective.quality_normaliser
-        values = self.tokens[:, None] * self.quality_values[None, :]
-        return float(np.max(values, where=self.eligible, initial=0.0)) or 1.0
+        largest = (
+            quality * np.max(self.tokens, where=self.eligible[:, k], initial=0.0)
+            for k, quality in enumerate(self.quality_values.tolist())
+        )
+        return float(max(largest)) or 1.0
 
     def request_counts(self, llm: str) -> tuple[int, int]:
         """Least and most requests that an LLM may serve, from shares and `min_requests`."""

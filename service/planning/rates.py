@@ -7,12 +7,13 @@ block ends where the pool powers down, until the horizon or the makespan where i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from costmodel.arrays import FloatArray
+from service.planning.errors import InvalidProblemError
 from service.planning.inputs import Pool, Unit
 
 JOULES_PER_KWH = 3.6e6
@@ -60,6 +61,25 @@ def states_figures(pool: Pool, unit: Unit) -> bool:
     """Whether a pool states what it takes to be priced in a unit."""
     names = FIGURES[unit]
     return not names or any(getattr(pool, name) is not None for name in names)
+
+
+def unpriced(pools: Sequence[Pool], open_to: Collection[int], unit: Unit) -> list[int]:
+    """Return the pools that are open to requests, or always on, and state no figures in a unit."""
+    return [
+        index
+        for index, pool in enumerate(pools)
+        if (index in open_to or pool.power_policy == "always_on") and not states_figures(pool, unit)
+    ]
+
+
+def no_figures(pools: Sequence[Pool], index: int, unit: Unit) -> InvalidProblemError:
+    """Return the error that a pool states no figures in a unit."""
+    names = FIGURES[unit]
+    return InvalidProblemError(
+        f"/fleet/pools/{index}/{names[0]}",
+        f"Expected {' or '.join(names)} of pool {pools[index].name}, which the plan may use, to "
+        f"count {unit}, got none.",
+    )
 
 
 def rates_of(pools: Sequence[Pool], unit: Unit) -> Rates:

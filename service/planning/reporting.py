@@ -92,7 +92,7 @@ def _energy(
 ) -> EnergyBreakdown:
     """Breakdown with the 90 % interval of the requests' joules around the plan's total."""
     low, high = _bounds_j(problem, schedule)
-    rest = evaluation.loading_j + evaluation.idle_j
+    rest = evaluation.loading_j + evaluation.idle_j + evaluation.activation_j
     bounds: tuple[float | None, float | None] = (None, None)
     if not np.isnan(low).any():
         artefacts = {id(p.cost_model): i for i, p in enumerate(problem.placements)}
@@ -105,6 +105,7 @@ def _energy(
         evaluation.underfill_j,
         evaluation.loading_j,
         evaluation.idle_j,
+        evaluation.activation_j,
         *bounds,
     )
 

@@ -26,13 +26,15 @@ class EnergyBreakdown:
     underfill_j: float
     loading_j: float
     idle_j: float
+    activation_j: float
     low_j: float | None
     high_j: float | None
 
     @property
     def value_j(self) -> float:
         """Joules of the plan."""
-        return self.requests_j + self.underfill_j + self.loading_j + self.idle_j
+        served = self.requests_j + self.underfill_j
+        return served + self.loading_j + self.idle_j + self.activation_j
 
 
 @dataclass(frozen=True)

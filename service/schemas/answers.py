@@ -13,9 +13,9 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class EnergyAnswer(Answer):
-    """Energy of the plan [J]: requests + underfill + loading + idle."""
+    """Energy of the plan [J]: requests + underfill + loading + idle + activation."""
 
-    value: Annotated[float, Field(ge=0, description="Sum of the four parts [J].")]
+    value: Annotated[float, Field(ge=0, description="Sum of the five parts [J].")]
     low: Annotated[
         float | None, Field(description="Lower end of the 90 % interval [J]; null where unknown.")
     ]
@@ -26,6 +26,7 @@ class EnergyAnswer(Answer):
     underfill: Annotated[float, Field(description="What half-filled blocks cost more [J].")]
     loading: Annotated[float, Field(ge=0, description="Loading LLMs [J].")]
     idle: Annotated[float, Field(ge=0, description="Devices that are on and serve nothing [J].")]
+    activation: Annotated[float, Field(ge=0, description="Switching devices on [J].")]
 
 
 class CandidatePlacement(Answer):

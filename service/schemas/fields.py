@@ -11,6 +11,8 @@ MAX_TOKENS = 10_000_000
 #: Longest time limit, deadline or horizon that is taken seriously: three years.
 MAX_SECONDS = 1e8
 MAX_JOULES = 1e15
+MAX_CONCURRENCY = 100_000
+MAX_DEVICES = 100_000
 MAX_WATTS = 1e6
 
 

@@ -22,6 +22,7 @@ class Slow:
         self.due = [min(float(own), plan) for own in problem.requests.deadline_s]
         self.slot = [self.slot_s(i) for i in range(self.n)]
         self.underfill, self.loading = defaultdict(float), defaultdict(float)
+        self.activation = defaultdict(float)
         self.end = [0.0] * self.n
         self.busy = defaultdict(float)
         self.last = defaultdict(float)
@@ -59,9 +60,13 @@ class Slow:
 
     def run_device(self, pool: int, d: int) -> None:
         clock, loaded = 0.0, None
-        for block in self.blocks_of(pool, d):
+        spec, blocks = self.problem.pools[pool], self.blocks_of(pool, d)
+        if blocks:
+            clock = spec.activation_s
+            self.activation[pool] += spec.activation_j
+        for block in blocks:
             where = self.problem.placements[self.placement[block[0]]]
-            if where.llm not in self.problem.pools[pool].resident and loaded != where.llm:
+            if where.llm not in spec.resident and loaded != where.llm:
                 clock += where.cost_model.load_s
                 self.busy[pool, d] += where.cost_model.load_s
                 self.loading[pool] += where.cost_model.load_energy_j
@@ -106,7 +111,8 @@ class Slow:
             for i in range(self.n)
             if self.problem.placements[self.placement[i]].pool == pool
         ]
-        return sum(here) + self.underfill[pool] + self.loading[pool] + self.idle(pool)
+        extra = self.underfill[pool] + self.loading[pool] + self.activation[pool]
+        return sum(here) + extra + self.idle(pool)
 
     def cost(self, unit: str) -> float:
         """Joules, grams or money of the whole plan."""
@@ -153,7 +159,7 @@ def cost_normaliser(problem: PlacementProblem) -> float:
     dearest = 0.0
     for i in range(problem.n):
         for k, placement in enumerate(problem.placements):
-            if problem.eligible[i, k]:
+            if may_run(problem, i, k):
                 joules = float(problem.costs.energy_j[i, k])
                 seconds = float(problem.costs.device_seconds[i, k])
                 spec = problem.pools[placement.pool]
@@ -169,12 +175,42 @@ def cost_normaliser(problem: PlacementProblem) -> float:
     return dearest or 1.0
 
 
+def may_run(problem: PlacementProblem, i: int, k: int) -> bool:
+    """Whether a request may run on a placement at all: names, context, scores, loads, pins."""
+    where, requests = problem.placements[k], problem.requests
+    tokens = int(requests.workload.input_tokens[i] + requests.workload.output_tokens[i])
+    if requests.allowed is not None and not requests.allowed[i, k]:
+        return False
+    if where.max_context_tokens is not None and tokens > where.max_context_tokens:
+        return False
+    if requests.device is not None and requests.device[i] >= problem.pools[where.pool].count:
+        return False
+    resident = where.llm in problem.pools[where.pool].resident
+    if not resident and None in (where.cost_model.load_s, where.cost_model.load_energy_j):
+        return False
+    floor = float(requests.min_quality[i])
+    if where.quality is None:
+        asked = [
+            problem.objective.zeta < 1.0,
+            problem.limits.min_mean_quality is not None,
+            any(math.isfinite(other) for other in requests.min_quality.tolist()),
+        ]
+        return not any(asked)
+    return where.quality >= floor
+
+
 def price(problem: PlacementProblem, placement, device):
     """Energy parts, ends, makespan, objective and whether every limit holds."""
     slow = Slow(problem, placement, device)
     requests_j = sum(slow.joules(i) for i in range(slow.n))
     idle = sum(slow.idle(pool) for pool in range(len(problem.pools)))
-    parts = (requests_j, sum(slow.underfill.values()), sum(slow.loading.values()), idle)
+    parts = (
+        requests_j,
+        sum(slow.underfill.values()),
+        sum(slow.loading.values()),
+        idle,
+        sum(slow.activation.values()),
+    )
     tokens = [a + b for a, b in zip(slow.tin, slow.tout, strict=True)]
     scores = [problem.placements[k].quality or 0.0 for k in placement]
     quality = sum(score * size for score, size in zip(scores, tokens, strict=True))
@@ -183,7 +219,10 @@ def price(problem: PlacementProblem, placement, device):
     objective = zeta * cost / cost_normaliser(problem)
     objective -= (1 - zeta) * quality / problem.quality_normaliser
     keeps = slow.in_time() and slow.counts_hold()
-    keeps &= all(bool(problem.eligible[i, k]) for i, k in enumerate(placement))
+    keeps &= all(may_run(problem, i, k) for i, k in enumerate(placement))
+    if problem.requests.device is not None:
+        pins = problem.requests.device.tolist()
+        keeps &= all(pin in (-1, d) for pin, d in zip(pins, device, strict=True))
     keeps &= all(slow.cost(unit) <= cap * (1 + 1e-9) for unit, cap in limits.caps.items())
     floor = limits.min_mean_quality
     keeps &= floor is None or quality / sum(tokens) >= floor * (1 - 1e-9)

@@ -8,7 +8,8 @@ import numpy as np
 
 from service.planning.bounds.assignment_problem import AssignmentProblem, Variable
 from service.planning.bounds.bounding import bound, proves_violation
-from service.planning.bounds.formulation import HORIZON, Formulation
+from service.planning.bounds.formulation import Formulation
+from service.planning.bounds.side_variables import HORIZON
 from service.planning.clock import Deadline
 from service.planning.explanation.knobs import Knob, knobs_of
 from service.planning.inputs import Objective

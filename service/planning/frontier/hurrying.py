@@ -13,7 +13,8 @@ from functools import partial
 import numpy as np
 
 from service.planning.bounds.bounding import bound
-from service.planning.bounds.formulation import Formulation, Pricing
+from service.planning.bounds.formulation import Formulation
+from service.planning.bounds.pricing import Pricing
 from service.planning.clock import Deadline
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.dealing import deal
@@ -40,7 +41,7 @@ def hurried(problem: PlacementProblem, deadline_s: float, clock: Deadline) -> It
         Ends the search.
     """
     due = problem.with_limits(replace(problem.limits, deadline_s=deadline_s))
-    pricing = Pricing(allowed=latencies_s(due) <= deadline_s)
+    pricing = Pricing(allowed=latencies_s(due, np.arange(due.k)) <= deadline_s)
     capacity = np.ones(len(due.pools))
     for _ in range(ROUNDS):
         formulation = Formulation(due, pricing)

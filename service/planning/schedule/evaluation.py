@@ -44,8 +44,8 @@ class Evaluation:
 
     Attributes
     ----------
-    requests_j, underfill_j, loading_j, idle_j
-        The four parts of the plan's energy [J].
+    requests_j, underfill_j, loading_j, idle_j, activation_j
+        The five parts of the plan's energy [J].
     request_energy_j
         Joules of each request at the concurrency that its block achieves, shape (n,): they add
         up to `requests_j` and `underfill_j`.
@@ -61,6 +61,7 @@ class Evaluation:
     underfill_j: float
     loading_j: float
     idle_j: float
+    activation_j: float
     quality: float
     mean_quality: float | None
     makespan_s: float
@@ -74,7 +75,8 @@ class Evaluation:
     @property
     def energy_j(self) -> float:
         """Joules of the plan."""
-        return self.requests_j + self.underfill_j + self.loading_j + self.idle_j
+        served = self.requests_j + self.underfill_j
+        return served + self.loading_j + self.idle_j + self.activation_j
 
     @property
     def feasible(self) -> bool:
@@ -101,14 +103,16 @@ def evaluate(problem: PlacementProblem, schedule: Schedule) -> Evaluation:
         request_energy[block.members] = at_achieved
     pool_loading = loading_j(problem, schedule)
     pool_idle = idle_j(problem, schedule)
-    pool_energy = pool_loading + pool_idle
+    pool_activation = activation_j(problem, schedule)
+    pool_energy = pool_loading + pool_idle + pool_activation
     pool_energy += np.bincount(
         problem.pool_of[schedule.placement], weights=request_energy, minlength=len(problem.pools)
     )
     pool_on = on_seconds(problem, schedule)
     loading, idle = float(pool_loading.sum()), float(pool_idle.sum())
+    activation = float(pool_activation.sum())
     quality = float((problem.quality_values[schedule.placement] * problem.tokens).sum())
-    energy = requests_j + underfill + loading + idle
+    energy = requests_j + underfill + loading + idle + activation
     by_energy = problem.objective.minimise == "energy"
     cost = energy if by_energy else problem.rates.cost(pool_energy, pool_on)
     zeta = problem.objective.zeta
@@ -121,6 +125,7 @@ def evaluate(problem: PlacementProblem, schedule: Schedule) -> Evaluation:
         underfill,
         loading,
         idle,
+        activation,
         quality,
         mean_quality,
         schedule.makespan_s,
@@ -167,6 +172,14 @@ def loading_j(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
     for block in schedule.blocks:
         found[problem.placements[block.placement].pool] += block.load_energy_j
     return found
+
+
+def activation_j(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
+    """Joules of switching on the devices that each pool uses, shape (pools,)."""
+    used = np.zeros(len(problem.pools))
+    for pool, _ in {(problem.placements[b.placement].pool, b.device) for b in schedule.blocks}:
+        used[pool] += 1.0
+    return np.asarray(used * np.array([pool.activation_j for pool in problem.pools]))
 
 
 def idle_j(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
@@ -269,6 +282,9 @@ def _misplaced(problem: PlacementProblem, schedule: Schedule) -> list[Violation]
     outside = (schedule.device < 0) | (schedule.device >= counts[schedule.placement])
     if outside.any():
         found.append(Violation("device_index", 0.0, float(outside.sum())))
+    moved = (problem.pinned_device >= 0) & (schedule.device != problem.pinned_device)
+    if moved.any():
+        found.append(Violation("pinned/device_index", 0.0, float(moved.sum())))
     return found
 
 

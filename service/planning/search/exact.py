@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
@@ -23,16 +24,27 @@ MOST_NODES = 100_000
 
 def small_enough(problem: PlacementProblem) -> bool:
     """Whether a search has a fair chance to go through all deals."""
-    counts = np.array([problem.pools[p].count for p in problem.pool_of])
-    options = [float(np.minimum(counts[row], problem.n).sum()) for row in problem.eligible]
-    return problem.n <= MOST_REQUESTS and float(np.prod(options)) <= MOST_DEALS
+    if problem.n > MOST_REQUESTS:
+        return False
+    devices = np.array([len(_pinned_first(problem, pool)[1]) for pool in problem.pool_of])
+    most = np.where(problem.pinned_device[:, None] >= 0, 1, devices[None, :])
+    return float(np.prod((problem.eligible * most).sum(axis=1, dtype=float))) <= MOST_DEALS
+
+
+def _pinned_first(problem: PlacementProblem, pool: int) -> tuple[int, list[int]]:
+    """How many devices of a pool are pinned to, and those first, then as many as can be used."""
+    count = problem.pools[pool].count
+    named = [d for d in np.unique(problem.pinned_device).tolist() if 0 <= d < count]
+    others = (d for d in range(count) if d not in named)
+    return len(named), named + list(islice(others, problem.n))
 
 
 @dataclass
 class Search:
     """Goes through every (placement, device) of every request, skipping what cannot be better.
 
-    Devices of a pool are interchangeable, so they are taken in the order of their first use.
+    Devices of a pool that no request is pinned to are interchangeable, so they are taken in the
+    order of their first use.
 
     Attributes
     ----------
@@ -64,6 +76,7 @@ class Search:
         self._placement = np.zeros(problem.n, dtype=np.int64)
         self._device = np.zeros(problem.n, dtype=np.int64)
         self._used = [0] * len(problem.pools)
+        self._devices = [_pinned_first(problem, pool) for pool in range(len(problem.pools))]
         self._extend(0, 0.0)
         return self
 
@@ -83,11 +96,13 @@ class Search:
 
     def _on_each_device(self, depth: int, paid: float, k: int) -> None:
         pool = self.problem.placements[k].pool
-        used = self._used[pool]
-        for device in range(min(used + 1, self.problem.pools[pool].count)):
-            self._placement[depth], self._device[depth] = k, device
-            self._used[pool] = max(used, device + 1)
-            self._extend(depth + 1, paid)
+        used, pinned = self._used[pool], int(self.problem.pinned_device[depth])
+        named, devices = self._devices[pool]
+        for position, device in enumerate(devices[: named + used + 1]):
+            if pinned in (-1, device):
+                self._placement[depth], self._device[depth] = k, device
+                self._used[pool] = max(used, position + 1 - named)
+                self._extend(depth + 1, paid)
         self._used[pool] = used
 
     def _hopeless(self, floor: float) -> bool:
