@@ -20,8 +20,8 @@ from service.planning.problem import PlacementProblem
 from service.planning.schedule.dealing import deal
 from service.planning.schedule.schedule import Schedule
 from service.planning.search.candidates import latencies_s
-from service.planning.search.improvement import achieved_cost, lateness_factors, timely
 from service.planning.search.repair import repair
+from service.planning.search.repricing import achieved_cost, lateness_factors, timely
 
 ROUNDS = 2
 FEW_REQUESTS = 5_000
