@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
@@ -105,7 +105,11 @@ class PlannerService:
     planner: Planner = plan
 
     def plan(
-        self, body: bytes, watch: Watch = unwatched, plan_id: str = ""
+        self,
+        body: bytes,
+        watch: Watch = unwatched,
+        plan_id: str = "",
+        warnings: Sequence[PlanWarning] = (),
     ) -> tuple[bytes, PlanTally]:
         """Return the answer of `/plan` and what is to be counted of it.
 
@@ -118,6 +122,8 @@ class PlannerService:
             ``predicting`` and ``writing``.
         plan_id
             Name of the plan; a random one where empty.
+        warnings
+            Of the caller, to stand before those of the plan.
 
         Raises
         ------
@@ -143,7 +149,7 @@ class PlannerService:
             ready.ids,
             by_row=ready.body.by_row,
             unplaceable=ready.unplaceable,
-            warnings=[*ready.warnings, *found.warnings],
+            warnings=[*warnings, *ready.warnings, *found.warnings],
             predict_s=ready.predict_s,
             solve_s=solve_s,
             started=started,
