@@ -57,12 +57,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figure = Figure(figsize=(9.2, 3.9), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(SECTIONS))
-    with running_service({"JOULEPLAN_LOG_LEVEL": "WARNING"}) as url:
+    with running_service(_settings(given.seconds)) as url:
         for section, axes in zip(SECTIONS, panels, strict=True):
             lines = front(url, section, given.points, given.seconds)
             print(f"\nEnergy against {section.label}\n\n{front_table(lines)}", flush=True)
             draw(axes, section, lines)
     figure.savefig(given.out, dpi=DPI, metadata={"Software": None})
+
+
+def _settings(seconds: float) -> dict[str, str]:
+    return {
+        "JOULEPLAN_LOG_LEVEL": "WARNING",
+        "JOULEPLAN_MAX_TIME_LIMIT_SECONDS": str(seconds),
+        "JOULEPLAN_CALL_LIMIT_SECONDS": str(seconds + PATIENCE_S),
+    }
 
 
 def front(url: str, section: Section, points: int, seconds: float) -> list[Line]:

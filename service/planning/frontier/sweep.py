@@ -27,8 +27,9 @@ END_WEIGHT = 2.0
 """Time of an end against that of a level between: the range of all others hangs on it."""
 TIDY_STEPS = 2
 """Deadlines tried in a second stage, where no exact search settles it."""
-HURRY_SHARE = 0.5
-"""Share of a level's time in which first plans for its deadline are looked for."""
+SKETCH_SHARE = 0.3
+"""Share of the time left after the ends in which first plans for deadlines are looked for."""
+MOST_SKETCHED = 16
 FIRST_STAGE = 0.6
 """Share of a level's time that its first stage may take."""
 
@@ -83,6 +84,8 @@ class Sweep:
         gap = self.limited.relative_gap(self.problem, tightest.limited_cost, bound)
         yield Ends(self.limited, self.minimised, loosest, tightest, bound, gap)
         outlet = Outlet(self.loosening)
+        if self.limited is MAKESPAN and not self.exact:
+            self._sketch(tightest.limited_cost, loosest.limited_cost)
         first, last = (tightest, loosest) if self.loosening else (loosest, tightest)
         yield from outlet.offer(first)
         unsolved: list[float] = []
@@ -119,6 +122,14 @@ class Sweep:
                 # What holds under a looser limit holds under a tighter one.
                 level, proven = min(level, found.limited_cost), found.bound
 
+    def _sketch(self, soonest_s: float, latest_s: float) -> None:
+        """Look for first plans of deadlines all along: each serves every later one too."""
+        clock = Deadline(self.clock.left_s * SKETCH_SHARE)
+        target = soonest_s
+        for left in range(min(self.between, MOST_SKETCHED), 0, -1):
+            target = next_level(target, latest_s, left, by_ratio=True)
+            self.finder.hurry(self.problem, target, clock)
+
     def _least_minimised(self) -> Candidate:
         """Return the end of least minimised cost."""
         options = self._part(END_WEIGHT, self.between + 2 * END_WEIGHT)
@@ -143,8 +154,6 @@ class Sweep:
     ) -> Candidate | None:
         """Solve one level, of which a lower bound is known; None where no plan was found."""
         limited = self.limited.limit(self.problem, level)
-        if self.limited is MAKESPAN and not self.exact:
-            self.finder.hurry(self.problem, level, Deadline(options.time_limit_s * HURRY_SHARE))
         start = self.finder.start(level, proven / self.unit)
         sought = self.finder.seek(limited, _share(options, FIRST_STAGE), start)
         if sought.plan is None:
