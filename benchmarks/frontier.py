@@ -17,6 +17,7 @@ import httpx
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from benchmarks.markdown import table
 from examples.local_service import running_service
@@ -110,10 +111,16 @@ def draw(axes: Axes, section: Section, lines: Sequence[Line]) -> None:
     axes.vlines(across, bounds, energy, color=FAINT, lw=1.0, label="room that the bound leaves")
     axes.plot(across, energy, color=PLAN, lw=1.2, marker="o", ms=4, label="verified plan")
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(_plain))
+    axes.yaxis.set_minor_formatter(FuncFormatter(_plain))
     axes.set_xlabel(section.label, color=TEXT)
     axes.set_ylabel("energy [kJ], log scale", color=TEXT)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9, labelcolor=TEXT)
+
+
+def _plain(value: float, _: int | None) -> str:
+    return f"{value:g}"
 
 
 if __name__ == "__main__":

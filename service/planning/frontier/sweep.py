@@ -25,6 +25,8 @@ from service.planning.search.exact import small_enough
 
 END_WEIGHT = 2.0
 """Time of an end against that of a level between: the range of all others hangs on it."""
+MAKESPAN_WEIGHT = 4.0
+"""The same of the end of least makespan, for which many deadlines are tried."""
 TIDY_STEPS = 2
 """Deadlines tried in a second stage, where no exact search settles it."""
 SKETCH_SHARE = 0.3
@@ -69,6 +71,7 @@ class Sweep:
         self.unit = self.minimised.objective_unit(self.problem)
         self.options = options
         self.between = front.points - 2
+        self.limited_weight = MAKESPAN_WEIGHT if self.limited is MAKESPAN else END_WEIGHT
         # Along the front the two costs run against each other.
         first = self.limited if front.axes[0] == self.limited.name else self.minimised
         self.loosening = (first is self.limited) == (first.sign > 0.0)
@@ -132,7 +135,7 @@ class Sweep:
 
     def _least_minimised(self) -> Candidate:
         """Return the end of least minimised cost."""
-        options = self._part(END_WEIGHT, self.between + 2 * END_WEIGHT)
+        options = self._part(END_WEIGHT, self.between + END_WEIGHT + self.limited_weight)
         sought = self.finder.seek(self.problem, _share(options, FIRST_STAGE))
         if sought.plan is None:
             raise sought.failure()
@@ -141,7 +144,7 @@ class Sweep:
 
     def _least_limited(self, other: Candidate) -> tuple[Candidate, float]:
         """Return the end of least limited cost, and a proven bound on that cost."""
-        options = self._part(END_WEIGHT, self.between + END_WEIGHT)
+        options = self._part(self.limited_weight, self.between + self.limited_weight)
         best, bound = self._best_limited(other.limited_cost, _share(options, FIRST_STAGE))
         level = other.limited_cost if best is None else self.limited.cost(best)
         found = self._at(level, other.bound, _share(options, 1.0 - FIRST_STAGE), 0.0)
