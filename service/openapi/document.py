@@ -78,7 +78,6 @@ _PREFER = {
     "required": False,
     "description": "`respond-async` (RFC 7240): do not wait for the plan, say where it will be.",
     "schema": {"type": "string"},
-    "example": "respond-async",
 }
 _ACCEPTED_HEADERS = {
     "Location": {"description": "Path of the plan.", "schema": {"type": "string"}},
@@ -176,23 +175,24 @@ def _call_operation(
         "openapi_extra": {
             "requestBody": {
                 "required": True,
-                "content": {JSON: {"schema": _ref(body), "examples": examples}},
+                "content": {JSON: {"schema": reference(body), "examples": examples}},
             },
             "responses": {"200": json_answer("The answer.", answer), **refusals},
         }
     }
 
 
-def _ref(schema: type[BaseModel]) -> dict[str, str]:
+def reference(schema: type[BaseModel]) -> dict[str, str]:
+    """Return where the document has a schema."""
     return {"$ref": REF_TEMPLATE.format(model=schema.__name__)}
 
 
 def json_answer(text: str, schema: type[BaseModel]) -> dict[str, Any]:
     """Return what is said of an answer in JSON."""
-    return {"description": text, "content": {JSON: {"schema": _ref(schema)}}}
+    return {"description": text, "content": {JSON: {"schema": reference(schema)}}}
 
 
 def refusal(text: str, *, retry: bool) -> dict[str, Any]:
     """Return what is said of a refusal, with `Retry-After` where it has one."""
-    problem = {"description": text, "content": {MEDIA_TYPE: {"schema": _ref(ProblemAnswer)}}}
+    problem = {"description": text, "content": {MEDIA_TYPE: {"schema": reference(ProblemAnswer)}}}
     return {**problem, "headers": _RETRY_AFTER} if retry else problem
