@@ -100,13 +100,26 @@ def frontier_operation() -> dict[str, Any]:
     """Return what the OpenAPI document says of `POST /plan/frontier`."""
     operation = _call_operation(FrontierRequest, PlanAnswer, FRONTIER_EXAMPLES)
     lines = ", ".join(answer.__name__ for answer in FRONTIER_LINES)
-    schema = {"type": "string", "description": f"One JSON object a line: {lines}."}
+    line = {"type": "string", "description": f"One JSON object a line: {lines}."}
+    event = {
+        "type": "object",
+        "description": "One event.",
+        "required": ["event", "data"],
+        "properties": {
+            "event": {"enum": ["ends", "point", "summary", "problem"]},
+            "data": {
+                "type": "string",
+                "contentMediaType": JSON,
+                "contentSchema": {"oneOf": [reference(answer) for answer in FRONTIER_LINES]},
+            },
+        },
+    }
     operation["openapi_extra"]["responses"]["200"] = {
         "description": "The front, line by line as it is found: `ends`, `point` after `point` in "
         "ascending order of the first axis, `summary`; or a `problem` as the last line, where "
         "something went wrong after the first. With `Accept: text/event-stream`, each is an event "
         "of that name.",
-        "content": {NDJSON: {"schema": schema}, EVENT_STREAM: {"schema": schema}},
+        "content": {NDJSON: {"schema": line}, EVENT_STREAM: {"schema": event}},
     }
     return operation
 
