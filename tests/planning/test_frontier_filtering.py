@@ -13,7 +13,7 @@ from service.planning.result import EnergyBreakdown
 
 
 def candidate(limited: float, minimised: float, gap: float = 0.0) -> Candidate:
-    energy = EnergyBreakdown(minimised, 0.0, 0.0, 0.0, None, None)
+    energy = EnergyBreakdown(minimised, 0.0, 0.0, 0.0, 0.0, None, None)
     bound = minimised * (1 - gap)
     return Candidate(
         energy,
