@@ -145,7 +145,7 @@ class Solver:
             self.proven_infeasible = True
             return
         zero = np.zeros(len(self.relaxation.rows))
-        self.lower_bound = lagrangian_bound(self.relaxation, zero)
+        self.lower_bound = max(self.lower_bound, lagrangian_bound(self.relaxation, zero))
         self.enter("candidates")
         if self.problem.n <= FIRST_REQUESTS:
             self._offer_simple_policies()
