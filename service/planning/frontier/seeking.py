@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from costmodel.arrays import IntArray
 from service.planning.clock import Deadline
-from service.planning.planner import Solver
 from service.planning.problem import PlacementProblem
 from service.planning.progress import Watch, unwatched
+from service.planning.refusal import why_not
 from service.planning.reporting import report
 from service.planning.result import Plan, SolverOptions
 from service.planning.schedule.evaluation import evaluate
 from service.planning.schedule.schedule import Schedule, lay_out
+from service.planning.solver import Solver
 
 
 @dataclass(frozen=True)
@@ -91,4 +93,4 @@ def seek(
             timings_s={"solve": deadline.elapsed_s},
         )
     bound = float(solver.lower_bound if plan is None else plan.lower_bound)
-    return Sought(plan, bound, solver.proven_infeasible, solver.failure)
+    return Sought(plan, bound, solver.proven_infeasible, partial(why_not, solver))
