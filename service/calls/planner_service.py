@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isfinite
 from time import perf_counter
 from typing import Any
 
@@ -13,7 +15,13 @@ import numpy.typing as npt
 from costmodel.catalogue import Catalogue
 from service.calls.answers import plan_body, predict_body
 from service.calls.batch import Batch
-from service.calls.plan_terms import limits_of, objective_of, options_of
+from service.calls.plan_terms import (
+    check_figures,
+    figures_asked_for,
+    limits_of,
+    objective_of,
+    options_of,
+)
 from service.calls.plan_warnings import fleet_warnings, substitution_warning
 from service.calls.tally import tally_plan
 from service.calls.unplanned import Body, planning_problem
@@ -23,16 +31,17 @@ from service.fleet.placements import Candidates, build_candidates, contradiction
 from service.fleet.provenance_rules import check_provenance
 from service.planning.errors import BoundContradictedError, InvalidProblemError, PlanningError
 from service.planning.explanation.alternatives import alternatives
-from service.planning.inputs import Limits, Objective
+from service.planning.inputs import Limits, Objective, Unit
 from service.planning.planner import plan
 from service.planning.problem import PlacementProblem
-from service.planning.result import Plan, SolverOptions
+from service.planning.progress import Progress, Watch, unwatched
+from service.planning.result import Plan, PlanWarning, SolverOptions
 from service.problems import FieldError, Problem, ProblemError, invalid
 from service.schemas.calls import PlanRequest, PredictRequest
 from service.schemas.fleet import FleetSpec
 from service.workers.messages import PlanTally
 
-Planner = Callable[[PlacementProblem, SolverOptions], Plan]
+Planner = Callable[[PlacementProblem, SolverOptions, Watch], Plan]
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,41 @@ class CallLimits:
     max_pairs: int
     max_predictions: int
     max_time_limit_s: float
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A call made ready to be planned.
+
+    Attributes
+    ----------
+    ids
+        Names of the problem's requests.
+    unplaceable
+        Requests that were left out, as they are to be listed.
+    predict_s
+        How long predicting took [s].
+    body
+        Where in the call the limits stand.
+    """
+
+    problem: PlacementProblem
+    options: SolverOptions
+    ids: list[str]
+    unplaceable: list[dict[str, Any]]
+    warnings: list[PlanWarning]
+    predict_s: float
+    body: Body
+
+    @contextmanager
+    def telling_why(self) -> Iterator[None]:
+        """Turn what the planner could not do into a problem of the call."""
+        try:
+            yield
+        except BoundContradictedError:
+            raise
+        except PlanningError as error:
+            raise ProblemError(planning_problem(error, self.body)) from None
 
 
 @dataclass(frozen=True)
@@ -62,8 +106,26 @@ class PlannerService:
     limits: CallLimits
     planner: Planner = plan
 
-    def plan(self, body: bytes) -> tuple[bytes, PlanTally]:
+    def plan(
+        self,
+        body: bytes,
+        watch: Watch = unwatched,
+        plan_id: str = "",
+        warnings: Sequence[PlanWarning] = (),
+    ) -> tuple[bytes, PlanTally]:
         """Return the answer of `/plan` and what is to be counted of it.
+
+        Parameters
+        ----------
+        body
+            Of the call.
+        watch
+            Is told how far the work is; besides the planner's phases there are ``reading``,
+            ``predicting`` and ``writing``.
+        plan_id
+            Name of the plan; a random one where empty.
+        warnings
+            Of the caller, to stand before those of the plan.
 
         Raises
         ------
@@ -71,45 +133,90 @@ class PlannerService:
             When the body is refused or there is no plan.
         """
         started = perf_counter()
+        watch(_entered("reading", started))
         call = parse(body, PlanRequest)
+        ready = self.prepare(
+            call,
+            objective_of(call.objective),
+            lambda: watch(_entered("predicting", started)),
+        )
+        problem, solve_started = ready.problem, perf_counter()
+        with ready.telling_why():
+            found = self.planner(problem, ready.options, watch)
+        solve_s = perf_counter() - solve_started
+        watch(_written(found, started))
+        answer = plan_body(
+            problem,
+            found,
+            ready.ids,
+            by_row=ready.body.by_row,
+            unplaceable=ready.unplaceable,
+            warnings=[*warnings, *ready.warnings, *found.warnings],
+            others=alternatives(problem, found) if call.explain else None,
+            predict_s=ready.predict_s,
+            solve_s=solve_s,
+            started=started,
+            plan_id=plan_id,
+        )
+        return answer, tally_plan(problem, found, solve_s)
+
+    def prepare(
+        self,
+        call: PlanRequest,
+        objective: Objective,
+        on_predicting: Callable[[], None] = lambda: None,
+        asked: Mapping[Unit, str] | None = None,
+    ) -> Prepared:
+        """Return a call as a problem of the planner.
+
+        Parameters
+        ----------
+        call
+            Of which the objective is not read.
+        objective
+            In its place.
+        on_predicting
+            Called when the body is read.
+        asked
+            Units that are counted beside those of the objective and the limits, each with the
+            pointer to where the call asks for it.
+
+        Raises
+        ------
+        ProblemError
+            When the call is refused.
+        """
         options = options_of(call.solver, self.limits.max_time_limit_s)
         candidates = self._candidates(call.fleet)
         batch = self._batch(call, candidates, self.limits.max_pairs)
         check_explained(len(batch), explain=call.explain)
         limits = limits_of(call.constraints, candidates)
         predict_started = perf_counter()
-        whole = _build(batch, candidates, limits, objective_of(call.objective))
+        on_predicting()
+        whole = _build(batch, candidates, limits, objective)
         predict_s = perf_counter() - predict_started
         kept, unplaceable = _placeable(whole, batch, report=call.on_unplaceable == "report")
         problem = whole.take(kept) if unplaceable else whole
+        check_figures(
+            problem,
+            {**(asked or {}), **figures_asked_for(problem)},
+            own_fleet=call.fleet is None,
+        )
         warnings = [
             *check_provenance(_in_use(problem), allow_mixed=call.allow_mixed_provenance),
             *substitution_warning(problem, batch.names_llms[kept]),
             *fleet_warnings(problem),
         ]
-        solve_started = perf_counter()
-        try:
-            found = self.planner(problem, options)
-        except BoundContradictedError:
-            raise
-        except PlanningError as error:
-            pools = () if call.fleet is None else candidates.pool_names
-            raise ProblemError(planning_problem(error, Body(batch.by_row, pools))) from None
-        solve_s = perf_counter() - solve_started
         ids = batch.ids
-        answer = plan_body(
+        return Prepared(
             problem,
-            found,
+            options,
             [ids[index] for index in kept],
-            by_row=batch.by_row,
-            unplaceable=unplaceable,
-            warnings=[*warnings, *found.warnings],
-            others=alternatives(problem, found) if call.explain else None,
-            predict_s=predict_s,
-            solve_s=solve_s,
-            started=started,
+            unplaceable,
+            warnings,
+            predict_s,
+            Body(batch.by_row, () if call.fleet is None else candidates.pool_names),
         )
-        return answer, tally_plan(problem, found, solve_s)
 
     def predict(self, body: bytes) -> bytes:
         """Return the answer of `/predict`.
@@ -159,6 +266,16 @@ class PlannerService:
         else:
             return
         raise ProblemError(Problem("too-large", message, [FieldError(where, message)]))
+
+
+def _entered(phase: str, started: float) -> Progress:
+    return Progress(phase, None, None, None, perf_counter() - started)
+
+
+def _written(found: Plan, started: float) -> Progress:
+    gap = found.gap if isfinite(found.gap) else None
+    elapsed_s = perf_counter() - started
+    return Progress("writing", found.objective, found.lower_bound, gap, elapsed_s)
 
 
 def _rows_or_columns(call: PlanRequest | PredictRequest) -> Batch:

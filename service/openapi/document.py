@@ -10,10 +10,17 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.openapi.examples import PLAN_EXAMPLES, PREDICT_EXAMPLES
+from service.openapi.examples import FRONTIER_EXAMPLES, PLAN_EXAMPLES, PREDICT_EXAMPLES
 from service.problems import MEDIA_TYPE
 from service.schemas.answers import PlanAnswer, PredictAnswer
 from service.schemas.calls import PlanRequest, PredictRequest
+from service.schemas.frontier import (
+    EndsLine,
+    FrontierRequest,
+    PointLine,
+    ProblemLine,
+    SummaryLine,
+)
 from service.schemas.information import (
     CostModelsAnswer,
     HealthAnswer,
@@ -21,7 +28,8 @@ from service.schemas.information import (
     ProblemAnswer,
     ReadinessAnswer,
 )
-from service.workers.messages import JSON
+from service.schemas.plans import PlansAnswer, PlanStatusAnswer
+from service.workers.messages import EVENT_STREAM, JSON, NDJSON
 
 DESCRIPTION = """\
 Plans where a batch of LLM requests should run so that it costs the least energy and still meets its
@@ -31,9 +39,13 @@ Every path is served under `/v1` too. Refusals are problem details (RFC 9457) wh
 into the body. Units are in the names of the fields: joules, seconds, watts, tokens.
 """
 
-BODIES: Sequence[type[BaseModel]] = (PlanRequest, PredictRequest)
+BODIES: Sequence[type[BaseModel]] = (PlanRequest, FrontierRequest, PredictRequest)
+FRONTIER_LINES: Sequence[type[BaseModel]] = (EndsLine, PointLine, SummaryLine, ProblemLine)
 ANSWERS: Sequence[type[BaseModel]] = (
     PlanAnswer,
+    *FRONTIER_LINES,
+    PlanStatusAnswer,
+    PlansAnswer,
     PredictAnswer,
     PlacementsAnswer,
     CostModelsAnswer,
@@ -43,7 +55,7 @@ ANSWERS: Sequence[type[BaseModel]] = (
 )
 REF_TEMPLATE = "#/components/schemas/{model}"
 
-_REFUSALS = {
+REFUSALS = {
     "400": "The body is not JSON.",
     "413": "The body or the batch is too large.",
     "415": "The body is not announced as JSON.",
@@ -60,9 +72,56 @@ _RETRY_AFTER = {
 }
 
 
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "`respond-async` (RFC 7240): do not wait for the plan, say where it will be.",
+    "schema": {"type": "string"},
+}
+_ACCEPTED_HEADERS = {
+    "Location": {"description": "Path of the plan.", "schema": {"type": "string"}},
+    "Preference-Applied": {"description": "`respond-async`.", "schema": {"type": "string"}},
+}
+
+
 def plan_operation() -> dict[str, Any]:
     """Return what the OpenAPI document says of `POST /plan`."""
-    return _call_operation(PlanRequest, PlanAnswer, PLAN_EXAMPLES)
+    operation = _call_operation(PlanRequest, PlanAnswer, PLAN_EXAMPLES)
+    operation["openapi_extra"]["parameters"] = [_PREFER]
+    operation["openapi_extra"]["responses"]["202"] = {
+        **json_answer("Accepted, as `Prefer: respond-async` asked for.", PlanStatusAnswer),
+        "headers": _ACCEPTED_HEADERS,
+    }
+    return operation
+
+
+def frontier_operation() -> dict[str, Any]:
+    """Return what the OpenAPI document says of `POST /plan/frontier`."""
+    operation = _call_operation(FrontierRequest, PlanAnswer, FRONTIER_EXAMPLES)
+    lines = ", ".join(answer.__name__ for answer in FRONTIER_LINES)
+    line = {"type": "string", "description": f"One JSON object a line: {lines}."}
+    event = {
+        "type": "object",
+        "description": "One event.",
+        "required": ["event", "data"],
+        "properties": {
+            "event": {"enum": ["ends", "point", "summary", "problem"]},
+            "data": {
+                "type": "string",
+                "contentMediaType": JSON,
+                "contentSchema": {"oneOf": [reference(answer) for answer in FRONTIER_LINES]},
+            },
+        },
+    }
+    operation["openapi_extra"]["responses"]["200"] = {
+        "description": "The front, line by line as it is found: `ends`, `point` after `point` in "
+        "ascending order of the first axis, `summary`; or a `problem` as the last line, where "
+        "something went wrong after the first. With `Accept: text/event-stream`, each is an event "
+        "of that name.",
+        "content": {NDJSON: {"schema": line}, EVENT_STREAM: {"schema": event}},
+    }
+    return operation
 
 
 def predict_operation() -> dict[str, Any]:
@@ -74,9 +133,9 @@ def information_operation(
     answer: type[BaseModel], *, may_be_unready: bool = False
 ) -> dict[str, Any]:
     """Return what the OpenAPI document says of a path that is read."""
-    responses: dict[str, Any] = {"200": _json("The answer.", answer)}
+    responses: dict[str, Any] = {"200": json_answer("The answer.", answer)}
     if may_be_unready:
-        responses["503"] = _refusal("It cannot plan; `reasons` says why.", retry=True)
+        responses["503"] = refusal("It cannot plan; `reasons` says why.", retry=True)
     return {"openapi_extra": {"responses": responses}}
 
 
@@ -114,8 +173,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for path in whole["paths"].values():
         for operation in path.values():
             given = operation["responses"]["200"].get("content", {})
-            if "text/plain" in given:
-                given.pop(JSON, None)
+            if given.get(JSON) == {"schema": {}}:
+                given.pop(JSON)
     return whole
 
 
@@ -123,27 +182,30 @@ def _call_operation(
     body: type[BaseModel], answer: type[BaseModel], examples: dict[str, Any]
 ) -> dict[str, Any]:
     refusals = {
-        status: _refusal(text, retry=status in {"429", "503"}) for status, text in _REFUSALS.items()
+        status: refusal(text, retry=status in {"429", "503"}) for status, text in REFUSALS.items()
     }
     return {
         "openapi_extra": {
             "requestBody": {
                 "required": True,
-                "content": {JSON: {"schema": _ref(body), "examples": examples}},
+                "content": {JSON: {"schema": reference(body), "examples": examples}},
             },
-            "responses": {"200": _json("The answer.", answer), **refusals},
+            "responses": {"200": json_answer("The answer.", answer), **refusals},
         }
     }
 
 
-def _ref(schema: type[BaseModel]) -> dict[str, str]:
+def reference(schema: type[BaseModel]) -> dict[str, str]:
+    """Return where the document has a schema."""
     return {"$ref": REF_TEMPLATE.format(model=schema.__name__)}
 
 
-def _json(text: str, schema: type[BaseModel]) -> dict[str, Any]:
-    return {"description": text, "content": {JSON: {"schema": _ref(schema)}}}
+def json_answer(text: str, schema: type[BaseModel]) -> dict[str, Any]:
+    """Return what is said of an answer in JSON."""
+    return {"description": text, "content": {JSON: {"schema": reference(schema)}}}
 
 
-def _refusal(text: str, *, retry: bool) -> dict[str, Any]:
-    refusal = {"description": text, "content": {MEDIA_TYPE: {"schema": _ref(ProblemAnswer)}}}
-    return {**refusal, "headers": _RETRY_AFTER} if retry else refusal
+def refusal(text: str, *, retry: bool) -> dict[str, Any]:
+    """Return what is said of a refusal, with `Retry-After` where it has one."""
+    problem = {"description": text, "content": {MEDIA_TYPE: {"schema": reference(ProblemAnswer)}}}
+    return {**problem, "headers": _RETRY_AFTER} if retry else problem

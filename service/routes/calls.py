@@ -9,8 +9,10 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
+from service.background.plans import BackgroundPlans
 from service.openapi.document import plan_operation, predict_operation
 from service.problems import Problem, ProblemError
+from service.routes.plans import accept, wants_async
 from service.routes.refusals import respond
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -22,13 +24,17 @@ from service.workers.pool import WorkerPool
 MOST_DIGITS = 15
 
 
-def router(settings: Settings, pool: WorkerPool, metrics: Metrics) -> APIRouter:
+def router(
+    settings: Settings, pool: WorkerPool, metrics: Metrics, background: BackgroundPlans
+) -> APIRouter:
     """Return the routes of the planning calls."""
     routes = APIRouter(tags=["planning"])
 
     @routes.post("/plan", summary="Place a batch of requests", **plan_operation())
     async def plan(request: Request) -> Response:
         started = perf_counter()
+        if wants_async(request):
+            return await _accept(request, settings, background)
         reply = await _answer("plan", request, settings, pool)
         if reply is None:
             return Response(status_code=CLIENT_GONE)
@@ -51,8 +57,8 @@ async def _answer(
     """Return the reply to a call, or None where the caller has left."""
     path = request.url.path
     try:
-        _check_media_type(request)
-        body = await _read(request, settings.max_body_bytes)
+        check_media_type(request)
+        body = await read_body(request, settings.max_body_bytes)
         return await _unless_gone(request, pool, Job(kind, body, path, request.state.request_id))
     except ProblemError as error:
         return Reply.of_problem(error.problem, path)
@@ -60,14 +66,25 @@ async def _answer(
         return None
 
 
-def _check_media_type(request: Request) -> None:
+async def _accept(request: Request, settings: Settings, background: BackgroundPlans) -> Response:
+    try:
+        check_media_type(request)
+        body = await read_body(request, settings.max_body_bytes)
+    except ClientDisconnect:
+        return Response(status_code=CLIENT_GONE)
+    job = Job("plan", body, request.url.path, request.state.request_id)
+    return await accept(job, request, background)
+
+
+def check_media_type(request: Request) -> None:
+    """Refuse a body that is not announced as JSON, with 415."""
     given = request.headers.get("content-type", "")
     if given.partition(";")[0].strip().lower() != "application/json":
         message = f"Expected Content-Type application/json, got {given or 'none'!r:.100}."
         raise ProblemError(Problem("unsupported-media-type", message))
 
 
-async def _read(request: Request, most: int) -> bytes:
+async def read_body(request: Request, most: int) -> bytes:
     """Return the body.
 
     Raises
@@ -94,7 +111,7 @@ def _too_large(most: int) -> ProblemError:
 async def _unless_gone(request: Request, pool: WorkerPool, job: Job) -> Reply | None:
     """Return the reply to a job; when the caller leaves, drop the job and return None."""
     work = asyncio.create_task(pool.submit(job))
-    gone = asyncio.create_task(_until_gone(request))
+    gone = asyncio.create_task(until_gone(request))
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
         return await work if work.done() else None
@@ -104,6 +121,7 @@ async def _unless_gone(request: Request, pool: WorkerPool, job: Job) -> Reply | 
         await asyncio.gather(work, gone, return_exceptions=True)
 
 
-async def _until_gone(request: Request) -> None:
+async def until_gone(request: Request) -> None:
+    """Return when the caller has left."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -32,8 +32,10 @@ class Metrics:
         self._pools: frozenset[str] = frozenset()
         self._devices: frozenset[str] = frozenset()
         self._define_calls()
+        self._define_fronts()
         self._define_plans()
         self._define_cost_models()
+        self._define_async_plans()
         build = self._gauge("build_info", "The running version; always 1.", "version")
         build.labels(version).set(1)
 
@@ -44,6 +46,17 @@ class Metrics:
         for status in ("optimal", "feasible"):
             self._calls.labels(status)
         self._gap = self._gauge("plan_optimality_gap_ratio", "Relative gap of the last plan.")
+
+    def _define_fronts(self) -> None:
+        self._fronts = self._counter(
+            "frontier_requests", "Calls of /plan/frontier by outcome.", "status"
+        )
+        self._points = self._counter("frontier_points", "Points sent by /plan/frontier.")
+        self._front_duration = self._histogram(
+            "frontier_duration_seconds", "Whole calls of /plan/frontier."
+        )
+        for status in ("complete", "cut_by_clock"):
+            self._fronts.labels(status)
 
     def _define_plans(self) -> None:
         where = ("llm", "pool")
@@ -64,6 +77,32 @@ class Metrics:
         self._loaded = self._gauge("cost_models_loaded", "Cost models that are loaded.")
         self._refused = self._gauge("cost_models_refused", "Artefacts that were refused.")
 
+    def _define_async_plans(self) -> None:
+        self._under_way = self._gauge("async_plans", "Asynchronous plans under way.", "status")
+        self._ended = self._counter(
+            "async_plans_ended", "Asynchronous plans by how they ended.", "status"
+        )
+        for status in ("queued", "running"):
+            self._under_way.labels(status).set(0)
+        for status in ("finished", "failed", "cancelled", "interrupted"):
+            self._ended.labels(status)
+        self._stored = self._gauge("stored_plans", "Ended asynchronous plans that are kept.")
+        self._stored_bytes = self._gauge("stored_plan_bytes", "Bytes of their answers.")
+
+    def set_under_way(self, queued: int, running: int) -> None:
+        """Tell how many asynchronous plans wait and run."""
+        self._under_way.labels("queued").set(queued)
+        self._under_way.labels("running").set(running)
+
+    def count_ended(self, status: str, count: int = 1) -> None:
+        """Count asynchronous plans that ended with `status`."""
+        self._ended.labels(status).inc(count)
+
+    def set_stored(self, count: int, size: int) -> None:
+        """Tell how many plans are kept, and the bytes of their answers."""
+        self._stored.set(count)
+        self._stored_bytes.set(size)
+
     def count_call(self, outcome: str, seconds: float, tally: PlanTally | None) -> None:
         """Count one call of `/plan` that took `seconds`, and its plan where there is one."""
         self._calls.labels(outcome).inc()
@@ -83,6 +122,12 @@ class Metrics:
             self._energy.labels(llm, pool).inc(part.energy_j)
             self._runtime.labels(llm, pool).inc(part.runtime_s)
             self._extrapolated.labels(llm, device).inc(part.extrapolated)
+
+    def count_front(self, outcome: str, seconds: float, points: int) -> None:
+        """Count one call of `/plan/frontier` that took `seconds`, and the points it sent."""
+        self._fronts.labels(outcome).inc()
+        self._points.inc(points)
+        self._front_duration.observe(seconds)
 
     def _baseline(self, name: str) -> str:
         """Return the label of a baseline, whose name may end in that of an LLM."""

@@ -36,7 +36,7 @@ def test_generated_calls_are_answered_as_documented(
         ],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=540,
         cwd=tmp_path,
         check=False,
     )

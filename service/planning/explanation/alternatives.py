@@ -90,7 +90,8 @@ class _Look:
         """Objective of each pair by its own joules and quality, shape (m, k)."""
         problem = self.problem
         zeta = problem.objective.zeta
-        found = zeta * problem.costs.energy_j[requests] / problem.energy_normaliser_j
+        cost = problem.pair_cost(problem.objective.minimise)[requests]
+        found = zeta * cost / problem.cost_normaliser
         worth = (1.0 - zeta) * problem.quality_values / problem.quality_normaliser
         return np.asarray(found - problem.tokens[requests][:, None] * worth[None, :])
 

@@ -173,4 +173,6 @@ def unit_of(name: str) -> str:
 def joules_per_objective(problem: PlacementProblem) -> float | None:
     """Joules that are worth one unit of the objective; None where joules are not in it."""
     zeta = problem.objective.zeta
-    return problem.energy_normaliser_j / zeta if zeta > 0.0 else None
+    if zeta == 0.0 or problem.objective.minimise != "energy":
+        return None
+    return problem.cost_normaliser / zeta

@@ -13,8 +13,11 @@ import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 from service.planning.bounds.assignment_problem import AssignmentProblem, Row, Variable
-from service.planning.bounds.formulation import HORIZON, Formulation, Pricing
+from service.planning.bounds.formulation import Formulation
+from service.planning.bounds.pricing import Pricing
+from service.planning.bounds.side_variables import HORIZON
 from service.planning.explanation.knobs import Knob
+from service.planning.inputs import Objective
 from service.planning.problem import PlacementProblem
 
 AIM = "aim"
@@ -54,11 +57,11 @@ def target(
         every plan that keeps the limit at `loose`.
     """
     turned = knob.turn(problem, loose)
-    if knob.kind == "energy":
+    if knob.unit is not None:
         # The cap stays on as a row at `loose` otherwise, which says nothing new.
         turned = knob.turn(problem, None)
-        joules = replace(turned.objective, zeta=1.0, energy_normaliser_j=1.0)
-        return Target(Formulation(replace(turned, objective=joules), pricing).build(), 1.0)
+        cost = Objective(zeta=1.0, cost_normaliser=1.0, minimise=knob.unit)
+        return Target(Formulation(replace(turned, objective=cost), pricing).build(), 1.0)
     formulation = Formulation(turned, pricing)
     plain = _without_costs(formulation.build())
     if knob.kind == "quality":
