@@ -92,8 +92,8 @@ KINDS = {3: PAPER, 8: A100, 32: VLLM, 64: EVERY}
 """Pools by the number of placements that they make."""
 
 
-def fleet_body(placements: int, requests: int, *, always_on: bool) -> dict[str, Any]:
-    """Return the `fleet` of a body.
+def fleet_body(placements: int, requests: int) -> dict[str, Any]:
+    """Return the `fleet` of a body, all pools powering down.
 
     Parameters
     ----------
@@ -101,33 +101,27 @@ def fleet_body(placements: int, requests: int, *, always_on: bool) -> dict[str, 
         One of `KINDS`.
     requests
         Size of the batch, by which counts and concurrencies are chosen.
-    always_on
-        Whether the devices idle until the last request has ended, at the cards' idle power or
-        `IDLE_WATTS`; pools of unknown idle power never do.
     """
     catalogue = Catalogue.load(embedded_models_dir())
-    pools = []
-    for kind in KINDS[placements]:
-        watts = _idle_watts(kind, catalogue)
-        pools.append(
-            {
-                "name": kind.name,
-                "device": kind.device,
-                "count": max(1, round(kind.per_million * requests / 1e6)),
-                "llms": [kind.llm],
-                "concurrency": _concurrency(kind, requests, catalogue),
-                "idle_watts": watts,
-                "resident": [kind.llm],
-                "power_policy": "always_on" if always_on and watts else "power_down",
-            }
-        )
+    pools = [
+        {
+            "name": kind.name,
+            "device": kind.device,
+            "count": max(1, round(kind.per_million * requests / 1e6)),
+            "llms": [kind.llm],
+            "concurrency": _concurrency(kind, requests, catalogue),
+            "idle_watts": _idle_watts(kind, catalogue),
+            "resident": [kind.llm],
+            "power_policy": "power_down",
+        }
+        for kind in KINDS[placements]
+    ]
     llms = {kind.llm for kind in KINDS[placements]}
     known = {**{llm: fit.quality for llm, fit in PUBLISHED.items()}, **_default_quality()}
-    contexts = {llm: c for llm, c in _contexts(catalogue).items() if llm in llms}
     return {
         "pools": pools,
         "quality": {llm: known[llm] for llm in sorted(llms)},
-        "max_context_tokens": contexts,
+        "max_context_tokens": {k: v for k, v in _contexts(catalogue).items() if k in llms},
     }
 
 

@@ -4,9 +4,11 @@ It places the limits of an instance: how small a deadline can be, how few joules
 of the planner is in here.
 
     y[c, k] >= 0  members of cell c on placement k,     sum_k y[c, k] = size[c]
-    pool p:       sum seconds y <= count[p] * end * T,  end 1 for the batch, below for early tiers
+    pool p:       sum seconds y <= count[p] T           T <= deadline
+                  sum seconds y <= count[p] d           over what is due by d, for each own deadline
     LLM l:        least[l] <= sum y <= most[l]
-    joules:       sum energy y + idle <= cap,   idle = sum_p watts[p] (count[p] T - busy[p])
+    joules:       sum energy y + idle <= cap            idle = sum_p watts[p] (count[p] T - busy[p])
+    minimise      T, or the joules times the price of each pool
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.optimize import LinearConstraint, OptimizeResult, milp
+from scipy.optimize import LinearConstraint, linprog, milp
 from scipy.sparse import csr_array
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
@@ -23,10 +25,15 @@ from costmodel.workload import Workload
 
 WHOLE_UP_TO = 500
 """Up to so many requests each is a cell of its own and whole."""
-BINS = (14, 18)
-"""Bins of input and of output tokens of larger batches, of equal numbers of requests."""
-MIP_SECONDS = 5.0
+CELLS = 1_000
+"""Cells of larger batches, about; bins of tokens hold equal numbers of requests."""
+MIP_SECONDS = 20.0
 MIP_GAP = 5e-3
+BISECTIONS = 10
+
+
+Pairs = tuple[IntArray, ...]
+"""Cells and placements that may go together, each (pairs,)."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,6 @@ class Cells:
         Means, and the longest latency of a member, shape (c, k).
     allowed
         Shape (c, k).
-    tokens
-        Mean of input plus output tokens, shape (c,).
     end
         Share of the batch's deadline by which the cell's requests are due, shape (c,).
     whole
@@ -54,67 +59,63 @@ class Cells:
     seconds: FloatArray
     longest_s: FloatArray
     allowed: BoolArray
-    tokens: FloatArray
     end: FloatArray
     whole: bool
 
 
 @dataclass(frozen=True)
-class Terms:
-    """What is asked of the fractional plan; None or empty where there is no such limit.
-
-    Attributes
-    ----------
-    least, most
-        Requests of each LLM, by the columns that it has.
-    idle_watts
-        Of each pool's devices that stay on, shape (pools,).
-    energy_price, quality_price
-        The objective is ``energy_price * joules - quality_price * sum(score * tokens)``.
-    """
-
-    deadline_s: float | None = None
-    own_deadlines: bool = True
-    counts: tuple[tuple[IntArray, float, float], ...] = ()
-    cap_j: float | None = None
-    idle_watts: FloatArray | None = None
-    energy_price: float = 1.0
-    quality_price: float = 0.0
-
-
-@dataclass(frozen=True)
 class Pooling:
-    """Pools of the placements: index (k,), devices (pools,), and the scores (k,)."""
+    """Pools of the placements: index (k,); devices, watts that idle, price of a joule (pools,)."""
 
     pool_of: IntArray
     count: FloatArray
-    quality: FloatArray
+    idle_watts: FloatArray
+    price: FloatArray
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is asked of a fractional plan; None or empty where there is no such limit.
+
+    Attributes
+    ----------
+    deadline_s
+        Of the batch [s].
+    own_s
+        What the cells' `end` is a share of [s]; None where no request has a deadline of its own.
+    counts
+        For each LLM its columns, its least and its most requests.
+    cap_j
+        Most joules.
+    """
+
+    deadline_s: float | None = None
+    own_s: float | None = None
+    counts: tuple[tuple[IntArray, float, float], ...] = ()
+    cap_j: float | None = None
+
+
+@dataclass(frozen=True)
+class Fractional:
+    """An optimum: members of each cell on each placement (c, k), makespan, joules and cost."""
+
+    counts: FloatArray
+    makespan_s: float
+    energy_j: float
+    cost: float
 
 
 @dataclass
 class _Rows:
     """Linear rows gathered before they are solved; the last column is the makespan T."""
 
-    width: int
     data: list[FloatArray] = field(default_factory=list)
-    low: list[float] = field(default_factory=list)
-    high: list[float] = field(default_factory=list)
+    bound: list[float] = field(default_factory=list)
 
-    def add(self, coefficients: FloatArray, low: float, high: float) -> None:
+    def at_most(self, coefficients: FloatArray, bound: float) -> None:
         scale = float(np.abs(coefficients).max()) or 1.0
         self.data.append(coefficients / scale)
-        self.low.append(low / scale)
-        self.high.append(high / scale)
-
-
-@dataclass(frozen=True)
-class Fractional:
-    """Optimum of the fractional problem: members of each cell, (c, k), its T and its totals."""
-
-    counts: FloatArray
-    makespan_s: float
-    energy_j: float
-    value: float
+        self.bound.append(bound / scale)
 
 
 def cells_of(
@@ -143,129 +144,144 @@ def cells_of(
         for energy, seconds, slots in columns
     ]
     energy_j, seconds, longest_s = (np.stack(part, axis=1) for part in zip(*means, strict=True))
-    tokens = (workload.input_tokens + workload.output_tokens).astype(float)
-    return Cells(
-        size,
-        energy_j,
-        seconds,
-        longest_s,
-        allowed[first],
-        _mean(tokens, labels, size),
-        end[first],
-        n <= WHOLE_UP_TO,
-    )
+    whole = n <= WHOLE_UP_TO
+    return Cells(size, energy_j, seconds, longest_s, allowed[first], end[first], whole)
 
 
 def least_deadline_s(cells: Cells, pooling: Pooling, terms: Terms) -> float:
     """Return the least deadline for which there is a fractional plan [s].
 
-    What takes longer than a deadline on a placement cannot be there: the least deadline is where
-    the two agree, found by bisection.
+    Own deadlines move with it. What takes longer than a deadline on a placement cannot be there:
+    the least deadline is where the two agree, found by bisection.
     """
-    free = replace(terms, deadline_s=None, energy_price=0.0, quality_price=0.0, cap_j=None)
-    low = _least_makespan(cells, pooling, free, np.inf)
+    low = _least_makespan(cells, pooling, terms, np.inf)
     high = low
-    while (needed := _least_makespan(cells, pooling, free, high)) > high:
+    while (needed := _least_makespan(cells, pooling, terms, high)) > high:
         low, high = high, min(needed, 2.0 * high)
-    for _ in range(12 if high > low else 0):
+    for _ in range(BISECTIONS if high > low else 0):
         middle = (low * high) ** 0.5
-        if _least_makespan(cells, pooling, free, middle) > middle:
+        if _least_makespan(cells, pooling, terms, middle) > middle:
             low = middle
         else:
             high = middle
     return high
 
 
-def solve(cells: Cells, pooling: Pooling, terms: Terms) -> Fractional | None:
-    """Return the plan of least objective; None where there is none."""
-    found = _solved(cells, pooling, terms, terms.deadline_s or np.inf, for_makespan=False)
-    return None if found is None else found
+def cheapest(
+    cells: Cells, pooling: Pooling, terms: Terms, *, in_joules: bool = False
+) -> Fractional | None:
+    """Return the plan of least cost, or of least joules; None where there is none."""
+    due = np.full(len(cells.end), np.inf if terms.deadline_s is None else terms.deadline_s)
+    if terms.own_s is not None:
+        due = np.minimum(due, np.where(cells.end < 1.0, cells.end * terms.own_s, np.inf))
+    price = np.ones_like(pooling.price) if in_joules else pooling.price
+    pairs = np.nonzero(cells.allowed & (cells.longest_s <= due[:, None]))
+    if len(np.unique(pairs[0])) < len(cells.size):
+        return None
+    rows = _rows(cells, pooling, terms, pairs)
+    whole_s = np.append(np.zeros(len(pairs[0])), 1.0)
+    if terms.deadline_s is not None:
+        rows.at_most(whole_s, terms.deadline_s)
+    for end, row in _due_rows(cells, pooling, pairs, terms.own_s is not None):
+        rows.at_most(np.append(row[:-1], 0.0), -row[-1] * end * (terms.own_s or 0.0))
+    return _solved(cells, pooling, rows, pairs, _joules(cells, pooling, pairs, price))
 
 
 def _least_makespan(cells: Cells, pooling: Pooling, terms: Terms, due_s: float) -> float:
-    found = _solved(cells, pooling, terms, due_s, for_makespan=True)
+    own = terms.own_s is not None
+    due = due_s * (cells.end if own else np.ones_like(cells.end))
+    pairs = np.nonzero(cells.allowed & (cells.longest_s <= due[:, None]))
+    if len(np.unique(pairs[0])) < len(cells.size):
+        return np.inf
+    rows = _rows(cells, pooling, replace(terms, cap_j=None), pairs)
+    for end, row in _due_rows(cells, pooling, pairs, own):
+        rows.at_most(np.append(row[:-1], row[-1] * end), 0.0)
+    found = _solved(cells, pooling, rows, pairs, np.append(np.zeros(len(pairs[0])), 1.0))
     return np.inf if found is None else found.makespan_s
 
 
-def _solved(
-    cells: Cells, pooling: Pooling, terms: Terms, due_s: float, *, for_makespan: bool
-) -> Fractional | None:
-    late = (
-        cells.longest_s > (cells.end * due_s)[:, None]
-        if terms.own_deadlines
-        else (cells.longest_s > due_s)
-    )
-    c, k = np.nonzero(cells.allowed & ~late)
-    if len(np.unique(c)) < len(cells.size):
-        return None
-    energy, seconds = cells.energy_j[c, k], cells.seconds[c, k]
-    watts = terms.idle_watts if terms.idle_watts is not None else np.zeros(len(pooling.count))
-    joules = np.append(energy - watts[pooling.pool_of[k]] * seconds, float(watts @ pooling.count))
-    score = np.append(pooling.quality[k] * cells.tokens[c], 0.0)
-    cost = terms.energy_price * joules - terms.quality_price * score
-    if for_makespan:
-        cost = np.append(np.zeros(len(c)), 1.0)
-    rows = _Rows(len(c) + 1)
-    _pools(rows, cells, pooling, terms, (c, k), due_s if not for_makespan else None)
+def _rows(cells: Cells, pooling: Pooling, terms: Terms, pairs: Pairs) -> _Rows:
+    """Rows of pools, of LLMs and of the joules."""
+    rows = _Rows()
+    for _, row in _due_rows(cells, pooling, pairs, own=False, whole=True):
+        rows.at_most(row, 0.0)
     for columns, least, most in terms.counts:
-        rows.add(np.append(np.isin(k, columns).astype(float), 0.0), least, most)
+        seen = np.append(np.isin(pairs[1], columns).astype(float), 0.0)
+        rows.at_most(seen, most)
+        rows.at_most(-seen, -least)
     if terms.cap_j is not None:
-        rows.add(joules, -np.inf, terms.cap_j)
-    result = _run(rows, c, cells, cost)
-    if result.x is None:
-        return None
-    counts = np.zeros(cells.energy_j.shape)
-    counts[c, k] = result.x[:-1]
-    used = float(joules @ result.x)
-    value = float((terms.energy_price * joules - terms.quality_price * score) @ result.x)
-    return Fractional(counts, float(result.x[-1]), used, value)
+        rows.at_most(_joules(cells, pooling, pairs, np.ones_like(pooling.price)), terms.cap_j)
+    return rows
 
 
-def _pools(
-    rows: _Rows,
+def _due_rows(
     cells: Cells,
     pooling: Pooling,
-    terms: Terms,
-    pairs: tuple[IntArray, IntArray],
-    due_s: float | None,
-) -> None:
-    """Work due by each deadline fits in each pool's devices before it; T covers all work."""
+    pairs: Pairs,
+    own: bool,
+    *,
+    whole: bool = False,
+) -> Iterable[tuple[float, FloatArray]]:
+    """For each deadline and pool, what is due by then, less the pool's devices times T."""
     c, k = pairs
-    seconds = cells.seconds[c, k]
-    ends = np.unique(cells.end) if terms.own_deadlines else np.array([1.0])
-    for pool, count in enumerate(pooling.count.tolist()):
-        here = np.append((pooling.pool_of[k] == pool) * seconds, 0.0)
-        whole = here.copy()
-        whole[-1] = -count
-        rows.add(whole, -np.inf, 0.0)
-        for end in ends[ends < 1.0].tolist():
-            due = here * np.append(cells.end[c] <= end, 0.0)
-            if due_s is None:
-                due[-1] = -count * end
-            if due_s is None or np.isfinite(due_s):
-                rows.add(due, -np.inf, 0.0 if due_s is None else count * end * due_s)
-    if due_s is not None and np.isfinite(due_s):
-        rows.add(np.append(np.zeros(len(c)), 1.0), 0.0, due_s)
+    ends = np.unique(cells.end[cells.end < 1.0]).tolist() if own else []
+    for end in [*ends, *([1.0] if whole else [])]:
+        seconds = cells.seconds[c, k] * (cells.end[c] <= end)
+        for pool, count in enumerate(pooling.count.tolist()):
+            yield end, np.append((pooling.pool_of[k] == pool) * seconds, -count)
 
 
-def _run(rows: _Rows, c: IntArray, cells: Cells, cost: FloatArray) -> OptimizeResult:
-    width = rows.width
-    whole = csr_array((np.ones(len(c)), (c, np.arange(len(c)))), shape=(len(cells.size), width))
-    constraints = [
-        LinearConstraint(whole, cells.size, cells.size),
-        LinearConstraint(csr_array(np.array(rows.data)), np.array(rows.low), np.array(rows.high)),
-    ]
-    return milp(
-        cost / (float(np.abs(cost).max()) or 1.0),
-        constraints=constraints,
-        integrality=np.append(np.full(width - 1, float(cells.whole)), 0.0),
-        options={"time_limit": MIP_SECONDS, "mip_rel_gap": MIP_GAP},
-    )
+def _joules(cells: Cells, pooling: Pooling, pairs: Pairs, price: FloatArray) -> FloatArray:
+    """Joules of each pair and of a second of makespan, times the price of a joule of the pool."""
+    c, k = pairs
+    pool, watts = pooling.pool_of[k], pooling.idle_watts
+    of_pairs = price[pool] * (cells.energy_j[c, k] - watts[pool] * cells.seconds[c, k])
+    return np.append(of_pairs, float((price * watts) @ pooling.count))
+
+
+def _solved(
+    cells: Cells,
+    pooling: Pooling,
+    rows: _Rows,
+    pairs: Pairs,
+    cost: FloatArray,
+) -> Fractional | None:
+    x = _run(rows, pairs[0], cells, cost)
+    if x is None:
+        return None
+    counts = np.zeros(cells.energy_j.shape)
+    counts[pairs] = x[:-1]
+    joules = _joules(cells, pooling, pairs, np.ones_like(pooling.price))
+    return Fractional(counts, float(x[-1]), float(joules @ x), float(cost @ x))
+
+
+def _run(rows: _Rows, c: IntArray, cells: Cells, cost: FloatArray) -> FloatArray | None:
+    width = len(c) + 1
+    once = csr_array((np.ones(len(c)), (c, np.arange(len(c)))), shape=(len(cells.size), width))
+    data, bound = csr_array(np.array(rows.data)), np.array(rows.bound)
+    scaled = cost / (float(np.abs(cost).max()) or 1.0)
+    if cells.whole:
+        found = milp(
+            scaled,
+            constraints=[
+                LinearConstraint(once, cells.size, cells.size),
+                LinearConstraint(data, -np.inf, bound),
+            ],
+            integrality=np.append(np.ones(width - 1), 0.0),
+            options={"time_limit": MIP_SECONDS, "mip_rel_gap": MIP_GAP},
+        )
+    else:
+        found = linprog(  # type: ignore[call-overload]
+            scaled, data, bound, once, cells.size, method="highs-ipm"
+        )
+    x: FloatArray | None = found.x
+    return x
 
 
 def _labels(group: IntArray, workload: Workload) -> IntArray:
-    label = group.astype(np.int64)
-    for counts, bins in zip((workload.input_tokens, workload.output_tokens), BINS, strict=True):
+    label = np.unique(group, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    bins = max(4, round((CELLS / (int(label.max()) + 1)) ** 0.5))
+    for counts in (workload.input_tokens, workload.output_tokens):
         edges = np.quantile(counts, np.linspace(0.0, 1.0, bins + 1)[1:-1])
         label = label * bins + np.searchsorted(edges, counts, side="right")
     return np.unique(label, return_inverse=True)[1].reshape(-1).astype(np.int64)
