@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.scale.bars import Bar, bars
-from benchmarks.scale.binding import binding_table, moves
+from benchmarks.scale.binding import Move, binding_table, moves
 from benchmarks.scale.comparison import METHODS, Options, compare, feasible_forms
 from benchmarks.scale.instance import FORMS
 from benchmarks.scale.instances import PLACEMENTS, SIZES
+from benchmarks.scale.page import PLOT, page
 from benchmarks.scale.plot import draw
 from benchmarks.scale.report import bars_table, line, tables, title
 from benchmarks.timing import machine
 
-PAGE, PLOT, DATA = "scale.md", "scale.png", "scale.json"
+PAGE, DATA = "scale.md", "scale.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -48,24 +49,21 @@ def print_comparison(options: argparse.Namespace) -> list[dict[str, Any]]:
                 found = compare(form, size, placements, _options(options), _tell)
                 results += found
                 print(f"\n{tables(found)}\n", flush=True)
-                if options.out is not None:
-                    _write(options.out, results)
+                _write(options.out, {"where": _where(), "results": results})
     return results
 
 
 def print_bars(options: argparse.Namespace) -> list[Bar]:
     """Run what the bars need; print each, then all as a table."""
     rows: list[dict[str, Any]] = []
-    found = bars(_options(options), rows.append, lambda bar: print(*bar.cells[:3], bar.met))
+    found = bars(_options(options), rows.append, lambda bar: print(*bar.cells, flush=True))
     print(f"\n{bars_table([bar.cells for bar in found])}\n\n{_where()}", flush=True)
-    if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"where": _where(), "bars": [b.cells for b in found], "rows": rows})
-        (options.out / "bars.json").write_text(text, encoding="utf-8")
+    told = {"bars": [bar.cells for bar in found], "bars_rows": rows, "bars_where": _where()}
+    _write(options.out, told)
     return found
 
 
-def check_binding(options: argparse.Namespace) -> None:
+def check_binding(options: argparse.Namespace) -> list[Move]:
     """Print what each limit moves."""
     found = [
         move
@@ -75,17 +73,26 @@ def check_binding(options: argparse.Namespace) -> None:
         for move in moves(form, size, placements)
     ]
     print(f"\n{binding_table(found)}", flush=True)
+    _write(options.out, {"binding": binding_table(found)})
+    return found
 
 
-def _write(folder: Path, results: list[dict[str, Any]]) -> None:
+def _write(folder: Path | None, told: dict[str, Any]) -> None:
+    """Put what was found beside what earlier runs found there, and write page and plot anew."""
+    if folder is None:
+        return
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / DATA).write_text(json.dumps({"where": _where(), "results": results}, indent=1))
-    (folder / PAGE).write_text(f"{_where()}\n\n{tables(results)}\n", encoding="utf-8")
-    draw(results, folder / PLOT)
+    data = folder / DATA
+    found = json.loads(data.read_text(encoding="utf-8")) if data.is_file() else {}
+    found |= json.loads(json.dumps(told))
+    data.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (folder / PAGE).write_text(page(found), encoding="utf-8")
+    if found.get("results"):
+        draw(found["results"], folder / PLOT)
 
 
 def _tell(row: dict[str, Any]) -> None:
-    print(title(row), "|", *line(row, {}), flush=True)
+    print(title(row), "|", *line(row), flush=True)
 
 
 def _where() -> str:

@@ -67,7 +67,9 @@ def compare(
                 found: dict[str, Any] = {"runs": 0, "word": arguments}
             else:
                 found = in_process(method, path, arguments)
-            results.append({**identity(instance), "method": method, **found})
+            row = {**identity(instance), "method": method, **found}
+            ours = next((r for r in results if r["method"] == "plan"), row)
+            results.append({**row, "against_plan": reached(ours, row)})
             tell(results[-1])
     return results
 
@@ -98,7 +100,7 @@ def in_process(method: str, folder: Path, arguments: list[str]) -> dict[str, Any
 
 def reached(ours: dict[str, Any], other: dict[str, Any]) -> str:
     """Say how many times as long another took to our objective within 0.1 %, or that it did not."""
-    if not other.get("runs") or not ours.get("runs"):
+    if not other.get("runs") or not ours.get("runs") or other["method"] in ("http", ours["method"]):
         return "-"
     if other["reached_s"] is not None:
         return f"{other['reached_s'] / ours['seconds']['solve']:.2f}x"

@@ -17,6 +17,9 @@ from benchmarks.scale.instances import SLACK, unlimited
 from benchmarks.scale.mixing import Recipe, mixed
 from benchmarks.scale.relaxed import fractional, terms_of
 
+LIMITS = 5
+"""Limits of a mixed instance."""
+
 
 def fractional_moves(instance: Instance) -> Iterator[tuple[str, float]]:
     """Yield what the fractional optimum falls by without each limit, as a part of it."""
@@ -27,7 +30,10 @@ def fractional_moves(instance: Instance) -> Iterator[tuple[str, float]]:
 
 def _cost(instance: Instance) -> float:
     found = cheapest(*fractional(instance), terms_of(instance))
-    return np.inf if found is None else found.cost
+    if found is None:
+        msg = f"Expected {instance.name} to have a fractional plan, got none."
+        raise ValueError(msg)
+    return found.cost
 
 
 def main() -> None:
@@ -64,18 +70,16 @@ def _random(seed: int) -> Recipe:
 
 def _worst(bare: Instance, recipe: Recipe, best: float) -> dict[str, float] | None:
     """Return the moves where each is above `best`."""
+    moves = {}
     try:
         instance = mixed(bare, recipe, 1, SLACK)
+        for limit, move in fractional_moves(instance):
+            moves[limit] = move
+            if move <= best:
+                return None
     except ValueError:
         return None
-    if len(instance.limit_names()) < 5:
-        return None
-    moves = {}
-    for limit, move in fractional_moves(instance):
-        moves[limit] = move
-        if move <= best:
-            return None
-    return moves
+    return moves if len(moves) == LIMITS else None
 
 
 if __name__ == "__main__":

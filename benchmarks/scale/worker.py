@@ -6,6 +6,7 @@ python -m benchmarks.scale.worker METHOD FOLDER [--runs N] [--seconds S] [--gap 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 from collections.abc import Callable, Sequence
@@ -31,15 +32,23 @@ from service.problems import ProblemError
 OURS = ("plan", "http", "http rows")
 
 
-def run(method: str, folder: Path, options: argparse.Namespace) -> list[Outcome]:
-    """Run a method several times; its peak memory is that of the process so far."""
+def run(
+    method: str, folder: Path, options: argparse.Namespace
+) -> tuple[list[Outcome], float | None]:
+    """Run a method several times; its peak memory is that of the process so far.
+
+    Returns
+    -------
+    tuple
+        The runs, and the CPU seconds of one; None for a server, whose start would be in them.
+    """
     if method in ("http", "http rows"):
         body = body_path(folder, by_row=method == "http rows").read_bytes()
         with server() as (port, pid):
-            return [over_http(port, pid, body) for _ in range(options.runs)]
+            return [over_http(port, pid, body) for _ in range(options.runs)], None
     if method == "plan":
         body = body_path(folder).read_bytes()
-        return [planned(body) for _ in range(options.runs)]
+        return _repeated(lambda: planned(body), options.runs)
     instance = restore(folder)
     seen = nominal(instance, instance.problem())
     call: dict[str, Callable[[], Outcome]] = {
@@ -48,12 +57,23 @@ def run(method: str, folder: Path, options: argparse.Namespace) -> list[Outcome]
         "naive CP-SAT": lambda: naive_cpsat(seen, options.seconds, options.gap),
         "PuLP/CBC": lambda: cbc(seen, options.seconds, options.gap, options.target),
     }
-    outcomes = [call[method]() for _ in range(options.runs)]
-    peak = peak_memory_mb()
-    return [replace(outcome, peak_mb=peak) for outcome in outcomes]
+    return _repeated(call[method], options.runs)
 
 
-def summary(outcomes: Sequence[Outcome], folder: Path) -> dict[str, Any]:
+def _repeated(call: Callable[[], Outcome], runs: int) -> tuple[list[Outcome], float]:
+    began_s = _cpu_s()
+    outcomes = [call() for _ in range(runs)]
+    cpu_s, peak = (_cpu_s() - began_s) / runs, peak_memory_mb()
+    return [replace(outcome, peak_mb=peak) for outcome in outcomes], cpu_s
+
+
+def _cpu_s() -> float:
+    """CPU seconds of this process and of those that it waited for, such as CBC."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+def summary(outcomes: Sequence[Outcome], cpu_s: float | None, folder: Path) -> dict[str, Any]:
     """Return medians of the seconds, and the run of the worst objective, judged."""
     parts = {
         part: statistics.median(o.seconds[part] for o in outcomes) for part in outcomes[0].seconds
@@ -63,6 +83,7 @@ def summary(outcomes: Sequence[Outcome], folder: Path) -> dict[str, Any]:
     reached = [o.reached_s for o in outcomes]
     found: dict[str, Any] = {
         "runs": len(outcomes),
+        "cpu_s": cpu_s,
         "seconds": parts,
         "fastest_s": min(totals),
         "slowest_s": max(totals),
@@ -95,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--target", type=float, default=None)
     options = parser.parse_args(arguments)
     try:
-        found = summary(run(options.method, options.folder, options), options.folder)
+        found = summary(*run(options.method, options.folder, options), options.folder)
     except (ProblemError, PlanningError, RuntimeError) as error:
         found = {"runs": 0, "word": f"{type(error).__name__}: {error}"[:300]}
     sys.stdout.buffer.write(orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY))

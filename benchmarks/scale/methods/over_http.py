@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 from time import perf_counter
@@ -55,16 +56,8 @@ def over_http(port: int, pid: int, body: bytes) -> Outcome:
         raise RefusedError(f"Expected a plan, got {status}: {answer[:500]!r}")
     found = read_answer(answer)
     parts = {f"server {name}": seconds for name, seconds in found.seconds.items()}
-    return Outcome(
-        {**parts, "total": ended - started},
-        found.objective,
-        found.bound,
-        found.gap,
-        found.word,
-        placement=found.placement,
-        device=found.device,
-        peak_mb=max(memory, default=None),
-    )
+    seconds = {**parts, "total": ended - started}
+    return replace(found, seconds=seconds, peak_mb=max(memory, default=None))
 
 
 def post(port: int, body: bytes) -> tuple[int, bytes, Mapping[str, str]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
 import orjson
 
 from benchmarks.scale.outcome import Outcome
-from benchmarks.timing import peak_memory_mb
 from costmodel.catalogue import Catalogue
 from service.calls.planner_service import CallLimits, PlannerService
 from service.fleet.embedded import embedded_models_dir
@@ -41,7 +41,6 @@ def planned(body: bytes) -> Outcome:
     started = perf_counter()
     answer, _ = service.plan(body)
     ended = perf_counter()
-    peak = peak_memory_mb()
     outcome = read_answer(answer)
     predict_s = outcome.seconds["predict"]
     seconds = {
@@ -51,16 +50,7 @@ def planned(body: bytes) -> Outcome:
         "write": ended - watch.ended,
         "total": ended - started,
     }
-    return Outcome(
-        seconds,
-        outcome.objective,
-        outcome.bound,
-        outcome.gap,
-        outcome.word,
-        placement=outcome.placement,
-        device=outcome.device,
-        peak_mb=peak,
-    )
+    return replace(outcome, seconds=seconds)
 
 
 def read_answer(answer: bytes) -> Outcome:
