@@ -148,9 +148,8 @@ def _proven(requests: int, placements: int, options: Options, tell: Tell) -> Bar
 
 def _against_cbc(form: Form, requests: int, times: float, options: Options, tell: Tell) -> Bar:
     """Compare the seconds from the cost matrix to a plan, without what comes before and after."""
-    quiet: list[dict[str, Any]] = []
     short = replace(options, methods=("plan",))
-    (ours,) = compare(form, requests, 3, short, quiet.append)
+    (ours,) = compare(form, requests, 3, short)
     cbc_s = options.cbc_s
     if ours["runs"]:
         cbc_s = min(cbc_s, max(10.0, 2.0 * times * ours["seconds"]["solve"]))
