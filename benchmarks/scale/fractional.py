@@ -27,8 +27,8 @@ WHOLE_UP_TO = 500
 """Up to so many requests each is a cell of its own and whole."""
 CELLS = 1_000
 """Cells of larger batches, about; bins of tokens hold equal numbers of requests."""
-MIP_SECONDS = 20.0
-MIP_GAP = 5e-3
+MIP_GAP, MIP_NODES = 5e-3, 500
+"""When the search for a whole plan of small batches stops; by no clock, so that it repeats."""
 BISECTIONS = 10
 
 
@@ -151,7 +151,8 @@ def cells_of(
 def least_deadline_s(cells: Cells, pooling: Pooling, terms: Terms) -> float:
     """Return the least deadline for which there is a fractional plan [s].
 
-    Own deadlines move with it. What takes longer than a deadline on a placement cannot be there:
+    Own deadlines move with it. Where requests are whole, so is the plan. What takes longer than a
+    deadline on a placement cannot be there:
     the least deadline is where the two agree, found by bisection.
     """
     low = _least_makespan(cells, pooling, terms, np.inf)
@@ -164,6 +165,8 @@ def least_deadline_s(cells: Cells, pooling: Pooling, terms: Terms) -> float:
             low = middle
         else:
             high = middle
+    if cells.whole and np.isfinite(high):
+        return max(high, _least_makespan(cells, pooling, terms, high, whole=True))
     return high
 
 
@@ -187,7 +190,9 @@ def cheapest(
     return _solved(cells, pooling, rows, pairs, _joules(cells, pooling, pairs, price))
 
 
-def _least_makespan(cells: Cells, pooling: Pooling, terms: Terms, due_s: float) -> float:
+def _least_makespan(
+    cells: Cells, pooling: Pooling, terms: Terms, due_s: float, *, whole: bool = False
+) -> float:
     own = terms.own_s is not None
     due = due_s * (cells.end if own else np.ones_like(cells.end))
     pairs = np.nonzero(cells.allowed & (cells.longest_s <= due[:, None]))
@@ -196,7 +201,8 @@ def _least_makespan(cells: Cells, pooling: Pooling, terms: Terms, due_s: float) 
     rows = _rows(cells, pooling, replace(terms, cap_j=None), pairs)
     for end, row in _due_rows(cells, pooling, pairs, own):
         rows.at_most(np.append(row[:-1], row[-1] * end), 0.0)
-    found = _solved(cells, pooling, rows, pairs, np.append(np.zeros(len(pairs[0])), 1.0))
+    makespan = np.append(np.zeros(len(pairs[0])), 1.0)
+    found = _solved(cells, pooling, rows, pairs, makespan, whole=whole)
     return np.inf if found is None else found.makespan_s
 
 
@@ -245,8 +251,10 @@ def _solved(
     rows: _Rows,
     pairs: Pairs,
     cost: FloatArray,
+    *,
+    whole: bool = False,
 ) -> Fractional | None:
-    x = _run(rows, pairs[0], cells, cost)
+    x = _run(rows, pairs[0], cells, cost, whole=whole)
     if x is None:
         return None
     counts = np.zeros(cells.energy_j.shape)
@@ -255,12 +263,14 @@ def _solved(
     return Fractional(counts, float(x[-1]), float(joules @ x), float(cost @ x))
 
 
-def _run(rows: _Rows, c: IntArray, cells: Cells, cost: FloatArray) -> FloatArray | None:
+def _run(
+    rows: _Rows, c: IntArray, cells: Cells, cost: FloatArray, *, whole: bool
+) -> FloatArray | None:
     width = len(c) + 1
     once = csr_array((np.ones(len(c)), (c, np.arange(len(c)))), shape=(len(cells.size), width))
     data, bound = csr_array(np.array(rows.data)), np.array(rows.bound)
     scaled = cost / (float(np.abs(cost).max()) or 1.0)
-    if cells.whole:
+    if whole:
         found = milp(
             scaled,
             constraints=[
@@ -268,7 +278,7 @@ def _run(rows: _Rows, c: IntArray, cells: Cells, cost: FloatArray) -> FloatArray
                 LinearConstraint(data, -np.inf, bound),
             ],
             integrality=np.append(np.ones(width - 1), 0.0),
-            options={"time_limit": MIP_SECONDS, "mip_rel_gap": MIP_GAP},
+            options={"node_limit": MIP_NODES, "mip_rel_gap": MIP_GAP},
         )
     else:
         found = linprog(  # type: ignore[call-overload]
