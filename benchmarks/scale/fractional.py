@@ -152,11 +152,10 @@ def least_deadline_s(cells: Cells, pooling: Pooling, terms: Terms) -> float:
     """Return the least deadline for which there is a fractional plan [s].
 
     Own deadlines move with it. Where requests are whole, so is the plan. What takes longer than a
-    deadline on a placement cannot be there:
-    the least deadline is where the two agree, found by bisection.
+    deadline on a placement cannot be there: the least deadline is where the two agree, found by
+    bisection.
     """
-    low = _least_makespan(cells, pooling, terms, np.inf)
-    high = low
+    low = high = _least_makespan(cells, pooling, terms, np.inf)
     while (needed := _least_makespan(cells, pooling, terms, high)) > high:
         low, high = high, min(needed, 2.0 * high)
     for _ in range(BISECTIONS if high > low else 0):

@@ -47,7 +47,12 @@ class Recipe:
     cap: float = 0.5
 
 
-RECIPES = {3: Recipe(1), 8: Recipe(1), 32: Recipe(1), 64: Recipe(1)}
+RECIPES = {
+    3: Recipe(455, early=0.6, shuffle=0.5, always_on=1.0, cap=0.3),
+    8: Recipe(40, early=0.6, shuffle=0.0, always_on=0.5, cap=0.3),
+    32: Recipe(19, early=0.52, shuffle=100.0, always_on=0.5, cap=0.3),
+    64: Recipe(4),
+}
 """By placements, as ``python -m benchmarks.scale.recipes`` found them."""
 
 

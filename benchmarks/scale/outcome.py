@@ -77,12 +77,11 @@ def judge(
     agrees = None
     if problem.n <= SLOW_RULES_UP_TO:
         slow = price(problem, schedule.placement.tolist(), schedule.device.tolist())
-        agrees = bool(slow["keeps"]) == found.feasible and bool(
-            np.isclose(sum(slow["parts"]), found.energy_j, rtol=1e-6)
-        )
+        same = np.isclose(slow["cost"], found.objective * unit(problem), rtol=1e-6)
+        agrees = bool(slow["keeps"]) == found.feasible and bool(same)
     return Judgement(found.objective * unit(problem), broken, agrees)
 
 
 def unit(problem: PlacementProblem) -> float:
     """Return the cost of one unit of the objective: its normaliser."""
-    return float(problem.energy_normaliser_j)
+    return float(problem.cost_normaliser)

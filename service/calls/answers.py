@@ -12,6 +12,7 @@ import numpy.typing as npt
 import orjson
 
 from costmodel.cost_matrix import slot_seconds
+from service.calls.plan_terms import NORMALISER_NAMES
 from service.fleet.placements import candidate_list
 from service.planning.problem import PlacementProblem
 from service.planning.result import Plan, PlanWarning
@@ -30,6 +31,7 @@ def plan_body(
     predict_s: float,
     solve_s: float,
     started: float,
+    plan_id: str = "",
 ) -> bytes:
     """Return the answer of `/plan`.
 
@@ -47,9 +49,11 @@ def plan_body(
         How long the parts took [s].
     started
         `time.perf_counter` at the start of the call.
+    plan_id
+        Name of the plan; a random one where empty.
     """
     document = {
-        "plan_id": str(uuid4()),
+        "plan_id": plan_id or str(uuid4()),
         "status": plan.status,
         "objective": plan.objective,
         "lower_bound": plan.lower_bound,
@@ -57,6 +61,8 @@ def plan_body(
         "gap": plan.gap,
         "cut_by_clock": plan.cut_by_clock,
         "energy_joules": _energy(plan),
+        "carbon_grams": plan.carbon_g,
+        "money": plan.money,
         "makespan_seconds": plan.makespan_s,
         "mean_quality": plan.mean_quality,
         "placements": _usage(problem, plan),
@@ -70,11 +76,14 @@ def plan_body(
                 "mean_quality": baseline.mean_quality,
                 "feasible": baseline.feasible,
                 "saving_ratio": baseline.saving_ratio,
+                "carbon_grams": baseline.carbon_g,
+                "money": baseline.money,
+                "cost_saving_ratio": baseline.cost_saving_ratio,
             }
             for baseline in plan.baselines
         ],
         "normalisers": {
-            "energy_joules": plan.energy_normaliser_j,
+            NORMALISER_NAMES[plan.minimise]: plan.cost_normaliser,
             "quality": plan.quality_normaliser,
         },
         "warnings": warning_list(warnings),
@@ -125,6 +134,7 @@ def _energy(plan: Plan) -> dict[str, float | None]:
         "underfill": energy.underfill_j,
         "loading": energy.loading_j,
         "idle": energy.idle_j,
+        "activation": energy.activation_j,
     }
 
 

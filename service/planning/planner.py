@@ -21,6 +21,7 @@ from service.planning.clock import Deadline
 from service.planning.errors import UndecidedError, UnplaceableError
 from service.planning.explanation.extremes import proves_infeasible
 from service.planning.explanation.infeasibility import explain
+from service.planning.inputs import Objective
 from service.planning.problem import PlacementProblem
 from service.planning.progress import Progress, Watch, unwatched
 from service.planning.reporting import OPTIMAL_GAP, gap_unit, report
@@ -63,6 +64,8 @@ def plan(
 
     Raises
     ------
+    InvalidProblemError
+        When a pool does not state what its joules cost in what the objective minimises.
     UnplaceableError
         When a request is eligible for no placement.
     InfeasibleError
@@ -75,6 +78,7 @@ def plan(
     unplaceable = problem.unplaceable()
     if unplaceable:
         raise UnplaceableError(unplaceable)
+    problem.rates_in(problem.objective.minimise)
     solved = Solver(problem, options, deadline, watch)
     solved.run()
     incumbent = solved.incumbent
@@ -219,7 +223,7 @@ class Solver:
     def _aim_at_limits(self, bounded: Bounded) -> None:
         """Where no plan was found, look for one that is least in joules, or best in quality."""
         for zeta in (1.0, 0.0):
-            if self.incumbent.schedule is None and zeta != self.problem.objective.zeta:
+            if self.incumbent.schedule is None and Objective(zeta) != self.problem.objective:
                 aimed = Solver(self.problem.with_zeta(zeta), self.options, self.deadline)
                 workload = self.problem.requests.workload
                 found = bound(aimed.relaxation, workload, self.deadline, polished=True)

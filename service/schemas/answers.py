@@ -13,9 +13,9 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class EnergyAnswer(Answer):
-    """Energy of the plan [J]: requests + underfill + loading + idle."""
+    """Energy of the plan [J]: requests + underfill + loading + idle + activation."""
 
-    value: Annotated[float, Field(ge=0, description="Sum of the four parts [J].")]
+    value: Annotated[float, Field(ge=0, description="Sum of the five parts [J].")]
     low: Annotated[
         float | None, Field(description="Lower end of the 90 % interval [J]; null where unknown.")
     ]
@@ -26,6 +26,7 @@ class EnergyAnswer(Answer):
     underfill: Annotated[float, Field(description="What half-filled blocks cost more [J].")]
     loading: Annotated[float, Field(ge=0, description="Loading LLMs [J].")]
     idle: Annotated[float, Field(ge=0, description="Devices that are on and serve nothing [J].")]
+    activation: Annotated[float, Field(ge=0, description="Switching devices on [J].")]
 
 
 class CandidatePlacement(Answer):
@@ -87,14 +88,26 @@ class BaselineAnswer(Answer):
     mean_quality: Annotated[float | None, Field(description="Token-weighted mean quality, 0 to 1.")]
     feasible: Annotated[bool, Field(description="Whether it keeps every limit.")]
     saving_ratio: Annotated[
-        float | None, Field(description="1 - plan/baseline; null where the baseline is infeasible.")
+        float | None,
+        Field(description="1 - plan/baseline, of joules; null where the baseline is infeasible."),
+    ]
+    carbon_grams: Annotated[float | None, Field(description="As for the plan [g].")]
+    money: Annotated[float | None, Field(description="As for the plan.")]
+    cost_saving_ratio: Annotated[
+        float | None, Field(description="1 - plan/baseline, of what the objective minimises.")
     ]
 
 
 class NormalisersAnswer(Answer):
-    """E0 and Q0 of the objective."""
+    """C0, by the name of what is minimised, and Q0 of the objective."""
 
-    energy_joules: Annotated[float, Field(description="E0 [J].")]
+    energy_joules: Annotated[
+        float | None, Field(description="C0 where energy is minimised [J].")
+    ] = None
+    carbon_grams: Annotated[
+        float | None, Field(description="C0 where carbon is minimised [g].")
+    ] = None
+    money: Annotated[float | None, Field(description="C0 where money is minimised.")] = None
     quality: Annotated[float, Field(description="Q0, score times tokens.")]
 
 
@@ -137,6 +150,22 @@ class PlanAnswer(Answer):
     ]
     cut_by_clock: Annotated[bool, Field(description="The time limit cut the search short.")]
     energy_joules: EnergyAnswer
+    carbon_grams: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            description="Carbon dioxide of the plan [g]; null where a pool that it pays for states "
+            "no `carbon_g_per_kwh`.",
+        ),
+    ]
+    money: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            description="Money that the plan takes; null where a pool that it pays for states "
+            "neither `price_per_kwh` nor `price_per_device_hour`.",
+        ),
+    ]
     makespan_seconds: Annotated[float, Field(ge=0, description="Until the last device ends [s].")]
     mean_quality: Annotated[
         float | None, Field(description="Token-weighted, 0 to 1; null where a score is unknown.")

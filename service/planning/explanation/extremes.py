@@ -8,9 +8,11 @@ import numpy as np
 
 from service.planning.bounds.assignment_problem import AssignmentProblem, Variable
 from service.planning.bounds.bounding import bound, proves_violation
-from service.planning.bounds.formulation import HORIZON, Formulation
+from service.planning.bounds.formulation import Formulation
+from service.planning.bounds.side_variables import HORIZON
 from service.planning.clock import Deadline
 from service.planning.explanation.knobs import Knob
+from service.planning.inputs import Objective
 from service.planning.problem import PlacementProblem
 
 STEPS = 12
@@ -67,7 +69,7 @@ def _in_unit(
 def _target(problem: PlacementProblem, formulation: Formulation, knob: Knob) -> AssignmentProblem:
     """Return the relaxation with the knob's quantity as its objective."""
     if knob.kind == "energy":
-        joules = replace(problem.objective, zeta=1.0, energy_normaliser_j=1.0)
+        joules = Objective(zeta=1.0, cost_normaliser=1.0)
         return Formulation(replace(problem, objective=joules)).build()
     relaxation = formulation.build()
     nothing = np.zeros((problem.n, problem.k))
