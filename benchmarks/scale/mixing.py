@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.scale.fractional import Cells, Pooling, Terms, cheapest, least_deadline_s
+from benchmarks.scale.cells import Cells
+from benchmarks.scale.fractional import Pooling, Terms, cheapest, least_deadline_s
 from benchmarks.scale.instance import TIERS, Instance
 from benchmarks.scale.relaxed import columns_of, fractional, terms_of
 from costmodel.arrays import IntArray

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.scale.fractional import Cells, Pooling, Terms, cells_of
+from benchmarks.scale.cells import Cells, cells_of
+from benchmarks.scale.fractional import Pooling, Terms
 from benchmarks.scale.instance import TIERS, Instance
 from costmodel.arrays import FloatArray
 from costmodel.workload import Workload

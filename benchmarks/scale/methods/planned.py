@@ -12,7 +12,8 @@ from benchmarks.scale.outcome import Outcome
 from costmodel.catalogue import Catalogue
 from service.calls.planner_service import CallLimits, PlannerService
 from service.fleet.embedded import embedded_models_dir
-from service.planning import PlacementProblem, Plan, SolverOptions, plan
+from service.planning import PlacementProblem, Plan, SolverOptions, Watch, plan
+from service.planning.progress import unwatched
 
 UNLIMITED = 10**12
 MOST_SECONDS = 3600.0
@@ -24,11 +25,13 @@ class Stopwatch:
     def __init__(self) -> None:
         self.began = self.ended = self.cpu_s = 0.0
 
-    def __call__(self, problem: PlacementProblem, options: SolverOptions) -> Plan:
+    def __call__(
+        self, problem: PlacementProblem, options: SolverOptions, watch: Watch = unwatched
+    ) -> Plan:
         """Plan as the service does."""
         self.began, began_cpu_s = perf_counter(), process_time()
         try:
-            return plan(problem, options)
+            return plan(problem, options, watch)
         finally:
             self.ended, self.cpu_s = perf_counter(), process_time() - began_cpu_s
 
