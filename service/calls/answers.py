@@ -13,7 +13,9 @@ import orjson
 
 from costmodel.cost_matrix import slot_seconds
 from service.calls.plan_terms import NORMALISER_NAMES
+from service.calls.why import alternative_columns, alternative_rows
 from service.fleet.placements import candidate_list
+from service.planning.explanation.alternatives import Alternatives
 from service.planning.problem import PlacementProblem
 from service.planning.result import Plan, PlanWarning
 
@@ -28,6 +30,7 @@ def plan_body(
     by_row: bool,
     unplaceable: Sequence[dict[str, Any]],
     warnings: Sequence[PlanWarning],
+    others: Alternatives | None = None,
     predict_s: float,
     solve_s: float,
     started: float,
@@ -45,6 +48,8 @@ def plan_body(
         Answer with rows rather than columns.
     unplaceable
         Requests that were left out, as they are to be listed.
+    others
+        Other placements of each request; None where nobody asked.
     predict_s, solve_s
         How long the parts took [s].
     started
@@ -66,7 +71,16 @@ def plan_body(
         "makespan_seconds": plan.makespan_s,
         "mean_quality": plan.mean_quality,
         "placements": _usage(problem, plan),
-        **(_rows(problem, plan, ids) if by_row else _columns(plan, ids)),
+        **(_rows(problem, plan, ids, others) if by_row else _columns(plan, ids, others)),
+        "shadow_prices": [
+            {
+                "constraint": price.constraint,
+                "unit": price.unit,
+                "objective": price.objective,
+                "energy_joules": price.energy_j,
+            }
+            for price in plan.shadow_prices
+        ],
         "unplaceable": list(unplaceable),
         "baselines": [
             {
@@ -157,7 +171,9 @@ def _candidates(problem: PlacementProblem) -> list[dict[str, Any]]:
     return candidate_list(problem.pools, problem.placements)
 
 
-def _rows(problem: PlacementProblem, plan: Plan, ids: Sequence[str]) -> dict[str, Any]:
+def _rows(
+    problem: PlacementProblem, plan: Plan, ids: Sequence[str], others: Alternatives | None
+) -> dict[str, Any]:
     named = [
         (c["llm"], c["pool"], c["concurrency"])
         for c in candidate_list(problem.pools, problem.placements)
@@ -187,11 +203,15 @@ def _rows(problem: PlacementProblem, plan: Plan, ids: Sequence[str]) -> dict[str
         }
         for name, placement, device, start_s, energy_j, runtime_s, extrapolated in columns
     ]
+    if others is not None:
+        for row, alternatives in zip(rows, alternative_rows(problem, others), strict=True):
+            row["alternatives"] = alternatives
     return {"assignments": rows}
 
 
-def _columns(plan: Plan, ids: Sequence[str]) -> dict[str, Any]:
-    return {
+def _columns(plan: Plan, ids: Sequence[str], others: Alternatives | None) -> dict[str, Any]:
+    explained = {} if others is None else {"alternatives": alternative_columns(others)}
+    return explained | {
         "columns": {
             "id": list(ids),
             "placement": np.ascontiguousarray(plan.placement),

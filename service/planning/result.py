@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
@@ -86,6 +87,28 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class ShadowPrice:
+    """What a limit costs: by how much the least objective would fall for one unit more of it.
+
+    Attributes
+    ----------
+    constraint
+        The limit's name in the request body; ``pools/<name>/device_seconds`` for the seconds of a
+        pool's devices.
+    unit
+        ``second``, ``device_second``, ``percent`` of the requests' own deadlines, ``point`` (0.01)
+        of the mean quality, ``joule`` or ``request``, in the generous direction.
+    energy_j
+        The same in joules; None where joules are not in the objective.
+    """
+
+    constraint: str
+    unit: str
+    objective: float
+    energy_j: float | None
+
+
+@dataclass(frozen=True)
 class PlanWarning:
     """Something that the reader of a plan should know."""
 
@@ -99,6 +122,7 @@ class Plan:
 
     `carbon_g` and `money` are None where a pool that the plan pays for states no figures.
     `cost_normaliser` is in the unit of what was minimised.
+    `row_prices` are the multipliers of the relaxation's rows, by name, those above 0.
     """
 
     status: Literal["optimal", "feasible"]
@@ -125,3 +149,5 @@ class Plan:
     quality_normaliser: float
     warnings: tuple[PlanWarning, ...]
     timings_s: dict[str, float]
+    shadow_prices: tuple[ShadowPrice, ...] = ()
+    row_prices: Mapping[str, float] = field(default_factory=dict)

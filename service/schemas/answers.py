@@ -52,6 +52,27 @@ class PlacementAnswer(CandidatePlacement):
     ]
 
 
+class AlternativeAnswer(Answer):
+    """Another placement of one request."""
+
+    placement: Annotated[int, Field(ge=0, description="Index into `placements`.")]
+    llm: str
+    pool: str
+    concurrency: Annotated[int, Field(ge=1)]
+    extra_joules: Annotated[
+        float,
+        Field(description="Beyond the request's own placement, both at nominal concurrency [J]."),
+    ]
+    extra_objective: Annotated[float, Field(description="The same of the objective.")]
+    stopped_by: Annotated[
+        list[str],
+        Field(
+            description="Names of `shadow_prices`, or `late`, `loading`, `underfill`, `cost`, "
+            "`gap`, or why the request is not eligible."
+        ),
+    ]
+
+
 class AssignmentAnswer(Answer):
     """Where and when one request runs."""
 
@@ -65,6 +86,9 @@ class AssignmentAnswer(Answer):
     energy_joules: Annotated[float, Field(ge=0, description="Predicted energy [J].")]
     runtime_seconds: Annotated[float, Field(ge=0, description="Predicted latency [s].")]
     extrapolated: Annotated[bool, Field(description="Outside what was profiled.")]
+    alternatives: Annotated[
+        list[AlternativeAnswer] | None, Field(description='With `"explain": true`.')
+    ] = None
 
 
 class ColumnsAnswer(Answer):
@@ -77,6 +101,36 @@ class ColumnsAnswer(Answer):
     energy_joules: list[NonNegative]
     runtime_seconds: list[NonNegative]
     extrapolated: list[bool]
+
+
+class AlternativesAnswer(Answer):
+    """Other placements of all requests: entry i of each array is about request i."""
+
+    placement: list[list[Count]]
+    extra_joules: list[list[float]]
+    extra_objective: list[list[float]]
+    stopped_by: Annotated[list[list[Count]], Field(description="Indices into `reasons`.")]
+    reasons: Annotated[
+        list[list[str]], Field(description="As `stopped_by` of an assignment, each once.")
+    ]
+
+
+class ShadowPriceAnswer(Answer):
+    """By how much the least objective would fall for one unit more of a limit."""
+
+    constraint: Annotated[
+        str,
+        Field(description="The limit's name; `pools/<name>/device_seconds` for a pool's seconds."),
+    ]
+    unit: Annotated[
+        Literal["second", "device_second", "percent", "point", "joule", "request"],
+        Field(description="What one unit is; a `point` is 0.01 of mean quality."),
+    ]
+    objective: Annotated[float, Field(ge=0, description="By how much the objective falls.")]
+    energy_joules: Annotated[
+        float | None,
+        Field(description="The same in joules; null where joules are not in the objective."),
+    ]
 
 
 class BaselineAnswer(Answer):
@@ -177,6 +231,14 @@ class PlanAnswer(Answer):
     columns: Annotated[
         ColumnsAnswer | None, Field(description="Where the requests came as columns.")
     ] = None
+    alternatives: Annotated[
+        AlternativesAnswer | None,
+        Field(description='With `"explain": true`, where the requests came as columns.'),
+    ] = None
+    shadow_prices: Annotated[
+        list[ShadowPriceAnswer],
+        Field(description="What the limits cost; empty where the bound was not solved for."),
+    ]
     unplaceable: Annotated[
         list[UnplaceableAnswer], Field(description="Requests that were left out of the plan.")
     ]

@@ -8,9 +8,9 @@ import numpy as np
 
 from service.planning import PlacementProblem, SolverOptions
 from service.planning.clock import Deadline
-from service.planning.planner import Solver
 from service.planning.reporting import OPTIMAL_GAP, gap_unit
 from service.planning.schedule.schedule import Schedule
+from service.planning.solver import Solver
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class SideVariables:
         return self._problem.limits.horizon_s is None and bool(self._idling_costs().any())
 
     def _idling_costs(self) -> BoolArray:
-        units: set[Unit] = {"energy", self._problem.objective.minimise}
+        units = {"energy", self._problem.objective.minimise, *self._problem.limits.caps}
         return np.asarray(sum(self._prices.of_idling(unit) for unit in units)) > 0.0
 
     def pool_end_s(self, index: int) -> float:
