@@ -15,7 +15,7 @@ from service.planning.bounds.bounding import Bounded, bound, proves_violation
 from service.planning.bounds.formulation import Formulation
 from service.planning.bounds.lagrangian import lagrangian_bound
 from service.planning.clock import Deadline
-from service.planning.errors import UndecidedError, UnplaceableError
+from service.planning.errors import InfeasibleError, UndecidedError, UnplaceableError
 from service.planning.explanation.extremes import proves_infeasible
 from service.planning.explanation.infeasibility import explain
 from service.planning.problem import PlacementProblem
@@ -42,6 +42,8 @@ def plan(
     problem: PlacementProblem,
     options: SolverOptions | None = None,
     watch: Watch = unwatched,
+    *,
+    explained: bool = True,
 ) -> Plan:
     """Place every request so that the objective is least and every limit is kept.
 
@@ -53,6 +55,8 @@ def plan(
         Time, gap and seed; the same problem and options give the same plan unless the clock cuts.
     watch
         Is told how far the work is.
+    explained
+        Whether an infeasible problem is to be told what would mend it, which takes seconds.
 
     Raises
     ------
@@ -72,7 +76,7 @@ def plan(
     solved.run()
     incumbent = solved.incumbent
     if incumbent.schedule is None or incumbent.evaluation is None:
-        raise solved.failure()
+        raise solved.failure(explained=explained)
     timings = {"solve": deadline.elapsed_s}
     schedule, evaluation = incumbent.schedule, incumbent.evaluation
     solved.enter("comparing")
@@ -253,8 +257,10 @@ class Solver:
         unit = gap_unit(self.problem, evaluation)
         return evaluation.objective - self.lower_bound <= wanted * unit
 
-    def failure(self) -> Exception:
+    def failure(self, *, explained: bool) -> Exception:
         """Return the error that says why there is no plan."""
+        if self.proven_infeasible and not explained:
+            return InfeasibleError(())
         if self.proven_infeasible:
             self.enter("explaining")
             return explain(

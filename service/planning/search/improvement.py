@@ -209,7 +209,6 @@ def achieved_energy_j(problem: PlacementProblem, schedule: Schedule) -> FloatArr
         slot_s[block.placement] += block.slot_seconds
         seconds[block.placement] += block.seconds
     floor = floors.priced_floor_j(problem)
-    workload = problem.requests.workload
     for k, placement in enumerate(problem.placements):
         watts = problem.pools[placement.pool].always_on_watts
         if seconds[k] == 0.0:
@@ -217,9 +216,7 @@ def achieved_energy_j(problem: PlacementProblem, schedule: Schedule) -> FloatArr
             continue
         achieved = float(np.clip(slot_s[k] / seconds[k], 1.0, placement.concurrency))
         if achieved < placement.concurrency:
-            energy[:, k] = placement.cost_model.energy_j(
-                workload.input_tokens, workload.output_tokens, achieved
-            )
+            energy[:, k] = problem.energy_at_j(k, slice(None), achieved)
         stretch = placement.concurrency / achieved
         energy[:, k] -= watts * problem.costs.device_seconds[:, k] * stretch
     return energy

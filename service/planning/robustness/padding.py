@@ -1,0 +1,165 @@
+"""The least padding of all deadlines at which the plan keeps its confidence.
+
+Padding is a factor of at least 1, on a ladder of half per cents, by which every deadline and
+availability is divided before planning. Estimates only tell what padding to try next; whether a
+plan keeps its confidence is always counted on its own schedule.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from costmodel.arrays import FloatArray
+from service.planning.problem import PlacementProblem
+from service.planning.result import Plan
+
+RUNG = 0.005
+"""Step of the ladder."""
+MOST_ATTEMPTS = 12
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A plan made with one padding.
+
+    Attributes
+    ----------
+    rung
+        Its place on the ladder.
+    plan
+        None where the planner found none.
+    ratios
+        Largest end over its limit in each scenario, (scenarios,); empty where there is no plan.
+    proven
+        Whether it is proven that there is none.
+    """
+
+    rung: int
+    plan: Plan | None
+    ratios: FloatArray
+    proven: bool = False
+
+    @property
+    def padding(self) -> float:
+        """What the deadlines were divided by."""
+        return 1.0 + RUNG * self.rung
+
+    @property
+    def kept(self) -> float:
+        """Share of the scenarios in which every deadline is kept."""
+        return float((self.ratios <= 1.0 + 1e-9).mean()) if self.ratios.size else 0.0
+
+    @property
+    def energy_j(self) -> float:
+        """Joules of the plan, inf where there is none."""
+        return math.inf if self.plan is None else self.plan.energy.value_j
+
+    def stretch(self, share: float) -> float:
+        """Factor by which the deadlines would have to grow to be kept in a share of scenarios."""
+        return float(np.quantile(self.ratios, share, method="higher"))
+
+
+def padded(problem: PlacementProblem, padding: float) -> PlacementProblem:
+    """Return the problem with every deadline and availability divided by `padding`."""
+    deadline_s = problem.limits.deadline_s
+    return replace(
+        problem,
+        requests=replace(problem.requests, deadline_s=problem.requests.deadline_s / padding),
+        pools=tuple(
+            pool
+            if pool.available_s is None
+            else replace(pool, available_s=pool.available_s / padding)
+            for pool in problem.pools
+        ),
+        limits=replace(
+            problem.limits, deadline_s=None if deadline_s is None else deadline_s / padding
+        ),
+    )
+
+
+def share_to_keep(confidence: float, scenarios: int) -> float:
+    """Share of the scenarios that must be kept: the confidence and one standard error of it.
+
+    Examples
+    --------
+    >>> share_to_keep(0.5, 2500)
+    0.51
+    """
+    error = math.sqrt(confidence * (1.0 - confidence) / scenarios)
+    return min(1.0, confidence + error)
+
+
+def attained_confidence(kept: float, scenarios: int) -> float:
+    """Largest confidence for which a share of the scenarios kept is enough.
+
+    Examples
+    --------
+    >>> round(attained_confidence(share_to_keep(0.8, 2000), 2000), 6)
+    0.8
+    """
+    # kept = c + sqrt(c (1 - c) / s), solved for c.
+    spread = 1.0 / scenarios
+    middle = kept + 0.5 * spread
+    root = math.sqrt(max(0.0, middle**2 - (1.0 + spread) * kept**2))
+    return (middle - root) / (1.0 + spread)
+
+
+def search(
+    first: Attempt, share: float, attempt: Callable[[int], Attempt | None], enough: float
+) -> list[Attempt]:
+    """Try paddings until the least one that keeps a share of the scenarios is found.
+
+    Parameters
+    ----------
+    first
+        The plan without padding, rung 0.
+    share
+        Of the scenarios, to be kept.
+    attempt
+        Plans at a rung; None where there is no time left.
+    enough
+        Relative saving of joules below which a smaller padding is not looked for.
+
+    Returns
+    -------
+    list of Attempt
+        All that were made.
+    """
+    made = [first]
+    low, high = first, None
+    rung = 0
+    while len(made) < MOST_ATTEMPTS and not _settled(low, high, share, enough):
+        rung = _next_rung(made[-1], low, high, share)
+        found = attempt(rung)
+        if found is None:
+            break
+        made.append(found)
+        if found.plan is None or found.kept >= share:
+            high = found
+        else:
+            low = found
+    return made
+
+
+def _settled(low: Attempt, high: Attempt | None, share: float, enough: float) -> bool:
+    if low.kept >= share:
+        return True
+    if high is None:
+        return False
+    gain = high.energy_j - low.energy_j
+    return high.rung - low.rung <= 1 or (high.plan is not None and gain <= enough * low.energy_j)
+
+
+def _next_rung(last: Attempt, low: Attempt, high: Attempt | None, share: float) -> int:
+    """The rung at which the last plan's spread says that the share is just kept."""
+    most = math.inf if high is None else high.rung - 1
+    if last.plan is None:
+        return (low.rung + int(most)) // 2 if math.isfinite(most) else low.rung + 1
+    guess = math.ceil((last.padding * last.stretch(share) - 1.0) / RUNG - 1e-6)
+    if high is not None and not low.rung < guess <= most:
+        guess = (low.rung + high.rung) // 2
+    return max(low.rung + 1, guess)
