@@ -61,6 +61,7 @@ def plan_body(
         "mean_quality": plan.mean_quality,
         "placements": _usage(problem, plan),
         **(_rows(problem, plan, ids) if by_row else _columns(plan, ids)),
+        "robustness": _robustness(plan),
         "unplaceable": list(unplaceable),
         "baselines": [
             {
@@ -125,6 +126,21 @@ def _energy(plan: Plan) -> dict[str, float | None]:
         "underfill": energy.underfill_j,
         "loading": energy.loading_j,
         "idle": energy.idle_j,
+    }
+
+
+def _robustness(plan: Plan) -> dict[str, float] | None:
+    found = plan.robustness
+    if found is None:
+        return None
+    return {
+        "confidence": found.confidence,
+        "estimated_confidence": found.estimated_confidence,
+        "standard_error": found.standard_error,
+        "padding": found.padding,
+        "energy_joules_without": found.energy_without_j,
+        "extra_energy_ratio": found.extra_energy_ratio,
+        "scenarios": found.scenarios,
     }
 
 

@@ -38,6 +38,7 @@ def limits_of(constraints: Constraints, candidates: Candidates) -> Limits:
         shares={llm: Share(share.min, share.max) for llm, share in constraints.shares.items()},
         min_requests=dict(constraints.min_requests),
         horizon_s=constraints.horizon_seconds,
+        confidence=constraints.confidence,
     )
 
 

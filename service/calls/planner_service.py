@@ -22,9 +22,9 @@ from service.fleet.placements import Candidates, build_candidates, contradiction
 from service.fleet.provenance_rules import check_provenance
 from service.planning.errors import BoundContradictedError, InvalidProblemError, PlanningError
 from service.planning.inputs import Limits, Objective
-from service.planning.planner import plan
 from service.planning.problem import PlacementProblem
 from service.planning.result import Plan, SolverOptions
+from service.planning.robustness.robust_planner import plan_robustly
 from service.problems import FieldError, Problem, ProblemError, invalid
 from service.schemas.calls import PlanRequest, PredictRequest
 from service.schemas.fleet import FleetSpec
@@ -58,7 +58,7 @@ class PlannerService:
     catalogue: Catalogue
     fleet: Candidates | None
     limits: CallLimits
-    planner: Planner = plan
+    planner: Planner = plan_robustly
 
     def plan(self, body: bytes) -> tuple[bytes, PlanTally]:
         """Return the answer of `/plan` and what is to be counted of it.

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.planning.errors import InfeasibleError, PlanningError, Relaxation, UndecidedError
+from service.planning.errors import (
+    InfeasibleError,
+    PlanningError,
+    Relaxation,
+    UnattainedConfidenceError,
+    UndecidedError,
+)
 from service.problems import FieldError, Problem, pointer
 
 
@@ -40,6 +46,8 @@ def planning_problem(error: PlanningError, body: Body) -> Problem:
     """Return what the planner could not do, as a problem."""
     if isinstance(error, InfeasibleError):
         return _infeasible(error, body)
+    if isinstance(error, UnattainedConfidenceError):
+        return _unattained(error, body)
     if isinstance(error, UndecidedError):
         return Problem("undecided", str(error), retry_after_s=1)
     return Problem("invalid-request", str(error), [FieldError("", str(error))])
@@ -56,6 +64,23 @@ def _infeasible(error: InfeasibleError, body: Body) -> Problem:
             "conflict": list(error.conflict),
             "relaxations": [_relaxation(r) for r in error.relaxations],
             "joint_relaxation": [_relaxation(r) for r in error.joint_relaxation],
+        },
+    )
+
+
+def _unattained(error: UnattainedConfidenceError, body: Body) -> Problem:
+    return Problem(
+        "confidence-unattained",
+        str(error),
+        [
+            FieldError(body.pointer_to(name), "Was not kept together with the others named.")
+            for name in error.conflict
+        ],
+        extra={
+            "conflict": list(error.conflict),
+            "relaxations": [_relaxation(r) for r in error.relaxations],
+            "joint_relaxation": [_relaxation(r) for r in error.joint_relaxation],
+            "attainable_confidence": error.attainable_confidence,
         },
     )
 
