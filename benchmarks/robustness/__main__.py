@@ -57,7 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(2)
     print(machine(), end="\n\n", flush=True)
     cases = make_cases(options.data, options.batches, options.replays, options.seed)
-    rows = [row(judge(cases, confidence)) for confidence in CONFIDENCES]
+    rows = []
+    for confidence in CONFIDENCES:
+        rows.append(row(judge(cases, confidence)))
+        print(f"confidence {confidence:g}: done", file=sys.stderr, flush=True)
     print(table(HEADER, rows))
 
 

@@ -17,7 +17,7 @@ from costmodel.output_lengths import OutputLengths
 from costmodel.workload import Workload
 
 BINS = 8
-PROBABILITIES = (0.1, 0.5, 0.9, 0.99)
+PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
 
 @dataclass(frozen=True)

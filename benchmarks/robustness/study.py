@@ -18,9 +18,9 @@ from service.planning.robustness.padding import RUNG, padded
 from service.planning.robustness.robust_planner import plan_robustly
 
 CONFIDENCES = (0.5, 0.8, 0.9, 0.95, 0.99)
-PLAN_OPTIONS = SolverOptions(time_limit_s=2.0, relative_gap=2e-3)
+PLAN_OPTIONS = SolverOptions(time_limit_s=6.0, relative_gap=5e-3)
 SEARCH_OPTIONS = SolverOptions(time_limit_s=600.0, relative_gap=2e-3)
-"""Time for the search over paddings is not what is measured here; each plan has 2 s."""
+"""Time for the search over paddings is not what is measured here; each plan has 6 s."""
 SPLITS = 4
 MOST_RUNGS = 100
 GRID_RUNGS = 2
@@ -51,11 +51,13 @@ class Case:
         return found
 
     def at_rung(self, rung: int) -> Plan | None:
-        """Return the plan at a padding; None where there is none."""
-        try:
-            return self.plan(padded(self.batch.problem, 1.0 + RUNG * rung), None)
-        except PlanningError:
-            return None
+        """Return the plan at a padding, or up to two per cent above where none was found there."""
+        for above in range(rung, rung + 5):
+            try:
+                return self.plan(padded(self.batch.problem, 1.0 + RUNG * above), None)
+            except PlanningError:
+                continue
+        return None
 
     def confident(self, confidence: float) -> Plan | None:
         """Return the planner's answer to a confidence; None where it has none."""

@@ -1,5 +1,6 @@
 """Plans that keep their deadlines at a stated probability."""
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -76,10 +77,10 @@ def test_more_confidence_never_takes_less_padding_or_joules() -> None:
     stated = [answer.robustness for answer in answers if answer.robustness is not None]
     assert len(stated) == 4
     assert stated[-1].padding > stated[0].padding
-    for lower, higher in zip(stated, stated[1:], strict=False):
+    for lower, higher in itertools.pairwise(stated):
         assert higher.padding >= lower.padding - 0.005 - 1e-9
         assert higher.estimated_confidence >= lower.estimated_confidence
-    for cheaper, dearer in zip(answers, answers[1:], strict=False):
+    for cheaper, dearer in itertools.pairwise(answers):
         assert dearer.energy.value_j >= cheaper.energy.value_j * (1 - 2 * OPTIONS.relative_gap)
 
 

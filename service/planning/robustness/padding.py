@@ -20,6 +20,10 @@ from service.planning.result import Plan
 RUNG = 0.005
 """Step of the ladder."""
 MOST_ATTEMPTS = 12
+MORE_ATTEMPTS = 6
+"""Where none of them kept the share."""
+SKIP = 4
+"""Rungs to go up from a padding at which no plan was found in time."""
 
 
 @dataclass(frozen=True)
@@ -131,18 +135,18 @@ def search(
     """
     made = [first]
     low, high = first, None
-    rung = 0
     while len(made) < MOST_ATTEMPTS and not _settled(low, high, share, enough):
-        rung = _next_rung(made[-1], low, high, share)
-        found = attempt(rung)
+        found = attempt(_next_rung(made[-1], low, high, share))
         if found is None:
-            break
+            return made
         made.append(found)
-        if found.plan is None or found.kept >= share:
+        if found.proven or found.kept >= share:
             high = found
         else:
             low = found
-    return made
+    if any(found.kept >= share for found in made):
+        return made
+    return made + _once_more(made, share, attempt)
 
 
 def _settled(low: Attempt, high: Attempt | None, share: float, enough: float) -> bool:
@@ -150,16 +154,44 @@ def _settled(low: Attempt, high: Attempt | None, share: float, enough: float) ->
         return True
     if high is None:
         return False
-    gain = high.energy_j - low.energy_j
-    return high.rung - low.rung <= 1 or (high.plan is not None and gain <= enough * low.energy_j)
+    if high.plan is not None and low.plan is not None:
+        return high.energy_j - low.energy_j <= enough * low.energy_j or high.rung - low.rung <= 1
+    return high.rung - low.rung <= 1
 
 
 def _next_rung(last: Attempt, low: Attempt, high: Attempt | None, share: float) -> int:
-    """The rung at which the last plan's spread says that the share is just kept."""
-    most = math.inf if high is None else high.rung - 1
-    if last.plan is None:
-        return (low.rung + int(most)) // 2 if math.isfinite(most) else low.rung + 1
-    guess = math.ceil((last.padding * last.stretch(share) - 1.0) / RUNG - 1e-6)
-    if high is not None and not low.rung < guess <= most:
+    """The rung at which the last plan's spread says that the share is just kept.
+
+    Where the last one had no plan, and no proof that there is none, a little further up.
+    """
+    if high is None:
+        guess = last.rung + SKIP
+        if last.plan is not None:
+            guess = math.ceil((last.padding * last.stretch(share) - 1.0) / RUNG - 1e-6)
+        return max(low.rung + 1, guess)
+    guess = -1
+    if last.plan is not None:
+        guess = math.ceil((last.padding * last.stretch(share) - 1.0) / RUNG - 1e-6)
+    if not low.rung < guess < high.rung:
         guess = (low.rung + high.rung) // 2
-    return max(low.rung + 1, guess)
+    return guess
+
+
+def _once_more(
+    made: list[Attempt], share: float, attempt: Callable[[int], Attempt | None]
+) -> list[Attempt]:
+    """Look between the paddings tried: what a padding keeps does not rise quite steadily."""
+    tried = {found.rung for found in made}
+    top = min((found.rung for found in made if found.proven), default=max(tried) + 2 * SKIP)
+    bottom = max((found for found in made if found.plan is not None), key=lambda f: f.kept).rung
+    around = np.linspace(max(0, 2 * bottom - top), top, 2 * MORE_ATTEMPTS + 1)
+    rungs = [rung for rung in dict.fromkeys(np.rint(around).astype(int).tolist()) if rung < top]
+    found_more: list[Attempt] = []
+    for rung in sorted(set(rungs) - tried, key=lambda rung: (abs(rung - bottom), rung)):
+        found = attempt(rung) if len(found_more) < MORE_ATTEMPTS else None
+        if found is None:
+            break
+        found_more.append(found)
+        if found.kept >= share:
+            break
+    return found_more
