@@ -7,9 +7,12 @@ relax and bound -> first candidates -> assign, deal out, price anew -> exact sea
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
+from costmodel.arrays import IntArray
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.bounding import Bounded, bound, proves_violation
 from service.planning.bounds.formulation import Formulation
@@ -25,15 +28,19 @@ from service.planning.result import Plan, SolverOptions
 from service.planning.schedule.evaluation import Evaluation
 from service.planning.schedule.schedule import Schedule
 from service.planning.search import exact
-from service.planning.search.baselines import compare
+from service.planning.search.baselines import compare, most_compared
 from service.planning.search.candidates import simple_policies
-from service.planning.search.improvement import Improver, Incumbent
+from service.planning.search.improvement import Improver
+from service.planning.search.incumbent import Incumbent
 from service.planning.search.neighbourhood import Neighbourhood
+from service.planning.search.tightening import LEAST_REQUESTS, Tightener
 
 EXPLAIN_S = 4.0
 """Seconds at least for telling what would mend a problem that has no plan."""
 PROOF_S = 5.0
 """Seconds that a proof of infeasibility may take beyond the limit: without it nothing is known."""
+FIRST_REQUESTS = 20_000
+"""Up to this many, simple policies are tried before anything is solved: one may be enough."""
 NEIGHBOURHOOD_REQUESTS = 5_000
 """Above this many, loads and tails of blocks are too small a part to look for by moves."""
 
@@ -119,8 +126,13 @@ class Solver:
         self.lower_bound = -np.inf
         self.enter("relaxing")
         self.relaxation: AssignmentProblem = Formulation(problem).build()
-        self.policies = dict(simple_policies(problem, options.seed))
         self.proven_infeasible = False
+
+    @cached_property
+    def policies(self) -> dict[str, IntArray | None]:
+        """Simple policies that are compared with, as many as the batch's size allows."""
+        every = simple_policies(self.problem, self.options.seed)
+        return dict(islice(every, most_compared(self.problem.n)))
 
     def run(self) -> None:
         """Fill the incumbent and the lower bound, or find out that there is no plan."""
@@ -130,11 +142,16 @@ class Solver:
         zero = np.zeros(len(self.relaxation.rows))
         self.lower_bound = lagrangian_bound(self.relaxation, zero)
         self.enter("candidates")
-        self._offer_simple_policies()
+        if self.problem.n <= FIRST_REQUESTS:
+            self._offer_simple_policies()
         self.enter("bounding")
         if self.relaxation.rows or not self._good_enough():
             bounded = bound(
-                self.relaxation, self.problem.requests.workload, self.deadline, polished=True
+                self.relaxation,
+                self.problem.requests.workload,
+                self.deadline,
+                polished=True,
+                absolute_gap=self._wanted_gap(),
             )
             if bounded is not None:
                 self.lower_bound = max(self.lower_bound, bounded.lower_bound)
@@ -151,9 +168,10 @@ class Solver:
         self._search_exactly()
         if self.problem.n <= NEIGHBOURHOOD_REQUESTS:
             self._neighbourhood().shift_down()
-        for placement in self.policies.values():
-            if placement is not None:
-                self.incumbent.evaluate_placement(placement)
+        if self.problem.n <= FIRST_REQUESTS:
+            for placement in self.policies.values():
+                if placement is not None:
+                    self.incumbent.evaluate_placement(placement)
 
     def enter(self, phase: str) -> None:
         """Go over to another phase, and tell whoever watches."""
@@ -181,6 +199,16 @@ class Solver:
         if small:
             around.each_placement()
             around.within_cutoffs(bounded.relaxed)
+        if self.problem.n > LEAST_REQUESTS:
+            Tightener(
+                self.problem,
+                self.incumbent,
+                self.deadline,
+                self.options.seed,
+                self._wanted_gap(),
+            ).run(self.relaxation, bounded)
+            if self._good_enough():
+                return
         improver = Improver(
             self.problem, self.incumbent, self.deadline, self.options.seed, self._wanted_gap()
         )
