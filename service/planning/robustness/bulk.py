@@ -34,7 +34,7 @@ def bulk_ends(
         next request starts at the latest.
     """
     problem = scenarios.problem
-    limits = problem.latest_s[members, k]
+    limits = problem.latest_s(members, np.full(members.size, k))
     starts = _starts(limits)
     mean, variance = _work(problem, k, members)
     means, variances = np.add.reduceat(mean, starts), np.add.reduceat(variance, starts)

@@ -96,11 +96,11 @@ def _block_ends(block: Block, scenarios: Scenarios, steps: _Steps) -> tuple[Floa
             return bulk_ends(scenarios, k, block.device, members)
         held = device_seconds(problem, k, members, scenarios.tokens(members))
         held *= scenarios.factors(k, expected_s)
-        return problem.latest_s[members, k], line_ends(held, 1)
+        return problem.latest_s(members, np.full(members.size, k)), line_ends(held, 1)
     step_s = steps[k] * scenarios.factors(k, expected_s.mean())[0]
     tail = SINGLE_DRAWS // scenarios.count
     last = members[-tail:]
-    limits = problem.latest_s[last, k]
+    limits = problem.latest_s(last, np.full(last.size, k))
     ends = line_ends(scenarios.tokens(last), concurrency) * step_s
     if members.size <= tail:
         return limits, ends
