@@ -118,6 +118,9 @@ def judge(cases: Sequence[Case], confidence: float) -> Result:
     """Plan every batch at a confidence, replay it, and compare with hindsight."""
     answered = [(case, case.confident(confidence)) for case in cases]
     pairs = [(case, found) for case, found in answered if found is not None]
+    if not pairs:
+        msg = f"Expected a plan of some batch at confidence {confidence}, got none."
+        raise LookupError(msg)
     outcomes = [replay(case.batch, found, case.reality) for case, found in pairs]
     stated = [found.robustness for _, found in pairs if found.robustness is not None]
     energy_j = float(np.mean([found.energy.value_j for _, found in pairs]))

@@ -53,7 +53,6 @@ OutputColumn = Annotated[
     | Annotated[OutputQuantileColumns, Tag(QUANTILES)],
     Discriminator(_column_kind),
 ]
-"""Numbers; or numbers and objects of quantiles mixed; or one object of arrays of quantiles."""
 
 
 class RequestRow(Body):
@@ -63,7 +62,10 @@ class RequestRow(Body):
         RequestId | None, Field(description="Unique in the call; its index where left out.")
     ] = None
     input_tokens: InputTokens
-    output_tokens: OutputEstimate
+    output_tokens: Annotated[
+        OutputEstimate,
+        Field(description="Tokens of the answer, an estimate: a number, or quantiles of it."),
+    ]
     llms: LlmNames | None = None
     pools: PoolNames | None = None
     min_quality: Annotated[
@@ -82,7 +84,13 @@ class RequestColumns(Body):
         Field(description="Unique in the call; the indices as text where left out."),
     ] = None
     input_tokens: Annotated[list[InputTokens], Field(min_length=1)]
-    output_tokens: OutputColumn
+    output_tokens: Annotated[
+        OutputColumn,
+        Field(
+            description="Estimates: numbers; numbers and objects of quantiles mixed; or one object "
+            "of arrays of quantiles."
+        ),
+    ]
     llms: Annotated[
         list[LlmNames | None] | None, Field(description="LLMs that may serve each; null for any.")
     ] = None

@@ -22,8 +22,8 @@ RUNG = 0.005
 MOST_ATTEMPTS = 12
 MORE_ATTEMPTS = 6
 """Where none of them kept the share."""
-SKIP = 4
-"""Rungs to go up from a padding at which no plan was found in time."""
+BEYOND = 8
+"""Rungs above the last one to look at, where none is proven to have no plan."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def search(
     made = [first]
     low, high = first, None
     while len(made) < MOST_ATTEMPTS and not _settled(low, high, share, enough):
-        found = attempt(_next_rung(made[-1], low, high, share))
+        found = attempt(_next_rung(made, low, high, share))
         if found is None:
             return made
         made.append(found)
@@ -159,22 +159,21 @@ def _settled(low: Attempt, high: Attempt | None, share: float, enough: float) ->
     return high.rung - low.rung <= 1
 
 
-def _next_rung(last: Attempt, low: Attempt, high: Attempt | None, share: float) -> int:
+def _next_rung(made: list[Attempt], low: Attempt, high: Attempt | None, share: float) -> int:
     """The rung at which the last plan's spread says that the share is just kept.
 
-    Where the last one had no plan, and no proof that there is none, a little further up.
+    While all have failed, in steps that at least double: what single long requests take does not
+    shrink with the padding, and then the spread says too little.
     """
-    if high is None:
-        guess = last.rung + SKIP
-        if last.plan is not None:
-            guess = math.ceil((last.padding * last.stretch(share) - 1.0) / RUNG - 1e-6)
-        return max(low.rung + 1, guess)
+    last = made[-1]
     guess = -1
     if last.plan is not None:
         guess = math.ceil((last.padding * last.stretch(share) - 1.0) / RUNG - 1e-6)
-    if not low.rung < guess < high.rung:
-        guess = (low.rung + high.rung) // 2
-    return guess
+    if high is None:
+        return max(low.rung + (1 << (len(made) - 1)), guess)
+    if low.rung < guess < high.rung:
+        return guess
+    return (low.rung + high.rung) // 2
 
 
 def _once_more(
@@ -182,7 +181,7 @@ def _once_more(
 ) -> list[Attempt]:
     """Look between the paddings tried: what a padding keeps does not rise quite steadily."""
     tried = {found.rung for found in made}
-    top = min((found.rung for found in made if found.proven), default=max(tried) + 2 * SKIP)
+    top = min((found.rung for found in made if found.proven), default=max(tried) + BEYOND)
     bottom = max((found for found in made if found.plan is not None), key=lambda f: f.kept).rung
     around = np.linspace(max(0, 2 * bottom - top), top, 2 * MORE_ATTEMPTS + 1)
     rungs = [rung for rung in dict.fromkeys(np.rint(around).astype(int).tolist()) if rung < top]
