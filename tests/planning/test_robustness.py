@@ -14,7 +14,7 @@ from service.planning.robustness.padding import padded, share_to_keep
 from service.planning.robustness.robust_planner import plan_robustly
 from service.planning.robustness.scenarios import Scenarios
 from service.planning.robustness.simulation import device_seconds, worst_ratios
-from service.planning.robustness.slots import line_ends
+from service.planning.robustness.slots import latest_ends, line_ends
 from service.planning.schedule.evaluation import evaluate
 from service.planning.schedule.schedule import lay_out
 from tests.planning.instances import three_llms, workload
@@ -182,15 +182,23 @@ def test_a_line_is_served_in_order_by_the_slot_that_is_free_first(slots: int) ->
             assert ends[request, scenario] == pytest.approx(free[slot])
 
 
-def test_the_bound_for_long_lines_is_never_below_the_line(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_bound_for_long_lines_is_never_below_the_line() -> None:
     held = np.random.default_rng(0).lognormal(0.0, 1.0, (2000, 8))
-    exact = line_ends(held, 16)
-    monkeypatch.setattr("service.planning.robustness.slots.EXACT_OPERATIONS", 0)
-    bound = line_ends(held, 16)
+    exact, bound = line_ends(held, 16), latest_ends(held, 16)
     assert np.all(bound >= exact - 1e-9)
     assert np.all(bound.max(axis=0) <= exact.max(axis=0) * 1.1)
+
+
+def test_lines_followed_in_some_scenarios_end_as_those_followed_in_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held = np.random.default_rng(0).lognormal(0.0, 0.8, (400, 300))
+    exact = line_ends(held, 32).max(axis=0)
+    monkeypatch.setattr("service.planning.robustness.slots.EXACT_OPERATIONS", 0)
+    scaled = line_ends(held, 32).max(axis=0)
+    assert not np.array_equal(exact, scaled)
+    for share in (0.1, 0.5, 0.9):
+        assert np.quantile(scaled, share) == pytest.approx(np.quantile(exact, share), rel=0.04)
 
 
 def test_blocks_in_bulk_end_as_blocks_request_by_request() -> None:

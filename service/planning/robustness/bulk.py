@@ -69,12 +69,13 @@ def _work(problem: PlacementProblem, k: int, members: IntArray) -> tuple[FloatAr
     return mean, np.maximum(0.0, square - mean**2)
 
 
-def longest_s(problem: PlacementProblem, k: int, members: IntArray) -> float:
-    """Longest that a request of a line may hold its slot: the 99.9th percentile of its length."""
+def longest_s(problem: PlacementProblem, k: int, members: IntArray) -> FloatArray:
+    """Longest that a request of each stretch may hold its slot: the 99.9th percentile, (m', 1)."""
     workload = problem.requests.workload
-    tokens = workload.output_tokens[members]
-    step = problem.costs.device_seconds[members, k].sum() / tokens.sum()
-    last = float(tokens.max())
+    tokens = workload.output_tokens[members].astype(np.float64)
+    step = float(problem.costs.device_seconds[members, k].sum() / tokens.sum())
     if workload.lengths is not None:
-        last = float(np.exp(workload.lengths.log_tokens[members, -1]).max())
-    return last * float(step) * problem.placements[k].concurrency
+        tokens = np.exp(workload.lengths.log_tokens[members, -1])
+    starts = _starts(problem.latest_s(members, np.full(members.size, k)))
+    longest = np.maximum.reduceat(tokens, starts)
+    return longest[:, None] * (step * problem.placements[k].concurrency)

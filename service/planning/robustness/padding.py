@@ -22,6 +22,8 @@ RUNG = 0.005
 MOST_ATTEMPTS = 12
 MORE_ATTEMPTS = 6
 """Where none of them kept the share."""
+BELOW_ATTEMPTS = 4
+"""Below the least padding that did, where a smaller one could still save."""
 BEYOND = 8
 """Rungs above the last one to look at, where none is proven to have no plan."""
 
@@ -134,8 +136,10 @@ def search(
         All that were made.
     """
     made = [first]
+    if first.kept >= share:
+        return made
     low, high = first, None
-    while len(made) < MOST_ATTEMPTS and not _settled(low, high, share, enough):
+    while len(made) < MOST_ATTEMPTS and not _settled(low, high, enough):
         found = attempt(_next_rung(made, low, high, share))
         if found is None:
             return made
@@ -144,14 +148,12 @@ def search(
             high = found
         else:
             low = found
-    if any(found.kept >= share for found in made):
-        return made
-    return made + _once_more(made, share, attempt)
+    if high is None or high.plan is None:
+        return made + _once_more(made, share, attempt)
+    return made + _just_below(made, low, high, enough, attempt)
 
 
-def _settled(low: Attempt, high: Attempt | None, share: float, enough: float) -> bool:
-    if low.kept >= share:
-        return True
+def _settled(low: Attempt, high: Attempt | None, enough: float) -> bool:
     if high is None:
         return False
     if high.plan is not None and low.plan is not None:
@@ -174,6 +176,22 @@ def _next_rung(made: list[Attempt], low: Attempt, high: Attempt | None, share: f
     if low.rung < guess < high.rung:
         return guess
     return (low.rung + high.rung) // 2
+
+
+def _just_below(
+    made: list[Attempt],
+    low: Attempt,
+    high: Attempt,
+    enough: float,
+    attempt: Callable[[int], Attempt | None],
+) -> list[Attempt]:
+    """Look a little below the least padding found, where a cheaper plan may keep the share, too."""
+    tried = {found.rung for found in made}
+    if low.kept and high.energy_j - low.energy_j <= enough * low.energy_j:
+        return []
+    rungs = [rung for rung in range(high.rung - 1, 0, -1) if rung not in tried]
+    found = [attempt(rung) for rung in rungs[:BELOW_ATTEMPTS]]
+    return [one for one in found if one is not None]
 
 
 def _once_more(

@@ -22,13 +22,15 @@ from costmodel.bases import TokenTerms
 from service.planning.problem import PlacementProblem
 from service.planning.robustness.bulk import bulk_ends, longest_s
 from service.planning.robustness.scenarios import Scenarios
-from service.planning.robustness.slots import line_ends
+from service.planning.robustness.slots import latest_ends, line_ends
 from service.planning.schedule.schedule import Block, Schedule
 
 SINGLY = 1_000
 """Requests of a block up to which each is drawn at concurrency 1; sums of more are near normal."""
 SINGLE_DRAWS = 10_000_000
 """Draws of a block up to which each request is drawn above concurrency 1."""
+TAIL_DRAWS = 3_000_000
+"""Draws for the last requests of a longer one."""
 
 
 def worst_ratios(schedule: Schedule, scenarios: Scenarios) -> FloatArray:
@@ -98,12 +100,13 @@ def _block_ends(block: Block, scenarios: Scenarios, steps: _Steps) -> tuple[Floa
         held *= scenarios.factors(k, expected_s)
         return problem.latest_s(members, np.full(members.size, k)), line_ends(held, 1)
     step_s = steps[k] * scenarios.factors(k, expected_s.mean())[0]
-    tail = SINGLE_DRAWS // scenarios.count
-    last = members[-tail:]
+    is_long = members.size * scenarios.count > SINGLE_DRAWS
+    tail = TAIL_DRAWS // scenarios.count
+    last = members[-tail:] if is_long else members
     limits = problem.latest_s(last, np.full(last.size, k))
-    ends = line_ends(scenarios.tokens(last), concurrency) * step_s
-    if members.size <= tail:
-        return limits, ends
+    if not is_long:
+        return limits, line_ends(scenarios.tokens(last), concurrency) * step_s
+    ends = latest_ends(scenarios.tokens(last), concurrency) * step_s
     first = members[:-tail]
     first_limits, started = bulk_ends(scenarios, k, block.device, first)
     first_ends = started + longest_s(problem, k, first) * scenarios.factors(k, expected_s.mean())
