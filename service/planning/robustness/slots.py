@@ -15,8 +15,8 @@ FOLLOWED = 50
 def line_ends(held: FloatArray, slots: int) -> FloatArray:
     """Return when requests end that start in order, each in the slot that is free first.
 
-    Of long lines some scenarios are followed; the others get `latest_ends` times the mean ratio of
-    the two in those.
+    Of long lines some scenarios are followed; in the others a request starts when `latest_ends`
+    says, times the mean ratio between the starts followed and that.
 
     Parameters
     ----------
@@ -41,10 +41,14 @@ def line_ends(held: FloatArray, slots: int) -> FloatArray:
         return held.copy()
     if requests * scenarios * slots <= EXACT_OPERATIONS or scenarios <= FOLLOWED:
         return _follow(held, slots)
-    latest = latest_ends(held, slots)
-    followed = _follow(held[:, :FOLLOWED], slots).sum(axis=1)
-    latest *= (followed / latest[:, :FOLLOWED].sum(axis=1))[:, None]
-    return latest
+    some = held[:, :FOLLOWED]
+    starts = latest_ends(held, slots)
+    starts -= held
+    followed = (_follow(some, slots) - some).sum(axis=1)
+    bounds = starts[:, :FOLLOWED].sum(axis=1)
+    starts *= np.divide(followed, bounds, out=np.zeros_like(bounds), where=bounds > 0.0)[:, None]
+    starts += held
+    return starts
 
 
 def latest_ends(held: FloatArray, slots: int) -> FloatArray:
