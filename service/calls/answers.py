@@ -12,7 +12,10 @@ import numpy.typing as npt
 import orjson
 
 from costmodel.cost_matrix import slot_seconds
+from service.calls.plan_terms import NORMALISER_NAMES
+from service.calls.why import alternative_columns, alternative_rows
 from service.fleet.placements import candidate_list
+from service.planning.explanation.alternatives import Alternatives
 from service.planning.problem import PlacementProblem
 from service.planning.result import Plan, PlanWarning
 
@@ -27,9 +30,11 @@ def plan_body(
     by_row: bool,
     unplaceable: Sequence[dict[str, Any]],
     warnings: Sequence[PlanWarning],
+    others: Alternatives | None = None,
     predict_s: float,
     solve_s: float,
     started: float,
+    plan_id: str = "",
 ) -> bytes:
     """Return the answer of `/plan`.
 
@@ -43,13 +48,17 @@ def plan_body(
         Answer with rows rather than columns.
     unplaceable
         Requests that were left out, as they are to be listed.
+    others
+        Other placements of each request; None where nobody asked.
     predict_s, solve_s
         How long the parts took [s].
     started
         `time.perf_counter` at the start of the call.
+    plan_id
+        Name of the plan; a random one where empty.
     """
     document = {
-        "plan_id": str(uuid4()),
+        "plan_id": plan_id or str(uuid4()),
         "status": plan.status,
         "objective": plan.objective,
         "lower_bound": plan.lower_bound,
@@ -57,10 +66,21 @@ def plan_body(
         "gap": plan.gap,
         "cut_by_clock": plan.cut_by_clock,
         "energy_joules": _energy(plan),
+        "carbon_grams": plan.carbon_g,
+        "money": plan.money,
         "makespan_seconds": plan.makespan_s,
         "mean_quality": plan.mean_quality,
         "placements": _usage(problem, plan),
-        **(_rows(problem, plan, ids) if by_row else _columns(plan, ids)),
+        **(_rows(problem, plan, ids, others) if by_row else _columns(plan, ids, others)),
+        "shadow_prices": [
+            {
+                "constraint": price.constraint,
+                "unit": price.unit,
+                "objective": price.objective,
+                "energy_joules": price.energy_j,
+            }
+            for price in plan.shadow_prices
+        ],
         "robustness": _robustness(plan),
         "unplaceable": list(unplaceable),
         "baselines": [
@@ -71,11 +91,14 @@ def plan_body(
                 "mean_quality": baseline.mean_quality,
                 "feasible": baseline.feasible,
                 "saving_ratio": baseline.saving_ratio,
+                "carbon_grams": baseline.carbon_g,
+                "money": baseline.money,
+                "cost_saving_ratio": baseline.cost_saving_ratio,
             }
             for baseline in plan.baselines
         ],
         "normalisers": {
-            "energy_joules": plan.energy_normaliser_j,
+            NORMALISER_NAMES[plan.minimise]: plan.cost_normaliser,
             "quality": plan.quality_normaliser,
         },
         "warnings": warning_list(warnings),
@@ -126,6 +149,7 @@ def _energy(plan: Plan) -> dict[str, float | None]:
         "underfill": energy.underfill_j,
         "loading": energy.loading_j,
         "idle": energy.idle_j,
+        "activation": energy.activation_j,
     }
 
 
@@ -163,7 +187,9 @@ def _candidates(problem: PlacementProblem) -> list[dict[str, Any]]:
     return candidate_list(problem.pools, problem.placements)
 
 
-def _rows(problem: PlacementProblem, plan: Plan, ids: Sequence[str]) -> dict[str, Any]:
+def _rows(
+    problem: PlacementProblem, plan: Plan, ids: Sequence[str], others: Alternatives | None
+) -> dict[str, Any]:
     named = [
         (c["llm"], c["pool"], c["concurrency"])
         for c in candidate_list(problem.pools, problem.placements)
@@ -193,11 +219,15 @@ def _rows(problem: PlacementProblem, plan: Plan, ids: Sequence[str]) -> dict[str
         }
         for name, placement, device, start_s, energy_j, runtime_s, extrapolated in columns
     ]
+    if others is not None:
+        for row, alternatives in zip(rows, alternative_rows(problem, others), strict=True):
+            row["alternatives"] = alternatives
     return {"assignments": rows}
 
 
-def _columns(plan: Plan, ids: Sequence[str]) -> dict[str, Any]:
-    return {
+def _columns(plan: Plan, ids: Sequence[str], others: Alternatives | None) -> dict[str, Any]:
+    explained = {} if others is None else {"alternatives": alternative_columns(others)}
+    return explained | {
         "columns": {
             "id": list(ids),
             "placement": np.ascontiguousarray(plan.placement),

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from service.calls.output_estimates import Estimates, columns_of, falling, workload_of
+from service.calls.pins import pin_errors, pinned_devices, pinned_placements
 from service.fleet.placements import Candidates
 from service.planning.inputs import Requests
 from service.problems import FieldError, pointer
-from service.schemas.requests import RequestColumns, RequestRow
+from service.schemas.requests import Pin, RequestColumns, RequestRow
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
@@ -39,6 +40,7 @@ class Batch:
     pools: Sequence[Names] | None
     min_quality: Sequence[float | None] | None
     deadline_s: Sequence[float | None] | None
+    pinned: Sequence[Pin | None] | None = None
 
     @classmethod
     def from_rows(cls, rows: Sequence[RequestRow]) -> Batch:
@@ -52,6 +54,7 @@ class Batch:
             pools=[row.pools for row in rows],
             min_quality=[row.min_quality for row in rows],
             deadline_s=[row.deadline_seconds for row in rows],
+            pinned=[row.pinned for row in rows],
         )
 
     @classmethod
@@ -66,6 +69,7 @@ class Batch:
             pools=columns.pools,
             min_quality=columns.min_quality,
             deadline_s=columns.deadline_seconds,
+            pinned=columns.pinned,
         )
 
     def __len__(self) -> int:
@@ -103,6 +107,10 @@ class Batch:
             *self._estimate_errors(),
             *self._name_errors("llms", self.llms, candidates.llms),
             *self._name_errors("pools", self.pools, candidates.pool_names),
+            *(
+                FieldError(self.pointer_to(index, "pinned", field), message)
+                for index, field, message in pin_errors(self.pinned, candidates)
+            ),
         ]
 
     def _length_errors(self) -> list[FieldError]:
@@ -112,6 +120,7 @@ class Batch:
             "pools": self.pools,
             "min_quality": self.min_quality,
             "deadline_seconds": self.deadline_s,
+            "pinned": self.pinned,
         }
         named: list[tuple[tuple[str, ...], Sequence[object] | None]]
         named = [((name,), column) for name, column in columns.items()]
@@ -169,6 +178,7 @@ class Batch:
             deadline_s=_filled(self.deadline_s, len(self), np.inf),
             min_quality=_filled(self.min_quality, len(self), -np.inf),
             allowed=self._allowed(candidates),
+            device=pinned_devices(self.pinned),
         )
 
     def _allowed(self, candidates: Candidates) -> BoolArray | None:
@@ -180,6 +190,8 @@ class Batch:
             for column, names in ((self.llms, llm_of), (self.pools, pool_of))
             if column is not None and any(entry is not None for entry in column)
         ]
+        admitted = pinned_placements(self.pinned, candidates)
+        masks += [] if admitted is None else [admitted]
         return None if not masks else np.logical_and.reduce(masks)
 
 

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from service.fleet.placements import Candidates
-from service.planning.inputs import Limits, Objective, Share
+from service.planning.inputs import Limits, Objective, Share, Unit
+from service.planning.problem import PlacementProblem
+from service.planning.rates import no_figures
 from service.planning.result import SolverOptions
 from service.problems import FieldError, invalid, pointer
 from service.schemas.calls import Constraints, ObjectiveSpec, SolverOptionsSpec
+
+NORMALISER_NAMES: dict[Unit, str] = {
+    "energy": "energy_joules",
+    "carbon": "carbon_grams",
+    "money": "money",
+}
+"""The name of C0 in calls and answers."""
 
 
 def limits_of(constraints: Constraints, candidates: Candidates) -> Limits:
@@ -43,12 +52,45 @@ def limits_of(constraints: Constraints, candidates: Candidates) -> Limits:
 
 
 def objective_of(spec: ObjectiveSpec) -> Objective:
-    """Return the objective of a call."""
-    return Objective(
-        zeta=spec.zeta,
-        energy_normaliser_j=spec.normalisers.energy_joules,
-        quality_normaliser=spec.normalisers.quality,
-    )
+    """Return the objective of a call.
+
+    Raises
+    ------
+    ProblemError
+        422 where a normaliser is given for what is not minimised.
+    """
+    given = spec.normalisers
+    costs: dict[Unit, float | None] = {
+        "energy": given.energy_joules,
+        "carbon": given.carbon_grams,
+        "money": given.money,
+    }
+    errors = [
+        FieldError(
+            pointer("objective", "normalisers", NORMALISER_NAMES[unit]),
+            f"Expected no normaliser of {unit} where {spec.minimise} is minimised, got {value:g}.",
+        )
+        for unit, value in costs.items()
+        if unit != spec.minimise and value is not None
+    ]
+    if errors:
+        raise invalid(errors)
+    return Objective(spec.zeta, costs[spec.minimise], given.quality, spec.minimise)
+
+
+def check_figures(problem: PlacementProblem, *, own_fleet: bool) -> None:
+    """Check that every pool which the plan may pay for states what the objective counts.
+
+    Raises
+    ------
+    ProblemError
+        422 with a pointer to the figure, or to `minimise` where the fleet is the service's.
+    """
+    unit = problem.objective.minimise
+    found = [no_figures(problem.pools, index, unit) for index in problem.unpriced_pools(unit)]
+    if found:
+        where = "/objective/minimise"
+        raise invalid([FieldError(where if own_fleet else e.pointer, str(e)) for e in found])
 
 
 def options_of(spec: SolverOptionsSpec, max_time_limit_s: float) -> SolverOptions:

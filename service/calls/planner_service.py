@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from time import perf_counter
 from typing import Any
 
@@ -13,24 +14,27 @@ import numpy.typing as npt
 from costmodel.catalogue import Catalogue
 from service.calls.answers import plan_body, predict_body
 from service.calls.batch import Batch
-from service.calls.plan_terms import limits_of, objective_of, options_of
+from service.calls.plan_terms import check_figures, limits_of, objective_of, options_of
 from service.calls.plan_warnings import fleet_warnings, substitution_warning
 from service.calls.tally import tally_plan
 from service.calls.unplanned import Body, planning_problem
 from service.calls.validation import parse
+from service.calls.why import check_explained
 from service.fleet.placements import Candidates, build_candidates, contradictions
 from service.fleet.provenance_rules import check_provenance
 from service.planning.errors import BoundContradictedError, InvalidProblemError, PlanningError
+from service.planning.explanation.alternatives import alternatives
 from service.planning.inputs import Limits, Objective
 from service.planning.problem import PlacementProblem
-from service.planning.result import Plan, SolverOptions
+from service.planning.progress import Progress, Watch, unwatched
+from service.planning.result import Plan, PlanWarning, SolverOptions
 from service.planning.robustness.robust_planner import plan_robustly
 from service.problems import FieldError, Problem, ProblemError, invalid
 from service.schemas.calls import PlanRequest, PredictRequest
 from service.schemas.fleet import FleetSpec
 from service.workers.messages import PlanTally
 
-Planner = Callable[[PlacementProblem, SolverOptions], Plan]
+Planner = Callable[[PlacementProblem, SolverOptions, Watch], Plan]
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,26 @@ class PlannerService:
     limits: CallLimits
     planner: Planner = plan_robustly
 
-    def plan(self, body: bytes) -> tuple[bytes, PlanTally]:
+    def plan(
+        self,
+        body: bytes,
+        watch: Watch = unwatched,
+        plan_id: str = "",
+        warnings: Sequence[PlanWarning] = (),
+    ) -> tuple[bytes, PlanTally]:
         """Return the answer of `/plan` and what is to be counted of it.
+
+        Parameters
+        ----------
+        body
+            Of the call.
+        watch
+            Is told how far the work is; besides the planner's phases there are ``reading``,
+            ``predicting`` and ``writing``.
+        plan_id
+            Name of the plan; a random one where empty.
+        warnings
+            Of the caller, to stand before those of the plan.
 
         Raises
         ------
@@ -69,30 +91,36 @@ class PlannerService:
             When the body is refused or there is no plan.
         """
         started = perf_counter()
+        watch(_entered("reading", started))
         call = parse(body, PlanRequest)
         options = options_of(call.solver, self.limits.max_time_limit_s)
         candidates = self._candidates(call.fleet)
         batch = self._batch(call, candidates, self.limits.max_pairs)
+        check_explained(len(batch), explain=call.explain)
         limits = limits_of(call.constraints, candidates)
         predict_started = perf_counter()
+        watch(_entered("predicting", started))
         whole = _build(batch, candidates, limits, objective_of(call.objective))
         predict_s = perf_counter() - predict_started
         kept, unplaceable = _placeable(whole, batch, report=call.on_unplaceable == "report")
         problem = whole.take(kept) if unplaceable else whole
-        warnings = [
+        check_figures(problem, own_fleet=call.fleet is None)
+        warned = [
+            *warnings,
             *check_provenance(_in_use(problem), allow_mixed=call.allow_mixed_provenance),
             *substitution_warning(problem, batch.names_llms[kept]),
             *fleet_warnings(problem),
         ]
         solve_started = perf_counter()
         try:
-            found = self.planner(problem, options)
+            found = self.planner(problem, options, watch)
         except BoundContradictedError:
             raise
         except PlanningError as error:
             pools = () if call.fleet is None else candidates.pool_names
             raise ProblemError(planning_problem(error, Body(batch.by_row, pools))) from None
         solve_s = perf_counter() - solve_started
+        watch(_written(found, started))
         ids = batch.ids
         answer = plan_body(
             problem,
@@ -100,10 +128,12 @@ class PlannerService:
             [ids[index] for index in kept],
             by_row=batch.by_row,
             unplaceable=unplaceable,
-            warnings=[*warnings, *found.warnings],
+            warnings=[*warned, *found.warnings],
+            others=alternatives(problem, found) if call.explain else None,
             predict_s=predict_s,
             solve_s=solve_s,
             started=started,
+            plan_id=plan_id,
         )
         return answer, tally_plan(problem, found, solve_s)
 
@@ -155,6 +185,16 @@ class PlannerService:
         else:
             return
         raise ProblemError(Problem("too-large", message, [FieldError(where, message)]))
+
+
+def _entered(phase: str, started: float) -> Progress:
+    return Progress(phase, None, None, None, perf_counter() - started)
+
+
+def _written(found: Plan, started: float) -> Progress:
+    gap = found.gap if isfinite(found.gap) else None
+    elapsed_s = perf_counter() - started
+    return Progress("writing", found.objective, found.lower_bound, gap, elapsed_s)
 
 
 def _rows_or_columns(call: PlanRequest | PredictRequest) -> Batch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from service.planning.errors import (
     InfeasibleError,
@@ -58,12 +59,13 @@ def _infeasible(error: InfeasibleError, body: Body) -> Problem:
     detail = "kept by any plan" if alone else "kept together with the others named"
     return Problem(
         "infeasible",
-        str(error),
+        in_words(error),
         [FieldError(body.pointer_to(name), f"Cannot be {detail}.") for name in error.conflict],
         extra={
             "conflict": list(error.conflict),
             "relaxations": [_relaxation(r) for r in error.relaxations],
             "joint_relaxation": [_relaxation(r) for r in error.joint_relaxation],
+            "cut_by_clock": error.cut_by_clock,
         },
     )
 
@@ -83,6 +85,40 @@ def _unattained(error: UnattainedConfidenceError, body: Body) -> Problem:
             "attainable_confidence": error.attainable_confidence,
         },
     )
+
+
+def in_words(error: InfeasibleError) -> str:
+    """Say what conflicts and what would mend it."""
+    found = str(error) + "."
+    if error.relaxations:
+        found += " Enough alone: " + "; ".join(map(_change, error.relaxations)) + "."
+    if error.joint_relaxation:
+        found += " Enough together: " + "; ".join(map(_change, error.joint_relaxation)) + "."
+    return found
+
+
+def _change(relaxation: Relaxation) -> str:
+    """Write one limit's move, ``needed`` rounded to what still suffices.
+
+    Examples
+    --------
+    >>> _change(Relaxation("deadline_seconds", 3600.0, 4129.52, 4129.0))
+    'deadline_seconds: 3600 -> 4130'
+    >>> _change(Relaxation("min_mean_quality", 0.6, 0.57839, 0.5784))
+    'min_mean_quality: 0.6 -> 0.5783'
+    """
+    given, needed = relaxation.given, relaxation.needed
+    return f"{relaxation.constraint}: {given:.6g} -> {_rounded(needed, up=needed > given)}"
+
+
+def _rounded(value: float, *, up: bool, digits: int = 4) -> str:
+    """Round to a few digits in one direction."""
+    if value == 0.0:
+        return "0"
+    exact = Decimal(repr(value))
+    unit = Decimal(1).scaleb(exact.adjusted() - digits + 1)
+    rounded = (exact / unit).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR) * unit
+    return f"{float(rounded):.10g}"
 
 
 def _relaxation(relaxation: Relaxation) -> dict[str, str | float]:

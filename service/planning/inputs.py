@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from costmodel.arrays import BoolArray, FloatArray
+from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_model import CostModel
 from costmodel.workload import Workload
+
+Unit = Literal["energy", "carbon", "money"]
+"""What a plan's cost is counted in: joules, grams of carbon dioxide, or the pools' money."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,12 @@ class Pool:
         Seconds for which the pool can be had; None for no limit.
     resident
         LLMs that are loaded on every device of the pool and stay.
+    carbon_g_per_kwh, price_per_kwh, price_per_device_hour
+        Grams of carbon dioxide and money for a kilowatt-hour, money for an hour in which a device
+        is on, each at least 0; None where it is not known.
+    activation_j, activation_s
+        Joules and seconds of switching on a device that the plan uses, once, before its first
+        block; 0 on an always-on pool, whose devices are on anyway.
     """
 
     name: str
@@ -33,6 +42,11 @@ class Pool:
     power_policy: Literal["power_down", "always_on"] = "power_down"
     available_s: float | None = None
     resident: frozenset[str] = frozenset()
+    carbon_g_per_kwh: float | None = None
+    price_per_kwh: float | None = None
+    price_per_device_hour: float | None = None
+    activation_j: float = 0.0
+    activation_s: float = 0.0
 
     @property
     def end_s(self) -> float:
@@ -97,15 +111,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Objective:
-    """Minimise ``zeta * energy / E0 - (1 - zeta) * quality / Q0`` (arXiv 2407.04014).
+    """Minimise ``zeta * cost / C0 - (1 - zeta) * quality / Q0`` (arXiv 2407.04014).
 
-    `energy_normaliser_j` (E0) and `quality_normaliser` (Q0) default to the largest single value
-    over all eligible (request, placement) pairs.
+    `minimise` says what the cost is: joules, grams of carbon dioxide or money. `cost_normaliser`
+    (C0, in that unit; the paper's E0 for energy) and `quality_normaliser` (Q0) default to the
+    largest single value over all eligible (request, placement) pairs.
     """
 
     zeta: float = 1.0
-    energy_normaliser_j: float | None = None
+    cost_normaliser: float | None = None
     quality_normaliser: float | None = None
+    minimise: Unit = "energy"
 
 
 @dataclass(frozen=True)
@@ -120,9 +136,13 @@ class Requests:
         Least score of the LLM that may serve it; -inf where there is none.
     allowed
         (n, k), False where the request excludes a placement; None when none does.
+    device
+        (n,), the device (an index within its pool) that a request is pinned to, -1 where it is
+        free; None when all are.
     """
 
     workload: Workload
     deadline_s: FloatArray
     min_quality: FloatArray
     allowed: BoolArray | None = None
+    device: IntArray | None = None

@@ -19,8 +19,11 @@ from service.planning.bounds.formulation import Formulation
 from service.planning.bounds.lagrangian import lagrangian_bound
 from service.planning.clock import Deadline
 from service.planning.errors import InfeasibleError, UndecidedError, UnplaceableError
+from service.planning.explanation.aiming import aimed_plans
 from service.planning.explanation.extremes import proves_infeasible
 from service.planning.explanation.infeasibility import explain
+from service.planning.explanation.prices import with_prices
+from service.planning.inputs import Objective
 from service.planning.problem import PlacementProblem
 from service.planning.progress import Progress, Watch, unwatched
 from service.planning.reporting import OPTIMAL_GAP, gap_unit, report
@@ -39,7 +42,7 @@ EXPLAIN_S = 4.0
 """Seconds at least for telling what would mend a problem that has no plan."""
 PROOF_S = 5.0
 """Seconds that a proof of infeasibility may take beyond the limit: without it nothing is known."""
-FIRST_REQUESTS = 20_000
+FIRST_REQUESTS = 5_000
 """Up to this many, simple policies are tried before anything is solved: one may be enough."""
 NEIGHBOURHOOD_REQUESTS = 5_000
 """Above this many, loads and tails of blocks are too small a part to look for by moves."""
@@ -67,6 +70,8 @@ def plan(
 
     Raises
     ------
+    InvalidProblemError
+        When a pool does not state what its joules cost in what the objective minimises.
     UnplaceableError
         When a request is eligible for no placement.
     InfeasibleError
@@ -79,8 +84,10 @@ def plan(
     unplaceable = problem.unplaceable()
     if unplaceable:
         raise UnplaceableError(unplaceable)
+    problem.rates_in(problem.objective.minimise)
     solved = Solver(problem, options, deadline, watch)
     solved.run()
+    solved.look_harder()
     incumbent = solved.incumbent
     if incumbent.schedule is None or incumbent.evaluation is None:
         raise solved.failure(explained=explained)
@@ -96,7 +103,7 @@ def plan(
         incumbent.evaluate_placement,
     )
     timings["baselines"] = deadline.elapsed_s - timings["solve"]
-    return report(
+    found = report(
         problem,
         schedule,
         evaluation,
@@ -105,6 +112,7 @@ def plan(
         cut_by_clock=deadline.cut,
         timings_s=timings,
     )
+    return with_prices(found, problem, solved.relaxation, solved.bounded)
 
 
 class Solver:
@@ -126,6 +134,7 @@ class Solver:
         self.lower_bound = -np.inf
         self.enter("relaxing")
         self.relaxation: AssignmentProblem = Formulation(problem).build()
+        self.bounded: Bounded | None = None
         self.proven_infeasible = False
 
     @cached_property
@@ -153,6 +162,7 @@ class Solver:
                 polished=True,
                 absolute_gap=self._wanted_gap(),
             )
+            self.bounded = bounded
             if bounded is not None:
                 self.lower_bound = max(self.lower_bound, bounded.lower_bound)
             elif self.incumbent.schedule is None and proves_violation(
@@ -172,6 +182,15 @@ class Solver:
             for placement in self.policies.values():
                 if placement is not None:
                     self.incumbent.evaluate_placement(placement)
+
+    def look_harder(self) -> None:
+        """Where no plan was found, push each limit as far as it goes: one may hold then."""
+        if self.incumbent.schedule is not None or self.proven_infeasible:
+            return
+        for schedule in aimed_plans(self.problem, self.deadline, self.options.seed):
+            self.incumbent.offer(schedule)
+            if self.incumbent.schedule is not None:
+                return
 
     def enter(self, phase: str) -> None:
         """Go over to another phase, and tell whoever watches."""
@@ -223,7 +242,7 @@ class Solver:
     def _aim_at_limits(self, bounded: Bounded) -> None:
         """Where no plan was found, look for one that is least in joules, or best in quality."""
         for zeta in (1.0, 0.0):
-            if self.incumbent.schedule is None and zeta != self.problem.objective.zeta:
+            if self.incumbent.schedule is None and Objective(zeta) != self.problem.objective:
                 aimed = Solver(self.problem.with_zeta(zeta), self.options, self.deadline)
                 workload = self.problem.requests.workload
                 found = bound(aimed.relaxation, workload, self.deadline, polished=True)
@@ -296,6 +315,8 @@ class Solver:
                 self._attempt,
                 _prove,
                 Deadline(max(EXPLAIN_S, self.options.time_limit_s)),
+                self.options.seed,
+                self._tell,
             )
         return UndecidedError(
             "The limits allow a relaxed plan, but none was found that keeps them on the devices' "

@@ -32,8 +32,9 @@ _EITHER_ROWS_OR_COLUMNS: dict[str, Any] = {
 }
 
 
-# Far below any single energy or quality, so that the objective stays a number.
+# Far below any single cost or quality, so that the objective stays a number.
 Normaliser = Annotated[float, Field(ge=1e-6, le=1e15)]
+SmallNormaliser = Annotated[float, Field(ge=1e-12, le=1e15)]
 
 
 class Normalisers(Body):
@@ -41,7 +42,24 @@ class Normalisers(Body):
 
     energy_joules: Annotated[
         Normaliser | None,
-        Field(description="E0 [J], at least 1e-6; the largest single energy where left out."),
+        Field(
+            description="C0 where energy is minimised [J], at least 1e-6; the largest single "
+            "energy where left out."
+        ),
+    ] = None
+    carbon_grams: Annotated[
+        SmallNormaliser | None,
+        Field(
+            description="C0 where carbon is minimised [g], at least 1e-12; the largest single "
+            "value where left out."
+        ),
+    ] = None
+    money: Annotated[
+        SmallNormaliser | None,
+        Field(
+            description="C0 where money is minimised, at least 1e-12; the largest single value "
+            "where left out."
+        ),
     ] = None
     quality: Annotated[
         Normaliser | None,
@@ -53,13 +71,22 @@ class Normalisers(Body):
 
 
 class ObjectiveSpec(Body):
-    """Minimise ``zeta * energy / E0 - (1 - zeta) * quality / Q0``."""
+    """Minimise ``zeta * cost / C0 - (1 - zeta) * quality / Q0``."""
 
+    minimise: Annotated[
+        Literal["energy", "carbon", "money"],
+        Field(
+            description="What the cost is: joules; grams of carbon dioxide, by each pool's "
+            "`carbon_g_per_kwh`; or money, by its `price_per_kwh` and `price_per_device_hour`, of "
+            "which one at least must be there."
+        ),
+    ] = "energy"
     zeta: Annotated[
-        float, Field(ge=0, le=1, description="Weight of energy against quality, 0 to 1.")
+        float, Field(ge=0, le=1, description="Weight of the cost against quality, 0 to 1.")
     ] = 1.0
     normalisers: Annotated[
-        Normalisers, Field(description="E0 and Q0; from the data where left out.")
+        Normalisers,
+        Field(description="C0, of what is minimised, and Q0; from the data where left out."),
     ] = Normalisers()
 
 
@@ -158,5 +185,12 @@ class PlanRequest(_Call):
         Field(
             description="Plan over cost models of different energy scopes, KV-cache settings or "
             "engines, with a warning, instead of refusing."
+        ),
+    ] = False
+    explain: Annotated[
+        bool,
+        Field(
+            description="Tell for each request the next best placements and what stopped them; "
+            "for at most 100,000 requests."
         ),
     ] = False

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from service.workers.messages import Description, Job, Reply
+from service.workers.messages import Description, Job, Reply, Tell, Update, unheard
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -88,21 +88,41 @@ class Worker:
         """
         return await self._in_thread(self._connection.recv)
 
-    async def exchange(self, job: Job) -> Reply:
+    async def exchange(self, job: Job, on_update: Tell = unheard) -> Reply:
         """Send a call and return the reply.
+
+        Parameters
+        ----------
+        job
+            The call.
+        on_update
+            Told in the event loop of each update, in order: all of them before this returns, none
+            after it was cancelled.
 
         Raises
         ------
         WorkerLostError
             If the worker is lost on the way.
         """
+        loop = asyncio.get_running_loop()
+        listening = True
+
+        def pass_on(update: Update) -> None:
+            if listening:
+                on_update(update)
 
         def send_and_receive() -> Reply:
             self._connection.send(job)
-            reply: Reply = self._connection.recv()
-            return reply
+            while True:
+                received: Reply | Update = self._connection.recv()
+                if isinstance(received, Reply):
+                    return received
+                loop.call_soon_threadsafe(pass_on, received)
 
-        return await self._in_thread(send_and_receive)
+        try:
+            return await self._in_thread(send_and_receive)
+        finally:
+            listening = False
 
     async def _in_thread(self, function: Callable[[], Received]) -> Received:
         try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from service.problems import MEDIA_TYPE, Problem
 
 JSON = "application/json"
+PROGRESS = "progress"
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,42 @@ class Job:
         Of the call, the `instance` of a problem.
     request_id
         Names the call in the logs.
+    plan_id
+        Name of the plan; a random one where empty.
+    watched
+        Whether somebody hears updates; set by the pool.
     """
 
     kind: Literal["plan", "predict"]
     body: bytes
     path: str
     request_id: str = ""
+    plan_id: str = ""
+    watched: bool = False
+
+
+@dataclass(frozen=True)
+class Update:
+    """Something that a worker tells while it works on a call, before the reply.
+
+    Attributes
+    ----------
+    kind
+        What the body holds: ``progress``, or what the two ends of the pipe agreed on.
+    body
+        Bytes that can be passed on as they are.
+    """
+
+    kind: str
+    body: bytes
+
+
+Tell = Callable[[Update], None]
+"""Takes the updates of a call, in order."""
+
+
+def unheard(_: Update) -> None:
+    """Let an update pass."""
 
 
 @dataclass(frozen=True)

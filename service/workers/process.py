@@ -1,14 +1,18 @@
 """A worker: loads the cost models once, then answers one call after the other.
 
 It runs in a process of its own, so that a crash of the solver, or a call that takes too long, costs
-that call and nothing else. It ends when its pipe is closed.
+that call and nothing else. It ends when its pipe is closed, and at once, whatever it does, when the
+process that started it is gone.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
-from multiprocessing.connection import Connection
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from threading import Thread
 
 from costmodel.catalogue import Catalogue
 from service.calls.planner_service import CallLimits, PlannerService
@@ -18,7 +22,8 @@ from service.fleet.placements import Candidates, build_candidates, contradiction
 from service.problems import Problem, ProblemError
 from service.settings import Settings
 from service.telemetry.logs import configure_logging
-from service.workers.messages import JSON, Description, Job, Reply
+from service.workers.messages import JSON, Description, Job, Reply, Tell, Update, unheard
+from service.workers.progress_updates import ProgressUpdates
 
 logger = logging.getLogger("service.worker")
 
@@ -26,14 +31,34 @@ logger = logging.getLogger("service.worker")
 def run_worker(connection: Connection, settings: Settings) -> None:
     """Load, say what is loaded, then answer calls until the other end of the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     configure_logging(settings.log_level)
     service, description = load_service(settings)
     try:
         connection.send(description)
         while True:
-            connection.send(answer(service, connection.recv()))
+            job: Job = connection.recv()
+            connection.send(answer(service, job, _teller(connection) if job.watched else unheard))
     except (EOFError, OSError):
         logger.debug("The pipe is closed: the worker ends.")
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent has ended: nobody is left who could want the reply."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(0)
+
+
+def _teller(connection: Connection) -> Tell:
+    def tell(update: Update) -> None:
+        try:
+            connection.send(update)
+        except OSError:
+            raise SystemExit(0) from None
+
+    return tell
 
 
 def load_service(settings: Settings) -> tuple[PlannerService, Description]:
@@ -71,12 +96,20 @@ def _own_fleet(
     return None, [f"{path}: no placement has a cost model.", *notes], []
 
 
-def answer(service: PlannerService, job: Job) -> Reply:
-    """Return the reply to a call; never raises for what is in the body."""
+def answer(service: PlannerService, job: Job, tell: Tell = unheard) -> Reply:
+    """Return the reply to a call; never raises for what is in the body.
+
+    Parameters
+    ----------
+    service, job
+        What answers, and the call.
+    tell
+        Takes updates while the answer is made.
+    """
     try:
         if job.kind == "predict":
             return Reply(200, service.predict(job.body), JSON, "predicted")
-        body, tally = service.plan(job.body)
+        body, tally = service.plan(job.body, ProgressUpdates(tell), job.plan_id)
         return Reply(200, body, JSON, tally.status, tally=tally)
     except ProblemError as error:
         problem = error.problem

@@ -28,11 +28,12 @@ def free_port() -> int:
 class Server:
     """Starts on entry, is told to stop on exit."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], store: str | None = ":memory:") -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("JOULEPLAN_")},
+            **({} if store is None else {"JOULEPLAN_STORE_PATH": store}),
             **environment,
             "JOULEPLAN_PORT": str(self.port),
         }
@@ -91,6 +92,11 @@ class Server:
             if b"spawn_main" in command:
                 found.append(pid)
         return found
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.process.kill()
+        self.process.wait(timeout=30)
 
     def stop(self) -> int:
         """Send SIGTERM and return the exit status."""

@@ -13,6 +13,7 @@ from service.app import create_app
 from service.calls.planner_service import PlannerService
 from service.planning.errors import UndecidedError
 from service.planning.problem import PlacementProblem
+from service.planning.progress import Watch
 from service.planning.result import SolverOptions
 from service.settings import Settings
 from service.workers.messages import Job
@@ -65,7 +66,7 @@ def test_creating_an_app_starts_nothing(settings: Settings) -> None:
 
 @contextmanager
 def raising(error: Exception, service: PlannerService) -> Iterator[PlannerService]:
-    def planner(problem: PlacementProblem, options: SolverOptions) -> NoReturn:
+    def planner(problem: PlacementProblem, options: SolverOptions, watch: Watch) -> NoReturn:
         raise error
 
     yield replace(service, planner=planner)

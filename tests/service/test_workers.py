@@ -12,7 +12,7 @@ import pytest
 from service.problems import ProblemError
 from service.settings import Settings
 from service.workers.link import WorkerMain
-from service.workers.messages import Job, Reply
+from service.workers.messages import Job, Reply, Update
 from service.workers.pool import WorkerPool
 from tests.service import worker_mains
 
@@ -146,3 +146,50 @@ async def test_a_large_reply_and_a_large_body_pass_the_pipe() -> None:
         body = b"pid " + b"x" * 50_000_000
         reply = await pool.submit(Job("predict", body, "/predict"))
         assert reply.status == 200
+
+
+async def test_updates_arrive_in_order_and_before_the_reply() -> None:
+    async with running() as pool:
+        heard: list[Update] = []
+        reply = await pool.submit(job("tell 500"), on_update=heard.append)
+        assert reply.status == 200
+        assert [int(update.body) for update in heard] == list(range(500))
+
+
+async def test_updates_are_heard_in_the_event_loop() -> None:
+    async with running() as pool:
+        loops: list[asyncio.AbstractEventLoop] = []
+        await pool.submit(job("tell 1"), lambda _: loops.append(asyncio.get_running_loop()))
+        assert loops == [asyncio.get_running_loop()]
+
+
+async def test_a_worker_knows_whether_somebody_listens() -> None:
+    async with running() as pool:
+        assert (await pool.submit(job("watched"))).body == b"False"
+        assert (await pool.submit(job("watched"), on_update=lambda _: None)).body == b"True"
+
+
+async def test_nothing_is_heard_of_a_call_after_it_was_cancelled() -> None:
+    async with running() as pool:
+        before = await pid_of(pool)
+        heard: list[Update] = []
+        call = asyncio.create_task(pool.submit(job("tell-for-ever"), on_update=heard.append))
+        async with asyncio.timeout(20):
+            while not heard:
+                await asyncio.sleep(0.01)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        count = len(heard)
+        assert await pid_of(pool) != before
+        assert len(heard) == count
+
+
+async def test_a_worker_that_dies_after_updates_costs_that_call_only() -> None:
+    async with running() as pool:
+        heard: list[Update] = []
+        await pool.submit(job("tell 3"), on_update=heard.append)
+        with pytest.raises(ProblemError):
+            await pool.submit(job("kill"), on_update=heard.append)
+        assert (await pool.submit(job("tell 3"), on_update=heard.append)).status == 200
+        assert len(heard) == 6

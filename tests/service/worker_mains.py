@@ -6,7 +6,7 @@ import time
 from multiprocessing.connection import Connection
 
 from service.settings import Settings
-from service.workers.messages import JSON, Description, Job, Reply
+from service.workers.messages import JSON, Description, Job, Reply, Update
 
 
 def obey(connection: Connection, settings: Settings) -> None:
@@ -18,6 +18,16 @@ def obey(connection: Connection, settings: Settings) -> None:
             command, _, argument = job.body.decode().partition(" ")
             if command == "sleep":
                 time.sleep(float(argument))
+            elif command == "tell":
+                for number in range(int(argument)):
+                    connection.send(Update("number", str(number).encode()))
+            elif command == "tell-for-ever":
+                while True:
+                    connection.send(Update("number", b"0"))
+                    time.sleep(0.01)
+            elif command == "watched":
+                connection.send(Reply(200, str(job.watched).encode(), JSON, "predicted"))
+                continue
             elif command == "abort":
                 os.abort()
             elif command == "kill":

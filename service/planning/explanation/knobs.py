@@ -44,9 +44,14 @@ class Knob:
     llm: str | None = None
     pool: int | None = None
 
+    @property
+    def counts(self) -> bool:
+        """Whether it is a number of requests."""
+        return self.name.startswith("min_requests/")
+
     def whole(self, value: float) -> float:
         """Return a value that the limit can have: a count of requests is a whole number."""
-        return math.floor(value) if self.name.startswith("min_requests/") else value
+        return math.floor(value) if self.counts else value
 
 
 def knobs_of(problem: PlacementProblem) -> list[Knob]:

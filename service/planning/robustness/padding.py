@@ -60,9 +60,9 @@ class Attempt:
         return float((self.ratios <= 1.0 + 1e-9).mean()) if self.ratios.size else 0.0
 
     @property
-    def energy_j(self) -> float:
-        """Joules of the plan, inf where there is none."""
-        return math.inf if self.plan is None else self.plan.energy.value_j
+    def objective(self) -> float:
+        """Of the plan, inf where there is none."""
+        return math.inf if self.plan is None else self.plan.objective
 
     def stretch(self, share: float) -> float:
         """Factor by which the deadlines would have to grow to be kept in a share of scenarios."""
@@ -128,7 +128,7 @@ def search(
     attempt
         Plans at a rung; None where there is no time left.
     enough
-        Relative saving of joules below which a smaller padding is not looked for.
+        Relative saving of the objective below which a smaller padding is not looked for.
 
     Returns
     -------
@@ -157,8 +157,13 @@ def _settled(low: Attempt, high: Attempt | None, enough: float) -> bool:
     if high is None:
         return False
     if high.plan is not None and low.plan is not None:
-        return high.energy_j - low.energy_j <= enough * low.energy_j or high.rung - low.rung <= 1
+        return _little(low, high, enough) or high.rung - low.rung <= 1
     return high.rung - low.rung <= 1
+
+
+def _little(low: Attempt, high: Attempt, enough: float) -> bool:
+    """Whether less padding than `high` could hardly save: `low` had too little."""
+    return high.objective - low.objective <= enough * abs(low.objective)
 
 
 def _next_rung(made: list[Attempt], low: Attempt, high: Attempt | None, share: float) -> int:
@@ -187,7 +192,7 @@ def _just_below(
 ) -> list[Attempt]:
     """Look a little below the least padding found, where a cheaper plan may keep the share, too."""
     tried = {found.rung for found in made}
-    if low.kept and high.energy_j - low.energy_j <= enough * low.energy_j:
+    if low.plan is not None and _little(low, high, enough):
         return []
     rungs = [rung for rung in range(high.rung - 1, 0, -1) if rung not in tried]
     found = [attempt(rung) for rung in rungs[:BELOW_ATTEMPTS]]

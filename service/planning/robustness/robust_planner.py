@@ -108,7 +108,7 @@ def plan_robustly(
     verified = [found for found in attempts if found.kept >= share]
     if not verified:
         raise _unattained(problem, confidence, share, attempts)
-    best = min(verified, key=lambda found: (found.energy_j, found.rung))
+    best = min(verified, key=lambda found: (found.objective, found.rung))
     return _answer(problem, best, plain, drawn, cut=clock.cut or any_cut(attempts))
 
 
@@ -196,7 +196,7 @@ def _unattained(
     problem: PlacementProblem, confidence: float, share: float, attempts: list[Attempt]
 ) -> Exception:
     """What can be said where no plan keeps the confidence."""
-    best = max(attempts, key=lambda found: (found.kept, -found.energy_j))
+    best = max(attempts, key=lambda found: (found.kept, -found.objective))
     message = (
         f"No plan was found that keeps every deadline with confidence {confidence:g}; the best one "
         f"keeps them in {best.kept:.1%} of the scenarios, at padding {best.padding:.3f}."

@@ -43,7 +43,7 @@ def worst_ratios(schedule: Schedule, scenarios: Scenarios) -> FloatArray:
     worst = np.zeros(scenarios.count)
     steps = _Steps(schedule, scenarios)
     for blocks in _devices(problem, schedule):
-        clock = np.zeros(scenarios.count)
+        clock = np.full(scenarios.count, blocks[0].start_s - blocks[0].load_s)
         for block in blocks:
             clock = clock + block.load_s
             limits, ends = _block_ends(block, scenarios, steps)

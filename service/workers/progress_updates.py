@@ -1,0 +1,63 @@
+"""How far a call is, as its worker tells it through the pipe: seldom, but every phase."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+
+import orjson
+
+from service.planning.progress import Progress
+from service.workers.messages import PROGRESS, Tell, Update
+
+SHORTEST_PAUSE_S = 0.1
+"""Ten updates a second are more than an eye follows; a search finds better plans far faster."""
+
+
+class ProgressUpdates:
+    """A `service.planning.progress.Watch` that tells `Update` messages of kind ``progress``.
+
+    A new phase is told at once. Within a phase the newest look is told, at most ten times a second;
+    what was held back is told with the next look.
+
+    Parameters
+    ----------
+    tell
+        Where the updates go.
+    clock
+        Seconds, from any start.
+    """
+
+    def __init__(self, tell: Tell, clock: Callable[[], float] = perf_counter) -> None:
+        self._tell = tell
+        self._clock = clock
+        self._started = clock()
+        self._phase = ""
+        self._told = -SHORTEST_PAUSE_S
+
+    def __call__(self, progress: Progress) -> None:
+        """Tell of a look, or hold it back."""
+        elapsed_s = self._clock() - self._started
+        if progress.phase == self._phase and elapsed_s - self._told < SHORTEST_PAUSE_S:
+            return
+        self._phase, self._told = progress.phase, elapsed_s
+        self._tell(Update(PROGRESS, progress_body(progress, elapsed_s)))
+
+
+def progress_body(progress: Progress, elapsed_s: float) -> bytes:
+    """Return a look as JSON: ``phase, incumbent, lower_bound, gap, elapsed_seconds``.
+
+    Examples
+    --------
+    >>> progress_body(Progress("bounding", 2.0, None, None, 0.0), 1.5)
+    b'{"phase":"bounding","incumbent":2.0,"lower_bound":null,"gap":null,"elapsed_seconds":1.5}'
+    """
+    return orjson.dumps(
+        {
+            "phase": progress.phase,
+            "incumbent": progress.incumbent,
+            "lower_bound": progress.lower_bound,
+            "gap": progress.gap,
+            "elapsed_seconds": elapsed_s,
+        }
+    )

@@ -1,0 +1,72 @@
+"""What a worker tells while it plans: every phase, else seldom; the planner's own figures."""
+
+import orjson
+
+from service.calls.planner_service import PlannerService
+from service.planning.progress import Progress
+from service.workers.messages import Job, Update
+from service.workers.process import answer
+from service.workers.progress_updates import ProgressUpdates
+from tests.service.bodies import a100_fleet, rows
+
+BODY = {"requests": rows(30), "fleet": a100_fleet(), "constraints": {"min_mean_quality": 0.53}}
+
+
+def look(phase: str, incumbent: float | None = None) -> Progress:
+    return Progress(phase, incumbent, None, None, 0.0)
+
+
+def told(looks: list[tuple[float, Progress]]) -> list[dict[str, object]]:
+    heard: list[Update] = []
+    now = [0.0]
+    updates = ProgressUpdates(heard.append, clock=lambda: now[0])
+    for at, progress in looks:
+        now[0] = at
+        updates(progress)
+    return [orjson.loads(update.body) for update in heard]
+
+
+def test_every_phase_is_told_however_short() -> None:
+    looks = [
+        (0.001 * i, look(phase)) for i, phase in enumerate(("reading", "relaxing", "bounding"))
+    ]
+    assert [t["phase"] for t in told(looks)] == ["reading", "relaxing", "bounding"]
+
+
+def test_better_plans_are_told_at_most_ten_times_a_second() -> None:
+    looks = [(0.001 * i, look("searching", 5000.0 - i)) for i in range(1000)]
+    heard = told(looks)
+    assert 9 <= len(heard) <= 10
+    assert heard[0]["incumbent"] == 5000.0
+
+
+def test_what_was_held_back_is_told_with_the_next_phase() -> None:
+    looks = [
+        (0.0, look("improving", 3.0)),
+        (0.01, look("improving", 2.0)),
+        (0.02, look("end", 2.0)),
+    ]
+    assert [t["incumbent"] for t in told(looks)] == [3.0, 2.0]
+
+
+def test_a_plan_tells_its_phases_with_falling_incumbents_above_rising_bounds(
+    planner_service: PlannerService,
+) -> None:
+    heard: list[Update] = []
+    reply = answer(planner_service, Job("plan", orjson.dumps(BODY), "/plan"), heard.append)
+    assert reply.status == 200, reply.body
+    looks = [orjson.loads(update.body) for update in heard]
+    assert {update.kind for update in heard} == {"progress"}
+    phases = [look["phase"] for look in looks]
+    assert phases[:3] == ["reading", "predicting", "relaxing"]
+    assert phases[-1] == "writing"
+    found = [look["incumbent"] for look in looks if look["incumbent"] is not None]
+    assert found == sorted(found, reverse=True)
+    assert found[-1] == orjson.loads(reply.body)["objective"]
+    times = [look["elapsed_seconds"] for look in looks]
+    assert times == sorted(times)
+
+
+def test_a_plan_is_named_as_the_job_says(planner_service: PlannerService) -> None:
+    reply = answer(planner_service, Job("plan", orjson.dumps(BODY), "/plan", plan_id="mine"))
+    assert orjson.loads(reply.body)["plan_id"] == "mine"
