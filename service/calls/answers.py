@@ -81,6 +81,7 @@ def plan_body(
             }
             for price in plan.shadow_prices
         ],
+        "robustness": _robustness(plan),
         "unplaceable": list(unplaceable),
         "baselines": [
             {
@@ -149,6 +150,21 @@ def _energy(plan: Plan) -> dict[str, float | None]:
         "loading": energy.loading_j,
         "idle": energy.idle_j,
         "activation": energy.activation_j,
+    }
+
+
+def _robustness(plan: Plan) -> dict[str, float] | None:
+    found = plan.robustness
+    if found is None:
+        return None
+    return {
+        "confidence": found.confidence,
+        "estimated_confidence": found.estimated_confidence,
+        "standard_error": found.standard_error,
+        "padding": found.padding,
+        "energy_joules_without": found.energy_without_j,
+        "extra_energy_ratio": found.extra_energy_ratio,
+        "scenarios": found.scenarios,
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from costmodel.workload import Workload
+from service.calls.output_estimates import Estimates, columns_of, falling, workload_of
 from service.calls.pins import pin_errors, pinned_devices, pinned_placements
 from service.fleet.placements import Candidates
 from service.planning.inputs import Requests
@@ -35,7 +35,7 @@ class Batch:
     by_row: bool
     given_ids: Sequence[str | None] | None
     input_tokens: Sequence[int]
-    output_tokens: Sequence[int]
+    output_tokens: Estimates
     llms: Sequence[Names] | None
     pools: Sequence[Names] | None
     min_quality: Sequence[float | None] | None
@@ -104,6 +104,7 @@ class Batch:
             return lengths
         return [
             *self._id_errors(),
+            *self._estimate_errors(),
             *self._name_errors("llms", self.llms, candidates.llms),
             *self._name_errors("pools", self.pools, candidates.pool_names),
             *(
@@ -115,20 +116,31 @@ class Batch:
     def _length_errors(self) -> list[FieldError]:
         columns: Mapping[str, Sequence[object] | None] = {
             "id": self.given_ids,
-            "output_tokens": self.output_tokens,
             "llms": self.llms,
             "pools": self.pools,
             "min_quality": self.min_quality,
             "deadline_seconds": self.deadline_s,
             "pinned": self.pinned,
         }
+        named: list[tuple[tuple[str, ...], Sequence[object] | None]]
+        named = [((name,), column) for name, column in columns.items()]
+        named += [(("output_tokens", *path), c) for path, c in columns_of(self.output_tokens)]
         return [
             FieldError(
-                pointer("columns", name),
+                pointer("columns", *path),
                 f"Expected as many entries as input_tokens ({len(self)}), got {len(column)}.",
             )
-            for name, column in columns.items()
+            for path, column in named
             if column is not None and len(column) != len(self)
+        ]
+
+    def _estimate_errors(self) -> list[FieldError]:
+        return [
+            FieldError(
+                pointer("columns", "output_tokens", name, index),
+                f"Expected quantiles that do not fall, got {name} below {lower}.",
+            )
+            for lower, name, index in falling(self.output_tokens)
         ]
 
     def _id_errors(self) -> list[FieldError]:
@@ -162,10 +174,7 @@ class Batch:
     def to_requests(self, candidates: Candidates) -> Requests:
         """Return the arrays of a batch without errors."""
         return Requests(
-            workload=Workload(
-                np.asarray(self.input_tokens, dtype=np.int64),
-                np.asarray(self.output_tokens, dtype=np.int64),
-            ),
+            workload=workload_of(np.asarray(self.input_tokens, dtype=np.int64), self.output_tokens),
             deadline_s=_filled(self.deadline_s, len(self), np.inf),
             min_quality=_filled(self.min_quality, len(self), -np.inf),
             allowed=self._allowed(candidates),

@@ -112,15 +112,13 @@ def _energy(
 
 def _bounds_j(problem: PlacementProblem, schedule: Schedule) -> tuple[FloatArray, FloatArray]:
     """Bound each request's joules at the concurrency that its block achieves, (n,) each."""
-    rows, workload = np.arange(problem.n), problem.requests.workload
+    rows = np.arange(problem.n)
     low = problem.costs.energy_low_j[rows, schedule.placement]
     high = problem.costs.energy_high_j[rows, schedule.placement]
     for block in underfilled(problem, schedule):
-        found = problem.placements[block.placement].cost_model.energy_bounds_j(
-            workload.input_tokens[block.members],
-            workload.output_tokens[block.members],
-            block.achieved_concurrency,
-        )
+        terms = problem.requests.workload.terms(block.members)
+        cost_model = problem.placements[block.placement].cost_model
+        found = cost_model.energy_bounds_of(terms, block.achieved_concurrency)
         if found is not None:
             low[block.members], high[block.members] = found
     return low, high
