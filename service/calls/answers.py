@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from time import perf_counter
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 from uuid import uuid4
 
 import numpy as np
@@ -12,9 +11,11 @@ import numpy.typing as npt
 import orjson
 
 from costmodel.cost_matrix import slot_seconds
+from service.calls.assignments import assignment_columns, column_chunks, row_chunks
 from service.fleet.placements import candidate_list
 from service.planning.problem import PlacementProblem
 from service.planning.result import Plan, PlanWarning
+from service.workers.anonymous_file import Content, gathered
 
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 
@@ -24,14 +25,12 @@ def plan_body(
     plan: Plan,
     ids: Sequence[str],
     *,
-    by_row: bool,
+    form: Literal["rows", "columns", "arrow"],
     unplaceable: Sequence[dict[str, Any]],
     warnings: Sequence[PlanWarning],
-    predict_s: float,
-    solve_s: float,
-    started: float,
+    timings_s: Mapping[str, float],
     plan_id: str = "",
-) -> bytes:
+) -> Content:
     """Return the answer of `/plan`.
 
     Parameters
@@ -40,14 +39,12 @@ def plan_body(
         What was planned, and how; of n requests.
     ids
         The n names of the requests.
-    by_row
-        Answer with rows rather than columns.
+    form
+        Of the assignments.
     unplaceable
         Requests that were left out, as they are to be listed.
-    predict_s, solve_s
-        How long the parts took [s].
-    started
-        `time.perf_counter` at the start of the call.
+    timings_s
+        How long the parts took so far [s].
     plan_id
         Name of the plan; a random one where empty.
     """
@@ -63,7 +60,6 @@ def plan_body(
         "makespan_seconds": plan.makespan_s,
         "mean_quality": plan.mean_quality,
         "placements": _usage(problem, plan),
-        **(_rows(problem, plan, ids) if by_row else _columns(plan, ids)),
         "unplaceable": list(unplaceable),
         "baselines": [
             {
@@ -81,13 +77,17 @@ def plan_body(
             "quality": plan.quality_normaliser,
         },
         "warnings": warning_list(warnings),
-        "timings_seconds": {
-            "predict": predict_s,
-            "solve": solve_s,
-            "total": perf_counter() - started,
-        },
+        "timings_seconds": timings_s,
     }
-    return orjson.dumps(document, option=OPTIONS)
+    terms = orjson.dumps(document, option=OPTIONS)
+    columns = assignment_columns(plan, ids)
+    if form == "arrow":
+        from service.calls.arrow.answer import arrow_chunks  # noqa: PLC0415  few calls need it
+
+        return gathered(arrow_chunks(terms, columns))
+    if form == "rows":
+        return gathered(row_chunks(terms, columns, _usage(problem, plan)))
+    return gathered(column_chunks(terms, columns))
 
 
 def predict_body(problem: PlacementProblem, warnings: Sequence[PlanWarning]) -> bytes:
@@ -148,53 +148,6 @@ def _usage(problem: PlacementProblem, plan: Plan) -> list[dict[str, Any]]:
 
 def _candidates(problem: PlacementProblem) -> list[dict[str, Any]]:
     return candidate_list(problem.pools, problem.placements)
-
-
-def _rows(problem: PlacementProblem, plan: Plan, ids: Sequence[str]) -> dict[str, Any]:
-    named = [
-        (c["llm"], c["pool"], c["concurrency"])
-        for c in candidate_list(problem.pools, problem.placements)
-    ]
-    columns = zip(
-        ids,
-        plan.placement.tolist(),
-        plan.device_index.tolist(),
-        plan.start_s.tolist(),
-        plan.energy_j.tolist(),
-        plan.runtime_s.tolist(),
-        plan.extrapolated.tolist(),
-        strict=True,
-    )
-    rows = [
-        {
-            "id": name,
-            "placement": placement,
-            "llm": named[placement][0],
-            "pool": named[placement][1],
-            "concurrency": named[placement][2],
-            "device_index": device,
-            "start_seconds": start_s,
-            "energy_joules": energy_j,
-            "runtime_seconds": runtime_s,
-            "extrapolated": extrapolated,
-        }
-        for name, placement, device, start_s, energy_j, runtime_s, extrapolated in columns
-    ]
-    return {"assignments": rows}
-
-
-def _columns(plan: Plan, ids: Sequence[str]) -> dict[str, Any]:
-    return {
-        "columns": {
-            "id": list(ids),
-            "placement": np.ascontiguousarray(plan.placement),
-            "device_index": np.ascontiguousarray(plan.device_index),
-            "start_seconds": np.ascontiguousarray(plan.start_s),
-            "energy_joules": np.ascontiguousarray(plan.energy_j),
-            "runtime_seconds": np.ascontiguousarray(plan.runtime_s),
-            "extrapolated": np.ascontiguousarray(plan.extrapolated),
-        }
-    }
 
 
 def _masked(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from math import isfinite
 from time import perf_counter
 from typing import Any
@@ -16,9 +17,9 @@ from service.calls.answers import plan_body, predict_body
 from service.calls.batch import Batch
 from service.calls.plan_terms import limits_of, objective_of, options_of
 from service.calls.plan_warnings import fleet_warnings, substitution_warning
+from service.calls.reading import read_call
 from service.calls.tally import tally_plan
 from service.calls.unplanned import Body, planning_problem
-from service.calls.validation import parse
 from service.fleet.placements import Candidates, build_candidates, contradictions
 from service.fleet.provenance_rules import check_provenance
 from service.planning.errors import BoundContradictedError, InvalidProblemError, PlanningError
@@ -27,10 +28,11 @@ from service.planning.planner import plan
 from service.planning.problem import PlacementProblem
 from service.planning.progress import Progress, Watch, unwatched
 from service.planning.result import Plan, SolverOptions
-from service.problems import FieldError, Problem, ProblemError, invalid
+from service.problems import MAX_FIELD_ERRORS, FieldError, Problem, ProblemError, invalid
 from service.schemas.calls import PlanRequest, PredictRequest
 from service.schemas.fleet import FleetSpec
-from service.workers.messages import PlanTally
+from service.workers.anonymous_file import Content, gathered
+from service.workers.messages import ARROW, JSON, PlanTally
 
 Planner = Callable[[PlacementProblem, SolverOptions, Watch], Plan]
 
@@ -63,8 +65,14 @@ class PlannerService:
     planner: Planner = plan
 
     def plan(
-        self, body: bytes, watch: Watch = unwatched, plan_id: str = ""
-    ) -> tuple[bytes, PlanTally]:
+        self,
+        body: Content,
+        watch: Watch = unwatched,
+        plan_id: str = "",
+        *,
+        media_type: str = JSON,
+        accept: str = JSON,
+    ) -> tuple[Content, PlanTally]:
         """Return the answer of `/plan` and what is to be counted of it.
 
         Parameters
@@ -76,6 +84,8 @@ class PlannerService:
             ``predicting`` and ``writing``.
         plan_id
             Name of the plan; a random one where empty.
+        media_type, accept
+            Of the body, and of the answer.
 
         Raises
         ------
@@ -84,10 +94,11 @@ class PlannerService:
         """
         started = perf_counter()
         watch(_entered("reading", started))
-        call = parse(body, PlanRequest)
+        read = read_call(body, media_type, PlanRequest, self.limits.max_requests)
+        call, batch = read.terms, read.batch
         options = options_of(call.solver, self.limits.max_time_limit_s)
         candidates = self._candidates(call.fleet)
-        batch = self._batch(call, candidates, self.limits.max_pairs)
+        self._check(batch, candidates, self.limits.max_pairs)
         limits = limits_of(call.constraints, candidates)
         predict_started = perf_counter()
         watch(_entered("predicting", started))
@@ -110,22 +121,27 @@ class PlannerService:
             raise ProblemError(planning_problem(error, Body(batch.by_row, pools))) from None
         solve_s = perf_counter() - solve_started
         watch(_written(found, started))
+        write_started = perf_counter()
+        timings_s = {
+            "parse": predict_started - started,
+            "predict": predict_s,
+            "solve": solve_s,
+        }
         ids = batch.ids
         answer = plan_body(
             problem,
             found,
-            [ids[index] for index in kept],
-            by_row=batch.by_row,
+            [ids[index] for index in kept] if unplaceable else ids,
+            form="arrow" if accept == ARROW else "rows" if batch.by_row else "columns",
             unplaceable=unplaceable,
             warnings=[*warnings, *found.warnings],
-            predict_s=predict_s,
-            solve_s=solve_s,
-            started=started,
+            timings_s={**timings_s, "total": write_started - started},
             plan_id=plan_id,
         )
-        return answer, tally_plan(problem, found, solve_s)
+        timings_s["write"] = perf_counter() - write_started
+        return answer, tally_plan(problem, found, timings_s)
 
-    def predict(self, body: bytes) -> bytes:
+    def predict(self, body: Content, media_type: str = JSON) -> Content:
         """Return the answer of `/predict`.
 
         Raises
@@ -133,11 +149,11 @@ class PlannerService:
         ProblemError
             When the body is refused.
         """
-        call = parse(body, PredictRequest)
-        candidates = self._candidates(call.fleet)
-        batch = self._batch(call, candidates, self.limits.max_predictions)
-        problem = _build(batch, candidates, Limits(), Objective())
-        return predict_body(problem, fleet_warnings(problem))
+        read = read_call(body, media_type, PredictRequest, self.limits.max_requests)
+        candidates = self._candidates(read.terms.fleet)
+        self._check(read.batch, candidates, self.limits.max_predictions)
+        problem = _build(read.batch, candidates, Limits(), Objective(), intervals=True)
+        return gathered([predict_body(problem, fleet_warnings(problem))])
 
     def _candidates(self, fleet: FleetSpec | None) -> Candidates:
         if fleet is None:
@@ -153,15 +169,9 @@ class PlannerService:
             raise invalid([FieldError("/fleet" + e.pointer, e.detail) for e in errors])
         return candidates
 
-    def _batch(
-        self, call: PlanRequest | PredictRequest, candidates: Candidates, max_pairs: int
-    ) -> Batch:
-        batch = _rows_or_columns(call)
+    def _check(self, batch: Batch, candidates: Candidates, max_pairs: int) -> None:
         self._check_size(batch, len(candidates.placements), max_pairs)
-        errors = batch.errors(candidates)
-        if errors:
-            raise invalid(errors)
-        return batch
+        batch.complaints(candidates).refuse()
 
     def _check_size(self, batch: Batch, placements: int, max_pairs: int) -> None:
         where = "/requests" if batch.by_row else "/columns/input_tokens"
@@ -185,17 +195,13 @@ def _written(found: Plan, started: float) -> Progress:
     return Progress("writing", found.objective, found.lower_bound, gap, elapsed_s)
 
 
-def _rows_or_columns(call: PlanRequest | PredictRequest) -> Batch:
-    if call.requests is not None and call.columns is None:
-        return Batch.from_rows(call.requests)
-    if call.columns is not None and call.requests is None:
-        return Batch.from_columns(call.columns)
-    got = "neither" if call.requests is None else "both"
-    raise invalid([FieldError("/requests", f"Expected either requests or columns, got {got}.")])
-
-
 def _build(
-    batch: Batch, candidates: Candidates, limits: Limits, objective: Objective
+    batch: Batch,
+    candidates: Candidates,
+    limits: Limits,
+    objective: Objective,
+    *,
+    intervals: bool = False,
 ) -> PlacementProblem:
     try:
         return PlacementProblem.build(
@@ -204,6 +210,7 @@ def _build(
             candidates.placements,
             limits,
             objective,
+            intervals=intervals,
         )
     except InvalidProblemError as error:
         raise invalid([FieldError(error.pointer, str(error))]) from None
@@ -221,11 +228,13 @@ def _placeable(
     """
     reasons = problem.unplaceable()
     if reasons and (not report or len(reasons) == problem.n):
-        errors = [FieldError(batch.pointer_to(i), reason) for i, reason in reasons.items()]
+        first = islice(reasons.items(), MAX_FIELD_ERRORS)
+        errors = [FieldError(batch.pointer_to(i), reason) for i, reason in first]
         detail = f"{len(reasons)} of {problem.n} requests fit no placement."
         if not report:
             detail += ' The others can be planned with "on_unplaceable": "report".'
-        raise ProblemError(Problem("unplaceable", detail, errors))
+        omitted = len(reasons) - len(errors)
+        raise ProblemError(Problem("unplaceable", detail, errors, omitted=omitted))
     kept = np.ones(problem.n, dtype=bool)
     kept[list(reasons)] = False
     ids = batch.ids if reasons else []

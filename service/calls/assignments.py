@@ -1,0 +1,90 @@
+"""The assignments of a plan as JSON, a block at a time: a million rows are a quarter of a gigabyte.
+
+They are put at the end of an answer that is written already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from service.planning.result import Plan
+
+#: Entries of a column that are written at once.
+COLUMN_BLOCK = 65536
+#: Rows that are written at once: their dicts stay in the cache.
+ROW_BLOCK = 2048
+
+Column: TypeAlias = Sequence[str] | npt.NDArray[Any]
+
+
+def assignment_columns(plan: Plan, ids: Sequence[str]) -> dict[str, Column]:
+    """Return the columns of an answer by name, each of n entries."""
+    return {
+        "id": ids,
+        "placement": plan.placement,
+        "device_index": plan.device_index,
+        "start_seconds": plan.start_s,
+        "energy_joules": plan.energy_j,
+        "runtime_seconds": plan.runtime_s,
+        "extrapolated": plan.extrapolated,
+    }
+
+
+def column_chunks(answer: bytes, columns: Mapping[str, Column]) -> Iterator[bytes]:
+    """Yield an answer, a JSON object, with the member `columns` added.
+
+    Examples
+    --------
+    >>> b"".join(column_chunks(b'{"a":1}', {"id": ["x", "y"], "start_seconds": np.zeros(2)}))
+    b'{"a":1,"columns":{"id":["x","y"],"start_seconds":[0.0,0.0]}}'
+    """
+    opening = answer[:-1] + b',"columns":{'
+    for name, column in columns.items():
+        yield opening + orjson.dumps(name) + b":["
+        for start in range(0, len(column), COLUMN_BLOCK):
+            yield (b"," if start else b"") + _listed(column[start : start + COLUMN_BLOCK])
+        opening = b"],"
+    yield b"]}}"
+
+
+def row_chunks(
+    answer: bytes, columns: Mapping[str, Column], placements: Sequence[Mapping[str, Any]]
+) -> Iterator[bytes]:
+    """Yield an answer, a JSON object, with the member `assignments` added.
+
+    Parameters
+    ----------
+    answer, columns
+        Of the plan.
+    placements
+        What `placement` counts; rows repeat their `llm`, `pool` and `concurrency`.
+    """
+    names = tuple(columns)
+    places = [{key: p[key] for key in ("llm", "pool", "concurrency")} for p in placements]
+    at = names.index("placement")
+    n = len(columns["id"])
+    yield answer[:-1] + b',"assignments":['
+    for start in range(0, n, ROW_BLOCK):
+        block = [_plain(column[start : start + ROW_BLOCK]) for column in columns.values()]
+        rows = [
+            dict(zip(names, values, strict=True)) | places[values[at]]
+            for values in zip(*block, strict=True)
+        ]
+        yield (b"," if start else b"") + orjson.dumps(rows)[1:-1]
+    yield b"]}"
+
+
+def _listed(values: Column) -> bytes:
+    """Return values as JSON, without the brackets around them."""
+    plain = np.ascontiguousarray(values) if isinstance(values, np.ndarray) else values
+    return orjson.dumps(plain, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
+
+
+def _plain(values: Column) -> Sequence[Any]:
+    found: Sequence[Any] = values.tolist() if isinstance(values, np.ndarray) else values
+    return found
