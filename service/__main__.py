@@ -1,10 +1,13 @@
-"""`python -m service`: serve, or print the settings."""
+"""`python -m service`: serve, print the settings, or plan a file."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+
+from service.cli.arguments import add_plan_arguments
+from service.cli.interrupts import end_on_interrupt
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -13,12 +16,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 after serving or printing, 2 where the settings are wrong.
+        0 after serving, printing or planning, 1 where there is no plan, 2 where the settings or
+        the input are wrong.
     """
     parser = argparse.ArgumentParser(prog="python -m service", description="The planning service.")
     parser.add_argument("--print-config", action="store_true", help="print the settings and stop")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    add_plan_arguments(commands.add_parser("plan", help="plan a file, without a server"))
     options = parser.parse_args(arguments)
 
+    if options.command == "plan":
+        return _plan(options)
     # A worker process imports this module before it does anything: it must stay light.
     from service.serving import print_settings, read_settings, serve  # noqa: PLC0415
 
@@ -26,6 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if settings is None:
         return 2
     return print_settings(settings) if options.print_config else serve(settings)
+
+
+def _plan(options: argparse.Namespace) -> int:
+    end_on_interrupt()
+    from service.cli.plan_command import plan_file  # noqa: PLC0415
+    from service.serving import read_settings  # noqa: PLC0415
+
+    # A command listens nowhere, so where the service would is no matter.
+    settings = read_settings(host="127.0.0.1")
+    return 2 if settings is None else plan_file(options, settings)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from service.background.plans import BackgroundPlans
 from service.openapi.document import DESCRIPTION, document
-from service.routes import calls, docs, information
+from service.routes import calls, docs, information, plans
 from service.routes.refusals import add_refusals
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -47,11 +48,13 @@ def create_app(
     version = running_version()
     metrics = Metrics(registry or CollectorRegistry(), version)
     pool = WorkerPool(settings, worker_main, metrics.describe, first_worker)
+    background = BackgroundPlans(settings, pool, metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         pool.start()
         yield
+        await background.stop()
         await pool.stop()
 
     app = FastAPI(
@@ -67,13 +70,17 @@ def create_app(
     for prefix in ("", VERSION_PREFIX):
         in_schema = not prefix
         app.include_router(
-            calls.router(settings, pool, metrics), prefix=prefix, include_in_schema=in_schema
+            calls.router(settings, pool, metrics, background),
+            prefix=prefix,
+            include_in_schema=in_schema,
         )
+        app.include_router(plans.router(background), prefix=prefix, include_in_schema=in_schema)
         app.include_router(
             information.router(pool, metrics), prefix=prefix, include_in_schema=in_schema
         )
         app.include_router(docs.router(prefix), prefix=prefix, include_in_schema=False)
     docs.mount_assets(app)
+    app.state.before_shutdown = background.interrupt
     document(app)
     add_refusals(app)
     app.add_middleware(RequestLog)

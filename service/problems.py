@@ -16,8 +16,11 @@ TYPE_PREFIX = "urn:jouleplan:problem:"
 PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "malformed-json": (400, "The body is not JSON"),
     "not-found": (404, "No such path"),
+    "plan-not-found": (404, "No such plan"),
     "method-not-allowed": (405, "The path does not take this method"),
     "not-acceptable": (406, "No answer of a type that is accepted"),
+    "not-finished": (409, "The plan is still being made"),
+    "no-result": (410, "The plan ended without an answer"),
     "too-large": (413, "The call is too large"),
     "unsupported-media-type": (415, "The body is not announced as JSON or an Arrow stream"),
     "malformed-arrow": (422, "The body is not an Arrow stream"),
@@ -29,6 +32,7 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "internal": (500, "The service made a mistake"),
     "undecided": (503, "No plan was found in time"),
     "not-ready": (503, "The service cannot plan now"),
+    "store-unavailable": (503, "Plans cannot be kept now"),
     "worker-lost": (503, "The worker of this call was lost"),
     "timed-out": (503, "The call took too long"),
 }

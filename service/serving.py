@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 from types import FrameType
 
@@ -17,10 +18,16 @@ from service.workers.link import start_worker
 logger = logging.getLogger("service")
 
 
-def read_settings() -> Settings | None:
-    """Return the settings of the environment; say what is wrong on stderr and return None."""
+def read_settings(host: str | None = None) -> Settings | None:
+    """Return the settings of the environment; say what is wrong on stderr and return None.
+
+    Parameters
+    ----------
+    host
+        In the place of what the environment says.
+    """
     try:
-        return Settings()
+        return Settings() if host is None else Settings(host=host)
     except ValidationError as error:
         for found in error.errors(include_url=False, include_input=False):
             name = "_".join(str(part) for part in found["loc"]).upper()
@@ -47,9 +54,18 @@ def serve(settings: Settings) -> int:
     # The server raises the signal that stopped it once more when it is done: that is no failure.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _ignore)
-    server = uvicorn.Server(
+    app = create_app(settings, first_worker=first_worker)
+
+    class Server(uvicorn.Server):
+        """Ends asynchronous plans, and with them the streams about them, before it waits."""
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await app.state.before_shutdown()
+            await super().shutdown(sockets)
+
+    server = Server(
         uvicorn.Config(
-            create_app(settings, first_worker=first_worker),
+            app,
             host=settings.host,
             port=settings.port,
             log_config=logging_config(settings.log_level),

@@ -74,6 +74,30 @@ class Settings(BaseSettings):
             gt=0, le=7200, description="A worker busy for longer with one call is killed [s]; 503."
         ),
     ] = 180.0
+    store_path: Annotated[
+        Path | None,
+        Field(
+            description="File that keeps asynchronous plans; `:memory:` for none. Where unset: "
+            "`jouleplan/plans.sqlite3` in the user's state folder, or memory where that cannot be "
+            "written."
+        ),
+    ] = None
+    store_max_plans: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Ended plans that are kept; the oldest go.")
+    ] = 1000
+    store_max_bytes: Annotated[
+        int,
+        Field(
+            ge=1024, le=2**40, description="Bytes of their answers that are kept; the oldest go."
+        ),
+    ] = 512 * MEBIBYTE
+    store_max_age_seconds: Annotated[
+        float, Field(gt=0, le=1e9, description="Age at which an ended plan goes [s].")
+    ] = 604_800.0
+    heartbeat_seconds: Annotated[
+        float,
+        Field(gt=0, le=3600, description="Longest silence on a stream of events [s]."),
+    ] = 15.0
     shutdown_seconds: Annotated[
         float, Field(gt=0, le=600, description="Grace for calls in flight when told to stop [s].")
     ] = 10.0

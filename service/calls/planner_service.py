@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import isfinite
@@ -27,7 +27,7 @@ from service.planning.inputs import Limits, Objective
 from service.planning.planner import plan
 from service.planning.problem import PlacementProblem
 from service.planning.progress import Progress, Watch, unwatched
-from service.planning.result import Plan, SolverOptions
+from service.planning.result import Plan, PlanWarning, SolverOptions
 from service.problems import MAX_FIELD_ERRORS, FieldError, Problem, ProblemError, invalid
 from service.schemas.calls import PlanRequest, PredictRequest
 from service.schemas.fleet import FleetSpec
@@ -70,6 +70,7 @@ class PlannerService:
         watch: Watch = unwatched,
         plan_id: str = "",
         *,
+        warnings: Sequence[PlanWarning] = (),
         media_type: str = JSON,
         accept: str = JSON,
     ) -> tuple[Content, PlanTally]:
@@ -84,6 +85,8 @@ class PlannerService:
             ``predicting`` and ``writing``.
         plan_id
             Name of the plan; a random one where empty.
+        warnings
+            Of the caller, to stand before those of the plan.
         media_type, accept
             Of the body, and of the answer.
 
@@ -106,7 +109,8 @@ class PlannerService:
         predict_s = perf_counter() - predict_started
         kept, unplaceable = _placeable(whole, batch, report=call.on_unplaceable == "report")
         problem = whole.take(kept) if unplaceable else whole
-        warnings = [
+        warned = [
+            *warnings,
             *check_provenance(_in_use(problem), allow_mixed=call.allow_mixed_provenance),
             *substitution_warning(problem, batch.names_llms[kept]),
             *fleet_warnings(problem),
@@ -134,7 +138,7 @@ class PlannerService:
             [ids[index] for index in kept] if unplaceable else ids,
             form="arrow" if accept == ARROW else "rows" if batch.by_row else "columns",
             unplaceable=unplaceable,
-            warnings=[*warnings, *found.warnings],
+            warnings=[*warned, *found.warnings],
             timings_s={**timings_s, "total": write_started - started},
             plan_id=plan_id,
         )

@@ -21,6 +21,7 @@ from service.schemas.information import (
     ProblemAnswer,
     ReadinessAnswer,
 )
+from service.schemas.plans import PlansAnswer, PlanStatusAnswer
 from service.workers.messages import JSON
 
 DESCRIPTION = """\
@@ -34,6 +35,8 @@ into the body. Units are in the names of the fields: joules, seconds, watts, tok
 BODIES: Sequence[type[BaseModel]] = (PlanRequest, PredictRequest)
 ANSWERS: Sequence[type[BaseModel]] = (
     PlanAnswer,
+    PlanStatusAnswer,
+    PlansAnswer,
     PredictAnswer,
     PlacementsAnswer,
     CostModelsAnswer,
@@ -43,7 +46,7 @@ ANSWERS: Sequence[type[BaseModel]] = (
 )
 REF_TEMPLATE = "#/components/schemas/{model}"
 
-_REFUSALS = {
+REFUSALS = {
     "400": "The body is not JSON.",
     "413": "The body or the batch is too large.",
     "415": "The body is not announced as JSON.",
@@ -60,9 +63,28 @@ _RETRY_AFTER = {
 }
 
 
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "`respond-async` (RFC 7240): do not wait for the plan, say where it will be.",
+    "schema": {"type": "string"},
+}
+_ACCEPTED_HEADERS = {
+    "Location": {"description": "Path of the plan.", "schema": {"type": "string"}},
+    "Preference-Applied": {"description": "`respond-async`.", "schema": {"type": "string"}},
+}
+
+
 def plan_operation() -> dict[str, Any]:
     """Return what the OpenAPI document says of `POST /plan`."""
-    return _call_operation(PlanRequest, PlanAnswer, PLAN_EXAMPLES)
+    operation = _call_operation(PlanRequest, PlanAnswer, PLAN_EXAMPLES)
+    operation["openapi_extra"]["parameters"] = [_PREFER]
+    operation["openapi_extra"]["responses"]["202"] = {
+        **json_answer("Accepted, as `Prefer: respond-async` asked for.", PlanStatusAnswer),
+        "headers": _ACCEPTED_HEADERS,
+    }
+    return operation
 
 
 def predict_operation() -> dict[str, Any]:
@@ -74,9 +96,9 @@ def information_operation(
     answer: type[BaseModel], *, may_be_unready: bool = False
 ) -> dict[str, Any]:
     """Return what the OpenAPI document says of a path that is read."""
-    responses: dict[str, Any] = {"200": _json("The answer.", answer)}
+    responses: dict[str, Any] = {"200": json_answer("The answer.", answer)}
     if may_be_unready:
-        responses["503"] = _refusal("It cannot plan; `reasons` says why.", retry=True)
+        responses["503"] = refusal("It cannot plan; `reasons` says why.", retry=True)
     return {"openapi_extra": {"responses": responses}}
 
 
@@ -114,8 +136,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for path in whole["paths"].values():
         for operation in path.values():
             given = operation["responses"]["200"].get("content", {})
-            if "text/plain" in given:
-                given.pop(JSON, None)
+            if given.get(JSON) == {"schema": {}}:
+                given.pop(JSON)
     return whole
 
 
@@ -123,7 +145,7 @@ def _call_operation(
     body: type[BaseModel], answer: type[BaseModel], examples: dict[str, Any]
 ) -> dict[str, Any]:
     refusals = {
-        status: _refusal(text, retry=status in {"429", "503"}) for status, text in _REFUSALS.items()
+        status: refusal(text, retry=status in {"429", "503"}) for status, text in REFUSALS.items()
     }
     return {
         "openapi_extra": {
@@ -131,7 +153,7 @@ def _call_operation(
                 "required": True,
                 "content": {JSON: {"schema": _ref(body), "examples": examples}},
             },
-            "responses": {"200": _json("The answer.", answer), **refusals},
+            "responses": {"200": json_answer("The answer.", answer), **refusals},
         }
     }
 
@@ -140,10 +162,12 @@ def _ref(schema: type[BaseModel]) -> dict[str, str]:
     return {"$ref": REF_TEMPLATE.format(model=schema.__name__)}
 
 
-def _json(text: str, schema: type[BaseModel]) -> dict[str, Any]:
+def json_answer(text: str, schema: type[BaseModel]) -> dict[str, Any]:
+    """Return what is said of an answer in JSON."""
     return {"description": text, "content": {JSON: {"schema": _ref(schema)}}}
 
 
-def _refusal(text: str, *, retry: bool) -> dict[str, Any]:
-    refusal = {"description": text, "content": {MEDIA_TYPE: {"schema": _ref(ProblemAnswer)}}}
-    return {**refusal, "headers": _RETRY_AFTER} if retry else refusal
+def refusal(text: str, *, retry: bool) -> dict[str, Any]:
+    """Return what is said of a refusal, with `Retry-After` where it has one."""
+    problem = {"description": text, "content": {MEDIA_TYPE: {"schema": _ref(ProblemAnswer)}}}
+    return {**problem, "headers": _RETRY_AFTER} if retry else problem

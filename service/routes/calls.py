@@ -9,8 +9,10 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
+from service.background.plans import BackgroundPlans
 from service.openapi.document import plan_operation, predict_operation
 from service.problems import Problem, ProblemError
+from service.routes.plans import accept, wants_async
 from service.routes.refusals import respond
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -22,13 +24,17 @@ from service.workers.pool import WorkerPool
 MOST_DIGITS = 15
 
 
-def router(settings: Settings, pool: WorkerPool, metrics: Metrics) -> APIRouter:
+def router(
+    settings: Settings, pool: WorkerPool, metrics: Metrics, background: BackgroundPlans
+) -> APIRouter:
     """Return the routes of the planning calls."""
     routes = APIRouter(tags=["planning"])
 
     @routes.post("/plan", summary="Place a batch of requests", **plan_operation())
     async def plan(request: Request) -> Response:
         started = perf_counter()
+        if wants_async(request):
+            return await _accept(request, settings, background)
         reply = await _answer("plan", request, settings, pool)
         if reply is None:
             return Response(status_code=CLIENT_GONE)
@@ -58,6 +64,16 @@ async def _answer(
         return Reply.of_problem(error.problem, path)
     except ClientDisconnect:
         return None
+
+
+async def _accept(request: Request, settings: Settings, background: BackgroundPlans) -> Response:
+    try:
+        _check_media_type(request)
+        body = await _read(request, settings.max_body_bytes)
+    except ClientDisconnect:
+        return Response(status_code=CLIENT_GONE)
+    job = Job("plan", body, request.url.path, request.state.request_id)
+    return await accept(job, request, background)
 
 
 def _check_media_type(request: Request) -> None:

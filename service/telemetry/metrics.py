@@ -34,6 +34,7 @@ class Metrics:
         self._define_calls()
         self._define_plans()
         self._define_cost_models()
+        self._define_async_plans()
         build = self._gauge("build_info", "The running version; always 1.", "version")
         build.labels(version).set(1)
 
@@ -63,6 +64,32 @@ class Metrics:
         )
         self._loaded = self._gauge("cost_models_loaded", "Cost models that are loaded.")
         self._refused = self._gauge("cost_models_refused", "Artefacts that were refused.")
+
+    def _define_async_plans(self) -> None:
+        self._under_way = self._gauge("async_plans", "Asynchronous plans under way.", "status")
+        self._ended = self._counter(
+            "async_plans_ended", "Asynchronous plans by how they ended.", "status"
+        )
+        for status in ("queued", "running"):
+            self._under_way.labels(status).set(0)
+        for status in ("finished", "failed", "cancelled", "interrupted"):
+            self._ended.labels(status)
+        self._stored = self._gauge("stored_plans", "Ended asynchronous plans that are kept.")
+        self._stored_bytes = self._gauge("stored_plan_bytes", "Bytes of their answers.")
+
+    def set_under_way(self, queued: int, running: int) -> None:
+        """Tell how many asynchronous plans wait and run."""
+        self._under_way.labels("queued").set(queued)
+        self._under_way.labels("running").set(running)
+
+    def count_ended(self, status: str, count: int = 1) -> None:
+        """Count asynchronous plans that ended with `status`."""
+        self._ended.labels(status).inc(count)
+
+    def set_stored(self, count: int, size: int) -> None:
+        """Tell how many plans are kept, and the bytes of their answers."""
+        self._stored.set(count)
+        self._stored_bytes.set(size)
 
     def count_call(self, outcome: str, seconds: float, tally: PlanTally | None) -> None:
         """Count one call of `/plan` that took `seconds`, and its plan where there is one."""

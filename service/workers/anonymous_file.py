@@ -37,6 +37,8 @@ class AnonymousFile:
     >>> file.write(b"c")
     >>> file.size, file.content(), list(file.chunks())
     (3, b'abc', [b'abc'])
+    >>> len(file)
+    3
     """
 
     def __init__(self, descriptor: int, size: int = 0) -> None:
@@ -51,6 +53,9 @@ class AnonymousFile:
             return cls(os.memfd_create("jouleplan", os.MFD_CLOEXEC))
         with tempfile.TemporaryFile() as named:
             return cls(os.dup(named.fileno()))
+
+    def __len__(self) -> int:
+        return self.size
 
     def fileno(self) -> int:
         """Return the descriptor."""
@@ -68,10 +73,10 @@ class AnonymousFile:
             self.size += written
             rest = rest[written:]
 
-    def chunks(self) -> Iterator[bytes]:
-        """Yield the content, `CHUNK` bytes at a time."""
-        for start in range(0, self.size, CHUNK):
-            yield os.pread(self._descriptor, CHUNK, start)
+    def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
+        """Yield the content, `size` bytes at a time."""
+        for start in range(0, self.size, size):
+            yield os.pread(self._descriptor, size, start)
 
     def content(self) -> bytes:
         """Return the whole content: a copy."""
@@ -89,6 +94,19 @@ Content: TypeAlias = bytes | AnonymousFile
 def whole(content: Content) -> bytes:
     """Return a body as bytes, whichever way it is held."""
     return content if isinstance(content, bytes) else content.content()
+
+
+def parts(content: Content, size: int = CHUNK) -> Iterator[bytes]:
+    """Yield a body, `size` bytes at a time.
+
+    Examples
+    --------
+    >>> list(parts(b"abc", 2))
+    [b'ab', b'c']
+    """
+    if isinstance(content, bytes):
+        return (content[start : start + size] for start in range(0, len(content), size))
+    return content.chunks(size)
 
 
 def gathered(chunks: Iterable[bytes]) -> Content:

@@ -15,7 +15,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from service.problems import Problem, ProblemError
 from service.workers.entry import enter
@@ -30,6 +30,8 @@ logger = logging.getLogger("service.workers.pool")
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
 RETRY_AFTER_S = 2
+
+Stage = Literal["queued", "running"]
 
 
 class WorkerPool:
@@ -88,7 +90,14 @@ class WorkerPool:
             supervisor.cancel()
         await asyncio.gather(*self._supervisors, return_exceptions=True)
 
-    async def submit(self, job: Job, on_update: Tell | None = None) -> Reply:
+    async def submit(
+        self,
+        job: Job,
+        on_update: Tell | None = None,
+        *,
+        on_stage: Callable[[Stage], None] = lambda _: None,
+        patient: bool = False,
+    ) -> Reply:
         """Return the reply of the next idle worker.
 
         If this is cancelled, the worker that has the call is killed.
@@ -99,13 +108,18 @@ class WorkerPool:
             The call.
         on_update
             Told in the event loop of what the worker tells before its reply; None for nothing.
+        on_stage
+            Told when the call waits for a worker, and when one has it.
+        patient
+            Wait for a worker for as long as it takes.
 
         Raises
         ------
         ProblemError
             429 when too many calls wait, 503 when no worker comes, is lost or takes too long.
         """
-        worker = await self._take()
+        worker = await self._take(on_stage, patient=patient)
+        on_stage("running")
         watched = replace(job, watched=on_update is not None)
         try:
             async with asyncio.timeout(self._settings.call_limit_seconds):
@@ -124,7 +138,7 @@ class WorkerPool:
             if worker.alive:
                 self._idle.put_nowait(worker)
 
-    async def _take(self) -> Worker:
+    async def _take(self, on_stage: Callable[[Stage], None], *, patient: bool) -> Worker:
         while not self._idle.empty():
             worker = self._idle.get_nowait()
             if worker.alive:
@@ -133,8 +147,9 @@ class WorkerPool:
             message = f"{self._waiting} calls wait for a worker already."
             raise ProblemError(Problem("overloaded", message, retry_after_s=RETRY_AFTER_S))
         self._waiting += 1
+        on_stage("queued")
         try:
-            async with asyncio.timeout(self._settings.call_limit_seconds):
+            async with asyncio.timeout(None if patient else self._settings.call_limit_seconds):
                 return await self._next_idle()
         except TimeoutError:
             raise _unavailable("not-ready", "No worker was free in time.") from None

@@ -33,6 +33,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("JOULEPLAN_")},
+            "JOULEPLAN_STORE_PATH": ":memory:",
             **environment,
             "JOULEPLAN_PORT": str(self.port),
         }
@@ -91,6 +92,11 @@ class Server:
             if b"spawn_main" in command:
                 found.append(pid)
         return found
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.process.kill()
+        self.process.wait(timeout=30)
 
     def stop(self) -> int:
         """Send SIGTERM and return the exit status."""

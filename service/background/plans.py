@@ -1,0 +1,226 @@
+"""Asynchronous plans: accepted, made by the workers, watched, cancelled and kept.
+
+::
+
+    start -> PlanRun -> WorkerPool.submit -> reply -> PlanArchive.end -> its watchers hear the end
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from time import perf_counter
+from uuid import uuid4
+
+from service.background.archive import PlanArchive
+from service.background.run import Event, PlanRun
+from service.problems import Problem, ProblemError
+from service.settings import Settings
+from service.store.records import PlanRecord
+from service.telemetry.metrics import Metrics
+from service.workers.messages import Job, Reply
+from service.workers.pool import RETRY_AFTER_S, Stage, WorkerPool
+
+
+class BackgroundPlans:
+    """The plans that are made in the background, and those that were.
+
+    Parameters
+    ----------
+    settings, pool, metrics
+        Of the service.
+    """
+
+    def __init__(self, settings: Settings, pool: WorkerPool, metrics: Metrics) -> None:
+        self._heartbeat_s = settings.heartbeat_seconds
+        self._pool = pool
+        self._metrics = metrics
+        self._archive = PlanArchive(settings, metrics)
+        self._runs: dict[str, PlanRun] = {}
+        self._stopping = False
+
+    @property
+    def survives_restart(self) -> bool:
+        """Whether what is kept is on a disk."""
+        return self._archive.survives_restart
+
+    async def start(self, job: Job) -> PlanRecord:
+        """Accept a plan and return how it stands.
+
+        Raises
+        ------
+        ProblemError
+            429 when too many calls wait, 503 when plans cannot be kept or the service stops.
+        """
+        if self._stopping:
+            raise _stopping()
+        run = PlanRun(str(uuid4()))
+        self._runs[run.plan_id] = run
+        run.task = asyncio.create_task(self._make(run, replace(job, plan_id=run.plan_id)))
+        try:
+            await self._until_accepted(run)
+            # Its end comes after this: the store does one thing after the other.
+            await self._archive.add(run.record)
+        except BaseException:
+            self._runs.pop(run.plan_id, None)
+            run.task.cancel()
+            raise
+        self._count()
+        return run.record
+
+    async def find(self, plan_id: str) -> PlanRecord:
+        """Return how a plan stands.
+
+        Raises
+        ------
+        ProblemError
+            404 where there is none of that name, 503 where the store cannot be read.
+        """
+        run = self._runs.get(plan_id)
+        return await self._archive.find(plan_id) if run is None else run.record
+
+    async def recent(self, limit: int, before: int | None) -> list[PlanRecord]:
+        """Return at most `limit` plans, the newest first, with numbers below `before`.
+
+        Raises
+        ------
+        ProblemError
+            503 where the store cannot be read.
+        """
+        stored = await self._archive.recent(limit, before)
+        runs = self._runs
+        return [
+            replace(runs[r.plan_id].record, number=r.number) if r.plan_id in runs else r
+            for r in stored
+        ]
+
+    def body(self, record: PlanRecord) -> AsyncIterator[bytes]:
+        """Give the answer of a finished plan, part by part."""
+        return self._archive.body(record)
+
+    async def cancel_or_remove(self, plan_id: str) -> PlanRecord | None:
+        """Cancel a plan that is being made, or forget one that has ended.
+
+        Returns
+        -------
+        PlanRecord or None
+            How the plan that was being made ended; None where it had ended before.
+
+        Raises
+        ------
+        ProblemError
+            404 where there is none of that name, 503 where the store cannot be written.
+        """
+        run = self._runs.get(plan_id)
+        if run is None:
+            await self._archive.remove(plan_id)
+            return None
+        await run.end_early("cancelled")
+        return run.record
+
+    async def watch(self, plan_id: str, after: int | None) -> AsyncIterator[Event | None] | None:
+        """Return the events of a plan until its end, among them None where there was a silence.
+
+        Parameters
+        ----------
+        plan_id
+            Of the plan.
+        after
+            Number of the last event that the watcher has heard; None: it hears the newest first.
+
+        Returns
+        -------
+        AsyncIterator or None
+            None where the watcher has heard the end already.
+
+        Raises
+        ------
+        ProblemError
+            404 where there is none of that name, 503 where the store cannot be read.
+        """
+        run = self._runs.get(plan_id)
+        if run is not None:
+            return self._follow(run, after)
+        record = await self._archive.find(plan_id)
+        return None if after == record.events else _only(Event(record.events, "end", record))
+
+    async def _follow(self, run: PlanRun, after: int | None) -> AsyncIterator[Event | None]:
+        heard = run.last_event - 1 if after is None else min(after, run.last_event)
+        while True:
+            for event in run.events_after(heard):
+                heard = event.number
+                yield event
+                if event.name == "end":
+                    return
+            try:
+                async with asyncio.timeout(self._heartbeat_s):
+                    await run.wait_beyond(heard)
+            except TimeoutError:
+                yield None
+
+    async def interrupt(self) -> None:
+        """End what is being made, as interrupted, and accept no more."""
+        self._stopping = True
+        runs = list(self._runs.values())
+        await asyncio.gather(*(run.end_early("interrupted") for run in runs))
+
+    async def stop(self) -> None:
+        """End what is being made, as interrupted, and close the store."""
+        await self.interrupt()
+        await self._archive.stop()
+
+    async def _until_accepted(self, run: PlanRun) -> None:
+        """Wait until the pool has taken a plan; raise what it refuses it with."""
+        accepted = asyncio.create_task(run.accepted.wait())
+        try:
+            await asyncio.wait({accepted, run.task}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            accepted.cancel()
+        if run.task.cancelled():
+            raise _stopping()
+        if not run.accepted.is_set():
+            run.task.result()
+
+    async def _make(self, run: PlanRun, job: Job) -> None:
+        def enter(stage: Stage) -> None:
+            run.enter(stage)
+            self._count()
+
+        started = perf_counter()
+        reply: Reply | None = None
+        try:
+            reply = await self._pool.submit(job, run.hear, on_stage=enter, patient=True)
+        except ProblemError as error:
+            if not run.accepted.is_set():
+                raise
+            reply = Reply.of_problem(error.problem, job.path)
+        except asyncio.CancelledError:
+            if run.plan_id not in self._runs:
+                raise
+        run.closing = True
+        if reply is not None:
+            self._metrics.count_call(reply.outcome, perf_counter() - started, reply.tally)
+        await self._end(run, reply, job.path)
+
+    async def _end(self, run: PlanRun, reply: Reply | None, path: str) -> None:
+        record = await self._archive.end(run.last_record(), reply, path)
+        self._runs.pop(run.plan_id, None)
+        run.publish_end(record)
+        self._metrics.count_ended(record.status)
+        self._count()
+
+    def _count(self) -> None:
+        states = Counter(run.record.status for run in self._runs.values())
+        self._metrics.set_under_way(states["queued"], states["running"])
+
+
+async def _only(event: Event) -> AsyncIterator[Event | None]:
+    yield event
+
+
+def _stopping() -> ProblemError:
+    return ProblemError(
+        Problem("not-ready", "The service is stopping.", retry_after_s=RETRY_AFTER_S)
+    )

@@ -1,0 +1,1 @@
+"""`python -m service plan`: a plan of a file, without a server."""

@@ -1,0 +1,115 @@
+"""The arguments of `python -m service plan`; light, because workers import the way to it too."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option that sets a member of the body of `POST /plan`."""
+
+    flag: str
+    pointer: str
+    kind: type
+    text: str
+
+    @property
+    def name(self) -> str:
+        """Its name among the parsed arguments."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+OPTIONS = (
+    Option("--deadline-seconds", "/constraints/deadline_seconds", float, "all is done by then [s]"),
+    Option("--zeta", "/objective/zeta", float, "weight of energy against quality, 0 to 1"),
+    Option(
+        "--min-mean-quality",
+        "/constraints/min_mean_quality",
+        float,
+        "floor on the token-weighted mean score, 0 to 1",
+    ),
+    Option("--time-limit", "/solver/time_limit_seconds", float, "time for solving [s]"),
+    Option("--gap", "/solver/relative_gap", float, "stop at this relative gap, 0 to 1"),
+    Option("--seed", "/solver/seed", int, "of every random choice"),
+)
+
+
+def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `plan` to its parser."""
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="a batch: .json (a body of /plan), .csv, .parquet, .jsonl (an OpenAI batch); - reads "
+        "standard input",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("json", "csv", "parquet", "openai-batch"),
+        help="kind of the file, where its name does not tell",
+    )
+    parser.add_argument(
+        "--fleet", type=Path, metavar="YAML", help="fleet file, instead of any other fleet"
+    )
+    for option in OPTIONS:
+        parser.add_argument(
+            option.flag, type=option.kind, metavar=option.kind.__name__.upper(), help=option.text
+        )
+    parser.add_argument(
+        "--allow-mixed-provenance",
+        action="store_true",
+        help="plan over cost models that were not measured alike, with a warning",
+    )
+    _add_prompt_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print the answer of /plan as JSON")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write that JSON to a file too")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
+    prompts = parser.add_argument_group("OpenAI batches")
+    prompts.add_argument(
+        "--characters-per-token",
+        type=float,
+        default=4.0,
+        metavar="FLOAT",
+        help="how input tokens are estimated from prompts (default 4)",
+    )
+    prompts.add_argument(
+        "--output-tokens",
+        type=int,
+        metavar="INT",
+        help="estimate for lines that state no limit of their output",
+    )
+    prompts.add_argument(
+        "--keep-llms",
+        action="store_true",
+        help="each request only on the LLM that its line names",
+    )
+
+
+def merged(members: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    """Return the members of a body with what the options set in their place.
+
+    Examples
+    --------
+    >>> options = argparse.Namespace(**{option.name: None for option in OPTIONS})
+    >>> options.gap, options.fleet, options.allow_mixed_provenance = 0.01, None, False
+    >>> merged({"requests": [], "solver": {"seed": 3}}, options)
+    {'requests': [], 'solver': {'seed': 3, 'relative_gap': 0.01}}
+    """
+    body = dict(members)
+    for option in OPTIONS:
+        value = getattr(options, option.name)
+        if value is not None:
+            _, section, field = option.pointer.split("/")
+            given = body.get(section, {})
+            body[section] = {**given, field: value} if isinstance(given, dict) else given
+    if options.fleet is not None:
+        body.pop("fleet", None)
+    if options.allow_mixed_provenance:
+        body["allow_mixed_provenance"] = True
+    return body

@@ -1,0 +1,147 @@
+"""`python -m service plan FILE`: read, plan, tell.
+
+read a file -> body of `/plan` -> `PlannerService.plan` in this process -> table or JSON
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from service.batch_files.batch_file import BatchFile, BatchFileError
+from service.batch_files.openai_batch import TokenRule
+from service.batch_files.reading import read_batch
+from service.calls.planner_service import PlannerService
+from service.cli.arguments import OPTIONS, merged
+from service.cli.progress import shown
+from service.cli.tables import print_plan
+from service.problems import FieldError, Problem, ProblemError
+from service.schemas.calls import SolverOptionsSpec
+from service.schemas.fields import MAX_SECONDS
+from service.settings import Settings
+from service.workers.anonymous_file import whole
+from service.workers.process import load_service
+
+PLANNED, NO_PLAN, BAD_INPUT = 0, 1, 2
+NO_PLAN_PROBLEMS = frozenset({"infeasible", "undecided", "unplaceable"})
+
+
+def plan_file(options: argparse.Namespace, settings: Settings) -> int:
+    """Plan a file and print the plan.
+
+    Parameters
+    ----------
+    options
+        See `service.cli.arguments`.
+    settings
+        Where the cost models are, and the limits of a call; but for the time limit, which is the
+        caller's own here.
+
+    Returns
+    -------
+    int
+        0 with a plan; 1 where there is none or none was found; 2 where the input is refused.
+    """
+    try:
+        batch = read_batch(options.file, options.format, _token_rule(options))
+        body = _body(batch, options)
+        service = _service(options, settings)
+        answer = _planned(service, body, batch, options)
+        _write(answer, options)
+    except BatchFileError as error:
+        return _refuse(f"{options.file}: {error}", BAD_INPUT)
+    except ProblemError as error:
+        status = NO_PLAN if error.problem.slug in NO_PLAN_PROBLEMS else BAD_INPUT
+        return _refuse("\n".join(_words(error.problem, batch)), status)
+    except OSError as error:
+        return _refuse(f"{error.filename}: {error.strerror}", BAD_INPUT)
+    return PLANNED
+
+
+def _token_rule(options: argparse.Namespace) -> TokenRule:
+    if not options.characters_per_token > 0.0:
+        got = options.characters_per_token
+        raise BatchFileError(f"Expected --characters-per-token above 0, got {got:g}.")
+    return TokenRule(options.characters_per_token, options.output_tokens, options.keep_llms)
+
+
+def _body(batch: BatchFile, options: argparse.Namespace) -> bytes:
+    try:
+        return orjson.dumps(merged(dict(batch.members), options))
+    except orjson.JSONEncodeError as error:
+        raise BatchFileError(f"Expected numbers, text and lists: {error}.") from None
+
+
+def _service(options: argparse.Namespace, settings: Settings) -> PlannerService:
+    changes: dict[str, Any] = {"max_time_limit_seconds": MAX_SECONDS}
+    if options.fleet is not None:
+        changes["fleet"] = options.fleet
+    service, description = load_service(settings.model_copy(update=changes))
+    if options.fleet is not None and description.reasons:
+        raise BatchFileError(" ".join(description.reasons))
+    return service
+
+
+def _planned(
+    service: PlannerService, body: bytes, batch: BatchFile, options: argparse.Namespace
+) -> bytes:
+    limit_s = options.time_limit or SolverOptionsSpec().time_limit_seconds
+    with shown(limit_s, quiet=options.quiet) as watch:
+        answer, _ = service.plan(body, watch, warnings=batch.warnings)
+    return whole(answer)
+
+
+def _write(answer: bytes, options: argparse.Namespace) -> None:
+    if options.out is not None:
+        part = options.out.with_name(options.out.name + ".part")
+        part.write_bytes(answer)
+        part.replace(options.out)
+    if options.json:
+        sys.stdout.buffer.write(answer + b"\n")
+        sys.stdout.buffer.flush()
+    else:
+        print_plan(orjson.loads(answer))
+
+
+def _refuse(words: str, status: int) -> int:
+    sys.stderr.write(f"{words}\n")
+    return status
+
+
+def _words(problem: Problem, batch: BatchFile) -> Iterator[str]:
+    """Give the lines that tell what is wrong and what would mend it."""
+    yield (
+        problem.detail
+        if problem.slug in NO_PLAN_PROBLEMS or not problem.errors
+        else (f"{len(problem.errors)} to mend:" if len(problem.errors) > 1 else "To mend:")
+    )
+    if problem.slug != "infeasible":
+        for error in problem.errors[:20]:
+            yield f"  {batch.tell(_by_option(error))}"
+        if len(problem.errors) > 20:
+            yield f"  and {len(problem.errors) - 20} more"
+    for key, words in (
+        ("relaxations", "Each of these alone would mend it:"),
+        ("joint_relaxation", "None alone would mend it, all of these together would:"),
+    ):
+        moved = problem.extra.get(key) or ()
+        if moved:
+            yield words
+        for change in moved:
+            yield f"  {_relaxed(change)}"
+
+
+def _relaxed(change: dict[str, Any]) -> str:
+    given, needed, least = change["given"], change["needed"], change["needed_lower_bound"]
+    words = f"{change['constraint']}: {given:.6g} -> {needed:.6g}"
+    return f"{words} (a plan was found there; proven: nothing tighter than {least:.6g} will do)"
+
+
+def _by_option(error: FieldError) -> FieldError:
+    """Return an error with the name of the option in the place of the member that it sets."""
+    names = {option.pointer: option.flag for option in OPTIONS}
+    return FieldError(names.get(error.pointer, error.pointer), error.detail)

@@ -1,0 +1,84 @@
+"""How far a plan is, on standard error: a bar on a terminal, a line for each phase elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from service.planning.progress import Progress as Look
+from service.planning.progress import Watch, unwatched
+
+
+@contextmanager
+def shown(time_limit_s: float, *, quiet: bool) -> Iterator[Watch]:
+    """Give a watch that shows what it is told, until the block ends.
+
+    Parameters
+    ----------
+    time_limit_s
+        Where the bar is full: it is of the time for solving, and the solver may end before.
+    quiet
+        Show nothing.
+    """
+    console = Console(stderr=True, highlight=False)
+    if quiet:
+        yield unwatched
+    elif console.is_terminal:
+        with _bar(console) as bar:
+            yield _bar_watch(bar, time_limit_s)
+    else:
+        yield _line_watch(console)
+
+
+def figures(look: Look) -> str:
+    """Return the incumbent and its gap in words.
+
+    Examples
+    --------
+    >>> figures(Look("improving", 25221.3, 25220.9, 1.75e-5, 4.0))
+    'objective 25221.3, gap 0.0018 %'
+    >>> figures(Look("bounding", None, None, None, 1.0))
+    'no plan yet'
+    """
+    if look.incumbent is None:
+        return "no plan yet"
+    gap = "" if look.gap is None else f", gap {100 * look.gap:.2g} %"
+    return f"objective {look.incumbent:.6g}{gap}"
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description:<11}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[figures]}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+def _bar_watch(bar: Progress, time_limit_s: float) -> Watch:
+    task = bar.add_task("starting", total=time_limit_s, figures="")
+
+    def watch(look: Look) -> None:
+        completed = min(look.elapsed_s, time_limit_s)
+        bar.update(task, completed=completed, description=look.phase, figures=figures(look))
+
+    return watch
+
+
+def _line_watch(console: Console) -> Watch:
+    phase, started = "", perf_counter()
+
+    def watch(look: Look) -> None:
+        nonlocal phase
+        if look.phase != phase:
+            phase, elapsed_s = look.phase, perf_counter() - started
+            console.print(f"{elapsed_s:8.2f} s  {phase:<11} {figures(look)}", soft_wrap=True)
+
+    return watch

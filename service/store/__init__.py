@@ -1,0 +1,1 @@
+"""Plans that were asked for asynchronously, kept in an embedded database."""

@@ -1,0 +1,94 @@
+"""The SQLite file of the plans: opened, made or refused.
+
+::
+
+    StoreError        the store cannot be used; the message says why
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+MEMORY = Path(":memory:")
+SCHEMA_NUMBER = 1
+_SCHEMA = """
+CREATE TABLE plans (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    plan_id TEXT NOT NULL UNIQUE,
+    status TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    ended_at REAL,
+    elapsed_s REAL,
+    phase TEXT, incumbent REAL, lower_bound REAL, gap REAL,
+    events INTEGER NOT NULL,
+    reply_status INTEGER, media_type TEXT, headers TEXT, size INTEGER NOT NULL DEFAULT 0,
+    problem BLOB
+) STRICT;
+CREATE TABLE chunks (
+    plan_number INTEGER NOT NULL REFERENCES plans (number) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (plan_number, position)
+) STRICT;
+"""
+# A log that a large plan made long is cut back to this [bytes].
+_LOG_LIMIT = 16 * 1024 * 1024
+
+
+class StoreError(Exception):
+    """Raised where the store cannot be used."""
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Return a connection to the database at `path`, made where there is none.
+
+    It belongs to this connection alone: a second process that opens it is refused, because it would
+    take plans that are still being made for interrupted ones.
+
+    Parameters
+    ----------
+    path
+        Of the file; ``:memory:`` for none. Its folder is made too, for its owner alone.
+
+    Raises
+    ------
+    StoreError
+        Where it cannot be written, is no database of ours or is in use.
+    """
+    try:
+        if path != MEMORY:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = sqlite3.connect(path, isolation_level=None, timeout=0)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"Expected a file that can be written, got {error}.") from None
+    try:
+        _prepare(connection)
+    except sqlite3.Error as error:
+        connection.close()
+        raise StoreError(f"Expected a database of plans at {path}, got: {error}.") from None
+    except StoreError:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found not in (0, SCHEMA_NUMBER):
+        message = f"Expected plans of schema {SCHEMA_NUMBER}, got {found}: of another version."
+        raise StoreError(message)
+    if found == 0:
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_NUMBER}; COMMIT;"
+        )
+    # The lock is taken by the first write, and then kept.
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("COMMIT")

@@ -1,0 +1,139 @@
+"""The store as the event loop sees it: one thread does all that touches the disk.
+
+The database is opened by the first call that needs it, so a service that is never asked for an
+asynchronous plan writes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from service.store.database import MEMORY, StoreError, open_database
+from service.store.plan_store import PlanStore, StoreLimits
+from service.store.records import PlanRecord
+from service.workers.anonymous_file import Content
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+logger = logging.getLogger("service.store")
+
+Result = TypeVar("Result")
+FILE_NAME = "plans.sqlite3"
+
+
+def default_path() -> Path:
+    """Return the file of the plans in the folder that the user's programs keep their state in."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "jouleplan" / FILE_NAME
+
+
+class StoreThread:
+    """The plans that are kept.
+
+    Parameters
+    ----------
+    settings
+        Where, and how many. Where no path is set and the user's own folder cannot be used (a
+        container without one), plans are kept in memory, with a warning.
+    on_totals
+        Told how many plans are kept, and their bytes, after each that ends or goes.
+    on_interrupted
+        Told how many plans were being made when the store was last left.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        on_totals: Callable[[int, int], None] = lambda _count, _size: None,
+        on_interrupted: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._path = settings.store_path
+        self._limits = StoreLimits(
+            settings.store_max_plans, settings.store_max_bytes, settings.store_max_age_seconds
+        )
+        self._on_totals = on_totals
+        self._on_interrupted = on_interrupted
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="plan-store")
+        self._store: PlanStore | None = None
+        self.in_memory = self._path == MEMORY
+
+    async def add(self, record: PlanRecord) -> None:
+        """Keep a plan that was accepted.
+
+        Raises
+        ------
+        StoreError
+            As every method here, where the store cannot be used.
+        """
+        await self._do(lambda store: store.add(record))
+
+    async def end(self, record: PlanRecord, body: Content = b"") -> None:
+        """Keep how a plan ended, and its answer."""
+        await self._do(lambda store: store.end(record, body))
+        await self._tell_totals()
+
+    async def remove(self, plan_id: str) -> None:
+        """Forget a plan and its answer."""
+        await self._do(lambda store: store.remove(plan_id))
+        await self._tell_totals()
+
+    async def find(self, plan_id: str) -> PlanRecord | None:
+        """Return a plan, None where there is none of that name."""
+        return await self._do(lambda store: store.find(plan_id))
+
+    async def recent(self, limit: int, before: int | None) -> list[PlanRecord]:
+        """Return at most `limit` plans, the newest first, with numbers below `before`."""
+        return await self._do(lambda store: store.recent(limit, before))
+
+    async def body(self, record: PlanRecord) -> AsyncIterator[bytes]:
+        """Give the answer of a plan, part by part."""
+        position = 0
+        while chunk := await self._chunk(record.number, position):
+            yield chunk
+            position += 1
+
+    async def _chunk(self, number: int, position: int) -> bytes | None:
+        return await self._do(lambda store: store.chunk(number, position))
+
+    async def stop(self) -> None:
+        """Close the database when what is being written is written."""
+        store, self._store = self._store, None
+        if store is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, store.close)
+        self._thread.shutdown(wait=False)
+
+    async def _tell_totals(self) -> None:
+        self._on_totals(*await self._do(lambda store: store.totals()))
+
+    async def _do(self, work: Callable[[PlanStore], Result]) -> Result:
+        loop = asyncio.get_running_loop()
+        # What was begun is ended, though its caller may leave.
+        return await asyncio.shield(
+            loop.run_in_executor(self._thread, self._with_store, loop, work)
+        )
+
+    def _with_store(
+        self, loop: asyncio.AbstractEventLoop, work: Callable[[PlanStore], Result]
+    ) -> Result:
+        if self._store is None:
+            self._store = self._open()
+            loop.call_soon_threadsafe(self._on_interrupted, self._store.interrupted)
+            loop.call_soon_threadsafe(self._on_totals, *self._store.totals())
+        return work(self._store)
+
+    def _open(self) -> PlanStore:
+        if self._path is not None:
+            return PlanStore(open_database(self._path), self._limits)
+        try:
+            return PlanStore(open_database(default_path()), self._limits)
+        except (StoreError, RuntimeError) as error:
+            logger.warning("Plans are kept in memory only. %s", error)
+            self.in_memory = True
+            return PlanStore(open_database(MEMORY), self._limits)
