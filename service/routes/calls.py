@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Literal
 
@@ -12,16 +13,23 @@ from starlette.requests import ClientDisconnect
 from service.background.plans import BackgroundPlans
 from service.openapi.document import plan_operation, predict_operation
 from service.problems import Problem, ProblemError
+from service.routes.arrival import Arrival
+from service.routes.negotiation import preferred
 from service.routes.plans import accept, wants_async
 from service.routes.refusals import respond
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_log import CLIENT_GONE
-from service.workers.messages import Job, Reply
+from service.workers.memory import estimated_bytes
+from service.workers.messages import ARROW, JSON, Job, Reply
 from service.workers.pool import WorkerPool
 
-# Of an announced length that is worth reading as a number: a petabyte.
-MOST_DIGITS = 15
+Kind = Literal["plan", "predict"]
+
+BODIES = (JSON, ARROW)
+"""Types that are read."""
+ANSWERS: Mapping[Kind, tuple[str, ...]] = {"plan": (JSON, ARROW), "predict": (JSON,)}
+"""Types that are written, the one that is given unasked first."""
 
 
 def router(
@@ -34,7 +42,7 @@ def router(
     async def plan(request: Request) -> Response:
         started = perf_counter()
         if wants_async(request):
-            return await _accept(request, settings, background)
+            return await _accept(request, settings, pool, background)
         reply = await _answer("plan", request, settings, pool)
         if reply is None:
             return Response(status_code=CLIENT_GONE)
@@ -52,59 +60,73 @@ def router(
 
 
 async def _answer(
-    kind: Literal["plan", "predict"], request: Request, settings: Settings, pool: WorkerPool
+    kind: Kind, request: Request, settings: Settings, pool: WorkerPool
 ) -> Reply | None:
     """Return the reply to a call, or None where the caller has left."""
     path = request.url.path
     try:
-        _check_media_type(request)
-        body = await _read(request, settings.max_body_bytes)
-        return await _unless_gone(request, pool, Job(kind, body, path, request.state.request_id))
+        return await _unless_gone(request, pool, await _job(kind, request, settings, pool))
     except ProblemError as error:
         return Reply.of_problem(error.problem, path)
     except ClientDisconnect:
         return None
 
 
-async def _accept(request: Request, settings: Settings, background: BackgroundPlans) -> Response:
+async def _accept(
+    request: Request, settings: Settings, pool: WorkerPool, background: BackgroundPlans
+) -> Response:
     try:
-        _check_media_type(request)
-        body = await _read(request, settings.max_body_bytes)
+        job = await _job("plan", request, settings, pool)
     except ClientDisconnect:
         return Response(status_code=CLIENT_GONE)
-    job = Job("plan", body, request.url.path, request.state.request_id)
     return await accept(job, request, background)
 
 
-def _check_media_type(request: Request) -> None:
-    given = request.headers.get("content-type", "")
-    if given.partition(";")[0].strip().lower() != "application/json":
-        message = f"Expected Content-Type application/json, got {given or 'none'!r:.100}."
-        raise ProblemError(Problem("unsupported-media-type", message))
-
-
-async def _read(request: Request, most: int) -> bytes:
-    """Return the body.
+async def _job(kind: Kind, request: Request, settings: Settings, pool: WorkerPool) -> Job:
+    """Return a call when its body has arrived.
 
     Raises
     ------
     ProblemError
-        413 as soon as it is announced, or has grown, larger than `most` bytes.
+        406 where no type of answer is accepted, 413, 415 and 429 for the body.
     """
-    announced = request.headers.get("content-length", "")
-    chunks, size = [], 0
-    if announced.isdecimal() and (len(announced) > MOST_DIGITS or int(announced) > most):
-        raise _too_large(most)
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > most:
-            raise _too_large(most)
-        chunks.append(chunk)
-    return b"".join(chunks)
+    media_type = _media_type(request)
+    accept = _accepted(kind, request)
+    arrival = Arrival(pool, settings.max_body_bytes)
+    body = await arrival.read(request)
+    return Job(
+        kind,
+        body,
+        request.url.path,
+        request.state.request_id,
+        media_type=media_type,
+        accept=accept,
+        memory_bytes=estimated_bytes(
+            media_type,
+            arrival.size,
+            arrival.commas,
+            0 if pool.description is None else pool.description.placement_count,
+            settings.max_requests,
+        ),
+    )
 
 
-def _too_large(most: int) -> ProblemError:
-    return ProblemError(Problem("too-large", f"Expected a body of at most {most} bytes."))
+def _media_type(request: Request) -> str:
+    given = request.headers.get("content-type", "")
+    media_type = given.partition(";")[0].strip().lower()
+    if media_type not in BODIES:
+        message = f"Expected Content-Type {' or '.join(BODIES)}, got {given or 'none'!r:.100}."
+        raise ProblemError(Problem("unsupported-media-type", message))
+    return media_type
+
+
+def _accepted(kind: Kind, request: Request) -> str:
+    given = ",".join(request.headers.getlist("accept"))
+    found = preferred(given, ANSWERS[kind])
+    if found is None:
+        message = f"Expected Accept to admit {' or '.join(ANSWERS[kind])}, got {given!r:.100}."
+        raise ProblemError(Problem("not-acceptable", message))
+    return found
 
 
 async def _unless_gone(request: Request, pool: WorkerPool, job: Job) -> Reply | None:

@@ -57,6 +57,11 @@ class AnonymousFile:
     def __len__(self) -> int:
         return self.size
 
+    @property
+    def closed(self) -> bool:
+        """Whether this process has let go of it."""
+        return not self._close.alive
+
     def fileno(self) -> int:
         """Return the descriptor."""
         return self._descriptor

@@ -14,12 +14,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from math import ceil
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from service.problems import Problem, ProblemError
 from service.workers.entry import enter
 from service.workers.link import Worker, WorkerLostError, WorkerMain, WorkerProcess, start_worker
+from service.workers.memory import HeldBodies, MemoryBudget
 from service.workers.messages import Description, Job, Reply, Tell, unheard
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ logger = logging.getLogger("service.workers.pool")
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
 RETRY_AFTER_S = 2
+LONGEST_RETRY_AFTER_S = 120
+#: Weight of the last call in the mean of how long calls take.
+SMOOTHING = 0.2
 
 Stage = Literal["queued", "running"]
 
@@ -52,6 +57,10 @@ class WorkerPool:
     ----------
     description
         What the workers have loaded; None until one is ready.
+    held
+        Large bodies that no worker has yet.
+    waiting, running
+        How many calls wait, for memory or for a worker, and how many have a worker.
     """
 
     def __init__(
@@ -67,7 +76,11 @@ class WorkerPool:
         self._first = first
         self._first_ready = asyncio.Event()
         self._idle: asyncio.Queue[Worker] = asyncio.Queue()
-        self._waiting = 0
+        self._memory = MemoryBudget(settings.memory_bytes)
+        self._mean_s = 0.0
+        self.held = HeldBodies(settings.max_held_bytes)
+        self.waiting = 0
+        self.running = 0
         self._workers: set[Worker] = set()
         self._supervisors: list[asyncio.Task[None]] = []
         self.description: Description | None = None
@@ -76,6 +89,21 @@ class WorkerPool:
     def ready(self) -> bool:
         """Whether some worker has loaded and lives."""
         return any(worker.alive for worker in self._workers)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the large bodies that no worker has yet."""
+        return self.held.size
+
+    @property
+    def committed_bytes(self) -> int:
+        """What the calls that have a worker are estimated to take of memory."""
+        return self._memory.committed_bytes
+
+    @property
+    def memory_bytes(self) -> int:
+        """What calls may take of memory together."""
+        return self._memory.budget_bytes
 
     def start(self) -> None:
         """Start the workers: the first alone, the others when it is ready."""
@@ -116,11 +144,15 @@ class WorkerPool:
         Raises
         ------
         ProblemError
-            429 when too many calls wait, 503 when no worker comes, is lost or takes too long.
+            413 when it is estimated to take more memory than all may, 429 when too many calls wait,
+        503 when no worker comes, is lost or takes too long.
         """
-        worker = await self._take(on_stage, patient=patient)
+        self._memory.check(job.memory_bytes)
+        worker = await self._take(job.memory_bytes, on_stage, patient=patient)
         on_stage("running")
         watched = replace(job, watched=on_update is not None)
+        self.running += 1
+        started = perf_counter()
         try:
             async with asyncio.timeout(self._settings.call_limit_seconds):
                 return await worker.exchange(watched, on_update or unheard)
@@ -135,32 +167,61 @@ class WorkerPool:
             worker.kill()
             raise
         finally:
+            self.running -= 1
+            self._mean_s += SMOOTHING * (perf_counter() - started - self._mean_s)
+            self._memory.leave(job.memory_bytes)
             if worker.alive:
                 self._idle.put_nowait(worker)
 
-    async def _take(self, on_stage: Callable[[Stage], None], *, patient: bool) -> Worker:
-        while not self._idle.empty():
+    def check_room(self, more: int) -> None:
+        """Refuse a body, or more of it, where no more bytes may wait.
+
+        Raises
+        ------
+        ProblemError
+            429.
+        """
+        if not self.held.fits(more):
+            message = f"Bodies of {self.held.size} bytes wait for a worker already."
+            raise self._overloaded(message)
+
+    def _overloaded(self, message: str) -> ProblemError:
+        """Return the refusal that says when a turn is to be expected."""
+        turns = (self.waiting + self.running) / self._settings.workers
+        seconds = min(LONGEST_RETRY_AFTER_S, max(RETRY_AFTER_S, ceil(turns * self._mean_s)))
+        return ProblemError(Problem("overloaded", message, retry_after_s=seconds))
+
+    async def _take(
+        self, memory_bytes: int, on_stage: Callable[[Stage], None], *, patient: bool
+    ) -> Worker:
+        """Return an idle worker when the memory of a call is committed to it."""
+        while self._memory.fits(memory_bytes) and not self._idle.empty():
             worker = self._idle.get_nowait()
             if worker.alive:
+                await self._memory.enter(memory_bytes)
                 return worker
-        if self._waiting >= self._settings.max_queue:
-            message = f"{self._waiting} calls wait for a worker already."
-            raise ProblemError(Problem("overloaded", message, retry_after_s=RETRY_AFTER_S))
-        self._waiting += 1
+        if self.waiting >= self._settings.max_queue:
+            raise self._overloaded(f"{self.waiting} calls wait for a worker already.")
+        self.waiting += 1
         on_stage("queued")
         try:
             async with asyncio.timeout(None if patient else self._settings.call_limit_seconds):
-                return await self._next_idle()
+                await self._memory.enter(memory_bytes)
+                return await self._next_idle(memory_bytes)
         except TimeoutError:
             raise _unavailable("not-ready", "No worker was free in time.") from None
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
 
-    async def _next_idle(self) -> Worker:
-        while True:
-            worker = await self._idle.get()
-            if worker.alive:
-                return worker
+    async def _next_idle(self, memory_bytes: int) -> Worker:
+        try:
+            while True:
+                worker = await self._idle.get()
+                if worker.alive:
+                    return worker
+        except BaseException:
+            self._memory.leave(memory_bytes)
+            raise
 
     async def _supervise(self, *, first: bool) -> None:
         if not first:

@@ -24,6 +24,7 @@ from service.planning.progress import Watch
 from service.problems import Problem, ProblemError
 from service.settings import Settings
 from service.telemetry.logs import configure_logging
+from service.workers.memory import limit_memory
 from service.workers.messages import JSON, Description, Job, Reply, Tell, Update, unheard
 from service.workers.pipe import receive, send
 from service.workers.progress_updates import ProgressUpdates
@@ -37,6 +38,8 @@ def run_worker(connection: Connection, settings: Settings) -> None:
     Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     configure_logging(settings.log_level)
     service, description = load_service(settings)
+    os.nice(settings.worker_niceness)
+    limit_memory(settings.memory_bytes)
     try:
         connection.send(description)
         while True:
