@@ -23,6 +23,8 @@ from service.workers.anonymous_file import Content
 #: Key of the schema's metadata under which the rest of a call, or of an answer, is JSON.
 TERMS_KEY = b"jouleplan"
 
+END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+
 
 def read_arrow(body: Content, schema: type[Schema], max_requests: int) -> tuple[Schema, Batch]:
     """Return the terms and the requests of an Arrow stream.
@@ -60,7 +62,11 @@ def read_arrow(body: Content, schema: type[Schema], max_requests: int) -> tuple[
 
 def _table(body: Content, max_requests: int) -> pa.Table:
     """Return a stream's table, fully validated, without a copy of what was not compressed."""
-    buffer = pa.py_buffer(body if isinstance(body, bytes) else body.mapped())
+    memory = body if isinstance(body, bytes) else body.mapped()
+    if memory[-len(END_OF_STREAM) :] != END_OF_STREAM:
+        # Without it a stream that was cut between two batches would be read as a shorter one.
+        raise _malformed("it has no end-of-stream mark at its end")
+    buffer = pa.py_buffer(memory)
     options = pa.ipc.IpcReadOptions(use_threads=False)
     batches, rows = [], 0
     with pa.ipc.open_stream(buffer, options=options) as reader:

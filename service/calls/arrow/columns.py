@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -56,7 +56,7 @@ def batch_of_table(table: pa.Table, found: Complaints) -> Batch | None:
     input_tokens = reader.read("input_tokens", _tokens(INPUT_TOKENS))
     output_tokens = reader.read("output_tokens", _tokens(OUTPUT_TOKENS))
     ids = reader.read("id", _texts)
-    llms, pools = reader.read("llms", _choices), reader.read("pools", _choices)
+    llms, pools = reader.read("llms", _choices("llms")), reader.read("pools", _choices("pools"))
     min_quality = reader.read("min_quality", _numbers(SCORE))
     deadline_s = reader.read("deadline_seconds", _numbers(SECONDS))
     if found or input_tokens is None or output_tokens is None:
@@ -119,7 +119,7 @@ class _Reader:
         values = [column[index].as_py() for index in indices]
         complaints = Complaints()
         complain_of_values(complaints, name, values, indices)
-        self._found.add(*complaints.first, count=max(complaints.count, 1) + len(bad) - len(indices))
+        self._found.add(*complaints.first, count=complaints.count + len(bad) - len(indices))
 
 
 def _tokens(bounds: Bounds) -> Callable[[pa.Array], IntArray]:
@@ -162,25 +162,32 @@ def _texts(column: pa.Array) -> list[str | None]:
     return texts
 
 
-def _choices(column: pa.Array) -> Choices | None:
-    if kinds.is_null(column.type):
-        return None
-    is_list = kinds.is_list(column.type) or kinds.is_large_list(column.type)
-    if not (is_list and is_text(column.type.value_type)):
-        raise _WrongTypeError("lists of names")
-    choices = distinct_lists(column)
-    complaints = Complaints()
-    complain_of_values(complaints, "llms", choices.distinct, range(len(choices.distinct)))
-    if complaints:
-        wrong = [_is_wrong(names) for names in choices.distinct]
+def _choices(name: str) -> Callable[[pa.Array], Choices | None]:
+    def convert(column: pa.Array) -> Choices | None:
+        if kinds.is_null(column.type):
+            return None
+        is_list = kinds.is_list(column.type) or kinds.is_large_list(column.type)
+        if not (is_list and is_text(column.type.value_type)):
+            raise _WrongTypeError("lists of names")
+        choices = distinct_lists(column)
+        wrong = _wrong(name, choices.distinct)
         _refuse(np.array(wrong, dtype=bool)[choices.codes])
-    return choices
+        return choices
+
+    return convert
 
 
-def _is_wrong(names: Names) -> bool:
-    complaints = Complaints()
-    complain_of_values(complaints, "llms", [names], [0])
-    return bool(complaints)
+def _wrong(name: str, distinct: Sequence[Names]) -> list[bool]:
+    """Return which lists of names break the schema."""
+
+    def complaints(lists: Sequence[Names]) -> Complaints:
+        found = Complaints()
+        complain_of_values(found, name, lists, range(len(lists)))
+        return found
+
+    if not complaints(distinct):
+        return [False] * len(distinct)
+    return [bool(complaints([names])) for names in distinct]
 
 
 def _decoded(column: pa.Array) -> pa.Array:
