@@ -34,6 +34,8 @@ EXPLAIN_S = 4.0
 """Seconds at least for telling what would mend a problem that has no plan."""
 PROOF_S = 5.0
 """Seconds that a proof of infeasibility may take beyond the limit: without it nothing is known."""
+FIRST_REQUESTS = 20_000
+"""Up to this many, simple policies are tried before anything is solved: one may be enough."""
 NEIGHBOURHOOD_REQUESTS = 5_000
 """Above this many, loads and tails of blocks are too small a part to look for by moves."""
 
@@ -126,11 +128,16 @@ class Solver:
         zero = np.zeros(len(self.relaxation.rows))
         self.lower_bound = lagrangian_bound(self.relaxation, zero)
         self.enter("candidates")
-        self._offer_simple_policies()
+        if self.problem.n <= FIRST_REQUESTS:
+            self._offer_simple_policies()
         self.enter("bounding")
         if self.relaxation.rows or not self._good_enough():
             bounded = bound(
-                self.relaxation, self.problem.requests.workload, self.deadline, polished=True
+                self.relaxation,
+                self.problem.requests.workload,
+                self.deadline,
+                polished=True,
+                absolute_gap=self._wanted_gap(),
             )
             if bounded is not None:
                 self.lower_bound = max(self.lower_bound, bounded.lower_bound)

@@ -150,10 +150,25 @@ class PlacementProblem:
         return np.minimum(self.requests.deadline_s, plan)
 
     @cached_property
-    def latest_s(self) -> FloatArray:
-        """Time by which a request must have ended on a placement, shape (n, k)."""
-        ends = np.array([pool.end_s for pool in self.pools])
-        return np.asarray(np.minimum(self.deadline_s[:, None], ends[self.pool_of][None, :]))
+    def _deadline_ranks(self) -> tuple[FloatArray, IntArray]:
+        distinct, ranks = np.unique(self.deadline_s, return_inverse=True)
+        narrow = np.uint16 if len(distinct) < 2**16 else np.int64
+        return distinct, ranks.reshape(-1).astype(narrow)
+
+    @property
+    def deadline_count(self) -> int:
+        """Number of distinct deadlines."""
+        return len(self._deadline_ranks[0])
+
+    @property
+    def deadline_rank(self) -> IntArray:
+        """Position of each request's deadline among the distinct ones, shape (n,)."""
+        return self._deadline_ranks[1]
+
+    def latest_s(self, requests: IntArray, placement: IntArray) -> FloatArray:
+        """Time by which requests, each on a placement, must have ended, shape (m,)."""
+        ends = np.array([pool.end_s for pool in self.pools])[self.pool_of]
+        return np.asarray(np.minimum(self.deadline_s[requests], ends[placement]))
 
     @cached_property
     def load_s(self) -> FloatArray:
@@ -179,25 +194,26 @@ class PlacementProblem:
         """What keeps requests from placements: reason to mask, each broadcastable to (n, k)."""
         context = np.array([p.max_context_tokens or np.inf for p in self.placements])
         reasons = {
-            "longer than the context of the LLM": self.tokens[:, None] > context[None, :],
             "the load of the LLM was not measured and it is not resident": ~np.isfinite(
                 self.load_s
             )[None, :],
         }
+        if self.tokens.max(initial=0.0) > context.min():
+            reasons["longer than the context of the LLM"] = self.tokens[:, None] > context
         if self.requests.allowed is not None:
             reasons["not among the LLMs or pools that the request names"] = ~self.requests.allowed
         if self.quality_matters:
             reasons["the quality of the LLM is not known"] = np.isnan(self.quality)[None, :]
-            with np.errstate(invalid="ignore"):
-                low = self.quality[None, :] < self.requests.min_quality[:, None]
-            if low.any():
+            if np.isfinite(self.requests.min_quality).any():
+                with np.errstate(invalid="ignore"):
+                    low = self.quality[None, :] < self.requests.min_quality[:, None]
                 reasons["below the request's min_quality"] = low
         return reasons
 
     @cached_property
     def eligible(self) -> BoolArray:
         """Whether a request may run on a placement, deadlines aside, shape (n, k)."""
-        eligible = np.ones((self.n, self.k), dtype=bool)
+        eligible = np.ones((self.n, self.k), dtype=bool, order="F")
         for mask in self.exclusions.values():
             eligible &= ~mask
         return eligible
@@ -239,7 +255,11 @@ class PlacementProblem:
         """E0 of the objective [J]."""
         if self.objective.energy_normaliser_j is not None:
             return self.objective.energy_normaliser_j
-        return float(np.max(self.costs.energy_j, where=self.eligible, initial=0.0)) or 1.0
+        largest = (
+            np.max(self.costs.energy_j[:, k], where=self.eligible[:, k], initial=0.0)
+            for k in range(self.k)
+        )
+        return float(max(largest)) or 1.0
 
     @cached_property
     def quality_values(self) -> FloatArray:
@@ -251,8 +271,11 @@ class PlacementProblem:
         """Q0 of the objective [score x tokens]."""
         if self.objective.quality_normaliser is not None:
             return self.objective.quality_normaliser
-        values = self.tokens[:, None] * self.quality_values[None, :]
-        return float(np.max(values, where=self.eligible, initial=0.0)) or 1.0
+        largest = (
+            quality * np.max(self.tokens, where=self.eligible[:, k], initial=0.0)
+            for k, quality in enumerate(self.quality_values.tolist())
+        )
+        return float(max(largest)) or 1.0
 
     def request_counts(self, llm: str) -> tuple[int, int]:
         """Least and most requests that an LLM may serve, from shares and `min_requests`."""

@@ -107,7 +107,7 @@ def test_cp_sat_claims_no_optimum_that_a_tighter_problem_beats(seed: int) -> Non
     chosen = itertools.product(range(problem.k), repeat=problem.n)
     placements = np.array(list(chosen))
     rows = np.arange(problem.n)
-    quality = relaxation.row_coefficients()[0][rows, placements].sum(axis=1)
+    quality = relaxation.coefficients(relaxation.rows[0])[rows, placements].sum(axis=1)
     cost = relaxation.cost[rows, placements].sum(axis=1)
     found = solve_assignment(relaxation, Effort(20.0, 20.0))
     assert found.bound == pytest.approx(cost[quality <= 1e-9].min(), rel=1e-6)

@@ -7,12 +7,13 @@
                 and only if z_v >= value[i] for a peak (k, v)
                 v.lower <= z_v <= v.upper
 
+Rows tell requests apart by their group at most: ``row[i, k] = values[i, k] factors[group[i], k]``.
 ``i`` is a request (size 1) or a cell of similar requests (size its number of members).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -27,37 +28,28 @@ class Row:
     Attributes
     ----------
     values
-        Coefficients, broadcastable to (n, k).
+        Coefficients, broadcastable to (n, k). Rows about the same quantity share one array, so
+        that it is read once for all of them.
     columns
         Factor of each placement, shape (k,); 0 where the row does not see it.
-    members
-        Requests that the row sees, shape (n,); None for all.
+    groups
+        Groups of requests that the row sees, shape (G,); None for all.
+    pool
+        The pool whose device-seconds it counts; None where it counts something else.
     """
 
     name: str
     values: FloatArray
     columns: FloatArray
     bound: float
-    members: BoolArray | None = None
+    groups: BoolArray | None = None
     variables: Mapping[str, float] = field(default_factory=dict)
+    pool: int | None = None
 
-    def coefficients(self) -> FloatArray:
-        """All coefficients, broadcastable to (n, k)."""
-        product = self.values * self.columns[None, :]
-        return product if self.members is None else product * self.members[:, None]
-
-    def at(self, requests: IntArray, placement: IntArray) -> FloatArray:
-        """Coefficients of some requests, each on one placement, shape (m,)."""
-        values = self.values[requests if self.values.shape[0] > 1 else np.zeros_like(requests)]
-        columns = placement if values.shape[1] > 1 else np.zeros_like(placement)
-        found = values[np.arange(len(requests)), columns] * self.columns[placement]
-        return found if self.members is None else found * self.members[requests]
-
-    def take(self, indices: IntArray) -> Row:
-        """Return the row over some of the requests, its bound unchanged."""
-        values = self.values if self.values.shape[0] == 1 else self.values[indices]
-        members = None if self.members is None else self.members[indices]
-        return replace(self, values=values, members=members)
+    def factors(self, groups: int) -> FloatArray:
+        """Factor of each placement for the requests of each group, shape (G, k)."""
+        seen = np.ones(groups) if self.groups is None else self.groups
+        return np.asarray(seen[:, None] * self.columns[None, :])
 
 
 @dataclass(frozen=True)
@@ -98,6 +90,9 @@ class AssignmentProblem:
         Shape (n, k); what stands where `allowed` is False is ignored.
     size
         Shape (n,); None for ones.
+    group
+        Label of each request, shape (n,), from 0 to one less than the number of groups that rows
+        tell apart; None where no row does.
     """
 
     cost: FloatArray
@@ -108,6 +103,27 @@ class AssignmentProblem:
     peaks: tuple[Peak, ...] = ()
     constant: float = 0.0
     size: IntArray | None = None
+    group: IntArray | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of requests, or cells."""
+        return int(self.cost.shape[0])
+
+    @property
+    def k(self) -> int:
+        """Number of placements."""
+        return int(self.cost.shape[1])
+
+    @property
+    def group_count(self) -> int:
+        """Number of groups that rows tell apart, at least 1."""
+        return next((len(row.groups) for row in self.rows if row.groups is not None), 1)
+
+    @property
+    def labels(self) -> IntArray:
+        """Group of each request, shape (n,)."""
+        return np.zeros(self.n, dtype=np.int64) if self.group is None else self.group
 
     @property
     def sizes(self) -> IntArray:
@@ -116,38 +132,82 @@ class AssignmentProblem:
             return np.ones(self.cost.shape[0], dtype=np.int64)
         return self.size
 
-    def row_coefficients(self) -> list[FloatArray]:
-        """Coefficients of each row, each of full shape (n, k)."""
-        return [np.broadcast_to(row.coefficients(), self.cost.shape) for row in self.rows]
+    def coefficients(self, row: Row) -> FloatArray:
+        """All coefficients of a row, of full shape (n, k): for small problems."""
+        factors = row.factors(self.group_count)
+        found = row.values * factors[self.labels if len(factors) > 1 else [0]]
+        return np.broadcast_to(found, self.cost.shape)
+
+    def take(self, indices: IntArray) -> AssignmentProblem:
+        """Return the problem of some of the requests, bounds unchanged."""
+        shared: dict[int, FloatArray] = {}
+        return replace(
+            self,
+            cost=self.cost[indices],
+            allowed=self.allowed[indices],
+            rows=tuple(
+                replace(row, values=_once(shared, row.values, lambda v: v[indices]))
+                for row in self.rows
+            ),
+            peaks=tuple(replace(peak, values=peak.values[indices]) for peak in self.peaks),
+            size=None if self.size is None else self.size[indices],
+            group=None if self.group is None else self.group[indices],
+        )
 
     def aggregate(self, labels: IntArray, cells: int) -> AssignmentProblem:
         """Return the problem of cells, each with the mean coefficients of its members.
 
         A cell plan costs exactly what an even split of the cells' members costs. Members of one
-        cell must have the same allowed placements.
+        cell must have the same allowed placements and group.
         """
-        size = np.bincount(labels, minlength=cells)
+        size = np.bincount(labels, weights=self.size, minlength=cells).astype(float)
         first = np.zeros(cells, dtype=np.int64)
-        first[labels[::-1]] = np.arange(len(labels))[::-1]
-        columns = np.ones(self.cost.shape[1])
-        rows = tuple(
-            replace(row, values=_cell_means(c, labels, size), columns=columns, members=None)
-            for row, c in zip(self.rows, self.row_coefficients(), strict=True)
-        )
-        cost = np.where(self.allowed, self.cost, 0.0)
+        first[labels[::-1]] = np.arange(len(labels) - 1, -1, -1)
+        shared: dict[int, FloatArray] = {}
+
+        def means(values: FloatArray) -> FloatArray:
+            return cell_means(values, labels, size, self.size)
+
         return replace(
             self,
-            cost=_cell_means(cost, labels, size),
+            cost=means(self.cost),
             allowed=self.allowed[first],
-            rows=rows,
+            rows=tuple(replace(row, values=_once(shared, row.values, means)) for row in self.rows),
             peaks=(),
             size=size.astype(np.int64),
+            group=None if self.group is None else self.group[first],
         )
 
 
-def _cell_means(values: FloatArray, labels: IntArray, size: IntArray) -> FloatArray:
-    sums = [
-        np.bincount(labels, weights=values[:, k], minlength=len(size))
-        for k in range(values.shape[1])
-    ]
-    return np.stack(sums, axis=1) / size[:, None]
+def _once(
+    done: dict[int, FloatArray], values: FloatArray, change: Callable[[FloatArray], FloatArray]
+) -> FloatArray:
+    """Change an array that several rows share once; one that is alike for all stays as it is."""
+    if values.shape[0] == 1:
+        return values
+    if id(values) not in done:
+        done[id(values)] = change(values)
+    return done[id(values)]
+
+
+def cell_means(
+    values: FloatArray, labels: IntArray, size: FloatArray, sizes: IntArray | None = None
+) -> FloatArray:
+    """Mean of each column over the members of each cell, shape (cells, k).
+
+    Parameters
+    ----------
+    values
+        Shape (n, k).
+    labels
+        Cell of each row, shape (n,).
+    size
+        Weight of each cell, shape (cells,).
+    sizes
+        Weight of each row, shape (n,); None for ones.
+    """
+    means = np.empty((len(size), values.shape[1]), order="F")
+    for k in range(values.shape[1]):
+        weights = values[:, k] if sizes is None else values[:, k] * sizes
+        means[:, k] = np.bincount(labels, weights=weights, minlength=len(size)) / size
+    return means

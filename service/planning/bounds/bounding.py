@@ -9,12 +9,21 @@ import numpy as np
 from costmodel.arrays import FloatArray, IntArray
 from costmodel.workload import Workload
 from service.planning.bounds.assignment_problem import AssignmentProblem, Row, Variable
-from service.planning.bounds.cells import cell_labels, round_counts
-from service.planning.bounds.lagrangian import Relaxed, lagrangian_bound, reduced_costs
-from service.planning.bounds.linear import LinearSolution, solve_linear
+from service.planning.bounds.cells import Cells, make_cells
+from service.planning.bounds.lagrangian import Relaxed, lagrangian_bound
+from service.planning.bounds.linear import LinearSolution
 from service.planning.bounds.polishing import polish
+from service.planning.bounds.reduced_costs import ReducedCosts
+from service.planning.bounds.rounding import round_counts
+from service.planning.bounds.sifting import solve_cells
 from service.planning.clock import Deadline
 
+REFINEMENTS = 3
+"""Times that cells are cut."""
+CUT_SHARE = 0.95
+"""Share of what the cells lose that the cut ones account for."""
+MOST_POLISHED_PAIRS = 1_000_000
+"""(request, placement) pairs above which prices are not raised further on the full data."""
 VIOLATION = "violation"
 PROOF_TOLERANCE = 1e-7
 """Least proven violation, as a share of the limits' scales, that counts as a proof."""
@@ -34,8 +43,12 @@ class Bounded:
         The relaxation's assignment rounded to requests, shape (n,); rows may be broken slightly.
     variables
         The relaxation's values of the variables beside the assignment.
-    reduced
-        Reduced cost of each pair, shape (n, k).
+    priced
+        Costs with the rows priced in.
+    regrets
+        What each request's placement costs it beside its cheapest, rows priced in, shape (n,).
+    preferred
+        The cheapest placement of each request, rows priced in, shape (n,).
     relaxed
         Optima of the problem with its rows priced in, of the highest bound first: they break rows,
         but show which placements are worth opening for the longest requests.
@@ -45,8 +58,15 @@ class Bounded:
     multipliers: FloatArray
     placement: IntArray
     variables: dict[str, float]
-    reduced: FloatArray
+    priced: ReducedCosts
+    regrets: FloatArray
+    preferred: IntArray
     relaxed: tuple[Relaxed, ...] = ()
+
+    @property
+    def regret(self) -> float:
+        """What the rounded placement costs more than every request's cheapest, rows priced in."""
+        return float(self.regrets.sum())
 
 
 def bound(
@@ -55,37 +75,71 @@ def bound(
     deadline: Deadline,
     *,
     polished: bool = False,
+    absolute_gap: float = 0.0,
 ) -> Bounded | None:
     """Solve the linear relaxation on cells and bound the full data with its prices.
 
-    With `polished` the prices are raised on the full data, the tails of blocks with them.
-    Returns None where the relaxation found no solution: infeasible or out of time.
+    Cells whose members would rather go elsewhere are cut and the relaxation is solved again, until
+    what that costs is well below `absolute_gap`. With `polished` the prices are raised on the full
+    data, the tails of blocks with them. Returns None where the relaxation found no solution:
+    infeasible or out of time.
     """
-    labels = cell_labels(problem, workload)
-    small = problem.aggregate(labels, int(labels.max()) + 1)
-    solution = solve_linear(small, deadline)
+    cells = make_cells(problem, workload)
+    solution = solve_cells(problem.aggregate(cells.labels, cells.count), cells, deadline)
     if solution is None:
         return None
-    return _carry_over(problem, labels, solution, polished=polished)
+    found = _carry_over(problem, cells, solution)
+    for _ in range(REFINEMENTS):
+        if found.regret <= 0.2 * absolute_gap or cells.count == problem.n or deadline.passed():
+            break
+        cells = _cut(cells, found)
+        solution = solve_cells(
+            problem.aggregate(cells.labels, cells.count), cells, deadline, solution
+        )
+        if solution is None:
+            break
+        again = _carry_over(problem, cells, solution)
+        found = replace(again, lower_bound=max(found.lower_bound, again.lower_bound))
+    small = problem.n * problem.k <= MOST_POLISHED_PAIRS
+    if polished and small and (cells.count < problem.n or problem.peaks):
+        return _polished(problem, found)
+    return found
 
 
-def _carry_over(
-    problem: AssignmentProblem, labels: IntArray, solution: LinearSolution, *, polished: bool
-) -> Bounded:
+def _carry_over(problem: AssignmentProblem, cells: Cells, solution: LinearSolution) -> Bounded:
     multipliers = solution.multipliers
+    priced = ReducedCosts(problem, multipliers)
+    placement = round_counts(solution.counts, cells.labels, priced)
+    cheapest = priced.cheapest()
     lower = max(
         lagrangian_bound(problem, np.zeros(len(problem.rows))),
         lagrangian_bound(problem, multipliers),
     )
-    seen: dict[bytes, Relaxed] = {}
-    if polished and (len(solution.counts) < len(labels) or problem.peaks):
-        for relaxed in polish(problem, multipliers):
-            lower = max(lower, relaxed.value)
-            seen.setdefault(relaxed.placement.tobytes(), relaxed)
+    regret = priced.at(placement) - cheapest.cost
+    return Bounded(
+        lower, multipliers, placement, solution.variables, priced, regret, cheapest.placement
+    )
+
+
+def _cut(cells: Cells, found: Bounded) -> Cells:
+    """Cut the cells that lose most by treating their members alike, by where those would go."""
+    lost = np.bincount(cells.labels, weights=found.regrets, minlength=cells.count)
+    order = np.argsort(-lost, kind="stable")
+    share = np.cumsum(lost[order]) / lost.sum()
+    worst = np.zeros(cells.count, dtype=bool)
+    worst[order[: 1 + int(np.searchsorted(share, CUT_SHARE))]] = True
+    marks = np.where(worst[cells.labels], found.preferred + 1, 0)
+    return cells.split(marks, int(marks.max()) + 1)
+
+
+def _polished(problem: AssignmentProblem, found: Bounded) -> Bounded:
+    """Raise the bound on the full data; keep what is met on the way."""
+    lower, seen = found.lower_bound, dict[bytes, Relaxed]()
+    for relaxed in polish(problem, found.multipliers):
+        lower = max(lower, relaxed.value)
+        seen.setdefault(relaxed.placement.tobytes(), relaxed)
     highest_first = sorted(seen.values(), key=lambda relaxed: -relaxed.value)
-    reduced = reduced_costs(problem, multipliers)
-    placement = round_counts(solution.counts, labels, reduced)
-    return Bounded(lower, multipliers, placement, solution.variables, reduced, tuple(highest_first))
+    return replace(found, lower_bound=lower, relaxed=tuple(highest_first))
 
 
 def proves_violation(problem: AssignmentProblem, workload: Workload, deadline: Deadline) -> bool:
@@ -118,5 +172,6 @@ def proves_violation(problem: AssignmentProblem, workload: Workload, deadline: D
 
 
 def _scale(row: Row, problem: AssignmentProblem) -> float:
-    typical = float(np.abs(row.coefficients()).max(initial=0.0)) * problem.cost.shape[0]
+    largest = np.abs(row.values).max(axis=0, initial=0.0) * np.abs(row.columns)
+    typical = float(largest.max(initial=0.0)) * problem.n
     return float(max(abs(row.bound), 1e-3 * typical, 1e-12))

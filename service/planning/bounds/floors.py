@@ -31,12 +31,16 @@ def slot_ceiling_s(problem: PlacementProblem) -> FloatArray:
 def _slot_bound(
     problem: PlacementProblem, extreme: Callable[..., FloatArray], start: float
 ) -> FloatArray:
-    output = problem.requests.workload.output_tokens.astype(float)[:, None]
-    step = problem.costs.device_seconds / output
-    found = extreme(step, axis=0, where=problem.eligible, initial=start)
-    found = np.where(np.isfinite(found), found, 0.0)
-    slot = output * found[None, :] * problem.concurrency[None, :]
-    return np.where(problem.concurrency[None, :] == 1.0, problem.costs.device_seconds, slot)
+    output = problem.requests.workload.output_tokens.astype(float)
+    slot = np.empty((problem.n, problem.k), order="F")
+    for k, concurrency in enumerate(problem.concurrency.tolist()):
+        seconds = problem.costs.device_seconds[:, k]
+        if concurrency == 1.0:
+            slot[:, k] = seconds
+            continue
+        step = float(extreme(seconds / output, where=problem.eligible[:, k], initial=start))
+        slot[:, k] = output * (step * concurrency if np.isfinite(step) else 0.0)
+    return slot
 
 
 def least_rise_j(problem: PlacementProblem, k: int) -> float:
@@ -76,10 +80,15 @@ def priced_floor_j(problem: PlacementProblem) -> FloatArray:
     its blocks, joules less what they save are at least
     ``sum e(B) - w d - max(0, w (B - 1) d - p tokens)``.
     """
-    floor = problem.costs.energy_j.copy()
+    if not any(pool.always_on_watts for pool in problem.pools):
+        return problem.costs.energy_j
+    floor = problem.costs.energy_j.copy(order="F")
     output_tokens = problem.requests.workload.output_tokens
     for k, placement in enumerate(problem.placements):
-        saved = problem.pools[placement.pool].always_on_watts * problem.costs.device_seconds[:, k]
+        watts = problem.pools[placement.pool].always_on_watts
+        if watts == 0.0:
+            continue
+        saved = watts * problem.costs.device_seconds[:, k]
         more = saved * (placement.concurrency - 1) - least_rise_j(problem, k) * output_tokens
         floor[:, k] -= saved + np.maximum(0.0, more)
     return floor

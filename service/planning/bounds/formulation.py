@@ -18,8 +18,10 @@ from service.planning.problem import PlacementProblem
 from service.planning.schedule.evaluation import loosest
 
 HORIZON = "makespan"
-MOST_DEADLINES = 12
-"""Distinct deadlines that get rows of their own; leaving some out only weakens the bound."""
+FIRST_DEADLINES = 12
+"""Distinct deadlines that get rows at first; others get theirs when an assignment breaks them."""
+MOST_WITH_TAILS = 20_000
+"""Requests above which the tails of blocks are left out: too small a part for their price."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,23 @@ class Pricing:
         Pairs to consider, shape (n, k); None for all that a schedule could hold.
     energy_slack_j
         Joules to keep free below the energy cap, for underfill not seen in `energy_j`.
+    deadlines
+        Distinct deadlines before the last that get rows, rising, shape (D,); None for the first.
     """
 
     energy_j: FloatArray | None = None
     capacity: FloatArray | None = None
     allowed: BoolArray | None = None
     energy_slack_j: float = 0.0
+    deadlines: FloatArray | None = None
+
+
+def first_deadlines(problem: PlacementProblem) -> FloatArray:
+    """Return distinct deadlines, spread over all, before the last, rising, shape (D,)."""
+    found = np.unique(problem.deadline_s)[:-1]
+    if len(found) > FIRST_DEADLINES:
+        found = found[np.linspace(0, len(found) - 1, FIRST_DEADLINES).astype(int)]
+    return found
 
 
 class Formulation:
@@ -50,11 +63,15 @@ class Formulation:
     def __init__(self, problem: PlacementProblem, pricing: Pricing | None = None) -> None:
         self.problem = problem
         self.pricing = pricing or Pricing()
-        self.step_price = (
-            floors.step_price_j(problem) if self.pricing.energy_j is None else np.zeros(problem.k)
-        )
+        plain = self.pricing.energy_j is not None or problem.n > MOST_WITH_TAILS
+        self.step_price = np.zeros(problem.k) if plain else floors.step_price_j(problem)
+        given = self.pricing.deadlines
+        self.deadlines = first_deadlines(problem) if given is None else given
         self.energy = self._energy_j()
         self.slot_floor = floors.slot_floor_s(problem)
+        self.due = self.slot_floor / problem.concurrency[None, :]
+        if (problem.concurrency == 1.0).all():
+            self.due = problem.costs.device_seconds
         self.allowed = self.can_be_on_time()
         if self.pricing.allowed is not None:
             self.allowed &= self.pricing.allowed
@@ -75,8 +92,11 @@ class Formulation:
             *self.energy_is_capped(),
         ]
         zeta = problem.objective.zeta
-        value = problem.tokens[:, None] * problem.quality_values[None, :]
-        cost = self.joules * self.energy - (1.0 - zeta) * value / problem.quality_normaliser
+        cost = self.joules * self.energy
+        if zeta < 1.0:
+            worth = (1.0 - zeta) * problem.quality_values / problem.quality_normaliser
+            for k in range(problem.k):
+                cost[:, k] -= worth[k] * problem.tokens
         return AssignmentProblem(
             cost,
             self.allowed,
@@ -85,13 +105,20 @@ class Formulation:
             tuple(Link(columns, name) for name, columns in self.loads.items()),
             tuple(self.steps_cover_the_longest()),
             self.joules * self.constant_j(),
+            group=np.searchsorted(self.deadlines, problem.deadline_s),
         )
 
     def can_be_on_time(self) -> BoolArray:
         """Ensures that a request runs only where it could end by its deadline if alone."""
         problem = self.problem
-        earliest = problem.load_s[None, :] + self.slot_floor
-        return np.asarray(problem.eligible & (earliest <= loosest(1.0) * problem.latest_s))
+        allowed = problem.eligible.copy(order="F")
+        if not (np.isfinite(problem.deadline_s).all() or self._ends().any()):
+            return allowed
+        for k in range(problem.k):
+            latest = np.minimum(problem.deadline_s, self._ends()[k])
+            earliest = problem.load_s[k] + self.slot_floor[:, k]
+            allowed[:, k] &= earliest <= loosest(1.0) * latest
+        return allowed
 
     def pools_hold_their_work(self) -> list[Row]:
         """Ensures that requests and loads fit in a pool's devices until its last deadline."""
@@ -103,21 +130,18 @@ class Formulation:
         ]
 
     def work_is_due_by_each_deadline(self) -> list[Row]:
-        """Ensures that what a pool must finish by a deadline fits in its devices before it."""
+        """Ensures that work and loads that a pool must finish by a deadline fit before it."""
         problem = self.problem
-        deadlines = np.unique(problem.deadline_s)[:-1]
-        if len(deadlines) > MOST_DEADLINES:
-            deadlines = deadlines[np.linspace(0, len(deadlines) - 1, MOST_DEADLINES).astype(int)]
-        due = self.slot_floor / problem.concurrency[None, :]
         return [
             Row(
                 f"requests/deadline_seconds/{deadline:g}/{problem.pools[index].name}",
-                due,
+                self.due,
                 (problem.pool_of == index).astype(float),
                 self._capacity(index) * min(loosest(float(deadline)), self.pool_end_s(index)),
-                problem.deadline_s <= deadline,
+                np.arange(len(self.deadlines) + 1) <= position,
+                pool=index,
             )
-            for deadline in deadlines
+            for position, deadline in enumerate(self.deadlines)
             for index in range(len(problem.pools))
         ]
 
@@ -221,6 +245,10 @@ class Formulation:
         end = min(float(self.problem.deadline_s.max(initial=0.0)), pool.end_s)
         return loosest(end)
 
+    def _ends(self) -> FloatArray:
+        """Time by which everything on each placement's pool must have ended [s], shape (k,)."""
+        return np.array([self.problem.pools[index].end_s for index in self.problem.pool_of])
+
     def _capacity(self, index: int) -> float:
         share = 1.0 if self.pricing.capacity is None else float(self.pricing.capacity[index])
         return self.problem.pools[index].count * share
@@ -236,7 +264,7 @@ class Formulation:
         }
         bound = self._capacity(index) * end
         seconds = self.problem.costs.device_seconds
-        return Row(name, seconds, columns, bound, None, loads | (variables or {}))
+        return Row(name, seconds, columns, bound, None, loads | (variables or {}), pool=index)
 
     def _load_columns(self) -> dict[str, np.ndarray]:
         """Placements that one load serves, by the name of the variable that counts the loads."""

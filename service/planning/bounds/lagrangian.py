@@ -8,13 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
+from service.planning.bounds.activity import activities, at_variables
 from service.planning.bounds.assignment_problem import AssignmentProblem, Link
+from service.planning.bounds.reduced_costs import ReducedCosts
 from service.planning.bounds.tails import cheapest_with_tails
 
 MOST_LINKS = 6
 """Linked variables whose on-off sets are gone through; more are relaxed."""
 MOST_TAILS = 8
 """Placements whose longest request is priced; for more the price is left out."""
+MOST_LINKED_PAIRS = 2e7
+"""(request, placement, set) triples that the on-off sets may come to; else links are relaxed."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +40,6 @@ class Relaxed:
     slack: FloatArray
 
 
-def reduced_costs(problem: AssignmentProblem, multipliers: FloatArray) -> FloatArray:
-    """Cost of each assignment with the rows priced in, inf where not allowed, shape (n, k)."""
-    reduced = problem.cost.copy()
-    for lam, row in zip(multipliers, problem.rows, strict=True):
-        if lam > 0.0:
-            reduced += lam * row.coefficients()
-    return np.where(problem.allowed, reduced, np.inf)
-
-
 def variable_prices(problem: AssignmentProblem, multipliers: FloatArray) -> dict[str, float]:
     """Cost of one unit of each variable with the rows priced in."""
     prices = {variable.name: variable.cost for variable in problem.variables}
@@ -61,24 +56,26 @@ def lagrangian_bound(problem: AssignmentProblem, multipliers: FloatArray) -> flo
     end of its box. Either the links are kept, by going through the sets of linked variables that
     are on, or the peaks: the better bound counts.
     """
-    bound = _bound_with_links(problem, multipliers)
-    return max(bound, relax(problem, multipliers).value) if problem.peaks else bound
+    links = _priced_links(problem, multipliers)
+    bound = _bound_with_links(problem, multipliers, links) if links else -np.inf
+    return max(bound, relax(problem, multipliers).value) if problem.peaks or not links else bound
 
 
 def relax(problem: AssignmentProblem, multipliers: FloatArray) -> Relaxed:
     """Price the rows in and solve what is left, the peaks with it."""
-    reduced = reduced_costs(problem, multipliers)
+    priced = ReducedCosts(problem, multipliers)
     prices = variable_prices(problem, multipliers)
     levels = {v.name: v.lower if prices[v.name] >= 0.0 else v.upper for v in problem.variables}
-    opening = _opening_prices(problem, reduced, prices)
-    sizes = problem.sizes
+    opening = _opening_prices(problem, priced, prices)
     if opening.any():
-        found = cheapest_with_tails(reduced, opening, problem.peaks[0].values)
+        every = priced.of(slice(None))
+        found = cheapest_with_tails(every, opening, problem.peaks[0].values)
         placement, total = found.placement, found.total
     else:
         found = None
-        placement = reduced.argmin(axis=1)
-        total = float((reduced[np.arange(len(sizes)), placement] * sizes).sum())
+        cheapest = priced.cheapest()
+        placement = cheapest.placement
+        total = float(cheapest.cost.sum() if problem.size is None else cheapest.cost @ problem.size)
     for peak in problem.peaks:
         if found is not None and opening[peak.column] > 0.0:
             levels[peak.variable] = float(found.opened[peak.column])
@@ -86,19 +83,17 @@ def relax(problem: AssignmentProblem, multipliers: FloatArray) -> Relaxed:
         elif prices[peak.variable] == 0.0:
             there = peak.values[placement == peak.column]
             levels[peak.variable] = float(there.max(initial=levels[peak.variable]))
+    bounds = np.array([row.bound for row in problem.rows])
     value = problem.constant + total
     value += sum(prices[name] * level for name, level in levels.items())
-    slack = np.empty(len(problem.rows))
-    for r, row in enumerate(problem.rows):
-        used = float((row.at(np.arange(len(sizes)), placement) * sizes).sum())
-        used += sum(c * levels[name] for name, c in row.variables.items())
-        slack[r] = used - row.bound
-        value -= float(multipliers[r]) * row.bound
-    return Relaxed(value, placement, slack)
+    value -= float(multipliers @ bounds)
+    used = activities(problem, placement)
+    used += [at_variables(row, levels) for row in problem.rows]
+    return Relaxed(value, placement, used - bounds)
 
 
 def _opening_prices(
-    problem: AssignmentProblem, reduced: FloatArray, prices: Mapping[str, float]
+    problem: AssignmentProblem, priced: ReducedCosts, prices: Mapping[str, float]
 ) -> FloatArray:
     """Price of each placement's longest request; 0 for those that do not fit in one pass."""
     opening = np.zeros(problem.cost.shape[1])
@@ -107,17 +102,24 @@ def _opening_prices(
         if lower[peak.variable] == 0.0:
             opening[peak.column] = max(0.0, prices[peak.variable])
     if (opening > 0.0).sum() > MOST_TAILS:
-        wins = np.bincount(reduced.argmin(axis=1), minlength=len(opening))
+        wins = np.bincount(priced.cheapest().placement, minlength=len(opening))
         ranked = np.argsort(-np.where(opening > 0.0, wins + 1, 0), kind="stable")
         opening[ranked[MOST_TAILS:]] = 0.0
     return opening
 
 
-def _bound_with_links(problem: AssignmentProblem, multipliers: FloatArray) -> float:
-    reduced = reduced_costs(problem, multipliers)
+def _priced_links(problem: AssignmentProblem, multipliers: FloatArray) -> list[Link]:
     prices = variable_prices(problem, multipliers)
     links = [link for link in problem.links if prices[link.variable] > 0.0]
-    links = links if len(links) <= MOST_LINKS else []
+    many = len(links) > MOST_LINKS or problem.n * problem.k * 2.0 ** len(links) > MOST_LINKED_PAIRS
+    return [] if many else links
+
+
+def _bound_with_links(
+    problem: AssignmentProblem, multipliers: FloatArray, links: list[Link]
+) -> float:
+    reduced = ReducedCosts(problem, multipliers).of(slice(None))
+    prices = variable_prices(problem, multipliers)
     linked = {link.variable for link in links}
     base: float = problem.constant
     base -= sum(lam * row.bound for lam, row in zip(multipliers, problem.rows, strict=True))

@@ -6,7 +6,6 @@ loads and keeps slots full, spreading ends sooner. The evaluator's prices decide
 
 from __future__ import annotations
 
-import heapq
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,30 +15,41 @@ from service.planning.problem import PlacementProblem
 from service.planning.schedule.evaluation import loosest, underfill_j
 from service.planning.schedule.schedule import (
     Block,
+    Group,
     Schedule,
     block_order,
-    lay_out,
-    lay_out_members,
+    groups_in_order,
+    lay_out_groups,
     slot_times,
 )
+from service.planning.schedule.slots import deal_to_slots
 
 MANY = 5_000
 """Requests of a pool above which fewer fill levels are tried: tails weigh less, tries cost more."""
+VERY_MANY = 50_000
+"""Requests of a pool above which one fill level is tried, or two where LLMs are loaded."""
 
 
 @dataclass(frozen=True)
 class Deal:
-    """One way to deal a pool: devices of its members, and what it costs.
+    """One way to deal a pool, laid out, and what it costs.
 
     Attributes
     ----------
+    members
+        The requests of the pool.
+    device, start_s
+        Of its members.
     active_j
         Joules of underfill and loading, less the idle joules that work saves.
     lateness_s
         Largest excess of an end over its deadline, at least 0.
     """
 
+    members: IntArray
     device: IntArray
+    start_s: FloatArray
+    blocks: tuple[Block, ...]
     active_j: float
     end_s: float
     lateness_s: float
@@ -48,15 +58,20 @@ class Deal:
 def deal(problem: PlacementProblem, placement: IntArray) -> Schedule:
     """Deal requests out so that deadlines are kept, then joules are least, then it ends soonest."""
     slot_s = slot_times(problem, placement)
-    device = np.zeros(problem.n, dtype=np.int64)
-    pools = []
+    groups = groups_in_order(problem, placement, slot_s)
+    options = []
     for index in range(len(problem.pools)):
-        members = np.flatnonzero(problem.pool_of[placement] == index)
-        if len(members):
-            pools.append((members, _deals_of_pool(problem, index, members, placement, slot_s)))
-    for (members, _), chosen in zip(pools, _choose(problem, [d for _, d in pools]), strict=True):
-        device[members] = chosen.device
-    return lay_out(problem, placement, device)
+        of_pool = [group for group in groups if problem.pool_of[group.placement] == index]
+        if of_pool:
+            of_pool.sort(key=lambda g: block_order(problem, int(g.members[0]), g.placement))
+            options.append(_deals_of_pool(problem, index, of_pool, placement, slot_s))
+    device, start_s = np.zeros(problem.n, dtype=np.int64), np.zeros(problem.n)
+    chosen = _choose(problem, options)
+    for dealt in chosen:
+        device[dealt.members] = dealt.device
+        start_s[dealt.members] = dealt.start_s
+    blocks = tuple(block for dealt in chosen for block in dealt.blocks)
+    return Schedule(placement, device, start_s, slot_s, blocks)
 
 
 def _choose(problem: PlacementProblem, options: list[list[Deal]]) -> list[Deal]:
@@ -87,75 +102,80 @@ def _merit(deal: Deal) -> tuple[float, float, float]:
 def _deals_of_pool(
     problem: PlacementProblem,
     pool: int,
-    members: IntArray,
+    groups: list[Group],
     placement: IntArray,
     slot_s: FloatArray,
 ) -> list[Deal]:
-    groups = [members[placement[members] == k] for k in np.unique(placement[members])]
-    groups.sort(key=lambda g: block_order(problem, g, int(placement[g[0]])))
+    members = np.concatenate([group.members for group in groups])
     deals: dict[bytes, Deal] = {}
-    for level in _levels(problem, pool, groups, placement, slot_s):
-        device = np.zeros(problem.n, dtype=np.int64)
-        _fill(problem, pool, groups, placement, slot_s, level, device)
+    device, start_s = np.zeros(problem.n, dtype=np.int64), np.zeros(problem.n)
+    for level in _levels(problem, pool, groups, members, placement, slot_s):
+        _fill(problem, pool, groups, slot_s, level, device)
         key = device[members].tobytes()
         if key not in deals:
-            deals[key] = _judge(problem, pool, members, placement, slot_s, device)
+            blocks = lay_out_groups(problem, groups, device, slot_s, start_s)
+            schedule = Schedule(placement, device, start_s, slot_s, tuple(blocks))
+            deals[key] = _judge(problem, pool, members, schedule)
     return list(deals.values())
 
 
 def _levels(
     problem: PlacementProblem,
     pool: int,
-    groups: list[IntArray],
+    groups: list[Group],
+    members: IntArray,
     placement: IntArray,
     slot_s: FloatArray,
 ) -> list[float]:
     """Seconds up to which devices are filled before the next one is taken."""
-    members = np.concatenate(groups)
     count = min(problem.pools[pool].count, len(members))
-    work, longest = 0.0, 0.0
-    for group in groups:
-        k = int(placement[group[0]])
-        work += float(slot_s[group].sum()) / problem.placements[k].concurrency + problem.load_s[k]
-        longest = max(longest, float(slot_s[group].max()) + problem.load_s[k])
-    balanced = max(work / count, longest)
-    end = float(problem.latest_s[members, placement[members]].max())
     if count == 1:
         return [np.inf]
-    plain = all(problem.concurrency[int(placement[g[0]])] == 1 for g in groups)
-    if plain and not any(problem.load_s[int(placement[g[0]])] > 0.0 for g in groups):
+    work, longest = 0.0, 0.0
+    for group in groups:
+        k, seconds = group.placement, slot_s[group.members]
+        work += float(seconds.sum()) / problem.placements[k].concurrency + problem.load_s[k]
+        longest = max(longest, float(seconds.max()) + problem.load_s[k])
+    balanced = max(work / count, longest)
+    end = float(problem.latest_s(members, placement[members]).max())
+    plain = all(problem.concurrency[group.placement] == 1 for group in groups)
+    loads = any(problem.load_s[group.placement] > 0.0 for group in groups)
+    if not loads and (plain or len(members) > VERY_MANY):
         return [balanced]
     if np.isinf(end):
         return [np.inf, *(balanced * factor for factor in (1.0, 1.1, 1.3, 2.0, 4.0))]
-    shares = (1.0, 0.98, 0.9, 0.5, 0.0) if len(members) <= MANY else (1.0, 0.95, 0.0)
+    shares: tuple[float, ...] = (1.0, 0.98, 0.9, 0.5, 0.0)
+    if len(members) > MANY:
+        shares = (0.98, 0.0) if len(members) > VERY_MANY else (1.0, 0.95, 0.0)
     return [balanced + share * max(0.0, end - balanced) for share in shares]
 
 
 def _fill(
     problem: PlacementProblem,
     pool: int,
-    groups: list[IntArray],
-    placement: IntArray,
+    groups: list[Group],
     slot_s: FloatArray,
     level: float,
     device: IntArray,
 ) -> None:
     """Deal groups in order, each to the fewest devices that hold it up to `level`."""
-    count = min(problem.pools[pool].count, sum(len(group) for group in groups))
+    count = min(problem.pools[pool].count, sum(len(group.members) for group in groups))
     clock = np.zeros(count)
     loaded: list[str | None] = [None] * count
     for group in groups:
-        k = int(placement[group[0]])
+        k, seconds = group.placement, slot_s[group.members]
         llm, slots = problem.placements[k].llm, problem.placements[k].concurrency
         load = np.array(
             [0.0 if loaded[d] == llm else float(problem.load_s[k]) for d in range(count)]
         )
-        order = group[np.lexsort((-slot_s[group], problem.deadline_s[group]))]
-        windows = _windows(clock, load, slot_s[order], slots, level)
-        device[order], ends = _list_schedule(slot_s[order], clock + load, windows, slots)
-        for d, end in ends.items():
-            clock[d] = end
-            if problem.load_s[k] > 0.0:
+        devices = np.array(_windows(clock, load, seconds, slots, level))
+        each = min(slots, len(seconds))
+        slot, ends = deal_to_slots(seconds, np.repeat((clock + load)[devices], each))
+        device[group.members] = devices[slot // each]
+        used = np.bincount(slot // each, minlength=len(devices)) > 0
+        clock[devices[used]] = ends.reshape(-1, each).max(axis=1)[used]
+        if problem.load_s[k] > 0.0:
+            for d in devices[used].tolist():
                 loaded[d] = llm
 
 
@@ -178,54 +198,21 @@ def _windows(
     return list(range(len(clock)))
 
 
-def _list_schedule(
-    slot_s: FloatArray, start_s: FloatArray, windows: list[int], slots: int
-) -> tuple[IntArray, dict[int, float]]:
-    """Give each request, in order, to the slot that is free first.
-
-    Returns
-    -------
-    device, ends
-        Device of each request, shape (m,), and the end of each device that got any.
-    """
-    heap = [(float(start_s[d]), d) for d in windows for _ in range(min(slots, len(slot_s)))]
-    heapq.heapify(heap)
-    replace = heapq.heapreplace
-    device = np.empty(len(slot_s), dtype=np.int64)
-    for i, seconds in enumerate(slot_s.tolist()):
-        free, d = heap[0]
-        replace(heap, (free + seconds, d))
-        device[i] = d
-    ends: dict[int, float] = {}
-    used = np.bincount(device, minlength=len(start_s))
-    for end, d in heap:
-        if used[d]:
-            ends[d] = max(ends.get(d, 0.0), end)
-    return device, ends
-
-
-def _judge(
-    problem: PlacementProblem,
-    pool: int,
-    members: IntArray,
-    placement: IntArray,
-    slot_s: FloatArray,
-    device: IntArray,
-) -> Deal:
-    start_s = np.zeros(problem.n)
-    blocks = lay_out_members(problem, members, placement, device, slot_s, start_s)
-    end_s = start_s[members] + slot_s[members]
-    latest = problem.latest_s[members, placement[members]]
-    schedule = Schedule(placement, device, start_s, slot_s, tuple(blocks))
+def _judge(problem: PlacementProblem, pool: int, members: IntArray, schedule: Schedule) -> Deal:
+    end_s = schedule.start_s[members] + schedule.slot_s[members]
+    latest = problem.latest_s(members, schedule.placement[members])
     return Deal(
-        device[members].copy(),
-        underfill_j(problem, schedule) + _loads_less_idle(problem, pool, blocks),
+        members,
+        schedule.device[members].copy(),
+        schedule.start_s[members].copy(),
+        schedule.blocks,
+        underfill_j(problem, schedule) + _loads_less_idle(problem, pool, schedule.blocks),
         schedule.makespan_s,
         max(0.0, float((end_s - loosest(1.0) * latest).max())),
     )
 
 
-def _loads_less_idle(problem: PlacementProblem, pool: int, blocks: list[Block]) -> float:
+def _loads_less_idle(problem: PlacementProblem, pool: int, blocks: tuple[Block, ...]) -> float:
     watts = problem.pools[pool].always_on_watts
     loads = sum(block.load_energy_j for block in blocks)
     return loads - watts * sum(block.seconds + block.load_s for block in blocks)

@@ -8,7 +8,7 @@ same (placement, device) always gives the same schedule.
 
 from __future__ import annotations
 
-import heapq
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from costmodel.arrays import FloatArray, IntArray
 from costmodel.cost_matrix import slot_seconds
 from service.planning.problem import PlacementProblem
+from service.planning.schedule.slots import fill_blocks
 
 
 @dataclass(frozen=True)
@@ -97,60 +98,109 @@ def slot_times(problem: PlacementProblem, placement: IntArray) -> FloatArray:
     return times
 
 
+@dataclass(frozen=True)
+class Group:
+    """The requests of one placement, in the order in which they start."""
+
+    placement: int
+    members: IntArray
+
+
+def groups_in_order(
+    problem: PlacementProblem, placement: IntArray, slot_s: FloatArray
+) -> list[Group]:
+    """Return the requests of each placement in use: earliest deadline first, then longest."""
+    order = np.argsort(-slot_s, kind="stable")
+    if problem.deadline_count > 1:
+        order = order[np.argsort(problem.deadline_rank[order], kind="stable")]
+    codes = placement[order].astype(np.uint16)
+    order = order[np.argsort(codes, kind="stable")]
+    counts = np.bincount(placement, minlength=problem.k)
+    ends = np.cumsum(counts)
+    return [Group(k, order[ends[k] - counts[k] : ends[k]]) for k in np.flatnonzero(counts).tolist()]
+
+
 def lay_out(problem: PlacementProblem, placement: IntArray, device: IntArray) -> Schedule:
     """Give every request its start, by the rules at the head of this module."""
     slot_s = slot_times(problem, placement)
     start_s = np.zeros(problem.n)
+    groups = groups_in_order(problem, placement, slot_s)
     blocks: list[Block] = []
     for pool in range(len(problem.pools)):
-        members = np.flatnonzero(problem.pool_of[placement] == pool)
-        blocks += lay_out_members(problem, members, placement, device, slot_s, start_s)
+        of_pool = [group for group in groups if problem.pool_of[group.placement] == pool]
+        blocks += lay_out_groups(problem, of_pool, device, slot_s, start_s)
     return Schedule(placement, device, start_s, slot_s, tuple(blocks))
 
 
-def lay_out_members(
+@dataclass(frozen=True)
+class _Run:
+    """A block before its start is known."""
+
+    placement: int
+    members: IntArray
+    starts: FloatArray
+    seconds: float
+
+
+def lay_out_groups(
     problem: PlacementProblem,
-    members: IntArray,
-    placement: IntArray,
+    groups: list[Group],
     device: IntArray,
     slot_s: FloatArray,
     start_s: FloatArray,
 ) -> list[Block]:
     """Lay out the requests of one pool, writing their starts into `start_s`."""
-    if not len(members):
-        return []
-    deadline = problem.deadline_s
-    order = members[
-        np.lexsort((-slot_s[members], deadline[members], placement[members], device[members]))
-    ]
-    edges = np.flatnonzero((np.diff(device[order]) != 0) | (np.diff(placement[order]) != 0)) + 1
-    per_device: dict[int, list[IntArray]] = {}
-    for group in np.split(order, edges):
-        per_device.setdefault(int(device[group[0]]), []).append(group)
+    per_device: dict[int, list[_Run]] = {}
+    for group in groups:
+        for index, run in _runs(problem, group, device, slot_s):
+            per_device.setdefault(index, []).append(run)
     blocks: list[Block] = []
-    for index, groups in per_device.items():
-        blocks += _run_device(problem, index, groups, placement, slot_s, start_s)
+    for index in sorted(per_device):
+        blocks += _run_device(problem, index, per_device[index], slot_s, start_s)
     return blocks
 
 
-def block_order(problem: PlacementProblem, members: IntArray, k: int) -> tuple[float, int, int]:
-    """Sort key of a block: earliest deadline, then its LLM, then its placement."""
-    earliest = float(problem.deadline_s[members].min())
-    return earliest, problem.llms.index(problem.placements[k].llm), k
+def _runs(
+    problem: PlacementProblem, group: Group, device: IntArray, slot_s: FloatArray
+) -> Iterator[tuple[int, _Run]]:
+    """Yield the devices of a group's requests, and what each runs of it."""
+    order = group.members[np.argsort(_narrow(device[group.members]), kind="stable")]
+    there = device[order]
+    edges = np.flatnonzero(np.diff(there)) + 1
+    counts = np.diff(np.append(np.append(0, edges), len(order)))
+    slots = problem.placements[group.placement].concurrency
+    starts, seconds = fill_blocks(slot_s[order], counts, slots)
+    parts = zip(np.split(order, edges), np.split(starts, edges), seconds.tolist(), strict=True)
+    for members, begin, length in parts:
+        yield int(device[members[0]]), _Run(group.placement, members, begin, length)
+
+
+def _narrow(device: IntArray) -> IntArray:
+    """Return small integers in a type that is sorted in linear time."""
+    small = int(device.max(initial=0)) < 2**16
+    return device.astype(np.uint16) if small else device
+
+
+def block_order(problem: PlacementProblem, first: int, k: int) -> tuple[float, int, int]:
+    """Sort key of a block by its first request: its deadline, then the LLM, then the placement."""
+    return (
+        float(problem.deadline_s[first]),
+        problem.llms.index(problem.placements[k].llm),
+        k,
+    )
 
 
 def _run_device(
     problem: PlacementProblem,
     index: int,
-    groups: list[IntArray],
-    placement: IntArray,
+    runs: list[_Run],
     slot_s: FloatArray,
     start_s: FloatArray,
 ) -> list[Block]:
-    groups = sorted(groups, key=lambda g: block_order(problem, g, int(placement[g[0]])))
+    runs = sorted(runs, key=lambda run: block_order(problem, int(run.members[0]), run.placement))
     clock, loaded, blocks = 0.0, None, []
-    for group in groups:
-        k = int(placement[group[0]])
+    for run in runs:
+        k = run.placement
         load_s, load_j = problem.load_s[k], problem.load_energy_j[k]
         resident = problem.placements[k].llm in problem.pools[problem.placements[k].pool].resident
         if resident or loaded == problem.placements[k].llm:
@@ -158,38 +208,10 @@ def _run_device(
         else:
             loaded = problem.placements[k].llm
         first = clock + float(load_s)
-        starts, seconds = fill_slots(slot_s[group], problem.placements[k].concurrency)
-        start_s[group] = first + starts
-        clock = first + seconds
-        total = float(slot_s[group].sum())
-        blocks.append(Block(index, k, float(load_s), float(load_j), first, seconds, total, group))
+        start_s[run.members] = first + run.starts
+        clock = first + run.seconds
+        total = float(slot_s[run.members].sum())
+        blocks.append(
+            Block(index, k, float(load_s), float(load_j), first, run.seconds, total, run.members)
+        )
     return blocks
-
-
-def fill_slots(slot_s: FloatArray, slots: int) -> tuple[FloatArray, float]:
-    """Start requests in the given order, each in the slot that is free first.
-
-    Returns
-    -------
-    starts, seconds
-        Start of each request from the block's start, shape (m,), and the block's length.
-
-    Examples
-    --------
-    >>> starts, seconds = fill_slots(np.array([3.0, 2.0, 2.0]), 2)
-    >>> starts.tolist(), seconds
-    ([0.0, 0.0, 2.0], 4.0)
-    """
-    m = len(slot_s)
-    if slots == 1:
-        ends = np.cumsum(slot_s)
-        return ends - slot_s, float(ends[-1])
-    if m <= slots:
-        return np.zeros(m), float(slot_s.max())
-    starts = np.zeros(m)
-    free = slot_s[:slots].tolist()
-    heapq.heapify(free)
-    for i, seconds in enumerate(slot_s[slots:].tolist(), start=slots):
-        starts[i] = free[0]
-        heapq.heapreplace(free, free[0] + seconds)
-    return starts, max(free)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from costmodel.arrays import BoolArray, FloatArray, IntArray
+from costmodel.arrays import FloatArray, IntArray
 from service.planning.bounds.assignment_problem import AssignmentProblem, Row
+from service.planning.bounds.cells import pattern_labels
 from service.planning.bounds.linear import solve_linear
 from service.planning.clock import Deadline
 from service.planning.problem import PlacementProblem
@@ -27,7 +28,7 @@ def least_joule_columns(problem: PlacementProblem) -> IntArray:
         eligible = problem.eligible[:, k]
         if not eligible.any():
             continue
-        mean = float(problem.costs.energy_j[eligible, k].mean())
+        mean = float(problem.costs.energy_j[:, k].mean(where=eligible))
         key = (placement.llm, placement.pool)
         if key not in best or mean < best[key][0]:
             best[key] = (mean, k)
@@ -41,37 +42,52 @@ def simple_policies(problem: PlacementProblem, seed: int) -> Iterator[tuple[str,
     at none. All use each pool's least-joule concurrency.
     """
     columns = least_joule_columns(problem)
-    eligible = problem.eligible[:, columns]
-    energy = np.where(eligible, problem.costs.energy_j[:, columns], np.inf)
-    seconds = np.where(eligible, _latency_s(problem)[:, columns], np.inf)
+    energy, seconds = problem.costs.energy_j, latencies_s(problem, columns)
     for llm in problem.llms:
-        of_llm = np.array([problem.placements[k].llm == llm for k in columns])
-        able = of_llm.any() and eligible[:, of_llm].any(axis=1).all()
-        chosen = columns[np.where(of_llm, energy, np.inf).argmin(axis=1)] if able else None
-        yield f"single:{llm}", chosen
-    yield "round_robin", columns[_turns(eligible, np.arange(problem.n))]
+        of_llm = columns[[problem.placements[k].llm == llm for k in columns]]
+        able = len(of_llm) and problem.eligible[:, of_llm].any(axis=1).all()
+        yield f"single:{llm}", _least(problem, energy, of_llm) if able else None
+    yield "round_robin", _turns(problem, columns, np.arange(problem.n))
     draws = np.random.default_rng(seed).integers(0, 2**31, problem.n)
-    yield "random", columns[_turns(eligible, draws)]
-    yield "greedy_least_energy", columns[energy.argmin(axis=1)]
-    yield "greedy_fastest", columns[seconds.argmin(axis=1)]
+    yield "random", _turns(problem, columns, draws)
+    yield "greedy_least_energy", _least(problem, energy, columns)
+    yield "greedy_fastest", _least(problem, seconds, columns)
 
 
-def _turns(eligible: BoolArray, turn: IntArray) -> IntArray:
-    """Column of each request: the (turn mod eligible)-th of its eligible ones."""
-    rank = np.cumsum(eligible, axis=1) - 1
-    wanted = turn % eligible.sum(axis=1)
-    return np.asarray(np.argmax(eligible & (rank == wanted[:, None]), axis=1))
+def _least(problem: PlacementProblem, values: FloatArray, columns: IntArray) -> IntArray:
+    """Eligible column of the least value of each request, shape (n,)."""
+    best = np.full(problem.n, np.inf)
+    chosen = np.full(problem.n, columns[0], dtype=np.int64)
+    for k in columns.tolist():
+        better = problem.eligible[:, k] & (values[:, k] < best)
+        np.copyto(best, values[:, k], where=better)
+        chosen[better] = k
+    return chosen
 
 
-def _latency_s(problem: PlacementProblem) -> FloatArray:
-    """Seconds of each request on each placement, were all eligible requests its mix, (n, k)."""
+def _turns(problem: PlacementProblem, columns: IntArray, turn: IntArray) -> IntArray:
+    """Column of each request: the (turn mod eligible)-th of its eligible ones, shape (n,)."""
+    count = problem.eligible[:, columns].sum(axis=1)
+    left = turn % count
+    chosen = np.empty(problem.n, dtype=np.int64)
+    for k in columns.tolist():
+        able = problem.eligible[:, k]
+        chosen[able & (left == 0)] = k
+        left = left - able
+    return chosen
+
+
+def latencies_s(problem: PlacementProblem, columns: IntArray) -> FloatArray:
+    """Seconds of each request, were all eligible requests its mix, on some placements, (n, k)."""
     output = problem.requests.workload.output_tokens.astype(float)
-    latency = problem.costs.device_seconds.copy()
-    for k, placement in enumerate(problem.placements):
-        eligible = problem.eligible[:, k]
-        if placement.concurrency > 1 and eligible.any():
-            step = latency[eligible, k].sum() / output[eligible].sum()
-            latency[:, k] = output * step * placement.concurrency
+    latency = np.empty((problem.n, problem.k), order="F")
+    for k in columns.tolist():
+        eligible, seconds = problem.eligible[:, k], problem.costs.device_seconds[:, k]
+        latency[:, k] = seconds
+        concurrency = problem.placements[k].concurrency
+        if concurrency > 1 and eligible.any():
+            step = seconds.sum(where=eligible) / output.sum(where=eligible)
+            latency[:, k] = output * step * concurrency
     return latency
 
 
@@ -115,8 +131,7 @@ def _best_fractions(
     problem: PlacementProblem, relaxation: AssignmentProblem, mean_quality: float
 ) -> tuple[IntArray, FloatArray] | None:
     """Return the group of each request, (n,), and the requests of each group on each placement."""
-    marks = np.packbits(problem.eligible, axis=1)
-    labels = np.unique(marks, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    labels, count = pattern_labels(problem.eligible)
     columns = np.zeros(problem.k, dtype=bool)
     columns[least_joule_columns(problem)] = True
     tokens = problem.tokens[:, None]
@@ -125,12 +140,12 @@ def _best_fractions(
     least_joules = AssignmentProblem(
         problem.costs.energy_j / problem.energy_normaliser_j,
         problem.eligible & columns[None, :],
-        (*(row for row in relaxation.rows if row.members is None), floor),
+        (*(row for row in relaxation.rows if row.groups is None), floor),
         relaxation.variables,
     )
     if not least_joules.allowed.any(axis=1).all():
         return None
-    groups = least_joules.aggregate(labels, int(labels.max()) + 1)
+    groups = least_joules.aggregate(labels, count)
     solution = solve_linear(groups, Deadline(SPLIT_S))
     return None if solution is None else (labels, solution.counts)
 
@@ -138,22 +153,19 @@ def _best_fractions(
 def _deal_by_chance(
     problem: PlacementProblem, labels: IntArray, counts: FloatArray, seed: int
 ) -> IntArray:
-    """Random order, then every placement takes its share evenly along it, by token mass.
+    """Put each group in random order and cut it where every placement has its share of the tokens.
 
-    Walking a random order and giving each request to the placement that is furthest behind its
-    share of the tokens keeps the realised mean quality at the split's.
+    Cutting by tokens rather than requests keeps the realised mean quality at the split's.
     """
     rng = np.random.default_rng(seed)
+    order = rng.permutation(problem.n)
+    order = order[np.argsort(labels[order], kind="stable")]
     placement = np.empty(problem.n, dtype=np.int64)
-    for group in range(len(counts)):
-        members = rng.permutation(np.flatnonzero(labels == group))
+    edges = np.cumsum(np.bincount(labels, minlength=len(counts)))[:-1]
+    for group, members in enumerate(np.split(order, edges)):
         used = np.flatnonzero(counts[group] > 1e-9)
-        shares = counts[group, used] / counts[group, used].sum()
-        given = np.zeros(len(used))
-        due = float(problem.tokens[members].mean())
-        for i in members.tolist():
-            position = int(np.argmax(shares * due - given))
-            given[position] += float(problem.tokens[i])
-            due += float(problem.tokens[i])
-            placement[i] = used[position]
+        tokens = problem.tokens[members]
+        middle = (np.cumsum(tokens) - 0.5 * tokens) / tokens.sum()
+        cuts = np.cumsum(counts[group, used]) / counts[group, used].sum()
+        placement[members] = used[np.searchsorted(cuts[:-1], middle)]
     return placement

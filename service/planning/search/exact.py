@@ -23,9 +23,11 @@ MOST_NODES = 100_000
 
 def small_enough(problem: PlacementProblem) -> bool:
     """Whether a search has a fair chance to go through all deals."""
+    if problem.n > MOST_REQUESTS:
+        return False
     counts = np.array([problem.pools[p].count for p in problem.pool_of])
     options = [float(np.minimum(counts[row], problem.n).sum()) for row in problem.eligible]
-    return problem.n <= MOST_REQUESTS and float(np.prod(options)) <= MOST_DEALS
+    return float(np.prod(options)) <= MOST_DEALS
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.planning.bounds import floors
+from service.planning.bounds.activity import activities, values_at
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.bounding import Bounded, bound
 from service.planning.bounds.formulation import Formulation, Pricing
@@ -24,6 +26,8 @@ CORE_PAIRS = 3_000
 """(request, placement) pairs that CP-SAT decides on Booleans; the rest follow the relaxation."""
 CORE_EFFORT_S = 0.3
 """Deterministic seconds of CP-SAT in a round: about a second."""
+OVERSHOOT = 0.5
+"""Share of a lateness by which a pool's capacity is lowered beyond it."""
 ROUNDS = 3
 """Times that the assignment is priced anew from its dealt-out schedule."""
 
@@ -53,17 +57,18 @@ class Incumbent:
 
     def offer_placement(self, placement: IntArray) -> tuple[Schedule, Evaluation] | None:
         """Deal an assignment out and offer it; None where it was offered before."""
-        key = placement.tobytes()
+        key = _digest(placement)
         if key in self.dealt:
             return None
         schedule = deal(self.problem, placement)
-        self.dealt[key] = self.offer(schedule)
-        return schedule, self.dealt[key]
+        evaluation = self.offer(schedule)
+        self.dealt[key] = replace(evaluation, request_energy_j=np.empty(0))
+        return schedule, evaluation
 
     def evaluate_placement(self, placement: IntArray) -> Evaluation:
-        """Evaluate an assignment as dealt out, once."""
+        """Return the totals of an assignment as dealt out, its requests' joules left out."""
         self.offer_placement(placement)
-        return self.dealt[placement.tobytes()]
+        return self.dealt[_digest(placement)]
 
     def _better(self, other: Evaluation) -> bool:
         if self.evaluation is None:
@@ -75,6 +80,10 @@ class Incumbent:
             self.evaluation.energy_j,
             self.evaluation.makespan_s,
         )
+
+
+def _digest(placement: IntArray) -> bytes:
+    return hashlib.blake2b(placement.tobytes(), digest_size=16).digest()
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,12 @@ class Improver:
                 break
             pricing = self._reprice(pricing, *dealt)
             target = Formulation(self.problem, pricing).build()
-            found = bound(target, self.problem.requests.workload, self.deadline)
+            found = bound(
+                target,
+                self.problem.requests.workload,
+                self.deadline,
+                absolute_gap=self.absolute_gap,
+            )
             if found is None:
                 break
             bounded = found
@@ -158,46 +172,41 @@ class Improver:
 
 def hardest_requests(bounded: Bounded, size: int) -> IntArray:
     """Return the requests whose second-best placement costs least more than their own."""
-    reduced = bounded.reduced
-    n = len(reduced)
+    n = len(bounded.placement)
     if size >= n:
         return np.arange(n)
-    chosen = reduced[np.arange(n), bounded.placement]
-    others = reduced.copy()
-    others[np.arange(n), bounded.placement] = np.inf
-    regret = others.min(axis=1) - chosen
+    regret = bounded.priced.second_best(bounded.placement) - bounded.priced.at(bounded.placement)
     return np.sort(np.argpartition(regret, size - 1)[:size])
 
 
 def restrict(problem: AssignmentProblem, core: IntArray, placement: IntArray) -> AssignmentProblem:
     """Return the problem of the core requests, the others fixed where they are."""
-    n = len(placement)
-    if len(core) == n:
+    if len(core) == len(placement):
         return problem
-    fixed = np.ones(n, dtype=bool)
+    fixed = np.ones(len(placement), dtype=bool)
     fixed[core] = False
     rest = np.flatnonzero(fixed)
-    rows = []
-    for row in problem.rows:
-        used = float(row.at(rest, placement[rest]).sum())
-        rows.append(replace(row.take(core), bound=row.bound - used))
+    there = placement[rest]
+    used = activities(problem, placement, rest)
+    part = problem.take(core)
+    rows = (
+        replace(row, bound=row.bound - u) for row, u in zip(part.rows, used.tolist(), strict=True)
+    )
     variables = {v.name: v for v in problem.variables}
     for link in problem.links:
-        if np.isin(placement[rest], link.columns).any():
+        if np.isin(there, link.columns).any():
             v = variables[link.variable]
             variables[link.variable] = replace(v, lower=max(1.0, v.lower))
     for peak in problem.peaks:
-        v, there = variables[peak.variable], rest[placement[rest] == peak.column]
-        highest = float(peak.values[there].max(initial=v.lower))
+        v = variables[peak.variable]
+        highest = float(peak.values[rest[there == peak.column]].max(initial=v.lower))
         variables[peak.variable] = replace(v, lower=max(v.lower, highest))
-    return AssignmentProblem(
-        problem.cost[core],
-        problem.allowed[core],
-        tuple(rows),
-        tuple(variables.values()),
-        problem.links,
-        tuple(replace(peak, values=peak.values[core]) for peak in problem.peaks),
-        problem.constant + float(problem.cost[rest, placement[rest]].sum()),
+    fixed_cost = float(values_at(problem.cost, there, rest).sum())
+    return replace(
+        part,
+        rows=tuple(rows),
+        variables=tuple(variables.values()),
+        constant=problem.constant + fixed_cost,
     )
 
 
@@ -233,10 +242,10 @@ def lateness_factors(problem: PlacementProblem, schedule: Schedule) -> FloatArra
         members = np.flatnonzero(pool == index)
         if not len(members):
             continue
-        latest = problem.latest_s[members, schedule.placement[members]]
+        latest = problem.latest_s(members, schedule.placement[members])
         excess = float((schedule.end_s[members] / latest).max())
         if excess > loosest(1.0):
-            factors[index] = max(0.3, 0.995 / excess)
+            factors[index] = max(0.3, (1.0 - OVERSHOOT * (excess - 1.0) - 1e-6) / excess)
     return factors
 
 

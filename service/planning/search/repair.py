@@ -33,7 +33,7 @@ def repair(
     if not problem.rows:
         return placement
     rows = np.arange(len(placement))
-    coefficients = np.stack(problem.row_coefficients())
+    coefficients = np.stack([problem.coefficients(row) for row in problem.rows])
     upper = {v.name: v.upper for v in problem.variables}
     bounds = np.array(
         [

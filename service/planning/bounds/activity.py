@@ -1,0 +1,57 @@
+"""What an assignment uses of each row, in one pass over the requests for each quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from costmodel.arrays import FloatArray, IntArray
+from service.planning.bounds.assignment_problem import AssignmentProblem, Row
+
+
+def activities(
+    problem: AssignmentProblem, placement: IntArray, requests: IntArray | None = None
+) -> FloatArray:
+    """Sum of each row's coefficients over an assignment, variables left out, shape (rows,).
+
+    Parameters
+    ----------
+    placement
+        Placement of each request, shape (n,).
+    requests
+        Indices of those that count; None for all.
+    """
+    chosen = placement if requests is None else placement[requests]
+    sizes = problem.size if requests is None or problem.size is None else problem.size[requests]
+    groups = problem.group_count
+    where = chosen
+    if groups > 1:
+        labels = problem.labels if requests is None else problem.labels[requests]
+        where = labels * problem.k + chosen
+    sums: dict[int, FloatArray] = {}
+    found = np.empty(len(problem.rows))
+    for r, row in enumerate(problem.rows):
+        if id(row.values) not in sums:
+            weights = values_at(row.values, chosen, requests)
+            if sizes is not None:
+                weights = weights * sizes
+            total = np.bincount(where, weights=weights, minlength=groups * problem.k)
+            sums[id(row.values)] = total.astype(float).reshape(groups, problem.k)
+        found[r] = (row.factors(groups) * sums[id(row.values)]).sum()
+    return found
+
+
+def values_at(values: FloatArray, chosen: IntArray, requests: IntArray | None) -> FloatArray:
+    """Value of each request on its placement, of an array broadcastable to (n, k), shape (m,)."""
+    n, k = values.shape
+    rows: IntArray | int = 0
+    if n > 1:
+        rows = np.arange(n) if requests is None else requests
+    found = values[rows, chosen if k > 1 else 0]
+    return np.asarray(np.broadcast_to(found, chosen.shape))
+
+
+def at_variables(row: Row, levels: Mapping[str, float]) -> float:
+    """What the variables beside the assignment use of a row at some levels."""
+    return sum(coefficient * levels[name] for name, coefficient in row.variables.items())

@@ -1,0 +1,164 @@
+"""Which slot takes which request, and when: the longest that wait start where a slot is free first.
+
+``fill_blocks`` is exact for any number of requests. ``deal_to_slots``, which only has to spread
+requests over the devices of a pool, deals most of a large batch by shares and the rest exactly.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+
+from costmodel.arrays import FloatArray, IntArray
+
+LOCKSTEP_S = (9e-6, 0.7e-9)
+"""Seconds of a step over all blocks together: fixed, and for each slot."""
+HEAP_S = 0.4e-6
+"""Seconds of a step of one request through a heap; both measured, only their ratio matters."""
+GOLDEN = (5**0.5 - 1) / 2
+"""Multiples of it, less their whole part, fill [0, 1) evenly at every length (Weyl sequence)."""
+EXACT_REQUESTS = 6_000
+"""Requests that are always dealt one by one."""
+
+
+def fill_blocks(slot_s: FloatArray, counts: IntArray, slots: int) -> tuple[FloatArray, FloatArray]:
+    """Start the requests of blocks in the given order, each in the slot that is free first.
+
+    Parameters
+    ----------
+    slot_s
+        Seconds for which each request holds its slot, block after block, shape (m,).
+    counts
+        Requests of each block, at least 1, shape (blocks,).
+    slots
+        Slots of each block.
+
+    Returns
+    -------
+    starts, seconds
+        Start of each request from its block's start, shape (m,), and the length of each block,
+        shape (blocks,).
+
+    Examples
+    --------
+    >>> starts, seconds = fill_blocks(np.array([3.0, 2.0, 2.0]), np.array([3]), 2)
+    >>> starts.tolist(), seconds.tolist()
+    ([0.0, 0.0, 2.0], [4.0])
+    """
+    edges = np.append(0, np.cumsum(counts))
+    deep = counts > slots
+    steps, blocks = int(counts.max(initial=0)), int(deep.sum())
+    together = steps * (LOCKSTEP_S[0] + LOCKSTEP_S[1] * blocks * slots)
+    if slots > 1 and blocks > 1 and together < HEAP_S * int(counts[deep].sum()):
+        return _in_lockstep(slot_s, counts, edges, slots)
+    starts, seconds = np.zeros(len(slot_s)), np.empty(len(counts))
+    for block, (start, end) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
+        part = slice(start, end)
+        starts[part], seconds[block] = _fill_one(slot_s[part], slots)
+    return starts, seconds
+
+
+def _fill_one(slot_s: FloatArray, slots: int) -> tuple[FloatArray, float]:
+    m = len(slot_s)
+    if slots == 1:
+        ends = np.cumsum(slot_s)
+        return ends - slot_s, float(ends[-1])
+    if m <= slots:
+        return np.zeros(m), float(slot_s.max())
+    starts = np.zeros(m)
+    free = slot_s[:slots].tolist()
+    heapq.heapify(free)
+    for i, seconds in enumerate(slot_s[slots:].tolist(), start=slots):
+        starts[i] = free[0]
+        heapq.heapreplace(free, free[0] + seconds)
+    return starts, max(free)
+
+
+def _in_lockstep(
+    slot_s: FloatArray, counts: IntArray, edges: IntArray, slots: int
+) -> tuple[FloatArray, FloatArray]:
+    """Take the i-th request of every block at once, the blocks with most requests first."""
+    order = np.argsort(-counts, kind="stable")
+    first, size = edges[:-1][order], counts[order]
+    going = np.searchsorted(-size, -np.arange(1, int(size[0]) + 1), side="right")
+    free = np.zeros((len(counts), slots))
+    starts = np.empty(len(slot_s))
+    for step, blocks in enumerate(going.tolist()):
+        rows, where = np.arange(blocks), first[:blocks] + step
+        slot = free[:blocks].argmin(axis=1)
+        now = free[rows, slot]
+        starts[where] = now
+        free[rows, slot] = now + slot_s[where]
+    seconds = np.empty(len(counts))
+    seconds[order] = free.max(axis=1)
+    return starts, seconds
+
+
+def deal_to_slots(slot_s: FloatArray, free_s: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Give requests, in order, to slots so that all end at about the same time.
+
+    Parameters
+    ----------
+    slot_s
+        Seconds of each request, longest first within a deadline, shape (m,).
+    free_s
+        When each slot is free, shape (slots,).
+
+    Returns
+    -------
+    slot, ends
+        Slot of each request, shape (m,), and when each slot is free then, shape (slots,).
+    """
+    slot = np.empty(len(slot_s), dtype=np.int64)
+    free = free_s.astype(float)
+    runs = np.flatnonzero(np.diff(slot_s) > 0.0) + 1
+    if len(slot_s) <= EXACT_REQUESTS or len(runs) * EXACT_REQUESTS > len(slot_s):
+        _one_by_one(slot_s, free, slot)
+        return slot, free
+    for start, end in zip([0, *runs.tolist()], [*runs.tolist(), len(slot_s)], strict=True):
+        part = slice(start, end)
+        _deal_run(slot_s[part], free, slot[part])
+    return slot, free
+
+
+def _deal_run(slot_s: FloatArray, free: FloatArray, slot: IntArray) -> None:
+    """Deal most of a run by shares and a sample of it one by one, which evens out the ends."""
+    size = max(EXACT_REQUESTS // 3, 6 * len(free))
+    while 2 * size < len(slot_s):
+        late = np.zeros(len(slot_s), dtype=bool)
+        late[np.linspace(0, len(slot_s) - 1, size).astype(np.int64)] = True
+        dealt, ends = _by_shares(slot_s[~late], free, float(slot_s.sum()))
+        if float((ends.max() - ends).sum()) <= 0.5 * float(slot_s[late].sum()):
+            sample = np.empty(int(late.sum()), dtype=np.int64)
+            _one_by_one(slot_s[late], ends, sample)
+            slot[~late], slot[late], free[:] = dealt, sample, ends
+            return
+        size *= 4
+    _one_by_one(slot_s, free, slot)
+
+
+def _by_shares(slot_s: FloatArray, free: FloatArray, work_s: float) -> tuple[IntArray, FloatArray]:
+    """Deal in proportion to the room that each slot has below the level that all work reaches."""
+    lowest = np.sort(free)
+    levels = (work_s + np.cumsum(lowest)) / np.arange(1, len(free) + 1)
+    level = levels[max(0, int((lowest < levels).sum()) - 1)]
+    room = np.cumsum(np.maximum(0.0, level - free))
+    turns = (np.arange(len(slot_s)) * GOLDEN) % 1.0
+    dealt = np.searchsorted(room, turns * room[-1], side="right")
+    dealt = np.minimum(dealt, len(free) - 1)
+    return dealt, free + np.bincount(dealt, weights=slot_s, minlength=len(free))
+
+
+def _one_by_one(slot_s: FloatArray, free: FloatArray, slot: IntArray) -> None:
+    heap = [(seconds, index) for index, seconds in enumerate(free.tolist())]
+    heapq.heapify(heap)
+    replace = heapq.heapreplace
+    chosen = []
+    for seconds in slot_s.tolist():
+        now, index = heap[0]
+        replace(heap, (now + seconds, index))
+        chosen.append(index)
+    slot[:] = chosen
+    for now, index in heap:
+        free[index] = now
