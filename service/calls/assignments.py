@@ -5,7 +5,7 @@ They are put at the end of an answer that is written already.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,7 +16,7 @@ from service.planning.result import Plan
 
 #: Entries of a column that are written at once.
 COLUMN_BLOCK = 65536
-#: Rows that are written at once: their dicts stay in the cache.
+#: Rows that are written at once: their texts stay in the cache.
 ROW_BLOCK = 2048
 
 Column: TypeAlias = Sequence[str] | npt.NDArray[Any]
@@ -63,28 +63,40 @@ def row_chunks(
         Of the plan.
     placements
         What `placement` counts; rows repeat their `llm`, `pool` and `concurrency`.
+
+    Examples
+    --------
+    >>> columns = {"id": ["x"], "placement": np.array([0]), "start_seconds": np.zeros(1)}
+    >>> placements = [{"llm": "a", "pool": "b", "concurrency": 8, "device": "c"}]
+    >>> b"".join(row_chunks(b"{}", columns, placements))[2:]
+    b'"assignments":[{"id":"x","placement":0,"llm":"a","pool":"b","concurrency":8,"start_seconds":0.0}]}'
     """
-    names = tuple(columns)
-    places = [{key: p[key] for key in ("llm", "pool", "concurrency")} for p in placements]
-    at = names.index("placement")
-    n = len(columns["id"])
+    row = b"{" + b",".join(orjson.dumps(name) + b":%b" for name in columns) + b"}"
+    places = [_place(index, placement) for index, placement in enumerate(placements)]
     yield answer[:-1] + b',"assignments":['
-    for start in range(0, n, ROW_BLOCK):
-        block = [_plain(column[start : start + ROW_BLOCK]) for column in columns.values()]
-        rows = [
-            dict(zip(names, values, strict=True)) | places[values[at]]
-            for values in zip(*block, strict=True)
-        ]
-        yield (b"," if start else b"") + orjson.dumps(rows)[1:-1]
+    for start in range(0, len(columns["id"]), ROW_BLOCK):
+        values = {name: column[start : start + ROW_BLOCK] for name, column in columns.items()}
+        texts = {name: _texts(block) for name, block in values.items()}
+        texts["placement"] = map(places.__getitem__, np.asarray(values["placement"]).tolist())
+        rows = map(row.__mod__, zip(*texts.values(), strict=True))
+        yield (b"," if start else b"") + b",".join(rows)
     yield b"]}"
+
+
+def _place(index: int, placement: Mapping[str, Any]) -> bytes:
+    """Return the value of `placement` in a row, and the members that repeat what it is."""
+    repeated = {key: placement[key] for key in ("llm", "pool", "concurrency")}
+    return b"%d,%b" % (index, orjson.dumps(repeated)[1:-1])
+
+
+def _texts(values: Column) -> Iterable[bytes]:
+    """Return each value as JSON."""
+    if isinstance(values, np.ndarray):
+        return _listed(values).split(b",")
+    return map(orjson.dumps, values)
 
 
 def _listed(values: Column) -> bytes:
     """Return values as JSON, without the brackets around them."""
     plain = np.ascontiguousarray(values) if isinstance(values, np.ndarray) else values
     return orjson.dumps(plain, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
-
-
-def _plain(values: Column) -> Sequence[Any]:
-    found: Sequence[Any] = values.tolist() if isinstance(values, np.ndarray) else values
-    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from itertools import islice
-from typing import overload
+from typing import cast, overload
 
 import numpy as np
 
@@ -112,6 +112,8 @@ class Batch:
         given = self.given_ids
         if given is None:
             return IndexNames(len(self))
+        if None not in given:
+            return cast(Sequence[str], given)
         return [str(index) if name is None else name for index, name in enumerate(given)]
 
     @property
