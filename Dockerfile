@@ -35,7 +35,7 @@ FROM ${PYTHON_IMAGE} AS runtime
 LABEL org.opencontainers.image.title="jouleplan" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin jouleplan \
- && install --directory --owner jouleplan --group jouleplan /models \
+ && install --directory --owner jouleplan --group jouleplan /models /state \
  # The slim image has no bytecode of the standard library, and its user may not write it: a third
  # of each process's start.
  && python -m compileall -q -x '/(site-packages|test|tests|lib2to3)/' /usr/local/lib/python3.12
@@ -57,7 +57,8 @@ LABEL org.opencontainers.image.description="Plans where LLM requests should run,
 COPY --from=build-service /opt/jouleplan /opt/jouleplan
 # The cost models and the fleet that come with jouleplan; mount a folder here to use your own.
 COPY --chown=10001:10001 models/ /models/
-ENV JOULEPLAN_HOST=0.0.0.0 JOULEPLAN_PORT=8080 JOULEPLAN_MODELS_DIR=/models
+# Asynchronous plans are kept in /state; mount a volume there.
+ENV JOULEPLAN_HOST=0.0.0.0 JOULEPLAN_PORT=8080 JOULEPLAN_MODELS_DIR=/models XDG_STATE_HOME=/state
 USER 10001:10001
 EXPOSE 8080
 STOPSIGNAL SIGTERM

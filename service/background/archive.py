@@ -97,7 +97,8 @@ class PlanArchive:
         with _as_problems():
             found = await self._store.find(plan_id)
         if found is None:
-            raise ProblemError(Problem("plan-not-found", "There is no plan of that name."))
+            message = "There is no asynchronous plan of that name."
+            raise ProblemError(Problem("plan-not-found", message))
         return found
 
     async def recent(self, limit: int, before: int | None) -> list[PlanRecord]:

@@ -54,20 +54,20 @@ class BackgroundPlans:
         ProblemError
             429 when too many calls wait, 503 when plans cannot be kept or the service stops.
         """
+        self._pool.check_room()
+        run = PlanRun(str(uuid4()))
+        if not self._stopping:
+            await self._archive.add(run.record)
         if self._stopping:
             raise _stopping()
-        run = PlanRun(str(uuid4()))
         self._runs[run.plan_id] = run
         run.task = asyncio.create_task(self._make(run, replace(job, plan_id=run.plan_id)))
         try:
             await self._until_accepted(run)
-            # Its end comes after this: the store does one thing after the other.
-            await self._archive.add(run.record)
-        except BaseException:
-            self._runs.pop(run.plan_id, None)
-            run.task.cancel()
+        except ProblemError:
+            del self._runs[run.plan_id]
+            await self._archive.remove(run.plan_id)
             raise
-        self._count()
         return run.record
 
     async def find(self, plan_id: str) -> PlanRecord:
@@ -189,7 +189,7 @@ class BackgroundPlans:
             self._count()
 
         started = perf_counter()
-        reply: Reply | None = None
+        reply: Reply | None
         try:
             reply = await self._pool.submit(job, run.hear, on_stage=enter, patient=True)
         except ProblemError as error:
@@ -197,8 +197,7 @@ class BackgroundPlans:
                 raise
             reply = Reply.of_problem(error.problem, job.path)
         except asyncio.CancelledError:
-            if run.plan_id not in self._runs:
-                raise
+            reply = None
         run.closing = True
         if reply is not None:
             self._metrics.count_call(reply.outcome, perf_counter() - started, reply.tally)
@@ -206,7 +205,7 @@ class BackgroundPlans:
 
     async def _end(self, run: PlanRun, reply: Reply | None, path: str) -> None:
         record = await self._archive.end(run.last_record(), reply, path)
-        self._runs.pop(run.plan_id, None)
+        del self._runs[run.plan_id]
         run.publish_end(record)
         self._metrics.count_ended(record.status)
         self._count()

@@ -63,6 +63,11 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="plan over cost models that were not measured alike, with a warning",
     )
+    parser.add_argument(
+        "--report-unplaceable",
+        action="store_true",
+        help="plan the others where some requests fit no placement",
+    )
     _add_prompt_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the answer of /plan as JSON")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write that JSON to a file too")
@@ -97,7 +102,8 @@ def merged(members: dict[str, Any], options: argparse.Namespace) -> dict[str, An
     Examples
     --------
     >>> options = argparse.Namespace(**{option.name: None for option in OPTIONS})
-    >>> options.gap, options.fleet, options.allow_mixed_provenance = 0.01, None, False
+    >>> options.gap, options.fleet = 0.01, None
+    >>> options.allow_mixed_provenance = options.report_unplaceable = False
     >>> merged({"requests": [], "solver": {"seed": 3}}, options)
     {'requests': [], 'solver': {'seed': 3, 'relative_gap': 0.01}}
     """
@@ -112,4 +118,6 @@ def merged(members: dict[str, Any], options: argparse.Namespace) -> dict[str, An
         body.pop("fleet", None)
     if options.allow_mixed_provenance:
         body["allow_mixed_provenance"] = True
+    if options.report_unplaceable:
+        body["on_unplaceable"] = "report"
     return body

@@ -6,8 +6,10 @@ read a file -> body of `/plan` -> `PlannerService.plan` in this process -> table
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -51,14 +53,13 @@ def plan_file(options: argparse.Namespace, settings: Settings) -> int:
         body = _body(batch, options)
         service = _service(options, settings)
         answer = _planned(service, body, batch, options)
-        _write(answer, options)
+        _save(answer, options.out)
     except BatchFileError as error:
         return _refuse(f"{options.file}: {error}", BAD_INPUT)
     except ProblemError as error:
         status = NO_PLAN if error.problem.slug in NO_PLAN_PROBLEMS else BAD_INPUT
         return _refuse("\n".join(_words(error.problem, batch)), status)
-    except OSError as error:
-        return _refuse(f"{error.filename}: {error.strerror}", BAD_INPUT)
+    _print(answer, as_json=options.json)
     return PLANNED
 
 
@@ -95,16 +96,28 @@ def _planned(
     return whole(answer)
 
 
-def _write(answer: bytes, options: argparse.Namespace) -> None:
-    if options.out is not None:
-        part = options.out.with_name(options.out.name + ".part")
+def _save(answer: bytes, path: Path | None) -> None:
+    """Write the answer to a file, whole or not at all."""
+    if path is None:
+        return
+    part = path.with_name(path.name + ".part")
+    try:
         part.write_bytes(answer)
-        part.replace(options.out)
-    if options.json:
-        sys.stdout.buffer.write(answer + b"\n")
-        sys.stdout.buffer.flush()
-    else:
-        print_plan(orjson.loads(answer))
+        part.replace(path)
+    except OSError as error:
+        raise BatchFileError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def _print(answer: bytes, *, as_json: bool) -> None:
+    try:
+        if as_json:
+            sys.stdout.buffer.write(answer + b"\n")
+        else:
+            print_plan(orjson.loads(answer))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has had enough; nothing is to be flushed to nobody at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse(words: str, status: int) -> int:

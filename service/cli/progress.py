@@ -39,7 +39,7 @@ def figures(look: Look) -> str:
 
     Examples
     --------
-    >>> figures(Look("improving", 25221.3, 25220.9, 1.75e-5, 4.0))
+    >>> figures(Look("improving", 25221.3, 25220.9, 1.8e-5, 4.0))
     'objective 25221.3, gap 0.0018 %'
     >>> figures(Look("bounding", None, None, None, 1.0))
     'no plan yet'

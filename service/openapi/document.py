@@ -69,6 +69,7 @@ _PREFER = {
     "required": False,
     "description": "`respond-async` (RFC 7240): do not wait for the plan, say where it will be.",
     "schema": {"type": "string"},
+    "example": "respond-async",
 }
 _ACCEPTED_HEADERS = {
     "Location": {"description": "Path of the plan.", "schema": {"type": "string"}},

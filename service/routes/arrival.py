@@ -54,7 +54,7 @@ class Arrival:
         if announced.isdecimal():
             if len(announced) > MOST_DIGITS or int(announced) > self._most:
                 raise self._too_large()
-            self._pool.check_room(int(announced))
+            self._pool.check_bytes(int(announced))
         async for chunk in request.stream():
             self._add(chunk)
         return self._small if self._file is None else self._file
@@ -67,7 +67,7 @@ class Arrival:
         if self._file is None and self.size <= MOST_INLINE:
             self._small += chunk
             return
-        self._pool.check_room(len(chunk))
+        self._pool.check_bytes(len(chunk))
         if self._file is None:
             self._file = AnonymousFile.create()
             self._pool.held.add(self._file)

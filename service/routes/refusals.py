@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from service.problems import Problem, ProblemError, from_status
 from service.workers.anonymous_file import AnonymousFile
@@ -46,8 +48,19 @@ def add_refusals(app: FastAPI) -> None:
     async def on_http(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):  # pragma: no cover  registered for no other
             raise error
-        problem = from_status(error.status_code, error.headers)
-        return refuse(problem, request)
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_methods(app, request))
+        return refuse(from_status(error.status_code, headers), request)
 
     app.add_exception_handler(ProblemError, on_problem)
     app.add_exception_handler(HTTPException, on_http)
+
+
+def _methods(app: FastAPI, request: Request) -> list[str]:
+    """Return the methods that the path of a request takes, whichever routes they are of."""
+    found: set[str] = set()
+    for route in app.router.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import time
 from typing import Any
@@ -107,7 +107,7 @@ class PlanStore:
             )  # fmt: skip
             self._write_chunks(record.plan_id, body)
             self._drop()
-        self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+        self._shrink()
 
     def find(self, plan_id: str) -> PlanRecord | None:
         """Return a plan, None where there is none of that name."""
@@ -132,7 +132,7 @@ class PlanStore:
         """Forget a plan and its answer."""
         with self._transaction():
             self._connection.execute("DELETE FROM plans WHERE plan_id = ?", (plan_id,))
-        self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+        self._shrink()
 
     def totals(self) -> tuple[int, int]:
         """Return how many plans have ended, and the bytes of their answers."""
@@ -161,6 +161,12 @@ class PlanStore:
     def _drop(self) -> None:
         limits = self._limits
         self._connection.execute(_DROP, (limits.plans, limits.size, time() - limits.age_s))
+
+    def _shrink(self) -> None:
+        """Give the room of dropped plans back to the disk, if that can be."""
+        with suppress(sqlite3.Error):
+            # One step of it frees one page only: `execute` makes one, a script makes them all.
+            self._connection.executescript("PRAGMA incremental_vacuum")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

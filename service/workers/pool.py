@@ -173,7 +173,18 @@ class WorkerPool:
             if worker.alive:
                 self._idle.put_nowait(worker)
 
-    def check_room(self, more: int) -> None:
+    def check_room(self) -> None:
+        """Refuse a call for which there is neither a worker nor room to wait.
+
+        Raises
+        ------
+        ProblemError
+            429 when too many calls wait.
+        """
+        if self._idle.empty():
+            self._check_queue()
+
+    def check_bytes(self, more: int) -> None:
         """Refuse a body, or more of it, where no more bytes may wait.
 
         Raises
@@ -184,6 +195,10 @@ class WorkerPool:
         if not self.held.fits(more):
             message = f"Bodies of {self.held.size} bytes wait for a worker already."
             raise self._overloaded(message)
+
+    def _check_queue(self) -> None:
+        if self.waiting >= self._settings.max_queue:
+            raise self._overloaded(f"{self.waiting} calls wait for a worker already.")
 
     def _overloaded(self, message: str) -> ProblemError:
         """Return the refusal that says when a turn is to be expected."""
@@ -200,8 +215,7 @@ class WorkerPool:
             if worker.alive:
                 await self._memory.enter(memory_bytes)
                 return worker
-        if self.waiting >= self._settings.max_queue:
-            raise self._overloaded(f"{self.waiting} calls wait for a worker already.")
+        self._check_queue()
         self.waiting += 1
         on_stage("queued")
         try:

@@ -35,7 +35,9 @@ def references(node: object) -> Iterator[str]:
 
 def test_every_path_is_in_the_document(document: dict[str, Any]) -> None:
     assert set(document["paths"]) == {
-        "/plan", "/predict", "/placements", "/cost-models", "/healthz", "/readyz", "/metrics",
+        "/plan", "/plans", "/plans/{plan_id}", "/plans/{plan_id}/events",
+        "/plans/{plan_id}/result", "/predict", "/placements", "/cost-models", "/healthz",
+        "/readyz", "/metrics",
     }  # fmt: skip
 
 
@@ -50,9 +52,9 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 def test_every_refusal_is_documented_as_a_problem(document: dict[str, Any]) -> None:
     responses = document["paths"]["/plan"]["post"]["responses"]
-    assert set(responses) == {"200", "400", "413", "415", "422", "429", "503"}
+    assert set(responses) == {"200", "202", "400", "413", "415", "422", "429", "503"}
     for status, response in responses.items():
-        media = "application/json" if status == "200" else "application/problem+json"
+        media = "application/json" if status in {"200", "202"} else "application/problem+json"
         assert list(response["content"]) == [media]
 
 

@@ -28,12 +28,12 @@ def free_port() -> int:
 class Server:
     """Starts on entry, is told to stop on exit."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], store: str | None = ":memory:") -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("JOULEPLAN_")},
-            "JOULEPLAN_STORE_PATH": ":memory:",
+            **({} if store is None else {"JOULEPLAN_STORE_PATH": store}),
             **environment,
             "JOULEPLAN_PORT": str(self.port),
         }

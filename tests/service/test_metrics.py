@@ -58,6 +58,10 @@ def test_the_metrics_have_the_names_and_labels_of_the_contract(scraped: str) -> 
         "cost_model_info": {"llm", "device", "basis", "source"},
         "cost_models_loaded": set(),
         "cost_models_refused": set(),
+        "async_plans": {"status"},
+        "async_plans_ended_total": {"status"},
+        "stored_plans": set(),
+        "stored_plan_bytes": set(),
         "build_info": {"version"},
     }
     assert {name: prefixed.get(name) for name in expected} == expected

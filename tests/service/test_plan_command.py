@@ -1,0 +1,367 @@
+"""`python -m service plan`, as a process: every kind of file, every exit status, Ctrl-C."""
+
+import argparse
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from service.cli.arguments import add_plan_arguments
+from service.cli.plan_command import plan_file
+from service.schemas.answers import PlanAnswer
+from service.settings import Settings
+from tests.service.bodies import a100_fleet, columns, rows
+from tests.service.server import ROOT
+
+COUNT = 12
+CSV = "\n".join(
+    [
+        "id,input_tokens,output_tokens,llms,deadline_seconds",
+        *(
+            f"{row['id']},{row['input_tokens']},{row['output_tokens']},"
+            f"{'llama-3.1-8b-instruct;qwen3-30b-a3b-instruct-2507' if i % 2 else ''},900.5"
+            for i, row in enumerate(rows(COUNT))
+        ),
+    ]
+)
+
+
+def batch_line(index: int, **body: Any) -> str:
+    content = [{"type": "text", "text": "x" * 40}, {"type": "image_url", "image_url": {"url": "u"}}]
+    messages = [{"role": "user", "content": content if index else "y" * 42}]
+    line = {
+        "custom_id": f"c{index}",
+        "method": "POST",
+        "url": "/v1/chat/completions",
+        "body": {"model": "Qwen/Qwen3-30B-A3B-Instruct-2507", "messages": messages, **body},
+    }
+    return json.dumps(line)
+
+
+def write_json(path: Path) -> None:
+    path.write_text(json.dumps({"requests": rows(COUNT)}))
+
+
+def write_csv(path: Path) -> None:
+    path.write_text(CSV)
+
+
+def write_parquet(path: Path) -> None:
+    llms = pa.array([["llama-3.1-8b-instruct"], None] * (COUNT // 2))
+    table = pa.table(columns(COUNT)).append_column("llms", llms)
+    pq.write_table(table.append_column("__index_level_0__", pa.array(range(COUNT))), path)
+
+
+def write_openai_batch(path: Path) -> None:
+    path.write_text("\n".join(batch_line(i, max_tokens=100 + i) for i in range(COUNT)) + "\n\n")
+
+
+FILES = [
+    ("batch.json", write_json),
+    ("batch.csv", write_csv),
+    ("batch.parquet", write_parquet),
+    ("batch.jsonl", write_openai_batch),
+]
+
+
+@pytest.fixture
+def environment(models_dir: Path) -> dict[str, str]:
+    own = {k: v for k, v in os.environ.items() if not k.startswith("JOULEPLAN_")}
+    return {**own, "JOULEPLAN_MODELS_DIR": str(models_dir)}
+
+
+@pytest.fixture
+def plan(environment: dict[str, str], tmp_path: Path) -> Callable[..., Any]:
+    def run(*arguments: str, stdin: str | None = None, **variables: str) -> Any:
+        return subprocess.run(
+            [sys.executable, "-m", "service", "plan", *arguments],
+            cwd=tmp_path,
+            env={**environment, "PYTHONPATH": str(ROOT), **variables},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def planned_here(
+    models_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., Any]:
+    """Run the command in this process, which is quicker, and return its status and output."""
+
+    def run(*arguments: str) -> Any:
+        monkeypatch.chdir(tmp_path)
+        parser = argparse.ArgumentParser()
+        add_plan_arguments(parser)
+        options = parser.parse_args([*arguments, "--quiet"])
+        status = plan_file(options, Settings(models_dir=models_dir))
+        return status, capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize(("name", "write"), FILES, ids=[name for name, _ in FILES])
+def test_every_kind_of_file_is_planned(
+    plan: Callable[..., Any], tmp_path: Path, name: str, write: Callable[[Path], None]
+) -> None:
+    write(tmp_path / name)
+    done = plan(name, "--json", "--out", "answer.json")
+    assert done.returncode == 0, done.stderr
+    answer = PlanAnswer.model_validate_json(done.stdout)
+    assert sum(placement.requests for placement in answer.placements) == COUNT
+    assert json.loads((tmp_path / "answer.json").read_text()) == json.loads(done.stdout)
+    phases = [line.split()[2] for line in done.stderr.splitlines()]
+    assert phases[:3] == ["reading", "predicting", "relaxing"]
+    assert phases[-1] == "writing"
+
+
+def test_the_table_tells_placements_totals_gap_saving_and_warnings(
+    plan: Callable[..., Any], tmp_path: Path
+) -> None:
+    write_csv(tmp_path / "batch.csv")
+    done = plan("batch.csv", "--quiet", "--min-mean-quality", "0.6", "--gap", "0")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for expected in (
+        "Where the requests run", "qwen3-30b-a3b-instruct-2507", f"for {COUNT} requests",
+        "makespan", "quality   0.", "gap ", "no plan below", "query_blind_split", "saving",
+        "warning   mixed_lengths_unknown",
+    ):  # fmt: skip
+        assert expected in done.stdout, expected
+
+
+def test_the_command_gives_the_plan_that_the_service_gives(
+    plan: Callable[..., Any], tmp_path: Path, planner_service: Any
+) -> None:
+    from tests.service.bodies import call
+
+    body = {"columns": columns(30), "solver": {"seed": 3, "relative_gap": 0.0}}
+    body["constraints"] = {"min_mean_quality": 0.7}
+    _, served, _ = call(planner_service, body)
+    (tmp_path / "batch.json").write_text(json.dumps({"columns": columns(30)}))
+    options = ("--seed", "3", "--gap", "0", "--min-mean-quality", "0.7", "--json")
+    printed = json.loads(plan("batch.json", *options).stdout)
+    assert printed["objective"] == served["objective"]
+    assert printed["columns"]["placement"] == served["columns"]["placement"]
+
+
+def test_options_stand_above_the_body_and_a_fleet_file_above_its_fleet(
+    plan: Callable[..., Any], tmp_path: Path
+) -> None:
+    body = {"requests": rows(COUNT), "fleet": a100_fleet(), "solver": {"seed": 7}}
+    (tmp_path / "batch.json").write_text(json.dumps(body))
+    own = plan("batch.json", "--json", "--quiet")
+    assert {p["pool"] for p in json.loads(own.stdout)["placements"]} == {"a100", "4xa100"}
+    (tmp_path / "fleet.yaml").write_text(
+        "pools:\n"
+        "- {name: only, device: 1xh100, concurrency: [32], llms: [llama-3.1-8b-instruct],\n"
+        "   resident: [llama-3.1-8b-instruct]}\n"
+        "quality: {llama-3.1-8b-instruct: 0.5}\n"
+    )
+    other = plan("batch.json", "--json", "--quiet", "--fleet", "fleet.yaml", "--zeta", "0.5")
+    assert other.returncode == 0, other.stderr
+    assert [p["pool"] for p in json.loads(other.stdout)["placements"]] == ["only"]
+
+
+def test_what_is_estimated_from_an_openai_batch_is_said(
+    plan: Callable[..., Any], tmp_path: Path
+) -> None:
+    lines = [batch_line(0, max_completion_tokens=50), batch_line(1, max_tokens=60, n=2)]
+    (tmp_path / "two.ndjson").write_text("\n".join([*lines, batch_line(2)]))
+    done = plan(
+        "two.ndjson",
+        "--json",
+        "--output-tokens",
+        "70",
+        "--characters-per-token",
+        "5",
+        "--keep-llms",
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    told = {w["code"]: w["message"] for w in answer["warnings"]}
+    assert "at 5 characters a token" in told["tokens_estimated"]
+    assert "70 where they state none" in told["tokens_estimated"]
+    assert "2 parts" in told["prompt_parts_not_counted"]
+    used = {p["llm"] for p in answer["placements"] if p["requests"]}
+    assert used == {"qwen3-30b-a3b-instruct-2507"}
+    assert answer["columns"]["id"] == ["c0", "c1", "c2"]
+
+
+def test_standard_input_is_a_body_unless_told_otherwise(plan: Callable[..., Any]) -> None:
+    body = json.dumps({"requests": rows(3)})
+    assert plan("-", "--json", "--quiet", stdin=body).returncode == 0
+    assert plan("-", "--format", "csv", "--quiet", stdin=CSV).returncode == 0
+
+
+def test_an_infeasible_batch_is_explained_in_words(
+    plan: Callable[..., Any], tmp_path: Path
+) -> None:
+    write_json(tmp_path / "batch.json")
+    done = plan("batch.json", "--deadline-seconds", "0.01", "--quiet")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "No plan keeps these limits together: deadline_seconds" in done.stderr
+    assert "deadline_seconds: 0.01 -> " in done.stderr
+    assert "proven" in done.stderr
+
+
+def test_requests_that_fit_no_placement_are_named(plan: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "batch.csv").write_text("input_tokens,output_tokens,min_quality\n1,2,\n1,2,0.99\n")
+    done = plan("batch.csv", "--quiet")
+    assert done.returncode == 1
+    assert "row 2" in done.stderr
+    others = plan("batch.csv", "--quiet", "--report-unplaceable")
+    assert others.returncode == 0
+    assert "left out  1 requests" in others.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("a.json", "{", "a.json: Expected JSON"),
+        ("a.json", "[]", "a.json: Expected a JSON object, got list."),
+        ("a.json", '{"requests": []}', "/requests"),
+        ("a.json", '{"requests": [{"input_tokens": 1}]}', "/requests/0/output_tokens"),
+        ("a.csv", "", "a.csv: Expected a column input_tokens"),
+        ("a.csv", "input_tokens,output_tokens\n", "a.csv: Expected at least one row"),
+        ("a.csv", "input_tokens,output_tokens,color\n1,2,red\n", "got color"),
+        ("a.csv", "input_tokens,output_tokens\n1,2\n3\n", "row 2: Expected 2 cells, got 1."),
+        ("a.csv", "input_tokens,output_tokens\n1,2\n3,many\n", "row 2, column output_tokens: "),
+        ("a.csv", "input_tokens,output_tokens\n1,2.5\n", "row 1, column output_tokens: "),
+        ("a.csv", "input_tokens,output_tokens,llms\n1,2,x;y\n", "row 1, column llms: "),
+        ("a.csv", "input_tokens,output_tokens,id\n1,2,\n", "row 1, column id: "),
+        ("a.parquet", "no parquet", "a.parquet: Expected Parquet, got"),
+        ("a.jsonl", "{}", "a.jsonl: line 1: Expected an object with custom_id"),
+        ("a.jsonl", "\n" + batch_line(1), "line 2: Expected max_completion_tokens or max_tokens"),
+        ("a.jsonl", batch_line(1, max_tokens=0), "line 1, output_tokens: "),
+        ("a.jsonl", batch_line(1, max_tokens="9"), "line 1: Expected limits of output"),
+        ("a.jsonl", batch_line(1).replace("/chat/", "/embed/"), "line 1: Expected url"),
+        ("a.txt", "", "a.txt: Expected a name that ends in"),
+    ],
+)
+def test_bad_input_is_told_by_its_place(
+    planned_here: Callable[..., Any], tmp_path: Path, name: str, text: str, told: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    status, printed = planned_here(name)
+    assert (status, printed.out) == (2, "")
+    assert told in printed.err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--zeta", "2"), "--zeta: "),
+        (("--gap", "nan"), "--gap: "),
+        (("--time-limit", "0"), "--time-limit: "),
+        (("--fleet", "missing.yaml"), "missing.yaml"),
+        (("--out", "/proc/nowhere/out.json"), "cannot be written"),
+        (("--characters-per-token", "0"), "--characters-per-token above 0"),
+    ],
+)
+def test_bad_options_are_told_by_name(
+    planned_here: Callable[..., Any], tmp_path: Path, options: tuple[str, str], told: str
+) -> None:
+    write_json(tmp_path / "batch.json")
+    status, printed = planned_here("batch.json", *options)
+    assert status == 2
+    assert told in printed.err
+
+
+def test_an_option_that_is_no_number_is_told(plan: Callable[..., Any]) -> None:
+    done = plan("batch.json", "--seed", "x")
+    assert (done.returncode, "--seed: invalid int value" in done.stderr) == (2, True)
+
+
+def test_a_file_that_is_not_there_is_told(plan: Callable[..., Any]) -> None:
+    done = plan("nowhere.csv")
+    assert (done.returncode, "No such file" in done.stderr) == (2, True)
+
+
+def test_settings_of_the_server_do_not_matter(plan: Callable[..., Any], tmp_path: Path) -> None:
+    write_json(tmp_path / "batch.json")
+    done = plan("batch.json", "--quiet", "--time-limit", "200", JOULEPLAN_HOST="0.0.0.0")  # noqa: S104
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("after_s", [0.3, 4.0])
+def test_ctrl_c_ends_it_at_once(
+    environment: dict[str, str], tmp_path: Path, after_s: float
+) -> None:
+    body = {
+        "columns": {"input_tokens": [500] * 50_000, "output_tokens": [300, 301] * 25_000},
+        "constraints": {"min_mean_quality": 0.6},
+        "solver": {"time_limit_seconds": 60, "relative_gap": 0},
+    }
+    (tmp_path / "hard.json").write_text(json.dumps(body))
+    terminal, end = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service", "plan", str(tmp_path / "hard.json")],
+        cwd=ROOT,
+        env={**environment, "TERM": "xterm"},
+        stdout=subprocess.DEVNULL,
+        stderr=end,
+    )
+    time.sleep(after_s + 0.7)
+    process.send_signal(signal.SIGINT)
+    begun = time.perf_counter()
+    assert process.wait(timeout=30) == 130
+    assert time.perf_counter() - begun < 2
+    os.close(end)
+    assert b"Traceback" not in os.read(terminal, 1_000_000)
+    os.close(terminal)
+
+
+def test_a_terminal_is_shown_a_bar_with_the_incumbent_and_its_gap(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "batch.json").write_text(json.dumps({"columns": columns(400)}))
+    terminal, end = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service", "plan", str(tmp_path / "batch.json"), "--gap", "0",
+         "--min-mean-quality", "0.6", "--time-limit", "3"],
+        cwd=ROOT,
+        env={**environment, "TERM": "xterm", "COLUMNS": "120"},
+        stdout=subprocess.DEVNULL,
+        stderr=end,
+    )  # fmt: skip
+    os.close(end)
+    shown = b""
+    try:
+        while part := os.read(terminal, 65536):
+            shown += part
+    except OSError:
+        pass  # the terminal of a process that has ended
+    os.close(terminal)
+    assert process.wait(timeout=30) == 0
+    assert b"objective" in shown
+    assert b"gap" in shown
+    assert "━".encode() in shown
+
+
+def test_serving_loads_neither_what_draws_nor_what_reads_parquet() -> None:
+    program = (
+        "import sys, service.app, service.serving, service.__main__; "
+        "print([name for name in ('rich', 'pyarrow') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,162 @@
+"""The events of a plan, read as a client reads them."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service.schemas.plans import PlanStatusAnswer
+from tests.service.bodies import a100_fleet, rows
+from tests.service.server import Server
+from tests.service.test_background_plans import BODY, long_body, start, wait_for
+
+
+@dataclass
+class Heard:
+    """One event, or a comment."""
+
+    number: int | None
+    name: str
+    state: dict[str, Any]
+
+
+def events(response: httpx.Response) -> Iterator[Heard]:
+    """Parse a stream as the HTML standard says."""
+    fields: dict[str, str] = {}
+    for line in response.iter_lines():
+        if not line:
+            if "data" in fields:
+                yield Heard(int(fields["id"]), fields["event"], json.loads(fields["data"]))
+            fields = {}
+        elif line.startswith(":"):
+            yield Heard(None, "comment", {})
+        else:
+            key, _, value = line.partition(":")
+            fields[key] = value.removeprefix(" ")
+
+
+@pytest.fixture(scope="module")
+def own(models_dir: Path) -> Iterator[Server]:
+    environment = {
+        "JOULEPLAN_MODELS_DIR": str(models_dir),
+        "JOULEPLAN_WORKERS": "1",
+        "JOULEPLAN_HEARTBEAT_SECONDS": "0.2",
+    }
+    with Server(environment) as running:
+        running.wait_until_ready()
+        yield running
+
+
+def queued_behind_a_long_one(own: Server) -> tuple[str, str]:
+    busy = start(own, long_body())
+    return busy, start(own, {"requests": rows(50), "fleet": a100_fleet()})
+
+
+def test_every_phase_is_heard_in_order_and_the_end_closes_the_stream(own: Server) -> None:
+    busy, path = queued_behind_a_long_one(own)
+    with own.client.stream("GET", f"{path}/events") as response:
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/event-stream")
+        heard = []
+        for event in events(response):
+            heard.append(event)
+            if len(heard) == 1:
+                own.client.delete(busy)
+    told = [event for event in heard if event.number is not None]
+    for event in told:
+        PlanStatusAnswer.model_validate(event.state)
+    numbers = [event.number for event in told]
+    assert numbers == list(range(1, len(told) + 1))
+    phases = list(dict.fromkeys(event.state["phase"] for event in told))
+    assert phases[:4] == [None, "reading", "predicting", "relaxing"]
+    assert [event.name for event in told] == ["progress"] * (len(told) - 1) + ["end"]
+    assert told[0].state["status"] == "queued"
+    assert told[-1].state["status"] == "finished"
+    assert own.client.get(told[-1].state["links"]["result"]).status_code == 200
+
+
+def test_a_silence_is_filled_with_comments(own: Server) -> None:
+    busy, path = queued_behind_a_long_one(own)
+    with own.client.stream("GET", f"{path}/events") as response:
+        heard = [event.name for event, _ in zip(events(response), range(3), strict=False)]
+    assert heard == ["progress", "comment", "comment"]
+    own.client.delete(path)
+    own.client.delete(busy)
+
+
+def test_a_watcher_that_comes_back_hears_what_it_missed(own: Server) -> None:
+    busy, path = queued_behind_a_long_one(own)
+    with own.client.stream("GET", f"{path}/events") as response:
+        first = next(events(response))
+    own.client.delete(busy)
+    wait_for(own, path, "running", "finished")
+    resumed = {"Last-Event-ID": str(first.number)}
+    with own.client.stream("GET", f"{path}/events", headers=resumed) as response:
+        heard = [event for event in events(response) if event.number is not None]
+    assert first.number is not None
+    assert heard[0].number is not None
+    if len(heard) > 1:
+        assert heard[0].number == first.number + 1
+    last = str(heard[-1].number)
+    again = own.client.get(f"{path}/events", headers={"Last-Event-ID": last})
+    assert (again.status_code, again.content) == (204, b"")
+    with own.client.stream("GET", f"{path}/events") as response:
+        assert [event.name for event in events(response)] == ["end"]
+
+
+@pytest.mark.parametrize("last", ["x", "-1", "", "9" * 40, "999999"])
+def test_an_odd_last_event_id_still_hears_the_end(own: Server, last: str) -> None:
+    path = start(own, BODY)
+    with own.client.stream("GET", f"{path}/events", headers={"Last-Event-ID": last}) as response:
+        assert [event.name for event in events(response)][-1] == "end"
+
+
+def test_the_plan_itself_is_streamed_to_whom_accepts_events(own: Server) -> None:
+    path = start(own, BODY)
+    with own.client.stream("GET", path, headers={"Accept": "text/event-stream"}) as response:
+        assert [event.name for event in events(response)][-1] == "end"
+
+
+def test_whoever_watches_hears_that_the_plan_was_cancelled(own: Server) -> None:
+    path = start(own, long_body())
+    with own.client.stream("GET", f"{path}/events") as response:
+        stream = events(response)
+        while next(stream).state.get("status") != "running":
+            pass
+        own.client.delete(path)
+        ends = [event for event in stream if event.name == "end"]
+    assert [event.state["status"] for event in ends] == ["cancelled"]
+
+
+def test_many_watchers_hear_the_same(own: Server) -> None:
+    busy, path = queued_behind_a_long_one(own)
+    with (
+        own.client.stream("GET", f"{path}/events") as one,
+        own.client.stream("GET", f"{path}/events") as other,
+    ):
+        own.client.delete(busy)
+        heard = [
+            [(event.number, event.name) for event in events(response) if event.number is not None]
+            for response in (one, other)
+        ]
+    assert heard[0] == heard[1]
+
+
+def test_a_service_that_stops_ends_the_streams_at_once(models_dir: Path) -> None:
+    environment = {"JOULEPLAN_MODELS_DIR": str(models_dir), "JOULEPLAN_WORKERS": "1"}
+    with Server(environment) as own:
+        own.wait_until_ready()
+        path = start(own, long_body())
+        wait_for(own, path, "running")
+        with own.client.stream("GET", f"{path}/events") as response:
+            begun = time.perf_counter()
+            own.process.terminate()
+            heard = [event for event in events(response) if event.number is not None]
+        assert own.process.wait(timeout=30) == 0
+        assert time.perf_counter() - begun < 8, "it waits ten seconds for calls in flight"
+        assert heard[-1].state["status"] == "interrupted"

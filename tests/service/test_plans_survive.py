@@ -1,0 +1,155 @@
+"""What becomes of plans when the service stops, is killed, or cannot keep them."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.service.server import Server
+from tests.service.test_background_plans import ASYNC, BODY, long_body, slug, start, wait_for
+from tests.service.test_plan_events import events
+
+
+@pytest.fixture
+def environment(models_dir: Path, tmp_path: Path) -> dict[str, str]:
+    return {
+        "JOULEPLAN_MODELS_DIR": str(models_dir),
+        "JOULEPLAN_WORKERS": "1",
+        "JOULEPLAN_STORE_PATH": str(tmp_path / "state" / "plans.sqlite3"),
+    }
+
+
+@pytest.mark.parametrize("end", [Server.kill, Server.stop])
+def test_after_a_restart_plans_are_there_and_the_running_one_is_interrupted(
+    environment: dict[str, str], end: Callable[[Server], object]
+) -> None:
+    with Server(environment) as first:
+        first.wait_until_ready()
+        finished = start(first, BODY)
+        wait_for(first, finished, "finished")
+        answer = first.client.get(f"{finished}/result").content
+        running, queued = start(first, long_body()), start(first, BODY)
+        wait_for(first, running, "running")
+        end(first)
+    with Server(environment) as second:
+        second.wait_until_ready()
+        assert second.client.get(f"{finished}/result").content == answer
+        for path in (running, queued):
+            assert second.client.get(path).json()["status"] == "interrupted"
+            gone = second.client.get(f"{path}/result")
+            assert (gone.status_code, slug(gone)) == (410, "no-result")
+            assert "interrupted" in gone.json()["detail"]
+            with second.client.stream("GET", f"{path}/events") as response:
+                assert [e.state["status"] for e in events(response)] == ["interrupted"]
+        assert second.client.delete(running).status_code == 204
+        assert wait_for(second, start(second, BODY), "finished")
+
+
+def test_a_worker_that_plans_ends_with_a_service_that_is_killed(
+    environment: dict[str, str],
+) -> None:
+    with Server(environment) as own:
+        own.wait_until_ready()
+        (worker,) = own.worker_pids()
+        wait_for(own, start(own, long_body()), "running")
+        own.kill()
+        command = Path(f"/proc/{worker}/cmdline")
+        end = time.perf_counter() + 10
+        while runs(command) and time.perf_counter() < end:
+            time.sleep(0.02)
+        assert not runs(command)
+
+
+def runs(command: Path) -> bool:
+    """Whether a process still runs; one that only waits to be reaped has no command line."""
+    try:
+        return bool(command.read_bytes())
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("path", ["/proc/jouleplan/plans.sqlite3", "/dev/null/plans.sqlite3"])
+def test_a_store_that_cannot_be_written_refuses_and_synchronous_planning_goes_on(
+    environment: dict[str, str], path: str
+) -> None:
+    with Server({**environment, "JOULEPLAN_STORE_PATH": path}) as own:
+        own.wait_until_ready()
+        refused = own.client.post("/plan", json=BODY, headers=ASYNC)
+        assert (refused.status_code, slug(refused)) == (503, "store-unavailable")
+        assert path.rpartition("/")[0] in refused.json()["detail"]
+        assert "retry-after" in refused.headers
+        assert slug(own.client.get("/plans")) == "store-unavailable"
+        assert own.post("/plan", BODY).status_code == 200
+        metrics = own.client.get("/metrics").text
+        assert 'jouleplan_async_plans{status="running"} 0.0' in metrics
+
+
+def test_a_file_that_is_no_database_is_left_alone(environment: dict[str, str]) -> None:
+    store = Path(environment["JOULEPLAN_STORE_PATH"])
+    store.parent.mkdir()
+    store.write_text("not a database, and longer than the header of one would be " * 20)
+    before = store.read_bytes()
+    with Server(environment) as own:
+        own.wait_until_ready()
+        refused = own.client.post("/plan", json=BODY, headers=ASYNC)
+        assert (refused.status_code, slug(refused)) == (503, "store-unavailable")
+    assert store.read_bytes() == before
+
+
+def test_a_second_service_on_the_same_store_is_refused(environment: dict[str, str]) -> None:
+    with Server(environment) as first, Server(environment) as second:
+        first.wait_until_ready()
+        second.wait_until_ready()
+        path = start(first, long_body())
+        refused = second.client.post("/plan", json=BODY, headers=ASYNC)
+        assert (refused.status_code, slug(refused)) == (503, "store-unavailable")
+        assert "locked" in refused.json()["detail"]
+        assert first.client.get(path).json()["status"] in {"queued", "running"}
+        first.client.delete(path)
+        first.stop()
+        assert wait_for(second, start(second, BODY), "finished")
+
+
+def test_plans_are_kept_in_memory_where_there_is_no_folder_for_them(
+    environment: dict[str, str],
+) -> None:
+    del environment["JOULEPLAN_STORE_PATH"]
+    with Server({**environment, "XDG_STATE_HOME": "/proc/nowhere"}, store=None) as own:
+        own.wait_until_ready()
+        path = start(own, BODY)
+        wait_for(own, path, "finished")
+        assert own.client.get(f"{path}/result").status_code == 200
+        assert own.client.get("/plans").json()["survives_restart"] is False
+        assert "Plans are kept in memory only." in own.logs()
+
+
+def test_plans_are_kept_in_the_state_folder_of_the_user(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    del environment["JOULEPLAN_STORE_PATH"]
+    with Server({**environment, "XDG_STATE_HOME": str(tmp_path)}, store=None) as own:
+        own.wait_until_ready()
+        assert own.post("/plan", BODY).status_code == 200
+        assert not (tmp_path / "jouleplan").exists(), "nobody asked for an asynchronous plan"
+        wait_for(own, start(own, BODY), "finished")
+        store = tmp_path / "jouleplan" / "plans.sqlite3"
+        assert store.stat().st_mode & 0o777 == 0o600
+        assert store.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_oldest_plans_go_when_there_are_too_many(environment: dict[str, str]) -> None:
+    with Server({**environment, "JOULEPLAN_STORE_MAX_PLANS": "2"}) as own:
+        own.wait_until_ready()
+        paths = [start(own, BODY) for _ in range(4)]
+        for path in paths[2:]:
+            wait_for(own, path, "finished")
+        assert [own.client.get(path).status_code for path in paths] == [404, 404, 200, 200]
+
+
+def test_an_answer_that_is_too_large_to_be_kept_says_so(environment: dict[str, str]) -> None:
+    with Server({**environment, "JOULEPLAN_STORE_MAX_BYTES": "2000"}) as own:
+        own.wait_until_ready()
+        state = wait_for(own, start(own, BODY), "failed")
+        assert state["problem"]["type"] == "urn:jouleplan:problem:too-large"
+        assert "2000 are kept at most" in state["problem"]["detail"]
