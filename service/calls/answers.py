@@ -90,27 +90,40 @@ def plan_body(
     return gathered(column_chunks(terms, columns))
 
 
-def predict_body(problem: PlacementProblem, warnings: Sequence[PlanWarning]) -> bytes:
+def predict_body(
+    problem: PlacementProblem, warnings: Sequence[PlanWarning], *, as_arrow: bool = False
+) -> Content:
     """Return the answer of `/predict`; null where a request is not eligible."""
-    costs, eligible = problem.costs, problem.eligible
+    terms = {"placements": _candidates(problem), "warnings": warning_list(warnings)}
+    matrices, eligible = _matrices(problem), problem.eligible
+    if as_arrow:
+        from service.calls.arrow.answer import matrix_chunks  # noqa: PLC0415  few calls need it
+
+        return gathered(matrix_chunks(orjson.dumps(terms), matrices, eligible))
+    document: dict[str, Any] = {
+        name: _masked(matrix, eligible) for name, matrix in matrices.items() if matrix.dtype != bool
+    }
+    document["extrapolated"] = [
+        [flag if can else None for flag, can in zip(flags, cans, strict=True)]
+        for flags, cans in zip(matrices["extrapolated"].tolist(), eligible.tolist(), strict=True)
+    ]
+    return gathered([orjson.dumps({**terms, **document}, option=OPTIONS)])
+
+
+def _matrices(problem: PlacementProblem) -> dict[str, npt.NDArray[Any]]:
+    """Return the matrices of an answer of `/predict`, (n, k) each, with no regard to who may."""
+    costs, tokens = problem.costs, problem.requests.workload.output_tokens
     runtime_s = np.empty_like(costs.device_seconds)
-    tokens = problem.requests.workload.output_tokens
     for k, placement in enumerate(problem.placements):
         runtime_s[:, k] = slot_seconds(tokens, costs.device_seconds[:, k], placement.concurrency)
-    document = {
-        "placements": _candidates(problem),
-        "energy_joules": _masked(costs.energy_j, eligible),
-        "device_seconds": _masked(costs.device_seconds, eligible),
-        "runtime_seconds": _masked(runtime_s, eligible),
-        "energy_low_joules": _masked(costs.energy_low_j, eligible),
-        "energy_high_joules": _masked(costs.energy_high_j, eligible),
-        "extrapolated": [
-            [bool(flag) if can else None for flag, can in zip(flags, cans, strict=True)]
-            for flags, cans in zip(costs.outside.tolist(), eligible.tolist(), strict=True)
-        ],
-        "warnings": warning_list(warnings),
+    return {
+        "energy_joules": costs.energy_j,
+        "device_seconds": costs.device_seconds,
+        "runtime_seconds": runtime_s,
+        "energy_low_joules": costs.energy_low_j,
+        "energy_high_joules": costs.energy_high_j,
+        "extrapolated": costs.outside != 0,
     }
-    return orjson.dumps(document, option=OPTIONS)
 
 
 def warning_list(warnings: Sequence[PlanWarning]) -> list[dict[str, str]]:

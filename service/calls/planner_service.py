@@ -31,7 +31,7 @@ from service.planning.result import Plan, PlanWarning, SolverOptions
 from service.problems import MAX_FIELD_ERRORS, FieldError, Problem, ProblemError, invalid
 from service.schemas.calls import PlanRequest, PredictRequest
 from service.schemas.fleet import FleetSpec
-from service.workers.anonymous_file import Content, gathered
+from service.workers.anonymous_file import Content
 from service.workers.messages import ARROW, JSON, PlanTally
 
 Planner = Callable[[PlacementProblem, SolverOptions, Watch], Plan]
@@ -145,7 +145,7 @@ class PlannerService:
         timings_s["write"] = perf_counter() - write_started
         return answer, tally_plan(problem, found, timings_s)
 
-    def predict(self, body: Content, media_type: str = JSON) -> Content:
+    def predict(self, body: Content, *, media_type: str = JSON, accept: str = JSON) -> Content:
         """Return the answer of `/predict`.
 
         Raises
@@ -157,7 +157,7 @@ class PlannerService:
         candidates = self._candidates(read.terms.fleet)
         self._check(read.batch, candidates, self.limits.max_predictions)
         problem = _build(read.batch, candidates, Limits(), Objective(), intervals=True)
-        return gathered([predict_body(problem, fleet_warnings(problem))])
+        return predict_body(problem, fleet_warnings(problem), as_arrow=accept == ARROW)
 
     def _candidates(self, fleet: FleetSpec | None) -> Candidates:
         if fleet is None:

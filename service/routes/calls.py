@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from time import perf_counter
 from typing import Literal
 
@@ -26,10 +25,8 @@ from service.workers.pool import WorkerPool
 
 Kind = Literal["plan", "predict"]
 
-BODIES = (JSON, ARROW)
-"""Types that are read."""
-ANSWERS: Mapping[Kind, tuple[str, ...]] = {"plan": (JSON, ARROW), "predict": (JSON,)}
-"""Types that are written, the one that is given unasked first."""
+TYPES = (JSON, ARROW)
+"""What is read and written, the one that is given unasked first."""
 
 
 def router(
@@ -91,7 +88,7 @@ async def _job(kind: Kind, request: Request, settings: Settings, pool: WorkerPoo
         406 where no type of answer is accepted, 413, 415 and 429 for the body.
     """
     media_type = _media_type(request)
-    accept = _accepted(kind, request)
+    accept = _accepted(request)
     arrival = Arrival(pool, settings.max_body_bytes)
     body = await arrival.read(request)
     return Job(
@@ -114,17 +111,17 @@ async def _job(kind: Kind, request: Request, settings: Settings, pool: WorkerPoo
 def _media_type(request: Request) -> str:
     given = request.headers.get("content-type", "")
     media_type = given.partition(";")[0].strip().lower()
-    if media_type not in BODIES:
-        message = f"Expected Content-Type {' or '.join(BODIES)}, got {given or 'none'!r:.100}."
+    if media_type not in TYPES:
+        message = f"Expected Content-Type {' or '.join(TYPES)}, got {given or 'none'!r:.100}."
         raise ProblemError(Problem("unsupported-media-type", message))
     return media_type
 
 
-def _accepted(kind: Kind, request: Request) -> str:
+def _accepted(request: Request) -> str:
     given = ",".join(request.headers.getlist("accept"))
-    found = preferred(given, ANSWERS[kind])
+    found = preferred(given, TYPES)
     if found is None:
-        message = f"Expected Accept to admit {' or '.join(ANSWERS[kind])}, got {given!r:.100}."
+        message = f"Expected Accept to admit {' or '.join(TYPES)}, got {given!r:.100}."
         raise ProblemError(Problem("not-acceptable", message))
     return found
 

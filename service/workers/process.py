@@ -25,7 +25,7 @@ from service.problems import Problem, ProblemError
 from service.settings import Settings
 from service.telemetry.logs import configure_logging
 from service.workers.memory import limit_memory
-from service.workers.messages import JSON, Description, Job, Reply, Tell, Update, unheard
+from service.workers.messages import Description, Job, Reply, Tell, Update, unheard
 from service.workers.pipe import receive, send
 from service.workers.progress_updates import ProgressUpdates
 
@@ -116,7 +116,8 @@ def answer(service: PlannerService, job: Job, tell: Tell = unheard) -> Reply:
     """
     try:
         if job.kind == "predict":
-            return Reply(200, service.predict(job.body, job.media_type), JSON, "predicted")
+            body = service.predict(job.body, media_type=job.media_type, accept=job.accept)
+            return Reply(200, body, job.accept, "predicted")
         return _planned(service, job, ProgressUpdates(tell))
     except ProblemError as error:
         problem = error.problem

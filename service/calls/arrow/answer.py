@@ -1,12 +1,15 @@
-"""A plan as an Arrow IPC stream: the assignments are the table, all else JSON in the metadata."""
+"""Answers as Arrow IPC streams: what there is of each request is the table, all else metadata."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from costmodel.arrays import BoolArray
 from service.calls.arrow.call import TERMS_KEY
 from service.calls.assignments import Column
 
@@ -27,7 +30,7 @@ SCHEMA = pa.schema(
 
 
 def arrow_chunks(answer: bytes, columns: Mapping[str, Column]) -> Iterator[bytes]:
-    """Yield an answer as a stream, a record batch at a time.
+    """Yield the answer of `/plan` as a stream, a record batch at a time.
 
     Parameters
     ----------
@@ -36,14 +39,55 @@ def arrow_chunks(answer: bytes, columns: Mapping[str, Column]) -> Iterator[bytes
     columns
         Those of `SCHEMA`, each of n entries.
     """
-    schema = SCHEMA.with_metadata({TERMS_KEY: answer})
+
+    def batch(rows: slice) -> list[pa.Array]:
+        return [_array(columns[field.name][rows], field.type) for field in SCHEMA]
+
+    return _stream(SCHEMA.with_metadata({TERMS_KEY: answer}), len(columns["id"]), batch)
+
+
+def matrix_chunks(
+    answer: bytes, matrices: Mapping[str, npt.NDArray[Any]], eligible: BoolArray
+) -> Iterator[bytes]:
+    """Yield the answer of `/predict` as a stream: each matrix is a column of lists, one a request.
+
+    Parameters
+    ----------
+    answer
+        All but the matrices, a JSON object.
+    matrices
+        By name, shape (n, k) each.
+    eligible
+        Where there is a value, shape (n, k); not a number is none either.
+    """
+    n, k = eligible.shape
+    kinds = {
+        name: pa.list_(pa.bool_() if matrix.dtype == bool else pa.float64(), k)
+        for name, matrix in matrices.items()
+    }
+    schema = pa.schema(kinds.items()).with_metadata({TERMS_KEY: answer})
+
+    def batch(rows: slice) -> list[pa.Array]:
+        return [
+            pa.FixedSizeListArray.from_arrays(
+                pa.array(
+                    matrix[rows].ravel(),
+                    mask=~eligible[rows].ravel(),
+                    from_pandas=matrix.dtype != bool,
+                ),
+                type=kinds[name],
+            )
+            for name, matrix in matrices.items()
+        ]
+
+    return _stream(schema, n, batch)
+
+
+def _stream(schema: pa.Schema, n: int, batch: Callable[[slice], list[pa.Array]]) -> Iterator[bytes]:
     sink = _Sink()
-    n = len(columns["id"])
     with pa.ipc.new_stream(sink, schema) as writer:
         for start in range(0, n, BLOCK):
-            arrays = [
-                _array(columns[field.name][start : start + BLOCK], field.type) for field in schema
-            ]
+            arrays = batch(slice(start, start + BLOCK))
             writer.write_batch(pa.record_batch(arrays, schema=schema))
             yield sink.taken()
     yield sink.taken()
