@@ -23,7 +23,7 @@ ODD: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, -1, 0, 1.0, 1.5, 2**63, 10**400, "", "7", "ä", [], ["a"], [None], {}, {"p50": 1}]
 )
 TOKENS = st.integers(1, 9000) | st.integers(1, 9000) | ODD
-IDS = st.text("ab,\"\\é\n", min_size=1, max_size=5) | st.text("ab", min_size=250, max_size=257) | ODD
+IDS = st.text('ab,"\\é\n', min_size=1, max_size=5) | st.text("ab", min_size=250, max_size=257) | ODD
 NAMES = st.lists(st.sampled_from(["llama", "a100", "A100", "x/y", ""]), max_size=3) | ODD
 NUMBERS = st.floats(0.1, 1.0) | st.integers(0, 2) | ODD
 VALUES: dict[str, st.SearchStrategy[Any]] = {

@@ -167,6 +167,8 @@ def _choices(name: str) -> Callable[[pa.Array], Choices | None]:
         if kinds.is_null(column.type):
             return None
         is_list = kinds.is_list(column.type) or kinds.is_large_list(column.type)
+        if is_list and kinds.is_null(column.type.value_type):
+            column = column.cast(pa.large_list(pa.string()))
         if not (is_list and is_text(column.type.value_type)):
             raise _WrongTypeError("lists of names")
         choices = distinct_lists(column)
