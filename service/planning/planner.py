@@ -7,9 +7,12 @@ relax and bound -> first candidates -> assign, deal out, price anew -> exact sea
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
+from costmodel.arrays import IntArray
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.bounding import Bounded, bound, proves_violation
 from service.planning.bounds.formulation import Formulation
@@ -25,10 +28,12 @@ from service.planning.result import Plan, SolverOptions
 from service.planning.schedule.evaluation import Evaluation
 from service.planning.schedule.schedule import Schedule
 from service.planning.search import exact
-from service.planning.search.baselines import compare
+from service.planning.search.baselines import compare, most_compared
 from service.planning.search.candidates import simple_policies
-from service.planning.search.improvement import Improver, Incumbent
+from service.planning.search.improvement import Improver
+from service.planning.search.incumbent import Incumbent
 from service.planning.search.neighbourhood import Neighbourhood
+from service.planning.search.tightening import LEAST_REQUESTS, Tightener
 
 EXPLAIN_S = 4.0
 """Seconds at least for telling what would mend a problem that has no plan."""
@@ -117,8 +122,13 @@ class Solver:
         self.lower_bound = -np.inf
         self.enter("relaxing")
         self.relaxation: AssignmentProblem = Formulation(problem).build()
-        self.policies = dict(simple_policies(problem, options.seed))
         self.proven_infeasible = False
+
+    @cached_property
+    def policies(self) -> dict[str, IntArray | None]:
+        """Simple policies that are compared with, as many as the batch's size allows."""
+        every = simple_policies(self.problem, self.options.seed)
+        return dict(islice(every, most_compared(self.problem.n)))
 
     def run(self) -> None:
         """Fill the incumbent and the lower bound, or find out that there is no plan."""
@@ -154,9 +164,10 @@ class Solver:
         self._search_exactly()
         if self.problem.n <= NEIGHBOURHOOD_REQUESTS:
             self._neighbourhood().shift_down()
-        for placement in self.policies.values():
-            if placement is not None:
-                self.incumbent.evaluate_placement(placement)
+        if self.problem.n <= FIRST_REQUESTS:
+            for placement in self.policies.values():
+                if placement is not None:
+                    self.incumbent.evaluate_placement(placement)
 
     def enter(self, phase: str) -> None:
         """Go over to another phase, and tell whoever watches."""
@@ -184,6 +195,16 @@ class Solver:
         if small:
             around.each_placement()
             around.within_cutoffs(bounded.relaxed)
+        if self.problem.n > LEAST_REQUESTS:
+            Tightener(
+                self.problem,
+                self.incumbent,
+                self.deadline,
+                self.options.seed,
+                self._wanted_gap(),
+            ).run(self.relaxation, bounded)
+            if self._good_enough():
+                return
         improver = Improver(
             self.problem, self.incumbent, self.deadline, self.options.seed, self._wanted_gap()
         )

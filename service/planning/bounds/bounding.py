@@ -30,6 +30,15 @@ PROOF_TOLERANCE = 1e-7
 
 
 @dataclass(frozen=True)
+class Relaxation:
+    """The problem over cells of similar requests, and an optimum of its relaxation."""
+
+    cells: Cells
+    small: AssignmentProblem
+    solution: LinearSolution
+
+
+@dataclass(frozen=True)
 class Bounded:
     """The linear relaxation's answer, carried over to the full data.
 
@@ -49,6 +58,8 @@ class Bounded:
         What each request's placement costs it beside its cheapest, rows priced in, shape (n,).
     preferred
         The cheapest placement of each request, rows priced in, shape (n,).
+    relaxation
+        The relaxation over cells that it comes from.
     relaxed
         Optima of the problem with its rows priced in, of the highest bound first: they break rows,
         but show which placements are worth opening for the longest requests.
@@ -61,6 +72,7 @@ class Bounded:
     priced: ReducedCosts
     regrets: FloatArray
     preferred: IntArray
+    relaxation: Relaxation
     relaxed: tuple[Relaxed, ...] = ()
 
     @property
@@ -85,28 +97,44 @@ def bound(
     infeasible or out of time.
     """
     cells = make_cells(problem, workload)
-    solution = solve_cells(problem.aggregate(cells.labels, cells.count), cells, deadline)
+    small = problem.aggregate(cells.labels, cells.count)
+    solution = solve_cells(small, cells, deadline)
     if solution is None:
         return None
-    found = _carry_over(problem, cells, solution)
+    found = _carry_over(problem, Relaxation(cells, small, solution))
     for _ in range(REFINEMENTS):
         if found.regret <= 0.2 * absolute_gap or cells.count == problem.n or deadline.passed():
             break
         cells = _cut(cells, found)
-        solution = solve_cells(
-            problem.aggregate(cells.labels, cells.count), cells, deadline, solution
-        )
+        small = problem.aggregate(cells.labels, cells.count)
+        solution = solve_cells(small, cells, deadline, solution)
         if solution is None:
             break
-        again = _carry_over(problem, cells, solution)
+        again = _carry_over(problem, Relaxation(cells, small, solution))
         found = replace(again, lower_bound=max(found.lower_bound, again.lower_bound))
-    small = problem.n * problem.k <= MOST_POLISHED_PAIRS
-    if polished and small and (cells.count < problem.n or problem.peaks):
+    few = problem.n * problem.k <= MOST_POLISHED_PAIRS
+    if polished and few and (cells.count < problem.n or problem.peaks):
         return _polished(problem, found)
     return found
 
 
-def _carry_over(problem: AssignmentProblem, cells: Cells, solution: LinearSolution) -> Bounded:
+def bound_again(problem: AssignmentProblem, earlier: Bounded, deadline: Deadline) -> Bounded | None:
+    """Solve the relaxation of a problem that differs in its rows' bounds and what is allowed.
+
+    Cells and columns of an earlier relaxation are kept. None where it found no solution.
+    """
+    cells, small = earlier.relaxation.cells, earlier.relaxation.small
+    bounds = zip(small.rows, problem.rows, strict=True)
+    small = replace(small, rows=tuple(replace(row, bound=other.bound) for row, other in bounds))
+    same = replace(cells, parents=np.arange(cells.count))
+    solution = solve_cells(small, same, deadline, earlier.relaxation.solution)
+    if solution is None:
+        return None
+    return _carry_over(problem, Relaxation(cells, small, solution))
+
+
+def _carry_over(problem: AssignmentProblem, relaxation: Relaxation) -> Bounded:
+    cells, solution = relaxation.cells, relaxation.solution
     multipliers = solution.multipliers
     priced = ReducedCosts(problem, multipliers)
     placement = round_counts(solution.counts, cells.labels, priced)
@@ -117,7 +145,14 @@ def _carry_over(problem: AssignmentProblem, cells: Cells, solution: LinearSoluti
     )
     regret = priced.at(placement) - cheapest.cost
     return Bounded(
-        lower, multipliers, placement, solution.variables, priced, regret, cheapest.placement
+        lower,
+        multipliers,
+        placement,
+        solution.variables,
+        priced,
+        regret,
+        cheapest.placement,
+        relaxation,
     )
 
 

@@ -96,19 +96,24 @@ class ReducedCosts:
         _for_each_block(n, fill)
         return found
 
-    def second_best(self, placement: IntArray) -> FloatArray:
-        """Least reduced cost beside the given placements, shape (n,); inf where there is none."""
-        found = np.full(self.problem.n, np.inf)
+    def second_best(self, placement: IntArray) -> tuple[FloatArray, IntArray]:
+        """Least reduced cost beside the given placements and where it is, shape (n,) each.
+
+        The cost is inf where nothing else is allowed.
+        """
+        cost, other = np.full(self.problem.n, np.inf), placement.copy()
 
         def fill(block: slice) -> None:
-            best, own = found[block], placement[block]
+            best, there, own = cost[block], other[block], placement[block]
             for k in range(self.problem.k):
                 column = self.column(block, k)
                 column[own == k] = np.inf
-                np.minimum(best, column, out=best)
+                better = column < best
+                np.copyto(best, column, where=better)
+                there[better] = k
 
         _for_each_block(self.problem.n, fill)
-        return found
+        return cost, other
 
     def at(self, placement: IntArray) -> FloatArray:
         """Reduced cost of each request on its given placement, shape (n,)."""

@@ -11,11 +11,12 @@ import numpy as np
 from costmodel.arrays import BoolArray, FloatArray
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.cells import COARSE_PAIRS, Cells
+from service.planning.bounds.elastic import elastic, exceeds, without_excess
 from service.planning.bounds.linear import LinearSolution, solve_linear
 from service.planning.bounds.reduced_costs import ReducedCosts
 from service.planning.clock import Deadline
 
-ROUNDS = 6
+ROUNDS = 8
 BEST = 3
 """Placements of a cell that look best and are in from the start."""
 ADDED = 2
@@ -42,10 +43,11 @@ def solve_cells(
     if int(problem.allowed.sum()) <= COARSE_PAIRS or cells.parents is None:
         return solve_linear(problem, deadline)
     if earlier is None:
-        earlier = solve_linear(problem.aggregate(cells.parents, cells.parent_count), deadline)
+        coarse = elastic(problem.aggregate(cells.parents, cells.parent_count))
+        earlier = solve_linear(coarse, deadline)
     if earlier is None:
         return None
-    # With what its coarser cell uses, every cell can do as that did: the rows stay satisfied.
+    # With what its coarser cell uses, every cell can do as that did: no row is exceeded by more.
     pairs = earlier.counts[cells.parents] > 0.0
     return _sift(problem, pairs, earlier.multipliers, deadline)
 
@@ -55,19 +57,20 @@ def _sift(
 ) -> LinearSolution | None:
     pairs = (pairs | _lowest(ReducedCosts(problem, start).of(slice(None)), BEST)) & problem.allowed
     best: LinearSolution | None = None
+    loose = elastic(problem)
     for _ in range(ROUNDS):
-        found = solve_linear(problem, deadline, pairs)
+        found = solve_linear(loose, deadline, pairs)
         if found is None:
-            return best
+            break
         best = found
         reduced = ReducedCosts(problem, found.multipliers).of(slice(None))
         least = np.where(pairs, reduced, np.inf).min(axis=1)
-        gain = least - reduced.min(axis=1)
+        gain = float((least - reduced.min(axis=1)) @ problem.sizes)
         scale = float(np.abs(np.where(pairs, problem.cost, 0.0)).max(axis=1) @ problem.sizes)
-        if float(gain @ problem.sizes) <= ENOUGH * scale:
+        if gain <= ENOUGH * scale and (gain == 0.0 or not exceeds(found)):
             break
         pairs |= _lowest(np.where(reduced < least[:, None], reduced, np.inf), ADDED)
-    return best
+    return None if best is None or exceeds(best) else without_excess(best)
 
 
 def _lowest(values: FloatArray, most: int) -> BoolArray:

@@ -129,7 +129,7 @@ def _deal_run(slot_s: FloatArray, free: FloatArray, slot: IntArray) -> None:
         late = np.zeros(len(slot_s), dtype=bool)
         late[np.linspace(0, len(slot_s) - 1, size).astype(np.int64)] = True
         dealt, ends = _by_shares(slot_s[~late], free, float(slot_s.sum()))
-        if float((ends.max() - ends).sum()) <= 0.5 * float(slot_s[late].sum()):
+        if float((ends.max() - ends).sum()) <= 0.95 * float(slot_s[late].sum()):
             sample = np.empty(int(late.sum()), dtype=np.int64)
             _one_by_one(slot_s[late], ends, sample)
             slot[~late], slot[late], free[:] = dealt, sample, ends

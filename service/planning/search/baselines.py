@@ -13,6 +13,15 @@ from service.planning.result import Baseline
 from service.planning.schedule.evaluation import Evaluation
 from service.planning.search.candidates import QUERY_BLIND, query_blind_splits
 
+FEWEST = 2
+MOST_DEALT = 2_500_000
+"""Requests that are dealt out again for baselines: each takes as long as dealing the plan."""
+
+
+def most_compared(n: int) -> int:
+    """Return how many policies a batch of n requests is compared with, beside the split."""
+    return max(FEWEST, MOST_DEALT // n)
+
 
 def compare(
     problem: PlacementProblem,
@@ -22,7 +31,7 @@ def compare(
     seed: int,
     judge: Callable[[IntArray], Evaluation],
 ) -> tuple[Baseline, ...]:
-    """Evaluate every baseline against a plan; `judge` deals an assignment out and evaluates it."""
+    """Evaluate baselines against a plan; `judge` deals an assignment out and evaluates it."""
     found = [
         Baseline(name, None, None, None, feasible=False, saving_ratio=None)
         if placement is None

@@ -42,16 +42,16 @@ def simple_policies(problem: PlacementProblem, seed: int) -> Iterator[tuple[str,
     at none. All use each pool's least-joule concurrency.
     """
     columns = least_joule_columns(problem)
-    energy, seconds = problem.costs.energy_j, latencies_s(problem, columns)
+    energy = problem.costs.energy_j
+    yield "greedy_least_energy", _least(problem, energy, columns)
+    yield "round_robin", _turns(problem, columns, np.arange(problem.n))
+    yield "greedy_fastest", _least(problem, latencies_s(problem, columns), columns)
+    draws = np.random.default_rng(seed).integers(0, 2**31, problem.n)
+    yield "random", _turns(problem, columns, draws)
     for llm in problem.llms:
         of_llm = columns[[problem.placements[k].llm == llm for k in columns]]
         able = len(of_llm) and problem.eligible[:, of_llm].any(axis=1).all()
         yield f"single:{llm}", _least(problem, energy, of_llm) if able else None
-    yield "round_robin", _turns(problem, columns, np.arange(problem.n))
-    draws = np.random.default_rng(seed).integers(0, 2**31, problem.n)
-    yield "random", _turns(problem, columns, draws)
-    yield "greedy_least_energy", _least(problem, energy, columns)
-    yield "greedy_fastest", _least(problem, seconds, columns)
 
 
 def _least(problem: PlacementProblem, values: FloatArray, columns: IntArray) -> IntArray:

@@ -19,7 +19,7 @@ from service.planning.schedule.schedule import lay_out
 from service.planning.search import packing
 from service.planning.search.candidates import least_joule_columns
 from service.planning.search.cpsat import Effort, solve_assignment
-from service.planning.search.improvement import Incumbent
+from service.planning.search.incumbent import Incumbent
 from service.planning.search.repair import repair
 
 PACKING_EFFORT_S = 4.0

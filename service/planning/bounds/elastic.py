@@ -1,0 +1,44 @@
+"""Rows that may be exceeded at a price, so that a programme over some columns has an optimum."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from service.planning.bounds.assignment_problem import AssignmentProblem, Row, Variable
+from service.planning.bounds.linear import LinearSolution
+
+PENALTY = 200.0
+"""Times the dearest cost that an excess by the largest coefficient costs."""
+EXCEEDED = 1e-7
+"""Excess, in largest coefficients, that is one."""
+NAME = "excess/"
+
+
+def elastic(problem: AssignmentProblem) -> AssignmentProblem:
+    """Return the problem with a variable for the excess of each row."""
+    price = PENALTY * (float(np.abs(problem.cost).max(initial=0.0)) or 1.0)
+    most = float(problem.sizes.sum())
+    rows, variables = list[Row](), list(problem.variables)
+    for r, row in enumerate(problem.rows):
+        unit = float((np.abs(row.values).max(axis=0) * np.abs(row.columns)).max(initial=0.0))
+        if unit == 0.0:
+            rows.append(row)
+            continue
+        name = f"{NAME}{r}"
+        rows.append(replace(row, variables={**row.variables, name: -unit}))
+        variables.append(Variable(name, 0.0, most, price))
+    return replace(problem, rows=tuple(rows), variables=tuple(variables))
+
+
+def exceeds(solution: LinearSolution) -> bool:
+    """Whether some row is exceeded in a solution of an elastic problem."""
+    excesses = (value for name, value in solution.variables.items() if name.startswith(NAME))
+    return any(value > EXCEEDED for value in excesses)
+
+
+def without_excess(solution: LinearSolution) -> LinearSolution:
+    """Return the solution without its excess variables."""
+    kept = {n: v for n, v in solution.variables.items() if not n.startswith(NAME)}
+    return replace(solution, variables=kept)

@@ -1,0 +1,69 @@
+"""The requests that are hardest to tell apart, decided by CP-SAT; others follow the relaxation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from costmodel.arrays import IntArray
+from service.planning.bounds.assignment_problem import AssignmentProblem
+from service.planning.bounds.bounding import Bounded
+from service.planning.clock import Deadline
+from service.planning.search.cpsat import Effort, solve_assignment
+from service.planning.search.critical import Settled, settle
+from service.planning.search.repair import repair
+from service.planning.search.restriction import restrict
+
+CORE_PAIRS = 3_000
+"""(request, placement) pairs that CP-SAT decides on Booleans."""
+CORE_EFFORT_S = 0.3
+"""Deterministic seconds of CP-SAT in a round: about a second."""
+
+
+def decide_hardest(
+    target: AssignmentProblem,
+    bounded: Bounded,
+    deadline: Deadline,
+    *,
+    enough: float,
+    absolute_gap: float,
+    seed: int,
+) -> tuple[IntArray, float]:
+    """Decide the requests whose placements differ least in cost.
+
+    Parameters
+    ----------
+    target
+        The assignment problem to keep.
+    bounded
+        Its relaxation, whose assignment the other requests follow.
+    enough
+        Objective at which the search may stop.
+
+    Returns
+    -------
+    placement, bound
+        Shape (n,), and a bound that is valid for `target` (-inf where CP-SAT saw a part only).
+    """
+    size = max(1, CORE_PAIRS // max(1, int(target.allowed.sum()) // target.n))
+    if size >= target.n:
+        settled = Settled(bounded.placement, bounded.variables, np.arange(target.n))
+    else:
+        settled = settle(target, bounded, deadline)
+    core = np.sort(settled.doubtful[:size])
+    placement = settled.placement.copy()
+    part = restrict(target, core, placement)
+    placement[core] = repair(part, placement[core], settled.variables)
+    hint = np.zeros(part.cost.shape)
+    hint[np.arange(len(core)), placement[core]] = 1.0
+    effort = Effort(
+        seconds=deadline.left_s,
+        deterministic_seconds=CORE_EFFORT_S,
+        absolute_gap=0.25 * absolute_gap,
+        enough=enough,
+        seed=seed,
+    )
+    assignment = solve_assignment(part, effort, hint)
+    deadline.cut |= assignment.clock_cut
+    if assignment.counts is not None:
+        placement[core] = assignment.counts.argmax(axis=1)
+    return placement, assignment.bound if len(core) == target.n else -np.inf

@@ -1,0 +1,69 @@
+"""The best schedule so far."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from costmodel.arrays import IntArray
+from service.planning.problem import PlacementProblem
+from service.planning.schedule.dealing import deal
+from service.planning.schedule.evaluation import Evaluation, evaluate
+from service.planning.schedule.schedule import Schedule
+
+
+@dataclass
+class Incumbent:
+    """The best schedule so far that keeps every limit, and the least broken one otherwise."""
+
+    problem: PlacementProblem
+    schedule: Schedule | None = None
+    evaluation: Evaluation | None = None
+    on_better: Callable[[], None] = lambda: None
+    dealt: dict[bytes, Evaluation] = field(default_factory=dict)
+
+    @property
+    def objective(self) -> float:
+        """Objective of the best schedule, inf while there is none."""
+        return np.inf if self.evaluation is None else self.evaluation.objective
+
+    def offer(self, schedule: Schedule) -> Evaluation:
+        """Evaluate a schedule and keep it if it is feasible and better."""
+        evaluation = evaluate(self.problem, schedule)
+        if evaluation.feasible and self._better(evaluation):
+            self.schedule, self.evaluation = schedule, evaluation
+            self.on_better()
+        return evaluation
+
+    def offer_placement(self, placement: IntArray) -> tuple[Schedule, Evaluation] | None:
+        """Deal an assignment out and offer it; None where it was offered before."""
+        key = _digest(placement)
+        if key in self.dealt:
+            return None
+        schedule = deal(self.problem, placement)
+        evaluation = self.offer(schedule)
+        self.dealt[key] = replace(evaluation, request_energy_j=np.empty(0))
+        return schedule, evaluation
+
+    def evaluate_placement(self, placement: IntArray) -> Evaluation:
+        """Return the totals of an assignment as dealt out, its requests' joules left out."""
+        self.offer_placement(placement)
+        return self.dealt[_digest(placement)]
+
+    def _better(self, other: Evaluation) -> bool:
+        if self.evaluation is None:
+            return True
+        slack = 1e-12 * max(1.0, abs(other.objective))
+        if abs(other.objective - self.evaluation.objective) > slack:
+            return other.objective < self.evaluation.objective
+        return (other.energy_j, other.makespan_s) < (
+            self.evaluation.energy_j,
+            self.evaluation.makespan_s,
+        )
+
+
+def _digest(placement: IntArray) -> bytes:
+    return hashlib.blake2b(placement.tobytes(), digest_size=16).digest()

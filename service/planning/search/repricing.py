@@ -1,0 +1,90 @@
+"""What a dealt-out schedule tells about the prices and the room that an assignment should see."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from costmodel.arrays import BoolArray, FloatArray
+from service.planning.bounds import floors
+from service.planning.bounds.formulation import Pricing
+from service.planning.problem import PlacementProblem
+from service.planning.schedule.evaluation import Evaluation, loosest
+from service.planning.schedule.schedule import Schedule
+
+
+def reprice(
+    problem: PlacementProblem, pricing: Pricing, schedule: Schedule, evaluation: Evaluation
+) -> Pricing:
+    """Price placements at the concurrency achieved, and keep room where it ended late."""
+    energy = achieved_energy_j(problem, schedule)
+    capacity = pricing.capacity
+    capacity = np.ones(len(problem.pools)) if capacity is None else capacity
+    slack = pricing.energy_slack_j
+    cap = problem.limits.max_energy_j
+    if cap is not None and evaluation.energy_j > cap:
+        slack += 1.05 * (evaluation.energy_j - cap)
+    return Pricing(
+        energy,
+        capacity * lateness_factors(problem, schedule),
+        timely(problem, schedule),
+        slack,
+    )
+
+
+def achieved_energy_j(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
+    """Joules of each pair at the concurrency that its placement achieved, idle savings off."""
+    energy = problem.costs.energy_j.copy()
+    slot_s, seconds = np.zeros(problem.k), np.zeros(problem.k)
+    for block in schedule.blocks:
+        slot_s[block.placement] += block.slot_seconds
+        seconds[block.placement] += block.seconds
+    floor = floors.priced_floor_j(problem)
+    workload = problem.requests.workload
+    for k, placement in enumerate(problem.placements):
+        watts = problem.pools[placement.pool].always_on_watts
+        if seconds[k] == 0.0:
+            energy[:, k] = floor[:, k]
+            continue
+        achieved = float(np.clip(slot_s[k] / seconds[k], 1.0, placement.concurrency))
+        if achieved < placement.concurrency:
+            energy[:, k] = placement.cost_model.energy_j(
+                workload.input_tokens, workload.output_tokens, achieved
+            )
+        stretch = placement.concurrency / achieved
+        energy[:, k] -= watts * problem.costs.device_seconds[:, k] * stretch
+    return energy
+
+
+def lateness_factors(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
+    """Share of each pool's capacity to keep, from how late its requests ended, (pools,)."""
+    factors = np.ones(len(problem.pools))
+    pool = problem.pool_of[schedule.placement]
+    for index in range(len(problem.pools)):
+        members = np.flatnonzero(pool == index)
+        if not len(members):
+            continue
+        latest = problem.latest_s(members, schedule.placement[members])
+        excess = float((schedule.end_s[members] / latest).max())
+        if excess > loosest(1.0):
+            factors[index] = max(0.3, 0.995 / excess)
+    return factors
+
+
+def timely(problem: PlacementProblem, schedule: Schedule) -> BoolArray:
+    """Pairs whose slot time, at the mix that the schedule has, fits before their deadline."""
+    allowed = np.ones((problem.n, problem.k), dtype=bool)
+    latest = problem.deadline_s
+    if not np.isfinite(latest).any():
+        return allowed
+    for k, placement in enumerate(problem.placements):
+        if placement.concurrency == 1:
+            continue
+        members = np.flatnonzero(schedule.placement == k)
+        everyone = members if len(members) else np.flatnonzero(problem.eligible[:, k])
+        if not len(everyone):
+            continue
+        output = problem.requests.workload.output_tokens.astype(float)
+        seconds = problem.costs.device_seconds[everyone, k].sum() * placement.concurrency
+        slot = output * (seconds / output[everyone].sum())
+        allowed[:, k] = slot + problem.load_s[k] <= latest
+    return allowed
