@@ -116,14 +116,17 @@ def service(**settings: str) -> Iterator[tuple[str, list[int]]]:
         yield url, pids
 
 
-def forms_table(requests: int, placements: int, runs: int, time_limit_s: float) -> str:
+def forms_table(
+    forms: Sequence[Form], requests: int, placements: int, runs: int, time_limit_s: float
+) -> str:
     """Post each form of body to a service of its own, so that peaks of memory are its own."""
     rows = []
-    for form in FORMS:
+    for form in forms:
         body = form.body(requests, fleet_document(placements), time_limit_s)
         with service(JOULEPLAN_WORKERS="1") as (url, pids):
             outcomes = [post(url, body, form, pids) for _ in range(runs)]
         rows.append(_row(form, outcomes))
+        print("  ".join(rows[-1]), file=sys.stderr, flush=True)
     header = ["in", "out", "status", "MB in", "MB out", "whole s", *(f"{p} s" for p in PARTS)]
     return table([*header, "other s", "worker MB"], rows)
 
@@ -179,6 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--placements", type=int, default=8, help="of the default fleet, 1 to 8")
     parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--form", type=int, choices=range(len(FORMS)), help="only this one")
     parser.add_argument("--time-limit", type=float, default=10.0, help="of the planner [s]")
     options = parser.parse_args(arguments)
     if not Path("/proc/self/status").is_file():
@@ -188,8 +192,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     size = f"{options.requests:,} requests x {options.placements} placements"
     print(f"{size}, medians of {options.runs}, the peak of all\n", flush=True)
     limits = options.placements, options.time_limit
-    print(forms_table(options.requests, limits[0], options.runs, limits[1]), end="\n\n", flush=True)
-    print(f"Two calls of {size} at once\n", flush=True)
+    forms = FORMS if options.form is None else FORMS[options.form : options.form + 1]
+    print(forms_table(forms, options.requests, limits[0], options.runs, limits[1]), flush=True)
+    print(f"\nTwo calls of {size} at once\n", flush=True)
     print(together_table(options.requests, *limits))
 
 
