@@ -68,7 +68,8 @@ def create_app(
         openapi_url=None,
         redirect_slashes=False,
     )
-    for prefix in ("", VERSION_PREFIX):
+    prefixes = ("", VERSION_PREFIX)
+    for prefix in prefixes:
         in_schema = not prefix
         app.include_router(
             calls.router(settings, pool, metrics, background),
@@ -83,6 +84,6 @@ def create_app(
     docs.mount_assets(app)
     app.state.before_shutdown = background.interrupt
     document(app)
-    add_refusals(app)
+    add_refusals(app, prefixes)
     app.add_middleware(RequestLog)
     return app

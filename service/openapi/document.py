@@ -167,7 +167,7 @@ def _call_operation(
             "requestBody": {
                 "required": True,
                 "content": {
-                    JSON: {"schema": _ref(body), "examples": examples},
+                    JSON: {"schema": reference(body), "examples": examples},
                     ARROW: {"schema": _STREAM_OF_CALL},
                 },
             },
@@ -176,16 +176,17 @@ def _call_operation(
     }
 
 
-def _ref(schema: type[BaseModel]) -> dict[str, str]:
+def reference(schema: type[BaseModel]) -> dict[str, str]:
+    """Return where the document has a schema."""
     return {"$ref": REF_TEMPLATE.format(model=schema.__name__)}
 
 
 def json_answer(text: str, schema: type[BaseModel]) -> dict[str, Any]:
     """Return what is said of an answer in JSON."""
-    return {"description": text, "content": {JSON: {"schema": _ref(schema)}}}
+    return {"description": text, "content": {JSON: {"schema": reference(schema)}}}
 
 
 def refusal(text: str, *, retry: bool) -> dict[str, Any]:
     """Return what is said of a refusal, with `Retry-After` where it has one."""
-    problem = {"description": text, "content": {MEDIA_TYPE: {"schema": _ref(ProblemAnswer)}}}
+    problem = {"description": text, "content": {MEDIA_TYPE: {"schema": reference(ProblemAnswer)}}}
     return {**problem, "headers": _RETRY_AFTER} if retry else problem

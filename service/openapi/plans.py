@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.openapi.document import REFUSALS, json_answer, refusal
+from service.openapi.document import REFUSALS, json_answer, reference, refusal
 from service.schemas.answers import PlanAnswer
 from service.schemas.plans import PlansAnswer, PlanStatusAnswer
 
@@ -28,7 +28,24 @@ _UNAVAILABLE = refusal("The store cannot be used.", retry=True)
 _EVENTS = {
     "description": "Events `progress` and, last, `end`; the data of each is the state of the plan. "
     "Comments keep the connection open.",
-    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    "content": {
+        "text/event-stream": {
+            "schema": {
+                "type": "object",
+                "description": "One event.",
+                "required": ["id", "event", "data"],
+                "properties": {
+                    "id": {"type": "string", "description": "Its number."},
+                    "event": {"enum": ["progress", "end"]},
+                    "data": {
+                        "type": "string",
+                        "contentMediaType": "application/json",
+                        "contentSchema": reference(PlanStatusAnswer),
+                    },
+                },
+            }
+        }
+    },
 }
 
 

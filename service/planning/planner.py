@@ -39,7 +39,7 @@ EXPLAIN_S = 4.0
 """Seconds at least for telling what would mend a problem that has no plan."""
 PROOF_S = 5.0
 """Seconds that a proof of infeasibility may take beyond the limit: without it nothing is known."""
-FIRST_REQUESTS = 20_000
+FIRST_REQUESTS = 5_000
 """Up to this many, simple policies are tried before anything is solved: one may be enough."""
 NEIGHBOURHOOD_REQUESTS = 5_000
 """Above this many, loads and tails of blocks are too small a part to look for by moves."""

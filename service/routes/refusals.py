@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
+from starlette.routing import compile_path
 
 from service.problems import Problem, ProblemError, from_status
 from service.workers.anonymous_file import AnonymousFile
@@ -37,8 +37,16 @@ def refuse(problem: Problem, request: Request) -> Response:
     return respond(Reply.of_problem(problem, request.url.path))
 
 
-def add_refusals(app: FastAPI) -> None:
-    """Answer every error that a route raises with a problem."""
+def add_refusals(app: FastAPI, prefixes: Sequence[str]) -> None:
+    """Answer every error that a route raises with a problem.
+
+    Parameters
+    ----------
+    app
+        The application.
+    prefixes
+        What its documented paths are served under.
+    """
 
     async def on_problem(request: Request, error: Exception) -> Response:
         if not isinstance(error, ProblemError):  # pragma: no cover  registered for no other
@@ -48,19 +56,22 @@ def add_refusals(app: FastAPI) -> None:
     async def on_http(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):  # pragma: no cover  registered for no other
             raise error
-        headers = dict(error.headers or {})
+        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers["Allow"] = ", ".join(_methods(app, request))
+            # The framework names the methods of the first route of a path only.
+            methods = _documented_methods(app, request.url.path, prefixes)
+            headers["allow"] = ", ".join(methods) or headers.get("allow", "")
         return refuse(from_status(error.status_code, headers), request)
 
     app.add_exception_handler(ProblemError, on_problem)
     app.add_exception_handler(HTTPException, on_http)
 
 
-def _methods(app: FastAPI, request: Request) -> list[str]:
-    """Return the methods that the path of a request takes, whichever routes they are of."""
-    found: set[str] = set()
-    for route in app.router.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
-            found |= route.methods or set()
-    return sorted(found)
+def _documented_methods(app: FastAPI, path: str, prefixes: Sequence[str]) -> list[str]:
+    """Return the methods that a path takes, by the OpenAPI document."""
+    return sorted(
+        method.upper()
+        for template, operations in app.openapi()["paths"].items()
+        for method in operations
+        if any(compile_path(prefix + template)[0].match(path) for prefix in prefixes)
+    )

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,15 +22,28 @@ def schemathesis() -> str:
     return command
 
 
+@pytest.fixture
+def patient_server(models_dir: Path) -> Iterator[Server]:
+    """A server that lets all generated asynchronous plans wait."""
+    environment = {
+        "JOULEPLAN_MODELS_DIR": str(models_dir),
+        "JOULEPLAN_WORKERS": "1",
+        "JOULEPLAN_MAX_QUEUE": "10000",
+    }
+    with Server(environment) as running:
+        running.wait_until_ready()
+        yield running
+
+
 def test_generated_calls_are_answered_as_documented(
-    server: Server, schemathesis: str, tmp_path: Path
+    patient_server: Server, schemathesis: str, tmp_path: Path
 ) -> None:
     done = subprocess.run(
         [
             schemathesis,
             f"--config-file={CONFIG}",
             "run",
-            f"{server.url}/openapi.json",
+            f"{patient_server.url}/openapi.json",
             "--max-examples=20",
             "--seed=1",
             "--no-color",
@@ -41,5 +55,5 @@ def test_generated_calls_are_answered_as_documented(
         check=False,
     )
     assert done.returncode == 0, done.stdout[-5000:]
-    assert "A call failed." not in server.logs()
-    assert "A worker was lost." not in server.logs()
+    assert "A call failed." not in patient_server.logs()
+    assert "A worker was lost." not in patient_server.logs()

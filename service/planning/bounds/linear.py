@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from ortools.linear_solver import pywraplp
+from ortools.linear_solver.python.model_builder_helper import (
+    ModelBuilderHelper,
+    ModelSolverHelper,
+    SolveStatus,
+)
 
 from costmodel.arrays import BoolArray, FloatArray
 from service.planning.bounds.assignment_problem import AssignmentProblem, Row
@@ -53,36 +58,43 @@ def solve_linear(
 
 
 class _Program:
-    """The relaxation in GLOP's terms."""
+    """The relaxation in GLOP's terms, by indices: objects for each variable take far longer."""
 
     def __init__(self, problem: AssignmentProblem, pairs: BoolArray) -> None:
         self.problem = problem
-        self.solver = pywraplp.Solver.CreateSolver("GLOP")
+        self.program = ModelBuilderHelper()
         self.cells, self.placements = np.nonzero(pairs)
-        self.x = self._assignment()
-        self.z = {v.name: self.solver.NumVar(v.lower, v.upper, "") for v in problem.variables}
-        objective = self.solver.Objective()
-        for v in problem.variables:
-            objective.SetCoefficient(self.z[v.name], v.cost)
-        objective.SetMinimization()
+        self._add_variables()
+        self._place_whole_cells()
         self.values: dict[int, FloatArray] = {}
-        self.rows = [self._row(row) for row in problem.rows]
+        self.first_row = self.program.num_constraints()
+        self.scales = [self._row(row) for row in problem.rows]
         self._links()
 
-    def _assignment(self) -> list[pywraplp.Variable]:
-        solver, sizes = self.solver, self.problem.sizes.astype(float)
-        objective, infinity = solver.Objective(), solver.infinity()
-        whole = [solver.Constraint(size, size) for size in sizes.tolist()]
+    def _add_variables(self) -> None:
+        variables, m = self.problem.variables, len(self.cells)
+        lower = [0.0] * m + [v.lower for v in variables]
+        upper = [np.inf] * m + [v.upper for v in variables]
+        add_variables(self.program, lower, upper)
         costs = self.problem.cost[self.cells, self.placements].tolist()
-        found = []
-        for cell, cost in zip(self.cells.tolist(), costs, strict=True):
-            variable = solver.NumVar(0.0, infinity, "")
-            objective.SetCoefficient(variable, cost)
-            whole[cell].SetCoefficient(variable, 1.0)
-            found.append(variable)
-        return found
+        for j, cost in enumerate([*costs, *(v.cost for v in variables)]):
+            self.program.set_var_objective_coefficient(j, cost)
+        self.side = {v.name: m + position for position, v in enumerate(variables)}
 
-    def _row(self, row: Row) -> tuple[pywraplp.Constraint, float]:
+    def _constraint(self, lower: float, upper: float) -> int:
+        index: int = self.program.add_linear_constraint()
+        self.program.set_constraint_lower_bound(index, lower)
+        self.program.set_constraint_upper_bound(index, upper)
+        return index
+
+    def _place_whole_cells(self) -> None:
+        for size in self.problem.sizes.astype(float).tolist():
+            self._constraint(size, size)
+        add = self.program.add_term_to_constraint
+        for j, cell in enumerate(self.cells.tolist()):
+            add(cell, j, 1.0)
+
+    def _row(self, row: Row) -> float:
         problem = self.problem
         if id(row.values) not in self.values:
             values = np.broadcast_to(row.values, problem.cost.shape)
@@ -90,32 +102,36 @@ class _Program:
         factors = row.factors(problem.group_count)[problem.labels[self.cells], self.placements]
         values = self.values[id(row.values)] * factors
         scale = float(np.abs(values).max(initial=0.0)) or 1.0
-        constraint = self.solver.Constraint(-self.solver.infinity(), row.bound / scale)
+        index, add = self._constraint(-np.inf, row.bound / scale), self.program
         used = np.flatnonzero(values)
         for j, value in zip(used.tolist(), (values[used] / scale).tolist(), strict=True):
-            constraint.SetCoefficient(self.x[j], value)
+            add.add_term_to_constraint(index, j, value)
         for name, coefficient in row.variables.items():
-            constraint.SetCoefficient(self.z[name], coefficient / scale)
-        return constraint, scale
+            add.add_term_to_constraint(index, self.side[name], coefficient / scale)
+        return scale
 
     def _links(self) -> None:
         for link in self.problem.links:
-            constraint = self.solver.Constraint(-self.solver.infinity(), 0.0)
+            index = self._constraint(-np.inf, 0.0)
             for j in np.flatnonzero(np.isin(self.placements, link.columns)).tolist():
-                constraint.SetCoefficient(self.x[j], 1.0)
+                self.program.add_term_to_constraint(index, j, 1.0)
             size = float(self.problem.sizes.sum())
-            constraint.SetCoefficient(self.z[link.variable], -size)
+            self.program.add_term_to_constraint(index, self.side[link.variable], -size)
 
     def solve(self, seconds: float) -> LinearSolution | None:
-        self.solver.SetTimeLimit(max(1, int(1000 * seconds)))
-        if self.solver.Solve() != pywraplp.Solver.OPTIMAL:
+        solver = ModelSolverHelper("glop")
+        solver.set_time_limit_in_seconds(max(1e-3, seconds))
+        solver.solve(self.program)
+        if solver.status() != SolveStatus.OPTIMAL:
             return None
+        values, duals = solver.variable_values(), solver.dual_values()
         counts = np.zeros(self.problem.cost.shape)
-        counts[self.cells, self.placements] = [x.solution_value() for x in self.x]
+        counts[self.cells, self.placements] = np.maximum(values[: len(self.cells)], 0.0)
+        rows = slice(self.first_row, self.first_row + len(self.scales))
         return LinearSolution(
-            np.maximum(counts, 0.0),
-            np.array([max(0.0, -c.dual_value() / scale) for c, scale in self.rows]),
-            {name: variable.solution_value() for name, variable in self.z.items()},
+            counts,
+            np.maximum(0.0, -duals[rows] / np.array(self.scales)),
+            {name: float(values[j]) for name, j in self.side.items()},
         )
 
 
@@ -143,21 +159,33 @@ def highest_of_cuts(
     tuple or None
         The highest point and the cuts' value there, None where the solver found none.
     """
-    solver = pywraplp.Solver.CreateSolver("GLOP")
+    program = ModelBuilderHelper()
     scale = np.maximum(reach, 1e-300)
     unit = max(abs(cut.value) for cut in cuts) or 1.0
     low = np.maximum(0.0, centre - reach) / scale
     high = np.minimum(limit, centre + reach) / scale
-    steps = [solver.NumVar(a, b, "") for a, b in zip(low.tolist(), high.tolist(), strict=True)]
-    level = solver.NumVar(-solver.infinity(), solver.infinity(), "")
+    level = len(low)
+    add_variables(program, [*low.tolist(), -np.inf], [*high.tolist(), np.inf])
     for cut in cuts:
+        index = program.add_linear_constraint()
         at_zero = (cut.value - float(cut.slope @ cut.point)) / unit
-        constraint = solver.Constraint(-solver.infinity(), at_zero)
-        constraint.SetCoefficient(level, 1.0)
-        for step, slope in zip(steps, (cut.slope * scale / unit).tolist(), strict=True):
-            constraint.SetCoefficient(step, -slope)
-    solver.Maximize(level)
-    if solver.Solve() != pywraplp.Solver.OPTIMAL:
+        program.set_constraint_lower_bound(index, -np.inf)
+        program.set_constraint_upper_bound(index, at_zero)
+        program.add_term_to_constraint(index, level, 1.0)
+        for step, slope in enumerate((cut.slope * scale / unit).tolist()):
+            program.add_term_to_constraint(index, step, -slope)
+    program.set_var_objective_coefficient(level, 1.0)
+    program.set_maximize(True)
+    solver = ModelSolverHelper("glop")
+    solver.solve(program)
+    if solver.status() != SolveStatus.OPTIMAL:
         return None
-    found = np.array([step.solution_value() for step in steps]) * scale
-    return np.clip(found, 0.0, limit), level.solution_value() * unit
+    values = solver.variable_values()
+    return np.clip(values[:level] * scale, 0.0, limit), float(values[level]) * unit
+
+
+def add_variables(program: ModelBuilderHelper, lower: list[float], upper: list[float]) -> None:
+    """Add continuous variables to a programme."""
+    bounds: Any = np.array([lower, upper])
+    whole: Any = np.zeros(len(lower), dtype=bool)
+    program.add_var_array_with_bounds(bounds[0], bounds[1], whole, "")

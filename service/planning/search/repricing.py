@@ -57,17 +57,20 @@ def achieved_energy_j(problem: PlacementProblem, schedule: Schedule) -> FloatArr
 
 def lateness_factors(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
     """Share of each pool's capacity to keep, from how late its requests ended, (pools,)."""
-    factors = np.ones(len(problem.pools))
+    late = latenesses(problem, schedule)
+    return np.where(late > loosest(1.0) - 1.0, np.maximum(0.3, 0.995 / (1.0 + late)), 1.0)
+
+
+def latenesses(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
+    """Largest excess of each pool's ends, as a share of the time allowed, at least 0, (pools,)."""
+    found = np.zeros(len(problem.pools))
     pool = problem.pool_of[schedule.placement]
     for index in range(len(problem.pools)):
         members = np.flatnonzero(pool == index)
-        if not len(members):
-            continue
-        latest = problem.latest_s(members, schedule.placement[members])
-        excess = float((schedule.end_s[members] / latest).max())
-        if excess > loosest(1.0):
-            factors[index] = max(0.3, 0.995 / excess)
-    return factors
+        if len(members):
+            latest = problem.latest_s(members, schedule.placement[members])
+            found[index] = max(0.0, float((schedule.end_s[members] / latest).max()) - 1.0)
+    return found
 
 
 def timely(problem: PlacementProblem, schedule: Schedule) -> BoolArray:

@@ -19,14 +19,16 @@ from service.planning.schedule.evaluation import Evaluation
 from service.planning.schedule.schedule import Schedule
 from service.planning.search.hardest import decide_hardest
 from service.planning.search.incumbent import Incumbent
-from service.planning.search.repricing import lateness_factors, timely
+from service.planning.search.repricing import latenesses, timely
 
-LEAST_REQUESTS = 20_000
+LEAST_REQUESTS = 5_000
 """Below, tails and loads change the costs so much that they are priced anew instead."""
 ROUNDS = 5
 OVERSHOOT = 1.1
 """Times a lateness, as a share of the deadline, that is kept free the next time."""
-MOST_ROOM = 1e-4
+STEP, GROWTH = 3e-5, 3.0
+"""Share that is kept free at least after the first round, and times by which it grows."""
+MOST_ROOM = 2e-4
 """Share of a pool's time that is kept free from the start: about one request for each slot."""
 
 
@@ -44,7 +46,7 @@ class Tightener:
         """Improve the incumbent."""
         shares, slack_j = self._first_shares(), 0.0
         allowed = None
-        for _ in range(ROUNDS):
+        for attempt in range(ROUNDS):
             target = tightened(relaxation, shares, slack_j)
             if allowed is not None:
                 target = replace(target, allowed=target.allowed & allowed)
@@ -66,7 +68,7 @@ class Tightener:
             schedule, evaluation = dealt
             if self.deadline.passed() or evaluation.feasible:
                 return
-            shares = self._less(shares, schedule)
+            shares = self._less(shares, schedule, STEP * GROWTH**attempt)
             slack_j += self._over_cap_j(evaluation)
             allowed = self._timely(schedule)
 
@@ -80,10 +82,11 @@ class Tightener:
             shares[index] = min(shares[index], 1.0 - min(MOST_ROOM, slot_s / end))
         return shares
 
-    def _less(self, shares: FloatArray, schedule: Schedule) -> FloatArray:
+    def _less(self, shares: FloatArray, schedule: Schedule, least: float) -> FloatArray:
         """Lower the shares by as much as each pool's requests were late, and a little more."""
-        late = 1.0 / lateness_factors(self.problem, schedule) - 1.0
-        return np.where(late > 0.0, np.maximum(0.3, shares - OVERSHOOT * late), shares)
+        late = latenesses(self.problem, schedule)
+        less = shares - np.maximum(OVERSHOOT * late, least)
+        return np.where(late > 0.0, np.maximum(0.3, less), shares)
 
     def _over_cap_j(self, evaluation: Evaluation) -> float:
         cap = self.problem.limits.max_energy_j
