@@ -87,11 +87,13 @@ def parts_of(header: str) -> dict[str, float]:
 
 
 def peak_mb(pid: int) -> float:
-    """Return the largest resident memory of a process so far [MB]."""
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    return 0.0
+    """Return the largest resident memory of a process so far [MB], 0 where it is no more."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    except FileNotFoundError:
+        return 0.0
+    found = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
+    return found[0] * 1024 / 1e6 if found else 0.0
 
 
 def worker_pids(of: int | str = "self") -> list[int]:
