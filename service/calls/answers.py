@@ -12,7 +12,10 @@ import orjson
 
 from costmodel.cost_matrix import slot_seconds
 from service.calls.assignments import assignment_columns, column_chunks, row_chunks
+from service.calls.plan_terms import NORMALISER_NAMES
+from service.calls.why import alternative_columns, alternative_rows
 from service.fleet.placements import candidate_list
+from service.planning.explanation.alternatives import Alternatives
 from service.planning.problem import PlacementProblem
 from service.planning.result import Plan, PlanWarning
 from service.workers.anonymous_file import Content, gathered
@@ -29,6 +32,7 @@ def plan_body(
     unplaceable: Sequence[dict[str, Any]],
     warnings: Sequence[PlanWarning],
     timings_s: Mapping[str, float],
+    others: Alternatives | None = None,
     plan_id: str = "",
 ) -> Content:
     """Return the answer of `/plan`.
@@ -45,6 +49,8 @@ def plan_body(
         Requests that were left out, as they are to be listed.
     timings_s
         How long the parts took so far [s].
+    others
+        Other placements of each request; None where nobody asked.
     plan_id
         Name of the plan; a random one where empty.
     """
@@ -57,9 +63,20 @@ def plan_body(
         "gap": plan.gap,
         "cut_by_clock": plan.cut_by_clock,
         "energy_joules": _energy(plan),
+        "carbon_grams": plan.carbon_g,
+        "money": plan.money,
         "makespan_seconds": plan.makespan_s,
         "mean_quality": plan.mean_quality,
         "placements": _usage(problem, plan),
+        "shadow_prices": [
+            {
+                "constraint": price.constraint,
+                "unit": price.unit,
+                "objective": price.objective,
+                "energy_joules": price.energy_j,
+            }
+            for price in plan.shadow_prices
+        ],
         "unplaceable": list(unplaceable),
         "baselines": [
             {
@@ -69,18 +86,25 @@ def plan_body(
                 "mean_quality": baseline.mean_quality,
                 "feasible": baseline.feasible,
                 "saving_ratio": baseline.saving_ratio,
+                "carbon_grams": baseline.carbon_g,
+                "money": baseline.money,
+                "cost_saving_ratio": baseline.cost_saving_ratio,
             }
             for baseline in plan.baselines
         ],
         "normalisers": {
-            "energy_joules": plan.energy_normaliser_j,
+            NORMALISER_NAMES[plan.minimise]: plan.cost_normaliser,
             "quality": plan.quality_normaliser,
         },
         "warnings": warning_list(warnings),
         "timings_seconds": timings_s,
     }
-    terms = orjson.dumps(document, option=OPTIONS)
     columns = assignment_columns(plan, ids)
+    if others is not None and form == "rows":
+        columns["alternatives"] = alternative_rows(problem, others)
+    elif others is not None:
+        document["alternatives"] = alternative_columns(others)
+    terms = orjson.dumps(document, option=OPTIONS)
     if form == "arrow":
         from service.calls.arrow.answer import arrow_chunks  # noqa: PLC0415  few calls need it
 
@@ -141,6 +165,7 @@ def _energy(plan: Plan) -> dict[str, float | None]:
         "underfill": energy.underfill_j,
         "loading": energy.loading_j,
         "idle": energy.idle_j,
+        "activation": energy.activation_j,
     }
 
 

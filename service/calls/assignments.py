@@ -19,7 +19,7 @@ COLUMN_BLOCK = 65536
 #: Rows that are written at once: their texts stay in the cache.
 ROW_BLOCK = 2048
 
-Column: TypeAlias = Sequence[str] | npt.NDArray[Any]
+Column: TypeAlias = Sequence[Any] | npt.NDArray[Any]
 
 
 def assignment_columns(plan: Plan, ids: Sequence[str]) -> dict[str, Column]:

@@ -12,10 +12,11 @@ import numpy as np
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.workload import Workload
 from service.calls.choices import Choices
+from service.calls.pins import pin_errors, pinned_devices, pinned_placements
 from service.fleet.placements import Candidates
 from service.planning.inputs import Requests
 from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer
-from service.schemas.requests import RequestColumns, RequestRow
+from service.schemas.requests import Pin, RequestColumns, RequestRow
 
 
 class IndexNames(Sequence[str]):
@@ -67,6 +68,7 @@ class Batch:
     pools: Choices | None = None
     min_quality: FloatArray | None = None
     deadline_s: FloatArray | None = None
+    pinned: Sequence[Pin | None] | None = None
 
     @classmethod
     def from_rows(cls, rows: Sequence[RequestRow]) -> Batch:
@@ -80,6 +82,7 @@ class Batch:
             pools=Choices.of([row.pools for row in rows]),
             min_quality=_numbers([row.min_quality for row in rows]),
             deadline_s=_numbers([row.deadline_seconds for row in rows]),
+            pinned=[row.pinned for row in rows],
         )
 
     @classmethod
@@ -94,6 +97,7 @@ class Batch:
             pools=None if columns.pools is None else Choices.of(columns.pools),
             min_quality=_numbers(columns.min_quality),
             deadline_s=_numbers(columns.deadline_seconds),
+            pinned=columns.pinned,
         )
 
     def __len__(self) -> int:
@@ -128,6 +132,8 @@ class Batch:
             found.extend(self._repeated_ids())
             found.extend(self._unknown("llms", self.llms, candidates.llms))
             found.extend(self._unknown("pools", self.pools, candidates.pool_names))
+            for index, field, message in pin_errors(self.pinned, candidates):
+                found.add(FieldError(self.pointer_to(index, "pinned", field), message))
         return found
 
     def _uneven(self) -> Complaints:
@@ -138,6 +144,7 @@ class Batch:
             "pools": self.pools,
             "min_quality": self.min_quality,
             "deadline_seconds": self.deadline_s,
+            "pinned": self.pinned,
         }
         complaints = Complaints()
         for name, column in columns.items():
@@ -189,6 +196,7 @@ class Batch:
             deadline_s=_filled(self.deadline_s, len(self), np.inf),
             min_quality=_filled(self.min_quality, len(self), -np.inf),
             allowed=self._allowed(candidates),
+            device=pinned_devices(self.pinned),
         )
 
     def _allowed(self, candidates: Candidates) -> BoolArray | None:
@@ -200,6 +208,8 @@ class Batch:
             for choices, names in ((self.llms, llm_of), (self.pools, pool_of))
             if choices is not None and any(entry is not None for entry in choices.distinct)
         ]
+        admitted = pinned_placements(self.pinned, candidates)
+        masks += [] if admitted is None else [admitted]
         return None if not masks else np.logical_and.reduce(masks)
 
 

@@ -19,12 +19,21 @@ from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.calls.batch import Batch
 from service.calls.choices import Choices
 from service.schemas.fields import InputTokens, OutputTokens, RequestId, Score, Seconds
-from service.schemas.requests import RequestColumns
+from service.schemas.requests import Pin, RequestColumns
 
 #: Columns that are needed, with a value that is good: what stands for those that are checked here.
 FILLER: Mapping[str, list[int]] = {"input_tokens": [1], "output_tokens": [1]}
 FIELDS = frozenset(
-    ("id", "input_tokens", "output_tokens", "llms", "pools", "min_quality", "deadline_seconds")
+    (
+        "id",
+        "input_tokens",
+        "output_tokens",
+        "llms",
+        "pools",
+        "min_quality",
+        "deadline_seconds",
+        "pinned",
+    )
 )
 _NONE = type(None)
 
@@ -119,6 +128,7 @@ def _batch(columns: Mapping[str, list[Any]], *, by_row: bool) -> Batch:
         pools=_choices("pools", columns["pools"]) if "pools" in columns else None,
         min_quality=_numbers(columns.get("min_quality"), SCORE),
         deadline_s=_numbers(columns.get("deadline_seconds"), SECONDS),
+        pinned=pins_of(columns["pinned"]) if "pinned" in columns else None,
     )
 
 
@@ -179,6 +189,26 @@ def _choices(name: str, lists: list[Any]) -> Choices:
     except (TypeError, ValidationError):
         raise NotPlainError from None
     return choices
+
+
+def pins_of(values: list[Any]) -> list[Pin | None]:
+    """Return pins as the schema reads them, those that are the same once.
+
+    Raises
+    ------
+    NotPlainError
+        If one is none.
+    """
+    _need({dict, _NONE}.issuperset(map(type, values)))
+    keys = [None if value is None else tuple(value.items()) for value in values]
+    try:
+        distinct = list(dict.fromkeys(keys))
+        listed = [None if key is None else dict(key) for key in distinct]
+        pins = RequestColumns.model_validate({**FILLER, "pinned": listed}).pinned or []
+    except (TypeError, ValidationError):
+        raise NotPlainError from None
+    found = dict(zip(distinct, pins, strict=True))
+    return [found[key] for key in keys]
 
 
 def _need(condition: bool) -> None:

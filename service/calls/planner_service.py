@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from math import isfinite
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from costmodel.catalogue import Catalogue
 from service.calls.answers import plan_body, predict_body
 from service.calls.batch import Batch
-from service.calls.plan_terms import limits_of, objective_of, options_of
+from service.calls.plan_terms import (
+    check_figures,
+    figures_asked_for,
+    limits_of,
+    objective_of,
+    options_of,
+)
 from service.calls.plan_warnings import fleet_warnings, substitution_warning
-from service.calls.reading import read_call
+from service.calls.prepared import Prepared
+from service.calls.reading import Call, read_call
 from service.calls.tally import tally_plan
-from service.calls.unplanned import Body, planning_problem
+from service.calls.unplanned import Body, placeable
+from service.calls.why import check_explained
 from service.fleet.placements import Candidates, build_candidates, contradictions
 from service.fleet.provenance_rules import check_provenance
-from service.planning.errors import BoundContradictedError, InvalidProblemError, PlanningError
-from service.planning.inputs import Limits, Objective
+from service.planning.errors import InvalidProblemError
+from service.planning.explanation.alternatives import alternatives
+from service.planning.inputs import Limits, Objective, Unit
 from service.planning.planner import plan
 from service.planning.problem import PlacementProblem
 from service.planning.progress import Progress, Watch, unwatched
 from service.planning.result import Plan, PlanWarning, SolverOptions
-from service.problems import MAX_FIELD_ERRORS, FieldError, Problem, ProblemError, invalid
+from service.problems import FieldError, Problem, ProblemError, invalid
 from service.schemas.calls import PlanRequest, PredictRequest
 from service.schemas.fleet import FleetSpec
 from service.workers.anonymous_file import Content
@@ -98,52 +105,93 @@ class PlannerService:
         started = perf_counter()
         watch(_entered("reading", started))
         read = read_call(body, media_type, PlanRequest, self.limits.max_requests)
-        call, batch = read.terms, read.batch
-        options = options_of(call.solver, self.limits.max_time_limit_s)
-        candidates = self._candidates(call.fleet)
-        self._check(batch, candidates, self.limits.max_pairs)
-        limits = limits_of(call.constraints, candidates)
-        predict_started = perf_counter()
-        watch(_entered("predicting", started))
-        whole = _build(batch, candidates, limits, objective_of(call.objective))
-        predict_s = perf_counter() - predict_started
-        kept, unplaceable = _placeable(whole, batch, report=call.on_unplaceable == "report")
-        problem = whole.take(kept) if unplaceable else whole
-        warned = [
-            *warnings,
-            *check_provenance(_in_use(problem), allow_mixed=call.allow_mixed_provenance),
-            *substitution_warning(problem, batch.names_llms[kept]),
-            *fleet_warnings(problem),
-        ]
-        solve_started = perf_counter()
-        try:
-            found = self.planner(problem, options, watch)
-        except BoundContradictedError:
-            raise
-        except PlanningError as error:
-            pools = () if call.fleet is None else candidates.pool_names
-            raise ProblemError(planning_problem(error, Body(batch.by_row, pools))) from None
-        solve_s = perf_counter() - solve_started
-        watch(_written(found, started))
+        ready = self.prepare(
+            read,
+            objective_of(read.terms.objective),
+            lambda: watch(_entered("predicting", started)),
+        )
+        problem, solve_started = ready.problem, perf_counter()
+        with ready.telling_why():
+            found = self.planner(problem, ready.options, watch)
         write_started = perf_counter()
+        watch(_written(found, started))
         timings_s = {
-            "parse": predict_started - started,
-            "predict": predict_s,
-            "solve": solve_s,
+            "parse": solve_started - started - ready.predict_s,
+            "predict": ready.predict_s,
+            "solve": write_started - solve_started,
         }
-        ids = batch.ids
         answer = plan_body(
             problem,
             found,
-            [ids[index] for index in kept] if unplaceable else ids,
-            form="arrow" if accept == ARROW else "rows" if batch.by_row else "columns",
-            unplaceable=unplaceable,
-            warnings=[*warned, *found.warnings],
+            ready.ids,
+            form="arrow" if accept == ARROW else "rows" if ready.body.by_row else "columns",
+            unplaceable=ready.unplaceable,
+            warnings=[*warnings, *ready.warnings, *found.warnings],
+            others=alternatives(problem, found) if read.terms.explain else None,
             timings_s={**timings_s, "total": write_started - started},
             plan_id=plan_id,
         )
         timings_s["write"] = perf_counter() - write_started
         return answer, tally_plan(problem, found, timings_s)
+
+    def prepare(
+        self,
+        read: Call[Any],
+        objective: Objective,
+        on_predicting: Callable[[], None] = lambda: None,
+        asked: Mapping[Unit, str] | None = None,
+    ) -> Prepared:
+        """Return a call as a problem of the planner.
+
+        Parameters
+        ----------
+        read
+            The call, a `PlanRequest` of which the objective does not count.
+        objective
+            In its place.
+        on_predicting
+            Called when the body is read.
+        asked
+            Units that are counted beside those of the objective and the limits, each with the
+            pointer to where the call asks for it.
+
+        Raises
+        ------
+        ProblemError
+            When the call is refused.
+        """
+        call, batch = cast(PlanRequest, read.terms), read.batch
+        options = options_of(call.solver, self.limits.max_time_limit_s)
+        candidates = self._candidates(call.fleet)
+        self._check(batch, candidates, self.limits.max_pairs)
+        check_explained(len(batch), explain=call.explain)
+        limits = limits_of(call.constraints, candidates)
+        predict_started = perf_counter()
+        on_predicting()
+        whole = _build(batch, candidates, limits, objective)
+        predict_s = perf_counter() - predict_started
+        kept, unplaceable = placeable(whole, batch, report=call.on_unplaceable == "report")
+        problem = whole.take(kept) if unplaceable else whole
+        check_figures(
+            problem,
+            {**(asked or {}), **figures_asked_for(problem)},
+            own_fleet=call.fleet is None,
+        )
+        warnings = [
+            *check_provenance(_in_use(problem), allow_mixed=call.allow_mixed_provenance),
+            *substitution_warning(problem, batch.names_llms[kept]),
+            *fleet_warnings(problem),
+        ]
+        ids = batch.ids
+        return Prepared(
+            problem,
+            options,
+            [ids[index] for index in kept] if unplaceable else ids,
+            unplaceable,
+            warnings,
+            predict_s,
+            Body(batch.by_row, () if call.fleet is None else candidates.pool_names),
+        )
 
     def predict(self, body: Content, *, media_type: str = JSON, accept: str = JSON) -> Content:
         """Return the answer of `/predict`.
@@ -218,34 +266,6 @@ def _build(
         )
     except InvalidProblemError as error:
         raise invalid([FieldError(error.pointer, str(error))]) from None
-
-
-def _placeable(
-    problem: PlacementProblem, batch: Batch, *, report: bool
-) -> tuple[npt.NDArray[np.int64], list[dict[str, Any]]]:
-    """Return the indices of the requests to plan, and the others as they are to be listed.
-
-    Raises
-    ------
-    ProblemError
-        422 where there are others and they are not to be listed, or there are no requests left.
-    """
-    reasons = problem.unplaceable()
-    if reasons and (not report or len(reasons) == problem.n):
-        first = islice(reasons.items(), MAX_FIELD_ERRORS)
-        errors = [FieldError(batch.pointer_to(i), reason) for i, reason in first]
-        detail = f"{len(reasons)} of {problem.n} requests fit no placement."
-        if not report:
-            detail += ' The others can be planned with "on_unplaceable": "report".'
-        omitted = len(reasons) - len(errors)
-        raise ProblemError(Problem("unplaceable", detail, errors, omitted=omitted))
-    kept = np.ones(problem.n, dtype=bool)
-    kept[list(reasons)] = False
-    ids = batch.ids if reasons else []
-    listed = [
-        {"id": ids[index], "index": index, "reason": reason} for index, reason in reasons.items()
-    ]
-    return np.flatnonzero(kept), listed
 
 
 def _in_use(problem: PlacementProblem) -> list[Any]:

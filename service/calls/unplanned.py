@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from itertools import islice
+from typing import Any
 
+import numpy as np
+
+from costmodel.arrays import IntArray
+from service.calls.batch import Batch
 from service.planning.errors import InfeasibleError, PlanningError, Relaxation, UndecidedError
-from service.problems import FieldError, Problem, pointer
+from service.planning.problem import PlacementProblem
+from service.problems import MAX_FIELD_ERRORS, FieldError, Problem, ProblemError, pointer
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,34 @@ class Body:
         return f"/constraints/{constraint}"
 
 
+def placeable(
+    problem: PlacementProblem, batch: Batch, *, report: bool
+) -> tuple[IntArray, list[dict[str, Any]]]:
+    """Return the indices of the requests to plan, and the others as they are to be listed.
+
+    Raises
+    ------
+    ProblemError
+        422 where there are others and they are not to be listed, or there are no requests left.
+    """
+    reasons = problem.unplaceable()
+    if reasons and (not report or len(reasons) == problem.n):
+        first = islice(reasons.items(), MAX_FIELD_ERRORS)
+        errors = [FieldError(batch.pointer_to(i), reason) for i, reason in first]
+        detail = f"{len(reasons)} of {problem.n} requests fit no placement."
+        if not report:
+            detail += ' The others can be planned with "on_unplaceable": "report".'
+        omitted = len(reasons) - len(errors)
+        raise ProblemError(Problem("unplaceable", detail, errors, omitted=omitted))
+    kept = np.ones(problem.n, dtype=bool)
+    kept[list(reasons)] = False
+    ids = batch.ids if reasons else []
+    listed = [
+        {"id": ids[index], "index": index, "reason": reason} for index, reason in reasons.items()
+    ]
+    return np.flatnonzero(kept), listed
+
+
 def planning_problem(error: PlanningError, body: Body) -> Problem:
     """Return what the planner could not do, as a problem."""
     if isinstance(error, InfeasibleError):
@@ -50,14 +86,49 @@ def _infeasible(error: InfeasibleError, body: Body) -> Problem:
     detail = "kept by any plan" if alone else "kept together with the others named"
     return Problem(
         "infeasible",
-        str(error),
+        in_words(error),
         [FieldError(body.pointer_to(name), f"Cannot be {detail}.") for name in error.conflict],
         extra={
             "conflict": list(error.conflict),
             "relaxations": [_relaxation(r) for r in error.relaxations],
             "joint_relaxation": [_relaxation(r) for r in error.joint_relaxation],
+            "cut_by_clock": error.cut_by_clock,
         },
     )
+
+
+def in_words(error: InfeasibleError) -> str:
+    """Say what conflicts and what would mend it."""
+    found = str(error) + "."
+    if error.relaxations:
+        found += " Enough alone: " + "; ".join(map(_change, error.relaxations)) + "."
+    if error.joint_relaxation:
+        found += " Enough together: " + "; ".join(map(_change, error.joint_relaxation)) + "."
+    return found
+
+
+def _change(relaxation: Relaxation) -> str:
+    """Write one limit's move, ``needed`` rounded to what still suffices.
+
+    Examples
+    --------
+    >>> _change(Relaxation("deadline_seconds", 3600.0, 4129.52, 4129.0))
+    'deadline_seconds: 3600 -> 4130'
+    >>> _change(Relaxation("min_mean_quality", 0.6, 0.57839, 0.5784))
+    'min_mean_quality: 0.6 -> 0.5783'
+    """
+    given, needed = relaxation.given, relaxation.needed
+    return f"{relaxation.constraint}: {given:.6g} -> {_rounded(needed, up=needed > given)}"
+
+
+def _rounded(value: float, *, up: bool, digits: int = 4) -> str:
+    """Round to a few digits in one direction."""
+    if value == 0.0:
+        return "0"
+    exact = Decimal(repr(value))
+    unit = Decimal(1).scaleb(exact.adjusted() - digits + 1)
+    rounded = (exact / unit).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR) * unit
+    return f"{float(rounded):.10g}"
 
 
 def _relaxation(relaxation: Relaxation) -> dict[str, str | float]:

@@ -94,6 +94,17 @@ def contradictions(fleet: FleetSpec) -> list[FieldError]:
             for i, llm in enumerate(pool.resident)
             if llm not in pool.llms
         ]
+        errors += [
+            FieldError(
+                pointer("pools", index, name),
+                f"Expected 0 for an always_on pool, whose devices are on anyway, got {value:g}.",
+            )
+            for name, value in (
+                ("activation_joules", pool.activation_joules),
+                ("activation_seconds", pool.activation_seconds),
+            )
+            if pool.power_policy == "always_on" and value > 0.0
+        ]
     for key, names in (
         ("quality", fleet.quality),
         ("max_context_tokens", fleet.max_context_tokens),
@@ -129,6 +140,11 @@ def _pool(spec: PoolSpec) -> Pool:
         power_policy=spec.power_policy,
         available_s=spec.available_seconds,
         resident=frozenset(spec.resident),
+        activation_j=spec.activation_joules,
+        activation_s=spec.activation_seconds,
+        carbon_g_per_kwh=spec.carbon_g_per_kwh,
+        price_per_kwh=spec.price_per_kwh,
+        price_per_device_hour=spec.price_per_device_hour,
     )
 
 

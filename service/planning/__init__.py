@@ -21,6 +21,7 @@ from service.planning.result import (
     PlacementUsage,
     Plan,
     PlanWarning,
+    ShadowPrice,
     SolverOptions,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "Progress",
     "Relaxation",
     "Requests",
+    "ShadowPrice",
     "Share",
     "SolverOptions",
     "UndecidedError",

@@ -85,6 +85,8 @@ class InfeasibleError(PlanningError):
         Limits that, each alone, would mend it.
     joint_relaxation
         Limits to be moved together, where none alone is enough; otherwise empty.
+    cut_by_clock
+        Whether time ended before what is needed and what is proven were close.
     """
 
     def __init__(
@@ -92,11 +94,14 @@ class InfeasibleError(PlanningError):
         conflict: tuple[str, ...],
         relaxations: tuple[Relaxation, ...] = (),
         joint_relaxation: tuple[Relaxation, ...] = (),
+        *,
+        cut_by_clock: bool = False,
     ) -> None:
         super().__init__("No plan keeps these limits together: " + ", ".join(conflict))
         self.conflict = conflict
         self.relaxations = relaxations
         self.joint_relaxation = joint_relaxation
+        self.cut_by_clock = cut_by_clock
 
 
 class UndecidedError(PlanningError):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from costmodel.arrays import BoolArray, FloatArray
+from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_model import CostModel
 from costmodel.workload import Workload
+
+Unit = Literal["energy", "carbon", "money"]
+"""What a plan's cost is counted in: joules, grams of carbon dioxide, or the pools' money."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,12 @@ class Pool:
         Seconds for which the pool can be had; None for no limit.
     resident
         LLMs that are loaded on every device of the pool and stay.
+    carbon_g_per_kwh, price_per_kwh, price_per_device_hour
+        Grams of carbon dioxide and money for a kilowatt-hour, money for an hour in which a device
+        is on, each at least 0; None where it is not known.
+    activation_j, activation_s
+        Joules and seconds of switching on a device that the plan uses, once, before its first
+        block; 0 on an always-on pool, whose devices are on anyway.
     """
 
     name: str
@@ -33,6 +42,11 @@ class Pool:
     power_policy: Literal["power_down", "always_on"] = "power_down"
     available_s: float | None = None
     resident: frozenset[str] = frozenset()
+    carbon_g_per_kwh: float | None = None
+    price_per_kwh: float | None = None
+    price_per_device_hour: float | None = None
+    activation_j: float = 0.0
+    activation_s: float = 0.0
 
     @property
     def end_s(self) -> float:
@@ -75,6 +89,14 @@ class Share:
     max: float = 1.0
 
 
+CAP_NAMES: Mapping[Unit, str] = {
+    "energy": "max_energy_joules",
+    "carbon": "max_carbon_grams",
+    "money": "max_money",
+}
+"""A cap's name in the body of a call, by the unit of the cost that it caps."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a plan must keep; None or an empty mapping where there is no such limit."""
@@ -85,19 +107,43 @@ class Limits:
     shares: Mapping[str, Share] = field(default_factory=dict)
     min_requests: Mapping[str, int] = field(default_factory=dict)
     horizon_s: float | None = None
+    max_carbon_g: float | None = None
+    max_money: float | None = None
+
+    @property
+    def caps(self) -> dict[Unit, float]:
+        """The caps on what a plan costs, by the unit of the cost."""
+        given: dict[Unit, float | None] = {
+            "energy": self.max_energy_j,
+            "carbon": self.max_carbon_g,
+            "money": self.max_money,
+        }
+        return {unit: cap for unit, cap in given.items() if cap is not None}
+
+    def with_cap(self, unit: Unit, cap: float | None) -> Limits:
+        """Return the same limits with another cap on a cost."""
+        caps = {**self.caps, unit: cap}
+        return replace(
+            self,
+            max_energy_j=caps.get("energy"),
+            max_carbon_g=caps.get("carbon"),
+            max_money=caps.get("money"),
+        )
 
 
 @dataclass(frozen=True)
 class Objective:
-    """Minimise ``zeta * energy / E0 - (1 - zeta) * quality / Q0`` (arXiv 2407.04014).
+    """Minimise ``zeta * cost / C0 - (1 - zeta) * quality / Q0`` (arXiv 2407.04014).
 
-    `energy_normaliser_j` (E0) and `quality_normaliser` (Q0) default to the largest single value
-    over all eligible (request, placement) pairs.
+    `minimise` says what the cost is: joules, grams of carbon dioxide or money. `cost_normaliser`
+    (C0, in that unit; the paper's E0 for energy) and `quality_normaliser` (Q0) default to the
+    largest single value over all eligible (request, placement) pairs.
     """
 
     zeta: float = 1.0
-    energy_normaliser_j: float | None = None
+    cost_normaliser: float | None = None
     quality_normaliser: float | None = None
+    minimise: Unit = "energy"
 
 
 @dataclass(frozen=True)
@@ -112,9 +158,13 @@ class Requests:
         Least score of the LLM that may serve it; -inf where there is none.
     allowed
         (n, k), False where the request excludes a placement; None when none does.
+    device
+        (n,), the device (an index within its pool) that a request is pinned to, -1 where it is
+        free; None when all are.
     """
 
     workload: Workload
     deadline_s: FloatArray
     min_quality: FloatArray
     allowed: BoolArray | None = None
+    device: IntArray | None = None

@@ -11,8 +11,10 @@ import numpy as np
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_matrix import CostMatrix, predict
 from costmodel.workload import Workload
-from service.planning.errors import InvalidProblemError
-from service.planning.inputs import Limits, Objective, Placement, Pool, Requests, Share
+from service.planning.eligibility import find_exclusions, find_unplaceable
+from service.planning.inputs import Limits, Objective, Placement, Pool, Requests, Share, Unit
+from service.planning.rates import Rates, no_figures, rates_of, unpriced
+from service.planning.terms import check_terms
 
 _ALL = slice(None)
 ROUNDING = 1e-9
@@ -84,19 +86,7 @@ class PlacementProblem:
         )
 
     def __post_init__(self) -> None:
-        if not self.placements:
-            raise InvalidProblemError("/fleet/pools", "Expected at least one placement, got none.")
-        shares = self.limits.shares
-        for llm, share in shares.items():
-            if share.min > share.max:
-                raise InvalidProblemError(
-                    f"/constraints/shares/{llm}",
-                    f"Expected min <= max, got {share.min} > {share.max}.",
-                )
-        if sum(share.min for share in shares.values()) > 1.0 + 1e-9:
-            raise InvalidProblemError(
-                "/constraints/shares", "Expected minimum shares that sum to at most 1."
-            )
+        check_terms(self.pools, self.placements, self.limits)
 
     @property
     def n(self) -> int:
@@ -190,25 +180,21 @@ class PlacementProblem:
         return cost_model.load_s, cost_model.load_energy_j
 
     @cached_property
+    def setup_s(self) -> FloatArray:
+        """Seconds before a placement's first request on a fresh device, (k,): switch on, load."""
+        activation_s = np.array([self.pools[p].activation_s for p in self.pool_of])
+        return np.asarray(self.load_s + activation_s)
+
+    @cached_property
+    def pinned_device(self) -> IntArray:
+        """Device that each request is pinned to, -1 where it is free, shape (n,)."""
+        device = self.requests.device
+        return np.full(self.n, -1, dtype=np.int64) if device is None else device
+
+    @cached_property
     def exclusions(self) -> dict[str, BoolArray]:
         """What keeps requests from placements: reason to mask, each broadcastable to (n, k)."""
-        context = np.array([p.max_context_tokens or np.inf for p in self.placements])
-        reasons = {
-            "the load of the LLM was not measured and it is not resident": ~np.isfinite(
-                self.load_s
-            )[None, :],
-        }
-        if self.tokens.max(initial=0.0) > context.min():
-            reasons["longer than the context of the LLM"] = self.tokens[:, None] > context
-        if self.requests.allowed is not None:
-            reasons["not among the LLMs or pools that the request names"] = ~self.requests.allowed
-        if self.quality_matters:
-            reasons["the quality of the LLM is not known"] = np.isnan(self.quality)[None, :]
-            if np.isfinite(self.requests.min_quality).any():
-                with np.errstate(invalid="ignore"):
-                    low = self.quality[None, :] < self.requests.min_quality[:, None]
-                reasons["below the request's min_quality"] = low
-        return reasons
+        return find_exclusions(self)
 
     @cached_property
     def eligible(self) -> BoolArray:
@@ -220,12 +206,7 @@ class PlacementProblem:
 
     def unplaceable(self) -> dict[int, str]:
         """Return the requests that no placement may take, with the reasons, by index."""
-        found = {}
-        for i in np.flatnonzero(~self.eligible.any(axis=1)):
-            shape = (self.n, self.k)
-            reasons = [r for r, m in self.exclusions.items() if np.broadcast_to(m, shape)[i].any()]
-            found[int(i)] = "; ".join(reasons)
-        return found
+        return find_unplaceable(self)
 
     def take(self, indices: IntArray) -> PlacementProblem:
         """Return the same problem for some of the requests only."""
@@ -237,27 +218,64 @@ class PlacementProblem:
                 requests.deadline_s[indices],
                 requests.min_quality[indices],
                 None if requests.allowed is None else requests.allowed[indices],
+                None if requests.device is None else requests.device[indices],
             ),
             costs=take_costs(self.costs, rows=indices),
         )
 
     def with_zeta(self, zeta: float) -> PlacementProblem:
+        """Return the problem by energy with another weight, what is eligible unchanged."""
+        return self.with_objective(Objective(zeta))
+
+    def with_objective(self, objective: Objective) -> PlacementProblem:
         """Return the problem with another objective, what is eligible unchanged."""
         requests = replace(self.requests, allowed=self.eligible)
-        return replace(self, requests=requests, objective=Objective(zeta))
+        return replace(self, requests=requests, objective=objective)
 
     def with_limits(self, limits: Limits) -> PlacementProblem:
         """Return the same problem under other limits."""
         return replace(self, limits=limits)
 
+    def unpriced_pools(self, unit: Unit) -> list[int]:
+        """Pools that a plan may pay for and that do not state what that costs in a unit."""
+        if unit == "energy":
+            return []
+        open_to = set(self.pool_of[self.eligible.any(axis=0)].tolist())
+        return unpriced(self.pools, open_to, unit)
+
+    def rates_in(self, unit: Unit) -> Rates:
+        """Prices of joules and on-seconds in a unit, 0 on pools that no plan pays for.
+
+        Raises
+        ------
+        InvalidProblemError
+            Where a pool that a plan may pay for does not state its figures.
+        """
+        for index in self.unpriced_pools(unit):
+            raise no_figures(self.pools, index, unit)
+        return rates_of(self.pools, unit).known()
+
     @cached_property
-    def energy_normaliser_j(self) -> float:
-        """E0 of the objective [J]."""
-        if self.objective.energy_normaliser_j is not None:
-            return self.objective.energy_normaliser_j
+    def rates(self) -> Rates:
+        """Prices of joules and on-seconds in what the objective minimises."""
+        return self.rates_in(self.objective.minimise)
+
+    def pair_cost(self, unit: Unit) -> FloatArray:
+        """Cost of each request on each placement by its own joules and device-seconds, (n, k)."""
+        if unit == "energy":
+            return self.costs.energy_j
+        rates = self.rates_in(unit)
+        cost = self.costs.energy_j * rates.per_joule[self.pool_of]
+        return cost + self.costs.device_seconds * rates.per_second[self.pool_of]
+
+    @cached_property
+    def cost_normaliser(self) -> float:
+        """C0 of the objective, in the unit of what it minimises."""
+        if self.objective.cost_normaliser is not None:
+            return self.objective.cost_normaliser
+        cost = self.pair_cost(self.objective.minimise)
         largest = (
-            np.max(self.costs.energy_j[:, k], where=self.eligible[:, k], initial=0.0)
-            for k in range(self.k)
+            np.max(cost[:, k], where=self.eligible[:, k], initial=0.0) for k in range(self.k)
         )
         return float(max(largest)) or 1.0
 

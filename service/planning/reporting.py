@@ -9,7 +9,7 @@ import numpy as np
 from costmodel.arrays import FlagArray, FloatArray, IntArray
 from costmodel.intervals import total_interval
 from costmodel.region import Outside
-from service.planning.bounds.floors import unavoidable_j
+from service.planning.bounds.floors import unavoidable
 from service.planning.errors import BoundContradictedError
 from service.planning.problem import PlacementProblem
 from service.planning.result import (
@@ -30,12 +30,12 @@ CONTRADICTION = 1e-7
 def gap_unit(problem: PlacementProblem, evaluation: Evaluation) -> float:
     """Return what an absolute gap is divided by to give the relative one.
 
-    The plan's energy less the idle and loading joules that no plan can avoid, and its quality,
+    The plan's cost less what no plan can avoid for idling, loading and being on, and its quality,
     each in the objective's units.
     """
     zeta = problem.objective.zeta
-    avoidable = max(0.0, evaluation.energy_j - unavoidable_j(problem))
-    unit = zeta * avoidable / problem.energy_normaliser_j
+    avoidable = max(0.0, evaluation.cost - unavoidable(problem))
+    unit = zeta * avoidable / problem.cost_normaliser
     return unit + (1.0 - zeta) * evaluation.quality / problem.quality_normaliser
 
 
@@ -67,6 +67,8 @@ def report(
         gap=gap,
         cut_by_clock=cut_by_clock,
         energy=_energy(problem, schedule, evaluation),
+        carbon_g=evaluation.total(problem, "carbon"),
+        money=evaluation.total(problem, "money"),
         makespan_s=evaluation.makespan_s,
         mean_quality=evaluation.mean_quality,
         usage=_usage(problem, schedule, evaluation),
@@ -77,7 +79,8 @@ def report(
         energy_j=evaluation.request_energy_j,
         extrapolated=outside != 0,
         baselines=baselines,
-        energy_normaliser_j=problem.energy_normaliser_j,
+        minimise=problem.objective.minimise,
+        cost_normaliser=problem.cost_normaliser,
         quality_normaliser=problem.quality_normaliser,
         warnings=tuple(_warnings(problem, schedule, outside)),
         timings_s=timings_s,
@@ -89,7 +92,7 @@ def _energy(
 ) -> EnergyBreakdown:
     """Breakdown with the 90 % interval of the requests' joules around the plan's total."""
     low, high = _bounds_j(problem, schedule)
-    rest = evaluation.loading_j + evaluation.idle_j
+    rest = evaluation.loading_j + evaluation.idle_j + evaluation.activation_j
     bounds: tuple[float | None, float | None] = (None, None)
     if not np.isnan(low).any():
         artefacts = {id(p.cost_model): i for i, p in enumerate(problem.placements)}
@@ -102,6 +105,7 @@ def _energy(
         evaluation.underfill_j,
         evaluation.loading_j,
         evaluation.idle_j,
+        evaluation.activation_j,
         *bounds,
     )
 

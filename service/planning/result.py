@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
+from service.planning.inputs import Unit
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,15 @@ class EnergyBreakdown:
     underfill_j: float
     loading_j: float
     idle_j: float
+    activation_j: float
     low_j: float | None
     high_j: float | None
 
     @property
     def value_j(self) -> float:
         """Joules of the plan."""
-        return self.requests_j + self.underfill_j + self.loading_j + self.idle_j
+        served = self.requests_j + self.underfill_j
+        return served + self.loading_j + self.idle_j + self.activation_j
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,11 @@ class Baseline:
     ----------
     energy_j, makespan_s
         None where the policy cannot place every request.
-    saving_ratio
-        1 - plan / baseline; None when the baseline breaks a limit.
+    carbon_g, money
+        None as well where a pool in use does not state its figures.
+    saving_ratio, cost_saving_ratio
+        1 - plan / baseline, of joules and of what the objective minimises; None when the baseline
+        breaks a limit.
     """
 
     name: str
@@ -74,6 +81,31 @@ class Baseline:
     mean_quality: float | None
     feasible: bool
     saving_ratio: float | None
+    carbon_g: float | None = None
+    money: float | None = None
+    cost_saving_ratio: float | None = None
+
+
+@dataclass(frozen=True)
+class ShadowPrice:
+    """What a limit costs: by how much the least objective would fall for one unit more of it.
+
+    Attributes
+    ----------
+    constraint
+        The limit's name in the request body; ``pools/<name>/device_seconds`` for the seconds of a
+        pool's devices.
+    unit
+        ``second``, ``device_second``, ``percent`` of the requests' own deadlines, ``point`` (0.01)
+        of the mean quality, ``joule`` or ``request``, in the generous direction.
+    energy_j
+        The same in joules; None where joules are not in the objective.
+    """
+
+    constraint: str
+    unit: str
+    objective: float
+    energy_j: float | None
 
 
 @dataclass(frozen=True)
@@ -86,7 +118,12 @@ class PlanWarning:
 
 @dataclass(frozen=True)
 class Plan:
-    """One placement for each request, with its proof. Arrays have shape (n,)."""
+    """One placement for each request, with its proof. Arrays have shape (n,).
+
+    `carbon_g` and `money` are None where a pool that the plan pays for states no figures.
+    `cost_normaliser` is in the unit of what was minimised.
+    `row_prices` are the multipliers of the relaxation's rows, by name, those above 0.
+    """
 
     status: Literal["optimal", "feasible"]
     objective: float
@@ -95,6 +132,8 @@ class Plan:
     gap: float
     cut_by_clock: bool
     energy: EnergyBreakdown
+    carbon_g: float | None
+    money: float | None
     makespan_s: float
     mean_quality: float | None
     usage: tuple[PlacementUsage, ...]
@@ -105,7 +144,10 @@ class Plan:
     energy_j: FloatArray
     extrapolated: BoolArray
     baselines: tuple[Baseline, ...]
-    energy_normaliser_j: float
+    minimise: Unit
+    cost_normaliser: float
     quality_normaliser: float
     warnings: tuple[PlanWarning, ...]
     timings_s: dict[str, float]
+    shadow_prices: tuple[ShadowPrice, ...] = ()
+    row_prices: Mapping[str, float] = field(default_factory=dict)

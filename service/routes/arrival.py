@@ -5,14 +5,58 @@ The event loop handles one chunk at a time and never joins them.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from starlette.requests import Request
 
 from service.problems import Problem, ProblemError
+from service.routes.negotiation import body_type
+from service.settings import Settings
 from service.workers.anonymous_file import MOST_INLINE, AnonymousFile, Content
+from service.workers.memory import estimated_bytes
+from service.workers.messages import JSON, Job
 from service.workers.pool import WorkerPool
+
+Kind = Literal["plan", "predict", "frontier"]
 
 # Of an announced length that is worth reading as a number: a petabyte.
 MOST_DIGITS = 15
+
+
+async def arrived(
+    kind: Kind, request: Request, settings: Settings, pool: WorkerPool, accept: str = JSON
+) -> Job:
+    """Return a call when its body is here.
+
+    Parameters
+    ----------
+    kind, request
+        What is asked for, and how.
+    settings, pool
+        Of the service.
+    accept
+        Type of the answer.
+
+    Raises
+    ------
+    ProblemError
+        413, 415 or 429 for the body.
+    """
+    media_type = body_type(request)
+    arrival = Arrival(pool, settings.max_body_bytes)
+    body = await arrival.read(request)
+    placements = 0 if pool.description is None else pool.description.placement_count
+    return Job(
+        kind,
+        body,
+        request.url.path,
+        request.state.request_id,
+        media_type=media_type,
+        accept=accept,
+        memory_bytes=estimated_bytes(
+            media_type, arrival.size, arrival.commas, placements, settings.max_requests
+        ),
+    )
 
 
 class Arrival:

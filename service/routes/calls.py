@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from time import perf_counter
-from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
 from service.background.plans import BackgroundPlans
 from service.openapi.document import plan_operation, predict_operation
-from service.problems import Problem, ProblemError
-from service.routes.arrival import Arrival
-from service.routes.negotiation import preferred
+from service.problems import ProblemError
+from service.routes.arrival import Kind, arrived
+from service.routes.negotiation import accepted_type
 from service.routes.plans import accept, wants_async
 from service.routes.refusals import respond
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_log import CLIENT_GONE
-from service.workers.memory import estimated_bytes
-from service.workers.messages import ARROW, JSON, Job, Reply
+from service.workers.messages import Job, Reply
 from service.workers.pool import WorkerPool
-
-Kind = Literal["plan", "predict"]
-
-TYPES = (JSON, ARROW)
-"""What is read and written, the one that is given unasked first."""
 
 
 def router(
@@ -62,7 +55,8 @@ async def _answer(
     """Return the reply to a call, or None where the caller has left."""
     path = request.url.path
     try:
-        return await _unless_gone(request, pool, await _job(kind, request, settings, pool))
+        job = await arrived(kind, request, settings, pool, accepted_type(request))
+        return await _unless_gone(request, pool, job)
     except ProblemError as error:
         return Reply.of_problem(error.problem, path)
     except ClientDisconnect:
@@ -73,63 +67,16 @@ async def _accept(
     request: Request, settings: Settings, pool: WorkerPool, background: BackgroundPlans
 ) -> Response:
     try:
-        job = await _job("plan", request, settings, pool)
+        job = await arrived("plan", request, settings, pool, accepted_type(request))
     except ClientDisconnect:
         return Response(status_code=CLIENT_GONE)
     return await accept(job, request, background)
 
 
-async def _job(kind: Kind, request: Request, settings: Settings, pool: WorkerPool) -> Job:
-    """Return a call when its body has arrived.
-
-    Raises
-    ------
-    ProblemError
-        406 where no type of answer is accepted, 413, 415 and 429 for the body.
-    """
-    media_type = _media_type(request)
-    accept = _accepted(request)
-    arrival = Arrival(pool, settings.max_body_bytes)
-    body = await arrival.read(request)
-    return Job(
-        kind,
-        body,
-        request.url.path,
-        request.state.request_id,
-        media_type=media_type,
-        accept=accept,
-        memory_bytes=estimated_bytes(
-            media_type,
-            arrival.size,
-            arrival.commas,
-            0 if pool.description is None else pool.description.placement_count,
-            settings.max_requests,
-        ),
-    )
-
-
-def _media_type(request: Request) -> str:
-    given = request.headers.get("content-type", "")
-    media_type = given.partition(";")[0].strip().lower()
-    if media_type not in TYPES:
-        message = f"Expected Content-Type {' or '.join(TYPES)}, got {given or 'none'!r:.100}."
-        raise ProblemError(Problem("unsupported-media-type", message))
-    return media_type
-
-
-def _accepted(request: Request) -> str:
-    given = ",".join(request.headers.getlist("accept"))
-    found = preferred(given, TYPES)
-    if found is None:
-        message = f"Expected Accept to admit {' or '.join(TYPES)}, got {given!r:.100}."
-        raise ProblemError(Problem("not-acceptable", message))
-    return found
-
-
 async def _unless_gone(request: Request, pool: WorkerPool, job: Job) -> Reply | None:
     """Return the reply to a job; when the caller leaves, drop the job and return None."""
     work = asyncio.create_task(pool.submit(job))
-    gone = asyncio.create_task(_until_gone(request))
+    gone = asyncio.create_task(until_gone(request))
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
         return await work if work.done() else None
@@ -139,6 +86,7 @@ async def _unless_gone(request: Request, pool: WorkerPool, job: Job) -> Reply | 
         await asyncio.gather(work, gone, return_exceptions=True)
 
 
-async def _until_gone(request: Request) -> None:
+async def until_gone(request: Request) -> None:
+    """Return when the caller has left."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -1,8 +1,48 @@
-"""Which type an answer has: what the caller accepts, out of what there is (RFC 9110, 12.5.1)."""
+"""Types of bodies: what comes is read or refused, what is accepted is given (RFC 9110, 12.5.1)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from starlette.requests import Request
+
+from service.problems import Problem, ProblemError
+from service.workers.messages import ARROW, JSON
+
+TYPES = (JSON, ARROW)
+"""What is read and written, the one that is given unasked first."""
+
+
+def body_type(request: Request) -> str:
+    """Return the media type of a body.
+
+    Raises
+    ------
+    ProblemError
+        415 where it is none that is read.
+    """
+    given = request.headers.get("content-type", "")
+    media_type = given.partition(";")[0].strip().lower()
+    if media_type not in TYPES:
+        message = f"Expected Content-Type {' or '.join(TYPES)}, got {given or 'none'!r:.100}."
+        raise ProblemError(Problem("unsupported-media-type", message))
+    return media_type
+
+
+def accepted_type(request: Request) -> str:
+    """Return the media type that an answer shall have.
+
+    Raises
+    ------
+    ProblemError
+        406 where none that is written is accepted.
+    """
+    given = ",".join(request.headers.getlist("accept"))
+    found = preferred(given, TYPES)
+    if found is None:
+        message = f"Expected Accept to admit {' or '.join(TYPES)}, got {given!r:.100}."
+        raise ProblemError(Problem("not-acceptable", message))
+    return found
 
 
 def preferred(accept: str, offered: Sequence[str]) -> str | None:

@@ -13,9 +13,9 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class EnergyAnswer(Answer):
-    """Energy of the plan [J]: requests + underfill + loading + idle."""
+    """Energy of the plan [J]: requests + underfill + loading + idle + activation."""
 
-    value: Annotated[float, Field(ge=0, description="Sum of the four parts [J].")]
+    value: Annotated[float, Field(ge=0, description="Sum of the five parts [J].")]
     low: Annotated[
         float | None, Field(description="Lower end of the 90 % interval [J]; null where unknown.")
     ]
@@ -26,6 +26,7 @@ class EnergyAnswer(Answer):
     underfill: Annotated[float, Field(description="What half-filled blocks cost more [J].")]
     loading: Annotated[float, Field(ge=0, description="Loading LLMs [J].")]
     idle: Annotated[float, Field(ge=0, description="Devices that are on and serve nothing [J].")]
+    activation: Annotated[float, Field(ge=0, description="Switching devices on [J].")]
 
 
 class CandidatePlacement(Answer):
@@ -51,6 +52,27 @@ class PlacementAnswer(CandidatePlacement):
     ]
 
 
+class AlternativeAnswer(Answer):
+    """Another placement of one request."""
+
+    placement: Annotated[int, Field(ge=0, description="Index into `placements`.")]
+    llm: str
+    pool: str
+    concurrency: Annotated[int, Field(ge=1)]
+    extra_joules: Annotated[
+        float,
+        Field(description="Beyond the request's own placement, both at nominal concurrency [J]."),
+    ]
+    extra_objective: Annotated[float, Field(description="The same of the objective.")]
+    stopped_by: Annotated[
+        list[str],
+        Field(
+            description="Names of `shadow_prices`, or `late`, `loading`, `underfill`, `cost`, "
+            "`gap`, or why the request is not eligible."
+        ),
+    ]
+
+
 class AssignmentAnswer(Answer):
     """Where and when one request runs."""
 
@@ -64,6 +86,9 @@ class AssignmentAnswer(Answer):
     energy_joules: Annotated[float, Field(ge=0, description="Predicted energy [J].")]
     runtime_seconds: Annotated[float, Field(ge=0, description="Predicted latency [s].")]
     extrapolated: Annotated[bool, Field(description="Outside what was profiled.")]
+    alternatives: Annotated[
+        list[AlternativeAnswer] | None, Field(description='With `"explain": true`.')
+    ] = None
 
 
 class ColumnsAnswer(Answer):
@@ -78,6 +103,36 @@ class ColumnsAnswer(Answer):
     extrapolated: list[bool]
 
 
+class AlternativesAnswer(Answer):
+    """Other placements of all requests: entry i of each array is about request i."""
+
+    placement: list[list[Count]]
+    extra_joules: list[list[float]]
+    extra_objective: list[list[float]]
+    stopped_by: Annotated[list[list[Count]], Field(description="Indices into `reasons`.")]
+    reasons: Annotated[
+        list[list[str]], Field(description="As `stopped_by` of an assignment, each once.")
+    ]
+
+
+class ShadowPriceAnswer(Answer):
+    """By how much the least objective would fall for one unit more of a limit."""
+
+    constraint: Annotated[
+        str,
+        Field(description="The limit's name; `pools/<name>/device_seconds` for a pool's seconds."),
+    ]
+    unit: Annotated[
+        Literal["second", "device_second", "percent", "point", "joule", "request"],
+        Field(description="What one unit is; a `point` is 0.01 of mean quality."),
+    ]
+    objective: Annotated[float, Field(ge=0, description="By how much the objective falls.")]
+    energy_joules: Annotated[
+        float | None,
+        Field(description="The same in joules; null where joules are not in the objective."),
+    ]
+
+
 class BaselineAnswer(Answer):
     """What a simpler policy would do with the same requests."""
 
@@ -87,14 +142,26 @@ class BaselineAnswer(Answer):
     mean_quality: Annotated[float | None, Field(description="Token-weighted mean quality, 0 to 1.")]
     feasible: Annotated[bool, Field(description="Whether it keeps every limit.")]
     saving_ratio: Annotated[
-        float | None, Field(description="1 - plan/baseline; null where the baseline is infeasible.")
+        float | None,
+        Field(description="1 - plan/baseline, of joules; null where the baseline is infeasible."),
+    ]
+    carbon_grams: Annotated[float | None, Field(description="As for the plan [g].")]
+    money: Annotated[float | None, Field(description="As for the plan.")]
+    cost_saving_ratio: Annotated[
+        float | None, Field(description="1 - plan/baseline, of what the objective minimises.")
     ]
 
 
 class NormalisersAnswer(Answer):
-    """E0 and Q0 of the objective."""
+    """C0, by the name of what is minimised, and Q0 of the objective."""
 
-    energy_joules: Annotated[float, Field(description="E0 [J].")]
+    energy_joules: Annotated[
+        float | None, Field(description="C0 where energy is minimised [J].")
+    ] = None
+    carbon_grams: Annotated[
+        float | None, Field(description="C0 where carbon is minimised [g].")
+    ] = None
+    money: Annotated[float | None, Field(description="C0 where money is minimised.")] = None
     quality: Annotated[float, Field(description="Q0, score times tokens.")]
 
 
@@ -138,6 +205,22 @@ class PlanAnswer(Answer):
     ]
     cut_by_clock: Annotated[bool, Field(description="The time limit cut the search short.")]
     energy_joules: EnergyAnswer
+    carbon_grams: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            description="Carbon dioxide of the plan [g]; null where a pool that it pays for states "
+            "no `carbon_g_per_kwh`.",
+        ),
+    ]
+    money: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            description="Money that the plan takes; null where a pool that it pays for states "
+            "neither `price_per_kwh` nor `price_per_device_hour`.",
+        ),
+    ]
     makespan_seconds: Annotated[float, Field(ge=0, description="Until the last device ends [s].")]
     mean_quality: Annotated[
         float | None, Field(description="Token-weighted, 0 to 1; null where a score is unknown.")
@@ -149,6 +232,14 @@ class PlanAnswer(Answer):
     columns: Annotated[
         ColumnsAnswer | None, Field(description="Where the requests came as columns.")
     ] = None
+    alternatives: Annotated[
+        AlternativesAnswer | None,
+        Field(description='With `"explain": true`, where the requests came as columns.'),
+    ] = None
+    shadow_prices: Annotated[
+        list[ShadowPriceAnswer],
+        Field(description="What the limits cost; empty where the bound was not solved for."),
+    ]
     unplaceable: Annotated[
         list[UnplaceableAnswer], Field(description="Requests that were left out of the plan.")
     ]

@@ -9,8 +9,10 @@ from pydantic import ConfigDict, Field
 from service.schemas.fields import (
     MAX_SECONDS,
     Body,
+    CarbonCap,
     Joules,
     LlmName,
+    Money,
     Ratio,
     Score,
     Seconds,
@@ -18,7 +20,8 @@ from service.schemas.fields import (
 from service.schemas.fleet import FleetSpec
 from service.schemas.requests import RequestColumns, RequestRow
 
-_EITHER_ROWS_OR_COLUMNS: dict[str, Any] = {
+#: Exactly one of `requests` and `columns`, for the JSON schema.
+EITHER_ROWS_OR_COLUMNS: dict[str, Any] = {
     "oneOf": [
         {
             "required": ["requests"],
@@ -32,8 +35,9 @@ _EITHER_ROWS_OR_COLUMNS: dict[str, Any] = {
 }
 
 
-# Far below any single energy or quality, so that the objective stays a number.
+# Far below any single cost or quality, so that the objective stays a number.
 Normaliser = Annotated[float, Field(ge=1e-6, le=1e15)]
+SmallNormaliser = Annotated[float, Field(ge=1e-12, le=1e15)]
 
 
 class Normalisers(Body):
@@ -41,7 +45,24 @@ class Normalisers(Body):
 
     energy_joules: Annotated[
         Normaliser | None,
-        Field(description="E0 [J], at least 1e-6; the largest single energy where left out."),
+        Field(
+            description="C0 where energy is minimised [J], at least 1e-6; the largest single "
+            "energy where left out."
+        ),
+    ] = None
+    carbon_grams: Annotated[
+        SmallNormaliser | None,
+        Field(
+            description="C0 where carbon is minimised [g], at least 1e-12; the largest single "
+            "value where left out."
+        ),
+    ] = None
+    money: Annotated[
+        SmallNormaliser | None,
+        Field(
+            description="C0 where money is minimised, at least 1e-12; the largest single value "
+            "where left out."
+        ),
     ] = None
     quality: Annotated[
         Normaliser | None,
@@ -53,13 +74,22 @@ class Normalisers(Body):
 
 
 class ObjectiveSpec(Body):
-    """Minimise ``zeta * energy / E0 - (1 - zeta) * quality / Q0``."""
+    """Minimise ``zeta * cost / C0 - (1 - zeta) * quality / Q0``."""
 
+    minimise: Annotated[
+        Literal["energy", "carbon", "money"],
+        Field(
+            description="What the cost is: joules; grams of carbon dioxide, by each pool's "
+            "`carbon_g_per_kwh`; or money, by its `price_per_kwh` and `price_per_device_hour`, of "
+            "which one at least must be there."
+        ),
+    ] = "energy"
     zeta: Annotated[
-        float, Field(ge=0, le=1, description="Weight of energy against quality, 0 to 1.")
+        float, Field(ge=0, le=1, description="Weight of the cost against quality, 0 to 1.")
     ] = 1.0
     normalisers: Annotated[
-        Normalisers, Field(description="E0 and Q0; from the data where left out.")
+        Normalisers,
+        Field(description="C0, of what is minimised, and Q0; from the data where left out."),
     ] = Normalisers()
 
 
@@ -78,6 +108,13 @@ class Constraints(Body):
     ] = None
     max_energy_joules: Annotated[
         Joules | None, Field(description="Cap on the energy of the plan [J], above 0.")
+    ] = None
+    max_carbon_grams: Annotated[
+        CarbonCap | None, Field(description="Cap on the carbon dioxide of the plan [g], above 0.")
+    ] = None
+    max_money: Annotated[
+        Money | None,
+        Field(description="Cap on the money of the plan, in the pools' currency, above 0."),
     ] = None
     min_mean_quality: Annotated[
         Score | None, Field(description="Floor on the token-weighted mean quality, 0 to 1.")
@@ -127,13 +164,13 @@ class WithRequests(Body):
 class PredictRequest(WithRequests):
     """Body of `POST /predict`."""
 
-    model_config = ConfigDict(json_schema_extra=_EITHER_ROWS_OR_COLUMNS)
+    model_config = ConfigDict(json_schema_extra=EITHER_ROWS_OR_COLUMNS)
 
 
 class PlanRequest(WithRequests):
     """Body of `POST /plan`."""
 
-    model_config = ConfigDict(json_schema_extra=_EITHER_ROWS_OR_COLUMNS)
+    model_config = ConfigDict(json_schema_extra=EITHER_ROWS_OR_COLUMNS)
 
     objective: Annotated[ObjectiveSpec, Field(description="What is minimised.")] = ObjectiveSpec()
     constraints: Annotated[Constraints, Field(description="What must hold.")] = Constraints()
@@ -150,5 +187,12 @@ class PlanRequest(WithRequests):
         Field(
             description="Plan over cost models of different energy scopes, KV-cache settings or "
             "engines, with a warning, instead of refusing."
+        ),
+    ] = False
+    explain: Annotated[
+        bool,
+        Field(
+            description="Tell for each request the next best placements and what stopped them; "
+            "for at most 100,000 requests."
         ),
     ] = False

@@ -11,6 +11,8 @@ MAX_TOKENS = 10_000_000
 #: Longest time limit, deadline or horizon that is taken seriously: three years.
 MAX_SECONDS = 1e8
 MAX_JOULES = 1e15
+MAX_CONCURRENCY = 100_000
+MAX_DEVICES = 100_000
 MAX_WATTS = 1e6
 
 
@@ -76,4 +78,10 @@ Score = Annotated[float, Field(ge=0, le=1, description="An LLM's quality score, 
 Ratio = Annotated[float, Field(ge=0, le=1, description="A share, 0 to 1.")]
 Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS, description="Seconds, above 0.")]
 Joules = Annotated[float, Field(gt=0, le=MAX_JOULES, description="Joules, above 0.")]
+Grams = Annotated[
+    float, Field(ge=0, le=1e6, description="Grams of carbon dioxide equivalent, at least 0.")
+]
+CarbonCap = Annotated[float, Field(gt=0, le=1e12, description="Grams, above 0.")]
+Money = Annotated[float, Field(gt=0, le=1e15, description="Money, in the pools' currency.")]
+Price = Annotated[float, Field(ge=0, le=1e9, description="Money, in any one currency, at least 0.")]
 Watts = Annotated[float, Field(ge=0, le=MAX_WATTS, description="Watts, at least 0.")]

@@ -7,17 +7,23 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from service.schemas.fields import (
+    MAX_CONCURRENCY,
+    MAX_DEVICES,
+    MAX_JOULES,
+    MAX_SECONDS,
     MAX_TOKENS,
     Body,
     DeviceName,
+    Grams,
     LlmName,
     PoolName,
+    Price,
     Score,
     Seconds,
     Watts,
 )
 
-Concurrency = Annotated[int, Field(ge=1, le=100_000)]
+Concurrency = Annotated[int, Field(ge=1, le=MAX_CONCURRENCY)]
 
 
 class PoolSpec(Body):
@@ -25,7 +31,7 @@ class PoolSpec(Body):
 
     name: PoolName
     device: DeviceName
-    count: Annotated[int, Field(ge=1, le=100_000, description="Number of devices.")] = 1
+    count: Annotated[int, Field(ge=1, le=MAX_DEVICES, description="Number of devices.")] = 1
     llms: Annotated[
         list[LlmName],
         Field(min_length=1, max_length=256, description="LLMs that its devices may run."),
@@ -63,6 +69,38 @@ class PoolSpec(Body):
     ] = "power_down"
     available_seconds: Annotated[
         Seconds | None, Field(description="Seconds for which the pool can be had; null for ever.")
+    ] = None
+    activation_joules: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=MAX_JOULES,
+            description="Joules of switching on a device that the plan uses, once; only where the "
+            "pool powers down.",
+        ),
+    ] = 0.0
+    activation_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=MAX_SECONDS,
+            description="Seconds that it takes before its first load or request; only where the "
+            "pool powers down.",
+        ),
+    ] = 0.0
+    carbon_g_per_kwh: Annotated[
+        Grams | None,
+        Field(description="Carbon dioxide of a kilowatt-hour there [g]; null where not known."),
+    ] = None
+    price_per_kwh: Annotated[
+        Price | None, Field(description="Money for a kilowatt-hour; null where there is no price.")
+    ] = None
+    price_per_device_hour: Annotated[
+        Price | None,
+        Field(
+            description="Money for an hour in which a whole device is on, in the same currency; "
+            "null where there is no price."
+        ),
     ] = None
 
 

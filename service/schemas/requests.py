@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
 from service.schemas.fields import (
+    MAX_CONCURRENCY,
+    MAX_DEVICES,
     Body,
     InputTokens,
     LlmName,
@@ -27,6 +29,27 @@ PoolNames = Annotated[
 ]
 
 
+class Pin(Body):
+    """Where a request must run: any of these, at least one."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    llm: LlmName | None = None
+    pool: PoolName | None = None
+    concurrency: Annotated[
+        int | None, Field(ge=1, le=MAX_CONCURRENCY, description="One that the pool offers.")
+    ] = None
+    device_index: Annotated[
+        int | None, Field(ge=0, lt=MAX_DEVICES, description="Which device of its pool, from 0.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Pin:
+        if {self.llm, self.pool, self.concurrency, self.device_index} == {None}:
+            raise ValueError("Expected at least one of llm, pool, concurrency, device_index.")
+        return self
+
+
 class RequestRow(Body):
     """One prompt with its token counts and its own limits."""
 
@@ -43,6 +66,7 @@ class RequestRow(Body):
     deadline_seconds: Annotated[
         Seconds | None, Field(description="Seconds from the start of the plan, above 0.")
     ] = None
+    pinned: Annotated[Pin | None, Field(description="Where it must run; null for anywhere.")] = None
 
 
 class RequestColumns(Body):
@@ -67,4 +91,7 @@ class RequestColumns(Body):
     deadline_seconds: Annotated[
         list[Seconds | None] | None,
         Field(description="Seconds from the start of the plan for each, above 0."),
+    ] = None
+    pinned: Annotated[
+        list[Pin | None] | None, Field(description="Where each must run; null for anywhere.")
     ] = None

@@ -11,6 +11,8 @@ from service.workers.anonymous_file import Content
 
 JSON = "application/json"
 ARROW = "application/vnd.apache.arrow.stream"
+NDJSON = "application/x-ndjson"
+EVENT_STREAM = "text/event-stream"
 PROGRESS = "progress"
 
 
@@ -36,7 +38,7 @@ class Job:
         What the call is estimated to take of a worker's memory.
     """
 
-    kind: Literal["plan", "predict"]
+    kind: Literal["plan", "predict", "frontier"]
     body: Content
     path: str
     request_id: str = ""

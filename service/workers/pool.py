@@ -81,6 +81,7 @@ class WorkerPool:
         self.held = HeldBodies(settings.max_held_bytes)
         self.waiting = 0
         self.running = 0
+        self._impatient = 0
         self._workers: set[Worker] = set()
         self._supervisors: list[asyncio.Task[None]] = []
         self.description: Description | None = None
@@ -139,7 +140,7 @@ class WorkerPool:
         on_stage
             Told when the call waits for a worker, and when one has it.
         patient
-            Wait for a worker for as long as it takes.
+            Wait for a worker for as long as it takes, and let calls that are not go first.
 
         Raises
         ------
@@ -210,7 +211,8 @@ class WorkerPool:
         self, memory_bytes: int, on_stage: Callable[[Stage], None], *, patient: bool
     ) -> Worker:
         """Return an idle worker when the memory of a call is committed to it."""
-        while self._memory.fits(memory_bytes) and not self._idle.empty():
+        free = not (patient and self._impatient)
+        while free and self._memory.fits(memory_bytes) and not self._idle.empty():
             worker = self._idle.get_nowait()
             if worker.alive:
                 await self._memory.enter(memory_bytes)
@@ -221,21 +223,29 @@ class WorkerPool:
         try:
             async with asyncio.timeout(None if patient else self._settings.call_limit_seconds):
                 await self._memory.enter(memory_bytes)
-                return await self._next_idle(memory_bytes)
+                return await self._next_idle(memory_bytes, patient=patient)
         except TimeoutError:
             raise _unavailable("not-ready", "No worker was free in time.") from None
         finally:
             self.waiting -= 1
 
-    async def _next_idle(self, memory_bytes: int) -> Worker:
+    async def _next_idle(self, memory_bytes: int, *, patient: bool) -> Worker:
+        """Return the next idle worker; who is patient lets those pass who wait for one too."""
+        self._impatient += not patient
         try:
             while True:
                 worker = await self._idle.get()
-                if worker.alive:
+                if worker.alive and not (patient and self._impatient):
                     return worker
+                if worker.alive:
+                    # Back to the queue, whose next one is woken by that.
+                    self._idle.put_nowait(worker)
+                    await asyncio.sleep(0)
         except BaseException:
             self._memory.leave(memory_bytes)
             raise
+        finally:
+            self._impatient -= not patient
 
     async def _supervise(self, *, first: bool) -> None:
         if not first:

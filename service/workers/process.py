@@ -16,6 +16,7 @@ from threading import Thread
 from time import perf_counter
 
 from costmodel.catalogue import Catalogue
+from service.calls.frontier_call import trace_front
 from service.calls.planner_service import CallLimits, PlannerService
 from service.fleet.description import describe
 from service.fleet.file import FleetFileError, load_fleet_file
@@ -25,7 +26,7 @@ from service.problems import Problem, ProblemError
 from service.settings import Settings
 from service.telemetry.logs import configure_logging
 from service.workers.memory import limit_memory
-from service.workers.messages import Description, Job, Reply, Tell, Update, unheard
+from service.workers.messages import JSON, Description, Job, Reply, Tell, Update, unheard
 from service.workers.pipe import receive, send
 from service.workers.progress_updates import ProgressUpdates
 
@@ -118,6 +119,8 @@ def answer(service: PlannerService, job: Job, tell: Tell = unheard) -> Reply:
         if job.kind == "predict":
             body = service.predict(job.body, media_type=job.media_type, accept=job.accept)
             return Reply(200, body, job.accept, "predicted")
+        if job.kind == "frontier":
+            return Reply(200, b"", JSON, trace_front(service, job.body, tell, job.media_type))
         return _planned(service, job, ProgressUpdates(tell))
     except ProblemError as error:
         problem = error.problem

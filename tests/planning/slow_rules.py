@@ -21,7 +21,8 @@ class Slow:
         plan = problem.limits.deadline_s or math.inf
         self.due = [min(float(own), plan) for own in problem.requests.deadline_s]
         self.slot = [self.slot_s(i) for i in range(self.n)]
-        self.underfill = self.loading = 0.0
+        self.underfill, self.loading = defaultdict(float), defaultdict(float)
+        self.activation = defaultdict(float)
         self.end = [0.0] * self.n
         self.busy = defaultdict(float)
         self.last = defaultdict(float)
@@ -59,12 +60,16 @@ class Slow:
 
     def run_device(self, pool: int, d: int) -> None:
         clock, loaded = 0.0, None
-        for block in self.blocks_of(pool, d):
+        spec, blocks = self.problem.pools[pool], self.blocks_of(pool, d)
+        if blocks:
+            clock = spec.activation_s
+            self.activation[pool] += spec.activation_j
+        for block in blocks:
             where = self.problem.placements[self.placement[block[0]]]
-            if where.llm not in self.problem.pools[pool].resident and loaded != where.llm:
+            if where.llm not in spec.resident and loaded != where.llm:
                 clock += where.cost_model.load_s
                 self.busy[pool, d] += where.cost_model.load_s
-                self.loading += where.cost_model.load_energy_j
+                self.loading[pool] += where.cost_model.load_energy_j
                 loaded = where.llm
             length = self.run_block(block, where, clock)
             clock += length
@@ -82,18 +87,47 @@ class Slow:
         if achieved < where.concurrency:
             for i in block:
                 at = where.cost_model.energy_j([self.tin[i]], [self.tout[i]], achieved)[0]
-                self.underfill += float(at) - self.joules(i)
+                self.underfill[where.pool] += float(at) - self.joules(i)
         return length
 
-    def idle(self) -> float:
+    def on_s(self, pool: int, d: int) -> float:
+        if self.problem.pools[pool].power_policy == "power_down":
+            return self.last[pool, d]
         horizon = self.problem.limits.horizon_s
         horizon = max(self.last.values()) if horizon is None else horizon
+        return max(horizon, self.last[pool, d])
+
+    def idle(self, pool: int) -> float:
+        spec = self.problem.pools[pool]
+        if spec.power_policy == "power_down" or not spec.idle_watts:
+            return 0.0
         return sum(
-            spec.idle_watts * (max(horizon, self.last[pool, d]) - self.busy[pool, d])
-            for pool, spec in enumerate(self.problem.pools)
-            if spec.power_policy == "always_on" and spec.idle_watts
-            for d in range(spec.count)
+            spec.idle_watts * (self.on_s(pool, d) - self.busy[pool, d]) for d in range(spec.count)
         )
+
+    def energy_of(self, pool: int) -> float:
+        here = [
+            self.joules(i)
+            for i in range(self.n)
+            if self.problem.placements[self.placement[i]].pool == pool
+        ]
+        extra = self.underfill[pool] + self.loading[pool] + self.activation[pool]
+        return sum(here) + extra + self.idle(pool)
+
+    def cost(self, unit: str) -> float:
+        """Joules, grams or money of the whole plan."""
+        total = 0.0
+        for pool, spec in enumerate(self.problem.pools):
+            energy = self.energy_of(pool)
+            on = sum(self.on_s(pool, d) for d in range(spec.count))
+            if unit == "energy":
+                total += energy
+            elif unit == "carbon":
+                total += energy / 3.6e6 * (spec.carbon_g_per_kwh or 0.0)
+            else:
+                total += energy / 3.6e6 * (spec.price_per_kwh or 0.0)
+                total += on / 3600 * (spec.price_per_device_hour or 0.0)
+        return total
 
     def in_time(self) -> bool:
         available = [
@@ -117,24 +151,84 @@ class Slow:
         return True
 
 
-def price(problem: PlacementProblem, placement, device):
+def cost_normaliser(problem: PlacementProblem) -> float:
+    """C0 as given, or the dearest of all eligible pairs."""
+    given = problem.objective.cost_normaliser
+    if given is not None:
+        return given
+    dearest = 0.0
+    for i in range(problem.n):
+        for k, placement in enumerate(problem.placements):
+            if may_run(problem, i, k):
+                joules = float(problem.costs.energy_j[i, k])
+                seconds = float(problem.costs.device_seconds[i, k])
+                spec = problem.pools[placement.pool]
+                dearest = max(
+                    dearest,
+                    {
+                        "energy": joules,
+                        "carbon": joules / 3.6e6 * (spec.carbon_g_per_kwh or 0.0),
+                        "money": joules / 3.6e6 * (spec.price_per_kwh or 0.0)
+                        + seconds / 3600 * (spec.price_per_device_hour or 0.0),
+                    }[problem.objective.minimise],
+                )
+    return dearest or 1.0
+
+
+def may_run(problem: PlacementProblem, i: int, k: int) -> bool:
+    """Whether a request may run on a placement at all: names, context, scores, loads, pins."""
+    where, requests = problem.placements[k], problem.requests
+    tokens = int(requests.workload.input_tokens[i] + requests.workload.output_tokens[i])
+    if requests.allowed is not None and not requests.allowed[i, k]:
+        return False
+    if where.max_context_tokens is not None and tokens > where.max_context_tokens:
+        return False
+    if requests.device is not None and requests.device[i] >= problem.pools[where.pool].count:
+        return False
+    resident = where.llm in problem.pools[where.pool].resident
+    if not resident and None in (where.cost_model.load_s, where.cost_model.load_energy_j):
+        return False
+    floor = float(requests.min_quality[i])
+    if where.quality is None:
+        asked = [
+            problem.objective.zeta < 1.0,
+            problem.limits.min_mean_quality is not None,
+            any(math.isfinite(other) for other in requests.min_quality.tolist()),
+        ]
+        return not any(asked)
+    return where.quality >= floor
+
+
+def price(problem: PlacementProblem, placement, device, normaliser: float | None = None):
     """Energy parts, ends, makespan, objective and whether every limit holds."""
     slow = Slow(problem, placement, device)
     requests_j = sum(slow.joules(i) for i in range(slow.n))
-    parts = (requests_j, slow.underfill, slow.loading, slow.idle())
+    idle = sum(slow.idle(pool) for pool in range(len(problem.pools)))
+    parts = (
+        requests_j,
+        sum(slow.underfill.values()),
+        sum(slow.loading.values()),
+        idle,
+        sum(slow.activation.values()),
+    )
     tokens = [a + b for a, b in zip(slow.tin, slow.tout, strict=True)]
     scores = [problem.placements[k].quality or 0.0 for k in placement]
     quality = sum(score * size for score, size in zip(scores, tokens, strict=True))
     zeta, limits = problem.objective.zeta, problem.limits
-    objective = zeta * sum(parts) / problem.energy_normaliser_j
+    cost = slow.cost(problem.objective.minimise)
+    objective = zeta * cost / (normaliser or cost_normaliser(problem))
     objective -= (1 - zeta) * quality / problem.quality_normaliser
     keeps = slow.in_time() and slow.counts_hold()
-    keeps &= all(bool(problem.eligible[i, k]) for i, k in enumerate(placement))
-    keeps &= limits.max_energy_j is None or sum(parts) <= limits.max_energy_j * (1 + 1e-9)
+    keeps &= all(may_run(problem, i, k) for i, k in enumerate(placement))
+    if problem.requests.device is not None:
+        pins = problem.requests.device.tolist()
+        keeps &= all(pin in (-1, d) for pin, d in zip(pins, device, strict=True))
+    keeps &= all(slow.cost(unit) <= cap * (1 + 1e-9) for unit, cap in limits.caps.items())
     floor = limits.min_mean_quality
     keeps &= floor is None or quality / sum(tokens) >= floor * (1 - 1e-9)
     return {
         "objective": objective,
+        "cost": cost,
         "parts": parts,
         "end": slow.end,
         "makespan_s": max(slow.last.values()),
@@ -142,16 +236,36 @@ def price(problem: PlacementProblem, placement, device):
     }
 
 
+def deals(problem: PlacementProblem):
+    """Every (placements, devices) there is, but for pairs that may not run and equal devices."""
+    pins = problem.requests.device
+    named = set() if pins is None else {pin for pin in pins.tolist() if pin >= 0}
+    options = [
+        [
+            (k, d)
+            for k, where in enumerate(problem.placements)
+            for d in range(problem.pools[where.pool].count)
+            if may_run(problem, i, k) and (pins is None or pins[i] in (-1, d))
+        ]
+        for i in range(problem.n)
+    ]
+    for deal in itertools.product(*options):
+        if all(_in_order(problem, deal, pool, named) for pool in range(len(problem.pools))):
+            yield [k for k, _ in deal], [d for _, d in deal]
+
+
+def _in_order(problem: PlacementProblem, deal, pool: int, named: set[int]) -> bool:
+    """Whether devices that nobody is pinned to are first used in the order of their numbers."""
+    used = [d for k, d in deal if problem.placements[k].pool == pool and d not in named]
+    free = [d for d in range(problem.pools[pool].count) if d not in named]
+    return list(dict.fromkeys(used)) == free[: len(set(used))]
+
+
 def best(problem: PlacementProblem):
     """Objective of the best deal of all, None where none keeps every limit."""
-    options = [
-        (k, d)
-        for k in range(problem.k)
-        for d in range(problem.pools[problem.placements[k].pool].count)
-    ]
-    found = None
-    for deal in itertools.product(options, repeat=problem.n):
-        priced = price(problem, [k for k, _ in deal], [d for _, d in deal])
+    found, normaliser = None, cost_normaliser(problem)
+    for placement, device in deals(problem):
+        priced = price(problem, placement, device, normaliser)
         if priced["keeps"] and (found is None or priced["objective"] < found):
             found = priced["objective"]
     return found

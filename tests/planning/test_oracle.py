@@ -104,6 +104,7 @@ def test_the_schedule_and_its_price_agree_with_the_rules_written_out_slowly(seed
         evaluation.underfill_j,
         evaluation.loading_j,
         evaluation.idle_j,
+        evaluation.activation_j,
     )
     assert parts == pytest.approx(slow["parts"], abs=1e-6)
     assert evaluation.makespan_s == pytest.approx(slow["makespan_s"])

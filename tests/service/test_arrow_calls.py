@@ -24,6 +24,7 @@ RICH: Json = {
     "pools": [["a100"], None, ["a100"]],
     "min_quality": [0.5, None, None],
     "deadline_seconds": [100.0, None, 2000.0],
+    "pinned": [{"pool": "a100", "device_index": 1}, None, {"llm": "llama-2-7b-chat"}],
 }
 NAME_LISTS = [
     pa.list_(pa.string()),
@@ -144,6 +145,10 @@ BAD: dict[str, tuple[bytes, str]] = {
     "LLM in capitals": (two(llms=[["GPT"], ["GPT"]]), "/columns/llms/1/0"),
     "257 LLMs": (two(llms=[["llama-3.1-8b-instruct"] * 257, None]), "/columns/llms/0"),
     "unknown pool": (two(pools=[["TPU"], None]), "/columns/pools/0/0"),
+    "empty pin": (two(pinned=[{"llm": None}, {"llm": None}]), "/columns/pinned/0"),
+    "unknown pin": (two(pinned=[{"llm": "gpt"}, None]), "/columns/pinned/0/llm"),
+    "odd pin": (two(pinned=[None, {"rack": 7}]), "/columns/pinned/1/rack"),
+    "pin of text": (two(pinned=["a100", None]), "/columns/pinned"),
     "no requests": (
         stream({name: pa.array([], pa.int64()) for name in TWO}),
         "/columns/input_tokens",

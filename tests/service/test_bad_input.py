@@ -181,6 +181,9 @@ def test_an_impossible_deadline_is_infeasible_and_says_what_would_do(
     (relaxation,) = problem["relaxations"]
     assert relaxation["given"] == 0.5
     assert relaxation["needed"] >= relaxation["needed_lower_bound"] > 0.5
+    words = problem["detail"].rpartition("deadline_seconds: 0.5 -> ")[2]
+    assert relaxation["needed"] <= float(words.rstrip(".")) <= 1.001 * relaxation["needed"]
+    assert problem["cut_by_clock"] is False
     mended = limits(deadline_seconds=relaxation["needed"] * 1.000001)
     assert call(planner_service, mended)[0] == 200
 

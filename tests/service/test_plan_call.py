@@ -253,3 +253,35 @@ def test_predict_and_plan_name_the_placements_alike(planner_service: PlannerServ
     planned = plan(planner_service, requests=rows())
     keys = ("index", "llm", "pool", "device", "concurrency")
     assert predicted["placements"] == [{k: p[k] for k in keys} for p in planned["placements"]]
+
+
+def test_every_plan_says_what_its_limits_cost(planner_service: PlannerService) -> None:
+    limits = {"deadline_seconds": 3600.0, "min_mean_quality": 0.6}
+    answer = plan(planner_service, requests=rows(20), fleet=a100_fleet(), constraints=limits)
+    found = {entry["constraint"]: entry for entry in answer["shadow_prices"]}
+    assert found["min_mean_quality"]["unit"] == "point"
+    assert found["min_mean_quality"]["energy_joules"] > 0.0
+    assert {"deadline_seconds", "pools/a100/device_seconds"} <= found.keys()
+
+
+def test_an_explained_plan_names_other_placements_alike_in_rows_and_columns(
+    planner_service: PlannerService,
+) -> None:
+    terms = {"fleet": a100_fleet(), "constraints": {"min_mean_quality": 0.6}, "explain": True}
+    by_row = plan(planner_service, requests=rows(20), **terms)
+    by_column = plan(planner_service, columns=columns(20), **terms)["alternatives"]
+    for i, entry in enumerate(by_row["assignments"]):
+        own = entry["placement"]
+        assert own not in [other["placement"] for other in entry["alternatives"]]
+        for j, other in enumerate(entry["alternatives"]):
+            assert other["placement"] == by_column["placement"][i][j]
+            assert other["extra_joules"] == by_column["extra_joules"][i][j]
+            assert other["stopped_by"] == by_column["reasons"][by_column["stopped_by"][i][j]]
+            assert other["stopped_by"]
+
+
+def test_nobody_explains_more_requests_than_anybody_reads(planner_service: PlannerService) -> None:
+    many = {"input_tokens": [10] * 100_001, "output_tokens": [10] * 100_001}
+    status, problem, _ = call(planner_service, {"columns": many, "explain": True})
+    assert status == 422
+    assert pointers(problem) == ["/explain"]

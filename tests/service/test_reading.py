@@ -34,6 +34,12 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "pools": NAMES,
     "min_quality": NUMBERS,
     "deadline_seconds": NUMBERS,
+    "pinned": st.dictionaries(
+        st.sampled_from(["llm", "pool", "concurrency", "device_index", "odd"]),
+        st.sampled_from(["llama", "a100", 0, 1, 2.0, None, True]),
+        max_size=2,
+    )
+    | ODD,
 }
 GOOD: dict[str, st.SearchStrategy[Any]] = {
     "id": st.text("ab", min_size=1, max_size=3),
@@ -43,6 +49,8 @@ GOOD: dict[str, st.SearchStrategy[Any]] = {
     "pools": st.none() | st.just(["A100"]),
     "min_quality": st.none() | st.floats(0.0, 1.0),
     "deadline_seconds": st.none() | st.integers(1, 5) | st.floats(0.5, 1e8),
+    "pinned": st.none()
+    | st.fixed_dictionaries({"llm": st.just("a")}, optional={"device_index": st.integers(0, 2)}),
 }
 NEEDED = ("input_tokens", "output_tokens")
 OPTIONAL = [name for name in VALUES if name not in NEEDED]
@@ -123,14 +131,22 @@ def seen(batch: Batch) -> Json:
         name: None if values is None else np.where(np.isnan(values), -1.0, values).tolist()
         for name, values in (("quality", batch.min_quality), ("deadline", batch.deadline_s))
     }
-    empty: Json = {"llms": [None] * n, "pools": [None] * n, "quality": [-1.0] * n}
+    empty: Json = {
+        "pinned": [None] * n,
+        "llms": [None] * n,
+        "pools": [None] * n,
+        "quality": [-1.0] * n,
+    }
     empty["deadline"] = empty["quality"]
     return {
         "by_row": batch.by_row,
         "ids": list(batch.ids),
         "input": batch.input_tokens.tolist(),
         "output": batch.output_tokens.tolist(),
-        **{k: empty[k] if v is None else v for k, v in (names | numbers).items()},
+        **{
+            name: empty[name] if values is None else values
+            for name, values in {**names, **numbers, "pinned": batch.pinned}.items()
+        },
     }
 
 

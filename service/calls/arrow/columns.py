@@ -14,7 +14,7 @@ import pyarrow.types as kinds
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.calls.arrow.lists import distinct_lists, is_text, longest_text
 from service.calls.batch import Batch
-from service.calls.choices import Choices, Names
+from service.calls.choices import Choices
 from service.calls.pieces import complain_of_values
 from service.calls.plain_columns import (
     INPUT_TOKENS,
@@ -23,8 +23,11 @@ from service.calls.plain_columns import (
     SCORE,
     SECONDS,
     Bounds,
+    NotPlainError,
+    pins_of,
 )
 from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer
+from service.schemas.requests import Pin
 
 #: Bytes of the longest id, in whatever letters.
 MOST_ID_BYTES = 4 * int(REQUEST_ID.high)
@@ -59,6 +62,7 @@ def batch_of_table(table: pa.Table, found: Complaints) -> Batch | None:
     llms, pools = reader.read("llms", _choices("llms")), reader.read("pools", _choices("pools"))
     min_quality = reader.read("min_quality", _numbers(SCORE))
     deadline_s = reader.read("deadline_seconds", _numbers(SECONDS))
+    pinned = reader.read("pinned", _pins)
     if found or input_tokens is None or output_tokens is None:
         return None
     return Batch(
@@ -70,6 +74,7 @@ def batch_of_table(table: pa.Table, found: Complaints) -> Batch | None:
         pools=pools,
         min_quality=min_quality,
         deadline_s=deadline_s,
+        pinned=pinned,
     )
 
 
@@ -162,6 +167,23 @@ def _texts(column: pa.Array) -> list[str | None]:
     return texts
 
 
+def _pins(column: pa.Array) -> list[Pin | None] | None:
+    if kinds.is_null(column.type):
+        return None
+    if not kinds.is_struct(column.type):
+        raise _WrongTypeError("pins, structs of llm, pool, concurrency and device_index")
+    for field in column.type:
+        if is_text(field.type) and longest_text(column.field(field.name)) > MOST_ID_BYTES:
+            raise _WrongTypeError("pins with names of at most 96 characters")
+    values = column.to_pylist()
+    try:
+        return pins_of(values)
+    except NotPlainError:
+        complaints = _wrong("pinned", values)
+    _refuse(np.array(complaints, dtype=bool))
+    raise _WrongTypeError("pins")
+
+
 def _choices(name: str) -> Callable[[pa.Array], Choices | None]:
     def convert(column: pa.Array) -> Choices | None:
         if kinds.is_null(column.type):
@@ -179,10 +201,10 @@ def _choices(name: str) -> Callable[[pa.Array], Choices | None]:
     return convert
 
 
-def _wrong(name: str, distinct: Sequence[Names]) -> list[bool]:
-    """Return which lists of names break the schema."""
+def _wrong(name: str, distinct: Sequence[Any]) -> list[bool]:
+    """Return which values of a column break the schema."""
 
-    def complaints(lists: Sequence[Names]) -> Complaints:
+    def complaints(lists: Sequence[Any]) -> Complaints:
         found = Complaints()
         complain_of_values(found, name, lists, range(len(lists)))
         return found

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from costmodel.arrays import FloatArray
+from service.planning.inputs import Unit
 from service.planning.problem import PlacementProblem
 
 
@@ -54,23 +55,56 @@ def least_rise_j(problem: PlacementProblem, k: int) -> float:
     return max(0.0, float(((alone - problem.costs.energy_j[able, k]) / tokens[1]).min()))
 
 
-def step_price_j(problem: PlacementProblem) -> FloatArray:
-    """Joules that each decode step of a block costs beside its tokens, at least, shape (k,).
+def step_price(problem: PlacementProblem, unit: Unit) -> FloatArray:
+    """Cost of each decode step of a block beside its tokens, at least, shape (k,).
 
     A block of T output tokens that runs V steps achieves concurrency T / V. A request's joules
     are concave in r = V / T, so at least ``e(B) + (r - 1/B) s`` with
     ``s = (e(1) - e(B)) / (1 - 1/B)``; summed over the block that is at least
-    ``sum e(B) + min(s / tokens) (V - T / B)``. 0 at concurrency 1, and on always-on pools, where
-    a longer block saves idle joules.
+    ``sum e(B) + min(s / tokens) (V - T / B)``. The block lasts V mean steps, and the slots of a
+    placement hold B times its device-seconds: so its on-seconds are at least the device-seconds
+    and ``(V - T / B)`` least steps. 0 at concurrency 1, and on always-on pools, where a longer
+    block saves idle joules and the seconds are paid anyway.
     """
-    price = np.zeros(problem.k)
+    rates, price = problem.rates_in(unit), np.zeros(problem.k)
     for k, placement in enumerate(problem.placements):
-        if placement.concurrency > 1 and problem.pools[placement.pool].always_on_watts == 0.0:
-            price[k] = least_rise_j(problem, k) / (1.0 - 1.0 / placement.concurrency)
+        pool = problem.pools[placement.pool]
+        if placement.concurrency == 1:
+            continue
+        if pool.always_on_watts == 0.0:
+            rise = least_rise_j(problem, k) / (1.0 - 1.0 / placement.concurrency)
+            price[k] = rates.per_joule[placement.pool] * rise
+        if pool.power_policy == "power_down" and rates.per_second[placement.pool] > 0.0:
+            price[k] += rates.per_second[placement.pool] * _least_step_s(problem, k)
     return price
 
 
-def priced_floor_j(problem: PlacementProblem) -> FloatArray:
+def _least_step_s(problem: PlacementProblem, k: int) -> float:
+    """Least mean decode step that a mix of eligible requests can have on a placement [s]."""
+    able = problem.eligible[:, k]
+    if not able.any():
+        return 0.0
+    tokens = problem.requests.workload.output_tokens[able]
+    seconds = problem.costs.device_seconds[able, k]
+    return float((seconds / tokens).min()) * problem.placements[k].concurrency
+
+
+def priced_floor(problem: PlacementProblem, unit: Unit) -> FloatArray:
+    """Least cost of a request: of its joules, and of the on-seconds where its pool powers down.
+
+    On an always-on pool the on-seconds are paid anyway, and the idle joules that its block saves
+    are taken off.
+    """
+    if unit == "energy":
+        return _priced_floor_j(problem)
+    rates = problem.rates_in(unit)
+    floor = _priced_floor_j(problem) * rates.per_joule[problem.pool_of]
+    down = np.array([pool.power_policy == "power_down" for pool in problem.pools])
+    floor += problem.costs.device_seconds * (rates.per_second * down)[problem.pool_of]
+    return floor
+
+
+def _priced_floor_j(problem: PlacementProblem) -> FloatArray:
     """Least joules of a request less the idle joules that its block saves on an always-on pool.
 
     Let p be the least rise of joules from concurrency B to 1 for an output token, w the idle
@@ -94,23 +128,61 @@ def priced_floor_j(problem: PlacementProblem) -> FloatArray:
     return floor
 
 
-def unavoidable_j(problem: PlacementProblem) -> float:
-    """Idle and loading joules that no plan can avoid [J].
+def load_cost(problem: PlacementProblem, unit: Unit) -> FloatArray:
+    """Cost of one load of each placement's LLM, shape (k,); inf where it was not measured.
 
-    Every request needs one of its placements loaded, and an always-on pool with a given horizon
-    idles for what even all requests on it could not fill.
+    Its joules, and its seconds: where the pool powers down they are on-seconds, on an always-on
+    pool they save idle joules.
     """
-    loads = np.where(problem.eligible, problem.load_energy_j[None, :], np.inf).min(axis=1)
-    total = float(loads.max(initial=0.0))
+    rates, found = problem.rates_in(unit), np.zeros(problem.k)
+    for k, placement in enumerate(problem.placements):
+        if np.isinf(problem.load_s[k]):
+            found[k] = np.inf
+            continue
+        pool = problem.pools[placement.pool]
+        saved_j = pool.always_on_watts * problem.load_s[k]
+        found[k] = rates.per_joule[placement.pool] * (problem.load_energy_j[k] - saved_j)
+        if pool.power_policy == "power_down":
+            found[k] += rates.per_second[placement.pool] * problem.load_s[k]
+    return found
+
+
+def activation_cost(problem: PlacementProblem, unit: Unit) -> FloatArray:
+    """Cost of switching on a device of each pool: its joules and on-seconds, shape (pools,)."""
+    rates = problem.rates_in(unit)
+    joules = np.array([pool.activation_j for pool in problem.pools])
+    seconds = np.array([pool.activation_s for pool in problem.pools])
+    return np.asarray(rates.per_joule * joules + rates.per_second * seconds)
+
+
+def unavoidable(problem: PlacementProblem) -> float:
+    """Cost of switching on, loading, idling and merely being on that no plan can avoid.
+
+    Every request needs one of its placements loaded on a device that is on, and an always-on pool
+    with a given horizon
+    is on until then and idles for what even all requests on it could not fill.
+    """
+    rates = problem.rates
+    per_joule, per_second = rates.per_joule[problem.pool_of], rates.per_second[problem.pool_of]
+    loads = np.where(np.isfinite(problem.load_energy_j), problem.load_energy_j * per_joule, np.inf)
+    always = np.array([pool.power_policy == "always_on" for pool in problem.pools])
+    down = ~always[problem.pool_of] & np.isfinite(problem.load_s)
+    loads[down] += (problem.load_s * per_second)[down]
+    loads += activation_cost(problem, problem.objective.minimise)[problem.pool_of]
+    total = float(np.where(problem.eligible, loads, np.inf).min(axis=1).max(initial=0.0))
     horizon = problem.limits.horizon_s
     if horizon is None:
         return total
+    for index, pool in enumerate(problem.pools):
+        if pool.power_policy == "always_on":
+            total += rates.per_second[index] * pool.count * horizon
     ceiling = np.where(problem.eligible, slot_ceiling_s(problem), 0.0)
     for index, pool in enumerate(problem.pools):
         columns = problem.pool_of == index
-        if pool.always_on_watts == 0.0 or not columns.any():
+        if pool.always_on_watts * rates.per_joule[index] == 0.0 or not columns.any():
             continue
         busy = ceiling[:, columns].max(axis=1).sum()
         busy += pool.count * problem.load_s[columns][np.isfinite(problem.load_s[columns])].sum()
-        total += pool.always_on_watts * max(0.0, pool.count * horizon - float(busy))
+        watts = pool.always_on_watts * rates.per_joule[index]
+        total += watts * max(0.0, pool.count * horizon - float(busy))
     return total

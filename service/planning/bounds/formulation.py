@@ -2,51 +2,26 @@
 
 Device-seconds stand for the schedule: what a pool's devices must hold by a time has to fit in
 them. A schedule that keeps its limits satisfies every row here, so a bound of this problem bounds
-every plan.
+every plan. docs/explanation/formulation.md has all of it in mathematics.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from costmodel.arrays import BoolArray, FloatArray
+from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.planning.bounds import floors
-from service.planning.bounds.assignment_problem import AssignmentProblem, Link, Peak, Row, Variable
+from service.planning.bounds.assignment_problem import AssignmentProblem, Link, Peak, Row
+from service.planning.bounds.pricing import Prices, Pricing
+from service.planning.bounds.side_variables import HORIZON, SideVariables, on_of, steps_of
+from service.planning.inputs import CAP_NAMES
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.evaluation import loosest
 
-HORIZON = "makespan"
 FIRST_DEADLINES = 12
 """Distinct deadlines that get rows at first; others get theirs when an assignment breaks them."""
-MOST_WITH_TAILS = 20_000
-"""Requests above which the tails of blocks are left out: too small a part for their price."""
-
-
-@dataclass(frozen=True)
-class Pricing:
-    """How the solver is told to see a problem; the default is what a valid bound needs.
-
-    Attributes
-    ----------
-    energy_j
-        Joules of each assignment, idle savings taken off, shape (n, k); None for the floors.
-    capacity
-        Share of each pool's device-seconds that may be used, shape (pools,); None for all.
-    allowed
-        Pairs to consider, shape (n, k); None for all that a schedule could hold.
-    energy_slack_j
-        Joules to keep free below the energy cap, for underfill not seen in `energy_j`.
-    deadlines
-        Distinct deadlines before the last that get rows, rising, shape (D,); None for the first.
-    """
-
-    energy_j: FloatArray | None = None
-    capacity: FloatArray | None = None
-    allowed: BoolArray | None = None
-    energy_slack_j: float = 0.0
-    deadlines: FloatArray | None = None
+MOST_PINNED = 12
+"""Devices with pinned requests that get rows of their own, those with the most requests first."""
 
 
 def first_deadlines(problem: PlacementProblem) -> FloatArray:
@@ -57,17 +32,23 @@ def first_deadlines(problem: PlacementProblem) -> FloatArray:
     return found
 
 
+def pinned_devices(problem: PlacementProblem) -> IntArray:
+    """Return the devices to which most requests are pinned, rising, shape (P,)."""
+    pinned = problem.pinned_device[problem.pinned_device >= 0]
+    found, counts = np.unique(pinned, return_counts=True)
+    return np.sort(found[np.argsort(-counts, kind="stable")[:MOST_PINNED]])
+
+
 class Formulation:
     """Builds the assignment problem of a planning problem."""
 
     def __init__(self, problem: PlacementProblem, pricing: Pricing | None = None) -> None:
         self.problem = problem
         self.pricing = pricing or Pricing()
-        plain = self.pricing.energy_j is not None or problem.n > MOST_WITH_TAILS
-        self.step_price = np.zeros(problem.k) if plain else floors.step_price_j(problem)
+        self.prices = Prices(problem, self.pricing)
         given = self.pricing.deadlines
         self.deadlines = first_deadlines(problem) if given is None else given
-        self.energy = self._energy_j()
+        self.pinned = pinned_devices(problem)
         self.slot_floor = floors.slot_floor_s(problem)
         self.due = self.slot_floor / problem.concurrency[None, :]
         if (problem.concurrency == 1.0).all():
@@ -75,48 +56,46 @@ class Formulation:
         self.allowed = self.can_be_on_time()
         if self.pricing.allowed is not None:
             self.allowed &= self.pricing.allowed
-        self.loads = self._load_columns()
-        self.joules = problem.objective.zeta / problem.energy_normaliser_j
+        self.side = SideVariables(problem, self.prices, self.allowed, self.slot_floor)
+        self.weight = problem.objective.zeta / problem.cost_normaliser
 
     def build(self) -> AssignmentProblem:
         """Return the whole relaxation."""
-        problem = self.problem
+        unit = self.problem.objective.minimise
         rows = [
             *self.pools_hold_their_work(),
             *self.work_is_due_by_each_deadline(),
             *self.loaded_devices_hold_their_work(),
+            *self.activated_devices_hold_their_work(),
+            *self.pinned_devices_hold_their_work(),
             *self.makespan_covers_every_pool(),
+            *self.pools_stay_on_for_their_work(),
             *self.steps_cover_the_tokens(),
             *self.counts_of_each_llm(),
             *self.mean_quality_is_reached(),
-            *self.energy_is_capped(),
+            *self.costs_are_capped(),
         ]
-        zeta = problem.objective.zeta
-        cost = self.joules * self.energy
-        if zeta < 1.0:
-            worth = (1.0 - zeta) * problem.quality_values / problem.quality_normaliser
-            for k in range(problem.k):
-                cost[:, k] -= worth[k] * problem.tokens
         return AssignmentProblem(
-            cost,
+            self._objective(),
             self.allowed,
             tuple(rows),
-            tuple(self._variables()),
-            tuple(Link(columns, name) for name, columns in self.loads.items()),
+            tuple(self.side.all_in(unit, self.weight)),
+            tuple(self.used_placements_are_loaded_and_on()),
             tuple(self.steps_cover_the_longest()),
-            self.joules * self.constant_j(),
-            group=np.searchsorted(self.deadlines, problem.deadline_s),
+            self.weight * self.side.constant(unit),
+            group=self._groups() if any(row.groups is not None for row in rows) else None,
         )
 
     def can_be_on_time(self) -> BoolArray:
         """Ensures that a request runs only where it could end by its deadline if alone."""
         problem = self.problem
+        ends = np.array([problem.pools[index].end_s for index in problem.pool_of])
         allowed = problem.eligible.copy(order="F")
-        if not (np.isfinite(problem.deadline_s).all() or self._ends().any()):
+        if np.isinf(ends).all() and np.isinf(problem.deadline_s).all():
             return allowed
         for k in range(problem.k):
-            latest = np.minimum(problem.deadline_s, self._ends()[k])
-            earliest = problem.load_s[k] + self.slot_floor[:, k]
+            latest = np.minimum(problem.deadline_s, ends[k])
+            earliest = problem.setup_s[k] + self.slot_floor[:, k]
             allowed[:, k] &= earliest <= loosest(1.0) * latest
         return allowed
 
@@ -125,31 +104,34 @@ class Formulation:
         return [
             row
             for index in range(len(self.problem.pools))
-            if np.isfinite(end := self.pool_end_s(index))
+            if np.isfinite(end := self.side.working_s(index))
             for row in [self._work_row(f"pools/{self.problem.pools[index].name}", index, end)]
         ]
 
     def work_is_due_by_each_deadline(self) -> list[Row]:
         """Ensures that work and loads that a pool must finish by a deadline fit before it."""
-        problem = self.problem
-        return [
-            Row(
-                f"requests/deadline_seconds/{deadline:g}/{problem.pools[index].name}",
-                self.due,
-                (problem.pool_of == index).astype(float),
-                self._capacity(index) * min(loosest(float(deadline)), self.pool_end_s(index)),
-                np.arange(len(self.deadlines) + 1) <= position,
-                pool=index,
-            )
-            for position, deadline in enumerate(self.deadlines)
-            for index in range(len(problem.pools))
-        ]
+        rows = []
+        for position, deadline in enumerate(self.deadlines.tolist()):
+            due = np.arange(len(self.deadlines) + 1) <= position
+            for index, pool in enumerate(self.problem.pools):
+                end = self.side.working_s(index, loosest(deadline))
+                rows.append(
+                    Row(
+                        f"requests/deadline_seconds/{deadline:g}/{pool.name}",
+                        self.due,
+                        self._stretch_by_loads(index, end),
+                        self._capacity(index) * end,
+                        np.repeat(due, len(self.pinned) + 1),
+                        pool=index,
+                    )
+                )
+        return rows
 
     def loaded_devices_hold_their_work(self) -> list[Row]:
         """Ensures that an LLM's work fits in the devices that load it."""
         rows = []
-        for name, columns in self.loads.items():
-            end = self.pool_end_s(int(self.problem.pool_of[columns[0]]))
+        for name, columns in self.side.loads.items():
+            end = self.side.working_s(int(self.problem.pool_of[columns[0]]))
             load_s = float(self.problem.load_s[columns[0]])
             if np.isfinite(end) and end > load_s:
                 seen = np.zeros(self.problem.k)
@@ -158,17 +140,61 @@ class Formulation:
                 rows.append(Row(name, seconds, seen, 0.0, None, {name: load_s - end}))
         return rows
 
+    def activated_devices_hold_their_work(self) -> list[Row]:
+        """Ensures that a pool's work and loads fit in the devices that it switches on."""
+        rows = []
+        for name, columns in self.side.activations.items():
+            index = int(self.problem.pool_of[columns[0]])
+            if np.isfinite(end := self.side.working_s(index)):
+                rows.append(self._work_row(name, index, 0.0, {name: -end}))
+        return rows
+
+    def used_placements_are_loaded_and_on(self) -> list[Link]:
+        """Ensures that a placement is used only with its LLM loaded and a device switched on."""
+        switched = self.side.loads | self.side.activations
+        return [Link(columns, name) for name, columns in switched.items()]
+
+    def pinned_devices_hold_their_work(self) -> list[Row]:
+        """Ensures that what is pinned to a device, and its loads, fit before its last deadline."""
+        problem, rows = self.problem, list[Row]()
+        for position, device in enumerate(self.pinned.tolist()):
+            pinned = np.arange(len(self.pinned) + 1) == position + 1
+            for index, pool in enumerate(problem.pools):
+                end = self.side.working_s(index)
+                if device < pool.count and np.isfinite(end):
+                    rows.append(
+                        Row(
+                            f"requests/pinned/{pool.name}/{device}",
+                            self.due,
+                            self._stretch_by_loads(index, end),
+                            end,
+                            np.tile(pinned, len(self.deadlines) + 1),
+                        )
+                    )
+        return rows
+
     def makespan_covers_every_pool(self) -> list[Row]:
-        """Ensures that the makespan, for which always-on devices idle, covers all work."""
-        if not self._idles_until_makespan():
-            return []
-        return self.makespan_rows()
+        """Ensures that the makespan, until which always-on devices are on, covers all work."""
+        return self.makespan_rows() if self.side.on_until_makespan() else []
 
     def makespan_rows(self) -> list[Row]:
-        """Ensures that every pool's work and loads fit in its devices until the makespan."""
+        """Return the rows by which every pool's work fits in its devices until the makespan."""
+        rows = []
+        for index, pool in enumerate(self.problem.pools):
+            variables = {
+                name: pool.activation_s
+                for name, columns in self.side.activations.items()
+                if self.problem.pool_of[columns[0]] == index
+            }
+            variables[HORIZON] = -self._capacity(index)
+            rows.append(self._work_row(f"makespan/{pool.name}", index, 0.0, variables))
+        return rows
+
+    def pools_stay_on_for_their_work(self) -> list[Row]:
+        """Ensures that always-on devices are on for all work, also beyond a given horizon."""
         return [
-            self._work_row(f"makespan/{pool.name}", index, 0.0, {HORIZON: -self._capacity(index)})
-            for index, pool in enumerate(self.problem.pools)
+            self._work_row(f"on/{self.problem.pools[index].name}", index, 0.0, {on_of(index): -1.0})
+            for index in self.side.on_beyond_horizon()
         ]
 
     def steps_cover_the_tokens(self) -> list[Row]:
@@ -176,20 +202,20 @@ class Formulation:
         output = self.problem.requests.workload.output_tokens.astype(float)[:, None]
         return [
             Row(
-                _steps(k),
+                steps_of(k),
                 output / self.problem.concurrency[k],
-                _only(k, self.problem.k),
+                (np.arange(self.problem.k) == k).astype(float),
                 0.0,
                 None,
-                {_steps(k): -1.0},
+                {steps_of(k): -1.0},
             )
-            for k in np.flatnonzero(self.step_price).tolist()
+            for k in self.prices.steps
         ]
 
     def steps_cover_the_longest(self) -> list[Peak]:
         """Ensures that a placement's blocks run as many steps as their longest request."""
         output = self.problem.requests.workload.output_tokens.astype(float)
-        return [Peak(k, _steps(k), output) for k in np.flatnonzero(self.step_price).tolist()]
+        return [Peak(k, steps_of(k), output) for k in self.prices.steps]
 
     def counts_of_each_llm(self) -> list[Row]:
         """Ensures that each LLM serves its least and at most its most requests."""
@@ -213,41 +239,50 @@ class Formulation:
         floor = loosest(floor, -1.0)
         return [Row("min_mean_quality", tokens, floor - self.problem.quality_values, 0.0)]
 
-    def energy_is_capped(self) -> list[Row]:
-        """Ensures that the joules of requests, loads and idling stay within their cap."""
-        cap = self.problem.limits.max_energy_j
-        if cap is None:
-            return []
-        variables = {v.name: v.cost for v in self._variables(joules=1.0)}
-        bound = loosest(cap) - self.constant_j() - self.pricing.energy_slack_j
-        return [
-            Row("max_energy_joules", self.energy, np.ones(self.problem.k), bound, None, variables)
-        ]
+    def costs_are_capped(self) -> list[Row]:
+        """Ensures that the cost of requests, loads and idling stays within each unit's cap."""
+        rows = []
+        for unit, cap in self.problem.limits.caps.items():
+            variables = {v.name: v.cost for v in self.side.all_in(unit, 1.0)}
+            bound = loosest(cap) - self.side.constant(unit) - self.pricing.slack.get(unit, 0.0)
+            cost, ones = self.prices.of_pairs(unit), np.ones(self.problem.k)
+            rows.append(Row(CAP_NAMES[unit], cost, ones, bound, None, variables))
+        return rows
 
-    def _energy_j(self) -> FloatArray:
-        """Joules of each assignment, what its steps cost taken off: they have their own price."""
-        if self.pricing.energy_j is not None:
-            return self.pricing.energy_j
-        output = self.problem.requests.workload.output_tokens.astype(float)[:, None]
-        floor = floors.priced_floor_j(self.problem)
-        return np.asarray(floor - self.step_price * output / self.problem.concurrency)
+    def makespan_range_s(self) -> tuple[float, float]:
+        """Least makespan by the longest request alone, and one that every plan can keep [s]."""
+        return self.side.makespan_range_s()
 
-    def constant_j(self) -> float:
-        """Idle joules of always-on devices until a given horizon, before what work saves [J]."""
-        horizon = self.problem.limits.horizon_s
-        if horizon is None:
-            return 0.0
-        return horizon * sum(pool.count * pool.always_on_watts for pool in self.problem.pools)
+    def _objective(self) -> FloatArray:
+        """Cost less quality of each pair, in the objective's own unit, shape (n, k)."""
+        problem, zeta = self.problem, self.problem.objective.zeta
+        cost = self.weight * self.prices.of_pairs(problem.objective.minimise)
+        if zeta < 1.0:
+            worth = (1.0 - zeta) * problem.quality_values / problem.quality_normaliser
+            for k in range(problem.k):
+                cost[:, k] -= worth[k] * problem.tokens
+        return cost
 
-    def pool_end_s(self, index: int) -> float:
-        """Time by which everything on a pool must have ended [s]."""
-        pool = self.problem.pools[index]
-        end = min(float(self.problem.deadline_s.max(initial=0.0)), pool.end_s)
-        return loosest(end)
+    def _groups(self) -> IntArray:
+        """Label requests by the first deadline that they are due by, then by pinned device."""
+        group = np.searchsorted(self.deadlines, self.problem.deadline_s)
+        if len(self.pinned):
+            position = np.searchsorted(self.pinned, self.problem.pinned_device)
+            there = self.pinned[np.minimum(position, len(self.pinned) - 1)]
+            pin = np.where(there == self.problem.pinned_device, position + 1, 0)
+            group = group * (len(self.pinned) + 1) + pin
+        return np.asarray(group)
 
-    def _ends(self) -> FloatArray:
-        """Time by which everything on each placement's pool must have ended [s], shape (k,)."""
-        return np.array([self.problem.pools[index].end_s for index in self.problem.pool_of])
+    def _stretch_by_loads(self, index: int, end_s: float) -> FloatArray:
+        """Factor on the work due by a time for the loads that it needs, 0 on other pools, (k,).
+
+        A device with w seconds, of which L are for the load, has w - L for the work: so the work
+        times w / (w - L) fits in w.
+        """
+        there: FloatArray = (self.problem.pool_of == index).astype(float)
+        left = end_s - self.problem.load_s
+        np.divide(end_s, left, out=there, where=(there > 0.0) & (left > 0.0) & np.isfinite(left))
+        return there
 
     def _capacity(self, index: int) -> float:
         share = 1.0 if self.pricing.capacity is None else float(self.pricing.capacity[index])
@@ -257,68 +292,7 @@ class Formulation:
         self, name: str, index: int, end: float, variables: dict[str, float] | None = None
     ) -> Row:
         columns = (self.problem.pool_of == index).astype(float)
-        loads = {
-            load: float(self.problem.load_s[members[0]])
-            for load, members in self.loads.items()
-            if self.problem.pool_of[members[0]] == index
-        }
-        bound = self._capacity(index) * end
+        taken = self.side.of_pool(index) | (variables or {})
         seconds = self.problem.costs.device_seconds
-        return Row(name, seconds, columns, bound, None, loads | (variables or {}), pool=index)
-
-    def _load_columns(self) -> dict[str, np.ndarray]:
-        """Placements that one load serves, by the name of the variable that counts the loads."""
-        groups: dict[str, list[int]] = {}
-        for k, placement in enumerate(self.problem.placements):
-            load = self.problem.load_s[k] + self.problem.load_energy_j[k]
-            if 0.0 < load < np.inf:
-                name = f"loads/{self.problem.pools[placement.pool].name}/{placement.llm}"
-                groups.setdefault(name, []).append(k)
-        return {name: np.array(columns) for name, columns in groups.items()}
-
-    def _idles_until_makespan(self) -> bool:
-        watts = [pool.always_on_watts for pool in self.problem.pools]
-        return self.problem.limits.horizon_s is None and any(watts)
-
-    def _variables(self, joules: float | None = None) -> list[Variable]:
-        """Return the loads of each LLM on each pool, the steps of each placement, the makespan."""
-        problem = self.problem
-        joules = self.joules if joules is None else joules
-        found = []
-        for name, columns in self.loads.items():
-            pool = problem.pools[int(problem.pool_of[columns[0]])]
-            load_j = float(problem.load_energy_j[columns[0]])
-            load_j -= pool.always_on_watts * float(problem.load_s[columns[0]])
-            # One load for each block of the LLM: one block for each of its concurrencies.
-            upper = float(pool.count * len(columns))
-            found.append(Variable(name, 0.0, upper, joules * load_j, integer=True))
-        most = float(problem.requests.workload.output_tokens.sum())
-        for k in np.flatnonzero(self.step_price).tolist():
-            found.append(Variable(_steps(k), 0.0, most, joules * float(self.step_price[k])))
-        if self._idles_until_makespan():
-            watts = sum(pool.count * pool.always_on_watts for pool in problem.pools)
-            lower, upper = self.makespan_range_s()
-            found.append(Variable(HORIZON, lower, upper, joules * watts))
-        return found
-
-    def makespan_range_s(self) -> tuple[float, float]:
-        """Least makespan by the longest request alone, and one that every plan can keep [s]."""
-        earliest = self.problem.load_s[None, :] + self.slot_floor
-        alone = np.where(self.allowed, earliest, np.inf).min(axis=1)
-        lower = float(alone[np.isfinite(alone)].max(initial=0.0))
-        upper = max(self.pool_end_s(index) for index in range(len(self.problem.pools)))
-        if not np.isfinite(upper):
-            seconds = np.where(self.allowed, floors.slot_ceiling_s(self.problem), 0.0)
-            loads = self.problem.load_s[np.isfinite(self.problem.load_s)].sum()
-            upper = float(seconds.max(axis=1, initial=0.0).sum() + loads)
-        return lower, max(lower, upper)
-
-
-def _steps(k: int) -> str:
-    return f"steps/{k}"
-
-
-def _only(k: int, size: int) -> FloatArray:
-    column = np.zeros(size)
-    column[k] = 1.0
-    return column
+        bound = self._capacity(index) * end
+        return Row(name, seconds, columns, bound, None, taken, pool=index)

@@ -1,4 +1,4 @@
-"""How far one limit has to move: the best value that the relaxation of the others allows."""
+"""How far one limit has to move at least: what the relaxation of the others allows."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from service.planning.bounds.assignment_problem import AssignmentProblem, Variable
 from service.planning.bounds.bounding import bound, proves_violation
-from service.planning.bounds.formulation import HORIZON, Formulation
+from service.planning.bounds.formulation import Formulation
 from service.planning.clock import Deadline
-from service.planning.explanation.knobs import Knob
+from service.planning.explanation.knobs import Knob, knobs_of
+from service.planning.explanation.targets import target
 from service.planning.problem import PlacementProblem
 
-STEPS = 12
+CLOSE = 1e-4
+"""Share of the limit's value that may be lost to cells of requests."""
+WHOLE = 1e-6
+"""Share of a request that is taken for rounding of floats."""
 
 
 def proves_infeasible(problem: PlacementProblem, deadline: Deadline) -> bool:
@@ -23,80 +26,55 @@ def proves_infeasible(problem: PlacementProblem, deadline: Deadline) -> bool:
     return proves_violation(Formulation(problem).build(), problem.requests.workload, deadline)
 
 
-def proven_extreme(problem: PlacementProblem, knob: Knob, deadline: Deadline) -> float | None:
+def proven_extreme(
+    problem: PlacementProblem, knob: Knob, loose: float | None, deadline: Deadline
+) -> float | None:
     """Bound, in the knob's own unit, the tightest value at which a plan may exist.
 
     Parameters
     ----------
     problem
         The problem with the knob as given.
+    loose
+        Only plans that keep this value are bounded, which makes the bound higher; None for all.
 
     Returns
     -------
     float or None
-        No plan exists with a tighter value; None where even without the limit there is none.
+        No plan exists with a tighter value (or none keeps `loose` at all); None where nothing was
+        proven.
     """
-    loose = knob.turn(problem, None)
-    if proves_infeasible(loose, deadline):
+    if deadline.passed():
         return None
-    if knob.kind in ("own_deadlines", "available"):
-        return _by_bisection(problem, knob, deadline)
-    formulation = Formulation(loose)
-    target = _target(loose, formulation, knob)
-    found = bound(target, loose.requests.workload, deadline)
+    aimed = target(problem, knob, loose)
+    relaxation, workload = aimed.relaxation, problem.requests.workload
+    gap = CLOSE * abs(knob.given if loose is None else loose)
+    found = bound(relaxation, workload, deadline, polished=True, absolute_gap=gap)
     if found is None:
-        return None
-    return _in_unit(loose, formulation, knob, found.lower_bound)
+        turned = knob.turn(problem, loose)
+        return loose if proves_infeasible(turned, deadline) else None
+    value = _rounded(problem, knob, found.lower_bound * aimed.sign)
+    if loose is None:
+        return value
+    return min(value, loose) if knob.looser > 0.0 else max(value, loose)
 
 
-def _in_unit(
-    problem: PlacementProblem, formulation: Formulation, knob: Knob, lower_bound: float
-) -> float:
-    if knob.kind == "energy":
-        return lower_bound
-    if knob.kind == "quality":
-        return -lower_bound
-    if knob.kind == "deadline":
-        return max(lower_bound, formulation.makespan_range_s()[0])
+def least_makespan_s(problem: PlacementProblem, deadline: Deadline) -> float:
+    """Bound the makespan of every plan, deadline of the plan aside, by the relaxation [s].
+
+    No plan ends sooner; 0 where that was not bounded in time. The problem has plans.
+    """
+    limited = problem.with_limits(replace(problem.limits, deadline_s=1.0))
+    knob = next(k for k in knobs_of(limited) if k.kind == "deadline")
+    return proven_extreme(limited, knob, None, deadline) or 0.0
+
+
+def _rounded(problem: PlacementProblem, knob: Knob, value: float) -> float:
+    """Return the bound that whole requests allow."""
+    unit = 1 if knob.counts else problem.n
     if knob.kind == "most":
-        return float(max(0.0, (np.ceil(lower_bound - 1e-6) - 1.0) / problem.n))
-    most = float(np.floor(-lower_bound + 1e-6))
-    return most if knob.name.startswith("min_requests/") else min(1.0, (most + 1.0) / problem.n)
-
-
-def _target(problem: PlacementProblem, formulation: Formulation, knob: Knob) -> AssignmentProblem:
-    """Return the relaxation with the knob's quantity as its objective."""
-    if knob.kind == "energy":
-        joules = replace(problem.objective, zeta=1.0, energy_normaliser_j=1.0)
-        return Formulation(replace(problem, objective=joules)).build()
-    relaxation = formulation.build()
-    nothing = np.zeros((problem.n, problem.k))
-    free = tuple(replace(v, cost=0.0) for v in relaxation.variables if v.name != HORIZON)
-    rows = tuple(row for row in relaxation.rows if HORIZON not in row.variables)
-    plain = replace(relaxation, cost=nothing, rows=rows, variables=free, constant=0.0)
-    if knob.kind == "quality":
-        share = problem.tokens / problem.tokens.sum()
-        return replace(plain, cost=-share[:, None] * problem.quality_values[None, :])
-    if knob.kind == "deadline":
-        makespan = Variable(HORIZON, *formulation.makespan_range_s(), 1.0)
-        rows = (*rows, *formulation.makespan_rows())
-        return replace(plain, rows=rows, variables=(*free, makespan))
-    sign = -1.0 if knob.kind == "least" else 1.0
-    of_llm = np.array([sign * (p.llm == knob.llm) for p in problem.placements])
-    return replace(plain, cost=nothing + of_llm[None, :])
-
-
-def _by_bisection(problem: PlacementProblem, knob: Knob, deadline: Deadline) -> float:
-    """Largest value that is still proven too tight, to 0.1 % or so."""
-    low, high = knob.given, 2.0 * knob.given
-    while proves_infeasible(knob.turn(problem, high), deadline):
-        low, high = high, 4.0 * high
-        if high > 1e12:
-            break
-    for _ in range(STEPS):
-        middle = (low * high) ** 0.5
-        if proves_infeasible(knob.turn(problem, middle), deadline):
-            low = middle
-        else:
-            high = middle
-    return low
+        return float(max(0.0, (np.ceil(value * unit - WHOLE) - 1.0) / unit))
+    if knob.kind == "least":
+        most = float(np.floor(value * unit + WHOLE))
+        return most if knob.counts else min(1.0, (most + 1.0) / unit)
+    return value

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from service.planning.clock import Deadline
 from service.planning.errors import InfeasibleError, Relaxation
-from service.planning.explanation.extremes import proven_extreme
+from service.planning.explanation.brackets import Attempt, Bracket
+from service.planning.explanation.joint import Joint, Prove
 from service.planning.explanation.knobs import Knob, knobs_of
 from service.planning.problem import PlacementProblem
-from service.planning.schedule.evaluation import Evaluation
-from service.planning.schedule.schedule import Schedule
-
-Attempt = Callable[[PlacementProblem, float], tuple[Schedule, Evaluation] | None]
-"""Looks for a plan within some seconds; None where it found none."""
-Prove = Callable[[PlacementProblem, Deadline], bool]
-"""Whether it is proven, before a deadline, that a problem has no plan."""
-MARGINS = (0.0, 1e-4, 1e-3, 5e-3, 0.02, 0.05, 0.1, 0.25, 0.6, 1.5, 4.0)
-"""How far beyond the proven bound a value is tried, as shares of it."""
-ATTEMPT_S = 3.0
 
 
 def explain(
-    problem: PlacementProblem, attempt: Attempt, prove: Prove, deadline: Deadline
+    problem: PlacementProblem,
+    attempt: Attempt,
+    prove: Prove,
+    deadline: Deadline,
+    seed: int = 0,
+    tell: Callable[[], None] = lambda: None,
 ) -> InfeasibleError:
     """Name the limits that conflict and what would mend it.
 
@@ -35,19 +29,21 @@ def explain(
     attempt, prove
         The planner itself: by the one every `needed` value is verified, by the other limits that
         do not matter are left out.
+    deadline
+        When to stop; the answer then says that the clock cut it, and what was reached.
+    tell
+        Is called at every step.
     """
     knobs = knobs_of(problem)
     conflict = _conflict(problem, knobs, prove, deadline)
-    relaxations = [
-        found
-        for knob in conflict
-        if (found := _single(problem, knob, attempt, deadline)) is not None
-    ]
+    brackets = [Bracket(problem, knob, attempt, deadline, seed) for knob in conflict]
+    _narrow(brackets, deadline, tell)
+    relaxations = [found for bracket in brackets if (found := bracket.relaxation()) is not None]
     joint: tuple[Relaxation, ...] = ()
     if not relaxations and conflict:
-        joint = _joint(problem, knobs, attempt, prove, deadline)
+        joint = Joint(problem, knobs, attempt, prove, deadline).relaxations(tell)
     names = tuple(knob.name for knob in conflict)
-    return InfeasibleError(names, tuple(relaxations), joint)
+    return InfeasibleError(names, tuple(relaxations), joint, cut_by_clock=deadline.cut)
 
 
 def _conflict(
@@ -63,82 +59,13 @@ def _conflict(
     return kept
 
 
-def _single(
-    problem: PlacementProblem, knob: Knob, attempt: Attempt, deadline: Deadline
-) -> Relaxation | None:
-    """Move one limit as far as needed; None where no plan is found even without it, or in time."""
-    if deadline.passed():
-        return None
-    bound = proven_extreme(problem, knob, deadline)
-    aimed = _aimed_at(problem, knob)
-    found = attempt(knob.turn(aimed, None), min(ATTEMPT_S, deadline.left_s))
-    if bound is None or found is None:
-        return None
-    bound = _no_tighter_than_given(knob, bound)
-    needed = knob.attained(problem, *found)
-    for margin in MARGINS:
-        value = knob.whole(_loosened(knob, bound, margin))
-        if deadline.passed() or _verified(knob, value, needed) == needed:
-            break
-        found = attempt(knob.turn(aimed, value), min(ATTEMPT_S, deadline.left_s))
-        if found is not None:
-            needed = _verified(knob, value, knob.attained(problem, *found))
-            break
-    return Relaxation(knob.name, float(knob.given), float(needed), float(bound))
-
-
-def _aimed_at(problem: PlacementProblem, knob: Knob) -> PlacementProblem:
-    """Return the problem with an objective that pulls at the knob's own quantity."""
-    zeta = {"energy": 1.0, "quality": 0.0}.get(knob.kind)
-    return problem if zeta is None else problem.with_zeta(zeta)
-
-
-def _no_tighter_than_given(knob: Knob, bound: float) -> float:
-    return max(bound, knob.given) if knob.looser > 0 else min(bound, knob.given)
-
-
-def _loosened(knob: Knob, value: float, margin: float) -> float:
-    if knob.looser > 0:
-        return value * (1.0 + margin) + (0.0 if margin == 0.0 else 1e-12)
-    return max(0.0, value * (1.0 - margin))
-
-
-def _verified(knob: Knob, value: float, attained: float) -> float:
-    """Return the tighter of the value tried and what its plan attained; both have a plan."""
-    return min(value, attained) if knob.looser > 0 else max(value, attained)
-
-
-def _joint(
-    problem: PlacementProblem,
-    knobs: list[Knob],
-    attempt: Attempt,
-    prove: Prove,
-    deadline: Deadline,
-) -> tuple[Relaxation, ...]:
-    """Loosen all limits by one common share until a plan is found; name those that it uses."""
-    proven = 0.0
-    for share in np.geomspace(0.005, 1000.0, 24).tolist():
+def _narrow(brackets: list[Bracket], deadline: Deadline, tell: Callable[[], None]) -> None:
+    """Open every bracket, then spend the time where one is widest."""
+    for bracket in brackets:
+        tell()
+        bracket.open()
+    while wide := [bracket for bracket in brackets if not bracket.done]:
+        tell()
         if deadline.passed():
-            break
-        turned = problem
-        for knob in knobs:
-            turned = knob.turn(turned, _by_share(knob, share))
-        if prove(turned, deadline):
-            proven = share
-        elif (found := attempt(turned, min(ATTEMPT_S, deadline.left_s))) is not None:
-            moved = [(knob, knob.attained(problem, *found)) for knob in knobs]
-            return tuple(
-                Relaxation(
-                    knob.name,
-                    float(knob.given),
-                    float(_verified(knob, _by_share(knob, share), attained)),
-                    float(_by_share(knob, proven)),
-                )
-                for knob, attained in moved
-                if (attained - knob.given) * knob.looser > 0.0
-            )
-    return ()
-
-
-def _by_share(knob: Knob, share: float) -> float:
-    return knob.given * (1.0 + share) if knob.looser > 0 else knob.given / (1.0 + share)
+            return
+        max(wide, key=lambda bracket: bracket.width).tighten()

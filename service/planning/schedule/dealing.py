@@ -1,7 +1,8 @@
 """Deal an assignment out to devices: which device of its pool runs which request.
 
 Pools are dealt one by one at several fill levels: filling few devices up to their limit saves
-loads and keeps slots full, spreading ends sooner. The evaluator's prices decide between them.
+loads and switching on, and keeps slots full; spreading ends sooner. The evaluator's prices decide
+between them. A request that is pinned to a device goes there whatever the level.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from costmodel.arrays import FloatArray, IntArray
+from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.evaluation import loosest, underfill_j
 from service.planning.schedule.schedule import (
@@ -40,8 +41,8 @@ class Deal:
         The requests of the pool.
     device, start_s
         Of its members.
-    active_j
-        Joules of underfill and loading, less the idle joules that work saves.
+    active_cost
+        Of underfill, loading and being on, less the idle joules that work saves.
     lateness_s
         Largest excess of an end over its deadline, at least 0.
     """
@@ -50,7 +51,7 @@ class Deal:
     device: IntArray
     start_s: FloatArray
     blocks: tuple[Block, ...]
-    active_j: float
+    active_cost: float
     end_s: float
     lateness_s: float
 
@@ -76,8 +77,9 @@ def deal(problem: PlacementProblem, placement: IntArray) -> Schedule:
 
 def _choose(problem: PlacementProblem, options: list[list[Deal]]) -> list[Deal]:
     """Choose a deal for each pool; the makespan, for which devices idle, ties them together."""
-    watts = sum(pool.count * pool.always_on_watts for pool in problem.pools)
-    if problem.limits.horizon_s is not None or watts == 0.0:
+    counts = np.array([pool.count for pool in problem.pools])
+    price = float((counts * problem.rates.of_idling(problem.pools)).sum())
+    if problem.limits.horizon_s is not None or price == 0.0:
         return [min(deals, key=_merit) for deals in options]
     best: tuple[tuple[float, float, float], list[Deal]] | None = None
     for horizon in sorted({deal.end_s for deals in options for deal in deals}):
@@ -89,14 +91,14 @@ def _choose(problem: PlacementProblem, options: list[list[Deal]]) -> list[Deal]:
         if len(chosen) < len(options):
             continue
         late = sum(deal.lateness_s for deal in chosen)
-        merit = (late, sum(deal.active_j for deal in chosen) + watts * horizon, horizon)
+        merit = (late, sum(deal.active_cost for deal in chosen) + price * horizon, horizon)
         if best is None or merit < best[0]:
             best = (merit, chosen)
     return [] if best is None else best[1]
 
 
 def _merit(deal: Deal) -> tuple[float, float, float]:
-    return round(deal.lateness_s, 9), round(deal.active_j, 6), deal.end_s
+    return round(deal.lateness_s, 9), float(f"{deal.active_cost:.12g}"), deal.end_s
 
 
 def _deals_of_pool(
@@ -128,7 +130,8 @@ def _levels(
     slot_s: FloatArray,
 ) -> list[float]:
     """Seconds up to which devices are filled before the next one is taken."""
-    count = min(problem.pools[pool].count, len(members))
+    spec = problem.pools[pool]
+    count = min(spec.count, len(members))
     if count == 1:
         return [np.inf]
     work, longest = 0.0, 0.0
@@ -136,10 +139,11 @@ def _levels(
         k, seconds = group.placement, slot_s[group.members]
         work += float(seconds.sum()) / problem.placements[k].concurrency + problem.load_s[k]
         longest = max(longest, float(seconds.max()) + problem.load_s[k])
-    balanced = max(work / count, longest)
+    balanced = spec.activation_s + max(work / count, longest)
     end = float(problem.latest_s(members, placement[members]).max())
     plain = all(problem.concurrency[group.placement] == 1 for group in groups)
     loads = any(problem.load_s[group.placement] > 0.0 for group in groups)
+    loads |= max(spec.activation_j, spec.activation_s) > 0.0
     if not loads and (plain or len(members) > VERY_MANY):
         return [balanced]
     if np.isinf(end):
@@ -159,8 +163,11 @@ def _fill(
     device: IntArray,
 ) -> None:
     """Deal groups in order, each to the fewest devices that hold it up to `level`."""
-    count = min(problem.pools[pool].count, sum(len(group.members) for group in groups))
-    clock = np.zeros(count)
+    pinned, members = problem.pinned_device, sum(len(group.members) for group in groups)
+    last_pinned = max(int(pinned[group.members].max()) for group in groups)
+    count = max(min(problem.pools[pool].count, members), last_pinned + 1)
+    clock = np.full(count, problem.pools[pool].activation_s)
+    used = np.zeros(count, dtype=bool)
     loaded: list[str | None] = [None] * count
     for group in groups:
         k, seconds = group.placement, slot_s[group.members]
@@ -168,34 +175,50 @@ def _fill(
         load = np.array(
             [0.0 if loaded[d] == llm else float(problem.load_s[k]) for d in range(count)]
         )
-        devices = np.array(_windows(clock, load, seconds, slots, level))
-        each = min(slots, len(seconds))
-        slot, ends = deal_to_slots(seconds, np.repeat((clock + load)[devices], each))
-        device[group.members] = devices[slot // each]
-        used = np.bincount(slot // each, minlength=len(devices)) > 0
-        clock[devices[used]] = ends.reshape(-1, each).max(axis=1)[used]
+        start, taken = clock + load, np.zeros(count, dtype=bool)
+        fixed = pinned[group.members] >= 0
+        if fixed.any():
+            there = pinned[group.members[fixed]]
+            device[group.members[fixed]] = there
+            start, taken[there] = _after_pinned(seconds[fixed], there, start, slots), True
+        if not fixed.all():
+            devices = np.array(_windows(used | taken, level - start, seconds[~fixed], slots))
+            each = min(slots, int((~fixed).sum()))
+            slot, ends = deal_to_slots(seconds[~fixed], np.repeat(start[devices], each))
+            device[group.members[~fixed]] = devices[slot // each]
+            dealt = np.bincount(slot // each, minlength=len(devices)) > 0
+            start[devices[dealt]] = ends.reshape(-1, each).max(axis=1)[dealt]
+            taken[devices[dealt]] = True
+        clock[taken] = start[taken]
+        used |= taken
         if problem.load_s[k] > 0.0:
-            for d in devices[used].tolist():
+            for d in np.flatnonzero(taken).tolist():
                 loaded[d] = llm
 
 
-def _windows(
-    clock: FloatArray, load: FloatArray, slot_s: FloatArray, slots: int, level: float
-) -> list[int]:
-    """Devices for a group: the fullest that still have room first, until its work fits."""
+def _after_pinned(
+    slot_s: FloatArray, device: IntArray, start_s: FloatArray, slots: int
+) -> FloatArray:
+    """About when each device has done the requests of a group that are pinned to it, (devices,)."""
+    work = np.bincount(device, weights=slot_s, minlength=len(start_s)) / slots
+    np.maximum.at(work, device, slot_s)
+    return np.asarray(start_s + work)
+
+
+def _windows(used: BoolArray, room_s: FloatArray, slot_s: FloatArray, slots: int) -> list[int]:
+    """Devices for a group: the used ones that still have room first, until its work fits."""
     need = float(slot_s.sum()) / slots
     longest = float(slot_s.max())
-    room = level - clock - load
-    order = np.lexsort((np.arange(len(clock)), -(clock > 0.0).astype(int)))
+    order = np.lexsort((np.arange(len(used)), ~used))
     chosen: list[int] = []
     for d in order.tolist():
-        if room[d] < longest and np.isfinite(level):
+        if room_s[d] < longest:
             continue
         chosen.append(d)
-        need -= room[d]
+        need -= room_s[d]
         if need <= 0.0:
             return chosen
-    return list(range(len(clock)))
+    return list(range(len(used)))
 
 
 def _judge(problem: PlacementProblem, pool: int, members: IntArray, schedule: Schedule) -> Deal:
@@ -206,13 +229,19 @@ def _judge(problem: PlacementProblem, pool: int, members: IntArray, schedule: Sc
         schedule.device[members].copy(),
         schedule.start_s[members].copy(),
         schedule.blocks,
-        underfill_j(problem, schedule) + _loads_less_idle(problem, pool, schedule.blocks),
+        _active_cost(problem, pool, schedule),
         schedule.makespan_s,
         max(0.0, float((end_s - loosest(1.0) * latest).max())),
     )
 
 
-def _loads_less_idle(problem: PlacementProblem, pool: int, blocks: tuple[Block, ...]) -> float:
-    watts = problem.pools[pool].always_on_watts
-    loads = sum(block.load_energy_j for block in blocks)
-    return loads - watts * sum(block.seconds + block.load_s for block in blocks)
+def _active_cost(problem: PlacementProblem, pool: int, schedule: Schedule) -> float:
+    spec, rates = problem.pools[pool], problem.rates
+    used = len({block.device for block in schedule.blocks})
+    busy = sum(block.seconds + block.load_s for block in schedule.blocks)
+    busy += used * spec.activation_s
+    joules = underfill_j(problem, schedule) + used * spec.activation_j
+    joules += sum(block.load_energy_j for block in schedule.blocks)
+    joules -= spec.always_on_watts * busy
+    on_s = busy if spec.power_policy == "power_down" else 0.0
+    return float(rates.per_joule[pool] * joules + rates.per_second[pool] * on_s)

@@ -2,7 +2,8 @@
 
 A device runs at most one block for each placement, in order of earliest deadline; blocks of equal
 deadline keep an LLM's together. Inside a block the earliest deadline goes first, then the longest.
-Changing the LLM drains and loads, changing the concurrency drains. Nothing is decided here: the
+Changing the LLM drains and loads, changing the concurrency drains. A device that is used is first
+switched on, which takes its pool's activation seconds. Nothing is decided here: the
 same (placement, device) always gives the same schedule.
 """
 
@@ -198,7 +199,8 @@ def _run_device(
     start_s: FloatArray,
 ) -> list[Block]:
     runs = sorted(runs, key=lambda run: block_order(problem, int(run.members[0]), run.placement))
-    clock, loaded, blocks = 0.0, None, []
+    pool = problem.pools[problem.placements[runs[0].placement].pool]
+    clock, loaded, blocks = pool.activation_s, None, []
     for run in runs:
         k = run.placement
         load_s, load_j = problem.load_s[k], problem.load_energy_j[k]

@@ -14,7 +14,7 @@ from service.planning.schedule.evaluation import Evaluation
 from service.planning.search.candidates import QUERY_BLIND, query_blind_splits
 
 FEWEST = 2
-MOST_DEALT = 2_500_000
+MOST_DEALT = 1_500_000
 """Requests that are dealt out again for baselines: each takes as long as dealing the plan."""
 
 
@@ -35,12 +35,12 @@ def compare(
     found = [
         Baseline(name, None, None, None, feasible=False, saving_ratio=None)
         if placement is None
-        else _baseline(name, plan, judge(placement))
+        else _baseline(problem, name, plan, judge(placement))
         for name, placement in policies.items()
     ]
     if plan.mean_quality is not None:
         splits = query_blind_splits(problem, relaxation, plan.mean_quality, seed)
-        deals = [_baseline(QUERY_BLIND, plan, judge(split)) for split in splits]
+        deals = [_baseline(problem, QUERY_BLIND, plan, judge(split)) for split in splits]
         found.append(_best_deal(deals))
     return tuple(found)
 
@@ -52,13 +52,23 @@ def _best_deal(deals: list[Baseline]) -> Baseline:
     return min(deals, key=lambda deal: (not deal.feasible, deal.energy_j))
 
 
-def _baseline(name: str, plan: Evaluation, evaluation: Evaluation) -> Baseline:
-    saving = 1.0 - plan.energy_j / evaluation.energy_j if evaluation.feasible else None
+def _baseline(
+    problem: PlacementProblem, name: str, plan: Evaluation, evaluation: Evaluation
+) -> Baseline:
+    feasible = evaluation.feasible
     return Baseline(
         name,
         evaluation.energy_j,
         evaluation.makespan_s,
         evaluation.mean_quality,
-        evaluation.feasible,
-        saving if saving is None or np.isfinite(saving) else None,
+        feasible,
+        _saving(plan.energy_j, evaluation.energy_j) if feasible else None,
+        evaluation.total(problem, "carbon"),
+        evaluation.total(problem, "money"),
+        _saving(plan.cost, evaluation.cost) if feasible else None,
     )
+
+
+def _saving(plan: float, baseline: float) -> float | None:
+    saving = 1.0 - plan / baseline if baseline != 0.0 else np.nan
+    return saving if np.isfinite(saving) else None

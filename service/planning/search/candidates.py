@@ -39,9 +39,29 @@ def simple_policies(problem: PlacementProblem, seed: int) -> Iterator[tuple[str,
     """Yield each policy's name and its placements, shape (n,); None where it cannot place all.
 
     Single LLMs and both greedy policies look at each request alone; round robin and random look
-    at none. All use each pool's least-joule concurrency.
+    at none. All use each pool's least-joule concurrency, but for requests that may not run at it.
     """
     columns = least_joule_columns(problem)
+    at_least = problem.eligible[:, columns].any(axis=1)
+    if at_least.all():
+        yield from _policies(problem, columns, seed)
+        return
+    part, other = problem.take(np.flatnonzero(at_least)), problem.take(np.flatnonzero(~at_least))
+    everywhere = _policies(other, np.arange(problem.k), seed)
+    for (name, chosen), (_, elsewhere) in zip(
+        _policies(part, columns, seed), everywhere, strict=True
+    ):
+        placement = np.zeros(problem.n, dtype=np.int64)
+        if chosen is None or elsewhere is None:
+            yield name, None
+            continue
+        placement[at_least], placement[~at_least] = chosen, elsewhere
+        yield name, placement
+
+
+def _policies(
+    problem: PlacementProblem, columns: IntArray, seed: int
+) -> Iterator[tuple[str, IntArray | None]]:
     energy = problem.costs.energy_j
     yield "greedy_least_energy", _least(problem, energy, columns)
     yield "round_robin", _turns(problem, columns, np.arange(problem.n))
@@ -97,7 +117,7 @@ def query_blind_splits(
     """Best splits of at least a mean quality that do not look at a request's length.
 
     Every request of the same eligibility is treated alike: fractions of such a group go to each
-    placement, chosen for least joules by a linear programme under the plan's own rows, then dealt
+    placement, chosen for least cost by a linear programme under the plan's own rows, then dealt
     by chance. Where chance deals less than the quality asked for, more is aimed at.
 
     Returns
@@ -137,15 +157,15 @@ def _best_fractions(
     tokens = problem.tokens[:, None]
     least = loosest(mean_quality, -1.0)
     floor = Row("equal_quality", tokens, least - problem.quality_values, 0.0)
-    least_joules = AssignmentProblem(
-        problem.costs.energy_j / problem.energy_normaliser_j,
+    least_cost = AssignmentProblem(
+        problem.pair_cost(problem.objective.minimise) / problem.cost_normaliser,
         problem.eligible & columns[None, :],
         (*(row for row in relaxation.rows if row.groups is None), floor),
         relaxation.variables,
     )
-    if not least_joules.allowed.any(axis=1).all():
+    if not least_cost.allowed.any(axis=1).all():
         return None
-    groups = least_joules.aggregate(labels, count)
+    groups = least_cost.aggregate(labels, count)
     solution = solve_linear(groups, Deadline(SPLIT_S))
     return None if solution is None else (labels, solution.counts)
 

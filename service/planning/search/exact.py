@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
 from costmodel.arrays import FloatArray
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.clock import Deadline
-from service.planning.problem import PlacementProblem
+from service.planning.problem import ROUNDING, PlacementProblem
 from service.planning.schedule.evaluation import Evaluation, evaluate
 from service.planning.schedule.schedule import Schedule, lay_out
 
@@ -18,6 +19,8 @@ MOST_DEALS = 2e7
 """Deals, before any is ruled out, that a search is tried on."""
 MOST_LEAVES = 4_000
 """Complete deals that a search may lay out and evaluate: about two seconds."""
+MOST_LEAVES_WITHOUT_A_PLAN = 20_000
+"""The same where no plan is known: the search decides whether there is one."""
 MOST_NODES = 100_000
 
 
@@ -25,16 +28,55 @@ def small_enough(problem: PlacementProblem) -> bool:
     """Whether a search has a fair chance to go through all deals."""
     if problem.n > MOST_REQUESTS:
         return False
-    counts = np.array([problem.pools[p].count for p in problem.pool_of])
-    options = [float(np.minimum(counts[row], problem.n).sum()) for row in problem.eligible]
-    return float(np.prod(options)) <= MOST_DEALS
+    devices = np.array([len(_pinned_first(problem, pool)[1]) for pool in problem.pool_of])
+    most = np.where(problem.pinned_device[:, None] >= 0, 1, devices[None, :])
+    return float(np.prod((problem.eligible * most).sum(axis=1, dtype=float))) <= MOST_DEALS
+
+
+def _pinned_first(problem: PlacementProblem, pool: int) -> tuple[int, list[int]]:
+    """How many devices of a pool are pinned to, and those first, then as many as can be used."""
+    count = problem.pools[pool].count
+    named = [d for d in np.unique(problem.pinned_device).tolist() if 0 <= d < count]
+    others = (d for d in range(count) if d not in named)
+    return len(named), named + list(islice(others, problem.n))
+
+
+class _Rows:
+    """The rows of a relaxation, to tell early that the requests so far already break one.
+
+    Attributes
+    ----------
+    values
+        Coefficients of each row, shape (rows, n, k).
+    nothing
+        What no request uses of each row, shape (rows,).
+    """
+
+    def __init__(self, problem: AssignmentProblem) -> None:
+        shape = (len(problem.rows), problem.n, problem.k)
+        self.values = np.empty(shape)
+        box = {v.name: (v.lower, v.upper) for v in problem.variables}
+        self._room, self.nothing = np.empty(len(problem.rows)), np.zeros(len(problem.rows))
+        for r, row in enumerate(problem.rows):
+            self.values[r] = problem.coefficients(row)
+            least = sum(min(c * box[v][0], c * box[v][1]) for v, c in row.variables.items())
+            self._room[r] = row.bound - least
+        at_least = np.where(problem.allowed, self.values, np.inf).min(axis=2)
+        later = np.cumsum(at_least[:, ::-1], axis=1)[:, ::-1]
+        self._rest = np.concatenate([later, np.zeros((len(problem.rows), 1))], axis=1)
+        self._slack = ROUNDING * (np.abs(self._room) + np.abs(self.values).sum(axis=(1, 2)))
+
+    def broken(self, used: FloatArray, depth: int) -> bool:
+        """Whether what the first `depth` requests use leaves too little for the others."""
+        return bool((used + self._rest[:, depth] > self._room + self._slack).any())
 
 
 @dataclass
 class Search:
     """Goes through every (placement, device) of every request, skipping what cannot be better.
 
-    Devices of a pool are interchangeable, so they are taken in the order of their first use.
+    Devices of a pool that no request is pinned to are interchangeable, so they are taken in the
+    order of their first use.
 
     Attributes
     ----------
@@ -52,12 +94,13 @@ class Search:
     deadline: Deadline
     best: tuple[Schedule, Evaluation] | None = None
     complete: bool = True
-    _leaves: int = field(default=MOST_LEAVES, repr=False)
     _nodes: int = field(default=MOST_NODES, repr=False)
 
     def run(self) -> Search:
         """Search and return self."""
         problem, relaxation = self.problem, self.relaxation
+        self._leaves = MOST_LEAVES if np.isfinite(self.incumbent) else MOST_LEAVES_WITHOUT_A_PLAN
+        self._rows = _Rows(relaxation)
         self._cost: FloatArray = np.where(relaxation.allowed, relaxation.cost, np.inf)
         least = self._cost.min(axis=1)
         self._rest = np.concatenate([np.cumsum(least[::-1])[::-1], [0.0]])
@@ -66,11 +109,14 @@ class Search:
         self._placement = np.zeros(problem.n, dtype=np.int64)
         self._device = np.zeros(problem.n, dtype=np.int64)
         self._used = [0] * len(problem.pools)
-        self._extend(0, 0.0)
+        self._devices = [_pinned_first(problem, pool) for pool in range(len(problem.pools))]
+        self._extend(0, 0.0, self._rows.nothing)
         return self
 
-    def _extend(self, depth: int, paid: float) -> None:
+    def _extend(self, depth: int, paid: float, used: FloatArray) -> None:
         if not self.complete or self._hopeless(paid + self._rest[depth]):
+            return
+        if self._rows.broken(used, depth):
             return
         self._nodes -= 1
         if self._nodes < 0 or (self._nodes % 64 == 0 and self.deadline.passed()):
@@ -81,15 +127,18 @@ class Search:
             return
         for k in np.argsort(self._cost[depth], kind="stable").tolist():
             if np.isfinite(self._cost[depth, k]):
-                self._on_each_device(depth, paid + float(self._cost[depth, k]), k)
+                more = self._rows.values[:, depth, k]
+                self._on_each_device(depth, paid + float(self._cost[depth, k]), used + more, k)
 
-    def _on_each_device(self, depth: int, paid: float, k: int) -> None:
+    def _on_each_device(self, depth: int, paid: float, taken: FloatArray, k: int) -> None:
         pool = self.problem.placements[k].pool
-        used = self._used[pool]
-        for device in range(min(used + 1, self.problem.pools[pool].count)):
-            self._placement[depth], self._device[depth] = k, device
-            self._used[pool] = max(used, device + 1)
-            self._extend(depth + 1, paid)
+        used, pinned = self._used[pool], int(self.problem.pinned_device[depth])
+        named, devices = self._devices[pool]
+        for position, device in enumerate(devices[: named + used + 1]):
+            if pinned in (-1, device):
+                self._placement[depth], self._device[depth] = k, device
+                self._used[pool] = max(used, position + 1 - named)
+                self._extend(depth + 1, paid, taken)
         self._used[pool] = used
 
     def _hopeless(self, floor: float) -> bool:

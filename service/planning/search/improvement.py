@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.bounding import Bounded, bound
-from service.planning.bounds.formulation import Formulation, Pricing
+from service.planning.bounds.formulation import Formulation
+from service.planning.bounds.pricing import Pricing
 from service.planning.clock import Deadline
 from service.planning.problem import PlacementProblem
 from service.planning.search.hardest import decide_hardest

@@ -44,15 +44,19 @@ def split_pools(problem: PlacementProblem) -> tuple[PlacementProblem, IntArray, 
     columns = np.array(origin)
     requests, costs = problem.requests, problem.costs
     allowed = None if requests.allowed is None else requests.allowed[:, columns]
+    if requests.device is not None:
+        pinned = problem.pinned_device[:, None]
+        on_it = (pinned < 0) | (pinned == np.array(device)[None, :])
+        allowed = on_it if allowed is None else allowed & on_it
     split = replace(
         problem,
-        requests=replace(requests, allowed=allowed),
+        requests=replace(requests, allowed=allowed, device=None),
         pools=tuple(pools),
         placements=tuple(placements),
         costs=take_costs(costs, columns=columns),
         objective=replace(
             problem.objective,
-            energy_normaliser_j=problem.energy_normaliser_j,
+            cost_normaliser=problem.cost_normaliser,
             quality_normaliser=problem.quality_normaliser,
         ),
     )

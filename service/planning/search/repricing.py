@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray
 from service.planning.bounds import floors
-from service.planning.bounds.formulation import Pricing
+from service.planning.bounds.pricing import Pricing
+from service.planning.inputs import Unit
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.evaluation import Evaluation, loosest
 from service.planning.schedule.schedule import Schedule
@@ -16,43 +19,46 @@ def reprice(
     problem: PlacementProblem, pricing: Pricing, schedule: Schedule, evaluation: Evaluation
 ) -> Pricing:
     """Price placements at the concurrency achieved, and keep room where it ended late."""
-    energy = achieved_energy_j(problem, schedule)
     capacity = pricing.capacity
     capacity = np.ones(len(problem.pools)) if capacity is None else capacity
-    slack = pricing.energy_slack_j
-    cap = problem.limits.max_energy_j
-    if cap is not None and evaluation.energy_j > cap:
-        slack += 1.05 * (evaluation.energy_j - cap)
+    slack = dict(pricing.slack)
+    for unit, cap in problem.limits.caps.items():
+        over = (evaluation.total(problem, unit) or 0.0) - cap
+        slack[unit] = slack.get(unit, 0.0) + 1.05 * max(0.0, over)
     return Pricing(
-        energy,
+        partial(achieved_cost, problem, schedule),
         capacity * lateness_factors(problem, schedule),
         timely(problem, schedule),
         slack,
     )
 
 
-def achieved_energy_j(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
-    """Joules of each pair at the concurrency that its placement achieved, idle savings off."""
-    energy = problem.costs.energy_j.copy()
+def achieved_cost(problem: PlacementProblem, schedule: Schedule, unit: Unit) -> FloatArray:
+    """Cost of each pair at the concurrency that its placement achieved, idle savings off."""
+    cost, rates = problem.costs.energy_j.copy(), problem.rates_in(unit)
     slot_s, seconds = np.zeros(problem.k), np.zeros(problem.k)
     for block in schedule.blocks:
         slot_s[block.placement] += block.slot_seconds
         seconds[block.placement] += block.seconds
-    floor = floors.priced_floor_j(problem)
+    floor = floors.priced_floor(problem, unit)
     workload = problem.requests.workload
     for k, placement in enumerate(problem.placements):
-        watts = problem.pools[placement.pool].always_on_watts
+        pool = problem.pools[placement.pool]
         if seconds[k] == 0.0:
-            energy[:, k] = floor[:, k]
+            cost[:, k] = floor[:, k]
             continue
         achieved = float(np.clip(slot_s[k] / seconds[k], 1.0, placement.concurrency))
         if achieved < placement.concurrency:
-            energy[:, k] = placement.cost_model.energy_j(
+            cost[:, k] = placement.cost_model.energy_j(
                 workload.input_tokens, workload.output_tokens, achieved
             )
+        per_joule, per_second = rates.per_joule[placement.pool], rates.per_second[placement.pool]
+        on_cost = per_second if pool.power_policy == "power_down" else 0.0
+        on_cost -= pool.always_on_watts * per_joule
         stretch = placement.concurrency / achieved
-        energy[:, k] -= watts * problem.costs.device_seconds[:, k] * stretch
-    return energy
+        cost[:, k] *= per_joule
+        cost[:, k] += on_cost * stretch * problem.costs.device_seconds[:, k]
+    return cost
 
 
 def lateness_factors(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
@@ -89,5 +95,5 @@ def timely(problem: PlacementProblem, schedule: Schedule) -> BoolArray:
         output = problem.requests.workload.output_tokens.astype(float)
         seconds = problem.costs.device_seconds[everyone, k].sum() * placement.concurrency
         slot = output * (seconds / output[everyone].sum())
-        allowed[:, k] = slot + problem.load_s[k] <= latest
+        allowed[:, k] = slot + problem.setup_s[k] <= latest
     return allowed

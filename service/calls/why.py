@@ -1,0 +1,61 @@
+"""Why each request runs where it does, as JSON: the next best placements and what stopped them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from service.fleet.placements import candidate_list
+from service.planning.explanation.alternatives import Alternatives
+from service.planning.problem import PlacementProblem
+from service.problems import FieldError, Problem, ProblemError
+
+MOST_EXPLAINED = 100_000
+"""Requests that are explained one by one at most: beyond, nobody reads the answer."""
+
+
+def check_explained(requests: int, *, explain: bool) -> None:
+    """Refuse to explain a batch that is too large for that.
+
+    Raises
+    ------
+    ProblemError
+        422 where more than `MOST_EXPLAINED` requests are to be explained.
+    """
+    if explain and requests > MOST_EXPLAINED:
+        message = f"Expected at most {MOST_EXPLAINED} requests to explain, got {requests}."
+        raise ProblemError(Problem("invalid-request", message, [FieldError("/explain", message)]))
+
+
+def alternative_rows(problem: PlacementProblem, others: Alternatives) -> list[list[dict[str, Any]]]:
+    """Return the alternatives of each request, as the rows of the answer hold them."""
+    named = [
+        {"llm": c["llm"], "pool": c["pool"], "concurrency": c["concurrency"]}
+        for c in candidate_list(problem.pools, problem.placements)
+    ]
+    columns = (others.placement, others.extra_j, others.extra_objective, others.stopped_by)
+    return [
+        [
+            {
+                "placement": k,
+                **named[k],
+                "extra_joules": extra_j,
+                "extra_objective": extra,
+                "stopped_by": others.reasons[reason],
+            }
+            for k, extra_j, extra, reason in zip(*row, strict=True)
+        ]
+        for row in zip(*(column.tolist() for column in columns), strict=True)
+    ]
+
+
+def alternative_columns(others: Alternatives) -> dict[str, Any]:
+    """Return the alternatives of all requests as parallel lists."""
+    return {
+        "placement": np.ascontiguousarray(others.placement),
+        "extra_joules": np.ascontiguousarray(others.extra_j),
+        "extra_objective": np.ascontiguousarray(others.extra_objective),
+        "stopped_by": np.ascontiguousarray(others.stopped_by),
+        "reasons": others.reasons,
+    }
