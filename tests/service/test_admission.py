@@ -209,13 +209,16 @@ def test_a_server_says_how_busy_it_is_and_refuses_bytes_that_may_not_wait(models
         assert before["memory_budget_bytes"] == GIBIBYTE
         (worker,) = own.worker_pids()
         os.kill(worker, signal.SIGSTOP)
-        calls = [
-            threads.submit(httpx.post, f"{own.url}/plan", content=body, headers=headers, timeout=90)
-            for _ in range(2)
-        ]
-        end = time.perf_counter() + 30
-        while gauges(own)["calls_waiting"] < 1 and time.perf_counter() < end:
-            time.sleep(0.05)
+        calls = []
+        for gauge in ("calls_running", "calls_waiting"):
+            calls.append(
+                threads.submit(
+                    httpx.post, f"{own.url}/plan", content=body, headers=headers, timeout=90
+                )
+            )
+            end = time.perf_counter() + 30
+            while gauges(own)[gauge] < 1 and time.perf_counter() < end:
+                time.sleep(0.05)
         busy = gauges(own)
         assert (busy["calls_running"], busy["calls_waiting"]) == (1, 1)
         assert busy["held_body_bytes"] == len(body)
