@@ -45,7 +45,7 @@ def planned(body: bytes) -> Outcome:
     started = perf_counter()
     answer, _ = service.plan(body)
     ended = perf_counter()
-    outcome = read_answer(whole(answer)))
+    outcome = read_answer(whole(answer))
     predict_s = outcome.seconds["predict"]
     seconds = {
         "parse": watch.began - started - predict_s,
@@ -58,7 +58,7 @@ def planned(body: bytes) -> Outcome:
     return replace(outcome, seconds=seconds)
 
 
-def read_answer(whole(answer)): bytes) -> Outcome:
+def read_answer(answer: bytes) -> Outcome:
     """Return what an answer of `/plan` says, its schedule with it."""
     document = orjson.loads(answer)
     normalisers = dict(document["normalisers"])
