@@ -153,11 +153,6 @@ class Solver:
                 self.incumbent.offer_placement(placement)
 
     def _improve(self, bounded: Bounded) -> None:
-        around = self._neighbourhood()
-        small = self.problem.n <= NEIGHBOURHOOD_REQUESTS
-        if small:
-            around.each_placement()
-            around.within_cutoffs(bounded.relaxed)
         if self.problem.n > LEAST_REQUESTS:
             Tightener(
                 self.problem,
@@ -168,6 +163,11 @@ class Solver:
             ).run(self.relaxation, bounded)
             if self._good_enough():
                 return
+        around = self._neighbourhood()
+        small = self.problem.n <= NEIGHBOURHOOD_REQUESTS
+        if small:
+            around.each_placement()
+            around.within_cutoffs(bounded.relaxed)
         improver = Improver(
             self.problem, self.incumbent, self.deadline, self.options.seed, self._wanted_gap()
         )
