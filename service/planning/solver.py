@@ -85,7 +85,9 @@ class Solver:
             if bounded is not None:
                 self.lower_bound = max(self.lower_bound, bounded.lower_bound)
             elif self.incumbent.schedule is None and proves_violation(
-                self.relaxation, self.problem.requests.workload, Deadline(PROOF_S)
+                self.relaxation,
+                self.problem.requests.workload,
+                Deadline(max(PROOF_S, self.deadline.left_s)),
             ):
                 self.proven_infeasible = True
                 return
