@@ -79,8 +79,13 @@ def openapi() -> dict[str, Any]:
     return document
 
 
+def http_reference() -> str:
+    """Return all pages of it."""
+    return "\n".join(page.read_text("utf-8") for page in sorted(DOCS.glob("reference/http*.md")))
+
+
 def test_every_path_is_in_the_http_reference(openapi: dict[str, Any]) -> None:
-    page = text_of("reference/http.md")
+    page = http_reference()
     calls = [
         f"`{method.upper()} {path}`"
         for path, operations in openapi["paths"].items()
@@ -93,7 +98,7 @@ def test_every_path_is_in_the_http_reference(openapi: dict[str, Any]) -> None:
 def test_every_field_of_bodies_and_answers_is_in_the_http_reference(
     openapi: dict[str, Any],
 ) -> None:
-    page = text_of("reference/http.md")
+    page = http_reference()
     fields = {
         field
         for schema in openapi["components"]["schemas"].values()
