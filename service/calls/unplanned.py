@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from itertools import islice
+from typing import Any
 
-from service.planning.errors import InfeasibleError, PlanningError, Relaxation, UndecidedError
-from service.problems import FieldError, Problem, pointer
+import numpy as np
+
+from costmodel.arrays import IntArray
+from service.calls.batch import Batch
+from service.planning.errors import (
+    InfeasibleError,
+    PlanningError,
+    Relaxation,
+    UnattainedConfidenceError,
+    UndecidedError,
+)
+from service.planning.problem import PlacementProblem
+from service.problems import MAX_FIELD_ERRORS, FieldError, Problem, ProblemError, pointer
 
 
 @dataclass(frozen=True)
@@ -37,10 +50,40 @@ class Body:
         return f"/constraints/{constraint}"
 
 
+def placeable(
+    problem: PlacementProblem, batch: Batch, *, report: bool
+) -> tuple[IntArray, list[dict[str, Any]]]:
+    """Return the indices of the requests to plan, and the others as they are to be listed.
+
+    Raises
+    ------
+    ProblemError
+        422 where there are others and they are not to be listed, or there are no requests left.
+    """
+    reasons = problem.unplaceable()
+    if reasons and (not report or len(reasons) == problem.n):
+        first = islice(reasons.items(), MAX_FIELD_ERRORS)
+        errors = [FieldError(batch.pointer_to(i), reason) for i, reason in first]
+        detail = f"{len(reasons)} of {problem.n} requests fit no placement."
+        if not report:
+            detail += ' The others can be planned with "on_unplaceable": "report".'
+        omitted = len(reasons) - len(errors)
+        raise ProblemError(Problem("unplaceable", detail, errors, omitted=omitted))
+    kept = np.ones(problem.n, dtype=bool)
+    kept[list(reasons)] = False
+    ids = batch.ids if reasons else []
+    listed = [
+        {"id": ids[index], "index": index, "reason": reason} for index, reason in reasons.items()
+    ]
+    return np.flatnonzero(kept), listed
+
+
 def planning_problem(error: PlanningError, body: Body) -> Problem:
     """Return what the planner could not do, as a problem."""
     if isinstance(error, InfeasibleError):
         return _infeasible(error, body)
+    if isinstance(error, UnattainedConfidenceError):
+        return _unattained(error, body)
     if isinstance(error, UndecidedError):
         return Problem("undecided", str(error), retry_after_s=1)
     return Problem("invalid-request", str(error), [FieldError("", str(error))])
@@ -58,6 +101,23 @@ def _infeasible(error: InfeasibleError, body: Body) -> Problem:
             "relaxations": [_relaxation(r) for r in error.relaxations],
             "joint_relaxation": [_relaxation(r) for r in error.joint_relaxation],
             "cut_by_clock": error.cut_by_clock,
+        },
+    )
+
+
+def _unattained(error: UnattainedConfidenceError, body: Body) -> Problem:
+    return Problem(
+        "confidence-unattained",
+        str(error),
+        [
+            FieldError(body.pointer_to(name), "Was not kept together with the others named.")
+            for name in error.conflict
+        ],
+        extra={
+            "conflict": list(error.conflict),
+            "relaxations": [_relaxation(r) for r in error.relaxations],
+            "joint_relaxation": [_relaxation(r) for r in error.joint_relaxation],
+            "attainable_confidence": error.attainable_confidence,
         },
     )
 

@@ -127,6 +127,16 @@ class Constraints(Body):
         dict[LlmName, Annotated[int, Field(ge=0, le=10_000_000)]],
         Field(description="For an LLM, the least number of requests."),
     ] = Field(default_factory=dict)
+    confidence: Annotated[
+        float | None,
+        Field(
+            ge=0.5,
+            le=0.995,
+            description="Probability at which the whole batch meets every deadline (the plan's, "
+            "the requests' own, the pools' availability), 0.5 to 0.995; as predicted where left "
+            "out.",
+        ),
+    ] = None
     horizon_seconds: Annotated[
         Seconds | None,
         Field(description="How long `always_on` pools are on [s]; the makespan where left out."),
@@ -147,7 +157,9 @@ class SolverOptionsSpec(Body):
     ] = 0
 
 
-class _Call(Body):
+class WithRequests(Body):
+    """What the bodies of `/plan` and `/predict` share: the requests and the fleet."""
+
     requests: Annotated[
         list[RequestRow] | None, Field(min_length=1, description="The requests as rows.")
     ] = None
@@ -159,13 +171,13 @@ class _Call(Body):
     ] = None
 
 
-class PredictRequest(_Call):
+class PredictRequest(WithRequests):
     """Body of `POST /predict`."""
 
     model_config = ConfigDict(json_schema_extra=EITHER_ROWS_OR_COLUMNS)
 
 
-class PlanRequest(_Call):
+class PlanRequest(WithRequests):
     """Body of `POST /plan`."""
 
     model_config = ConfigDict(json_schema_extra=EITHER_ROWS_OR_COLUMNS)

@@ -25,10 +25,15 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 OUTSIDE = ("https://", "http://", "mailto:")
 LONGEST = 200
+HTTP_PAGES = ("http", "asynchronous-plans", "refusals")
 
 
 def text_of(page: str) -> str:
     return (DOCS / page).read_text(encoding="utf-8")
+
+
+def http_reference() -> str:
+    return "".join(text_of(f"reference/{page}.md") for page in HTTP_PAGES)
 
 
 def links(page: Path) -> Iterator[str]:
@@ -79,11 +84,6 @@ def openapi() -> dict[str, Any]:
     return document
 
 
-def http_reference() -> str:
-    """Return all pages of it."""
-    return "\n".join(page.read_text("utf-8") for page in sorted(DOCS.glob("reference/http*.md")))
-
-
 def test_every_path_is_in_the_http_reference(openapi: dict[str, Any]) -> None:
     page = http_reference()
     calls = [
@@ -110,7 +110,7 @@ def test_every_field_of_bodies_and_answers_is_in_the_http_reference(
 
 
 def test_every_refusal_is_in_the_http_reference_with_its_status() -> None:
-    page = text_of("reference/http.md")
+    page = http_reference()
     rows = [f"| `{slug}` | {status} |" for slug, (status, _) in PROBLEM_TYPES.items()]
     assert [row for row in rows if row not in page] == []
 
