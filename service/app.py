@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from service.background.plans import BackgroundPlans
 from service.openapi.document import DESCRIPTION, document
-from service.routes import calls, docs, information, plans
+from service.routes import calls, docs, frontier, information, plans
 from service.routes.refusals import add_refusals
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -76,6 +76,9 @@ def create_app(
             include_in_schema=in_schema,
         )
         app.include_router(plans.router(background), prefix=prefix, include_in_schema=in_schema)
+        app.include_router(
+            frontier.router(settings, pool, metrics), prefix=prefix, include_in_schema=in_schema
+        )
         app.include_router(
             information.router(pool, metrics), prefix=prefix, include_in_schema=in_schema
         )

@@ -90,10 +90,10 @@ def plan_body(
                 "makespan_seconds": baseline.makespan_s,
                 "mean_quality": baseline.mean_quality,
                 "feasible": baseline.feasible,
-                "saving_ratio": baseline.saving_ratio,
                 "carbon_grams": baseline.carbon_g,
                 "money": baseline.money,
                 "cost_saving_ratio": baseline.cost_saving_ratio,
+                "saving_ratio": baseline.saving_ratio,
             }
             for baseline in plan.baselines
         ],

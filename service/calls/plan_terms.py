@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from service.fleet.placements import Candidates
-from service.planning.inputs import Limits, Objective, Share, Unit
+from service.planning.inputs import CAP_NAMES, Limits, Objective, Share, Unit
 from service.planning.problem import PlacementProblem
 from service.planning.rates import no_figures
 from service.planning.result import SolverOptions
@@ -47,6 +49,8 @@ def limits_of(constraints: Constraints, candidates: Candidates) -> Limits:
         shares={llm: Share(share.min, share.max) for llm, share in constraints.shares.items()},
         min_requests=dict(constraints.min_requests),
         horizon_s=constraints.horizon_seconds,
+        max_carbon_g=constraints.max_carbon_grams,
+        max_money=constraints.max_money,
         confidence=constraints.confidence,
     )
 
@@ -78,19 +82,39 @@ def objective_of(spec: ObjectiveSpec) -> Objective:
     return Objective(spec.zeta, costs[spec.minimise], given.quality, spec.minimise)
 
 
-def check_figures(problem: PlacementProblem, *, own_fleet: bool) -> None:
-    """Check that every pool which the plan may pay for states what the objective counts.
+def figures_asked_for(problem: PlacementProblem) -> dict[Unit, str]:
+    """Return the units that the objective and the limits count in, and where the call says so."""
+    asked: dict[Unit, str] = {problem.objective.minimise: "/objective/minimise"}
+    for unit in problem.limits.caps:
+        asked.setdefault(unit, pointer("constraints", CAP_NAMES[unit]))
+    return asked
+
+
+def check_figures(problem: PlacementProblem, asked: Mapping[Unit, str], *, own_fleet: bool) -> None:
+    """Check that every pool which the plan may pay for states the figures of each unit.
+
+    Parameters
+    ----------
+    problem
+        What is planned.
+    asked
+        The units that are counted, each with the pointer to where the call asks for it.
+    own_fleet
+        Whether the fleet is the service's, and not in the body.
 
     Raises
     ------
     ProblemError
-        422 with a pointer to the figure, or to `minimise` where the fleet is the service's.
+        422 with a pointer to the figure, or to where it is asked for if the fleet is the service's.
     """
-    unit = problem.objective.minimise
-    found = [no_figures(problem.pools, index, unit) for index in problem.unpriced_pools(unit)]
-    if found:
-        where = "/objective/minimise"
-        raise invalid([FieldError(where if own_fleet else e.pointer, str(e)) for e in found])
+    errors = [
+        FieldError(where if own_fleet else none.pointer, str(none))
+        for unit, where in asked.items()
+        for index in problem.unpriced_pools(unit)
+        for none in [no_figures(problem.pools, index, unit)]
+    ]
+    if errors:
+        raise invalid(errors)
 
 
 def options_of(spec: SolverOptionsSpec, max_time_limit_s: float) -> SolverOptions:

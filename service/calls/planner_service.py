@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from time import perf_counter
@@ -14,7 +15,13 @@ import numpy.typing as npt
 from costmodel.catalogue import Catalogue
 from service.calls.answers import plan_body, predict_body
 from service.calls.batch import Batch
-from service.calls.plan_terms import check_figures, limits_of, objective_of, options_of
+from service.calls.plan_terms import (
+    check_figures,
+    figures_asked_for,
+    limits_of,
+    objective_of,
+    options_of,
+)
 from service.calls.plan_warnings import fleet_warnings, substitution_warning
 from service.calls.tally import tally_plan
 from service.calls.unplanned import Body, planning_problem
@@ -24,7 +31,7 @@ from service.fleet.placements import Candidates, build_candidates, contradiction
 from service.fleet.provenance_rules import check_provenance
 from service.planning.errors import BoundContradictedError, InvalidProblemError, PlanningError
 from service.planning.explanation.alternatives import alternatives
-from service.planning.inputs import Limits, Objective
+from service.planning.inputs import Limits, Objective, Unit
 from service.planning.problem import PlacementProblem
 from service.planning.progress import Progress, Watch, unwatched
 from service.planning.result import Plan, PlanWarning, SolverOptions
@@ -45,6 +52,41 @@ class CallLimits:
     max_pairs: int
     max_predictions: int
     max_time_limit_s: float
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A call made ready to be planned.
+
+    Attributes
+    ----------
+    ids
+        Names of the problem's requests.
+    unplaceable
+        Requests that were left out, as they are to be listed.
+    predict_s
+        How long predicting took [s].
+    body
+        Where in the call the limits stand.
+    """
+
+    problem: PlacementProblem
+    options: SolverOptions
+    ids: list[str]
+    unplaceable: list[dict[str, Any]]
+    warnings: list[PlanWarning]
+    predict_s: float
+    body: Body
+
+    @contextmanager
+    def telling_why(self) -> Iterator[None]:
+        """Turn what the planner could not do into a problem of the call."""
+        try:
+            yield
+        except BoundContradictedError:
+            raise
+        except PlanningError as error:
+            raise ProblemError(planning_problem(error, self.body)) from None
 
 
 @dataclass(frozen=True)
@@ -93,49 +135,88 @@ class PlannerService:
         started = perf_counter()
         watch(_entered("reading", started))
         call = parse(body, PlanRequest)
+        ready = self.prepare(
+            call,
+            objective_of(call.objective),
+            lambda: watch(_entered("predicting", started)),
+        )
+        problem, solve_started = ready.problem, perf_counter()
+        with ready.telling_why():
+            found = self.planner(problem, ready.options, watch)
+        solve_s = perf_counter() - solve_started
+        watch(_written(found, started))
+        answer = plan_body(
+            problem,
+            found,
+            ready.ids,
+            by_row=ready.body.by_row,
+            unplaceable=ready.unplaceable,
+            warnings=[*warnings, *ready.warnings, *found.warnings],
+            others=alternatives(problem, found) if call.explain else None,
+            predict_s=ready.predict_s,
+            solve_s=solve_s,
+            started=started,
+            plan_id=plan_id,
+        )
+        return answer, tally_plan(problem, found, solve_s)
+
+    def prepare(
+        self,
+        call: PlanRequest,
+        objective: Objective,
+        on_predicting: Callable[[], None] = lambda: None,
+        asked: Mapping[Unit, str] | None = None,
+    ) -> Prepared:
+        """Return a call as a problem of the planner.
+
+        Parameters
+        ----------
+        call
+            Of which the objective is not read.
+        objective
+            In its place.
+        on_predicting
+            Called when the body is read.
+        asked
+            Units that are counted beside those of the objective and the limits, each with the
+            pointer to where the call asks for it.
+
+        Raises
+        ------
+        ProblemError
+            When the call is refused.
+        """
         options = options_of(call.solver, self.limits.max_time_limit_s)
         candidates = self._candidates(call.fleet)
         batch = self._batch(call, candidates, self.limits.max_pairs)
         check_explained(len(batch), explain=call.explain)
         limits = limits_of(call.constraints, candidates)
         predict_started = perf_counter()
-        watch(_entered("predicting", started))
-        whole = _build(batch, candidates, limits, objective_of(call.objective))
+        on_predicting()
+        whole = _build(batch, candidates, limits, objective)
         predict_s = perf_counter() - predict_started
         kept, unplaceable = _placeable(whole, batch, report=call.on_unplaceable == "report")
         problem = whole.take(kept) if unplaceable else whole
-        check_figures(problem, own_fleet=call.fleet is None)
-        warned = [
-            *warnings,
+        check_figures(
+            problem,
+            {**(asked or {}), **figures_asked_for(problem)},
+            own_fleet=call.fleet is None,
+        )
+        warnings = [
             *check_provenance(_in_use(problem), allow_mixed=call.allow_mixed_provenance),
             *substitution_warning(problem, batch.names_llms[kept]),
             *fleet_warnings(problem),
         ]
-        solve_started = perf_counter()
-        try:
-            found = self.planner(problem, options, watch)
-        except BoundContradictedError:
-            raise
-        except PlanningError as error:
-            pools = () if call.fleet is None else candidates.pool_names
-            raise ProblemError(planning_problem(error, Body(batch.by_row, pools))) from None
-        solve_s = perf_counter() - solve_started
-        watch(_written(found, started))
         ids = batch.ids
-        answer = plan_body(
+        return Prepared(
             problem,
-            found,
+            options,
             [ids[index] for index in kept],
-            by_row=batch.by_row,
-            unplaceable=unplaceable,
-            warnings=[*warned, *found.warnings],
-            others=alternatives(problem, found) if call.explain else None,
-            predict_s=predict_s,
-            solve_s=solve_s,
-            started=started,
-            plan_id=plan_id,
+            unplaceable,
+            warnings,
+            predict_s,
+            Body(batch.by_row, () if call.fleet is None else candidates.pool_names),
         )
-        return answer, tally_plan(problem, found, solve_s)
 
     def predict(self, body: bytes) -> bytes:
         """Return the answer of `/predict`.

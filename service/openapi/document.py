@@ -10,10 +10,17 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.openapi.examples import PLAN_EXAMPLES, PREDICT_EXAMPLES
+from service.openapi.examples import FRONTIER_EXAMPLES, PLAN_EXAMPLES, PREDICT_EXAMPLES
 from service.problems import MEDIA_TYPE
 from service.schemas.answers import PlanAnswer, PredictAnswer
 from service.schemas.calls import PlanRequest, PredictRequest
+from service.schemas.frontier import (
+    EndsLine,
+    FrontierRequest,
+    PointLine,
+    ProblemLine,
+    SummaryLine,
+)
 from service.schemas.information import (
     CostModelsAnswer,
     HealthAnswer,
@@ -22,7 +29,7 @@ from service.schemas.information import (
     ReadinessAnswer,
 )
 from service.schemas.plans import PlansAnswer, PlanStatusAnswer
-from service.workers.messages import JSON
+from service.workers.messages import EVENT_STREAM, JSON, NDJSON
 
 DESCRIPTION = """\
 Plans where a batch of LLM requests should run so that it costs the least energy and still meets its
@@ -32,9 +39,11 @@ Every path is served under `/v1` too. Refusals are problem details (RFC 9457) wh
 into the body. Units are in the names of the fields: joules, seconds, watts, tokens.
 """
 
-BODIES: Sequence[type[BaseModel]] = (PlanRequest, PredictRequest)
+BODIES: Sequence[type[BaseModel]] = (PlanRequest, FrontierRequest, PredictRequest)
+FRONTIER_LINES: Sequence[type[BaseModel]] = (EndsLine, PointLine, SummaryLine, ProblemLine)
 ANSWERS: Sequence[type[BaseModel]] = (
     PlanAnswer,
+    *FRONTIER_LINES,
     PlanStatusAnswer,
     PlansAnswer,
     PredictAnswer,
@@ -69,7 +78,6 @@ _PREFER = {
     "required": False,
     "description": "`respond-async` (RFC 7240): do not wait for the plan, say where it will be.",
     "schema": {"type": "string"},
-    "example": "respond-async",
 }
 _ACCEPTED_HEADERS = {
     "Location": {"description": "Path of the plan.", "schema": {"type": "string"}},
@@ -84,6 +92,34 @@ def plan_operation() -> dict[str, Any]:
     operation["openapi_extra"]["responses"]["202"] = {
         **json_answer("Accepted, as `Prefer: respond-async` asked for.", PlanStatusAnswer),
         "headers": _ACCEPTED_HEADERS,
+    }
+    return operation
+
+
+def frontier_operation() -> dict[str, Any]:
+    """Return what the OpenAPI document says of `POST /plan/frontier`."""
+    operation = _call_operation(FrontierRequest, PlanAnswer, FRONTIER_EXAMPLES)
+    lines = ", ".join(answer.__name__ for answer in FRONTIER_LINES)
+    line = {"type": "string", "description": f"One JSON object a line: {lines}."}
+    event = {
+        "type": "object",
+        "description": "One event.",
+        "required": ["event", "data"],
+        "properties": {
+            "event": {"enum": ["ends", "point", "summary", "problem"]},
+            "data": {
+                "type": "string",
+                "contentMediaType": JSON,
+                "contentSchema": {"oneOf": [reference(answer) for answer in FRONTIER_LINES]},
+            },
+        },
+    }
+    operation["openapi_extra"]["responses"]["200"] = {
+        "description": "The front, line by line as it is found: `ends`, `point` after `point` in "
+        "ascending order of the first axis, `summary`; or a `problem` as the last line, where "
+        "something went wrong after the first. With `Accept: text/event-stream`, each is an event "
+        "of that name.",
+        "content": {NDJSON: {"schema": line}, EVENT_STREAM: {"schema": event}},
     }
     return operation
 

@@ -48,6 +48,24 @@ PLAN_EXAMPLES: dict[str, Any] = {
         "value": {"requests": _REQUESTS, "fleet": _FLEET, "objective": {"zeta": 0.5}},
     },
 }
+FRONTIER_EXAMPLES: dict[str, Any] = {
+    "energy and makespan": {
+        "summary": "What finishing sooner costs",
+        "value": {
+            "requests": _REQUESTS,
+            "fleet": _FLEET,
+            "frontier": {"axes": ["energy", "makespan"], "points": 5},
+        },
+    },
+    "energy and quality": {
+        "summary": "What better answers cost",
+        "value": {
+            "columns": _COLUMNS,
+            "fleet": _FLEET,
+            "frontier": {"axes": ["energy", "mean_quality"], "points": 5},
+        },
+    },
+}
 PREDICT_EXAMPLES: dict[str, Any] = {
     "rows": {"summary": "Rows on the service's own fleet", "value": {"requests": _REQUESTS}},
     "own fleet": {

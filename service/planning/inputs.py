@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
@@ -89,6 +89,14 @@ class Share:
     max: float = 1.0
 
 
+CAP_NAMES: Mapping[Unit, str] = {
+    "energy": "max_energy_joules",
+    "carbon": "max_carbon_grams",
+    "money": "max_money",
+}
+"""A cap's name in the body of a call, by the unit of the cost that it caps."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a plan must keep; None or an empty mapping where there is no such limit.
@@ -107,6 +115,28 @@ class Limits:
     min_requests: Mapping[str, int] = field(default_factory=dict)
     horizon_s: float | None = None
     confidence: float | None = None
+    max_carbon_g: float | None = None
+    max_money: float | None = None
+
+    @property
+    def caps(self) -> dict[Unit, float]:
+        """The caps on what a plan costs, by the unit of the cost."""
+        given: dict[Unit, float | None] = {
+            "energy": self.max_energy_j,
+            "carbon": self.max_carbon_g,
+            "money": self.max_money,
+        }
+        return {unit: cap for unit, cap in given.items() if cap is not None}
+
+    def with_cap(self, unit: Unit, cap: float | None) -> Limits:
+        """Return the same limits with another cap on a cost."""
+        caps = {**self.caps, unit: cap}
+        return replace(
+            self,
+            max_energy_j=caps.get("energy"),
+            max_carbon_g=caps.get("carbon"),
+            max_money=caps.get("money"),
+        )
 
 
 @dataclass(frozen=True)

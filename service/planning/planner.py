@@ -1,51 +1,21 @@
 """Problem and options in, plan with proof out.
 
-relax and bound -> first candidates -> assign, deal out, price anew -> exact search if tiny
--> evaluate -> plan;  or a proof that there is none
+solver: relax and bound -> first candidates -> assign, deal out, price anew -> exact if tiny
+-> compare with simpler policies -> report;  or refusal: why there is none
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cached_property
-from itertools import islice
-
-import numpy as np
-
-from costmodel.arrays import IntArray
-from service.planning.bounds.assignment_problem import AssignmentProblem
-from service.planning.bounds.bounding import Bounded, bound, proves_violation
-from service.planning.bounds.formulation import Formulation
-from service.planning.bounds.lagrangian import lagrangian_bound
 from service.planning.clock import Deadline
-from service.planning.errors import InfeasibleError, UndecidedError, UnplaceableError
-from service.planning.explanation.aiming import aimed_plans
-from service.planning.explanation.extremes import proves_infeasible
-from service.planning.explanation.infeasibility import explain
+from service.planning.errors import UnplaceableError
 from service.planning.explanation.prices import with_prices
-from service.planning.inputs import Objective
 from service.planning.problem import PlacementProblem
-from service.planning.progress import Progress, Watch, unwatched
-from service.planning.reporting import OPTIMAL_GAP, gap_unit, report
+from service.planning.progress import Watch, unwatched
+from service.planning.refusal import why_not
+from service.planning.reporting import report
 from service.planning.result import Plan, SolverOptions
-from service.planning.schedule.evaluation import Evaluation
-from service.planning.schedule.schedule import Schedule
-from service.planning.search import exact
-from service.planning.search.baselines import compare, most_compared
-from service.planning.search.candidates import simple_policies
-from service.planning.search.improvement import Improver
-from service.planning.search.incumbent import Incumbent
-from service.planning.search.neighbourhood import Neighbourhood
-from service.planning.search.tightening import LEAST_REQUESTS, Tightener
-
-EXPLAIN_S = 4.0
-"""Seconds at least for telling what would mend a problem that has no plan."""
-PROOF_S = 5.0
-"""Seconds that a proof of infeasibility may take beyond the limit: without it nothing is known."""
-FIRST_REQUESTS = 5_000
-"""Up to this many, simple policies are tried before anything is solved: one may be enough."""
-NEIGHBOURHOOD_REQUESTS = 5_000
-"""Above this many, loads and tails of blocks are too small a part to look for by moves."""
+from service.planning.search.baselines import compare
+from service.planning.solver import Solver
 
 
 def plan(
@@ -90,7 +60,7 @@ def plan(
     solved.look_harder()
     incumbent = solved.incumbent
     if incumbent.schedule is None or incumbent.evaluation is None:
-        raise solved.failure(explained=explained)
+        raise why_not(solved, explained=explained)
     timings = {"solve": deadline.elapsed_s}
     schedule, evaluation = incumbent.schedule, incumbent.evaluation
     solved.enter("comparing")
@@ -113,222 +83,3 @@ def plan(
         timings_s=timings,
     )
     return with_prices(found, problem, solved.relaxation, solved.bounded)
-
-
-class Solver:
-    """One run of the pipeline over a problem."""
-
-    def __init__(
-        self,
-        problem: PlacementProblem,
-        options: SolverOptions,
-        deadline: Deadline,
-        watch: Watch = unwatched,
-    ) -> None:
-        self.problem = problem
-        self.options = options
-        self.deadline = deadline
-        self.watch = watch
-        self.phase = ""
-        self.incumbent = Incumbent(problem, on_better=self._tell)
-        self.lower_bound = -np.inf
-        self.enter("relaxing")
-        self.relaxation: AssignmentProblem = Formulation(problem).build()
-        self.bounded: Bounded | None = None
-        self.proven_infeasible = False
-
-    @cached_property
-    def policies(self) -> dict[str, IntArray | None]:
-        """Simple policies that are compared with, as many as the batch's size allows."""
-        every = simple_policies(self.problem, self.options.seed)
-        return dict(islice(every, most_compared(self.problem.n)))
-
-    def run(self) -> None:
-        """Fill the incumbent and the lower bound, or find out that there is no plan."""
-        if not self.relaxation.allowed.any(axis=1).all():
-            self.proven_infeasible = True
-            return
-        zero = np.zeros(len(self.relaxation.rows))
-        self.lower_bound = lagrangian_bound(self.relaxation, zero)
-        self.enter("candidates")
-        if self.problem.n <= FIRST_REQUESTS:
-            self._offer_simple_policies()
-        self.enter("bounding")
-        if self.relaxation.rows or not self._good_enough():
-            bounded = bound(
-                self.relaxation,
-                self.problem.requests.workload,
-                self.deadline,
-                polished=True,
-                absolute_gap=self._wanted_gap(),
-            )
-            self.bounded = bounded
-            if bounded is not None:
-                self.lower_bound = max(self.lower_bound, bounded.lower_bound)
-            elif self.incumbent.schedule is None and proves_violation(
-                self.relaxation, self.problem.requests.workload, Deadline(PROOF_S)
-            ):
-                self.proven_infeasible = True
-                return
-            if bounded is not None and not self._good_enough():
-                self.enter("improving")
-                self._improve(bounded)
-                self._aim_at_limits(bounded)
-        self.enter("searching")
-        self._search_exactly()
-        if self.problem.n <= NEIGHBOURHOOD_REQUESTS:
-            self._neighbourhood().shift_down()
-        if self.problem.n <= FIRST_REQUESTS:
-            for placement in self.policies.values():
-                if placement is not None:
-                    self.incumbent.evaluate_placement(placement)
-
-    def look_harder(self) -> None:
-        """Where no plan was found, push each limit as far as it goes: one may hold then."""
-        if self.incumbent.schedule is not None or self.proven_infeasible:
-            return
-        for schedule in aimed_plans(self.problem, self.deadline, self.options.seed):
-            self.incumbent.offer(schedule)
-            if self.incumbent.schedule is not None:
-                return
-
-    def enter(self, phase: str) -> None:
-        """Go over to another phase, and tell whoever watches."""
-        self.phase = phase
-        self._tell()
-
-    def _tell(self) -> None:
-        evaluation, lower = self.incumbent.evaluation, self.lower_bound
-        proven = None if np.isinf(lower) else float(lower)
-        gap = None
-        if evaluation is not None and proven is not None:
-            unit = gap_unit(self.problem, evaluation)
-            gap = max(0.0, evaluation.objective - proven) / unit if unit > 0.0 else None
-        found = None if evaluation is None else evaluation.objective
-        self.watch(Progress(self.phase, found, proven, gap, self.deadline.elapsed_s))
-
-    def _offer_simple_policies(self) -> None:
-        for placement in self.policies.values():
-            if placement is not None and not self._good_enough() and not self.deadline.passed():
-                self.incumbent.offer_placement(placement)
-
-    def _improve(self, bounded: Bounded) -> None:
-        around = self._neighbourhood()
-        small = self.problem.n <= NEIGHBOURHOOD_REQUESTS
-        if small:
-            around.each_placement()
-            around.within_cutoffs(bounded.relaxed)
-        if self.problem.n > LEAST_REQUESTS:
-            Tightener(
-                self.problem,
-                self.incumbent,
-                self.deadline,
-                self.options.seed,
-                self._wanted_gap(),
-            ).run(self.relaxation, bounded)
-            if self._good_enough():
-                return
-        improver = Improver(
-            self.problem, self.incumbent, self.deadline, self.options.seed, self._wanted_gap()
-        )
-        self.lower_bound = max(self.lower_bound, improver.run(self.relaxation, bounded))
-        if small and not self._good_enough():
-            self.lower_bound = max(self.lower_bound, around.pack())
-        if small and not self._good_enough():
-            around.few_placements()
-        if small and not self._good_enough():
-            around.moves()
-
-    def _aim_at_limits(self, bounded: Bounded) -> None:
-        """Where no plan was found, look for one that is least in joules, or best in quality."""
-        for zeta in (1.0, 0.0):
-            if self.incumbent.schedule is None and Objective(zeta) != self.problem.objective:
-                aimed = Solver(self.problem.with_zeta(zeta), self.options, self.deadline)
-                workload = self.problem.requests.workload
-                found = bound(aimed.relaxation, workload, self.deadline, polished=True)
-                if found is not None:
-                    aimed._improve(found)
-                if aimed.incumbent.schedule is not None:
-                    self.incumbent.offer(aimed.incumbent.schedule)
-                    self._improve(bounded)
-
-    def _neighbourhood(self) -> Neighbourhood:
-        return Neighbourhood(
-            self.problem,
-            self.relaxation,
-            self.incumbent,
-            self.deadline,
-            self.options.seed,
-            self._wanted_gap(),
-        )
-
-    def _search_exactly(self) -> None:
-        if self._good_enough(OPTIMAL_GAP) or not exact.small_enough(self.problem):
-            return
-        search = exact.Search(
-            self.problem, self.relaxation, self.incumbent.objective, self.deadline
-        ).run()
-        if search.best is not None:
-            self.incumbent.offer(search.best[0])
-        if search.complete:
-            if self.incumbent.evaluation is None:
-                self.proven_infeasible = True
-            else:
-                self.lower_bound = self.incumbent.objective
-
-    def _attempt(
-        self, problem: PlacementProblem, seconds: float
-    ) -> tuple[Schedule, Evaluation] | None:
-        """Look for any plan of a problem with loosened limits."""
-        options = replace(self.options, relative_gap=0.05)
-        solver = Solver(problem, options, Deadline(seconds))
-        solver.run()
-        found = solver.incumbent
-        if found.schedule is None or found.evaluation is None:
-            return None
-        return found.schedule, found.evaluation
-
-    def _wanted_gap(self) -> float:
-        """Absolute gap that meets the wanted relative one, by the bound alone at first."""
-        evaluation = self.incumbent.evaluation
-        if evaluation is None:
-            return self.options.relative_gap * max(abs(self.lower_bound), 1e-9)
-        unit = gap_unit(self.problem, evaluation)
-        return self.options.relative_gap * unit
-
-    def _good_enough(self, relative_gap: float | None = None) -> bool:
-        evaluation = self.incumbent.evaluation
-        if evaluation is None:
-            return False
-        wanted = self.options.relative_gap if relative_gap is None else relative_gap
-        unit = gap_unit(self.problem, evaluation)
-        return evaluation.objective - self.lower_bound <= wanted * unit
-
-    def failure(self, *, explained: bool) -> Exception:
-        """Return the error that says why there is no plan."""
-        if self.proven_infeasible and not explained:
-            return InfeasibleError(())
-        if self.proven_infeasible:
-            self.enter("explaining")
-            return explain(
-                self.problem,
-                self._attempt,
-                _prove,
-                Deadline(max(EXPLAIN_S, self.options.time_limit_s)),
-                self.options.seed,
-                self._tell,
-            )
-        return UndecidedError(
-            "The limits allow a relaxed plan, but none was found that keeps them on the devices' "
-            "schedule. Allow more time, or loosen a limit slightly."
-        )
-
-
-def _prove(problem: PlacementProblem, deadline: Deadline) -> bool:
-    """Whether it is proven that no plan exists, by the relaxation or an exact search."""
-    if proves_infeasible(problem, deadline):
-        return True
-    if deadline.passed() or not exact.small_enough(problem):
-        return False
-    search = exact.Search(problem, Formulation(problem).build(), np.inf, deadline).run()
-    return search.complete and search.best is None

@@ -218,8 +218,12 @@ class PlacementProblem:
 
     def with_zeta(self, zeta: float) -> PlacementProblem:
         """Return the problem by energy with another weight, what is eligible unchanged."""
+        return self.with_objective(Objective(zeta))
+
+    def with_objective(self, objective: Objective) -> PlacementProblem:
+        """Return the problem with another objective, what is eligible unchanged."""
         requests = replace(self.requests, allowed=self.eligible)
-        return replace(self, requests=requests, objective=Objective(zeta))
+        return replace(self, requests=requests, objective=objective)
 
     def with_limits(self, limits: Limits) -> PlacementProblem:
         """Return the same problem under other limits."""

@@ -57,8 +57,8 @@ async def _answer(
     """Return the reply to a call, or None where the caller has left."""
     path = request.url.path
     try:
-        _check_media_type(request)
-        body = await _read(request, settings.max_body_bytes)
+        check_media_type(request)
+        body = await read_body(request, settings.max_body_bytes)
         return await _unless_gone(request, pool, Job(kind, body, path, request.state.request_id))
     except ProblemError as error:
         return Reply.of_problem(error.problem, path)
@@ -68,22 +68,23 @@ async def _answer(
 
 async def _accept(request: Request, settings: Settings, background: BackgroundPlans) -> Response:
     try:
-        _check_media_type(request)
-        body = await _read(request, settings.max_body_bytes)
+        check_media_type(request)
+        body = await read_body(request, settings.max_body_bytes)
     except ClientDisconnect:
         return Response(status_code=CLIENT_GONE)
     job = Job("plan", body, request.url.path, request.state.request_id)
     return await accept(job, request, background)
 
 
-def _check_media_type(request: Request) -> None:
+def check_media_type(request: Request) -> None:
+    """Refuse a body that is not announced as JSON, with 415."""
     given = request.headers.get("content-type", "")
     if given.partition(";")[0].strip().lower() != "application/json":
         message = f"Expected Content-Type application/json, got {given or 'none'!r:.100}."
         raise ProblemError(Problem("unsupported-media-type", message))
 
 
-async def _read(request: Request, most: int) -> bytes:
+async def read_body(request: Request, most: int) -> bytes:
     """Return the body.
 
     Raises
@@ -110,7 +111,7 @@ def _too_large(most: int) -> ProblemError:
 async def _unless_gone(request: Request, pool: WorkerPool, job: Job) -> Reply | None:
     """Return the reply to a job; when the caller leaves, drop the job and return None."""
     work = asyncio.create_task(pool.submit(job))
-    gone = asyncio.create_task(_until_gone(request))
+    gone = asyncio.create_task(until_gone(request))
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
         return await work if work.done() else None
@@ -120,6 +121,7 @@ async def _unless_gone(request: Request, pool: WorkerPool, job: Job) -> Reply | 
         await asyncio.gather(work, gone, return_exceptions=True)
 
 
-async def _until_gone(request: Request) -> None:
+async def until_gone(request: Request) -> None:
+    """Return when the caller has left."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -9,8 +9,10 @@ from pydantic import ConfigDict, Field
 from service.schemas.fields import (
     MAX_SECONDS,
     Body,
+    CarbonCap,
     Joules,
     LlmName,
+    Money,
     Ratio,
     Score,
     Seconds,
@@ -18,7 +20,8 @@ from service.schemas.fields import (
 from service.schemas.fleet import FleetSpec
 from service.schemas.requests import RequestColumns, RequestRow
 
-_EITHER_ROWS_OR_COLUMNS: dict[str, Any] = {
+#: Exactly one of `requests` and `columns`, for the JSON schema.
+EITHER_ROWS_OR_COLUMNS: dict[str, Any] = {
     "oneOf": [
         {
             "required": ["requests"],
@@ -106,6 +109,13 @@ class Constraints(Body):
     max_energy_joules: Annotated[
         Joules | None, Field(description="Cap on the energy of the plan [J], above 0.")
     ] = None
+    max_carbon_grams: Annotated[
+        CarbonCap | None, Field(description="Cap on the carbon dioxide of the plan [g], above 0.")
+    ] = None
+    max_money: Annotated[
+        Money | None,
+        Field(description="Cap on the money of the plan, in the pools' currency, above 0."),
+    ] = None
     min_mean_quality: Annotated[
         Score | None, Field(description="Floor on the token-weighted mean quality, 0 to 1.")
     ] = None
@@ -162,13 +172,13 @@ class _Call(Body):
 class PredictRequest(_Call):
     """Body of `POST /predict`."""
 
-    model_config = ConfigDict(json_schema_extra=_EITHER_ROWS_OR_COLUMNS)
+    model_config = ConfigDict(json_schema_extra=EITHER_ROWS_OR_COLUMNS)
 
 
 class PlanRequest(_Call):
     """Body of `POST /plan`."""
 
-    model_config = ConfigDict(json_schema_extra=_EITHER_ROWS_OR_COLUMNS)
+    model_config = ConfigDict(json_schema_extra=EITHER_ROWS_OR_COLUMNS)
 
     objective: Annotated[ObjectiveSpec, Field(description="What is minimised.")] = ObjectiveSpec()
     constraints: Annotated[Constraints, Field(description="What must hold.")] = Constraints()

@@ -119,5 +119,7 @@ Joules = Annotated[float, Field(gt=0, le=MAX_JOULES, description="Joules, above 
 Grams = Annotated[
     float, Field(ge=0, le=1e6, description="Grams of carbon dioxide equivalent, at least 0.")
 ]
+CarbonCap = Annotated[float, Field(gt=0, le=1e12, description="Grams, above 0.")]
+Money = Annotated[float, Field(gt=0, le=1e15, description="Money, in the pools' currency.")]
 Price = Annotated[float, Field(ge=0, le=1e9, description="Money, in any one currency, at least 0.")]
 Watts = Annotated[float, Field(ge=0, le=MAX_WATTS, description="Watts, at least 0.")]

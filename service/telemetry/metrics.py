@@ -32,6 +32,7 @@ class Metrics:
         self._pools: frozenset[str] = frozenset()
         self._devices: frozenset[str] = frozenset()
         self._define_calls()
+        self._define_fronts()
         self._define_plans()
         self._define_cost_models()
         self._define_async_plans()
@@ -45,6 +46,17 @@ class Metrics:
         for status in ("optimal", "feasible"):
             self._calls.labels(status)
         self._gap = self._gauge("plan_optimality_gap_ratio", "Relative gap of the last plan.")
+
+    def _define_fronts(self) -> None:
+        self._fronts = self._counter(
+            "frontier_requests", "Calls of /plan/frontier by outcome.", "status"
+        )
+        self._points = self._counter("frontier_points", "Points sent by /plan/frontier.")
+        self._front_duration = self._histogram(
+            "frontier_duration_seconds", "Whole calls of /plan/frontier."
+        )
+        for status in ("complete", "cut_by_clock"):
+            self._fronts.labels(status)
 
     def _define_plans(self) -> None:
         where = ("llm", "pool")
@@ -110,6 +122,12 @@ class Metrics:
             self._energy.labels(llm, pool).inc(part.energy_j)
             self._runtime.labels(llm, pool).inc(part.runtime_s)
             self._extrapolated.labels(llm, device).inc(part.extrapolated)
+
+    def count_front(self, outcome: str, seconds: float, points: int) -> None:
+        """Count one call of `/plan/frontier` that took `seconds`, and the points it sent."""
+        self._fronts.labels(outcome).inc()
+        self._points.inc(points)
+        self._front_duration.observe(seconds)
 
     def _baseline(self, name: str) -> str:
         """Return the label of a baseline, whose name may end in that of an LLM."""

@@ -9,6 +9,8 @@ from typing import Literal
 from service.problems import MEDIA_TYPE, Problem
 
 JSON = "application/json"
+NDJSON = "application/x-ndjson"
+EVENT_STREAM = "text/event-stream"
 PROGRESS = "progress"
 
 
@@ -28,7 +30,7 @@ class Job:
         Whether somebody hears updates; set by the pool.
     """
 
-    kind: Literal["plan", "predict"]
+    kind: Literal["plan", "predict", "frontier"]
     body: bytes
     path: str
     request_id: str = ""

@@ -68,6 +68,7 @@ class WorkerPool:
         self._first_ready = asyncio.Event()
         self._idle: asyncio.Queue[Worker] = asyncio.Queue()
         self._waiting = 0
+        self._impatient = 0
         self._workers: set[Worker] = set()
         self._supervisors: list[asyncio.Task[None]] = []
         self.description: Description | None = None
@@ -111,7 +112,7 @@ class WorkerPool:
         on_stage
             Told when the call waits for a worker, and when one has it.
         patient
-            Wait for a worker for as long as it takes.
+            Wait for a worker for as long as it takes, and let calls that are not go first.
 
         Raises
         ------
@@ -151,26 +152,32 @@ class WorkerPool:
             raise ProblemError(Problem("overloaded", message, retry_after_s=RETRY_AFTER_S))
 
     async def _take(self, on_stage: Callable[[Stage], None], *, patient: bool) -> Worker:
-        while not self._idle.empty():
+        while not self._idle.empty() and not (patient and self._impatient):
             worker = self._idle.get_nowait()
             if worker.alive:
                 return worker
         self.check_room()
         self._waiting += 1
+        self._impatient += not patient
         on_stage("queued")
         try:
             async with asyncio.timeout(None if patient else self._settings.call_limit_seconds):
-                return await self._next_idle()
+                return await self._next_idle(patient=patient)
         except TimeoutError:
             raise _unavailable("not-ready", "No worker was free in time.") from None
         finally:
             self._waiting -= 1
+            self._impatient -= not patient
 
-    async def _next_idle(self) -> Worker:
+    async def _next_idle(self, *, patient: bool) -> Worker:
         while True:
             worker = await self._idle.get()
-            if worker.alive:
+            if worker.alive and not (patient and self._impatient):
                 return worker
+            if worker.alive:
+                # Back to the queue, whose next one is woken by that.
+                self._idle.put_nowait(worker)
+                await asyncio.sleep(0)
 
     async def _supervise(self, *, first: bool) -> None:
         if not first:

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from threading import Thread
 
 from costmodel.catalogue import Catalogue
+from service.calls.frontier_call import trace_front
 from service.calls.planner_service import CallLimits, PlannerService
 from service.fleet.description import describe
 from service.fleet.file import FleetFileError, load_fleet_file
@@ -109,6 +110,8 @@ def answer(service: PlannerService, job: Job, tell: Tell = unheard) -> Reply:
     try:
         if job.kind == "predict":
             return Reply(200, service.predict(job.body), JSON, "predicted")
+        if job.kind == "frontier":
+            return Reply(200, b"", JSON, trace_front(service, job.body, tell))
         body, tally = service.plan(job.body, ProgressUpdates(tell), job.plan_id)
         return Reply(200, body, JSON, tally.status, tally=tally)
     except ProblemError as error:

@@ -35,7 +35,7 @@ def references(node: object) -> Iterator[str]:
 
 def test_every_path_is_in_the_document(document: dict[str, Any]) -> None:
     assert set(document["paths"]) == {
-        "/plan", "/plans", "/plans/{plan_id}", "/plans/{plan_id}/events",
+        "/plan", "/plan/frontier", "/plans", "/plans/{plan_id}", "/plans/{plan_id}/events",
         "/plans/{plan_id}/result", "/predict", "/placements", "/cost-models", "/healthz",
         "/readyz", "/metrics",
     }  # fmt: skip

@@ -223,12 +223,13 @@ def price(problem: PlacementProblem, placement, device, normaliser: float | None
     if problem.requests.device is not None:
         pins = problem.requests.device.tolist()
         keeps &= all(pin in (-1, d) for pin, d in zip(pins, device, strict=True))
-    keeps &= limits.max_energy_j is None or sum(parts) <= limits.max_energy_j * (1 + 1e-9)
+    keeps &= all(slow.cost(unit) <= cap * (1 + 1e-9) for unit, cap in limits.caps.items())
     floor = limits.min_mean_quality
     keeps &= floor is None or quality / sum(tokens) >= floor * (1 - 1e-9)
     return {
         "objective": objective,
         "cost": cost,
+        "costs": {unit: slow.cost(unit) for unit in ("energy", "carbon", "money")},
         "parts": parts,
         "end": slow.end,
         "makespan_s": max(slow.last.values()),

@@ -148,6 +148,31 @@ async def test_a_large_reply_and_a_large_body_pass_the_pipe() -> None:
         assert reply.status == 200
 
 
+async def test_calls_that_are_patient_let_the_others_go_first() -> None:
+    async with running() as pool:
+        await pid_of(pool)
+        ended: list[str] = []
+
+        async def ask(name: str, *, patient: bool) -> None:
+            await pool.submit(job("sleep 0.1"), patient=patient)
+            ended.append(name)
+
+        async with asyncio.timeout(30), asyncio.TaskGroup() as calls:
+            calls.create_task(pool.submit(job("sleep 0.5")))
+            for name, patient in (("p1", True), ("p2", True), ("a", False), ("b", False)):
+                calls.create_task(ask(name, patient=patient))
+                await asyncio.sleep(0.02)
+        assert ended[:2] == ["a", "b"]
+        assert sorted(ended[2:]) == ["p1", "p2"]
+
+
+async def test_a_patient_call_waits_longer_than_a_call_may_take() -> None:
+    async with running(call_limit_s=2.0) as pool:
+        await pid_of(pool)
+        calls = [pool.submit(job("sleep 1.2"), patient=True) for _ in range(3)]
+        assert [reply.status for reply in await asyncio.gather(*calls)] == [200, 200, 200]
+
+
 async def test_updates_arrive_in_order_and_before_the_reply() -> None:
     async with running() as pool:
         heard: list[Update] = []

@@ -44,3 +44,12 @@ def obey(connection: Connection, settings: Settings) -> None:
 
 def never_ready(connection: Connection, settings: Settings) -> None:
     """End before saying what is loaded."""
+
+
+def break_off(connection: Connection, settings: Settings) -> None:
+    """Tell the first two lines of a front, then die."""
+    connection.send(Description(b"{}", b"{}"))
+    connection.recv()
+    connection.send(Update("ends", b'{"type":"ends"}'))
+    connection.send(Update("point", b'{"type":"point","index":0}'))
+    os._exit(1)

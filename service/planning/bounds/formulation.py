@@ -14,6 +14,7 @@ from service.planning.bounds import floors
 from service.planning.bounds.assignment_problem import AssignmentProblem, Link, Peak, Row
 from service.planning.bounds.pricing import Prices, Pricing
 from service.planning.bounds.side_variables import HORIZON, SideVariables, on_of, steps_of
+from service.planning.inputs import CAP_NAMES
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.evaluation import loosest
 
@@ -33,6 +34,8 @@ def first_deadlines(problem: PlacementProblem) -> FloatArray:
 
 def pinned_devices(problem: PlacementProblem) -> IntArray:
     """Return the devices to which most requests are pinned, rising, shape (P,)."""
+    if problem.requests.device is None:
+        return np.empty(0, dtype=np.int64)
     pinned = problem.pinned_device[problem.pinned_device >= 0]
     found, counts = np.unique(pinned, return_counts=True)
     return np.sort(found[np.argsort(-counts, kind="stable")[:MOST_PINNED]])
@@ -49,9 +52,9 @@ class Formulation:
         self.deadlines = first_deadlines(problem) if given is None else given
         self.pinned = pinned_devices(problem)
         self.slot_floor = floors.slot_floor_s(problem)
-        self.due = self.slot_floor / problem.concurrency[None, :]
-        if (problem.concurrency == 1.0).all():
-            self.due = problem.costs.device_seconds
+        self.due = problem.costs.device_seconds
+        if (problem.concurrency > 1.0).any():
+            self.due = self.slot_floor / problem.concurrency[None, :]
         self.allowed = self.can_be_on_time()
         if self.pricing.allowed is not None:
             self.allowed &= self.pricing.allowed
@@ -72,7 +75,7 @@ class Formulation:
             *self.steps_cover_the_tokens(),
             *self.counts_of_each_llm(),
             *self.mean_quality_is_reached(),
-            *self.energy_is_capped(),
+            *self.costs_are_capped(),
         ]
         return AssignmentProblem(
             self._objective(),
@@ -238,19 +241,19 @@ class Formulation:
         floor = loosest(floor, -1.0)
         return [Row("min_mean_quality", tokens, floor - self.problem.quality_values, 0.0)]
 
-    def energy_is_capped(self) -> list[Row]:
-        """Ensures that the joules of requests, loads and idling stay within their cap."""
-        cap = self.problem.limits.max_energy_j
-        if cap is None:
-            return []
-        joules = self.prices.of_pairs("energy")
-        variables = {v.name: v.cost for v in self.side.all_in("energy", 1.0)}
-        bound = loosest(cap) - self.side.constant("energy") - self.pricing.energy_slack_j
-        return [Row("max_energy_joules", joules, np.ones(self.problem.k), bound, None, variables)]
+    def costs_are_capped(self) -> list[Row]:
+        """Ensures that the cost of requests, loads and idling stays within each unit's cap."""
+        rows = []
+        for unit, cap in self.problem.limits.caps.items():
+            variables = {v.name: v.cost for v in self.side.all_in(unit, 1.0)}
+            bound = loosest(cap) - self.side.constant(unit) - self.pricing.slack.get(unit, 0.0)
+            cost, ones = self.prices.of_pairs(unit), np.ones(self.problem.k)
+            rows.append(Row(CAP_NAMES[unit], cost, ones, bound, None, variables))
+        return rows
 
     def makespan_range_s(self) -> tuple[float, float]:
         """Least makespan by the longest request alone, and one that every plan can keep [s]."""
-        return self.side.makespan_range_s()
+        return self.side.makespan_range_s
 
     def _objective(self) -> FloatArray:
         """Cost less quality of each pair, in the objective's own unit, shape (n, k)."""

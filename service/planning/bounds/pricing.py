@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,8 +29,8 @@ class Pricing:
         Share of each pool's device-seconds that may be used, shape (pools,); None for all.
     allowed
         Pairs to consider, shape (n, k); None for all that a schedule could hold.
-    energy_slack_j
-        Joules to keep free below the energy cap, for underfill not seen in `cost_in`.
+    slack
+        What to keep free below a unit's cap, for underfill not seen in `cost_in`.
     deadlines
         Distinct deadlines before the last that get rows, rising, shape (D,); None for the first.
     """
@@ -38,7 +38,7 @@ class Pricing:
     cost_in: Callable[[Unit], FloatArray] | None = None
     capacity: FloatArray | None = None
     allowed: BoolArray | None = None
-    energy_slack_j: float = 0.0
+    slack: Mapping[Unit, float] = field(default_factory=dict)
     deadlines: FloatArray | None = None
 
 

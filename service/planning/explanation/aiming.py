@@ -124,25 +124,31 @@ class Aim:
         """
         before = np.ones(len(aimed_at.pools)) if pricing.capacity is None else pricing.capacity
         capacity = np.clip(before * _room(aimed_at, schedule, before), LEAST_SHARE, 1.0)
-        slack, cap = pricing.energy_slack_j, aimed_at.limits.max_energy_j
-        if cap is not None and (slack > 0.0 or evaluation.energy_j > cap):
-            slack = max(0.0, slack + (1.0 + MARGIN) * (evaluation.energy_j - cap))
+        slack = {
+            unit: _slack(pricing.slack.get(unit, 0.0), evaluation.total(aimed_at, unit), cap)
+            for unit, cap in aimed_at.limits.caps.items()
+        }
         cost_in = (
             partial(achieved_cost, aimed_at, schedule) if self._underfilled(evaluation) else None
         )
         allowed = timely(aimed_at, schedule) & in_long_blocks(aimed_at, schedule)
         settled = np.allclose(capacity, before, rtol=1e-5, atol=0.0)
-        settled &= slack == pricing.energy_slack_j and pricing.allowed is not None
+        settled &= all(slack[u] == pricing.slack.get(u, 0.0) for u in slack)
+        settled &= pricing.allowed is not None
         if settled and (cost_in is None) == (pricing.cost_in is None):
             return None
-        return replace(
-            pricing, capacity=capacity, energy_slack_j=slack, cost_in=cost_in, allowed=allowed
-        )
+        return replace(pricing, capacity=capacity, slack=slack, cost_in=cost_in, allowed=allowed)
 
     def _underfilled(self, evaluation: Evaluation) -> bool:
         """Whether joules count and half-filled blocks changed them."""
-        counts = self.knob.kind == "energy" or self.problem.limits.max_energy_j is not None
+        counts = self.knob.kind == "cap" or bool(self.problem.limits.caps)
         return counts and evaluation.underfill_j > 0.0
+
+
+def _slack(before: float, total: float | None, cap: float) -> float:
+    """Return what to keep free below a cap, given what a plan came to."""
+    over = (total or 0.0) - cap
+    return max(0.0, before + (1.0 + MARGIN) * over) if before > 0.0 or over > 0.0 else before
 
 
 def aimed_plans(problem: PlacementProblem, deadline: Deadline, seed: int) -> Iterator[Schedule]:

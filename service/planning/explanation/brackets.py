@@ -10,6 +10,7 @@ from service.planning.errors import Relaxation
 from service.planning.explanation.aiming import Aim, Found
 from service.planning.explanation.extremes import proven_extreme
 from service.planning.explanation.knobs import Knob
+from service.planning.inputs import Objective
 from service.planning.problem import PlacementProblem
 
 Attempt = Callable[[PlacementProblem, float], Found | None]
@@ -55,7 +56,7 @@ class Bracket:
         self._next_plan()
         if self.attained is None:
             self._attempt(None)
-        if self.knob.kind in ("energy", "quality"):
+        if self.knob.kind in ("cap", "quality"):
             self._steps.append(self._attempt_open)
         self._steps.append(self._prove_within)
 
@@ -140,8 +141,11 @@ class Bracket:
     def _attempt(self, loose: float | None) -> None:
         if self.deadline.passed():
             return
-        zeta = {"energy": 1.0, "quality": 0.0}.get(self.knob.kind)
-        aimed = self.problem if zeta is None else self.problem.with_zeta(zeta)
+        aimed = self.problem
+        if self.knob.unit is not None:
+            aimed = aimed.with_objective(Objective(minimise=self.knob.unit))
+        elif self.knob.kind == "quality":
+            aimed = aimed.with_objective(Objective(0.0))
         turned = self.knob.turn(aimed, loose)
         found = self.attempt(turned, min(ATTEMPT_S, self.deadline.left_s))
         if found is not None:

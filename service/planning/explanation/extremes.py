@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from service.planning.bounds.bounding import bound, proves_violation
 from service.planning.bounds.formulation import Formulation
 from service.planning.clock import Deadline
-from service.planning.explanation.knobs import Knob
+from service.planning.explanation.knobs import Knob, knobs_of
 from service.planning.explanation.targets import target
 from service.planning.problem import PlacementProblem
 
@@ -55,6 +57,16 @@ def proven_extreme(
     if loose is None:
         return value
     return min(value, loose) if knob.looser > 0.0 else max(value, loose)
+
+
+def least_makespan_s(problem: PlacementProblem, deadline: Deadline) -> float:
+    """Bound the makespan of every plan, deadline of the plan aside, by the relaxation [s].
+
+    No plan ends sooner; 0 where that was not bounded in time. The problem has plans.
+    """
+    limited = problem.with_limits(replace(problem.limits, deadline_s=1.0))
+    knob = next(k for k in knobs_of(limited) if k.kind == "deadline")
+    return proven_extreme(limited, knob, None, deadline) or 0.0
 
 
 def _rounded(problem: PlacementProblem, knob: Knob, value: float) -> float:

@@ -9,12 +9,12 @@ from typing import Literal
 
 import numpy as np
 
-from service.planning.inputs import Limits, Share
+from service.planning.inputs import CAP_NAMES, Limits, Share, Unit
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.evaluation import Evaluation
 from service.planning.schedule.schedule import Schedule
 
-Kind = Literal["deadline", "own_deadlines", "available", "energy", "quality", "least", "most"]
+Kind = Literal["deadline", "own_deadlines", "available", "cap", "quality", "least", "most"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Knob:
         Returns the problem with the limit at another value; None takes it off.
     attained
         The tightest value that a schedule keeps.
-    llm, pool
+    llm, pool, unit
         What the limit is about, where it is about one.
     """
 
@@ -43,6 +43,7 @@ class Knob:
     attained: Callable[[PlacementProblem, Schedule, Evaluation], float]
     llm: str | None = None
     pool: int | None = None
+    unit: Unit | None = None
 
     @property
     def counts(self) -> bool:
@@ -72,17 +73,7 @@ def knobs_of(problem: PlacementProblem) -> list[Knob]:
         found.append(
             Knob("requests/deadline_seconds", "own_deadlines", 1.0, 1.0, _stretch, _lateness)
         )
-    if limits.max_energy_j is not None:
-        found.append(
-            Knob(
-                "max_energy_joules",
-                "energy",
-                limits.max_energy_j,
-                1.0,
-                lambda p, v: p.with_limits(replace(p.limits, max_energy_j=v)),
-                lambda _, __, evaluation: evaluation.energy_j,
-            )
-        )
+    found += [_cap(unit, cap) for unit, cap in limits.caps.items()]
     if limits.min_mean_quality is not None:
         found.append(
             Knob(
@@ -128,6 +119,16 @@ def _stretch(problem: PlacementProblem, factor: float | None) -> PlacementProble
 
 def _lateness(problem: PlacementProblem, schedule: Schedule, _: Evaluation) -> float:
     return float((schedule.end_s / problem.requests.deadline_s).max())
+
+
+def _cap(unit: Unit, given: float) -> Knob:
+    def turn(problem: PlacementProblem, value: float | None) -> PlacementProblem:
+        return problem.with_limits(problem.limits.with_cap(unit, value))
+
+    def attained(problem: PlacementProblem, _: Schedule, evaluation: Evaluation) -> float:
+        return evaluation.total(problem, unit) or 0.0
+
+    return Knob(CAP_NAMES[unit], "cap", given, 1.0, turn, attained, unit=unit)
 
 
 def _available(index: int, given: float) -> Knob:

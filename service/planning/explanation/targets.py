@@ -57,11 +57,11 @@ def target(
         every plan that keeps the limit at `loose`.
     """
     turned = knob.turn(problem, loose)
-    if knob.kind == "energy":
+    if knob.unit is not None:
         # The cap stays on as a row at `loose` otherwise, which says nothing new.
         turned = knob.turn(problem, None)
-        joules = Objective(zeta=1.0, cost_normaliser=1.0)
-        return Target(Formulation(replace(turned, objective=joules), pricing).build(), 1.0)
+        cost = Objective(zeta=1.0, cost_normaliser=1.0, minimise=knob.unit)
+        return Target(Formulation(replace(turned, objective=cost), pricing).build(), 1.0)
     formulation = Formulation(turned, pricing)
     plain = _without_costs(formulation.build())
     if knob.kind == "quality":

@@ -6,12 +6,13 @@ knows how a schedule was found.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from service.planning.inputs import Unit
+from service.planning.inputs import CAP_NAMES, Unit
 from service.planning.problem import ROUNDING, PlacementProblem
 from service.planning.rates import rates_of
 from service.planning.schedule.schedule import Block, Schedule
@@ -133,7 +134,7 @@ def evaluate(problem: PlacementProblem, schedule: Schedule) -> Evaluation:
         pool_energy,
         pool_on,
         request_energy,
-        find_violations(problem, schedule, energy, mean_quality),
+        find_violations(problem, schedule, _capped(problem, pool_energy, pool_on), mean_quality),
     )
 
 
@@ -213,17 +214,30 @@ def on_seconds(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
     return found
 
 
+def _capped(
+    problem: PlacementProblem, pool_energy_j: FloatArray, pool_on_s: FloatArray
+) -> dict[Unit, float]:
+    """Cost of a schedule in each unit that has a cap."""
+    return {
+        unit: problem.rates_in(unit).cost(pool_energy_j, pool_on_s) for unit in problem.limits.caps
+    }
+
+
 def find_violations(
-    problem: PlacementProblem, schedule: Schedule, energy_j: float, mean_quality: float | None
+    problem: PlacementProblem,
+    schedule: Schedule,
+    costs: Mapping[Unit, float],
+    mean_quality: float | None,
 ) -> tuple[Violation, ...]:
-    """Every limit that the schedule breaks."""
+    """Every limit that the schedule breaks; `costs` are its costs in the units that have a cap."""
     found: list[Violation] = []
     found += _late(problem, schedule)
     found += _misplaced(problem, schedule)
     found += _miscounted(problem, schedule)
     limits = problem.limits
-    if limits.max_energy_j is not None and exceeds(energy_j, limits.max_energy_j):
-        found.append(Violation("max_energy_joules", limits.max_energy_j, energy_j))
+    for unit, cap in limits.caps.items():
+        if exceeds(costs[unit], cap):
+            found.append(Violation(CAP_NAMES[unit], cap, costs[unit]))
     if limits.min_mean_quality is not None:
         quality = -np.inf if mean_quality is None else mean_quality
         if exceeds(limits.min_mean_quality, quality):

@@ -14,7 +14,7 @@ from service.planning.schedule.evaluation import Evaluation
 from service.planning.search.candidates import QUERY_BLIND, query_blind_splits
 
 FEWEST = 2
-MOST_DEALT = 2_500_000
+MOST_DEALT = 1_500_000
 """Requests that are dealt out again for baselines: each takes as long as dealing the plan."""
 
 

@@ -13,6 +13,7 @@ from service.planning.bounds.bounding import bound
 from service.planning.bounds.formulation import Formulation
 from service.planning.bounds.lagrangian import Relaxed
 from service.planning.clock import Deadline
+from service.planning.inputs import CAP_NAMES, Limits
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.evaluation import Evaluation
 from service.planning.schedule.schedule import lay_out
@@ -28,7 +29,7 @@ MOST_COLUMNS = 12
 MOST_MOVES = 200
 MOST_RELAXED = 24
 MOST_CAPPED = 8
-"""Times that an energy cap is aimed below, for tails and loads that the rows do not see."""
+"""Times that caps are aimed below, for tails and loads that the rows do not see."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Neighbourhood:
         slack, impossible = 0.0, np.inf
         over_at = 0.0
         for _ in range(MOST_CAPPED):
-            aimed = _tightened(part, "max_energy_joules", slack)
+            aimed = _tightened(part, self.problem.limits, slack)
             found = bound(aimed, self.problem.requests.workload, self.deadline)
             if self.deadline.passed():
                 return
@@ -85,16 +86,19 @@ class Neighbourhood:
                 return
             else:
                 placement = repair(aimed, found.placement, found.variables)
-                over = self._over_cap_j(self.incumbent.evaluate_placement(placement))
+                over = self._over_caps(self.incumbent.evaluate_placement(placement))
                 if over <= 0.0:
                     return
                 over_at, slack = slack, slack + 1.05 * over
             slack = min(slack, 0.5 * (over_at + impossible))
 
-    def _over_cap_j(self, evaluation: Evaluation) -> float:
-        """Joules above the energy cap: tails and loads that the rows did not see."""
-        cap = self.problem.limits.max_energy_j
-        return -np.inf if cap is None else evaluation.energy_j - cap
+    def _over_caps(self, evaluation: Evaluation) -> float:
+        """Share by which a cap is exceeded most: tails and loads that the rows did not see."""
+        over = [
+            (evaluation.total(self.problem, unit) or 0.0) / max(cap, 1e-12) - 1.0
+            for unit, cap in self.problem.limits.caps.items()
+        ]
+        return max(over, default=-np.inf)
 
     def each_placement(self) -> None:
         """Give all requests to one placement, each in turn."""
@@ -200,9 +204,8 @@ class Neighbourhood:
         return total
 
 
-def _tightened(problem: AssignmentProblem, name: str, amount: float) -> AssignmentProblem:
-    """Return the problem with one row's bound lowered."""
-    rows = tuple(
-        replace(row, bound=row.bound - amount) if row.name == name else row for row in problem.rows
-    )
+def _tightened(problem: AssignmentProblem, limits: Limits, share: float) -> AssignmentProblem:
+    """Return the problem with every cap lowered by a share of it."""
+    amounts = {CAP_NAMES[unit]: share * cap for unit, cap in limits.caps.items()}
+    rows = tuple(replace(row, bound=row.bound - amounts.get(row.name, 0.0)) for row in problem.rows)
     return replace(problem, rows=rows)

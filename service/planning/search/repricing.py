@@ -21,10 +21,10 @@ def reprice(
     """Price placements at the concurrency achieved, and keep room where it ended late."""
     capacity = pricing.capacity
     capacity = np.ones(len(problem.pools)) if capacity is None else capacity
-    slack = pricing.energy_slack_j
-    cap = problem.limits.max_energy_j
-    if cap is not None and evaluation.energy_j > cap:
-        slack += 1.05 * (evaluation.energy_j - cap)
+    slack = dict(pricing.slack)
+    for unit, cap in problem.limits.caps.items():
+        over = (evaluation.total(problem, unit) or 0.0) - cap
+        slack[unit] = slack.get(unit, 0.0) + 1.05 * max(0.0, over)
     return Pricing(
         partial(achieved_cost, problem, schedule),
         capacity * lateness_factors(problem, schedule),

@@ -6,6 +6,7 @@ and their columns are kept, and the assignment is solved and dealt out again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,8 +15,8 @@ from costmodel.arrays import FloatArray
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.bounding import Bounded, bound_again
 from service.planning.clock import Deadline
+from service.planning.inputs import CAP_NAMES
 from service.planning.problem import PlacementProblem
-from service.planning.schedule.evaluation import Evaluation
 from service.planning.schedule.schedule import Schedule
 from service.planning.search.hardest import decide_hardest
 from service.planning.search.incumbent import Incumbent
@@ -44,10 +45,10 @@ class Tightener:
 
     def run(self, relaxation: AssignmentProblem, start: Bounded) -> None:
         """Improve the incumbent."""
-        shares, slack_j = self._first_shares(), 0.0
+        shares, slack = self._first_shares(), dict[str, float]()
         allowed = None
         for attempt in range(ROUNDS):
-            target = tightened(relaxation, shares, slack_j)
+            target = tightened(relaxation, shares, slack)
             if allowed is not None:
                 target = replace(target, allowed=target.allowed & allowed)
             bounded = bound_again(target, start, self.deadline)
@@ -69,7 +70,11 @@ class Tightener:
             if self.deadline.passed() or evaluation.feasible:
                 return
             shares = self._less(shares, schedule, STEP * GROWTH**attempt)
-            slack_j += self._over_cap_j(evaluation)
+            for unit, cap in self.problem.limits.caps.items():
+                over = (evaluation.total(self.problem, unit) or 0.0) - cap
+                slack[CAP_NAMES[unit]] = slack.get(CAP_NAMES[unit], 0.0) + OVERSHOOT * max(
+                    0.0, over
+                )
             allowed = self._timely(schedule)
 
     def _first_shares(self) -> FloatArray:
@@ -88,10 +93,6 @@ class Tightener:
         less = shares - np.maximum(OVERSHOOT * late, least)
         return np.where(late > 0.0, np.maximum(0.3, less), shares)
 
-    def _over_cap_j(self, evaluation: Evaluation) -> float:
-        cap = self.problem.limits.max_energy_j
-        return 0.0 if cap is None else 1.05 * max(0.0, evaluation.energy_j - cap)
-
     def _timely(self, schedule: Schedule) -> np.ndarray | None:
         if (self.problem.concurrency == 1.0).all():
             return None
@@ -99,14 +100,14 @@ class Tightener:
 
 
 def tightened(
-    relaxation: AssignmentProblem, shares: FloatArray, slack_j: float
+    relaxation: AssignmentProblem, shares: FloatArray, slack: Mapping[str, float]
 ) -> AssignmentProblem:
-    """Return the relaxation with less room in each pool and below the energy cap."""
+    """Return the relaxation with less room in each pool and below each cap, by its name."""
 
     def bound_of(name: str, bound: float, pool: int | None) -> float:
         if pool is not None:
             return bound * float(shares[pool])
-        return bound - slack_j if name == "max_energy_joules" else bound
+        return bound - slack.get(name, 0.0)
 
     rows = tuple(
         replace(row, bound=bound_of(row.name, row.bound, row.pool)) for row in relaxation.rows

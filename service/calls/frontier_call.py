@@ -1,0 +1,151 @@
+"""`POST /plan/frontier` from body to lines, without HTTP."""
+
+from __future__ import annotations
+
+from math import isfinite
+from time import perf_counter
+from typing import Any
+
+import orjson
+
+from service.calls.answers import warning_list
+from service.calls.planner_service import PlannerService, Prepared
+from service.calls.validation import parse
+from service.fleet.placements import candidate_list
+from service.planning.frontier.axes import AXES, Axis, AxisName, objective_for
+from service.planning.frontier.points import Candidate, Ends, Front, Point, Step, Summary
+from service.planning.frontier.sweep import trace
+from service.planning.inputs import Unit
+from service.planning.problem import PlacementProblem
+from service.planning.reporting import OPTIMAL_GAP
+from service.planning.result import PlanWarning
+from service.problems import pointer
+from service.schemas.frontier import FrontierRequest
+from service.workers.messages import Tell, Update
+
+Json = dict[str, Any]
+
+
+def trace_front(service: PlannerService, body: bytes, tell: Tell) -> str:
+    """Tell the lines of the answer of `/plan/frontier`, each an update; return the outcome.
+
+    The kind of an update is its line's `type`: ``ends``, ``point`` or ``summary``.
+
+    Raises
+    ------
+    ProblemError
+        When the body is refused or there is no plan: then nothing was told.
+    """
+    started = perf_counter()
+    call = parse(body, FrontierRequest)
+    front = Front((call.frontier.axes[0], call.frontier.axes[1]), call.frontier.points)
+    ready = service.prepare(call, objective_for(front.axes), asked=_figures_of(front))
+    if "objective" in call.model_fields_set:
+        message = "A front has its axes in the place of an objective: the one given is not used."
+        ready.warnings.append(PlanWarning("objective_unused", message))
+    outcome, solve_started = "complete", perf_counter()
+    with ready.telling_why():
+        for step in trace(ready.problem, front, ready.options):
+            line = _line(step, front, ready)
+            if isinstance(step, Summary):
+                outcome = "cut_by_clock" if step.cut_by_clock else "complete"
+                now = perf_counter()
+                line["timings_seconds"] = {
+                    "predict": ready.predict_s,
+                    "solve": now - solve_started,
+                    "total": now - started,
+                }
+            tell(Update(line["type"], orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY)))
+    return outcome
+
+
+def _figures_of(front: Front) -> dict[Unit, str]:
+    """Return the units that the axes count in beside joules, with pointers to the axes."""
+    units = {axis: AXES[axis].unit for axis in front.axes}
+    return {
+        unit: pointer("frontier", "axes", front.axes.index(axis))
+        for axis, unit in units.items()
+        if unit is not None
+    }
+
+
+def _line(step: Step, front: Front, ready: Prepared) -> Json:
+    if isinstance(step, Ends):
+        return _ends(step, front, ready)
+    if isinstance(step, Point):
+        return _point(step, ready.problem)
+    return _summary(step)
+
+
+def _ends(ends: Ends, front: Front, ready: Prepared) -> Json:
+    best = ends.least_minimised
+    of_axis: dict[AxisName, Json] = {
+        ends.minimised.name: _proven(best, ends.minimised, best.bound, best.gap),
+        ends.limited.name: _proven(
+            ends.least_limited, ends.limited, ends.limited_bound, ends.limited_gap
+        ),
+    }
+    return {
+        "type": "ends",
+        "axes": front.axes,
+        "limited": ends.limited.name,
+        "minimised": ends.minimised.name,
+        "ends": [{"axis": axis, **of_axis[axis]} for axis in front.axes],
+        "unplaceable": ready.unplaceable,
+        "warnings": warning_list(ready.warnings),
+    }
+
+
+def _point(point: Point, problem: PlacementProblem) -> Json:
+    found = point.candidate
+    listed = candidate_list(problem.pools, problem.placements)
+    return {
+        "type": "point",
+        "index": point.index,
+        **_proven(found, found.minimised, found.bound, found.gap),
+        "placements": [
+            {
+                **listed[usage.index],
+                "requests": usage.requests,
+                "energy_joules": usage.energy_j,
+                "busy_seconds": usage.busy_s,
+                "utilisation": usage.utilisation,
+            }
+            for usage in found.usage
+            if usage.requests
+        ],
+    }
+
+
+def _summary(summary: Summary) -> Json:
+    return {
+        "type": "summary",
+        "points": summary.points,
+        "dominated": summary.dominated,
+        "late": [{**_totals(late.candidate), "dominates": late.dominates} for late in summary.late],
+        "unsolved": list(summary.unsolved),
+        "cut_by_clock": summary.cut_by_clock,
+    }
+
+
+def _totals(found: Candidate) -> Json:
+    return {
+        "energy_joules": found.energy.value_j,
+        "makespan_seconds": found.makespan_s,
+        "mean_quality": found.mean_quality,
+        "carbon_grams": found.carbon_g,
+        "money": found.money,
+    }
+
+
+def _proven(found: Candidate, axis: Axis, bound: float, gap: float) -> Json:
+    """Return the totals of a plan and how good they are proven to be on one axis."""
+    value = axis.sign * bound if isfinite(bound) else None
+    return {
+        **_totals(found),
+        "gap": gap if isfinite(gap) else None,
+        "lower_bound": value if axis.sign > 0.0 else None,
+        "upper_bound": value if axis.sign < 0.0 else None,
+        "status": "optimal" if gap <= OPTIMAL_GAP else "feasible",
+        "cut_by_clock": found.cut_by_clock,
+    }

@@ -1,0 +1,73 @@
+"""Looks for plans, and remembers all that were found: each may serve elsewhere on the front."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+
+from service.planning.clock import Deadline
+from service.planning.frontier.archive import Archive, Known
+from service.planning.frontier.hurrying import hurried
+from service.planning.frontier.seeking import HeadStart, Sought, seek, verified
+from service.planning.problem import PlacementProblem
+from service.planning.result import Plan, SolverOptions
+from service.planning.schedule.schedule import lay_out
+
+
+class Finder:
+    """One memory for all looks of a walk.
+
+    Attributes
+    ----------
+    cut
+        Whether the clock has cut any of them.
+    """
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self.cut = False
+
+    def seek(
+        self, problem: PlacementProblem, options: SolverOptions, start: HeadStart | None = None
+    ) -> Sought:
+        """Look for a plan of least objective, and remember it."""
+        sought = seek(problem, options, start)
+        if sought.plan is not None:
+            self._archive.add(sought.plan)
+            self.cut |= sought.plan.cut_by_clock
+        return sought
+
+    def hurry(self, problem: PlacementProblem, deadline_s: float, clock: Deadline) -> Plan | None:
+        """Look for plans near a deadline, and remember them; return the soonest."""
+        found: list[Plan] = []
+        for schedule in hurried(problem, deadline_s, clock):
+            plan = verified(problem, schedule)
+            if plan is not None:
+                self._archive.add(plan)
+                found.append(plan)
+        return min(found, key=lambda plan: plan.makespan_s, default=None)
+
+    def least_limited(self, problem: PlacementProblem, minimised_cost: float) -> Plan | None:
+        """Return the remembered plan of least limited cost within a minimised one."""
+        return _laid_out(problem, self._archive.least_limited(minimised_cost))
+
+    def least_minimised(self, problem: PlacementProblem) -> Plan | None:
+        """Return the remembered plan of least minimised cost."""
+        return _laid_out(problem, self._archive.least_minimised(inf))
+
+    def start(self, level: float, lower_bound: float = -inf) -> HeadStart:
+        """Return the best plan known within a limit as a first candidate."""
+        known = self._archive.least_minimised(level)
+        deals = () if known is None else ((known.placement, known.device),)
+        return HeadStart(deals, lower_bound)
+
+
+def _laid_out(problem: PlacementProblem, known: Known | None) -> Plan | None:
+    if known is None:
+        return None
+    return verified(problem, lay_out(problem, known.placement, known.device))
+
+
+def due_by(problem: PlacementProblem, deadline_s: float) -> PlacementProblem:
+    """Return the problem with another deadline for the plan."""
+    return problem.with_limits(replace(problem.limits, deadline_s=deadline_s))

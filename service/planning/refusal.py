@@ -1,0 +1,65 @@
+"""Why there is no plan: proven and explained, or neither found nor proven."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from service.planning.bounds.formulation import Formulation
+from service.planning.clock import Deadline
+from service.planning.errors import InfeasibleError, UndecidedError
+from service.planning.explanation.extremes import proves_infeasible
+from service.planning.explanation.infeasibility import explain
+from service.planning.problem import PlacementProblem
+from service.planning.result import SolverOptions
+from service.planning.schedule.evaluation import Evaluation
+from service.planning.schedule.schedule import Schedule
+from service.planning.search import exact
+from service.planning.solver import Solver
+
+EXPLAIN_S = 4.0
+"""Seconds at least for telling what would mend a problem that has no plan."""
+
+
+def why_not(solver: Solver, *, explained: bool = True) -> Exception:
+    """Return the error that says why a run found no plan, and if so asked what would mend it."""
+    if not solver.proven_infeasible:
+        return UndecidedError(
+            "The limits allow a relaxed plan, but none was found that keeps them on the devices' "
+            "schedule. Allow more time, or loosen a limit slightly."
+        )
+    if not explained:
+        return InfeasibleError(())
+    solver.enter("explaining")
+    return explain(
+        solver.problem,
+        partial(_attempt, solver.options),
+        _prove,
+        Deadline(max(EXPLAIN_S, solver.options.time_limit_s)),
+        solver.options.seed,
+        solver.tell,
+    )
+
+
+def _attempt(
+    options: SolverOptions, problem: PlacementProblem, seconds: float
+) -> tuple[Schedule, Evaluation] | None:
+    """Look for any plan of a problem with loosened limits."""
+    solver = Solver(problem, replace(options, relative_gap=0.05), Deadline(seconds))
+    solver.run()
+    found = solver.incumbent
+    if found.schedule is None or found.evaluation is None:
+        return None
+    return found.schedule, found.evaluation
+
+
+def _prove(problem: PlacementProblem, deadline: Deadline) -> bool:
+    """Whether it is proven that no plan exists, by the relaxation or an exact search."""
+    if proves_infeasible(problem, deadline):
+        return True
+    if deadline.passed() or not exact.small_enough(problem):
+        return False
+    search = exact.Search(problem, Formulation(problem).build(), np.inf, deadline).run()
+    return search.complete and search.best is None
