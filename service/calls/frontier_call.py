@@ -19,7 +19,7 @@ from service.planning.inputs import Unit
 from service.planning.problem import PlacementProblem
 from service.planning.reporting import OPTIMAL_GAP
 from service.planning.result import PlanWarning
-from service.problems import pointer
+from service.problems import FieldError, invalid, pointer
 from service.schemas.frontier import FrontierRequest
 from service.workers.messages import Tell, Update
 
@@ -38,6 +38,9 @@ def trace_front(service: PlannerService, body: bytes, tell: Tell) -> str:
     """
     started = perf_counter()
     call = parse(body, FrontierRequest)
+    if call.constraints.confidence is not None:
+        message = "Expected no confidence: the points of a front keep deadlines as predicted."
+        raise invalid([FieldError("/constraints/confidence", message)])
     front = Front((call.frontier.axes[0], call.frontier.axes[1]), call.frontier.points)
     ready = service.prepare(call, objective_for(front.axes), asked=_figures_of(front))
     if "objective" in call.model_fields_set:
