@@ -20,7 +20,7 @@ from service.planning.inputs import Unit
 from service.planning.problem import PlacementProblem
 from service.planning.reporting import OPTIMAL_GAP
 from service.planning.result import PlanWarning
-from service.problems import pointer
+from service.problems import FieldError, invalid, pointer
 from service.schemas.frontier import FrontierRequest
 from service.workers.anonymous_file import Content
 from service.workers.messages import JSON, Tell, Update
@@ -41,6 +41,9 @@ def trace_front(service: PlannerService, body: Content, tell: Tell, media_type: 
     started = perf_counter()
     read = read_call(body, media_type, FrontierRequest, service.limits.max_requests)
     call = read.terms
+    if call.constraints.confidence is not None:
+        message = "Expected no confidence: the points of a front keep deadlines as predicted."
+        raise invalid([FieldError("/constraints/confidence", message)])
     front = Front((call.frontier.axes[0], call.frontier.axes[1]), call.frontier.points)
     ready = service.prepare(read, objective_for(front.axes), asked=_figures_of(front))
     if "objective" in call.model_fields_set:
