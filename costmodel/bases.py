@@ -12,7 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.arrays import FloatArray
-from costmodel.formulas import context_square_sum, context_sum
+from costmodel.formulas import (
+    context_square_sum,
+    context_sum,
+    expected_context_square_sum,
+    expected_context_sum,
+)
 
 _TOKEN_TERMS: Mapping[str, Callable[[FloatArray, FloatArray], FloatArray]] = MappingProxyType(
     {
@@ -46,6 +51,24 @@ class TokenTerms:
         if term not in self._computed:
             self._computed[term] = _TOKEN_TERMS[term](self.input_tokens, self.output_tokens)
         return self._computed[term]
+
+
+class ExpectedTokenTerms(TokenTerms):
+    """The means of the same functions where the lengths of the answers are distributions.
+
+    Parameters
+    ----------
+    input_tokens : ndarray of float64, shape (n,)
+        Tokens of each request.
+    moments : ndarray of float64, shape (n, 3)
+        Means of the output tokens, of their squares and of their cubes.
+    """
+
+    def __init__(self, input_tokens: FloatArray, moments: FloatArray) -> None:
+        mean, square, cube = moments.T
+        super().__init__(input_tokens, mean)
+        self._computed["S1"] = expected_context_sum(input_tokens, mean, square)
+        self._computed["S2"] = expected_context_square_sum(input_tokens, mean, square, cube)
 
 
 @dataclass(frozen=True)

@@ -74,10 +74,7 @@ def predict(
     slices = [cost_model.region.at(batch) for cost_model, batch in checked]
     for start in range(0, workload.size, _BLOCK):
         rows = slice(start, start + _BLOCK)
-        tokens = TokenTerms(
-            workload.input_tokens[rows].astype(np.float64),
-            workload.output_tokens[rows].astype(np.float64),
-        )
+        tokens = workload.terms(rows)
         for column, (cost_model, batch) in enumerate(checked):
             _fill(matrix, rows, column, tokens, cost_model, batch, intervals)
             _flag(matrix, rows, column, tokens, slices[column])

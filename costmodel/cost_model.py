@@ -173,6 +173,25 @@ class CostModel:
         seconds = BASES[self.basis].evaluate(self.device_seconds_coefficients, tokens, batch)
         return self.device_seconds_interval.bounds(seconds, seconds * batch)
 
+    def energy_of(self, tokens: TokenTerms, concurrency: float) -> FloatArray:
+        """Return `energy_j` of requests given by the functions of their tokens, shape (n,)."""
+        batch = checked_concurrency(concurrency)
+        return BASES[self.basis].evaluate(self.energy_coefficients, tokens, batch)
+
+    def device_seconds_of(self, tokens: TokenTerms, concurrency: float) -> FloatArray:
+        """Return `device_seconds` of requests given by the functions of their tokens, (n,)."""
+        batch = checked_concurrency(concurrency)
+        return BASES[self.basis].evaluate(self.device_seconds_coefficients, tokens, batch)
+
+    def energy_bounds_of(
+        self, tokens: TokenTerms, concurrency: float
+    ) -> tuple[FloatArray, FloatArray] | None:
+        """Return `energy_bounds_j` of requests given by the functions of their tokens, (n,)."""
+        if self.energy_interval is None:
+            return None
+        runtime_s = self.device_seconds_of(tokens, concurrency) * concurrency
+        return self.energy_interval.bounds(self.energy_of(tokens, concurrency), runtime_s)
+
     def _checked(
         self,
         input_tokens: npt.ArrayLike,

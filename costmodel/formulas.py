@@ -49,3 +49,37 @@ def context_square_sum(input_tokens: FloatArray, output_tokens: FloatArray) -> F
         + input_tokens * pairs
         + pairs * (2.0 * output_tokens - 1.0) / 6.0
     )
+
+
+def expected_context_sum(
+    input_tokens: FloatArray, mean: FloatArray, mean_square: FloatArray
+) -> FloatArray:
+    """Return the mean of `context_sum` over the lengths of the answer, from their moments.
+
+    Parameters
+    ----------
+    input_tokens : ndarray of float64, shape (n,)
+        Tokens, at least 0.
+    mean, mean_square : ndarray of float64, shape (n,)
+        Of the output tokens, and of their squares.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Tokens.
+    """
+    return mean * input_tokens + (mean_square - mean) * 0.5
+
+
+def expected_context_square_sum(
+    input_tokens: FloatArray, mean: FloatArray, mean_square: FloatArray, mean_cube: FloatArray
+) -> FloatArray:
+    """Return the mean of `context_square_sum` over the lengths of the answer.
+
+    Parameters as `expected_context_sum`, and the mean of the cubes; tokens squared, shape (n,).
+    """
+    return (
+        mean * input_tokens * input_tokens
+        + input_tokens * (mean_square - mean)
+        + (2.0 * mean_cube - 3.0 * mean_square + mean) / 6.0
+    )

@@ -1,11 +1,16 @@
 """The requests of a call as arrays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
 from costmodel.arrays import IntArray
+from costmodel.bases import ExpectedTokenTerms, TokenTerms
 from costmodel.errors import InvalidCostModelError
+from costmodel.output_lengths import OutputLengths
+
+_ALL = slice(None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +22,9 @@ class Workload:
     input_tokens : ndarray of int64, shape (n,)
         Tokens of the prompts, at least 0.
     output_tokens : ndarray of int64, shape (n,)
-        Tokens of the answers, estimated, at least 1.
+        Tokens of the answers, estimated, at least 1: rounded means where `lengths` are given.
+    lengths : OutputLengths, optional
+        What is known of the lengths of the answers; None where they are taken as certain.
 
     Raises
     ------
@@ -32,6 +39,7 @@ class Workload:
 
     input_tokens: IntArray
     output_tokens: IntArray
+    lengths: OutputLengths | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input_tokens", _tokens(self.input_tokens, "input_tokens", 0))
@@ -42,6 +50,36 @@ class Workload:
                 f"got {self.input_tokens.size} and {self.output_tokens.size}."
             )
             raise InvalidCostModelError(msg)
+        if self.lengths is not None and len(self.lengths) != self.output_tokens.size:
+            msg = f"Expected {self.output_tokens.size} lengths, got {len(self.lengths)}."
+            raise InvalidCostModelError(msg)
+
+    @classmethod
+    def expected(cls, input_tokens: IntArray, lengths: OutputLengths) -> Self:
+        """Return the workload of answers whose lengths are distributions."""
+        means = np.maximum(1, np.rint(lengths.moments[:, 0])).astype(np.int64)
+        return cls(input_tokens, means, None if lengths.certain.all() else lengths)
+
+    def take(self, indices: IntArray | slice) -> Self:
+        """Return some of the requests."""
+        lengths = None if self.lengths is None else self.lengths.take(indices)
+        return replace(
+            self,
+            input_tokens=self.input_tokens[indices],
+            output_tokens=self.output_tokens[indices],
+            lengths=lengths,
+        )
+
+    def terms(self, rows: IntArray | slice = _ALL) -> TokenTerms:
+        """Return the functions of the tokens of some requests that features are made of.
+
+        Means over the lengths of the answers where those are distributions: features are linear
+        in these terms, so predictions are then means too.
+        """
+        inputs = self.input_tokens[rows].astype(np.float64)
+        if self.lengths is None:
+            return TokenTerms(inputs, self.output_tokens[rows].astype(np.float64))
+        return ExpectedTokenTerms(inputs, self.lengths.moments[rows])
 
     @property
     def size(self) -> int:

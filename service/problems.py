@@ -28,6 +28,7 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "mixed-provenance": (422, "The cost models were not measured alike"),
     "unplaceable": (422, "Some requests fit no placement"),
     "infeasible": (422, "No plan keeps all limits together"),
+    "confidence-unattained": (422, "No plan was found that keeps the deadlines so surely"),
     "overloaded": (429, "Too many calls wait already"),
     "internal": (500, "The service made a mistake"),
     "undecided": (503, "No plan was found in time"),

@@ -77,6 +77,7 @@ def plan_body(
             }
             for price in plan.shadow_prices
         ],
+        "robustness": _robustness(plan),
         "unplaceable": list(unplaceable),
         "baselines": [
             {
@@ -85,10 +86,10 @@ def plan_body(
                 "makespan_seconds": baseline.makespan_s,
                 "mean_quality": baseline.mean_quality,
                 "feasible": baseline.feasible,
-                "saving_ratio": baseline.saving_ratio,
                 "carbon_grams": baseline.carbon_g,
                 "money": baseline.money,
                 "cost_saving_ratio": baseline.cost_saving_ratio,
+                "saving_ratio": baseline.saving_ratio,
             }
             for baseline in plan.baselines
         ],
@@ -166,6 +167,21 @@ def _energy(plan: Plan) -> dict[str, float | None]:
         "loading": energy.loading_j,
         "idle": energy.idle_j,
         "activation": energy.activation_j,
+    }
+
+
+def _robustness(plan: Plan) -> dict[str, float] | None:
+    found = plan.robustness
+    if found is None:
+        return None
+    return {
+        "confidence": found.confidence,
+        "estimated_confidence": found.estimated_confidence,
+        "standard_error": found.standard_error,
+        "padding": found.padding,
+        "energy_joules_without": found.energy_without_j,
+        "extra_energy_ratio": found.extra_energy_ratio,
+        "scenarios": found.scenarios,
     }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.workload import Workload
 from service.calls.choices import Choices
+from service.calls.output_estimates import Estimates, columns_of, falling, workload_of
 from service.calls.pins import pin_errors, pinned_devices, pinned_placements
 from service.fleet.placements import Candidates
 from service.planning.inputs import Requests
@@ -63,7 +64,7 @@ class Batch:
     by_row: bool
     given_ids: Sequence[str | None] | None
     input_tokens: IntArray
-    output_tokens: IntArray
+    output_tokens: IntArray | Estimates
     llms: Choices | None = None
     pools: Choices | None = None
     min_quality: FloatArray | None = None
@@ -77,7 +78,7 @@ class Batch:
             by_row=True,
             given_ids=[row.id for row in rows],
             input_tokens=np.array([row.input_tokens for row in rows], dtype=np.int64),
-            output_tokens=np.array([row.output_tokens for row in rows], dtype=np.int64),
+            output_tokens=[row.output_tokens for row in rows],
             llms=Choices.of([row.llms for row in rows]),
             pools=Choices.of([row.pools for row in rows]),
             min_quality=_numbers([row.min_quality for row in rows]),
@@ -92,7 +93,7 @@ class Batch:
             by_row=False,
             given_ids=columns.id,
             input_tokens=np.array(columns.input_tokens, dtype=np.int64),
-            output_tokens=np.array(columns.output_tokens, dtype=np.int64),
+            output_tokens=columns.output_tokens,
             llms=None if columns.llms is None else Choices.of(columns.llms),
             pools=None if columns.pools is None else Choices.of(columns.pools),
             min_quality=_numbers(columns.min_quality),
@@ -130,6 +131,7 @@ class Batch:
         found = self._uneven()
         if not found:
             found.extend(self._repeated_ids())
+            found.extend(self._falling_estimates())
             found.extend(self._unknown("llms", self.llms, candidates.llms))
             found.extend(self._unknown("pools", self.pools, candidates.pool_names))
             for index, field, message in pin_errors(self.pinned, candidates):
@@ -139,20 +141,35 @@ class Batch:
     def _uneven(self) -> Complaints:
         columns: Mapping[str, Sized | None] = {
             "id": self.given_ids,
-            "output_tokens": self.output_tokens,
             "llms": self.llms,
             "pools": self.pools,
             "min_quality": self.min_quality,
             "deadline_seconds": self.deadline_s,
             "pinned": self.pinned,
         }
+        named: list[tuple[tuple[str, ...], Sized | None]]
+        named = [((name,), column) for name, column in columns.items()]
+        named += [(("output_tokens", *path), c) for path, c in self._estimate_columns()]
         complaints = Complaints()
-        for name, column in columns.items():
+        for path, column in named:
             if column is not None and len(column) != len(self):
                 message = (
                     f"Expected as many entries as input_tokens ({len(self)}), got {len(column)}."
                 )
-                complaints.add(FieldError(pointer("columns", name), message))
+                complaints.add(FieldError(pointer("columns", *path), message))
+        return complaints
+
+    def _estimate_columns(self) -> list[tuple[tuple[str, ...], Sized]]:
+        estimates = self.output_tokens
+        return [((), estimates)] if isinstance(estimates, np.ndarray) else [*columns_of(estimates)]
+
+    def _falling_estimates(self) -> Complaints:
+        complaints = Complaints()
+        if not isinstance(self.output_tokens, np.ndarray):
+            for lower, name, index in falling(self.output_tokens):
+                where = pointer("columns", "output_tokens", name, index)
+                message = f"Expected quantiles that do not fall, got {name} below {lower}."
+                complaints.add(FieldError(where, message))
         return complaints
 
     def _repeated_ids(self) -> Complaints:
@@ -192,12 +209,17 @@ class Batch:
     def to_requests(self, candidates: Candidates) -> Requests:
         """Return the arrays of a batch that nobody complains of."""
         return Requests(
-            workload=Workload(self.input_tokens, self.output_tokens),
+            workload=self._workload(),
             deadline_s=_filled(self.deadline_s, len(self), np.inf),
             min_quality=_filled(self.min_quality, len(self), -np.inf),
             allowed=self._allowed(candidates),
             device=pinned_devices(self.pinned),
         )
+
+    def _workload(self) -> Workload:
+        if isinstance(self.output_tokens, np.ndarray):
+            return Workload(self.input_tokens, self.output_tokens)
+        return workload_of(self.input_tokens, self.output_tokens)
 
     def _allowed(self, candidates: Candidates) -> BoolArray | None:
         """Return which placements each request admits, (n, k), None where all admit all."""

@@ -51,6 +51,7 @@ def limits_of(constraints: Constraints, candidates: Candidates) -> Limits:
         horizon_s=constraints.horizon_seconds,
         max_carbon_g=constraints.max_carbon_grams,
         max_money=constraints.max_money,
+        confidence=constraints.confidence,
     )
 
 

@@ -31,10 +31,10 @@ from service.fleet.provenance_rules import check_provenance
 from service.planning.errors import InvalidProblemError
 from service.planning.explanation.alternatives import alternatives
 from service.planning.inputs import Limits, Objective, Unit
-from service.planning.planner import plan
 from service.planning.problem import PlacementProblem
 from service.planning.progress import Progress, Watch, unwatched
 from service.planning.result import Plan, PlanWarning, SolverOptions
+from service.planning.robustness.robust_planner import plan_robustly
 from service.problems import FieldError, Problem, ProblemError, invalid
 from service.schemas.calls import PlanRequest, PredictRequest
 from service.schemas.fleet import FleetSpec
@@ -69,7 +69,7 @@ class PlannerService:
     catalogue: Catalogue
     fleet: Candidates | None
     limits: CallLimits
-    planner: Planner = plan
+    planner: Planner = plan_robustly
 
     def plan(
         self,

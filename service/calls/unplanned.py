@@ -11,7 +11,13 @@ import numpy as np
 
 from costmodel.arrays import IntArray
 from service.calls.batch import Batch
-from service.planning.errors import InfeasibleError, PlanningError, Relaxation, UndecidedError
+from service.planning.errors import (
+    InfeasibleError,
+    PlanningError,
+    Relaxation,
+    UnattainedConfidenceError,
+    UndecidedError,
+)
 from service.planning.problem import PlacementProblem
 from service.problems import MAX_FIELD_ERRORS, FieldError, Problem, ProblemError, pointer
 
@@ -76,6 +82,8 @@ def planning_problem(error: PlanningError, body: Body) -> Problem:
     """Return what the planner could not do, as a problem."""
     if isinstance(error, InfeasibleError):
         return _infeasible(error, body)
+    if isinstance(error, UnattainedConfidenceError):
+        return _unattained(error, body)
     if isinstance(error, UndecidedError):
         return Problem("undecided", str(error), retry_after_s=1)
     return Problem("invalid-request", str(error), [FieldError("", str(error))])
@@ -93,6 +101,23 @@ def _infeasible(error: InfeasibleError, body: Body) -> Problem:
             "relaxations": [_relaxation(r) for r in error.relaxations],
             "joint_relaxation": [_relaxation(r) for r in error.joint_relaxation],
             "cut_by_clock": error.cut_by_clock,
+        },
+    )
+
+
+def _unattained(error: UnattainedConfidenceError, body: Body) -> Problem:
+    return Problem(
+        "confidence-unattained",
+        str(error),
+        [
+            FieldError(body.pointer_to(name), "Was not kept together with the others named.")
+            for name in error.conflict
+        ],
+        extra={
+            "conflict": list(error.conflict),
+            "relaxations": [_relaxation(r) for r in error.relaxations],
+            "joint_relaxation": [_relaxation(r) for r in error.joint_relaxation],
+            "attainable_confidence": error.attainable_confidence,
         },
     )
 

@@ -8,10 +8,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from service.problems import FieldError, Problem, ProblemError, invalid, pointer
+from service.schemas.fields import COUNT, QUANTILES
+from service.schemas.requests import LISTED, MIXED
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
-_DICT_KEY = "[key]"
+_MARKS = frozenset({"[key]", COUNT, QUANTILES, LISTED, MIXED})
 
 
 def parse(body: bytes, schema: type[Schema]) -> Schema:
@@ -37,4 +39,4 @@ def parse(body: bytes, schema: type[Schema]) -> Schema:
 
 def path_of(error: Mapping[str, Any]) -> tuple[str | int, ...]:
     """Return the path of a pydantic error, without the marks that are not in the document."""
-    return tuple(part for part in error["loc"] if part != _DICT_KEY)
+    return tuple(part for part in error["loc"] if part not in _MARKS)

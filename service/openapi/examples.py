@@ -33,6 +33,16 @@ PLAN_EXAMPLES: dict[str, Any] = {
         "summary": "Columns, with a floor on mean quality",
         "value": {"columns": _COLUMNS, "constraints": {"min_mean_quality": 0.6}},
     },
+    "confidence": {
+        "summary": "Lengths by quantile, and a deadline kept at a probability",
+        "value": {
+            "requests": [
+                {"input_tokens": 812, "output_tokens": {"p50": 120, "p90": 400}},
+                {"input_tokens": 96, "output_tokens": {"p10": 40, "p50": 210, "p99": 900}},
+            ],
+            "constraints": {"deadline_seconds": 600, "confidence": 0.9},
+        },
+    },
     "own fleet": {
         "summary": "A fleet of one's own and a weighed objective",
         "value": {"requests": _REQUESTS, "fleet": _FLEET, "objective": {"zeta": 0.5}},

@@ -6,6 +6,7 @@
     ├── InvalidProblemError   the problem contradicts itself: mend the field that `pointer` names
     ├── UnplaceableError      some requests fit no placement: drop them, or widen their limits
     ├── InfeasibleError       proven: no plan keeps every limit; `relaxations` says what would
+    ├── UnattainedConfidenceError  no plan found is sure enough: `relaxations` says what would do
     ├── UndecidedError        neither a plan nor a proof was found in time: allow more time
     └── BoundContradictedError  a defect of ours: a plan is better than its proven bound
 """
@@ -102,6 +103,34 @@ class InfeasibleError(PlanningError):
         self.relaxations = relaxations
         self.joint_relaxation = joint_relaxation
         self.cut_by_clock = cut_by_clock
+
+
+class UnattainedConfidenceError(PlanningError):
+    """No plan was found that keeps the deadlines with the confidence asked for.
+
+    Parameters
+    ----------
+    message
+        What was tried.
+    conflict, relaxations, joint_relaxation
+        As of `InfeasibleError`, but of what was found: nothing is proven of plans not tried.
+    attainable_confidence
+        Of the surest plan found.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        conflict: tuple[str, ...],
+        relaxations: tuple[Relaxation, ...],
+        joint_relaxation: tuple[Relaxation, ...],
+        attainable_confidence: float,
+    ) -> None:
+        super().__init__(message)
+        self.conflict = conflict
+        self.relaxations = relaxations
+        self.joint_relaxation = joint_relaxation
+        self.attainable_confidence = attainable_confidence
 
 
 class UndecidedError(PlanningError):

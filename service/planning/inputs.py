@@ -99,7 +99,14 @@ CAP_NAMES: Mapping[Unit, str] = {
 
 @dataclass(frozen=True)
 class Limits:
-    """What a plan must keep; None or an empty mapping where there is no such limit."""
+    """What a plan must keep; None or an empty mapping where there is no such limit.
+
+    Attributes
+    ----------
+    confidence
+        Probability at which every deadline together is to be kept, 0.5 to below 1; None where
+        deadlines are to be kept as predicted.
+    """
 
     deadline_s: float | None = None
     max_energy_j: float | None = None
@@ -107,6 +114,7 @@ class Limits:
     shares: Mapping[str, Share] = field(default_factory=dict)
     min_requests: Mapping[str, int] = field(default_factory=dict)
     horizon_s: float | None = None
+    confidence: float | None = None
     max_carbon_g: float | None = None
     max_money: float | None = None
 

@@ -22,6 +22,8 @@ def plan(
     problem: PlacementProblem,
     options: SolverOptions | None = None,
     watch: Watch = unwatched,
+    *,
+    explained: bool = True,
 ) -> Plan:
     """Place every request so that the objective is least and every limit is kept.
 
@@ -33,6 +35,8 @@ def plan(
         Time, gap and seed; the same problem and options give the same plan unless the clock cuts.
     watch
         Is told how far the work is.
+    explained
+        Whether an infeasible problem is to be told what would mend it, which takes seconds.
 
     Raises
     ------
@@ -56,7 +60,7 @@ def plan(
     solved.look_harder()
     incumbent = solved.incumbent
     if incumbent.schedule is None or incumbent.evaluation is None:
-        raise why_not(solved)
+        raise why_not(solved, explained=explained)
     timings = {"solve": deadline.elapsed_s}
     schedule, evaluation = incumbent.schedule, incumbent.evaluation
     solved.enter("comparing")

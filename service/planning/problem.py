@@ -10,7 +10,6 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_matrix import CostMatrix, predict
-from costmodel.workload import Workload
 from service.planning.eligibility import find_exclusions, find_unplaceable
 from service.planning.inputs import Limits, Objective, Placement, Pool, Requests, Share, Unit
 from service.planning.rates import Rates, no_figures, rates_of, unpriced
@@ -119,6 +118,14 @@ class PlacementProblem:
         workload = self.requests.workload
         return (workload.input_tokens + workload.output_tokens).astype(float)
 
+    def energy_at_j(self, k: int, members: IntArray | slice, concurrency: float) -> FloatArray:
+        """Joules of some requests on the pair of placement k at a concurrency, shape (members,).
+
+        Means over the lengths of the answers where those are distributions.
+        """
+        terms = self.requests.workload.terms(members)
+        return self.placements[k].cost_model.energy_of(terms, concurrency)
+
     @cached_property
     def quality(self) -> FloatArray:
         """Score of each placement's LLM, shape (k,); nan where it is not known."""
@@ -214,7 +221,7 @@ class PlacementProblem:
         return replace(
             self,
             requests=Requests(
-                Workload(workload.input_tokens[indices], workload.output_tokens[indices]),
+                workload.take(indices),
                 requests.deadline_s[indices],
                 requests.min_quality[indices],
                 None if requests.allowed is None else requests.allowed[indices],

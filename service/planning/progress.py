@@ -13,8 +13,8 @@ class Progress:
     Attributes
     ----------
     phase
-        What it does: ``relaxing``, ``candidates``, ``bounding``, ``improving``, ``searching`` or
-        ``comparing``; ``explaining`` where there is no plan.
+        What it does: ``relaxing``, ``candidates``, ``bounding``, ``improving``, ``searching``,
+        ``comparing`` or ``padding``; ``explaining`` where there is no plan.
     incumbent
         Objective of the best plan so far; None while there is none.
     lower_bound

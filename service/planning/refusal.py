@@ -9,7 +9,7 @@ import numpy as np
 
 from service.planning.bounds.formulation import Formulation
 from service.planning.clock import Deadline
-from service.planning.errors import UndecidedError
+from service.planning.errors import InfeasibleError, UndecidedError
 from service.planning.explanation.extremes import proves_infeasible
 from service.planning.explanation.infeasibility import explain
 from service.planning.problem import PlacementProblem
@@ -23,13 +23,15 @@ EXPLAIN_S = 4.0
 """Seconds at least for telling what would mend a problem that has no plan."""
 
 
-def why_not(solver: Solver) -> Exception:
-    """Return the error that says why a run found no plan."""
+def why_not(solver: Solver, *, explained: bool = True) -> Exception:
+    """Return the error that says why a run found no plan, and if so asked what would mend it."""
     if not solver.proven_infeasible:
         return UndecidedError(
             "The limits allow a relaxed plan, but none was found that keeps them on the devices' "
             "schedule. Allow more time, or loosen a limit slightly."
         )
+    if not explained:
+        return InfeasibleError(())
     solver.enter("explaining")
     return explain(
         solver.problem,

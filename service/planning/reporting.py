@@ -112,13 +112,11 @@ def _energy(
 
 def _bounds_j(problem: PlacementProblem, schedule: Schedule) -> tuple[FloatArray, FloatArray]:
     """Bound each request's joules at the concurrency that its block achieves, (n,) each."""
-    workload = problem.requests.workload
     low, high = np.full(problem.n, np.nan), np.full(problem.n, np.nan)
 
     def bound(members: IntArray, k: int, concurrency: float) -> None:
-        found = problem.placements[k].cost_model.energy_bounds_j(
-            workload.input_tokens[members], workload.output_tokens[members], concurrency
-        )
+        terms = problem.requests.workload.terms(members)
+        found = problem.placements[k].cost_model.energy_bounds_of(terms, concurrency)
         if found is not None:
             low[members], high[members] = found
 

@@ -117,6 +117,33 @@ class PlanWarning:
 
 
 @dataclass(frozen=True)
+class Robustness:
+    """How sure a plan is of its deadlines, and what that costs.
+
+    Attributes
+    ----------
+    confidence
+        Asked for.
+    estimated_confidence, standard_error
+        Share of the scenarios in which the plan keeps every deadline, and the error of that share.
+    padding
+        What the deadlines were divided by, at least 1.
+    energy_without_j
+        Joules of the plan that keeps the deadlines as predicted.
+    extra_energy_ratio
+        By how much the plan costs more than that one.
+    """
+
+    confidence: float
+    estimated_confidence: float
+    standard_error: float
+    padding: float
+    energy_without_j: float
+    extra_energy_ratio: float
+    scenarios: int
+
+
+@dataclass(frozen=True)
 class Plan:
     """One placement for each request, with its proof. Arrays have shape (n,).
 
@@ -151,3 +178,4 @@ class Plan:
     timings_s: dict[str, float]
     shadow_prices: tuple[ShadowPrice, ...] = ()
     row_prices: Mapping[str, float] = field(default_factory=dict)
+    robustness: Robustness | None = None

@@ -165,6 +165,27 @@ class NormalisersAnswer(Answer):
     quality: Annotated[float, Field(description="Q0, score times tokens.")]
 
 
+class RobustnessAnswer(Answer):
+    """How sure the plan is of its deadlines, and what that costs."""
+
+    confidence: Annotated[float, Field(description="As asked for.")]
+    estimated_confidence: Annotated[
+        float,
+        Field(ge=0, le=1, description="Share of the scenarios in which every deadline is kept."),
+    ]
+    standard_error: Annotated[float, Field(ge=0, description="Of that share.")]
+    padding: Annotated[
+        float, Field(ge=1, description="What the deadlines were divided by while planning.")
+    ]
+    energy_joules_without: Annotated[
+        float, Field(ge=0, description="Energy of the plan that keeps them as predicted [J].")
+    ]
+    extra_energy_ratio: Annotated[
+        float, Field(description="What the confidence costs: plan over that energy, less 1.")
+    ]
+    scenarios: Count
+
+
 class UnplaceableAnswer(Answer):
     """A request that fits no placement."""
 
@@ -231,6 +252,9 @@ class PlanAnswer(Answer):
     ] = None
     columns: Annotated[
         ColumnsAnswer | None, Field(description="Where the requests came as columns.")
+    ] = None
+    robustness: Annotated[
+        RobustnessAnswer | None, Field(description="Where a confidence was asked for.")
     ] = None
     alternatives: Annotated[
         AlternativesAnswer | None,

@@ -127,6 +127,16 @@ class Constraints(Body):
         dict[LlmName, Annotated[int, Field(ge=0, le=10_000_000)]],
         Field(description="For an LLM, the least number of requests."),
     ] = Field(default_factory=dict)
+    confidence: Annotated[
+        float | None,
+        Field(
+            ge=0.5,
+            le=0.995,
+            description="Probability at which the whole batch meets every deadline (the plan's, "
+            "the requests' own, the pools' availability), 0.5 to 0.995; as predicted where left "
+            "out.",
+        ),
+    ] = None
     horizon_seconds: Annotated[
         Seconds | None,
         Field(description="How long `always_on` pools are on [s]; the makespan where left out."),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 #: More than any published context; keeps every sum of tokens exact.
 MAX_TOKENS = 10_000_000
@@ -73,6 +74,43 @@ InputTokens = Annotated[
 OutputTokens = Annotated[
     int,
     Field(ge=1, le=MAX_TOKENS, description="Tokens of the answer, an estimate.", examples=[154]),
+]
+QuantileName = Annotated[str, Field(pattern=r"^p(0[5-9]|[1-9][0-9])$")]
+#: What tells apart the ways of stating an estimate; not part of any path in a body.
+COUNT, QUANTILES = "[count]", "[quantiles]"
+
+
+def rising(quantiles: dict[str, float]) -> dict[str, float]:
+    """Return quantiles that do not fall as their probability rises; refuse others."""
+    names = sorted(quantiles)
+    for lower, upper in itertools.pairwise(names):
+        if quantiles[upper] < quantiles[lower]:
+            message = (
+                f"Expected quantiles that do not fall, got {upper} = {quantiles[upper]:g} below "
+                f"{lower} = {quantiles[lower]:g}."
+            )
+            raise ValueError(message)
+    return quantiles
+
+
+OutputQuantiles = Annotated[
+    dict[QuantileName, Annotated[float, Field(ge=1, le=MAX_TOKENS)]],
+    Field(
+        min_length=2,
+        description="Quantiles of the tokens of the answer, p05 to p99, two or more, not falling.",
+        examples=[{"p50": 120, "p90": 400}],
+    ),
+    AfterValidator(rising),
+]
+
+
+def _estimate_kind(value: object) -> str:
+    return QUANTILES if isinstance(value, dict) else COUNT
+
+
+OutputEstimate = Annotated[
+    Annotated[OutputTokens, Tag(COUNT)] | Annotated[OutputQuantiles, Tag(QUANTILES)],
+    Discriminator(_estimate_kind),
 ]
 Score = Annotated[float, Field(ge=0, le=1, description="An LLM's quality score, 0 to 1.")]
 Ratio = Annotated[float, Field(ge=0, le=1, description="A share, 0 to 1.")]

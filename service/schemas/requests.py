@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from service.schemas.fields import (
     MAX_CONCURRENCY,
     MAX_DEVICES,
+    MAX_TOKENS,
+    QUANTILES,
     Body,
     InputTokens,
     LlmName,
+    OutputEstimate,
     OutputTokens,
     PoolName,
+    QuantileName,
     RequestId,
     Score,
     Seconds,
@@ -26,6 +30,30 @@ LlmNames = Annotated[
 PoolNames = Annotated[
     list[PoolName],
     Field(min_length=1, max_length=256, description="Pools that may serve it; null for any."),
+]
+
+
+_SOME = Field(min_length=1)
+LISTED, MIXED = "[list]", "[mixed]"
+
+OutputQuantileColumns = Annotated[
+    dict[QuantileName, Annotated[list[Annotated[float, Field(ge=1, le=MAX_TOKENS)]], _SOME]],
+    Field(min_length=2, description="Quantiles of the tokens of all answers, each an array."),
+]
+
+
+def _column_kind(value: object) -> str:
+    if isinstance(value, dict):
+        return QUANTILES
+    is_mixed = isinstance(value, list) and any(isinstance(entry, dict) for entry in value)
+    return MIXED if is_mixed else LISTED
+
+
+OutputColumn = Annotated[
+    Annotated[list[OutputTokens], _SOME, Tag(LISTED)]
+    | Annotated[list[OutputEstimate], _SOME, Tag(MIXED)]
+    | Annotated[OutputQuantileColumns, Tag(QUANTILES)],
+    Discriminator(_column_kind),
 ]
 
 
@@ -57,7 +85,10 @@ class RequestRow(Body):
         RequestId | None, Field(description="Unique in the call; its index where left out.")
     ] = None
     input_tokens: InputTokens
-    output_tokens: OutputTokens
+    output_tokens: Annotated[
+        OutputEstimate,
+        Field(description="Tokens of the answer, an estimate: a number, or quantiles of it."),
+    ]
     llms: LlmNames | None = None
     pools: PoolNames | None = None
     min_quality: Annotated[
@@ -77,7 +108,13 @@ class RequestColumns(Body):
         Field(description="Unique in the call; the indices as text where left out."),
     ] = None
     input_tokens: Annotated[list[InputTokens], Field(min_length=1)]
-    output_tokens: Annotated[list[OutputTokens], Field(min_length=1)]
+    output_tokens: Annotated[
+        OutputColumn,
+        Field(
+            description="Estimates: numbers; numbers and objects of quantiles mixed; or one object "
+            "of arrays of quantiles."
+        ),
+    ]
     llms: Annotated[
         list[LlmNames | None] | None, Field(description="LLMs that may serve each; null for any.")
     ] = None

@@ -160,4 +160,6 @@ def _limits(rng, n: int, placements: list[Placement], work, scale: float) -> Lim
         shares=shares,
         min_requests=least,
         horizon_s=float(scale * rng.uniform(0.3, 3.0)) if rng.random() < 0.3 else None,
+        max_carbon_g=float(typical * rng.uniform(2e-5, 4e-4)) if rng.random() < 0.15 else None,
+        max_money=float(scale * rng.uniform(3e-4, 5e-3)) if rng.random() < 0.15 else None,
     )

@@ -34,6 +34,7 @@ def solve(
     options = SolverOptions(time_limit_s, relative_gap)
     solver = Solver(problem, options, Deadline(time_limit_s))
     solver.run()
+    solver.look_harder()
     schedule, evaluation = solver.incumbent.schedule, solver.incumbent.evaluation
     if schedule is None or evaluation is None:
         return Outcome(None, np.inf, np.inf, np.inf, solver.proven_infeasible)

@@ -229,6 +229,7 @@ def price(problem: PlacementProblem, placement, device, normaliser: float | None
     return {
         "objective": objective,
         "cost": cost,
+        "costs": {unit: slow.cost(unit) for unit in ("energy", "carbon", "money")},
         "parts": parts,
         "end": slow.end,
         "makespan_s": max(slow.last.values()),

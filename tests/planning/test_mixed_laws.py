@@ -76,10 +76,12 @@ def longer_available(problem: PlacementProblem) -> PlacementProblem | None:
 
 
 def capped_higher(problem: PlacementProblem) -> PlacementProblem | None:
-    cap = problem.limits.max_energy_j
-    if cap is None:
+    limits = problem.limits
+    if not limits.caps:
         return None
-    return problem.with_limits(replace(problem.limits, max_energy_j=1.3 * cap))
+    for unit, cap in limits.caps.items():
+        limits = limits.with_cap(unit, 1.3 * cap)
+    return problem.with_limits(limits)
 
 
 def lower_floor(problem: PlacementProblem) -> PlacementProblem | None:
@@ -126,6 +128,7 @@ def test_scaling_all_figures_scales_the_cost_and_keeps_the_objective(
 ) -> None:
     problem = problem_of(seed)
     assume(problem.objective.minimise != "energy")
+    assume(set(problem.limits.caps) <= {"energy"})
 
     def scaled(figure: float | None) -> float | None:
         return None if figure is None else factor * figure

@@ -80,17 +80,20 @@ def _with_deadlines(rng, problem: PlacementProblem, placement, device, room: flo
 
 
 def _limits(rng, problem: PlacementProblem, placement, slow, room: float) -> Limits:
-    energy, n = sum(slow["parts"]), problem.n
+    n = problem.n
     scores = np.array([p.quality for p in problem.placements])[placement]
     quality = float(scores @ problem.tokens / problem.tokens.sum())
     llm = problem.llms[int(rng.integers(len(problem.llms)))]
     served = sum(problem.placements[k].llm == llm for k in placement) / n
     low, high = max(0.0, served - room), min(1.0, served + room)
     has_own = np.isfinite(problem.requests.deadline_s).any()
-    pick = rng.random(4) < 0.5
+    pick = rng.random(6) < (0.5, 0.5, 0.5, 0.5, 0.2, 0.2)
+    caps = {unit: cost * (1.0 + room) for unit, cost in slow["costs"].items()}
     return Limits(
         deadline_s=slow["makespan_s"] * (1.0 + room) if pick[0] and not has_own else None,
-        max_energy_j=energy * (1.0 + room) if pick[1] else None,
+        max_energy_j=caps["energy"] if pick[1] else None,
+        max_carbon_g=caps["carbon"] if pick[4] else None,
+        max_money=caps["money"] if pick[5] else None,
         min_mean_quality=quality * (1.0 - 0.2 * room) if pick[2] else None,
         shares={llm: Share(low, high)} if pick[3] else {},
     )

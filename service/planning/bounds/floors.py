@@ -50,9 +50,9 @@ def least_rise_j(problem: PlacementProblem, k: int) -> float:
     able = problem.eligible[:, k]
     if problem.placements[k].concurrency == 1 or not able.any():
         return 0.0
-    tokens = workload.input_tokens[able], workload.output_tokens[able]
-    alone = problem.placements[k].cost_model.energy_j(*tokens, 1.0)
-    return max(0.0, float(((alone - problem.costs.energy_j[able, k]) / tokens[1]).min()))
+    alone = problem.energy_at_j(k, np.flatnonzero(able), 1.0)
+    rise = (alone - problem.costs.energy_j[able, k]) / workload.output_tokens[able]
+    return max(0.0, float(rise.min()))
 
 
 def step_price(problem: PlacementProblem, unit: Unit) -> FloatArray:

@@ -34,6 +34,8 @@ def first_deadlines(problem: PlacementProblem) -> FloatArray:
 
 def pinned_devices(problem: PlacementProblem) -> IntArray:
     """Return the devices to which most requests are pinned, rising, shape (P,)."""
+    if problem.requests.device is None:
+        return np.empty(0, dtype=np.int64)
     pinned = problem.pinned_device[problem.pinned_device >= 0]
     found, counts = np.unique(pinned, return_counts=True)
     return np.sort(found[np.argsort(-counts, kind="stable")[:MOST_PINNED]])
@@ -50,9 +52,9 @@ class Formulation:
         self.deadlines = first_deadlines(problem) if given is None else given
         self.pinned = pinned_devices(problem)
         self.slot_floor = floors.slot_floor_s(problem)
-        self.due = self.slot_floor / problem.concurrency[None, :]
-        if (problem.concurrency == 1.0).all():
-            self.due = problem.costs.device_seconds
+        self.due = problem.costs.device_seconds
+        if (problem.concurrency > 1.0).any():
+            self.due = self.slot_floor / problem.concurrency[None, :]
         self.allowed = self.can_be_on_time()
         if self.pricing.allowed is not None:
             self.allowed &= self.pricing.allowed
@@ -251,7 +253,7 @@ class Formulation:
 
     def makespan_range_s(self) -> tuple[float, float]:
         """Least makespan by the longest request alone, and one that every plan can keep [s]."""
-        return self.side.makespan_range_s()
+        return self.side.makespan_range_s
 
     def _objective(self) -> FloatArray:
         """Cost less quality of each pair, in the objective's own unit, shape (n, k)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
@@ -97,6 +99,7 @@ class SideVariables:
         end = min(before_s, self.pool_end_s(index))
         return max(0.0, end - self._problem.pools[index].activation_s)
 
+    @cached_property
     def makespan_range_s(self) -> tuple[float, float]:
         """Least makespan by the longest request alone, and one that every plan can keep [s]."""
         problem = self._problem
@@ -148,11 +151,11 @@ class SideVariables:
         price = weight * self._prices.of_idling(unit)
         counts = np.array([pool.count for pool in self._problem.pools])
         if self.on_until_makespan():
-            return [Variable(HORIZON, *self.makespan_range_s(), float(counts @ price))]
+            return [Variable(HORIZON, *self.makespan_range_s, float(counts @ price))]
         beyond, horizon = self.on_beyond_horizon(), self._problem.limits.horizon_s
         if horizon is None or not beyond:
             return []
-        latest = max(horizon, self.makespan_range_s()[1])
+        latest = max(horizon, self.makespan_range_s[1])
         ranges = [(counts[index] * horizon, counts[index] * latest) for index in beyond]
         return [
             Variable(on_of(index), float(lower), float(upper), float(price[index]))

@@ -149,12 +149,7 @@ def underfilled(problem: PlacementProblem, schedule: Schedule) -> list[Block]:
 
 def achieved_energy_j(problem: PlacementProblem, block: Block) -> FloatArray:
     """Joules of a block's requests at the concurrency that it achieves, shape (members,)."""
-    workload = problem.requests.workload
-    return problem.placements[block.placement].cost_model.energy_j(
-        workload.input_tokens[block.members],
-        workload.output_tokens[block.members],
-        block.achieved_concurrency,
-    )
+    return problem.energy_at_j(block.placement, block.members, block.achieved_concurrency)
 
 
 def underfill_j(problem: PlacementProblem, schedule: Schedule) -> float:

@@ -41,7 +41,6 @@ def achieved_cost(problem: PlacementProblem, schedule: Schedule, unit: Unit) -> 
         slot_s[block.placement] += block.slot_seconds
         seconds[block.placement] += block.seconds
     floor = floors.priced_floor(problem, unit)
-    workload = problem.requests.workload
     for k, placement in enumerate(problem.placements):
         pool = problem.pools[placement.pool]
         if seconds[k] == 0.0:
@@ -49,9 +48,7 @@ def achieved_cost(problem: PlacementProblem, schedule: Schedule, unit: Unit) -> 
             continue
         achieved = float(np.clip(slot_s[k] / seconds[k], 1.0, placement.concurrency))
         if achieved < placement.concurrency:
-            cost[:, k] = placement.cost_model.energy_j(
-                workload.input_tokens, workload.output_tokens, achieved
-            )
+            cost[:, k] = problem.energy_at_j(k, slice(None), achieved)
         per_joule, per_second = rates.per_joule[placement.pool], rates.per_second[placement.pool]
         on_cost = per_second if pool.power_policy == "power_down" else 0.0
         on_cost -= pool.always_on_watts * per_joule

@@ -1,0 +1,1 @@
+"""Whether plans keep their deadlines as surely as they say, replayed on held-out data."""

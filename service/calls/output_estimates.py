@@ -1,0 +1,85 @@
+"""Estimates of answer lengths, counts or quantiles, as the workload that the planner takes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from costmodel.arrays import IntArray
+from costmodel.output_lengths import OutputLengths
+from costmodel.workload import Workload
+
+Quantiles = Mapping[str, float]
+Estimates = Sequence[int] | Sequence[int | Quantiles] | Mapping[str, Sequence[float]]
+"""Counts; counts and quantiles mixed; or quantiles as columns, `{"p50": [...], "p90": [...]}`."""
+
+
+def probability(name: str) -> float:
+    """Return the probability of a quantile.
+
+    Examples
+    --------
+    >>> probability("p05")
+    0.05
+    """
+    return int(name[1:]) / 100.0
+
+
+def columns_of(estimates: Estimates) -> list[tuple[tuple[str, ...], Sequence[object]]]:
+    """Return the arrays that estimates are made of, each with its path below the field."""
+    if isinstance(estimates, Mapping):
+        return [((name,), column) for name, column in estimates.items()]
+    return [((), estimates)]
+
+
+def falling(estimates: Estimates) -> list[tuple[str, str, int]]:
+    """Return where quantile columns fall: the lower quantile, the higher one, the request."""
+    if not isinstance(estimates, Mapping):
+        return []
+    return [
+        (lower, upper, int(index))
+        for lower, upper in itertools.pairwise(sorted(estimates))
+        for index in np.flatnonzero(np.less(estimates[upper], estimates[lower]))
+    ]
+
+
+def workload_of(input_tokens: IntArray, estimates: Estimates) -> Workload:
+    """Return the workload of valid estimates.
+
+    Parameters
+    ----------
+    input_tokens
+        Shape (n,).
+    estimates
+        Of n requests, without errors.
+    """
+    if isinstance(estimates, Mapping):
+        lengths = _from_columns(estimates)
+        return Workload.expected(input_tokens, lengths)
+    if not any(isinstance(estimate, Mapping) for estimate in estimates):
+        return Workload(input_tokens, np.asarray(estimates, dtype=np.int64))
+    return Workload.expected(input_tokens, _from_mixed(estimates))
+
+
+def _from_columns(columns: Mapping[str, Sequence[float]]) -> OutputLengths:
+    return OutputLengths.from_quantiles(
+        {probability(name): column for name, column in columns.items()}
+    )
+
+
+def _from_mixed(estimates: Sequence[int | Quantiles]) -> OutputLengths:
+    alike: dict[tuple[str, ...], list[int]] = {}
+    counts = np.ones(len(estimates), dtype=np.int64)
+    for index, estimate in enumerate(estimates):
+        if isinstance(estimate, Mapping):
+            alike.setdefault(tuple(sorted(estimate)), []).append(index)
+        else:
+            counts[index] = estimate
+    parts = []
+    for names, indices in alike.items():
+        rows = [[estimates[i][name] for name in names] for i in indices]  # type: ignore[index]
+        columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+        parts.append((np.array(indices), _from_columns(columns)))
+    return OutputLengths.merge(parts, counts)

@@ -1,0 +1,1 @@
+"""Plans that keep their deadlines at a stated probability although the estimates are wrong."""
