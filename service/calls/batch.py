@@ -10,9 +10,14 @@ from typing import cast, overload
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
-from costmodel.workload import Workload
 from service.calls.choices import Choices
-from service.calls.output_estimates import Estimates, columns_of, falling, workload_of
+from service.calls.output_estimates import (
+    Estimates,
+    columns_of,
+    estimates_of,
+    falling,
+    workload_of,
+)
 from service.calls.pins import pin_errors, pinned_devices, pinned_placements
 from service.fleet.placements import Candidates
 from service.planning.inputs import Requests
@@ -78,7 +83,7 @@ class Batch:
             by_row=True,
             given_ids=[row.id for row in rows],
             input_tokens=np.array([row.input_tokens for row in rows], dtype=np.int64),
-            output_tokens=[row.output_tokens for row in rows],
+            output_tokens=estimates_of([row.output_tokens for row in rows]),
             llms=Choices.of([row.llms for row in rows]),
             pools=Choices.of([row.pools for row in rows]),
             min_quality=_numbers([row.min_quality for row in rows]),
@@ -93,7 +98,7 @@ class Batch:
             by_row=False,
             given_ids=columns.id,
             input_tokens=np.array(columns.input_tokens, dtype=np.int64),
-            output_tokens=columns.output_tokens,
+            output_tokens=estimates_of(columns.output_tokens),
             llms=None if columns.llms is None else Choices.of(columns.llms),
             pools=None if columns.pools is None else Choices.of(columns.pools),
             min_quality=_numbers(columns.min_quality),
@@ -131,7 +136,7 @@ class Batch:
         found = self._uneven()
         if not found:
             found.extend(self._repeated_ids())
-            found.extend(self._falling_estimates())
+            found.extend(self._falling_quantiles())
             found.extend(self._unknown("llms", self.llms, candidates.llms))
             found.extend(self._unknown("pools", self.pools, candidates.pool_names))
             for index, field, message in pin_errors(self.pinned, candidates):
@@ -149,7 +154,7 @@ class Batch:
         }
         named: list[tuple[tuple[str, ...], Sized | None]]
         named = [((name,), column) for name, column in columns.items()]
-        named += [(("output_tokens", *path), c) for path, c in self._estimate_columns()]
+        named += [(("output_tokens", *path), c) for path, c in columns_of(self.output_tokens)]
         complaints = Complaints()
         for path, column in named:
             if column is not None and len(column) != len(self):
@@ -159,17 +164,12 @@ class Batch:
                 complaints.add(FieldError(pointer("columns", *path), message))
         return complaints
 
-    def _estimate_columns(self) -> list[tuple[tuple[str, ...], Sized]]:
-        estimates = self.output_tokens
-        return [((), estimates)] if isinstance(estimates, np.ndarray) else [*columns_of(estimates)]
-
-    def _falling_estimates(self) -> Complaints:
+    def _falling_quantiles(self) -> Complaints:
         complaints = Complaints()
-        if not isinstance(self.output_tokens, np.ndarray):
-            for lower, name, index in falling(self.output_tokens):
-                where = pointer("columns", "output_tokens", name, index)
-                message = f"Expected quantiles that do not fall, got {name} below {lower}."
-                complaints.add(FieldError(where, message))
+        for lower, name, index in falling(self.output_tokens):
+            where = pointer("columns", "output_tokens", name, index)
+            message = f"Expected quantiles that do not fall, got {name} below {lower}."
+            complaints.add(FieldError(where, message))
         return complaints
 
     def _repeated_ids(self) -> Complaints:
@@ -209,17 +209,12 @@ class Batch:
     def to_requests(self, candidates: Candidates) -> Requests:
         """Return the arrays of a batch that nobody complains of."""
         return Requests(
-            workload=self._workload(),
+            workload=workload_of(self.input_tokens, self.output_tokens),
             deadline_s=_filled(self.deadline_s, len(self), np.inf),
             min_quality=_filled(self.min_quality, len(self), -np.inf),
             allowed=self._allowed(candidates),
             device=pinned_devices(self.pinned),
         )
-
-    def _workload(self) -> Workload:
-        if isinstance(self.output_tokens, np.ndarray):
-            return Workload(self.input_tokens, self.output_tokens)
-        return workload_of(self.input_tokens, self.output_tokens)
 
     def _allowed(self, candidates: Candidates) -> BoolArray | None:
         """Return which placements each request admits, (n, k), None where all admit all."""

@@ -153,6 +153,11 @@ class PlacementProblem:
         return distinct, ranks.reshape(-1).astype(narrow)
 
     @property
+    def distinct_deadlines_s(self) -> FloatArray:
+        """The distinct deadlines, rising, shape (D,)."""
+        return self._deadline_ranks[0]
+
+    @property
     def deadline_count(self) -> int:
         """Number of distinct deadlines."""
         return len(self._deadline_ranks[0])

@@ -112,11 +112,12 @@ def _energy(
 
 def _bounds_j(problem: PlacementProblem, schedule: Schedule) -> tuple[FloatArray, FloatArray]:
     """Bound each request's joules at the concurrency that its block achieves, (n,) each."""
+    workload = problem.requests.workload
     low, high = np.full(problem.n, np.nan), np.full(problem.n, np.nan)
 
     def bound(members: IntArray, k: int, concurrency: float) -> None:
-        terms = problem.requests.workload.terms(members)
-        found = problem.placements[k].cost_model.energy_bounds_of(terms, concurrency)
+        cost_model = problem.placements[k].cost_model
+        found = cost_model.energy_bounds_of(workload.terms(members), concurrency)
         if found is not None:
             low[members], high[members] = found
 
