@@ -57,6 +57,7 @@ def trace_front(service: PlannerService, body: Content, tell: Tell, media_type: 
                 outcome = "cut_by_clock" if step.cut_by_clock else "complete"
                 now = perf_counter()
                 line["timings_seconds"] = {
+                    "parse": solve_started - started - ready.predict_s,
                     "predict": ready.predict_s,
                     "solve": now - solve_started,
                     "total": now - started,
