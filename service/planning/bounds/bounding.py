@@ -139,10 +139,7 @@ def _carry_over(problem: AssignmentProblem, relaxation: Relaxation) -> Bounded:
     priced = ReducedCosts(problem, multipliers)
     placement = round_counts(solution.counts, cells.labels, priced)
     cheapest = priced.cheapest()
-    lower = max(
-        lagrangian_bound(problem, np.zeros(len(problem.rows))),
-        lagrangian_bound(problem, multipliers),
-    )
+    lower = lagrangian_bound(problem, multipliers)
     regret = priced.at(placement) - cheapest.cost
     return Bounded(
         lower,
