@@ -7,6 +7,7 @@ requests over the devices of a pool, deals most of a large batch by shares and t
 from __future__ import annotations
 
 import heapq
+import itertools
 
 import numpy as np
 
@@ -20,6 +21,12 @@ GOLDEN = (5**0.5 - 1) / 2
 """Multiples of it, less their whole part, fill [0, 1) evenly at every length (Weyl sequence)."""
 EXACT_REQUESTS = 6_000
 """Requests that are always dealt one by one."""
+MOST_RUNS = 64
+"""Deadlines of a block up to which the slots' ends are evened out at each of them."""
+SWAPS = 6
+"""Swaps for each slot that evening out may take."""
+EVEN = 1e-6
+"""Spread of the slots' ends, as a share of the latest, that is even enough."""
 
 
 def fill_blocks(slot_s: FloatArray, counts: IntArray, slots: int) -> tuple[FloatArray, FloatArray]:
@@ -113,19 +120,20 @@ def deal_to_slots(slot_s: FloatArray, free_s: FloatArray) -> tuple[IntArray, Flo
     slot = np.empty(len(slot_s), dtype=np.int64)
     free = free_s.astype(float)
     runs = np.flatnonzero(np.diff(slot_s) > 0.0) + 1
-    if len(slot_s) <= EXACT_REQUESTS or len(runs) * EXACT_REQUESTS > len(slot_s):
+    if len(runs) > MOST_RUNS:
         _one_by_one(slot_s, free, slot)
         return slot, free
     for start, end in zip([0, *runs.tolist()], [*runs.tolist(), len(slot_s)], strict=True):
         part = slice(start, end)
         _deal_run(slot_s[part], free, slot[part])
+        _even_out(slot_s[part], free, slot[part])
     return slot, free
 
 
 def _deal_run(slot_s: FloatArray, free: FloatArray, slot: IntArray) -> None:
     """Deal most of a run by shares and a sample of it one by one, which evens out the ends."""
     size = max(EXACT_REQUESTS // 3, 6 * len(free))
-    while 2 * size < len(slot_s):
+    while len(slot_s) > EXACT_REQUESTS and 2 * size < len(slot_s):
         late = np.zeros(len(slot_s), dtype=bool)
         late[np.linspace(0, len(slot_s) - 1, size).astype(np.int64)] = True
         dealt, ends = _by_shares(slot_s[~late], free, float(slot_s.sum()))
@@ -148,6 +156,38 @@ def _by_shares(slot_s: FloatArray, free: FloatArray, work_s: float) -> tuple[Int
     dealt = np.searchsorted(room, turns * room[-1], side="right")
     dealt = np.minimum(dealt, len(free) - 1)
     return dealt, free + np.bincount(dealt, weights=slot_s, minlength=len(free))
+
+
+def _even_out(slot_s: FloatArray, free: FloatArray, slot: IntArray) -> None:
+    """Swap requests between the slot that ends last and the one that ends first.
+
+    Dealt longest first, slots end apart by up to the shortest request; where even that is long,
+    as among the long requests of a late deadline, swaps of nearly equal ones close the rest.
+    """
+    if len(slot_s) < 2 * len(free) or free.max() - free.min() <= EVEN * free.max():
+        return
+    order = np.argsort(slot, kind="stable")
+    edges = np.searchsorted(slot[order], np.arange(len(free) + 1))
+    members = [order[a:b] for a, b in itertools.pairwise(edges.tolist())]
+    for _ in range(SWAPS * len(free)):
+        late, early = int(free.argmax()), int(free.argmin())
+        spread = float(free[late] - free[early])
+        if spread <= EVEN * free[late] or not len(members[late]) or not len(members[early]):
+            return
+        mine, theirs = slot_s[members[late]], slot_s[members[early]]
+        # Members stay sorted, longest first, so that the nearest partner is found by bisection.
+        near = np.searchsorted(-theirs, -(mine - 0.5 * spread)).clip(0, len(theirs) - 1)
+        moved = mine - theirs[near]
+        best = int(np.abs(moved - 0.5 * spread).argmin())
+        if not 0.0 < moved[best] < spread:
+            return
+        one, other = members[late][best], members[early][near[best]]
+        slot[one], slot[other] = early, late
+        free[late] -= moved[best]
+        free[early] += moved[best]
+        for here, gone, come in ((late, one, other), (early, other, one)):
+            kept = np.append(members[here][members[here] != gone], come)
+            members[here] = kept[np.argsort(-slot_s[kept], kind="stable")]
 
 
 def _one_by_one(slot_s: FloatArray, free: FloatArray, slot: IntArray) -> None:

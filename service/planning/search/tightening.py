@@ -29,6 +29,8 @@ OVERSHOOT = 1.1
 """Times a lateness, as a share of the deadline, that is kept free the next time."""
 STEP, GROWTH = 3e-5, 3.0
 """Share that is kept free at least after the first round, and times by which it grows."""
+CAP_ROOM = 3e-5
+"""Share of a cap that is kept free from the start, for idling that rows see only on average."""
 MOST_ROOM = 2e-4
 """Share of a pool's time that is kept free from the start: about one request for each slot."""
 
@@ -45,7 +47,9 @@ class Tightener:
 
     def run(self, relaxation: AssignmentProblem, start: Bounded) -> None:
         """Improve the incumbent."""
-        shares, slack = self._first_shares(), dict[str, float]()
+        shares = self._first_shares()
+        caps = self.problem.limits.caps
+        slack = {CAP_NAMES[unit]: CAP_ROOM * cap for unit, cap in caps.items()}
         allowed = None
         for attempt in range(ROUNDS):
             target = tightened(relaxation, shares, slack)
