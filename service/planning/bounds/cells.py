@@ -12,7 +12,7 @@ from service.planning.bounds.assignment_problem import AssignmentProblem
 
 EXACT_PAIRS = 12_000
 """(request, placement) pairs up to which every request is a cell of its own."""
-MOST_PAIRS = 40_000
+MOST_PAIRS = 16_000
 """(cell, placement) pairs of the fine cells, of which the linear programme sees a few at a time."""
 COARSE_PAIRS = 5_000
 """(cell, placement) pairs that the linear programme takes whole in a tenth of a second or so."""

@@ -15,7 +15,7 @@ from service.planning.bounds.linear import solve_linear
 from service.planning.clock import Deadline
 from service.planning.search.restriction import restrict
 
-MOST_REQUESTS = 4_000
+MOST_REQUESTS = 2_000
 """Requests that the linear programme sees one by one."""
 WORTH = 4.0
 """Times an excess that the requests to choose from are worth."""

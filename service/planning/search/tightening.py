@@ -55,7 +55,8 @@ class Tightener:
             target = tightened(relaxation, shares, slack)
             if allowed is not None:
                 target = replace(target, allowed=target.allowed & allowed)
-            bounded = bound_again(target, start, self.deadline)
+            same = allowed is None and _same_bounds(target, relaxation)
+            bounded = start if same else bound_again(target, start, self.deadline)
             if bounded is None:
                 shares = 0.5 * (1.0 + shares)
                 continue
@@ -101,6 +102,10 @@ class Tightener:
         if (self.problem.concurrency == 1.0).all():
             return None
         return timely(self.problem, schedule)
+
+
+def _same_bounds(one: AssignmentProblem, other: AssignmentProblem) -> bool:
+    return all(a.bound == b.bound for a, b in zip(one.rows, other.rows, strict=True))
 
 
 def tightened(
