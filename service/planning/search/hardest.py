@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from costmodel.arrays import IntArray
+from service.planning.bounds.activity import activities, at_variables
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.bounding import Bounded
 from service.planning.clock import Deadline
@@ -15,6 +16,7 @@ from service.planning.search.restriction import restrict
 
 CORE_PAIRS = 3_000
 """(request, placement) pairs that CP-SAT decides on Booleans."""
+ROUNDING = 1e-12
 CORE_EFFORT_S = 0.3
 """Deterministic seconds of CP-SAT in a round: about a second."""
 
@@ -53,6 +55,8 @@ def decide_hardest(
     placement = settled.placement.copy()
     part = restrict(target, core, placement)
     placement[core] = repair(part, placement[core], settled.variables)
+    if len(core) < target.n and _cost_within_rows(part, placement[core], settled) <= enough:
+        return placement, -np.inf
     hint = np.zeros(part.cost.shape)
     hint[np.arange(len(core)), placement[core]] = 1.0
     effort = Effort(
@@ -67,3 +71,13 @@ def decide_hardest(
     if assignment.counts is not None:
         placement[core] = assignment.counts.argmax(axis=1)
     return placement, assignment.bound if len(core) == target.n else -np.inf
+
+
+def _cost_within_rows(part: AssignmentProblem, placement: IntArray, settled: Settled) -> float:
+    """Cost of a part's assignment, inf where it exceeds a row."""
+    used = activities(part, placement)
+    for row, activity in zip(part.rows, used.tolist(), strict=True):
+        if activity + at_variables(row, settled.variables) > row.bound + ROUNDING * abs(row.bound):
+            return np.inf
+    cost = part.constant + float(part.cost[np.arange(len(placement)), placement].sum())
+    return cost + sum(v.cost * settled.variables[v.name] for v in part.variables)
