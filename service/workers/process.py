@@ -7,6 +7,7 @@ process that started it is gone.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -41,6 +42,8 @@ def run_worker(connection: Connection, settings: Settings) -> None:
     service, description = load_service(settings)
     os.nice(settings.worker_niceness)
     limit_memory(settings.memory_bytes)
+    gc.collect()
+    gc.freeze()
     try:
         connection.send(description)
         while True:
@@ -48,6 +51,9 @@ def run_worker(connection: Connection, settings: Settings) -> None:
             if isinstance(job, Job):
                 tell = _teller(connection) if job.watched else unheard
                 send(connection, answer(service, job, tell))
+                del job
+                # A run refers to itself: without this its arrays lie beside those of the next one.
+                gc.collect()
     except (EOFError, OSError):
         logger.debug("The pipe is closed: the worker ends.")
 
