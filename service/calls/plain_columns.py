@@ -6,10 +6,10 @@ then `service.calls.reading` asks the schema, which has the last word and words 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, Self, get_args
+from typing import Any, Self, cast, get_args
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, MaxLen, MinLen
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.calls.batch import Batch
 from service.calls.choices import Choices
+from service.calls.output_estimates import Estimates
 from service.schemas.fields import InputTokens, OutputTokens, RequestId, Score, Seconds
 from service.schemas.requests import Pin, RequestColumns
 
@@ -114,7 +115,7 @@ def batch_of_columns(columns: Mapping[str, Any]) -> Batch:
     """
     given = {name: values for name, values in columns.items() if values is not None}
     _need(set(FILLER) <= set(given) and set(columns) <= FIELDS)
-    _need(all(isinstance(values, list) for values in given.values()))
+    _need(all(isinstance(v, list) for name, v in given.items() if name != "output_tokens"))
     return _batch(given, by_row=False)
 
 
@@ -123,7 +124,7 @@ def _batch(columns: Mapping[str, list[Any]], *, by_row: bool) -> Batch:
         by_row=by_row,
         given_ids=_texts(columns["id"], REQUEST_ID, or_none=by_row) if "id" in columns else None,
         input_tokens=_whole_numbers(columns["input_tokens"], INPUT_TOKENS),
-        output_tokens=_whole_numbers(columns["output_tokens"], OUTPUT_TOKENS),
+        output_tokens=_estimates(columns["output_tokens"]),
         llms=_choices("llms", columns["llms"]) if "llms" in columns else None,
         pools=_choices("pools", columns["pools"]) if "pools" in columns else None,
         min_quality=_numbers(columns.get("min_quality"), SCORE),
@@ -154,6 +155,31 @@ def _whole_numbers(values: list[Any], bounds: Bounds) -> IntArray:
         raise NotPlainError from None
     _need(not bounds.broken(array).any())
     return array
+
+
+def _estimates(values: Any) -> IntArray | Estimates:  # noqa: ANN401  of whatever JSON has
+    """Return whole numbers, or quantiles by name."""
+    if isinstance(values, list):
+        return _whole_numbers(values, OUTPUT_TOKENS)
+    _need(isinstance(values, dict))
+    check_quantile_names(list(values))
+    _need(all(isinstance(column, list) and None not in column for column in values.values()))
+    found = {name: _numbers(column, OUTPUT_TOKENS) for name, column in values.items()}
+    return cast(Estimates, found)
+
+
+def check_quantile_names(names: Sequence[str]) -> None:
+    """Refuse names of quantiles that the schema does not know, or too few of them.
+
+    Raises
+    ------
+    NotPlainError
+        Then.
+    """
+    try:
+        RequestColumns.model_validate({**FILLER, "output_tokens": {name: [1.0] for name in names}})
+    except ValidationError:
+        raise NotPlainError from None
 
 
 def _numbers(values: list[Any] | None, bounds: Bounds) -> FloatArray | None:

@@ -18,8 +18,8 @@ from typing import Any, Generic, TypeVar
 from pydantic_core import from_json, to_json
 
 from service.calls.batch import Batch
-from service.calls.pieces import complaints_of, outline
-from service.calls.plain_columns import NotPlainError, batch_of_columns, batch_of_rows
+from service.calls.pieces import complaints_of
+from service.calls.plain_columns import FILLER, NotPlainError, batch_of_columns, batch_of_rows
 from service.calls.validation import parse
 from service.problems import FieldError, invalid
 from service.schemas.calls import WithRequests
@@ -84,7 +84,9 @@ def read_json(body: bytes, schema: type[Terms]) -> Call[Terms]:
         except NotPlainError:
             complaints_of(document, schema).refuse()
         else:
-            return Call(parse(to_json(outline(document)), schema), batch)
+            columns = None if batch.by_row else FILLER
+            rest = {**document, "requests": None, "columns": columns}
+            return Call(parse(to_json(rest), schema), batch)
     call = parse(body, schema)
     return Call(call, _batch_of(call))
 

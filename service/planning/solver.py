@@ -85,7 +85,9 @@ class Solver:
             if bounded is not None:
                 self.lower_bound = max(self.lower_bound, bounded.lower_bound)
             elif self.incumbent.schedule is None and proves_violation(
-                self.relaxation, self.problem.requests.workload, Deadline(PROOF_S)
+                self.relaxation,
+                self.problem.requests.workload,
+                Deadline(max(PROOF_S, self.deadline.left_s)),
             ):
                 self.proven_infeasible = True
                 return
@@ -153,11 +155,6 @@ class Solver:
                 self.incumbent.offer_placement(placement)
 
     def _improve(self, bounded: Bounded) -> None:
-        around = self._neighbourhood()
-        small = self.problem.n <= NEIGHBOURHOOD_REQUESTS
-        if small:
-            around.each_placement()
-            around.within_cutoffs(bounded.relaxed)
         if self.problem.n > LEAST_REQUESTS:
             Tightener(
                 self.problem,
@@ -168,6 +165,11 @@ class Solver:
             ).run(self.relaxation, bounded)
             if self._good_enough():
                 return
+        around = self._neighbourhood()
+        small = self.problem.n <= NEIGHBOURHOOD_REQUESTS
+        if small:
+            around.each_placement()
+            around.within_cutoffs(bounded.relaxed)
         improver = Improver(
             self.problem, self.incumbent, self.deadline, self.options.seed, self._wanted_gap()
         )

@@ -74,6 +74,17 @@ def test_predictions_as_a_stream_say_what_the_json_says(planner_service: Planner
     assert {**table.to_pydict(), **rest} == expected
 
 
+def test_quantiles_as_structs_are_planned_as_quantiles_are(planner_service: PlannerService) -> None:
+    quantiles = {"p50": [50.0, 60.0, 70.0], "p90": [90.0, 99.5, 200.0]}
+    structs = [{"p50": a, "p90": b} for a, b in zip(*quantiles.values(), strict=True)]
+    given: Json = {"input_tokens": [9, 8, 7], "output_tokens": quantiles}
+    terms = {"fleet": a100_fleet(), "constraints": {"deadline_seconds": 900.0, "confidence": 0.8}}
+    status, expected, _ = call(planner_service, {"columns": given, **terms})
+    assert status == 200, expected
+    reply = reply_to(planner_service, stream({**given, "output_tokens": structs}, terms))
+    assert timeless(json_of(reply)) == timeless(expected)
+
+
 def test_a_stream_needs_no_terms_and_no_names(planner_service: PlannerService) -> None:
     tokens = {"input_tokens": np.arange(5), "output_tokens": np.arange(1, 6)}
     answer = json_of(reply_to(planner_service, stream(tokens)))
@@ -119,6 +130,22 @@ BAD: dict[str, tuple[bytes, str]] = {
     "fractional tokens": (two(input_tokens=[1.0, 2.0]), "/columns/input_tokens"),
     "tokens as text": (two(output_tokens=["1", "2"]), "/columns/output_tokens"),
     "tokens as truths": (two(output_tokens=[True, True]), "/columns/output_tokens"),
+    "odd quantiles": (
+        two(output_tokens=[{"p50": 1.0, "best": 2.0}] * 2),
+        "/columns/output_tokens",
+    ),
+    "a quantile of nothing": (
+        two(output_tokens=[{"p50": 3.0, "p90": 5.0}, {"p50": 0.0, "p90": 5.0}]),
+        "/columns/output_tokens/1/p50",
+    ),
+    "a null quantile": (
+        two(output_tokens=[{"p50": 3.0, "p90": None}, {"p50": 1.0, "p90": 5.0}]),
+        "/columns/output_tokens",
+    ),
+    "falling quantiles": (
+        two(output_tokens=[{"p50": 3.0, "p90": 5.0}, {"p50": 7.0, "p90": 5.0}]),
+        "/columns/output_tokens/p90/1",
+    ),
     "null tokens": (two(input_tokens=[None, 2]), "/columns/input_tokens/0"),
     "only null tokens": (two(input_tokens=pa.nulls(2)), "/columns/input_tokens"),
     "null id": (two(id=["a", None]), "/columns/id/1"),

@@ -46,6 +46,11 @@ def refused(service: PlannerService, **members: Any) -> Json:
     return problem
 
 
+def test_a_front_of_plans_at_a_confidence_is_refused(planner_service: PlannerService) -> None:
+    problem = refused(planner_service, constraints={"deadline_seconds": 900, "confidence": 0.9})
+    assert pointers(problem) == ["/constraints/confidence"]
+
+
 def test_the_ends_come_first_then_the_points_in_order_then_the_summary(
     planner_service: PlannerService,
 ) -> None:
@@ -145,13 +150,6 @@ def test_an_objective_is_not_used_and_that_is_told(planner_service: PlannerServi
     ends = traced(planner_service, objective={"zeta": 0.5})[0]
     assert "objective_unused" in {warning["code"] for warning in ends["warnings"]}
     assert "objective_unused" not in {w["code"] for w in traced(planner_service)[0]["warnings"]}
-
-
-def test_a_confidence_is_refused_for_points_are_not_padded(
-    planner_service: PlannerService,
-) -> None:
-    limits = {"deadline_seconds": 600.0, "confidence": 0.9}
-    assert pointers(refused(planner_service, constraints=limits)) == ["/constraints/confidence"]
 
 
 def test_points_have_nothing_to_explain_and_that_is_told(planner_service: PlannerService) -> None:

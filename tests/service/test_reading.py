@@ -23,13 +23,16 @@ ODD: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, -1, 0, 1.0, 1.5, 2**63, 10**400, "", "7", "ä", [], ["a"], [None], {}, {"p50": 1}]
 )
 TOKENS = st.integers(1, 9000) | st.integers(1, 9000) | ODD
+QUANTILES = st.dictionaries(
+    st.sampled_from(["p50", "p90", "p5"]), st.integers(1, 50) | st.floats(1, 9) | ODD, max_size=3
+)
 IDS = st.text('ab,"\\é\n', min_size=1, max_size=5) | st.text("ab", min_size=250, max_size=257) | ODD
 NAMES = st.lists(st.sampled_from(["llama", "a100", "A100", "x/y", ""]), max_size=3) | ODD
 NUMBERS = st.floats(0.1, 1.0) | st.integers(0, 2) | ODD
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "id": IDS,
     "input_tokens": TOKENS,
-    "output_tokens": TOKENS,
+    "output_tokens": TOKENS | QUANTILES,
     "llms": NAMES,
     "pools": NAMES,
     "min_quality": NUMBERS,
@@ -76,7 +79,18 @@ def columns_of(values: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[A
 
 
 ROWS = st.lists(row_of(VALUES) | row_of(GOOD) | ODD, max_size=4)
-COLUMNS = columns_of(VALUES) | columns_of(GOOD) | row_of(VALUES)
+QUANTILE_COLUMNS = st.fixed_dictionaries(
+    {
+        "input_tokens": st.lists(st.integers(1, 9), min_size=1, max_size=3),
+        "output_tokens": st.dictionaries(
+            st.sampled_from(["p50", "p90", "p99", "q1"]),
+            st.lists(st.integers(1, 50) | st.floats(1, 9) | ODD, max_size=3)
+            | st.lists(st.floats(1, 1e7) | st.integers(1, 10), min_size=1, max_size=3),
+            max_size=3,
+        ),
+    }
+)
+COLUMNS = columns_of(VALUES) | columns_of(GOOD) | row_of(VALUES) | QUANTILE_COLUMNS
 TERMS = st.fixed_dictionaries(
     {},
     optional={
@@ -120,6 +134,13 @@ def batch_by_the_schema(call: PlanRequest) -> Batch | None:
     return Batch.from_columns(call.columns)
 
 
+def plain(estimates: Any) -> Any:
+    """Return estimates without arrays."""
+    if isinstance(estimates, dict):
+        return {name: list(map(float, column)) for name, column in estimates.items()}
+    return estimates.tolist() if isinstance(estimates, np.ndarray) else estimates
+
+
 def seen(batch: Batch) -> Json:
     """Return what there is to see of a batch, None and nothing alike."""
     n = len(batch)
@@ -142,7 +163,7 @@ def seen(batch: Batch) -> Json:
         "by_row": batch.by_row,
         "ids": list(batch.ids),
         "input": batch.input_tokens.tolist(),
-        "output": batch.output_tokens.tolist(),
+        "output": plain(batch.output_tokens),
         **{
             name: empty[name] if values is None else values
             for name, values in {**names, **numbers, "pinned": batch.pinned}.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.calls.arrow.lists import distinct_lists, is_text, longest_text
 from service.calls.batch import Batch
 from service.calls.choices import Choices
+from service.calls.output_estimates import Estimates
 from service.calls.pieces import complain_of_values
 from service.calls.plain_columns import (
     INPUT_TOKENS,
@@ -24,6 +25,7 @@ from service.calls.plain_columns import (
     SECONDS,
     Bounds,
     NotPlainError,
+    check_quantile_names,
     pins_of,
 )
 from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer
@@ -57,7 +59,7 @@ def batch_of_table(table: pa.Table, found: Complaints) -> Batch | None:
         return None
     reader = _Reader(table, found)
     input_tokens = reader.read("input_tokens", _tokens(INPUT_TOKENS))
-    output_tokens = reader.read("output_tokens", _tokens(OUTPUT_TOKENS))
+    output_tokens = reader.read("output_tokens", _estimates)
     ids = reader.read("id", _texts)
     llms, pools = reader.read("llms", _choices("llms")), reader.read("pools", _choices("pools"))
     min_quality = reader.read("min_quality", _numbers(SCORE))
@@ -137,6 +139,25 @@ def _tokens(bounds: Bounds) -> Callable[[pa.Array], IntArray]:
         return np.asarray(values, dtype=np.int64)
 
     return convert
+
+
+def _estimates(column: pa.Array) -> IntArray | Estimates:
+    """Return whole numbers, or quantiles by name from a struct of them."""
+    if not kinds.is_struct(column.type):
+        return _tokens(OUTPUT_TOKENS)(column)
+    names = [field.name for field in column.type]
+    try:
+        check_quantile_names(names)
+    except NotPlainError:
+        raise _WrongTypeError("whole numbers, or of structs of quantiles, p01 to p99") from None
+    children = dict(zip(names, column.flatten(), strict=True))
+    found = {}
+    for name, child in children.items():
+        numbers = _numbers(OUTPUT_TOKENS)(child)
+        if numbers is None or np.isnan(numbers).any():
+            raise _WrongTypeError(f"quantiles without nulls in {name}")
+        found[name] = numbers
+    return cast(Estimates, found)
 
 
 def _numbers(bounds: Bounds) -> Callable[[pa.Array], FloatArray | None]:
