@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import isfinite
 from time import perf_counter
 from typing import Any
@@ -41,14 +42,10 @@ def trace_front(service: PlannerService, body: Content, tell: Tell, media_type: 
     started = perf_counter()
     read = read_call(body, media_type, FrontierRequest, service.limits.max_requests)
     call = read.terms
-    if call.constraints.confidence is not None:
-        message = "Expected no confidence: the points of a front keep deadlines as predicted."
-        raise invalid([FieldError("/constraints/confidence", message)])
     front = Front((call.frontier.axes[0], call.frontier.axes[1]), call.frontier.points)
+    _check(call)
     ready = service.prepare(read, objective_for(front.axes), asked=_figures_of(front))
-    if "objective" in call.model_fields_set:
-        message = "A front has its axes in the place of an objective: the one given is not used."
-        ready.warnings.append(PlanWarning("objective_unused", message))
+    ready.warnings.extend(_unused(call))
     outcome, solve_started = "complete", perf_counter()
     with ready.telling_why():
         for step in trace(ready.problem, front, ready.options):
@@ -64,6 +61,27 @@ def trace_front(service: PlannerService, body: Content, tell: Tell, media_type: 
                 }
             tell(Update(line["type"], orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY)))
     return outcome
+
+
+def _check(call: FrontierRequest) -> None:
+    """Refuse what no point of a front would keep."""
+    confidence = call.constraints.confidence
+    if confidence is not None:
+        message = (
+            f"Expected no confidence of a front, whose points are not padded, got {confidence:g}. "
+            "Ask /plan for it with the limits of the point that you choose."
+        )
+        raise invalid([FieldError(pointer("constraints", "confidence"), message)])
+
+
+def _unused(call: FrontierRequest) -> Iterator[PlanWarning]:
+    """Yield warnings about members that a front does not use."""
+    if "objective" in call.model_fields_set:
+        message = "A front has its axes in the place of an objective: the one given is not used."
+        yield PlanWarning("objective_unused", message)
+    if call.explain:
+        message = "The points of a front have no assignments to explain: ask /plan for one of them."
+        yield PlanWarning("explain_unused", message)
 
 
 def _figures_of(front: Front) -> dict[Unit, str]:

@@ -152,6 +152,11 @@ def test_an_objective_is_not_used_and_that_is_told(planner_service: PlannerServi
     assert "objective_unused" not in {w["code"] for w in traced(planner_service)[0]["warnings"]}
 
 
+def test_points_have_nothing_to_explain_and_that_is_told(planner_service: PlannerService) -> None:
+    ends = traced(planner_service, explain=True)[0]
+    assert "explain_unused" in {warning["code"] for warning in ends["warnings"]}
+
+
 def test_requests_that_fit_nowhere_are_listed_where_asked(planner_service: PlannerService) -> None:
     fleet = {**a100_fleet(), "max_context_tokens": dict.fromkeys(a100_fleet()["quality"], 300)}
     ends = traced(planner_service, fleet=fleet, on_unplaceable="report")[0]
