@@ -177,22 +177,20 @@ def brackets(case: str, scene: Scene, n: int, time_limit_s: float) -> Iterator[B
     """Plan one batch and yield what would mend it; nothing where it has a plan after all."""
     problem = CASES[case](scene, n)
     seconds, found = timed(lambda: _refusal(problem, SolverOptions(time_limit_s)))
+    largest = largest_share(problem)
     for relaxation in found:
-        largest = largest_share(problem, relaxation)
         yield Bracket(case, scene.name, n, relaxation, largest, seconds)
 
 
-def largest_share(problem: PlacementProblem, relaxation: Relaxation) -> float:
-    """Return the most of a pool's device-seconds that one request takes where it is fastest.
+def largest_share(problem: PlacementProblem) -> float:
+    """Return the most that one request takes of the device-seconds of the pool that suits it best.
 
-    The pool's device-seconds are those that the whole batch would take, spread evenly.
+    The pool's device-seconds are its part, by devices, of what the whole batch takes at least.
     """
-    del relaxation
     seconds = np.where(problem.eligible, problem.costs.device_seconds, np.inf)
     counts = np.array([pool.count for pool in problem.pools])
-    spread = seconds.min(axis=1).sum() / counts.sum()
-    per_pool = counts[problem.pool_of] * spread
-    return float((seconds.min(axis=0, initial=np.inf) * 0 + seconds / per_pool).min(axis=1).max())
+    of_pool = counts * seconds.min(axis=1).sum() / counts.sum()
+    return float((seconds / of_pool[problem.pool_of]).min(axis=1).max())
 
 
 def _refusal(problem: PlacementProblem, options: SolverOptions) -> tuple[Relaxation, ...]:

@@ -48,6 +48,7 @@ def create_app(
     version = running_version()
     metrics = Metrics(registry or CollectorRegistry(), version)
     pool = WorkerPool(settings, worker_main, metrics.describe, first_worker)
+    metrics.follow(pool)
     background = BackgroundPlans(settings, pool, metrics)
 
     @asynccontextmanager

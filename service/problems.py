@@ -18,10 +18,12 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "not-found": (404, "No such path"),
     "plan-not-found": (404, "No such plan"),
     "method-not-allowed": (405, "The path does not take this method"),
+    "not-acceptable": (406, "No answer of a type that is accepted"),
     "not-finished": (409, "The plan is still being made"),
     "no-result": (410, "The plan ended without an answer"),
     "too-large": (413, "The call is too large"),
-    "unsupported-media-type": (415, "The body is not announced as JSON"),
+    "unsupported-media-type": (415, "The body is not announced as JSON or an Arrow stream"),
+    "malformed-arrow": (422, "The body is not an Arrow stream"),
     "invalid-request": (422, "The body does not describe a call that can be planned"),
     "mixed-provenance": (422, "The cost models were not measured alike"),
     "unplaceable": (422, "Some requests fit no placement"),
@@ -56,6 +58,49 @@ class FieldError:
     detail: str
 
 
+@dataclass
+class Complaints:
+    """What is to be mended: the first `MAX_FIELD_ERRORS` of it, and how many there are in all.
+
+    Examples
+    --------
+    >>> complaints = Complaints()
+    >>> complaints.add(FieldError("/a", "Expected b."), FieldError("/c", "Expected d."))
+    >>> complaints.count, bool(complaints), len(complaints.first)
+    (2, True, 2)
+    """
+
+    first: list[FieldError] = field(default_factory=list)
+    count: int = 0
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+    def add(self, *errors: FieldError, count: int | None = None) -> None:
+        """Add errors, the first of `count` where more were found than are given."""
+        self.first += errors[: max(0, MAX_FIELD_ERRORS - len(self.first))]
+        self.count += len(errors) if count is None else count
+
+    def extend(self, other: Complaints) -> None:
+        """Add what others complain of."""
+        self.add(*other.first, count=other.count)
+
+    def refusal(self) -> ProblemError:
+        """Return the refusal of the body, where there is a complaint."""
+        return invalid(self.first, self.count - len(self.first))
+
+    def refuse(self) -> None:
+        """Raise the refusal of the body, where there is a complaint.
+
+        Raises
+        ------
+        ProblemError
+            422 with the first errors and the number of the others.
+        """
+        if self.count:
+            raise self.refusal()
+
+
 class ProblemError(Exception):
     """Raised to answer with a problem instead of a result."""
 
@@ -76,6 +121,8 @@ class Problem:
         What happened in this call.
     errors
         Fields to mend.
+    omitted
+        How many more there are.
     extra
         Further members, e.g. ``conflict``.
     retry_after_s
@@ -88,6 +135,7 @@ class Problem:
     extra: Mapping[str, Any] = field(default_factory=dict)
     retry_after_s: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    omitted: int = 0
 
     @property
     def status(self) -> int:
@@ -113,8 +161,9 @@ class Problem:
             ],
             **self.extra,
         }
-        if len(self.errors) > MAX_FIELD_ERRORS:
-            members["errors_omitted"] = len(self.errors) - MAX_FIELD_ERRORS
+        omitted = self.omitted + max(0, len(self.errors) - MAX_FIELD_ERRORS)
+        if omitted:
+            members["errors_omitted"] = omitted
         return orjson.dumps(members, option=orjson.OPT_NON_STR_KEYS)
 
     def all_headers(self) -> dict[str, str]:
@@ -123,14 +172,14 @@ class Problem:
         return {**self.headers, **retry}
 
 
-def invalid(errors: Sequence[FieldError]) -> ProblemError:
-    """Return the refusal of a body with field errors."""
-    count = len(errors)
+def invalid(errors: Sequence[FieldError], omitted: int = 0) -> ProblemError:
+    """Return the refusal of a body with field errors, `omitted` of which are not at hand."""
+    more = len(errors) - 1 + omitted
     first = errors[0]
     detail = f"{first.pointer or 'The body'}: {first.detail}"
-    if count > 1:
-        detail += f" ({count - 1} more)"
-    return ProblemError(Problem("invalid-request", detail, errors))
+    if more:
+        detail += f" ({more} more)"
+    return ProblemError(Problem("invalid-request", detail, errors, omitted=omitted))
 
 
 def from_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.fleet.embedded import FLEET_FILE, embedded_models_dir
+from service.workers.memory import default_budget
 
 MEBIBYTE = 1024 * 1024
 PREFIX = "JOULEPLAN_"
@@ -55,6 +56,28 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[
         int, Field(ge=1024, description="Largest request body [bytes]; larger ones get 413.")
     ] = 256 * MEBIBYTE
+    max_held_bytes: Annotated[
+        int,
+        Field(
+            ge=1024,
+            description="Bytes of all bodies together that arrive or wait for a worker; more get "
+            "429.",
+        ),
+    ] = 512 * MEBIBYTE
+    memory_bytes: Annotated[
+        int,
+        Field(
+            ge=256 * MEBIBYTE,
+            description="Memory that the calls in all workers may take together by estimate "
+            "[bytes]; a call waits for its turn. No worker may take more than this.",
+        ),
+    ] = Field(default_factory=default_budget)
+    worker_niceness: Annotated[
+        int,
+        Field(
+            ge=0, le=19, description="Added to the niceness of workers, so that HTTP goes first."
+        ),
+    ] = 10
     max_requests: Annotated[
         int, Field(ge=1, le=10_000_000, description="Most requests in one call.")
     ] = 1_000_000
@@ -115,6 +138,16 @@ class Settings(BaseSettings):
             msg = (
                 "Expected JOULEPLAN_CALL_LIMIT_SECONDS above JOULEPLAN_MAX_TIME_LIMIT_SECONDS, got "
                 f"{self.call_limit_seconds} <= {self.max_time_limit_seconds}."
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _a_body_can_wait(self) -> Self:
+        if self.max_held_bytes < self.max_body_bytes:
+            msg = (
+                "Expected JOULEPLAN_MAX_HELD_BYTES of at least JOULEPLAN_MAX_BODY_BYTES, got "
+                f"{self.max_held_bytes} < {self.max_body_bytes}."
             )
             raise ValueError(msg)
         return self

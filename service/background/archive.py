@@ -14,6 +14,7 @@ from service.store.database import StoreError
 from service.store.records import PlanRecord, ReplyHead
 from service.store.thread import StoreThread
 from service.telemetry.metrics import Metrics
+from service.workers.anonymous_file import whole
 from service.workers.messages import Reply
 
 logger = logging.getLogger("service.background")
@@ -136,7 +137,7 @@ def answered(record: PlanRecord, reply: Reply) -> PlanRecord:
     head = ReplyHead(reply.status, reply.media_type, dict(reply.headers), len(reply.body))
     if reply.status == 200:
         return replace(record, status="finished", head=head)
-    return replace(record, status="failed", head=head, problem=reply.body)
+    return replace(record, status="failed", head=head, problem=whole(reply.body))
 
 
 @contextmanager

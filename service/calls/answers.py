@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from time import perf_counter
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 from uuid import uuid4
 
 import numpy as np
@@ -12,12 +11,14 @@ import numpy.typing as npt
 import orjson
 
 from costmodel.cost_matrix import slot_seconds
+from service.calls.assignments import assignment_columns, column_chunks, row_chunks
 from service.calls.plan_terms import NORMALISER_NAMES
 from service.calls.why import alternative_columns, alternative_rows
 from service.fleet.placements import candidate_list
 from service.planning.explanation.alternatives import Alternatives
 from service.planning.problem import PlacementProblem
 from service.planning.result import Plan, PlanWarning
+from service.workers.anonymous_file import Content, gathered
 
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 
@@ -27,15 +28,13 @@ def plan_body(
     plan: Plan,
     ids: Sequence[str],
     *,
-    by_row: bool,
+    form: Literal["rows", "columns", "arrow"],
     unplaceable: Sequence[dict[str, Any]],
     warnings: Sequence[PlanWarning],
+    timings_s: Mapping[str, float],
     others: Alternatives | None = None,
-    predict_s: float,
-    solve_s: float,
-    started: float,
     plan_id: str = "",
-) -> bytes:
+) -> Content:
     """Return the answer of `/plan`.
 
     Parameters
@@ -44,16 +43,14 @@ def plan_body(
         What was planned, and how; of n requests.
     ids
         The n names of the requests.
-    by_row
-        Answer with rows rather than columns.
+    form
+        Of the assignments.
     unplaceable
         Requests that were left out, as they are to be listed.
+    timings_s
+        How long the parts took so far [s].
     others
         Other placements of each request; None where nobody asked.
-    predict_s, solve_s
-        How long the parts took [s].
-    started
-        `time.perf_counter` at the start of the call.
     plan_id
         Name of the plan; a random one where empty.
     """
@@ -71,7 +68,6 @@ def plan_body(
         "makespan_seconds": plan.makespan_s,
         "mean_quality": plan.mean_quality,
         "placements": _usage(problem, plan),
-        **(_rows(problem, plan, ids, others) if by_row else _columns(plan, ids, others)),
         "shadow_prices": [
             {
                 "constraint": price.constraint,
@@ -102,36 +98,57 @@ def plan_body(
             "quality": plan.quality_normaliser,
         },
         "warnings": warning_list(warnings),
-        "timings_seconds": {
-            "predict": predict_s,
-            "solve": solve_s,
-            "total": perf_counter() - started,
-        },
+        "timings_seconds": timings_s,
     }
-    return orjson.dumps(document, option=OPTIONS)
+    columns = assignment_columns(plan, ids)
+    if others is not None and form == "rows":
+        columns["alternatives"] = alternative_rows(problem, others)
+    elif others is not None:
+        document["alternatives"] = alternative_columns(others)
+    terms = orjson.dumps(document, option=OPTIONS)
+    if form == "arrow":
+        from service.calls.arrow.answer import arrow_chunks  # noqa: PLC0415  few calls need it
+
+        return gathered(arrow_chunks(terms, columns))
+    if form == "rows":
+        return gathered(row_chunks(terms, columns, _usage(problem, plan)))
+    return gathered(column_chunks(terms, columns))
 
 
-def predict_body(problem: PlacementProblem, warnings: Sequence[PlanWarning]) -> bytes:
+def predict_body(
+    problem: PlacementProblem, warnings: Sequence[PlanWarning], *, as_arrow: bool = False
+) -> Content:
     """Return the answer of `/predict`; null where a request is not eligible."""
-    costs, eligible = problem.costs, problem.eligible
+    terms = {"placements": _candidates(problem), "warnings": warning_list(warnings)}
+    matrices, eligible = _matrices(problem), problem.eligible
+    if as_arrow:
+        from service.calls.arrow.answer import matrix_chunks  # noqa: PLC0415  few calls need it
+
+        return gathered(matrix_chunks(orjson.dumps(terms), matrices, eligible))
+    document: dict[str, Any] = {
+        name: _masked(matrix, eligible) for name, matrix in matrices.items() if matrix.dtype != bool
+    }
+    document["extrapolated"] = [
+        [flag if can else None for flag, can in zip(flags, cans, strict=True)]
+        for flags, cans in zip(matrices["extrapolated"].tolist(), eligible.tolist(), strict=True)
+    ]
+    return gathered([orjson.dumps({**terms, **document}, option=OPTIONS)])
+
+
+def _matrices(problem: PlacementProblem) -> dict[str, npt.NDArray[Any]]:
+    """Return the matrices of an answer of `/predict`, (n, k) each, with no regard to who may."""
+    costs, tokens = problem.costs, problem.requests.workload.output_tokens
     runtime_s = np.empty_like(costs.device_seconds)
-    tokens = problem.requests.workload.output_tokens
     for k, placement in enumerate(problem.placements):
         runtime_s[:, k] = slot_seconds(tokens, costs.device_seconds[:, k], placement.concurrency)
-    document = {
-        "placements": _candidates(problem),
-        "energy_joules": _masked(costs.energy_j, eligible),
-        "device_seconds": _masked(costs.device_seconds, eligible),
-        "runtime_seconds": _masked(runtime_s, eligible),
-        "energy_low_joules": _masked(costs.energy_low_j, eligible),
-        "energy_high_joules": _masked(costs.energy_high_j, eligible),
-        "extrapolated": [
-            [bool(flag) if can else None for flag, can in zip(flags, cans, strict=True)]
-            for flags, cans in zip(costs.outside.tolist(), eligible.tolist(), strict=True)
-        ],
-        "warnings": warning_list(warnings),
+    return {
+        "energy_joules": costs.energy_j,
+        "device_seconds": costs.device_seconds,
+        "runtime_seconds": runtime_s,
+        "energy_low_joules": costs.energy_low_j,
+        "energy_high_joules": costs.energy_high_j,
+        "extrapolated": costs.outside != 0,
     }
-    return orjson.dumps(document, option=OPTIONS)
 
 
 def warning_list(warnings: Sequence[PlanWarning]) -> list[dict[str, str]]:
@@ -185,59 +202,6 @@ def _usage(problem: PlacementProblem, plan: Plan) -> list[dict[str, Any]]:
 
 def _candidates(problem: PlacementProblem) -> list[dict[str, Any]]:
     return candidate_list(problem.pools, problem.placements)
-
-
-def _rows(
-    problem: PlacementProblem, plan: Plan, ids: Sequence[str], others: Alternatives | None
-) -> dict[str, Any]:
-    named = [
-        (c["llm"], c["pool"], c["concurrency"])
-        for c in candidate_list(problem.pools, problem.placements)
-    ]
-    columns = zip(
-        ids,
-        plan.placement.tolist(),
-        plan.device_index.tolist(),
-        plan.start_s.tolist(),
-        plan.energy_j.tolist(),
-        plan.runtime_s.tolist(),
-        plan.extrapolated.tolist(),
-        strict=True,
-    )
-    rows = [
-        {
-            "id": name,
-            "placement": placement,
-            "llm": named[placement][0],
-            "pool": named[placement][1],
-            "concurrency": named[placement][2],
-            "device_index": device,
-            "start_seconds": start_s,
-            "energy_joules": energy_j,
-            "runtime_seconds": runtime_s,
-            "extrapolated": extrapolated,
-        }
-        for name, placement, device, start_s, energy_j, runtime_s, extrapolated in columns
-    ]
-    if others is not None:
-        for row, alternatives in zip(rows, alternative_rows(problem, others), strict=True):
-            row["alternatives"] = alternatives
-    return {"assignments": rows}
-
-
-def _columns(plan: Plan, ids: Sequence[str], others: Alternatives | None) -> dict[str, Any]:
-    explained = {} if others is None else {"alternatives": alternative_columns(others)}
-    return explained | {
-        "columns": {
-            "id": list(ids),
-            "placement": np.ascontiguousarray(plan.placement),
-            "device_index": np.ascontiguousarray(plan.device_index),
-            "start_seconds": np.ascontiguousarray(plan.start_s),
-            "energy_joules": np.ascontiguousarray(plan.energy_j),
-            "runtime_seconds": np.ascontiguousarray(plan.runtime_s),
-            "extrapolated": np.ascontiguousarray(plan.extrapolated),
-        }
-    }
 
 
 def _masked(

@@ -1,28 +1,60 @@
-"""From the requests of a call to the arrays that the planner takes."""
+"""The requests of a call as arrays, whichever way they came."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
+from itertools import islice
+from typing import cast, overload
 
 import numpy as np
-import numpy.typing as npt
 
-from service.calls.output_estimates import Estimates, columns_of, falling, workload_of
+from costmodel.arrays import BoolArray, FloatArray, IntArray
+from service.calls.choices import Choices
+from service.calls.output_estimates import (
+    Estimates,
+    columns_of,
+    estimates_of,
+    falling,
+    workload_of,
+)
 from service.calls.pins import pin_errors, pinned_devices, pinned_placements
 from service.fleet.placements import Candidates
 from service.planning.inputs import Requests
-from service.problems import FieldError, pointer
+from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer
 from service.schemas.requests import Pin, RequestColumns, RequestRow
 
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
-Names = Sequence[str] | None
+
+class IndexNames(Sequence[str]):
+    """The names of n requests that were given none: their indices as text, made when asked for.
+
+    Examples
+    --------
+    >>> names = IndexNames(3)
+    >>> len(names), names[2], names[1:]
+    (3, '2', ['1', '2'])
+    """
+
+    def __init__(self, n: int) -> None:
+        self._indices = range(n)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, where: int) -> str: ...
+
+    @overload
+    def __getitem__(self, where: slice) -> list[str]: ...
+
+    def __getitem__(self, where: int | slice) -> str | list[str]:
+        found = self._indices[where]
+        return str(found) if isinstance(found, int) else list(map(str, found))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batch:
-    """The requests of a call as columns, whichever way they came.
+    """The requests of a call as columns, each field checked by itself.
 
     Attributes
     ----------
@@ -30,16 +62,18 @@ class Batch:
         Whether they came as rows, which decides how a pointer to a field looks.
     given_ids
         As the caller named them; None where not.
+    min_quality, deadline_s
+        nan where a request has none.
     """
 
     by_row: bool
     given_ids: Sequence[str | None] | None
-    input_tokens: Sequence[int]
-    output_tokens: Estimates
-    llms: Sequence[Names] | None
-    pools: Sequence[Names] | None
-    min_quality: Sequence[float | None] | None
-    deadline_s: Sequence[float | None] | None
+    input_tokens: IntArray
+    output_tokens: IntArray | Estimates
+    llms: Choices | None = None
+    pools: Choices | None = None
+    min_quality: FloatArray | None = None
+    deadline_s: FloatArray | None = None
     pinned: Sequence[Pin | None] | None = None
 
     @classmethod
@@ -48,12 +82,12 @@ class Batch:
         return cls(
             by_row=True,
             given_ids=[row.id for row in rows],
-            input_tokens=[row.input_tokens for row in rows],
-            output_tokens=[row.output_tokens for row in rows],
-            llms=[row.llms for row in rows],
-            pools=[row.pools for row in rows],
-            min_quality=[row.min_quality for row in rows],
-            deadline_s=[row.deadline_seconds for row in rows],
+            input_tokens=np.array([row.input_tokens for row in rows], dtype=np.int64),
+            output_tokens=estimates_of([row.output_tokens for row in rows]),
+            llms=Choices.of([row.llms for row in rows]),
+            pools=Choices.of([row.pools for row in rows]),
+            min_quality=_numbers([row.min_quality for row in rows]),
+            deadline_s=_numbers([row.deadline_seconds for row in rows]),
             pinned=[row.pinned for row in rows],
         )
 
@@ -63,12 +97,12 @@ class Batch:
         return cls(
             by_row=False,
             given_ids=columns.id,
-            input_tokens=columns.input_tokens,
-            output_tokens=columns.output_tokens,
-            llms=columns.llms,
-            pools=columns.pools,
-            min_quality=columns.min_quality,
-            deadline_s=columns.deadline_seconds,
+            input_tokens=np.array(columns.input_tokens, dtype=np.int64),
+            output_tokens=estimates_of(columns.output_tokens),
+            llms=None if columns.llms is None else Choices.of(columns.llms),
+            pools=None if columns.pools is None else Choices.of(columns.pools),
+            min_quality=_numbers(columns.min_quality),
+            deadline_s=_numbers(columns.deadline_seconds),
             pinned=columns.pinned,
         )
 
@@ -83,38 +117,34 @@ class Batch:
         return pointer("columns", field, index, *rest)
 
     @property
-    def ids(self) -> list[str]:
+    def ids(self) -> Sequence[str]:
         """The name of each request, its index as text where none was given."""
         given = self.given_ids
         if given is None:
-            return [str(index) for index in range(len(self))]
+            return IndexNames(len(self))
+        if None not in given:
+            return cast(Sequence[str], given)
         return [str(index) if name is None else name for index, name in enumerate(given)]
 
     @property
     def names_llms(self) -> BoolArray:
         """Whether each request names the LLMs that may serve it, shape (n,)."""
-        if self.llms is None:
-            return np.zeros(len(self), dtype=bool)
-        return np.array([names is not None for names in self.llms], dtype=bool)
+        return np.zeros(len(self), dtype=bool) if self.llms is None else self.llms.given
 
-    def errors(self, candidates: Candidates) -> list[FieldError]:
+    def complaints(self, candidates: Candidates) -> Complaints:
         """Return what the schema cannot see: lengths, repeated ids, unknown LLMs and pools."""
-        lengths = self._length_errors()
-        if lengths:
-            return lengths
-        return [
-            *self._id_errors(),
-            *self._estimate_errors(),
-            *self._name_errors("llms", self.llms, candidates.llms),
-            *self._name_errors("pools", self.pools, candidates.pool_names),
-            *(
-                FieldError(self.pointer_to(index, "pinned", field), message)
-                for index, field, message in pin_errors(self.pinned, candidates)
-            ),
-        ]
+        found = self._uneven()
+        if not found:
+            found.extend(self._repeated_ids())
+            found.extend(self._falling_quantiles())
+            found.extend(self._unknown("llms", self.llms, candidates.llms))
+            found.extend(self._unknown("pools", self.pools, candidates.pool_names))
+            for index, field, message in pin_errors(self.pinned, candidates):
+                found.add(FieldError(self.pointer_to(index, "pinned", field), message))
+        return found
 
-    def _length_errors(self) -> list[FieldError]:
-        columns: Mapping[str, Sequence[object] | None] = {
+    def _uneven(self) -> Complaints:
+        columns: Mapping[str, Sized | None] = {
             "id": self.given_ids,
             "llms": self.llms,
             "pools": self.pools,
@@ -122,59 +152,64 @@ class Batch:
             "deadline_seconds": self.deadline_s,
             "pinned": self.pinned,
         }
-        named: list[tuple[tuple[str, ...], Sequence[object] | None]]
+        named: list[tuple[tuple[str, ...], Sized | None]]
         named = [((name,), column) for name, column in columns.items()]
         named += [(("output_tokens", *path), c) for path, c in columns_of(self.output_tokens)]
-        return [
-            FieldError(
-                pointer("columns", *path),
-                f"Expected as many entries as input_tokens ({len(self)}), got {len(column)}.",
-            )
-            for path, column in named
-            if column is not None and len(column) != len(self)
-        ]
+        complaints = Complaints()
+        for path, column in named:
+            if column is not None and len(column) != len(self):
+                message = (
+                    f"Expected as many entries as input_tokens ({len(self)}), got {len(column)}."
+                )
+                complaints.add(FieldError(pointer("columns", *path), message))
+        return complaints
 
-    def _estimate_errors(self) -> list[FieldError]:
-        return [
-            FieldError(
-                pointer("columns", "output_tokens", name, index),
-                f"Expected quantiles that do not fall, got {name} below {lower}.",
-            )
-            for lower, name, index in falling(self.output_tokens)
-        ]
+    def _falling_quantiles(self) -> Complaints:
+        complaints = Complaints()
+        for lower, name, index in falling(self.output_tokens):
+            where = pointer("columns", "output_tokens", name, index)
+            message = f"Expected quantiles that do not fall, got {name} below {lower}."
+            complaints.add(FieldError(where, message))
+        return complaints
 
-    def _id_errors(self) -> list[FieldError]:
+    def _repeated_ids(self) -> Complaints:
+        complaints = Complaints()
+        if self.given_ids is None:
+            return complaints
         ids = self.ids
         if len(set(ids)) == len(ids):
-            return []
+            return complaints
         first: dict[str, int] = {}
-        errors = []
         for index, name in enumerate(ids):
             if first.setdefault(name, index) != index:
                 where = self.pointer_to(index, "id")
                 message = f"Expected ids that differ, got {name!r} as for request {first[name]}."
-                errors.append(FieldError(where, message))
-        return errors
+                complaints.add(FieldError(where, message))
+        return complaints
 
-    def _name_errors(
-        self, field: str, column: Sequence[Names] | None, known: Sequence[str]
-    ) -> list[FieldError]:
-        allowed = set(known)
-        return [
+    def _unknown(self, field: str, choices: Choices | None, known: Sequence[str]) -> Complaints:
+        complaints = Complaints()
+        if choices is None:
+            return complaints
+        strange = choices.naming_others_than(known)
+        errors = (
             FieldError(
-                self.pointer_to(index, field, position),
+                self.pointer_to(int(index), field, position),
                 f"Expected one of the fleet's {field} ({', '.join(known)}), got {name}.",
             )
-            for index, names in enumerate(column or ())
-            if names is not None and not allowed.issuperset(names)
-            for position, name in enumerate(names)
-            if name not in allowed
-        ]
+            for index in strange
+            for position, name in enumerate(choices.distinct[choices.codes[index]] or ())
+            if name not in known
+        )
+        first = list(islice(errors, MAX_FIELD_ERRORS))
+        each = [sum(name not in known for name in names or ()) for names in choices.distinct]
+        complaints.add(*first, count=int(np.array(each)[choices.codes].sum()))
+        return complaints
 
     def to_requests(self, candidates: Candidates) -> Requests:
-        """Return the arrays of a batch without errors."""
+        """Return the arrays of a batch that nobody complains of."""
         return Requests(
-            workload=workload_of(np.asarray(self.input_tokens, dtype=np.int64), self.output_tokens),
+            workload=workload_of(self.input_tokens, self.output_tokens),
             deadline_s=_filled(self.deadline_s, len(self), np.inf),
             min_quality=_filled(self.min_quality, len(self), -np.inf),
             allowed=self._allowed(candidates),
@@ -186,27 +221,20 @@ class Batch:
         llm_of = [placement.llm for placement in candidates.placements]
         pool_of = [candidates.pools[p.pool].name for p in candidates.placements]
         masks = [
-            _mask(column, names)
-            for column, names in ((self.llms, llm_of), (self.pools, pool_of))
-            if column is not None and any(entry is not None for entry in column)
+            choices.mask(names)
+            for choices, names in ((self.llms, llm_of), (self.pools, pool_of))
+            if choices is not None and any(entry is not None for entry in choices.distinct)
         ]
         admitted = pinned_placements(self.pinned, candidates)
         masks += [] if admitted is None else [admitted]
         return None if not masks else np.logical_and.reduce(masks)
 
 
-def _filled(column: Sequence[float | None] | None, n: int, empty: float) -> FloatArray:
+def _numbers(column: Sequence[float | None] | None) -> FloatArray | None:
+    return None if column is None else np.array(column, dtype=np.float64)
+
+
+def _filled(column: FloatArray | None, n: int, empty: float) -> FloatArray:
     if column is None:
         return np.full(n, empty)
-    return np.array([empty if value is None else value for value in column], dtype=np.float64)
-
-
-def _mask(column: Sequence[Names], names: Sequence[str]) -> BoolArray:
-    """Return (n, k): whether the name of each placement is among those of each request."""
-    distinct: dict[tuple[str, ...] | None, int] = {}
-    which = [
-        distinct.setdefault(None if entry is None else tuple(entry), len(distinct))
-        for entry in column
-    ]
-    rows = [[entry is None or name in entry for name in names] for entry in distinct]
-    return np.array(rows, dtype=bool)[which]
+    return np.where(np.isnan(column), empty, column)

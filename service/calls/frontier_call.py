@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 
 from service.calls.answers import warning_list
-from service.calls.planner_service import PlannerService, Prepared
-from service.calls.validation import parse
+from service.calls.planner_service import PlannerService
+from service.calls.prepared import Prepared
+from service.calls.reading import read_call
 from service.fleet.placements import candidate_list
 from service.planning.frontier.axes import AXES, Axis, AxisName, objective_for
 from service.planning.frontier.points import Candidate, Ends, Front, Point, Step, Summary
@@ -19,14 +20,15 @@ from service.planning.inputs import Unit
 from service.planning.problem import PlacementProblem
 from service.planning.reporting import OPTIMAL_GAP
 from service.planning.result import PlanWarning
-from service.problems import pointer
+from service.problems import FieldError, invalid, pointer
 from service.schemas.frontier import FrontierRequest
-from service.workers.messages import Tell, Update
+from service.workers.anonymous_file import Content
+from service.workers.messages import JSON, Tell, Update
 
 Json = dict[str, Any]
 
 
-def trace_front(service: PlannerService, body: bytes, tell: Tell) -> str:
+def trace_front(service: PlannerService, body: Content, tell: Tell, media_type: str = JSON) -> str:
     """Tell the lines of the answer of `/plan/frontier`, each an update; return the outcome.
 
     The kind of an update is its line's `type`: ``ends``, ``point`` or ``summary``.
@@ -37,9 +39,13 @@ def trace_front(service: PlannerService, body: bytes, tell: Tell) -> str:
         When the body is refused or there is no plan: then nothing was told.
     """
     started = perf_counter()
-    call = parse(body, FrontierRequest)
+    read = read_call(body, media_type, FrontierRequest, service.limits.max_requests)
+    call = read.terms
+    if call.constraints.confidence is not None:
+        message = "Expected no confidence: the points of a front keep deadlines as predicted."
+        raise invalid([FieldError("/constraints/confidence", message)])
     front = Front((call.frontier.axes[0], call.frontier.axes[1]), call.frontier.points)
-    ready = service.prepare(call, objective_for(front.axes), asked=_figures_of(front))
+    ready = service.prepare(read, objective_for(front.axes), asked=_figures_of(front))
     if "objective" in call.model_fields_set:
         message = "A front has its axes in the place of an objective: the one given is not used."
         ready.warnings.append(PlanWarning("objective_unused", message))
@@ -51,6 +57,7 @@ def trace_front(service: PlannerService, body: bytes, tell: Tell) -> str:
                 outcome = "cut_by_clock" if step.cut_by_clock else "complete"
                 now = perf_counter()
                 line["timings_seconds"] = {
+                    "parse": solve_started - started - ready.predict_s,
                     "predict": ready.predict_s,
                     "solve": now - solve_started,
                     "total": now - started,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 
 import numpy as np
 
@@ -27,14 +27,21 @@ def probability(name: str) -> float:
     return int(name[1:]) / 100.0
 
 
-def columns_of(estimates: Estimates) -> list[tuple[tuple[str, ...], Sequence[object]]]:
+def estimates_of(given: Estimates) -> IntArray | Estimates:
+    """Return counts as an array, shape (n,), and anything with quantiles as it is."""
+    if isinstance(given, Mapping) or any(isinstance(entry, Mapping) for entry in given):
+        return given
+    return np.array(given, dtype=np.int64)
+
+
+def columns_of(estimates: IntArray | Estimates) -> list[tuple[tuple[str, ...], Sized]]:
     """Return the arrays that estimates are made of, each with its path below the field."""
     if isinstance(estimates, Mapping):
         return [((name,), column) for name, column in estimates.items()]
     return [((), estimates)]
 
 
-def falling(estimates: Estimates) -> list[tuple[str, str, int]]:
+def falling(estimates: IntArray | Estimates) -> list[tuple[str, str, int]]:
     """Return where quantile columns fall: the lower quantile, the higher one, the request."""
     if not isinstance(estimates, Mapping):
         return []
@@ -45,7 +52,7 @@ def falling(estimates: Estimates) -> list[tuple[str, str, int]]:
     ]
 
 
-def workload_of(input_tokens: IntArray, estimates: Estimates) -> Workload:
+def workload_of(input_tokens: IntArray, estimates: IntArray | Estimates) -> Workload:
     """Return the workload of valid estimates.
 
     Parameters
@@ -58,8 +65,8 @@ def workload_of(input_tokens: IntArray, estimates: Estimates) -> Workload:
     if isinstance(estimates, Mapping):
         lengths = _from_columns(estimates)
         return Workload.expected(input_tokens, lengths)
-    if not any(isinstance(estimate, Mapping) for estimate in estimates):
-        return Workload(input_tokens, np.asarray(estimates, dtype=np.int64))
+    if isinstance(estimates, np.ndarray):
+        return Workload(input_tokens, estimates)
     return Workload.expected(input_tokens, _from_mixed(estimates))
 
 

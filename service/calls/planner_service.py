@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from costmodel.catalogue import Catalogue
 from service.calls.answers import plan_body, predict_body
@@ -23,13 +21,14 @@ from service.calls.plan_terms import (
     options_of,
 )
 from service.calls.plan_warnings import fleet_warnings, substitution_warning
+from service.calls.prepared import Prepared
+from service.calls.reading import Call, read_call
 from service.calls.tally import tally_plan
-from service.calls.unplanned import Body, planning_problem
-from service.calls.validation import parse
+from service.calls.unplanned import Body, placeable
 from service.calls.why import check_explained
 from service.fleet.placements import Candidates, build_candidates, contradictions
 from service.fleet.provenance_rules import check_provenance
-from service.planning.errors import BoundContradictedError, InvalidProblemError, PlanningError
+from service.planning.errors import InvalidProblemError
 from service.planning.explanation.alternatives import alternatives
 from service.planning.inputs import Limits, Objective, Unit
 from service.planning.problem import PlacementProblem
@@ -39,7 +38,8 @@ from service.planning.robustness.robust_planner import plan_robustly
 from service.problems import FieldError, Problem, ProblemError, invalid
 from service.schemas.calls import PlanRequest, PredictRequest
 from service.schemas.fleet import FleetSpec
-from service.workers.messages import PlanTally
+from service.workers.anonymous_file import Content
+from service.workers.messages import ARROW, JSON, PlanTally
 
 Planner = Callable[[PlacementProblem, SolverOptions, Watch], Plan]
 
@@ -52,41 +52,6 @@ class CallLimits:
     max_pairs: int
     max_predictions: int
     max_time_limit_s: float
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A call made ready to be planned.
-
-    Attributes
-    ----------
-    ids
-        Names of the problem's requests.
-    unplaceable
-        Requests that were left out, as they are to be listed.
-    predict_s
-        How long predicting took [s].
-    body
-        Where in the call the limits stand.
-    """
-
-    problem: PlacementProblem
-    options: SolverOptions
-    ids: list[str]
-    unplaceable: list[dict[str, Any]]
-    warnings: list[PlanWarning]
-    predict_s: float
-    body: Body
-
-    @contextmanager
-    def telling_why(self) -> Iterator[None]:
-        """Turn what the planner could not do into a problem of the call."""
-        try:
-            yield
-        except BoundContradictedError:
-            raise
-        except PlanningError as error:
-            raise ProblemError(planning_problem(error, self.body)) from None
 
 
 @dataclass(frozen=True)
@@ -108,11 +73,14 @@ class PlannerService:
 
     def plan(
         self,
-        body: bytes,
+        body: Content,
         watch: Watch = unwatched,
         plan_id: str = "",
+        *,
         warnings: Sequence[PlanWarning] = (),
-    ) -> tuple[bytes, PlanTally]:
+        media_type: str = JSON,
+        accept: str = JSON,
+    ) -> tuple[Content, PlanTally]:
         """Return the answer of `/plan` and what is to be counted of it.
 
         Parameters
@@ -126,6 +94,8 @@ class PlannerService:
             Name of the plan; a random one where empty.
         warnings
             Of the caller, to stand before those of the plan.
+        media_type, accept
+            Of the body, and of the answer.
 
         Raises
         ------
@@ -134,35 +104,39 @@ class PlannerService:
         """
         started = perf_counter()
         watch(_entered("reading", started))
-        call = parse(body, PlanRequest)
+        read = read_call(body, media_type, PlanRequest, self.limits.max_requests)
         ready = self.prepare(
-            call,
-            objective_of(call.objective),
+            read,
+            objective_of(read.terms.objective),
             lambda: watch(_entered("predicting", started)),
         )
         problem, solve_started = ready.problem, perf_counter()
         with ready.telling_why():
             found = self.planner(problem, ready.options, watch)
-        solve_s = perf_counter() - solve_started
+        write_started = perf_counter()
         watch(_written(found, started))
+        timings_s = {
+            "parse": solve_started - started - ready.predict_s,
+            "predict": ready.predict_s,
+            "solve": write_started - solve_started,
+        }
         answer = plan_body(
             problem,
             found,
             ready.ids,
-            by_row=ready.body.by_row,
+            form="arrow" if accept == ARROW else "rows" if ready.body.by_row else "columns",
             unplaceable=ready.unplaceable,
             warnings=[*warnings, *ready.warnings, *found.warnings],
-            others=alternatives(problem, found) if call.explain else None,
-            predict_s=ready.predict_s,
-            solve_s=solve_s,
-            started=started,
+            others=alternatives(problem, found) if read.terms.explain else None,
+            timings_s={**timings_s, "total": write_started - started},
             plan_id=plan_id,
         )
-        return answer, tally_plan(problem, found, solve_s)
+        timings_s["write"] = perf_counter() - write_started
+        return answer, tally_plan(problem, found, timings_s)
 
     def prepare(
         self,
-        call: PlanRequest,
+        read: Call[Any],
         objective: Objective,
         on_predicting: Callable[[], None] = lambda: None,
         asked: Mapping[Unit, str] | None = None,
@@ -171,8 +145,8 @@ class PlannerService:
 
         Parameters
         ----------
-        call
-            Of which the objective is not read.
+        read
+            The call, a `PlanRequest` of which the objective does not count.
         objective
             In its place.
         on_predicting
@@ -186,16 +160,17 @@ class PlannerService:
         ProblemError
             When the call is refused.
         """
+        call, batch = cast(PlanRequest, read.terms), read.batch
         options = options_of(call.solver, self.limits.max_time_limit_s)
         candidates = self._candidates(call.fleet)
-        batch = self._batch(call, candidates, self.limits.max_pairs)
+        self._check(batch, candidates, self.limits.max_pairs)
         check_explained(len(batch), explain=call.explain)
         limits = limits_of(call.constraints, candidates)
         predict_started = perf_counter()
         on_predicting()
         whole = _build(batch, candidates, limits, objective)
         predict_s = perf_counter() - predict_started
-        kept, unplaceable = _placeable(whole, batch, report=call.on_unplaceable == "report")
+        kept, unplaceable = placeable(whole, batch, report=call.on_unplaceable == "report")
         problem = whole.take(kept) if unplaceable else whole
         check_figures(
             problem,
@@ -211,14 +186,14 @@ class PlannerService:
         return Prepared(
             problem,
             options,
-            [ids[index] for index in kept],
+            [ids[index] for index in kept] if unplaceable else ids,
             unplaceable,
             warnings,
             predict_s,
             Body(batch.by_row, () if call.fleet is None else candidates.pool_names),
         )
 
-    def predict(self, body: bytes) -> bytes:
+    def predict(self, body: Content, *, media_type: str = JSON, accept: str = JSON) -> Content:
         """Return the answer of `/predict`.
 
         Raises
@@ -226,11 +201,11 @@ class PlannerService:
         ProblemError
             When the body is refused.
         """
-        call = parse(body, PredictRequest)
-        candidates = self._candidates(call.fleet)
-        batch = self._batch(call, candidates, self.limits.max_predictions)
-        problem = _build(batch, candidates, Limits(), Objective())
-        return predict_body(problem, fleet_warnings(problem))
+        read = read_call(body, media_type, PredictRequest, self.limits.max_requests)
+        candidates = self._candidates(read.terms.fleet)
+        self._check(read.batch, candidates, self.limits.max_predictions)
+        problem = _build(read.batch, candidates, Limits(), Objective(), intervals=True)
+        return predict_body(problem, fleet_warnings(problem), as_arrow=accept == ARROW)
 
     def _candidates(self, fleet: FleetSpec | None) -> Candidates:
         if fleet is None:
@@ -246,15 +221,9 @@ class PlannerService:
             raise invalid([FieldError("/fleet" + e.pointer, e.detail) for e in errors])
         return candidates
 
-    def _batch(
-        self, call: PlanRequest | PredictRequest, candidates: Candidates, max_pairs: int
-    ) -> Batch:
-        batch = _rows_or_columns(call)
+    def _check(self, batch: Batch, candidates: Candidates, max_pairs: int) -> None:
         self._check_size(batch, len(candidates.placements), max_pairs)
-        errors = batch.errors(candidates)
-        if errors:
-            raise invalid(errors)
-        return batch
+        batch.complaints(candidates).refuse()
 
     def _check_size(self, batch: Batch, placements: int, max_pairs: int) -> None:
         where = "/requests" if batch.by_row else "/columns/input_tokens"
@@ -278,17 +247,13 @@ def _written(found: Plan, started: float) -> Progress:
     return Progress("writing", found.objective, found.lower_bound, gap, elapsed_s)
 
 
-def _rows_or_columns(call: PlanRequest | PredictRequest) -> Batch:
-    if call.requests is not None and call.columns is None:
-        return Batch.from_rows(call.requests)
-    if call.columns is not None and call.requests is None:
-        return Batch.from_columns(call.columns)
-    got = "neither" if call.requests is None else "both"
-    raise invalid([FieldError("/requests", f"Expected either requests or columns, got {got}.")])
-
-
 def _build(
-    batch: Batch, candidates: Candidates, limits: Limits, objective: Objective
+    batch: Batch,
+    candidates: Candidates,
+    limits: Limits,
+    objective: Objective,
+    *,
+    intervals: bool = False,
 ) -> PlacementProblem:
     try:
         return PlacementProblem.build(
@@ -297,35 +262,10 @@ def _build(
             candidates.placements,
             limits,
             objective,
+            intervals=intervals,
         )
     except InvalidProblemError as error:
         raise invalid([FieldError(error.pointer, str(error))]) from None
-
-
-def _placeable(
-    problem: PlacementProblem, batch: Batch, *, report: bool
-) -> tuple[npt.NDArray[np.int64], list[dict[str, Any]]]:
-    """Return the indices of the requests to plan, and the others as they are to be listed.
-
-    Raises
-    ------
-    ProblemError
-        422 where there are others and they are not to be listed, or there are no requests left.
-    """
-    reasons = problem.unplaceable()
-    if reasons and (not report or len(reasons) == problem.n):
-        errors = [FieldError(batch.pointer_to(i), reason) for i, reason in reasons.items()]
-        detail = f"{len(reasons)} of {problem.n} requests fit no placement."
-        if not report:
-            detail += ' The others can be planned with "on_unplaceable": "report".'
-        raise ProblemError(Problem("unplaceable", detail, errors))
-    kept = np.ones(problem.n, dtype=bool)
-    kept[list(reasons)] = False
-    ids = batch.ids if reasons else []
-    listed = [
-        {"id": ids[index], "index": index, "reason": reason} for index, reason in reasons.items()
-    ]
-    return np.flatnonzero(kept), listed
 
 
 def _in_use(problem: PlacementProblem) -> list[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from service.planning.problem import PlacementProblem
@@ -9,8 +11,8 @@ from service.planning.result import Plan
 from service.workers.messages import PlacementTally, PlanTally
 
 
-def tally_plan(problem: PlacementProblem, plan: Plan, solve_s: float) -> PlanTally:
-    """Return the sums of a plan that took `solve_s` seconds to solve."""
+def tally_plan(problem: PlacementProblem, plan: Plan, timings_s: Mapping[str, float]) -> PlanTally:
+    """Return the sums of a plan whose making took these seconds, ``solve`` among them."""
     counts = np.bincount(plan.placement, minlength=problem.k)
     energy_j = np.bincount(plan.placement, weights=plan.energy_j, minlength=problem.k)
     runtime_s = np.bincount(plan.placement, weights=plan.runtime_s, minlength=problem.k)
@@ -36,7 +38,8 @@ def tally_plan(problem: PlacementProblem, plan: Plan, solve_s: float) -> PlanTal
     return PlanTally(
         plan.status,
         float(plan.gap),
-        solve_s,
+        timings_s["solve"],
         placements,
         saved_j,
+        timings_s,
     )

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from itertools import islice
+from typing import Any
 
+import numpy as np
+
+from costmodel.arrays import IntArray
+from service.calls.batch import Batch
 from service.planning.errors import (
     InfeasibleError,
     PlanningError,
@@ -12,7 +18,8 @@ from service.planning.errors import (
     UnattainedConfidenceError,
     UndecidedError,
 )
-from service.problems import FieldError, Problem, pointer
+from service.planning.problem import PlacementProblem
+from service.problems import MAX_FIELD_ERRORS, FieldError, Problem, ProblemError, pointer
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,34 @@ class Body:
                 return ""
             return pointer("fleet", "pools", self.pools.index(name), field)
         return f"/constraints/{constraint}"
+
+
+def placeable(
+    problem: PlacementProblem, batch: Batch, *, report: bool
+) -> tuple[IntArray, list[dict[str, Any]]]:
+    """Return the indices of the requests to plan, and the others as they are to be listed.
+
+    Raises
+    ------
+    ProblemError
+        422 where there are others and they are not to be listed, or there are no requests left.
+    """
+    reasons = problem.unplaceable()
+    if reasons and (not report or len(reasons) == problem.n):
+        first = islice(reasons.items(), MAX_FIELD_ERRORS)
+        errors = [FieldError(batch.pointer_to(i), reason) for i, reason in first]
+        detail = f"{len(reasons)} of {problem.n} requests fit no placement."
+        if not report:
+            detail += ' The others can be planned with "on_unplaceable": "report".'
+        omitted = len(reasons) - len(errors)
+        raise ProblemError(Problem("unplaceable", detail, errors, omitted=omitted))
+    kept = np.ones(problem.n, dtype=bool)
+    kept[list(reasons)] = False
+    ids = batch.ids if reasons else []
+    listed = [
+        {"id": ids[index], "index": index, "reason": reason} for index, reason in reasons.items()
+    ]
+    return np.flatnonzero(kept), listed
 
 
 def planning_problem(error: PlanningError, body: Body) -> Problem:

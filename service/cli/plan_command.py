@@ -25,6 +25,7 @@ from service.problems import FieldError, Problem, ProblemError
 from service.schemas.calls import SolverOptionsSpec
 from service.schemas.fields import MAX_SECONDS
 from service.settings import Settings
+from service.workers.anonymous_file import whole
 from service.workers.process import load_service
 
 PLANNED, NO_PLAN, BAD_INPUT = 0, 1, 2
@@ -92,7 +93,7 @@ def _planned(
     limit_s = options.time_limit or SolverOptionsSpec().time_limit_seconds
     with shown(limit_s, quiet=options.quiet) as watch:
         answer, _ = service.plan(body, watch, warnings=batch.warnings)
-    return answer
+    return whole(answer)
 
 
 def _save(answer: bytes, path: Path | None) -> None:

@@ -29,7 +29,7 @@ from service.schemas.information import (
     ReadinessAnswer,
 )
 from service.schemas.plans import PlansAnswer, PlanStatusAnswer
-from service.workers.messages import EVENT_STREAM, JSON, NDJSON
+from service.workers.messages import ARROW, EVENT_STREAM, JSON, NDJSON
 
 DESCRIPTION = """\
 Plans where a batch of LLM requests should run so that it costs the least energy and still meets its
@@ -57,12 +57,24 @@ REF_TEMPLATE = "#/components/schemas/{model}"
 
 REFUSALS = {
     "400": "The body is not JSON.",
-    "413": "The body or the batch is too large.",
-    "415": "The body is not announced as JSON.",
+    "406": "`Accept` admits neither JSON nor an Arrow stream.",
+    "413": "The body or the batch is too large, or would need more memory than there is.",
+    "415": "The body is announced neither as JSON nor as an Arrow stream.",
     "422": "A field is invalid, a name unknown, a request fits no placement, or the limits "
     "contradict each other (`conflict`, `relaxations`).",
-    "429": "Too many calls wait already.",
+    "429": "Too many calls, or bytes of bodies, wait already.",
     "503": "No worker, or no plan in time.",
+}
+_STREAM = {"type": "string", "format": "binary"}
+_STREAM_OF_CALL = {
+    **_STREAM,
+    "description": "An Arrow IPC stream with the columns of `columns`; all else of the body is a "
+    "JSON object under the key `jouleplan` of the schema's metadata.",
+}
+_STREAM_OF_ANSWER = {
+    **_STREAM,
+    "description": "An Arrow IPC stream, one row a request; all else of the answer is a JSON "
+    "object under the key `jouleplan` of the schema's metadata.",
 }
 _RETRY_AFTER = {
     "Retry-After": {
@@ -114,6 +126,7 @@ def frontier_operation() -> dict[str, Any]:
             },
         },
     }
+    del operation["openapi_extra"]["responses"]["406"]
     operation["openapi_extra"]["responses"]["200"] = {
         "description": "The front, line by line as it is found: `ends`, `point` after `point` in "
         "ascending order of the first axis, `summary`; or a `problem` as the last line, where "
@@ -184,13 +197,18 @@ def _call_operation(
     refusals = {
         status: refusal(text, retry=status in {"429", "503"}) for status, text in REFUSALS.items()
     }
+    answers = json_answer("The answer.", answer)
+    answers["content"][ARROW] = {"schema": _STREAM_OF_ANSWER}
     return {
         "openapi_extra": {
             "requestBody": {
                 "required": True,
-                "content": {JSON: {"schema": reference(body), "examples": examples}},
+                "content": {
+                    JSON: {"schema": reference(body), "examples": examples},
+                    ARROW: {"schema": _STREAM_OF_CALL},
+                },
             },
-            "responses": {"200": json_answer("The answer.", answer), **refusals},
+            "responses": {"200": answers, **refusals},
         }
     }
 

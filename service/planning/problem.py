@@ -24,11 +24,19 @@ def take_costs(
     costs: CostMatrix, rows: IntArray | slice = _ALL, columns: IntArray | slice = _ALL
 ) -> CostMatrix:
     """Return the costs of some requests on some placements."""
+    energy_j = costs.energy_j[rows][:, columns]
+
+    def bounds(values: FloatArray) -> FloatArray:
+        """Leave bounds that were not asked for the single number that they are."""
+        if values.strides == (0, 0):
+            return np.broadcast_to(np.float64(np.nan), energy_j.shape)
+        return values[rows][:, columns]
+
     return CostMatrix(
-        costs.energy_j[rows][:, columns],
+        energy_j,
         costs.device_seconds[rows][:, columns],
-        costs.energy_low_j[rows][:, columns],
-        costs.energy_high_j[rows][:, columns],
+        bounds(costs.energy_low_j),
+        bounds(costs.energy_high_j),
         costs.outside[rows][:, columns],
     )
 
@@ -52,15 +60,21 @@ class PlacementProblem:
         placements: Sequence[Placement],
         limits: Limits | None = None,
         objective: Objective | None = None,
+        *,
+        intervals: bool = False,
     ) -> PlacementProblem:
         """Predict the cost of every request on every placement and check the limits.
+
+        A plan needs the bounds of its own placements only and computes these itself; `intervals`
+        asks for those of every request on every placement, half of the matrix's memory.
 
         Raises
         ------
         InvalidProblemError
             When limits contradict each other or themselves.
         """
-        costs = predict(requests.workload, [(p.cost_model, p.concurrency) for p in placements])
+        columns = [(p.cost_model, float(p.concurrency)) for p in placements]
+        costs = predict(requests.workload, columns, intervals=intervals)
         return cls(
             requests,
             tuple(pools),
@@ -137,6 +151,11 @@ class PlacementProblem:
         distinct, ranks = np.unique(self.deadline_s, return_inverse=True)
         narrow = np.uint16 if len(distinct) < 2**16 else np.int64
         return distinct, ranks.reshape(-1).astype(narrow)
+
+    @property
+    def distinct_deadlines_s(self) -> FloatArray:
+        """The distinct deadlines, rising, shape (D,)."""
+        return self._deadline_ranks[0]
 
     @property
     def deadline_count(self) -> int:

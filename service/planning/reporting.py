@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from costmodel.arrays import FlagArray, FloatArray
+from costmodel.arrays import FlagArray, FloatArray, IntArray
 from costmodel.intervals import total_interval
 from costmodel.region import Outside
 from service.planning.bounds.floors import unavoidable
@@ -112,15 +112,19 @@ def _energy(
 
 def _bounds_j(problem: PlacementProblem, schedule: Schedule) -> tuple[FloatArray, FloatArray]:
     """Bound each request's joules at the concurrency that its block achieves, (n,) each."""
-    rows = np.arange(problem.n)
-    low = problem.costs.energy_low_j[rows, schedule.placement]
-    high = problem.costs.energy_high_j[rows, schedule.placement]
-    for block in underfilled(problem, schedule):
-        terms = problem.requests.workload.terms(block.members)
-        cost_model = problem.placements[block.placement].cost_model
-        found = cost_model.energy_bounds_of(terms, block.achieved_concurrency)
+    workload = problem.requests.workload
+    low, high = np.full(problem.n, np.nan), np.full(problem.n, np.nan)
+
+    def bound(members: IntArray, k: int, concurrency: float) -> None:
+        cost_model = problem.placements[k].cost_model
+        found = cost_model.energy_bounds_of(workload.terms(members), concurrency)
         if found is not None:
-            low[block.members], high[block.members] = found
+            low[members], high[members] = found
+
+    for k, placement in enumerate(problem.placements):
+        bound(np.flatnonzero(schedule.placement == k), k, float(placement.concurrency))
+    for block in underfilled(problem, schedule):
+        bound(block.members, block.placement, block.achieved_concurrency)
     return low, high
 
 

@@ -10,8 +10,10 @@ import numpy as np
 from costmodel.arrays import IntArray
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.bounding import Bounded, bound, proves_violation
+from service.planning.bounds.due import with_broken_deadlines
 from service.planning.bounds.formulation import Formulation
 from service.planning.bounds.lagrangian import lagrangian_bound
+from service.planning.bounds.pricing import Pricing
 from service.planning.clock import Deadline
 from service.planning.explanation.aiming import aimed_plans
 from service.planning.inputs import Objective
@@ -29,6 +31,8 @@ from service.planning.search.tightening import LEAST_REQUESTS, Tightener
 
 PROOF_S = 5.0
 """Seconds that a proof of infeasibility may take beyond the limit: without it nothing is known."""
+DEADLINE_ROUNDS = 3
+"""Times that rows are given to further deadlines."""
 FIRST_REQUESTS = 5_000
 """Up to this many, simple policies are tried before anything is solved: one may be enough."""
 NEIGHBOURHOOD_REQUESTS = 5_000
@@ -53,7 +57,8 @@ class Solver:
         self.incumbent = Incumbent(problem, on_better=self.tell)
         self.lower_bound = -np.inf
         self.enter("relaxing")
-        self.relaxation: AssignmentProblem = Formulation(problem).build()
+        self.formulation = Formulation(problem)
+        self.relaxation: AssignmentProblem = self.formulation.build()
         self.bounded: Bounded | None = None
         self.proven_infeasible = False
 
@@ -75,18 +80,14 @@ class Solver:
             self._offer_simple_policies()
         self.enter("bounding")
         if self.relaxation.rows or not self._good_enough():
-            bounded = bound(
-                self.relaxation,
-                self.problem.requests.workload,
-                self.deadline,
-                polished=True,
-                absolute_gap=self._wanted_gap(),
-            )
+            bounded = self._bound_all_deadlines()
             self.bounded = bounded
             if bounded is not None:
                 self.lower_bound = max(self.lower_bound, bounded.lower_bound)
             elif self.incumbent.schedule is None and proves_violation(
-                self.relaxation, self.problem.requests.workload, Deadline(PROOF_S)
+                self.relaxation,
+                self.problem.requests.workload,
+                Deadline(max(PROOF_S, self.deadline.left_s)),
             ):
                 self.proven_infeasible = True
                 return
@@ -102,6 +103,26 @@ class Solver:
             for placement in self.policies.values():
                 if placement is not None:
                     self.incumbent.evaluate_placement(placement)
+
+    def _bound_all_deadlines(self) -> Bounded | None:
+        """Bound the relaxation; give rows to the deadlines that its assignment breaks."""
+        for left in reversed(range(DEADLINE_ROUNDS)):
+            bounded = bound(
+                self.relaxation,
+                self.problem.requests.workload,
+                self.deadline,
+                polished=True,
+                absolute_gap=self._wanted_gap(),
+            )
+            if bounded is None or not left or self.deadline.passed():
+                break
+            deadlines = with_broken_deadlines(self.formulation, bounded.placement)
+            if deadlines is None:
+                break
+            self.lower_bound = max(self.lower_bound, bounded.lower_bound)
+            self.formulation = Formulation(self.problem, Pricing(deadlines=deadlines))
+            self.relaxation = self.formulation.build()
+        return bounded
 
     def look_harder(self) -> None:
         """Where no plan was found, push each limit as far as it goes: one may hold then."""
@@ -134,11 +155,6 @@ class Solver:
                 self.incumbent.offer_placement(placement)
 
     def _improve(self, bounded: Bounded) -> None:
-        around = self._neighbourhood()
-        small = self.problem.n <= NEIGHBOURHOOD_REQUESTS
-        if small:
-            around.each_placement()
-            around.within_cutoffs(bounded.relaxed)
         if self.problem.n > LEAST_REQUESTS:
             Tightener(
                 self.problem,
@@ -149,10 +165,17 @@ class Solver:
             ).run(self.relaxation, bounded)
             if self._good_enough():
                 return
+        around = self._neighbourhood()
+        small = self.problem.n <= NEIGHBOURHOOD_REQUESTS
+        if small:
+            around.each_placement()
+            around.within_cutoffs(bounded.relaxed)
         improver = Improver(
             self.problem, self.incumbent, self.deadline, self.options.seed, self._wanted_gap()
         )
-        self.lower_bound = max(self.lower_bound, improver.run(self.relaxation, bounded))
+        self.lower_bound = max(
+            self.lower_bound, improver.run(self.relaxation, bounded, self.formulation.pricing)
+        )
         if small and not self._good_enough():
             self.lower_bound = max(self.lower_bound, around.pack())
         if small and not self._good_enough():

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from time import perf_counter
-from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
 from service.background.plans import BackgroundPlans
 from service.openapi.document import plan_operation, predict_operation
-from service.problems import Problem, ProblemError
+from service.problems import ProblemError
+from service.routes.arrival import Kind, arrived
+from service.routes.negotiation import accepted_type
 from service.routes.plans import accept, wants_async
 from service.routes.refusals import respond
 from service.settings import Settings
@@ -19,9 +20,6 @@ from service.telemetry.metrics import Metrics
 from service.telemetry.request_log import CLIENT_GONE
 from service.workers.messages import Job, Reply
 from service.workers.pool import WorkerPool
-
-# Of an announced length that is worth reading as a number: a petabyte.
-MOST_DIGITS = 15
 
 
 def router(
@@ -34,7 +32,7 @@ def router(
     async def plan(request: Request) -> Response:
         started = perf_counter()
         if wants_async(request):
-            return await _accept(request, settings, background)
+            return await _accept(request, settings, pool, background)
         reply = await _answer("plan", request, settings, pool)
         if reply is None:
             return Response(status_code=CLIENT_GONE)
@@ -52,60 +50,27 @@ def router(
 
 
 async def _answer(
-    kind: Literal["plan", "predict"], request: Request, settings: Settings, pool: WorkerPool
+    kind: Kind, request: Request, settings: Settings, pool: WorkerPool
 ) -> Reply | None:
     """Return the reply to a call, or None where the caller has left."""
     path = request.url.path
     try:
-        check_media_type(request)
-        body = await read_body(request, settings.max_body_bytes)
-        return await _unless_gone(request, pool, Job(kind, body, path, request.state.request_id))
+        job = await arrived(kind, request, settings, pool, accepted_type(request))
+        return await _unless_gone(request, pool, job)
     except ProblemError as error:
         return Reply.of_problem(error.problem, path)
     except ClientDisconnect:
         return None
 
 
-async def _accept(request: Request, settings: Settings, background: BackgroundPlans) -> Response:
+async def _accept(
+    request: Request, settings: Settings, pool: WorkerPool, background: BackgroundPlans
+) -> Response:
     try:
-        check_media_type(request)
-        body = await read_body(request, settings.max_body_bytes)
+        job = await arrived("plan", request, settings, pool, accepted_type(request))
     except ClientDisconnect:
         return Response(status_code=CLIENT_GONE)
-    job = Job("plan", body, request.url.path, request.state.request_id)
     return await accept(job, request, background)
-
-
-def check_media_type(request: Request) -> None:
-    """Refuse a body that is not announced as JSON, with 415."""
-    given = request.headers.get("content-type", "")
-    if given.partition(";")[0].strip().lower() != "application/json":
-        message = f"Expected Content-Type application/json, got {given or 'none'!r:.100}."
-        raise ProblemError(Problem("unsupported-media-type", message))
-
-
-async def read_body(request: Request, most: int) -> bytes:
-    """Return the body.
-
-    Raises
-    ------
-    ProblemError
-        413 as soon as it is announced, or has grown, larger than `most` bytes.
-    """
-    announced = request.headers.get("content-length", "")
-    chunks, size = [], 0
-    if announced.isdecimal() and (len(announced) > MOST_DIGITS or int(announced) > most):
-        raise _too_large(most)
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > most:
-            raise _too_large(most)
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def _too_large(most: int) -> ProblemError:
-    return ProblemError(Problem("too-large", f"Expected a body of at most {most} bytes."))
 
 
 async def _unless_gone(request: Request, pool: WorkerPool, job: Job) -> Reply | None:

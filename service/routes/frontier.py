@@ -13,12 +13,14 @@ from starlette.requests import ClientDisconnect
 
 from service.openapi.document import frontier_operation
 from service.problems import ProblemError
-from service.routes.calls import check_media_type, read_body, until_gone
+from service.routes.arrival import arrived
+from service.routes.calls import until_gone
 from service.routes.line_formats import line_format
 from service.routes.refusals import respond
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_log import CLIENT_GONE
+from service.workers.anonymous_file import whole
 from service.workers.messages import Job, Reply, Update
 from service.workers.pool import WorkerPool
 
@@ -37,15 +39,14 @@ def router(settings: Settings, pool: WorkerPool, metrics: Metrics) -> APIRouter:
         path = request.url.path
         started = perf_counter()
         try:
-            check_media_type(request)
-            body = await read_body(request, settings.max_body_bytes)
+            job = await arrived("frontier", request, settings, pool)
         except ProblemError as error:
             reply = Reply.of_problem(error.problem, path)
             metrics.count_front(reply.outcome, perf_counter() - started, 0)
             return respond(reply)
         except ClientDisconnect:
             return Response(status_code=CLIENT_GONE)
-        lines = Lines(pool, Job("frontier", body, path, request.state.request_id))
+        lines = Lines(pool, job)
         if not await lines.begun(request):
             await lines.stop()
             return Response(status_code=CLIENT_GONE)
@@ -75,7 +76,7 @@ def router(settings: Settings, pool: WorkerPool, metrics: Metrics) -> APIRouter:
 
 def _problem(reply: Reply) -> Update:
     """Return what went wrong after the first line was sent, as the last line."""
-    body = {"type": PROBLEM, "problem": orjson.Fragment(reply.body)}
+    body = {"type": PROBLEM, "problem": orjson.Fragment(whole(reply.body))}
     return Update(PROBLEM, orjson.dumps(body))
 
 

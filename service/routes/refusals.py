@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from service.problems import Problem, ProblemError, from_status
+from service.workers.anonymous_file import AnonymousFile
 from service.workers.messages import Reply
 
 
 def respond(reply: Reply) -> Response:
-    """Return a reply as a response."""
-    return Response(
-        content=reply.body,
-        status_code=reply.status,
-        media_type=reply.media_type,
-        headers=dict(reply.headers),
-    )
+    """Return a reply as a response; a large one leaves a chunk at a time."""
+    headers = dict(reply.headers)
+    if isinstance(reply.body, bytes):
+        return Response(reply.body, reply.status, headers, reply.media_type)
+    headers["Content-Length"] = str(len(reply.body))
+    return StreamingResponse(_flow(reply.body), reply.status, headers, reply.media_type)
+
+
+async def _flow(body: AnonymousFile) -> AsyncIterator[bytes]:
+    for chunk in body.chunks():
+        yield chunk
+        # A fast reader would have the event loop to itself otherwise.
+        await asyncio.sleep(0)
 
 
 def refuse(problem: Problem, request: Request) -> Response:

@@ -202,8 +202,9 @@ class WarningAnswer(Answer):
 
 
 class TimingsAnswer(Answer):
-    """Seconds that parts of the call took."""
+    """Seconds that parts of the call took; `total` is until the answer was begun to be written."""
 
+    parse: NonNegative
     predict: NonNegative
     solve: NonNegative
     total: NonNegative

@@ -157,7 +157,9 @@ class SolverOptionsSpec(Body):
     ] = 0
 
 
-class _Call(Body):
+class WithRequests(Body):
+    """What the bodies of `/plan` and `/predict` share: the requests and the fleet."""
+
     requests: Annotated[
         list[RequestRow] | None, Field(min_length=1, description="The requests as rows.")
     ] = None
@@ -169,13 +171,13 @@ class _Call(Body):
     ] = None
 
 
-class PredictRequest(_Call):
+class PredictRequest(WithRequests):
     """Body of `POST /predict`."""
 
     model_config = ConfigDict(json_schema_extra=EITHER_ROWS_OR_COLUMNS)
 
 
-class PlanRequest(_Call):
+class PlanRequest(WithRequests):
     """Body of `POST /plan`."""
 
     model_config = ConfigDict(json_schema_extra=EITHER_ROWS_OR_COLUMNS)

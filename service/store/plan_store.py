@@ -15,6 +15,7 @@ from typing import Any
 
 from service.store.database import StoreError
 from service.store.records import Look, PlanRecord, ReplyHead
+from service.workers.anonymous_file import Content, parts
 
 CHUNK_BYTES = 4 * 1024 * 1024
 """An answer of hundreds of megabytes is written and read in parts, so that no step is long."""
@@ -87,7 +88,7 @@ class PlanStore:
                 (record.plan_id, record.status, record.created_at, record.events),
             )
 
-    def end(self, record: PlanRecord, body: bytes = b"") -> None:
+    def end(self, record: PlanRecord, body: Content = b"") -> None:
         """Keep how a plan ended, and its answer."""
         head, look = record.head, record.look
         reply: tuple[int | None, str | None, str | None, int] = (None, None, None, 0)
@@ -150,12 +151,11 @@ class PlanStore:
             ).fetchall()
         return [_record(row) for row in rows]
 
-    def _write_chunks(self, plan_id: str, body: bytes) -> None:
-        view = memoryview(body)
-        for position, start in enumerate(range(0, len(body), CHUNK_BYTES)):
+    def _write_chunks(self, plan_id: str, body: Content) -> None:
+        for position, part in enumerate(parts(body, CHUNK_BYTES)):
             self._connection.execute(
                 "INSERT INTO chunks SELECT number, ?, ? FROM plans WHERE plan_id = ?",
-                (position, view[start : start + CHUNK_BYTES], plan_id),
+                (position, part, plan_id),
             )
 
     def _drop(self) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from service.store.database import MEMORY, StoreError, open_database
 from service.store.plan_store import PlanStore, StoreLimits
 from service.store.records import PlanRecord
+from service.workers.anonymous_file import Content
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -73,7 +74,7 @@ class StoreThread:
         """
         await self._do(lambda store: store.add(record))
 
-    async def end(self, record: PlanRecord, body: bytes = b"") -> None:
+    async def end(self, record: PlanRecord, body: Content = b"") -> None:
         """Keep how a plan ended, and its answer."""
         await self._do(lambda store: store.end(record, body))
         await self._tell_totals()

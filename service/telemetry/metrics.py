@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -13,6 +14,25 @@ if TYPE_CHECKING:
 PREFIX = "jouleplan"
 OTHER = "other"
 SECONDS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+
+class Load(Protocol):
+    """How busy the workers are; the attributes are read whenever the metrics are."""
+
+    running: int
+    waiting: int
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of large bodies that no worker has yet."""
+
+    @property
+    def committed_bytes(self) -> int:
+        """Estimated memory of the calls that have a worker [bytes]."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory that these may take together [bytes]."""
 
 
 class Metrics:
@@ -35,6 +55,7 @@ class Metrics:
         self._define_fronts()
         self._define_plans()
         self._define_cost_models()
+        self._define_load()
         self._define_async_plans()
         build = self._gauge("build_info", "The running version; always 1.", "version")
         build.labels(version).set(1)
@@ -76,6 +97,22 @@ class Metrics:
         )
         self._loaded = self._gauge("cost_models_loaded", "Cost models that are loaded.")
         self._refused = self._gauge("cost_models_refused", "Artefacts that were refused.")
+
+    def _define_load(self) -> None:
+        self._load = {
+            "running": self._gauge("calls_running", "Calls that have a worker."),
+            "waiting": self._gauge("calls_waiting", "Calls that wait for memory or a worker."),
+            "held_bytes": self._gauge("held_body_bytes", "Large bodies that no worker has yet."),
+            "committed_bytes": self._gauge(
+                "memory_committed_bytes", "Estimated memory of the calls that have a worker."
+            ),
+            "memory_bytes": self._gauge("memory_budget_bytes", "What they may take together."),
+        }
+
+    def follow(self, load: Load) -> None:
+        """Take the figures of the workers' load whenever the metrics are read."""
+        for name, gauge in self._load.items():
+            gauge.set_function(partial(getattr, load, name))
 
     def _define_async_plans(self) -> None:
         self._under_way = self._gauge("async_plans", "Asynchronous plans under way.", "status")

@@ -10,8 +10,7 @@ from uuid import uuid4
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.problems import Problem
-from service.workers.messages import Reply
+from service.problems import MEDIA_TYPE, Problem
 
 HEADER = "X-Request-ID"
 CLIENT_GONE = 499
@@ -69,10 +68,11 @@ class RequestLog:
 
 
 async def _send_internal(path: str, send: Send) -> None:
-    reply = Reply.of_problem(Problem("internal", "The service made a mistake."), path)
+    problem = Problem("internal", "The service made a mistake.")
+    body = problem.body(path)
     headers = [
-        (b"content-type", reply.media_type.encode()),
-        (b"content-length", str(len(reply.body)).encode()),
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
     ]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -19,6 +19,7 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from service.workers.messages import Description, Job, Reply, Tell, Update, unheard
+from service.workers.pipe import receive, send
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -112,12 +113,13 @@ class Worker:
                 on_update(update)
 
         def send_and_receive() -> Reply:
-            self._connection.send(job)
+            send(self._connection, job)
             while True:
-                received: Reply | Update = self._connection.recv()
+                received = receive(self._connection)
                 if isinstance(received, Reply):
                     return received
-                loop.call_soon_threadsafe(pass_on, received)
+                if isinstance(received, Update):
+                    loop.call_soon_threadsafe(pass_on, received)
 
         try:
             return await self._in_thread(send_and_receive)

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from service.problems import MEDIA_TYPE, Problem
+from service.workers.anonymous_file import Content
 
 JSON = "application/json"
+ARROW = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
 EVENT_STREAM = "text/event-stream"
 PROGRESS = "progress"
@@ -20,6 +22,8 @@ class Job:
 
     Attributes
     ----------
+    body
+        As it came; a large one in a file.
     path
         Of the call, the `instance` of a problem.
     request_id
@@ -28,14 +32,21 @@ class Job:
         Name of the plan; a random one where empty.
     watched
         Whether somebody hears updates; set by the pool.
+    media_type, accept
+        Of the body, and of the answer that is wanted: JSON or an Arrow stream.
+    memory_bytes
+        What the call is estimated to take of a worker's memory.
     """
 
     kind: Literal["plan", "predict", "frontier"]
-    body: bytes
+    body: Content
     path: str
     request_id: str = ""
     plan_id: str = ""
     watched: bool = False
+    media_type: str = JSON
+    accept: str = JSON
+    memory_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,8 @@ class PlanTally:
         Seconds of solving.
     saved_j
         For each feasible baseline, its joules less the plan's [J], never below 0.
+    timings_s
+        Seconds of each part of the call.
     """
 
     status: str
@@ -96,6 +109,7 @@ class PlanTally:
     solve_s: float
     placements: tuple[PlacementTally, ...] = ()
     saved_j: Mapping[str, float] = field(default_factory=dict)
+    timings_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,8 @@ class Reply:
 
     Attributes
     ----------
+    body
+        Small ones as bytes, large ones in a file.
     outcome
         ``optimal``, ``feasible``, ``predicted`` or the slug of a problem.
     tally
@@ -111,7 +127,7 @@ class Reply:
     """
 
     status: int
-    body: bytes
+    body: Content
     media_type: str
     outcome: str
     headers: Mapping[str, str] = field(default_factory=dict)

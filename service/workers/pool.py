@@ -14,12 +14,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from math import ceil
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from service.problems import Problem, ProblemError
 from service.workers.entry import enter
 from service.workers.link import Worker, WorkerLostError, WorkerMain, WorkerProcess, start_worker
+from service.workers.memory import HeldBodies, MemoryBudget
 from service.workers.messages import Description, Job, Reply, Tell, unheard
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ logger = logging.getLogger("service.workers.pool")
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
 RETRY_AFTER_S = 2
+LONGEST_RETRY_AFTER_S = 120
+#: Weight of the last call in the mean of how long calls take.
+SMOOTHING = 0.2
 
 Stage = Literal["queued", "running"]
 
@@ -52,6 +57,10 @@ class WorkerPool:
     ----------
     description
         What the workers have loaded; None until one is ready.
+    held
+        Large bodies that no worker has yet.
+    waiting, running
+        How many calls wait, for memory or for a worker, and how many have a worker.
     """
 
     def __init__(
@@ -67,7 +76,11 @@ class WorkerPool:
         self._first = first
         self._first_ready = asyncio.Event()
         self._idle: asyncio.Queue[Worker] = asyncio.Queue()
-        self._waiting = 0
+        self._memory = MemoryBudget(settings.memory_bytes)
+        self._mean_s = 0.0
+        self.held = HeldBodies(settings.max_held_bytes)
+        self.waiting = 0
+        self.running = 0
         self._impatient = 0
         self._workers: set[Worker] = set()
         self._supervisors: list[asyncio.Task[None]] = []
@@ -77,6 +90,21 @@ class WorkerPool:
     def ready(self) -> bool:
         """Whether some worker has loaded and lives."""
         return any(worker.alive for worker in self._workers)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the large bodies that no worker has yet."""
+        return self.held.size
+
+    @property
+    def committed_bytes(self) -> int:
+        """What the calls that have a worker are estimated to take of memory."""
+        return self._memory.committed_bytes
+
+    @property
+    def memory_bytes(self) -> int:
+        """What calls may take of memory together."""
+        return self._memory.budget_bytes
 
     def start(self) -> None:
         """Start the workers: the first alone, the others when it is ready."""
@@ -117,11 +145,15 @@ class WorkerPool:
         Raises
         ------
         ProblemError
-            429 when too many calls wait, 503 when no worker comes, is lost or takes too long.
+            413 when it is estimated to take more memory than all may, 429 when too many calls wait,
+        503 when no worker comes, is lost or takes too long.
         """
-        worker = await self._take(on_stage, patient=patient)
+        self._memory.check(job.memory_bytes)
+        worker = await self._take(job.memory_bytes, on_stage, patient=patient)
         on_stage("running")
         watched = replace(job, watched=on_update is not None)
+        self.running += 1
+        started = perf_counter()
         try:
             async with asyncio.timeout(self._settings.call_limit_seconds):
                 return await worker.exchange(watched, on_update or unheard)
@@ -136,6 +168,9 @@ class WorkerPool:
             worker.kill()
             raise
         finally:
+            self.running -= 1
+            self._mean_s += SMOOTHING * (perf_counter() - started - self._mean_s)
+            self._memory.leave(job.memory_bytes)
             if worker.alive:
                 self._idle.put_nowait(worker)
 
@@ -147,37 +182,70 @@ class WorkerPool:
         ProblemError
             429 when too many calls wait.
         """
-        if self._waiting >= self._settings.max_queue and self._idle.empty():
-            message = f"{self._waiting} calls wait for a worker already."
-            raise ProblemError(Problem("overloaded", message, retry_after_s=RETRY_AFTER_S))
+        if self._idle.empty():
+            self._check_queue()
 
-    async def _take(self, on_stage: Callable[[Stage], None], *, patient: bool) -> Worker:
-        while not self._idle.empty() and not (patient and self._impatient):
+    def check_bytes(self, more: int) -> None:
+        """Refuse a body, or more of it, where no more bytes may wait.
+
+        Raises
+        ------
+        ProblemError
+            429.
+        """
+        if not self.held.fits(more):
+            message = f"Bodies of {self.held.size} bytes wait for a worker already."
+            raise self._overloaded(message)
+
+    def _check_queue(self) -> None:
+        if self.waiting >= self._settings.max_queue:
+            raise self._overloaded(f"{self.waiting} calls wait for a worker already.")
+
+    def _overloaded(self, message: str) -> ProblemError:
+        """Return the refusal that says when a turn is to be expected."""
+        turns = (self.waiting + self.running) / self._settings.workers
+        seconds = min(LONGEST_RETRY_AFTER_S, max(RETRY_AFTER_S, ceil(turns * self._mean_s)))
+        return ProblemError(Problem("overloaded", message, retry_after_s=seconds))
+
+    async def _take(
+        self, memory_bytes: int, on_stage: Callable[[Stage], None], *, patient: bool
+    ) -> Worker:
+        """Return an idle worker when the memory of a call is committed to it."""
+        free = not (patient and self._impatient)
+        while free and self._memory.fits(memory_bytes) and not self._idle.empty():
             worker = self._idle.get_nowait()
             if worker.alive:
+                await self._memory.enter(memory_bytes)
                 return worker
-        self.check_room()
-        self._waiting += 1
-        self._impatient += not patient
+        self._check_queue()
+        self.waiting += 1
         on_stage("queued")
         try:
             async with asyncio.timeout(None if patient else self._settings.call_limit_seconds):
-                return await self._next_idle(patient=patient)
+                await self._memory.enter(memory_bytes)
+                return await self._next_idle(memory_bytes, patient=patient)
         except TimeoutError:
             raise _unavailable("not-ready", "No worker was free in time.") from None
         finally:
-            self._waiting -= 1
-            self._impatient -= not patient
+            self.waiting -= 1
 
-    async def _next_idle(self, *, patient: bool) -> Worker:
-        while True:
-            worker = await self._idle.get()
-            if worker.alive and not (patient and self._impatient):
-                return worker
-            if worker.alive:
-                # Back to the queue, whose next one is woken by that.
-                self._idle.put_nowait(worker)
-                await asyncio.sleep(0)
+    async def _next_idle(self, memory_bytes: int, *, patient: bool) -> Worker:
+        """Return the next idle worker; who is patient lets those pass who wait for one too."""
+        self._impatient += not patient
+        try:
+            while True:
+                worker = await self._idle.get()
+                if worker.alive and not (patient and self._impatient):
+                    return worker
+                if worker.alive:
+                    # Back to the queue, whose next one is woken by that.
+                    self._idle.put_nowait(worker)
+                    await asyncio.sleep(0)
+        except BaseException:
+            self._memory.leave(memory_bytes)
+            raise
+        finally:
+            self._impatient -= not patient
 
     async def _supervise(self, *, first: bool) -> None:
         if not first:

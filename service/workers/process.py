@@ -13,6 +13,7 @@ import signal
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from threading import Thread
+from time import perf_counter
 
 from costmodel.catalogue import Catalogue
 from service.calls.frontier_call import trace_front
@@ -20,10 +21,13 @@ from service.calls.planner_service import CallLimits, PlannerService
 from service.fleet.description import describe
 from service.fleet.file import FleetFileError, load_fleet_file
 from service.fleet.placements import Candidates, build_candidates, contradictions
+from service.planning.progress import Watch
 from service.problems import Problem, ProblemError
 from service.settings import Settings
 from service.telemetry.logs import configure_logging
+from service.workers.memory import limit_memory
 from service.workers.messages import JSON, Description, Job, Reply, Tell, Update, unheard
+from service.workers.pipe import receive, send
 from service.workers.progress_updates import ProgressUpdates
 
 logger = logging.getLogger("service.worker")
@@ -35,11 +39,15 @@ def run_worker(connection: Connection, settings: Settings) -> None:
     Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     configure_logging(settings.log_level)
     service, description = load_service(settings)
+    os.nice(settings.worker_niceness)
+    limit_memory(settings.memory_bytes)
     try:
         connection.send(description)
         while True:
-            job: Job = connection.recv()
-            connection.send(answer(service, job, _teller(connection) if job.watched else unheard))
+            job = receive(connection)
+            if isinstance(job, Job):
+                tell = _teller(connection) if job.watched else unheard
+                send(connection, answer(service, job, tell))
     except (EOFError, OSError):
         logger.debug("The pipe is closed: the worker ends.")
 
@@ -109,11 +117,11 @@ def answer(service: PlannerService, job: Job, tell: Tell = unheard) -> Reply:
     """
     try:
         if job.kind == "predict":
-            return Reply(200, service.predict(job.body), JSON, "predicted")
+            body = service.predict(job.body, media_type=job.media_type, accept=job.accept)
+            return Reply(200, body, job.accept, "predicted")
         if job.kind == "frontier":
-            return Reply(200, b"", JSON, trace_front(service, job.body, tell))
-        body, tally = service.plan(job.body, ProgressUpdates(tell), job.plan_id)
-        return Reply(200, body, JSON, tally.status, tally=tally)
+            return Reply(200, b"", JSON, trace_front(service, job.body, tell, job.media_type))
+        return _planned(service, job, ProgressUpdates(tell))
     except ProblemError as error:
         problem = error.problem
     except MemoryError:
@@ -122,3 +130,14 @@ def answer(service: PlannerService, job: Job, tell: Tell = unheard) -> Reply:
         logger.exception("A call failed.", extra={"request_id": job.request_id, "path": job.path})
         problem = Problem("internal", "The call failed in a way that is not the caller's fault.")
     return Reply.of_problem(problem, job.path)
+
+
+def _planned(service: PlannerService, job: Job, watch: Watch) -> Reply:
+    started = perf_counter()
+    body, tally = service.plan(
+        job.body, watch, job.plan_id, media_type=job.media_type, accept=job.accept
+    )
+    timings_s = {**tally.timings_s, "total": perf_counter() - started}
+    timing = ", ".join(f"{name};dur={1e3 * value:.1f}" for name, value in timings_s.items())
+    headers = {"Server-Timing": timing}
+    return Reply(200, body, job.accept, tally.status, headers, tally)

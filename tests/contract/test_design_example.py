@@ -40,7 +40,7 @@ def test_the_example_is_planned_and_answered_with_every_member(
     PlanAnswer.model_validate(answer)
     assert set(KEYS) <= set(answer)
     assert answer["status"] == "optimal"
-    assert set(answer["timings_seconds"]) == {"predict", "solve", "total"}
+    assert set(answer["timings_seconds"]) == {"parse", "predict", "solve", "total"}
     (assignment,) = answer["assignments"]
     assert (assignment["id"], assignment["llm"], assignment["pool"]) == (
         "r1",

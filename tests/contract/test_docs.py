@@ -25,10 +25,15 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 OUTSIDE = ("https://", "http://", "mailto:")
 LONGEST = 200
+HTTP_PAGES = ("http", "asynchronous-plans", "refusals")
 
 
 def text_of(page: str) -> str:
     return (DOCS / page).read_text(encoding="utf-8")
+
+
+def http_reference() -> str:
+    return "".join(text_of(f"reference/{page}.md") for page in HTTP_PAGES)
 
 
 def links(page: Path) -> Iterator[str]:
@@ -80,7 +85,7 @@ def openapi() -> dict[str, Any]:
 
 
 def test_every_path_is_in_the_http_reference(openapi: dict[str, Any]) -> None:
-    page = text_of("reference/http.md")
+    page = http_reference()
     calls = [
         f"`{method.upper()} {path}`"
         for path, operations in openapi["paths"].items()
@@ -93,7 +98,7 @@ def test_every_path_is_in_the_http_reference(openapi: dict[str, Any]) -> None:
 def test_every_field_of_bodies_and_answers_is_in_the_http_reference(
     openapi: dict[str, Any],
 ) -> None:
-    page = text_of("reference/http.md")
+    page = http_reference()
     fields = {
         field
         for schema in openapi["components"]["schemas"].values()
@@ -105,7 +110,7 @@ def test_every_field_of_bodies_and_answers_is_in_the_http_reference(
 
 
 def test_every_refusal_is_in_the_http_reference_with_its_status() -> None:
-    page = text_of("reference/http.md")
+    page = http_reference()
     rows = [f"| `{slug}` | {status} |" for slug, (status, _) in PROBLEM_TYPES.items()]
     assert [row for row in rows if row not in page] == []
 

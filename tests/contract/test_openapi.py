@@ -10,6 +10,7 @@ from service.app import create_app
 from service.calls.planner_service import PlannerService
 from service.openapi.examples import PLAN_EXAMPLES, PREDICT_EXAMPLES
 from service.settings import Settings
+from service.workers.messages import ARROW, JSON
 from tests.service.bodies import call
 from tests.service.server import Server
 
@@ -51,11 +52,19 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 
 def test_every_refusal_is_documented_as_a_problem(document: dict[str, Any]) -> None:
-    responses = document["paths"]["/plan"]["post"]["responses"]
-    assert set(responses) == {"200", "202", "400", "413", "415", "422", "429", "503"}
-    for status, response in responses.items():
-        media = "application/json" if status in {"200", "202"} else "application/problem+json"
-        assert list(response["content"]) == [media]
+    responses = dict(document["paths"]["/plan"]["post"]["responses"])
+    assert set(responses) == {"200", "202", "400", "406", "413", "415", "422", "429", "503"}
+    assert list(responses.pop("200")["content"]) == [JSON, ARROW]
+    assert list(responses.pop("202")["content"]) == [JSON]
+    for response in responses.values():
+        assert list(response["content"]) == ["application/problem+json"]
+
+
+@pytest.mark.parametrize("path", ["/plan", "/predict"])
+def test_both_types_of_body_are_documented(document: dict[str, Any], path: str) -> None:
+    body = document["paths"][path]["post"]["requestBody"]
+    assert list(body["content"]) == [JSON, ARROW]
+    assert "jouleplan" in body["content"][ARROW]["schema"]["description"]
 
 
 @pytest.mark.parametrize("schema", ["PlanRequest", "RequestRow", "PoolSpec", "Constraints"])

@@ -81,7 +81,7 @@ def check_with_a_plan(seed: int, tightness: float, relative_gap: float) -> bool:
     return True
 
 
-@pytest.mark.parametrize("seed", range(28))
+@pytest.mark.parametrize("seed", [*range(28), 107])
 def test_a_random_mixed_problem_has_a_sound_plan_or_none(seed: int) -> None:
     check_any(seed, FEW_DEALS, time_limit_s=4.0)
 

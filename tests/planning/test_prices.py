@@ -139,7 +139,7 @@ def test_prices_are_told_in_joules_and_a_slack_limit_costs_nothing() -> None:
     assert by_name["max_energy_joules"].objective == 0.0
     quality = by_name["min_mean_quality"]
     assert quality.unit == "point"
-    assert quality.energy_j == pytest.approx(quality.objective * found.energy_normaliser_j)
+    assert quality.energy_j == pytest.approx(quality.objective * found.cost_normaliser)
 
 
 def test_prices_of_quality_alone_have_no_joules() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 
 from service.calls.planner_service import PlannerService
+from service.workers.anonymous_file import whole
 from service.workers.messages import Job
 from service.workers.process import answer
 from tests.service.catalogue_maker import A100, FOUR_A100
@@ -55,7 +56,7 @@ def call(service: PlannerService, body: Json | bytes, kind: Any = "plan") -> tup
     """Return status, answer and outcome of a call without HTTP."""
     data = body if isinstance(body, bytes) else orjson.dumps(body)
     reply = answer(service, Job(kind, data, f"/{kind}"))
-    return reply.status, orjson.loads(reply.body), reply.outcome
+    return reply.status, orjson.loads(whole(reply.body)), reply.outcome
 
 
 def pointers(problem: Json) -> list[str]:

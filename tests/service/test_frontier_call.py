@@ -46,6 +46,11 @@ def refused(service: PlannerService, **members: Any) -> Json:
     return problem
 
 
+def test_a_front_of_plans_at_a_confidence_is_refused(planner_service: PlannerService) -> None:
+    problem = refused(planner_service, constraints={"deadline_seconds": 900, "confidence": 0.9})
+    assert pointers(problem) == ["/constraints/confidence"]
+
+
 def test_the_ends_come_first_then_the_points_in_order_then_the_summary(
     planner_service: PlannerService,
 ) -> None:

@@ -14,6 +14,7 @@ from service.calls.planner_service import CallLimits, PlannerService
 from service.fleet.embedded import embedded_models_dir
 from service.planning import PlacementProblem, Plan, SolverOptions, Watch, plan
 from service.planning.progress import unwatched
+from service.workers.anonymous_file import whole
 
 UNLIMITED = 10**12
 MOST_SECONDS = 3600.0
@@ -44,7 +45,7 @@ def planned(body: bytes) -> Outcome:
     started = perf_counter()
     answer, _ = service.plan(body)
     ended = perf_counter()
-    outcome = read_answer(answer)
+    outcome = read_answer(whole(answer))
     predict_s = outcome.seconds["predict"]
     seconds = {
         "parse": watch.began - started - predict_s,

@@ -122,8 +122,10 @@ class AssignmentProblem:
 
     @property
     def labels(self) -> IntArray:
-        """Group of each request, shape (n,)."""
-        return np.zeros(self.n, dtype=np.int64) if self.group is None else self.group
+        """Group of each request, shape (n,); 0 for all where no row tells them apart."""
+        if self.group is None or self.group_count == 1:
+            return np.zeros(self.n, dtype=np.int64)
+        return self.group
 
     @property
     def sizes(self) -> IntArray:

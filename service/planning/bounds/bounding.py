@@ -139,10 +139,7 @@ def _carry_over(problem: AssignmentProblem, relaxation: Relaxation) -> Bounded:
     priced = ReducedCosts(problem, multipliers)
     placement = round_counts(solution.counts, cells.labels, priced)
     cheapest = priced.cheapest()
-    lower = max(
-        lagrangian_bound(problem, np.zeros(len(problem.rows))),
-        lagrangian_bound(problem, multipliers),
-    )
+    lower = lagrangian_bound(problem, multipliers)
     regret = priced.at(placement) - cheapest.cost
     return Bounded(
         lower,
@@ -199,11 +196,15 @@ def proves_violation(problem: AssignmentProblem, workload: Workload, deadline: D
         peaks=(),
         constant=0.0,
     )
-    found = bound(elastic, workload, deadline)
-    if found is None:
-        return False
-    multipliers = found.multipliers / max(float(found.multipliers @ scales), 1.0)
-    return lagrangian_bound(elastic, multipliers) > PROOF_TOLERANCE
+    # Cells can do no more than their members: where they violate nothing, nothing is proven.
+    for gap in (np.inf, 0.0):
+        found = bound(elastic, workload, deadline, absolute_gap=gap)
+        if found is None or found.variables[VIOLATION] <= PROOF_TOLERANCE:
+            return False
+        multipliers = found.multipliers / max(float(found.multipliers @ scales), 1.0)
+        if lagrangian_bound(elastic, multipliers) > PROOF_TOLERANCE:
+            return True
+    return False
 
 
 def _scale(row: Row, problem: AssignmentProblem) -> float:

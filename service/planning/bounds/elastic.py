@@ -18,11 +18,11 @@ NAME = "excess/"
 
 def elastic(problem: AssignmentProblem) -> AssignmentProblem:
     """Return the problem with a variable for the excess of each row."""
-    price = PENALTY * (float(np.abs(problem.cost).max(initial=0.0)) or 1.0)
+    price = PENALTY * _dearest(problem)
     most = float(problem.sizes.sum())
     rows, variables = list[Row](), list(problem.variables)
     for r, row in enumerate(problem.rows):
-        unit = float((np.abs(row.values).max(axis=0) * np.abs(row.columns)).max(initial=0.0))
+        unit = _largest(row)
         if unit == 0.0:
             rows.append(row)
             continue
@@ -30,6 +30,22 @@ def elastic(problem: AssignmentProblem) -> AssignmentProblem:
         rows.append(replace(row, variables={**row.variables, name: -unit}))
         variables.append(Variable(name, 0.0, most, price))
     return replace(problem, rows=tuple(rows), variables=tuple(variables))
+
+
+def _dearest(problem: AssignmentProblem) -> float:
+    """Return the dearest cost of a request, or of what it asks of a variable."""
+    costs = {v.name: abs(v.cost) for v in problem.variables}
+    asked = [
+        costs[name] * _largest(row) / -coefficient
+        for row in problem.rows
+        for name, coefficient in row.variables.items()
+        if coefficient < 0.0
+    ]
+    return max([float(np.abs(problem.cost).max(initial=0.0)), *asked]) or 1.0
+
+
+def _largest(row: Row) -> float:
+    return float((np.abs(row.values).max(axis=0) * np.abs(row.columns)).max(initial=0.0))
 
 
 def exceeds(solution: LinearSolution) -> bool:

@@ -286,6 +286,11 @@ class Formulation:
         np.divide(end_s, left, out=there, where=(there > 0.0) & (left > 0.0) & np.isfinite(left))
         return there
 
+    def room_until(self, index: int, deadlines_s: FloatArray) -> FloatArray:
+        """Device-seconds that a pool has for work before each of some deadlines, shape (D,)."""
+        ends = [self.side.working_s(index, loosest(deadline)) for deadline in deadlines_s.tolist()]
+        return self._capacity(index) * np.array(ends)
+
     def _capacity(self, index: int) -> float:
         share = 1.0 if self.pricing.capacity is None else float(self.pricing.capacity[index])
         return self.problem.pools[index].count * share

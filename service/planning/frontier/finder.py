@@ -28,10 +28,15 @@ class Finder:
         self.cut = False
 
     def seek(
-        self, problem: PlacementProblem, options: SolverOptions, start: HeadStart | None = None
+        self,
+        problem: PlacementProblem,
+        options: SolverOptions,
+        start: HeadStart | None = None,
+        *,
+        harder: bool = False,
     ) -> Sought:
         """Look for a plan of least objective, and remember it."""
-        sought = seek(problem, options, start)
+        sought = seek(problem, options, start, harder=harder)
         if sought.plan is not None:
             self._archive.add(sought.plan)
             self.cut |= sought.plan.cut_by_clock

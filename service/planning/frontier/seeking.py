@@ -71,9 +71,14 @@ def seek(
     problem: PlacementProblem,
     options: SolverOptions,
     start: HeadStart | None = None,
+    *,
+    harder: bool = False,
     watch: Watch = unwatched,
 ) -> Sought:
-    """Look for a plan of least objective that keeps every limit."""
+    """Look for a plan of least objective that keeps every limit.
+
+    With `harder` as hard as `plan` does, where none is found at first.
+    """
     start = start or HeadStart()
     deadline = Deadline(options.time_limit_s)
     solver = Solver(problem, options, deadline, watch)
@@ -81,6 +86,8 @@ def seek(
     for placement, device in start.deals:
         solver.incumbent.offer(lay_out(problem, placement, device))
     solver.run()
+    if harder:
+        solver.look_harder()
     found, plan = solver.incumbent, None
     if found.schedule is not None and found.evaluation is not None:
         plan = report(

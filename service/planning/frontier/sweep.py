@@ -136,7 +136,7 @@ class Sweep:
     def _least_minimised(self) -> Candidate:
         """Return the end of least minimised cost."""
         options = self._part(END_WEIGHT, self.between + END_WEIGHT + self.limited_weight)
-        sought = self.finder.seek(self.problem, _share(options, FIRST_STAGE))
+        sought = self.finder.seek(self.problem, _share(options, FIRST_STAGE), harder=True)
         if sought.plan is None:
             raise sought.failure()
         plan = self._tidied(sought.plan, self.problem, _share(options, 1.0 - FIRST_STAGE))

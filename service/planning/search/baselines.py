@@ -13,7 +13,7 @@ from service.planning.result import Baseline
 from service.planning.schedule.evaluation import Evaluation
 from service.planning.search.candidates import QUERY_BLIND, query_blind_splits
 
-FEWEST = 2
+FEWEST = 1
 MOST_DEALT = 1_500_000
 """Requests that are dealt out again for baselines: each takes as long as dealing the plan."""
 

@@ -28,10 +28,10 @@ class Improver:
     seed: int
     absolute_gap: float
 
-    def run(self, relaxation: AssignmentProblem, start: Bounded) -> float:
+    def run(self, relaxation: AssignmentProblem, start: Bounded, pricing: Pricing) -> float:
         """Improve the incumbent; return the best lower bound that was proven on the way."""
         lower = start.lower_bound
-        pricing, bounded, target = Pricing(), start, relaxation
+        bounded, target = start, relaxation
         for attempt in range(ROUNDS):
             assigned, proven = decide_hardest(
                 target,

@@ -30,6 +30,7 @@ def reprice(
         capacity * lateness_factors(problem, schedule),
         timely(problem, schedule),
         slack,
+        pricing.deadlines,
     )
 
 

@@ -22,7 +22,7 @@ from service.planning.search.hardest import decide_hardest
 from service.planning.search.incumbent import Incumbent
 from service.planning.search.repricing import latenesses, timely
 
-LEAST_REQUESTS = 5_000
+LEAST_REQUESTS = 1_000
 """Below, tails and loads change the costs so much that they are priced anew instead."""
 ROUNDS = 5
 OVERSHOOT = 1.1

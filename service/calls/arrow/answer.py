@@ -1,0 +1,123 @@
+"""Answers as Arrow IPC streams: what there is of each request is the table, all else metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from costmodel.arrays import BoolArray
+from service.calls.arrow.call import TERMS_KEY
+from service.calls.assignments import Column
+
+#: Rows of a record batch.
+BLOCK = 65536
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("placement", pa.int32(), nullable=False),
+        pa.field("device_index", pa.int32(), nullable=False),
+        pa.field("start_seconds", pa.float64(), nullable=False),
+        pa.field("energy_joules", pa.float64(), nullable=False),
+        pa.field("runtime_seconds", pa.float64(), nullable=False),
+        pa.field("extrapolated", pa.bool_(), nullable=False),
+    ]
+)
+
+
+def arrow_chunks(answer: bytes, columns: Mapping[str, Column]) -> Iterator[bytes]:
+    """Yield the answer of `/plan` as a stream, a record batch at a time.
+
+    Parameters
+    ----------
+    answer
+        All but the assignments, a JSON object.
+    columns
+        Those of `SCHEMA`, each of n entries.
+    """
+
+    def batch(rows: slice) -> list[pa.Array]:
+        return [_array(columns[field.name][rows], field.type) for field in SCHEMA]
+
+    return _stream(SCHEMA.with_metadata({TERMS_KEY: answer}), len(columns["id"]), batch)
+
+
+def matrix_chunks(
+    answer: bytes, matrices: Mapping[str, npt.NDArray[Any]], eligible: BoolArray
+) -> Iterator[bytes]:
+    """Yield the answer of `/predict` as a stream: each matrix is a column of lists, one a request.
+
+    Parameters
+    ----------
+    answer
+        All but the matrices, a JSON object.
+    matrices
+        By name, shape (n, k) each.
+    eligible
+        Where there is a value, shape (n, k); not a number is none either.
+    """
+    n, k = eligible.shape
+    kinds = {
+        name: pa.list_(pa.bool_() if matrix.dtype == bool else pa.float64(), k)
+        for name, matrix in matrices.items()
+    }
+    schema = pa.schema(kinds.items()).with_metadata({TERMS_KEY: answer})
+
+    def batch(rows: slice) -> list[pa.Array]:
+        return [
+            pa.FixedSizeListArray.from_arrays(
+                pa.array(
+                    matrix[rows].ravel(),
+                    mask=~eligible[rows].ravel(),
+                    from_pandas=matrix.dtype != bool,
+                ),
+                type=kinds[name],
+            )
+            for name, matrix in matrices.items()
+        ]
+
+    return _stream(schema, n, batch)
+
+
+def _stream(schema: pa.Schema, n: int, batch: Callable[[slice], list[pa.Array]]) -> Iterator[bytes]:
+    sink = _Sink()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        for start in range(0, n, BLOCK):
+            arrays = batch(slice(start, start + BLOCK))
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+            yield sink.taken()
+    yield sink.taken()
+
+
+class _Sink:
+    """What is written and not yet taken, as pyarrow writes to it."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._chunks.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """Hold nothing back."""
+
+    def close(self) -> None:
+        """Nothing needs to be closed."""
+
+    def taken(self) -> bytes:
+        found, self._chunks = b"".join(self._chunks), []
+        return found
+
+
+def _array(values: Column, kind: pa.DataType) -> pa.Array:
+    if isinstance(values, np.ndarray):
+        return pa.array(np.ascontiguousarray(values)).cast(kind)
+    texts: Sequence[str] = values
+    return pa.array(texts, type=kind)

@@ -1,0 +1,242 @@
+"""Columns whose every value is of the one usual type, checked whole instead of value by value.
+
+What is found good here is good by the schema too, with the same values. What is not may still be:
+then `service.calls.reading` asks the schema, which has the last word and words the complaints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Self, cast, get_args
+
+import numpy as np
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
+from pydantic import ValidationError
+
+from costmodel.arrays import BoolArray, FloatArray, IntArray
+from service.calls.batch import Batch
+from service.calls.choices import Choices
+from service.calls.output_estimates import Estimates
+from service.schemas.fields import InputTokens, OutputTokens, RequestId, Score, Seconds
+from service.schemas.requests import Pin, RequestColumns
+
+#: Columns that are needed, with a value that is good: what stands for those that are checked here.
+FILLER: Mapping[str, list[int]] = {"input_tokens": [1], "output_tokens": [1]}
+FIELDS = frozenset(
+    (
+        "id",
+        "input_tokens",
+        "output_tokens",
+        "llms",
+        "pools",
+        "min_quality",
+        "deadline_seconds",
+        "pinned",
+    )
+)
+_NONE = type(None)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The bounds that a field type of the schemas states.
+
+    Attributes
+    ----------
+    low, high
+        Of a number, or of the length of a text; both are within.
+    above
+        What a number must be above.
+    """
+
+    low: float = -np.inf
+    high: float = np.inf
+    above: float = -np.inf
+
+    @classmethod
+    def of(cls, field_type: object) -> Self:
+        """Read the bounds of a field type.
+
+        Examples
+        --------
+        >>> Bounds.of(InputTokens)
+        Bounds(low=0, high=10000000, above=-inf)
+        """
+        given: dict[str, Any] = {}
+        for mark in get_args(field_type)[1].metadata:
+            match mark:
+                case Ge(ge=value) | MinLen(min_length=value):
+                    given["low"] = value
+                case Le(le=value) | MaxLen(max_length=value):
+                    given["high"] = value
+                case Gt(gt=value):
+                    given["above"] = value
+        return cls(**given)
+
+    def broken(self, values: IntArray | FloatArray) -> BoolArray:
+        """Return which values break them, not a number among these, shape (n,)."""
+        return ~((values >= self.low) & (values <= self.high) & (values > self.above))
+
+
+INPUT_TOKENS = Bounds.of(InputTokens)
+OUTPUT_TOKENS = Bounds.of(OutputTokens)
+REQUEST_ID = Bounds.of(RequestId)
+SCORE = Bounds.of(Score)
+SECONDS = Bounds.of(Seconds)
+
+
+class NotPlainError(ValueError):
+    """Values are not of the usual type, or break a bound."""
+
+
+def batch_of_rows(rows: list[Any]) -> Batch:
+    """Return the batch of rows.
+
+    Raises
+    ------
+    NotPlainError
+        If a row, or one of its fields, is out of the ordinary.
+    """
+    _need(set(map(type, rows)) == {dict})
+    columns = _transposed(rows)
+    _need(set(FILLER) <= set(columns) <= FIELDS)
+    return _batch(columns, by_row=True)
+
+
+def batch_of_columns(columns: Mapping[str, Any]) -> Batch:
+    """Return the batch of columns, which may differ in length.
+
+    Raises
+    ------
+    NotPlainError
+        If a column is out of the ordinary.
+    """
+    given = {name: values for name, values in columns.items() if values is not None}
+    _need(set(FILLER) <= set(given) and set(columns) <= FIELDS)
+    _need(all(isinstance(v, list) for name, v in given.items() if name != "output_tokens"))
+    return _batch(given, by_row=False)
+
+
+def _batch(columns: Mapping[str, list[Any]], *, by_row: bool) -> Batch:
+    return Batch(
+        by_row=by_row,
+        given_ids=_texts(columns["id"], REQUEST_ID, or_none=by_row) if "id" in columns else None,
+        input_tokens=_whole_numbers(columns["input_tokens"], INPUT_TOKENS),
+        output_tokens=_estimates(columns["output_tokens"]),
+        llms=_choices("llms", columns["llms"]) if "llms" in columns else None,
+        pools=_choices("pools", columns["pools"]) if "pools" in columns else None,
+        min_quality=_numbers(columns.get("min_quality"), SCORE),
+        deadline_s=_numbers(columns.get("deadline_seconds"), SECONDS),
+        pinned=pins_of(columns["pinned"]) if "pinned" in columns else None,
+    )
+
+
+def _transposed(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return the fields of rows as columns, None where a row lacks one that others have."""
+    first = tuple(rows[0])
+    # Where no row lacks a field of the first, and none has more, all have the same fields.
+    if sum(map(len, rows)) == len(first) * len(rows):
+        try:
+            return {name: list(map(itemgetter(name), rows)) for name in first}
+        except KeyError:
+            pass
+    shapes = set(map(tuple, rows))
+    _need(all(FIELDS.issuperset(shape) for shape in shapes))
+    return {name: [row.get(name) for row in rows] for name in set().union(*shapes)}
+
+
+def _whole_numbers(values: list[Any], bounds: Bounds) -> IntArray:
+    _need(set(map(type, values)) == {int})
+    try:
+        array = np.fromiter(values, np.int64, len(values))
+    except OverflowError:
+        raise NotPlainError from None
+    _need(not bounds.broken(array).any())
+    return array
+
+
+def _estimates(values: Any) -> IntArray | Estimates:  # noqa: ANN401  of whatever JSON has
+    """Return whole numbers, or quantiles by name."""
+    if isinstance(values, list):
+        return _whole_numbers(values, OUTPUT_TOKENS)
+    _need(isinstance(values, dict))
+    check_quantile_names(list(values))
+    _need(all(isinstance(column, list) and None not in column for column in values.values()))
+    found = {name: _numbers(column, OUTPUT_TOKENS) for name, column in values.items()}
+    return cast(Estimates, found)
+
+
+def check_quantile_names(names: Sequence[str]) -> None:
+    """Refuse names of quantiles that the schema does not know, or too few of them.
+
+    Raises
+    ------
+    NotPlainError
+        Then.
+    """
+    try:
+        RequestColumns.model_validate({**FILLER, "output_tokens": {name: [1.0] for name in names}})
+    except ValidationError:
+        raise NotPlainError from None
+
+
+def _numbers(values: list[Any] | None, bounds: Bounds) -> FloatArray | None:
+    """Return numbers, nan where there is none."""
+    if values is None:
+        return None
+    _need({int, float, _NONE}.issuperset(map(type, values)))
+    try:
+        array = np.array(values, dtype=np.float64)
+    except OverflowError:
+        raise NotPlainError from None
+    # None breaks the bounds as not a number does: there must be no others that do.
+    _need(int(bounds.broken(array).sum()) == values.count(None))
+    return array
+
+
+def _texts(values: list[Any], bounds: Bounds, *, or_none: bool) -> list[str | None]:
+    types = set(map(type, values))
+    _need(types <= {str, _NONE} if or_none else types == {str})
+    given = values if _NONE not in types else [value for value in values if value is not None]
+    lengths = set(map(len, given))
+    _need(all(bounds.low <= length <= bounds.high for length in lengths))
+    return values
+
+
+def _choices(name: str, lists: list[Any]) -> Choices:
+    _need({list, _NONE}.issuperset(map(type, lists)))
+    try:
+        choices = Choices.of(lists)
+        # The schema itself checks the names: there are few distinct ones.
+        distinct = [None if entry is None else list(entry) for entry in choices.distinct]
+        RequestColumns.model_validate({**FILLER, name: distinct})
+    except (TypeError, ValidationError):
+        raise NotPlainError from None
+    return choices
+
+
+def pins_of(values: list[Any]) -> list[Pin | None]:
+    """Return pins as the schema reads them, those that are the same once.
+
+    Raises
+    ------
+    NotPlainError
+        If one is none.
+    """
+    _need({dict, _NONE}.issuperset(map(type, values)))
+    keys = [None if value is None else tuple(value.items()) for value in values]
+    try:
+        distinct = list(dict.fromkeys(keys))
+        listed = [None if key is None else dict(key) for key in distinct]
+        pins = RequestColumns.model_validate({**FILLER, "pinned": listed}).pinned or []
+    except (TypeError, ValidationError):
+        raise NotPlainError from None
+    found = dict(zip(distinct, pins, strict=True))
+    return [found[key] for key in keys]
+
+
+def _need(condition: bool) -> None:
+    if not condition:
+        raise NotPlainError

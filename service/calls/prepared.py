@@ -1,0 +1,49 @@
+"""A call that was read, predicted and checked: what the planner needs, and what the answer does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from service.calls.unplanned import Body, planning_problem
+from service.planning.errors import BoundContradictedError, PlanningError
+from service.planning.problem import PlacementProblem
+from service.planning.result import PlanWarning, SolverOptions
+from service.problems import ProblemError
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A call made ready to be planned.
+
+    Attributes
+    ----------
+    ids
+        Names of the problem's requests.
+    unplaceable
+        Requests that were left out, as they are to be listed.
+    predict_s
+        How long predicting took [s].
+    body
+        Where in the call the limits stand.
+    """
+
+    problem: PlacementProblem
+    options: SolverOptions
+    ids: Sequence[str]
+    unplaceable: list[dict[str, Any]]
+    warnings: list[PlanWarning]
+    predict_s: float
+    body: Body
+
+    @contextmanager
+    def telling_why(self) -> Iterator[None]:
+        """Turn what the planner could not do into a problem of the call."""
+        try:
+            yield
+        except BoundContradictedError:
+            raise
+        except PlanningError as error:
+            raise ProblemError(planning_problem(error, self.body)) from None

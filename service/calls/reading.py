@@ -1,0 +1,121 @@
+"""From the body of a call to its terms and its requests, whatever form they have.
+
+::
+
+    JSON   -> document  -> plain columns (numpy)   -> Batch
+                        -> the schema, in pieces   -> complaints, or Batch where all is well
+    Arrow  -> table     -> columns (numpy)         -> Batch
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic_core import from_json, to_json
+
+from service.calls.batch import Batch
+from service.calls.pieces import complaints_of
+from service.calls.plain_columns import FILLER, NotPlainError, batch_of_columns, batch_of_rows
+from service.calls.validation import parse
+from service.problems import FieldError, invalid
+from service.schemas.calls import WithRequests
+from service.workers.anonymous_file import Content, whole
+from service.workers.messages import ARROW
+
+Terms = TypeVar("Terms", bound=WithRequests)
+
+
+@dataclass(frozen=True)
+class Call(Generic[Terms]):
+    """A call whose fields are checked, each by itself.
+
+    Attributes
+    ----------
+    terms
+        All of the body but its requests.
+    """
+
+    terms: Terms
+    batch: Batch
+
+
+def read_call(
+    body: Content, media_type: str, schema: type[Terms], max_requests: int
+) -> Call[Terms]:
+    """Return what a body says.
+
+    Parameters
+    ----------
+    body, media_type
+        As they came: JSON or an Arrow stream.
+    schema
+        Of the call.
+    max_requests
+        Rows of an Arrow stream at which reading ends.
+
+    Raises
+    ------
+    ProblemError
+        400 where the body is not JSON, 413 where an Arrow stream has too many rows, 422 with a
+        pointer for each field that breaks the schema.
+    """
+    if media_type == ARROW:
+        from service.calls.arrow.call import read_arrow  # noqa: PLC0415  few calls need it
+
+        terms, batch = read_arrow(body, schema, max_requests)
+        return Call(terms, batch)
+    return read_json(whole(body), schema)
+
+
+def read_json(body: bytes, schema: type[Terms]) -> Call[Terms]:
+    """Return what a JSON body says; the schema has the last word on what is unusual."""
+    try:
+        with _collection_paused():
+            document = from_json(body, cache_strings="keys")
+    except ValueError:
+        document = None
+    if isinstance(document, dict):
+        try:
+            batch = _plain_batch(document)
+        except NotPlainError:
+            complaints_of(document, schema).refuse()
+        else:
+            columns = None if batch.by_row else FILLER
+            rest = {**document, "requests": None, "columns": columns}
+            return Call(parse(to_json(rest), schema), batch)
+    call = parse(body, schema)
+    return Call(call, _batch_of(call))
+
+
+def _plain_batch(document: Mapping[str, Any]) -> Batch:
+    rows, columns = document.get("requests"), document.get("columns")
+    if isinstance(rows, list) and rows and columns is None:
+        return batch_of_rows(rows)
+    if isinstance(columns, dict) and rows is None:
+        return batch_of_columns(columns)
+    raise NotPlainError
+
+
+def _batch_of(call: WithRequests) -> Batch:
+    if call.requests is not None and call.columns is None:
+        return Batch.from_rows(call.requests)
+    if call.columns is not None and call.requests is None:
+        return Batch.from_columns(call.columns)
+    got = "neither" if call.requests is None else "both"
+    raise invalid([FieldError("/requests", f"Expected either requests or columns, got {got}.")])
+
+
+@contextmanager
+def _collection_paused() -> Iterator[None]:
+    """Keep the collector from walking over a million new objects again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -1,0 +1,122 @@
+"""Bodies as they arrive: large ones go to a file, weighed, refused where there is no room.
+
+The event loop handles one chunk at a time and never joins them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from starlette.requests import Request
+
+from service.problems import Problem, ProblemError
+from service.routes.negotiation import body_type
+from service.settings import Settings
+from service.workers.anonymous_file import MOST_INLINE, AnonymousFile, Content
+from service.workers.memory import estimated_bytes
+from service.workers.messages import JSON, Job
+from service.workers.pool import WorkerPool
+
+Kind = Literal["plan", "predict", "frontier"]
+
+# Of an announced length that is worth reading as a number: a petabyte.
+MOST_DIGITS = 15
+
+
+async def arrived(
+    kind: Kind, request: Request, settings: Settings, pool: WorkerPool, accept: str = JSON
+) -> Job:
+    """Return a call when its body is here.
+
+    Parameters
+    ----------
+    kind, request
+        What is asked for, and how.
+    settings, pool
+        Of the service.
+    accept
+        Type of the answer.
+
+    Raises
+    ------
+    ProblemError
+        413, 415 or 429 for the body.
+    """
+    media_type = body_type(request)
+    arrival = Arrival(pool, settings.max_body_bytes)
+    body = await arrival.read(request)
+    placements = 0 if pool.description is None else pool.description.placement_count
+    return Job(
+        kind,
+        body,
+        request.url.path,
+        request.state.request_id,
+        media_type=media_type,
+        accept=accept,
+        memory_bytes=estimated_bytes(
+            media_type, arrival.size, arrival.commas, placements, settings.max_requests
+        ),
+    )
+
+
+class Arrival:
+    """A body that arrives.
+
+    Parameters
+    ----------
+    pool
+        Where it goes; knows how many bytes may wait.
+    most
+        Bytes that a body may have.
+
+    Attributes
+    ----------
+    size
+        Bytes so far.
+    commas
+        Commas so far: in JSON a request takes at least two, so they bound the number of requests.
+    """
+
+    def __init__(self, pool: WorkerPool, most: int) -> None:
+        self._pool = pool
+        self._most = most
+        self._small = b""
+        self._file: AnonymousFile | None = None
+        self.size = 0
+        self.commas = 0
+
+    async def read(self, request: Request) -> Content:
+        """Return the body of a request.
+
+        Raises
+        ------
+        ProblemError
+            413 as soon as it is announced, or has grown, larger than a body may be; 429 where the
+            bodies that wait would have more bytes than may wait.
+        """
+        announced = request.headers.get("content-length", "")
+        if announced.isdecimal():
+            if len(announced) > MOST_DIGITS or int(announced) > self._most:
+                raise self._too_large()
+            self._pool.check_bytes(int(announced))
+        async for chunk in request.stream():
+            self._add(chunk)
+        return self._small if self._file is None else self._file
+
+    def _add(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        self.commas += chunk.count(b",")
+        if self.size > self._most:
+            raise self._too_large()
+        if self._file is None and self.size <= MOST_INLINE:
+            self._small += chunk
+            return
+        self._pool.check_bytes(len(chunk))
+        if self._file is None:
+            self._file = AnonymousFile.create()
+            self._pool.held.add(self._file)
+            self._file.write(self._small)
+        self._file.write(chunk)
+
+    def _too_large(self) -> ProblemError:
+        return ProblemError(Problem("too-large", f"Expected a body of at most {self._most} bytes."))

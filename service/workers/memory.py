@@ -1,0 +1,195 @@
+"""Memory as it is shared out among calls: by estimate, before anything is read.
+
+::
+
+    HeldBodies     large bodies that arrive or wait: refused beyond a number of bytes
+    MemoryBudget   calls in workers: each waits in turn until its estimate fits beside the others'
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+from collections import deque
+from pathlib import Path
+from weakref import WeakSet
+
+from service.problems import Problem, ProblemError
+from service.workers.anonymous_file import AnonymousFile
+from service.workers.messages import ARROW
+
+#: Of the machine's or the container's memory, what calls may take together where nothing is set.
+DEFAULT_SHARE = 0.75
+
+#: What a worker takes for a call, whatever is in it [bytes].
+CALL_BYTES = 64 * 2**20
+#: For each byte of a body: text becomes Python objects before it becomes arrays.
+BYTES_PER_JSON_BYTE = 8
+BYTES_PER_ARROW_BYTE = 4
+#: For each request, and for each pair of a request and a placement of the service's own fleet.
+BYTES_PER_REQUEST = 256
+BYTES_PER_PAIR = 64
+#: Of an Arrow stream: two columns of 32-bit integers.
+ARROW_BYTES_PER_REQUEST = 8
+
+
+def estimated_bytes(
+    media_type: str, size: int, commas: int, placements: int, max_requests: int
+) -> int:
+    """Return what a call is estimated to take of a worker's memory [bytes].
+
+    Parameters
+    ----------
+    media_type
+        Of the body.
+    size, commas
+        Bytes of the body, and commas among them: each request takes at least two in JSON.
+    placements
+        Of the service's own fleet; a call that brings another is estimated by this too.
+    max_requests
+        In one call.
+
+    Examples
+    --------
+    >>> estimated_bytes("application/json", 9_000_000, 2_000_000, 8, 1_000_000) // 10**6
+    907
+    """
+    if media_type == ARROW:
+        requests, factor = size // ARROW_BYTES_PER_REQUEST, BYTES_PER_ARROW_BYTE
+    else:
+        requests, factor = commas // 2 + 1, BYTES_PER_JSON_BYTE
+    requests = min(requests, max_requests)
+    pairs = requests * max(1, placements)
+    return CALL_BYTES + factor * size + BYTES_PER_REQUEST * requests + BYTES_PER_PAIR * pairs
+
+
+def available_bytes() -> int:
+    """Return the memory of the container, where it is limited, else of the machine [bytes]."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            text = Path(path).read_text(encoding="ascii").strip()
+        except OSError:
+            continue
+        if text.isdecimal():
+            return min(physical, int(text))
+    return physical
+
+
+def default_budget() -> int:
+    """Return what calls may take together where nothing is set [bytes]."""
+    return int(DEFAULT_SHARE * available_bytes())
+
+
+def limit_memory(more: int) -> None:
+    """Let this process have no more than `more` bytes beyond what it has now.
+
+    What asks for more gets a `MemoryError`, or ends this process, and not the machine. The limit
+    holds where the system counts private memory: on Linux.
+    """
+    path = Path("/proc/self/statm")
+    if path.exists():
+        pages = int(path.read_text(encoding="ascii").split()[5])
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        limit = pages * os.sysconf("SC_PAGE_SIZE") + more
+        if most == resource.RLIM_INFINITY or limit < most:
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
+
+
+class HeldBodies:
+    """The large bodies that this process holds: each from its first bytes until a worker has it.
+
+    Parameters
+    ----------
+    most
+        Bytes of all together.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._files: WeakSet[AnonymousFile] = WeakSet()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all together now."""
+        return sum(file.size for file in self._files if not file.closed)
+
+    def add(self, file: AnonymousFile) -> None:
+        """Count a body for as long as its file is open."""
+        self._files.add(file)
+
+    def fits(self, more: int) -> bool:
+        """Return whether there is room for `more` bytes."""
+        return self.size + more <= self._most
+
+
+class MemoryBudget:
+    """Lets calls in while their estimates fit together, in the order in which they came.
+
+    Parameters
+    ----------
+    budget_bytes
+        What calls may take together.
+
+    Attributes
+    ----------
+    committed_bytes
+        What those that are in are estimated to take.
+    """
+
+    def __init__(self, budget_bytes: int) -> None:
+        self.budget_bytes = budget_bytes
+        self.committed_bytes = 0
+        self._turns: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    def check(self, size: int) -> None:
+        """Refuse a call that would wait for ever.
+
+        Raises
+        ------
+        ProblemError
+            413 where it is estimated to take more than there is for all.
+        """
+        if size > self.budget_bytes:
+            message = (
+                f"The call is estimated to take {size / 1e9:.1f} GB of memory, and all calls "
+                f"together may take {self.budget_bytes / 1e9:.1f} GB."
+            )
+            raise ProblemError(Problem("too-large", message))
+
+    def fits(self, size: int) -> bool:
+        """Return whether a call need not wait."""
+        return not self._turns and self.committed_bytes + size <= self.budget_bytes
+
+    async def enter(self, size: int) -> None:
+        """Wait for a turn and commit `size` bytes, until `leave`."""
+        if self.fits(size):
+            self.committed_bytes += size
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._turns.append((size, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self._turns.remove((size, turn))
+                self._admit()
+            else:
+                self.leave(size)
+            raise
+
+    def leave(self, size: int) -> None:
+        """Give back what `enter` took."""
+        self.committed_bytes -= size
+        self._admit()
+
+    def _admit(self) -> None:
+        """Let in those whose turn it is; one that has given up keeps it until it is gone."""
+        while self._turns:
+            size, turn = self._turns[0]
+            if turn.done() or self.committed_bytes + size > self.budget_bytes:
+                return
+            self._turns.popleft()
+            self.committed_bytes += size
+            turn.set_result(None)

@@ -1,0 +1,232 @@
+"""Calls are let in by memory and by bytes: a third large one waits or is told to come back."""
+
+import asyncio
+import gc
+import json
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.problems import ProblemError
+from service.settings import Settings
+from service.workers.anonymous_file import AnonymousFile
+from service.workers.memory import (
+    CALL_BYTES,
+    HeldBodies,
+    MemoryBudget,
+    available_bytes,
+    estimated_bytes,
+)
+from service.workers.messages import ARROW, JSON, Job
+from service.workers.pool import WorkerPool
+from tests.service import worker_mains
+from tests.service.bodies import a100_fleet
+from tests.service.server import Server
+
+pytestmark = pytest.mark.anyio
+GIBIBYTE = 2**30
+
+
+def job(command: str, memory_bytes: int = 0) -> Job:
+    return Job("predict", command.encode(), "/predict", memory_bytes=memory_bytes)
+
+
+def pool_of(**changes: int) -> WorkerPool:
+    return WorkerPool(Settings(models_dir=Path("unused"), **changes), worker_mains.obey)  # type: ignore[arg-type]
+
+
+async def test_calls_enter_while_their_estimates_fit() -> None:
+    budget = MemoryBudget(100)
+    await budget.enter(60)
+    await budget.enter(40)
+    assert (budget.committed_bytes, budget.fits(1)) == (100, False)
+
+
+async def test_calls_that_wait_enter_in_turn_though_a_later_one_would_fit() -> None:
+    budget, order = MemoryBudget(100), []
+
+    async def take(size: int) -> None:
+        await budget.enter(size)
+        order.append(size)
+
+    await budget.enter(60)
+    waiting = [asyncio.create_task(take(size)) for size in (70, 10, 20)]
+    await asyncio.sleep(0)
+    assert order == []
+    budget.leave(60)
+    await asyncio.gather(*waiting)
+    assert order == [70, 10, 20]
+
+
+async def test_a_call_that_gives_up_lets_the_next_one_in() -> None:
+    budget = MemoryBudget(100)
+    await budget.enter(60)
+    first, second = (asyncio.create_task(budget.enter(size)) for size in (90, 30))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait({first, second})
+    assert first.cancelled()
+    assert budget.committed_bytes == 90
+
+
+async def test_a_call_that_gives_up_as_it_is_let_in_gives_back() -> None:
+    budget = MemoryBudget(100)
+    await budget.enter(60)
+    late = asyncio.create_task(budget.enter(90))
+    await asyncio.sleep(0)
+    budget.leave(60)
+    late.cancel()
+    await asyncio.wait({late})
+    assert budget.committed_bytes == 0
+
+
+async def test_a_call_that_would_never_fit_is_too_large() -> None:
+    pool = pool_of(memory_bytes=GIBIBYTE)
+    with pytest.raises(ProblemError) as caught:
+        await pool.submit(job("pid", 2 * GIBIBYTE))
+    problem = caught.value.problem
+    assert (problem.slug, problem.status) == ("too-large", 413)
+    assert "2.1 GB" in problem.detail
+
+
+async def test_a_call_waits_for_memory_though_a_worker_is_idle() -> None:
+    pool = pool_of(workers=2, memory_bytes=GIBIBYTE, max_queue=2)
+    pool.start()
+    try:
+        await asyncio.gather(*(pool.submit(job("sleep 0.2")) for _ in range(2)))
+        large = GIBIBYTE * 3 // 4
+        running = asyncio.create_task(pool.submit(job("sleep 1", large)))
+        await asyncio.sleep(0.1)
+        waiting = [asyncio.create_task(pool.submit(job("pid", large))) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        assert (pool.running, pool.waiting, pool.committed_bytes) == (1, 2, large)
+        with pytest.raises(ProblemError) as caught:
+            await pool.submit(job("pid", large))
+        assert (caught.value.problem.status, caught.value.problem.slug) == (429, "overloaded")
+        assert caught.value.problem.retry_after_s is not None
+        replies = await asyncio.gather(running, *waiting)
+        assert [reply.status for reply in replies] == [200, 200, 200]
+        assert (pool.running, pool.waiting, pool.committed_bytes) == (0, 0, 0)
+    finally:
+        await pool.stop()
+
+
+async def test_calls_are_told_to_come_back_when_a_turn_is_to_be_expected() -> None:
+    pool = pool_of(workers=1, max_queue=0)
+    pool.start()
+    try:
+        for _ in range(3):
+            try:
+                await pool.submit(job("sleep 4"))
+            except ProblemError:
+                await asyncio.sleep(3)
+        busy = asyncio.create_task(pool.submit(job("sleep 60")))
+        await asyncio.sleep(0.1)
+        with pytest.raises(ProblemError) as caught:
+            await pool.submit(job("pid"))
+        assert (caught.value.problem.retry_after_s or 0) >= 2
+        busy.cancel()
+        await asyncio.wait({busy})
+    finally:
+        await pool.stop()
+
+
+async def test_memory_of_a_call_whose_worker_is_lost_is_given_back() -> None:
+    pool = pool_of(workers=1, memory_bytes=GIBIBYTE)
+    pool.start()
+    try:
+        with pytest.raises(ProblemError):
+            await pool.submit(job("kill", GIBIBYTE))
+        assert pool.committed_bytes == 0
+        assert (await pool.submit(job("pid", GIBIBYTE))).status == 200
+    finally:
+        await pool.stop()
+
+
+def test_bodies_are_held_until_a_worker_has_them_or_nobody_wants_them() -> None:
+    held = HeldBodies(100)
+    files = [AnonymousFile.create() for _ in range(3)]
+    for file in files:
+        held.add(file)
+        file.write(b"x" * 30)
+    assert (held.size, held.fits(10), held.fits(11)) == (90, True, False)
+    files[0].close()
+    assert held.size == 60
+    del file, files
+    gc.collect()
+    assert held.size == 0
+
+
+def test_estimates_grow_with_bytes_requests_and_placements() -> None:
+    small = estimated_bytes(JSON, 1_000, 100, 8, 10**6)
+    assert small == pytest.approx(CALL_BYTES, rel=0.01)
+    large = estimated_bytes(JSON, 10**7, 2 * 10**6, 8, 10**6)
+    assert large > estimated_bytes(JSON, 10**7, 10**6, 8, 10**6) > small
+    assert large > estimated_bytes(JSON, 10**7, 2 * 10**6, 4, 10**6)
+    assert large == estimated_bytes(JSON, 10**7, 4 * 10**6, 8, 10**6)
+    assert estimated_bytes(ARROW, 8 * 10**6, 0, 8, 10**6) < large
+
+
+def test_memory_is_that_of_the_machine_or_less() -> None:
+    assert 2**27 < available_bytes() < 2**50
+    assert Settings(models_dir=Path("unused")).memory_bytes == int(0.75 * available_bytes())
+
+
+def test_a_body_must_be_able_to_wait() -> None:
+    with pytest.raises(ValueError, match="JOULEPLAN_MAX_HELD_BYTES"):
+        pool_of(max_body_bytes=2 * GIBIBYTE)
+
+
+def gauges(server: Server) -> dict[str, float]:
+    """Return the gauges of the load."""
+    lines = server.client.get("/metrics").text.splitlines()
+    pairs = (line.split(" ") for line in lines if line.startswith("jouleplan_") and "{" not in line)
+    return {name.removeprefix("jouleplan_"): float(value) for name, value in pairs}
+
+
+def test_a_server_says_how_busy_it_is_and_refuses_bytes_that_may_not_wait(models_dir: Path) -> None:
+    environment = {
+        "JOULEPLAN_MODELS_DIR": str(models_dir),
+        "JOULEPLAN_WORKERS": "1",
+        "JOULEPLAN_MEMORY_BYTES": str(GIBIBYTE),
+        "JOULEPLAN_MAX_BODY_BYTES": "200000",
+        "JOULEPLAN_MAX_HELD_BYTES": "200000",
+    }
+    n = 15_000
+    many = {"input_tokens": [500] * n, "output_tokens": [300] * n}
+    body = json.dumps({"columns": many, "fleet": a100_fleet()}).encode()
+    assert 100_000 < len(body) < 200_000
+    headers = {"content-type": JSON}
+    with Server(environment) as own, ThreadPoolExecutor(2) as threads:
+        own.wait_until_ready()
+        before = gauges(own)
+        assert (before["calls_running"], before["held_body_bytes"]) == (0, 0)
+        assert before["memory_budget_bytes"] == GIBIBYTE
+        (worker,) = own.worker_pids()
+        os.kill(worker, signal.SIGSTOP)
+        calls = []
+        for gauge in ("calls_running", "calls_waiting"):
+            calls.append(
+                threads.submit(
+                    httpx.post, f"{own.url}/plan", content=body, headers=headers, timeout=90
+                )
+            )
+            end = time.perf_counter() + 30
+            while gauges(own)[gauge] < 1 and time.perf_counter() < end:
+                time.sleep(0.05)
+        busy = gauges(own)
+        assert (busy["calls_running"], busy["calls_waiting"]) == (1, 1)
+        assert busy["held_body_bytes"] == len(body)
+        assert CALL_BYTES < busy["memory_committed_bytes"] < GIBIBYTE
+        third = own.client.post("/plan", content=body, headers=headers)
+        os.kill(worker, signal.SIGCONT)
+        assert third.status_code == 429
+        assert int(third.headers["retry-after"]) >= 1
+        assert "wait for a worker already" in third.json()["detail"]
+        assert [call.result().status_code for call in calls] == [200, 200]
+        assert gauges(own)["memory_committed_bytes"] == 0
