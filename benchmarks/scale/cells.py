@@ -12,7 +12,7 @@ from costmodel.workload import Workload
 
 WHOLE_UP_TO = 500
 """Up to so many requests each is a cell of its own and whole."""
-CELLS = 400
+CELLS = 1_500
 """Cells of larger batches, about; bins of tokens hold equal numbers of requests."""
 
 

@@ -50,7 +50,7 @@ class Recipe:
 
 RECIPES = {
     3: Recipe(455, early=0.6, shuffle=0.5, always_on=1.0, cap=0.3),
-    8: Recipe(40, early=0.6, shuffle=0.0, always_on=0.5, cap=0.3),
+    8: Recipe(6, early=0.56, shuffle=100.0, always_on=0.5, cap=0.2),
     32: Recipe(19, early=0.52, shuffle=100.0, always_on=0.5, cap=0.3),
     64: Recipe(4),
 }

@@ -61,10 +61,10 @@ def _random(seed: int) -> Recipe:
     generator = np.random.default_rng([seed, 10])
     return Recipe(
         seed,
-        early=float(generator.choice([0.3, 0.45, 0.52, 0.6, 0.7, 0.8])),
-        shuffle=float(generator.choice([0.0, 0.5, 100.0])),
+        early=float(generator.choice([0.56, 0.6, 0.65, 0.7])),
+        shuffle=100.0,
         always_on=float(generator.choice([0.3, 0.5, 1.0])),
-        cap=float(generator.choice([0.3, 0.5, 0.7])),
+        cap=float(generator.choice([0.2, 0.35, 0.5, 0.65])),
     )
 
 

@@ -131,7 +131,7 @@ def test_deadlines_are_1_05_times_the_least_feasible(masked: Instance) -> None:
     assert cheapest(*fractional(late), terms_of(late)) is None
 
 
-@pytest.mark.parametrize("form", ["shares", "deadline", "masks"])
+@pytest.mark.parametrize("form", ["shares", "deadline", "masks", "mixed"])
 def test_without_any_of_its_limits_the_optimum_falls_by_a_hundredth(form: str) -> None:
     for limit, move in fractional_moves(build(form, 2_000, 8)):
         assert move >= 0.01, limit
