@@ -24,6 +24,7 @@ from service.planning.result import SolverOptions
 from service.planning.search import exact
 from service.planning.search.baselines import most_compared
 from service.planning.search.candidates import simple_policies
+from service.planning.search.feasibility import FeasibilitySearch
 from service.planning.search.improvement import Improver
 from service.planning.search.incumbent import Incumbent
 from service.planning.search.neighbourhood import Neighbourhood
@@ -125,13 +126,14 @@ class Solver:
         return bounded
 
     def look_harder(self) -> None:
-        """Where no plan was found, push each limit as far as it goes: one may hold then."""
+        """Where no plan was found, push each limit as far as it goes, then move requests about."""
         if self.incumbent.schedule is not None or self.proven_infeasible:
             return
         for schedule in aimed_plans(self.problem, self.deadline, self.options.seed):
             self.incumbent.offer(schedule)
             if self.incumbent.schedule is not None:
                 return
+        FeasibilitySearch(self.problem, self.incumbent, self.deadline, self.options.seed).run()
 
     def enter(self, phase: str) -> None:
         """Go over to another phase, and tell whoever watches."""

@@ -16,7 +16,7 @@ from service.planning.bounds.pricing import Prices, Pricing
 from service.planning.bounds.side_variables import HORIZON, SideVariables, on_of, steps_of
 from service.planning.inputs import CAP_NAMES
 from service.planning.problem import PlacementProblem
-from service.planning.schedule.evaluation import loosest
+from service.planning.schedule.violations import loosest
 
 FIRST_DEADLINES = 12
 """Distinct deadlines that get rows at first; others get theirs when an assignment breaks them."""

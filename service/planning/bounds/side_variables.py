@@ -12,7 +12,7 @@ from service.planning.bounds.assignment_problem import Variable
 from service.planning.bounds.pricing import Prices
 from service.planning.inputs import Unit
 from service.planning.problem import PlacementProblem
-from service.planning.schedule.evaluation import loosest
+from service.planning.schedule.violations import loosest
 
 HORIZON = "makespan"
 

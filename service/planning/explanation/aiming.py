@@ -19,8 +19,9 @@ from service.planning.explanation.knobs import Knob, knobs_of
 from service.planning.explanation.targets import AIM, target
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.dealing import deal
-from service.planning.schedule.evaluation import Evaluation, evaluate, loosest
+from service.planning.schedule.evaluation import Evaluation, evaluate
 from service.planning.schedule.schedule import Schedule
+from service.planning.schedule.violations import loosest
 from service.planning.search.hardest import decide_hardest
 from service.planning.search.repricing import achieved_cost, timely
 

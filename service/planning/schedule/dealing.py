@@ -13,7 +13,7 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.planning.problem import PlacementProblem
-from service.planning.schedule.evaluation import loosest, underfill_j
+from service.planning.schedule.evaluation import underfill_j
 from service.planning.schedule.schedule import (
     Block,
     Group,
@@ -24,6 +24,7 @@ from service.planning.schedule.schedule import (
     slot_times,
 )
 from service.planning.schedule.slots import deal_to_slots
+from service.planning.schedule.violations import loosest
 
 MANY = 5_000
 """Requests of a pool above which fewer fill levels are tried: tails weigh less, tries cost more."""

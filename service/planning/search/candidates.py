@@ -12,7 +12,7 @@ from service.planning.bounds.cells import pattern_labels
 from service.planning.bounds.linear import solve_linear
 from service.planning.clock import Deadline
 from service.planning.problem import PlacementProblem
-from service.planning.schedule.evaluation import exceeds, loosest
+from service.planning.schedule.violations import exceeds, loosest
 
 QUERY_BLIND = "query_blind_split"
 SPLIT_S = 2.0

@@ -17,13 +17,21 @@ from service.planning.schedule.schedule import Schedule
 
 @dataclass
 class Incumbent:
-    """The best schedule so far that keeps every limit, and the least broken one otherwise."""
+    """The best schedule so far that keeps every limit.
+
+    Attributes
+    ----------
+    nearest
+        Of the assignments that were dealt out, the one whose schedule exceeds limits least, shape
+        (n,), and by how much; None before the first.
+    """
 
     problem: PlacementProblem
     schedule: Schedule | None = None
     evaluation: Evaluation | None = None
     on_better: Callable[[], None] = lambda: None
     dealt: dict[bytes, Evaluation] = field(default_factory=dict)
+    nearest: tuple[IntArray, float] | None = None
 
     @property
     def objective(self) -> float:
@@ -45,6 +53,8 @@ class Incumbent:
             return None
         schedule = deal(self.problem, placement)
         evaluation = self.offer(schedule)
+        if self.nearest is None or evaluation.excess < self.nearest[1]:
+            self.nearest = placement.copy(), evaluation.excess
         self.dealt[key] = replace(evaluation, request_energy_j=np.empty(0))
         return schedule, evaluation
 

@@ -11,8 +11,9 @@ from service.planning.bounds import floors
 from service.planning.bounds.pricing import Pricing
 from service.planning.inputs import Unit
 from service.planning.problem import PlacementProblem
-from service.planning.schedule.evaluation import Evaluation, loosest
+from service.planning.schedule.evaluation import Evaluation
 from service.planning.schedule.schedule import Schedule
+from service.planning.schedule.violations import loosest
 
 
 def reprice(
