@@ -22,8 +22,8 @@ class Incumbent:
     Attributes
     ----------
     nearest
-        Of the assignments that were dealt out, the one whose schedule exceeds limits least, shape
-        (n,), and by how much; None before the first.
+        Of the schedules that were offered, the one that exceeds limits least, and by how much;
+        None before the first.
     """
 
     problem: PlacementProblem
@@ -31,7 +31,7 @@ class Incumbent:
     evaluation: Evaluation | None = None
     on_better: Callable[[], None] = lambda: None
     dealt: dict[bytes, Evaluation] = field(default_factory=dict)
-    nearest: tuple[IntArray, float] | None = None
+    nearest: tuple[Schedule, float] | None = None
 
     @property
     def objective(self) -> float:
@@ -41,6 +41,8 @@ class Incumbent:
     def offer(self, schedule: Schedule) -> Evaluation:
         """Evaluate a schedule and keep it if it is feasible and better."""
         evaluation = evaluate(self.problem, schedule)
+        if self.nearest is None or evaluation.excess < self.nearest[1]:
+            self.nearest = schedule, evaluation.excess
         if evaluation.feasible and self._better(evaluation):
             self.schedule, self.evaluation = schedule, evaluation
             self.on_better()
@@ -53,8 +55,6 @@ class Incumbent:
             return None
         schedule = deal(self.problem, placement)
         evaluation = self.offer(schedule)
-        if self.nearest is None or evaluation.excess < self.nearest[1]:
-            self.nearest = placement.copy(), evaluation.excess
         self.dealt[key] = replace(evaluation, request_energy_j=np.empty(0))
         return schedule, evaluation
 
