@@ -172,6 +172,12 @@ class PlacementProblem:
         ends = np.array([pool.end_s for pool in self.pools])[self.pool_of]
         return np.asarray(np.minimum(self.deadline_s[requests], ends[placement]))
 
+    def latest_in_pool_s(self, pool: int, requests: IntArray) -> FloatArray:
+        """Time by which requests on a pool must have ended, shape (m,), or (1,) if alike."""
+        one = self.deadline_count == 1
+        due = self.distinct_deadlines_s if one else self.deadline_s[requests]
+        return np.asarray(np.minimum(due, self.pools[pool].end_s))
+
     @cached_property
     def load_s(self) -> FloatArray:
         """Seconds to load each placement's LLM, 0 where resident, shape (k,)."""
@@ -202,6 +208,12 @@ class PlacementProblem:
         """Device that each request is pinned to, -1 where it is free, shape (n,)."""
         device = self.requests.device
         return np.full(self.n, -1, dtype=np.int64) if device is None else device
+
+    @cached_property
+    def any_pinned(self) -> bool:
+        """Whether a request is pinned to a device."""
+        device = self.requests.device
+        return device is not None and bool((device >= 0).any())
 
     @cached_property
     def exclusions(self) -> dict[str, BoolArray]:

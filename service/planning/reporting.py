@@ -123,7 +123,7 @@ def _bounds_j(problem: PlacementProblem, schedule: Schedule) -> tuple[FloatArray
 
     for k, placement in enumerate(problem.placements):
         bound(np.flatnonzero(schedule.placement == k), k, float(placement.concurrency))
-    for block in underfilled(problem, schedule):
+    for block in underfilled(problem, schedule.blocks):
         bound(block.members, block.placement, block.achieved_concurrency)
     return low, high
 
@@ -132,7 +132,7 @@ def _outside(problem: PlacementProblem, schedule: Schedule) -> FlagArray:
     """Flag what each prediction leaves, at the concurrency that its block achieves, (n,)."""
     rows, workload = np.arange(problem.n), problem.requests.workload
     flags = problem.costs.outside[rows, schedule.placement]
-    for block in underfilled(problem, schedule):
+    for block in underfilled(problem, schedule.blocks):
         flags[block.members] = problem.placements[block.placement].cost_model.region.outside(
             workload.input_tokens[block.members],
             workload.output_tokens[block.members],

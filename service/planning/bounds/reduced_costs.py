@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 from service.planning.bounds.assignment_problem import AssignmentProblem
+from service.planning.threads import in_threads
 
 BLOCK = 16_384
 """Requests at a time: a column of a block stays in the second-level cache."""
-THREADS = 2
-"""numpy lets go of the interpreter within a block."""
 
 
 @dataclass(frozen=True)
@@ -129,12 +127,7 @@ class ReducedCosts:
 
 
 def _for_each_block(n: int, fill: Callable[[slice], None]) -> None:
-    blocks = list(_blocks(n))
-    if len(blocks) == 1:
-        fill(blocks[0])
-        return
-    with ThreadPoolExecutor(THREADS) as threads:
-        list(threads.map(fill, blocks))
+    in_threads(fill, _blocks(n), n)
 
 
 def _blocks(n: int) -> Iterator[slice]:

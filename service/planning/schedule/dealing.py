@@ -25,6 +25,7 @@ from service.planning.schedule.schedule import (
 )
 from service.planning.schedule.slots import deal_to_slots
 from service.planning.schedule.violations import loosest
+from service.planning.threads import in_threads
 
 MANY = 5_000
 """Requests of a pool above which fewer fill levels are tried: tails weigh less, tries cost more."""
@@ -60,14 +61,18 @@ class Deal:
 def deal(problem: PlacementProblem, placement: IntArray) -> Schedule:
     """Deal requests out so that deadlines are kept, then joules are least, then it ends soonest."""
     slot_s = slot_times(problem, placement)
-    groups = groups_in_order(problem, placement, slot_s)
-    options = []
-    for index in range(len(problem.pools)):
-        of_pool = [group for group in groups if problem.pool_of[group.placement] == index]
-        if of_pool:
-            of_pool.sort(key=lambda g: block_order(problem, int(g.members[0]), g.placement))
-            options.append(_deals_of_pool(problem, index, of_pool, placement, slot_s))
+    by_pool: dict[int, list[Group]] = {}
+    for group in groups_in_order(problem, placement, slot_s):
+        by_pool.setdefault(int(problem.pool_of[group.placement]), []).append(group)
+    # Each pool writes where its own requests are.
     device, start_s = np.zeros(problem.n, dtype=np.int64), np.zeros(problem.n)
+
+    def deals(pool: int) -> list[Deal]:
+        groups = by_pool[pool]
+        groups.sort(key=lambda g: block_order(problem, int(g.members[0]), g.placement))
+        return _deals_of_pool(problem, pool, groups, device, start_s)
+
+    options = in_threads(deals, sorted(by_pool), problem.n)
     chosen = _choose(problem, options)
     for dealt in chosen:
         device[dealt.members] = dealt.device
@@ -106,19 +111,20 @@ def _deals_of_pool(
     problem: PlacementProblem,
     pool: int,
     groups: list[Group],
-    placement: IntArray,
-    slot_s: FloatArray,
+    device: IntArray,
+    start_s: FloatArray,
 ) -> list[Deal]:
+    """Return the different deals of a pool; `device` and `start_s` (n,) are written to."""
     members = np.concatenate([group.members for group in groups])
+    slot_s = np.concatenate([group.slot_s for group in groups])
     deals: dict[bytes, Deal] = {}
-    device, start_s = np.zeros(problem.n, dtype=np.int64), np.zeros(problem.n)
-    for level in _levels(problem, pool, groups, members, placement, slot_s):
-        _fill(problem, pool, groups, slot_s, level, device)
-        key = device[members].tobytes()
+    for level in _levels(problem, pool, groups, members):
+        _fill(problem, pool, groups, level, device)
+        there = device[members]
+        key = there.tobytes()
         if key not in deals:
-            blocks = lay_out_groups(problem, groups, device, slot_s, start_s)
-            schedule = Schedule(placement, device, start_s, slot_s, tuple(blocks))
-            deals[key] = _judge(problem, pool, members, schedule)
+            blocks = lay_out_groups(problem, groups, device, start_s)
+            deals[key] = _judge(problem, pool, members, slot_s, there, start_s[members], blocks)
     return list(deals.values())
 
 
@@ -127,8 +133,6 @@ def _levels(
     pool: int,
     groups: list[Group],
     members: IntArray,
-    placement: IntArray,
-    slot_s: FloatArray,
 ) -> list[float]:
     """Seconds up to which devices are filled before the next one is taken."""
     spec = problem.pools[pool]
@@ -137,11 +141,11 @@ def _levels(
         return [np.inf]
     work, longest = 0.0, 0.0
     for group in groups:
-        k, seconds = group.placement, slot_s[group.members]
+        k, seconds = group.placement, group.slot_s
         work += float(seconds.sum()) / problem.placements[k].concurrency + problem.load_s[k]
         longest = max(longest, float(seconds.max()) + problem.load_s[k])
     balanced = spec.activation_s + max(work / count, longest)
-    end = float(problem.latest_s(members, placement[members]).max())
+    end = float(problem.latest_in_pool_s(pool, members).max())
     plain = all(problem.concurrency[group.placement] == 1 for group in groups)
     loads = any(problem.load_s[group.placement] > 0.0 for group in groups)
     loads |= max(spec.activation_j, spec.activation_s) > 0.0
@@ -159,34 +163,37 @@ def _fill(
     problem: PlacementProblem,
     pool: int,
     groups: list[Group],
-    slot_s: FloatArray,
     level: float,
     device: IntArray,
 ) -> None:
     """Deal groups in order, each to the fewest devices that hold it up to `level`."""
     pinned, members = problem.pinned_device, sum(len(group.members) for group in groups)
-    last_pinned = max(int(pinned[group.members].max()) for group in groups)
+    last_pinned = -1
+    if problem.any_pinned:
+        last_pinned = max(int(pinned[group.members].max()) for group in groups)
     count = max(min(problem.pools[pool].count, members), last_pinned + 1)
     clock = np.full(count, problem.pools[pool].activation_s)
     used = np.zeros(count, dtype=bool)
     loaded: list[str | None] = [None] * count
     for group in groups:
-        k, seconds = group.placement, slot_s[group.members]
+        k, seconds = group.placement, group.slot_s
         llm, slots = problem.placements[k].llm, problem.placements[k].concurrency
         load = np.array(
             [0.0 if loaded[d] == llm else float(problem.load_s[k]) for d in range(count)]
         )
         start, taken = clock + load, np.zeros(count, dtype=bool)
-        fixed = pinned[group.members] >= 0
-        if fixed.any():
+        free = group.members
+        if problem.any_pinned:
+            fixed = pinned[group.members] >= 0
             there = pinned[group.members[fixed]]
             device[group.members[fixed]] = there
             start, taken[there] = _after_pinned(seconds[fixed], there, start, slots), True
-        if not fixed.all():
-            devices = np.array(_windows(used | taken, level - start, seconds[~fixed], slots))
-            each = min(slots, int((~fixed).sum()))
-            slot, ends = deal_to_slots(seconds[~fixed], np.repeat(start[devices], each))
-            device[group.members[~fixed]] = devices[slot // each]
+            free, seconds = free[~fixed], seconds[~fixed]
+        if len(free):
+            devices = np.array(_windows(used | taken, level - start, seconds, slots))
+            each = min(slots, len(free))
+            slot, ends = deal_to_slots(seconds, np.repeat(start[devices], each))
+            device[free] = devices[slot // each]
             dealt = np.bincount(slot // each, minlength=len(devices)) > 0
             start[devices[dealt]] = ends.reshape(-1, each).max(axis=1)[dealt]
             taken[devices[dealt]] = True
@@ -222,27 +229,34 @@ def _windows(used: BoolArray, room_s: FloatArray, slot_s: FloatArray, slots: int
     return list(range(len(used)))
 
 
-def _judge(problem: PlacementProblem, pool: int, members: IntArray, schedule: Schedule) -> Deal:
-    end_s = schedule.start_s[members] + schedule.slot_s[members]
-    latest = problem.latest_s(members, schedule.placement[members])
+def _judge(
+    problem: PlacementProblem,
+    pool: int,
+    members: IntArray,
+    slot_s: FloatArray,
+    device: IntArray,
+    start_s: FloatArray,
+    blocks: list[Block],
+) -> Deal:
+    late = start_s + slot_s - loosest(1.0) * problem.latest_in_pool_s(pool, members)
     return Deal(
         members,
-        schedule.device[members].copy(),
-        schedule.start_s[members].copy(),
-        schedule.blocks,
-        _active_cost(problem, pool, schedule),
-        schedule.makespan_s,
-        max(0.0, float((end_s - loosest(1.0) * latest).max())),
+        device,
+        start_s,
+        tuple(blocks),
+        _active_cost(problem, pool, blocks),
+        max(block.end_s for block in blocks),
+        max(0.0, float(late.max())),
     )
 
 
-def _active_cost(problem: PlacementProblem, pool: int, schedule: Schedule) -> float:
+def _active_cost(problem: PlacementProblem, pool: int, blocks: list[Block]) -> float:
     spec, rates = problem.pools[pool], problem.rates
-    used = len({block.device for block in schedule.blocks})
-    busy = sum(block.seconds + block.load_s for block in schedule.blocks)
+    used = len({block.device for block in blocks})
+    busy = sum(block.seconds + block.load_s for block in blocks)
     busy += used * spec.activation_s
-    joules = underfill_j(problem, schedule) + used * spec.activation_j
-    joules += sum(block.load_energy_j for block in schedule.blocks)
+    joules = underfill_j(problem, blocks) + used * spec.activation_j
+    joules += sum(block.load_energy_j for block in blocks)
     joules -= spec.always_on_watts * busy
     on_s = busy if spec.power_policy == "power_down" else 0.0
     return float(rates.per_joule[pool] * joules + rates.per_second[pool] * on_s)

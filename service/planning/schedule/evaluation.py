@@ -6,6 +6,7 @@ knows how a schedule was found.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +83,7 @@ def evaluate(problem: PlacementProblem, schedule: Schedule) -> Evaluation:
     request_energy = problem.costs.energy_j[rows, schedule.placement]
     requests_j = float(request_energy.sum())
     underfill = 0.0
-    for block in underfilled(problem, schedule):
+    for block in underfilled(problem, schedule.blocks):
         at_achieved = achieved_energy_j(problem, block)
         underfill += float((at_achieved - request_energy[block.members]).sum())
         request_energy[block.members] = at_achieved
@@ -123,11 +124,11 @@ def evaluate(problem: PlacementProblem, schedule: Schedule) -> Evaluation:
     )
 
 
-def underfilled(problem: PlacementProblem, schedule: Schedule) -> list[Block]:
+def underfilled(problem: PlacementProblem, blocks: Iterable[Block]) -> list[Block]:
     """Return the blocks that achieve less than their placement's nominal concurrency."""
     return [
         block
-        for block in schedule.blocks
+        for block in blocks
         if block.achieved_concurrency < problem.placements[block.placement].concurrency
     ]
 
@@ -137,12 +138,12 @@ def achieved_energy_j(problem: PlacementProblem, block: Block) -> FloatArray:
     return problem.energy_at_j(block.placement, block.members, block.achieved_concurrency)
 
 
-def underfill_j(problem: PlacementProblem, schedule: Schedule) -> float:
+def underfill_j(problem: PlacementProblem, blocks: Iterable[Block]) -> float:
     """Joules by which blocks cost more at their achieved than at their nominal concurrency."""
     nominal = problem.costs.energy_j
     return sum(
         float((achieved_energy_j(problem, b) - nominal[b.members, b.placement]).sum())
-        for b in underfilled(problem, schedule)
+        for b in underfilled(problem, blocks)
     )
 
 

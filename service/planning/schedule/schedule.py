@@ -17,7 +17,8 @@ import numpy as np
 from costmodel.arrays import FloatArray, IntArray
 from costmodel.cost_matrix import slot_seconds
 from service.planning.problem import PlacementProblem
-from service.planning.schedule.slots import fill_blocks
+from service.planning.schedule.slots import fill_blocks, narrow
+from service.planning.threads import in_threads
 
 
 @dataclass(frozen=True)
@@ -101,24 +102,46 @@ def slot_times(problem: PlacementProblem, placement: IntArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class Group:
-    """The requests of one placement, in the order in which they start."""
+    """The requests of one placement, in the order in which they start.
+
+    Attributes
+    ----------
+    slot_s
+        Seconds for which each holds its slot, shape (members,).
+    """
 
     placement: int
     members: IntArray
+    slot_s: FloatArray
 
 
 def groups_in_order(
     problem: PlacementProblem, placement: IntArray, slot_s: FloatArray
 ) -> list[Group]:
     """Return the requests of each placement in use: earliest deadline first, then longest."""
-    order = np.argsort(-slot_s, kind="stable")
-    if problem.deadline_count > 1:
-        order = order[np.argsort(problem.deadline_rank[order], kind="stable")]
-    codes = placement[order].astype(np.uint16)
-    order = order[np.argsort(codes, kind="stable")]
+    by_placement = np.argsort(narrow(placement), kind="stable")
     counts = np.bincount(placement, minlength=problem.k)
     ends = np.cumsum(counts)
-    return [Group(k, order[ends[k] - counts[k] : ends[k]]) for k in np.flatnonzero(counts).tolist()]
+
+    def group(k: int) -> Group:
+        members = by_placement[ends[k] - counts[k] : ends[k]]
+        members = members[_longest_first(problem, k, members, slot_s)]
+        if problem.deadline_count > 1:
+            members = members[np.argsort(problem.deadline_rank[members], kind="stable")]
+        return Group(k, members, slot_s[members])
+
+    return in_threads(group, np.flatnonzero(counts).tolist(), problem.n)
+
+
+def _longest_first(
+    problem: PlacementProblem, k: int, members: IntArray, slot_s: FloatArray
+) -> IntArray:
+    """Order requests of a placement by their slot times, falling."""
+    if problem.placements[k].concurrency == 1:
+        return np.argsort(-slot_s[members], kind="stable")
+    # Above, slot times are output tokens times a step: integers are sorted in linear time.
+    output = problem.requests.workload.output_tokens[members]
+    return np.argsort(narrow(output.max() - output), kind="stable")
 
 
 def lay_out(problem: PlacementProblem, placement: IntArray, device: IntArray) -> Schedule:
@@ -129,7 +152,7 @@ def lay_out(problem: PlacementProblem, placement: IntArray, device: IntArray) ->
     blocks: list[Block] = []
     for pool in range(len(problem.pools)):
         of_pool = [group for group in groups if problem.pool_of[group.placement] == pool]
-        blocks += lay_out_groups(problem, of_pool, device, slot_s, start_s)
+        blocks += lay_out_groups(problem, of_pool, device, start_s)
     return Schedule(placement, device, start_s, slot_s, tuple(blocks))
 
 
@@ -141,45 +164,47 @@ class _Run:
     members: IntArray
     starts: FloatArray
     seconds: float
+    slot_seconds: float
 
 
 def lay_out_groups(
     problem: PlacementProblem,
     groups: list[Group],
     device: IntArray,
-    slot_s: FloatArray,
     start_s: FloatArray,
 ) -> list[Block]:
     """Lay out the requests of one pool, writing their starts into `start_s`."""
     per_device: dict[int, list[_Run]] = {}
     for group in groups:
-        for index, run in _runs(problem, group, device, slot_s):
+        for index, run in _runs(problem, group, device):
             per_device.setdefault(index, []).append(run)
     blocks: list[Block] = []
     for index in sorted(per_device):
-        blocks += _run_device(problem, index, per_device[index], slot_s, start_s)
+        blocks += _run_device(problem, index, per_device[index], start_s)
     return blocks
 
 
-def _runs(
-    problem: PlacementProblem, group: Group, device: IntArray, slot_s: FloatArray
-) -> Iterator[tuple[int, _Run]]:
+def _runs(problem: PlacementProblem, group: Group, device: IntArray) -> Iterator[tuple[int, _Run]]:
     """Yield the devices of a group's requests, and what each runs of it."""
-    order = group.members[np.argsort(_narrow(device[group.members]), kind="stable")]
-    there = device[order]
-    edges = np.flatnonzero(np.diff(there)) + 1
-    counts = np.diff(np.append(np.append(0, edges), len(order)))
+    there = device[group.members]
+    by_device = np.argsort(narrow(there), kind="stable")
+    there, order = there[by_device], group.members[by_device]
+    slot_s = group.slot_s[by_device]
+    edges = np.append(0, np.flatnonzero(np.diff(there)) + 1)
+    counts = np.diff(np.append(edges, len(order)))
     slots = problem.placements[group.placement].concurrency
-    starts, seconds = fill_blocks(slot_s[order], counts, slots)
-    parts = zip(np.split(order, edges), np.split(starts, edges), seconds.tolist(), strict=True)
-    for members, begin, length in parts:
-        yield int(device[members[0]]), _Run(group.placement, members, begin, length)
-
-
-def _narrow(device: IntArray) -> IntArray:
-    """Return small integers in a type that is sorted in linear time."""
-    small = int(device.max(initial=0)) < 2**16
-    return device.astype(np.uint16) if small else device
+    starts, seconds = fill_blocks(slot_s, counts, slots)
+    held = np.add.reduceat(slot_s, edges)
+    parts = zip(
+        there[edges].tolist(),
+        np.split(order, edges[1:]),
+        np.split(starts, edges[1:]),
+        seconds.tolist(),
+        held.tolist(),
+        strict=True,
+    )
+    for index, members, begin, length, total in parts:
+        yield index, _Run(group.placement, members, begin, length, total)
 
 
 def block_order(problem: PlacementProblem, first: int, k: int) -> tuple[float, int, int]:
@@ -192,13 +217,10 @@ def block_order(problem: PlacementProblem, first: int, k: int) -> tuple[float, i
 
 
 def _run_device(
-    problem: PlacementProblem,
-    index: int,
-    runs: list[_Run],
-    slot_s: FloatArray,
-    start_s: FloatArray,
+    problem: PlacementProblem, index: int, runs: list[_Run], start_s: FloatArray
 ) -> list[Block]:
-    runs = sorted(runs, key=lambda run: block_order(problem, int(run.members[0]), run.placement))
+    if len(runs) > 1:
+        runs.sort(key=lambda run: block_order(problem, int(run.members[0]), run.placement))
     pool = problem.pools[problem.placements[runs[0].placement].pool]
     clock, loaded, blocks = pool.activation_s, None, []
     for run in runs:
@@ -212,8 +234,6 @@ def _run_device(
         first = clock + float(load_s)
         start_s[run.members] = first + run.starts
         clock = first + run.seconds
-        total = float(slot_s[run.members].sum())
-        blocks.append(
-            Block(index, k, float(load_s), float(load_j), first, run.seconds, total, run.members)
-        )
+        loading = float(load_s), float(load_j)
+        blocks.append(Block(index, k, *loading, first, run.seconds, run.slot_seconds, run.members))
     return blocks

@@ -7,7 +7,6 @@ requests over the devices of a pool, deals most of a large batch by shares and t
 from __future__ import annotations
 
 import heapq
-import itertools
 
 import numpy as np
 
@@ -23,8 +22,14 @@ EXACT_REQUESTS = 6_000
 """Requests that are always dealt one by one."""
 MOST_RUNS = 64
 """Deadlines of a block up to which the slots' ends are evened out at each of them."""
-SWAPS = 6
-"""Swaps for each slot that evening out may take."""
+ROUNDS = 12
+"""Swaps of each slot that evening out may take."""
+WORTH = 0.8
+"""Share of the widest spread that a round leaves at most if another is to follow."""
+SAMPLE = 16
+"""Requests of a slot that are looked at for a swap."""
+NEAR = np.arange(-12, 13)
+"""Requests of the other slot that each may be swapped for: about as long."""
 EVEN = 1e-6
 """Spread of the slots' ends, as a share of the latest, that is even enough."""
 
@@ -159,35 +164,49 @@ def _by_shares(slot_s: FloatArray, free: FloatArray, work_s: float) -> tuple[Int
 
 
 def _even_out(slot_s: FloatArray, free: FloatArray, slot: IntArray) -> None:
-    """Swap requests between the slot that ends last and the one that ends first.
+    """Swap requests between slots that end late and slots that end early.
 
     Dealt longest first, slots end apart by up to the shortest request; where even that is long,
-    as among the long requests of a late deadline, swaps of nearly equal ones close the rest.
+    as among the long requests of a late deadline, swaps of nearly equal ones close the rest. The
+    slot that ends last is paired with the first, the last but one with the second, and so on: of
+    some requests of either, the two swap whose lengths differ by about half of the pair's spread.
     """
     if len(slot_s) < 2 * len(free) or free.max() - free.min() <= EVEN * free.max():
         return
-    order = np.argsort(slot, kind="stable")
-    edges = np.searchsorted(slot[order], np.arange(len(free) + 1))
-    members = [order[a:b] for a, b in itertools.pairwise(edges.tolist())]
-    for _ in range(SWAPS * len(free)):
-        late, early = int(free.argmax()), int(free.argmin())
-        spread = float(free[late] - free[early])
-        if spread <= EVEN * free[late] or not len(members[late]) or not len(members[early]):
+    members = np.argsort(narrow(slot), kind="stable")
+    counts = np.bincount(slot, minlength=len(free))
+    first, before = np.cumsum(counts) - counts, np.inf
+    for attempt in range(ROUNDS):
+        by_end = np.argsort(free, kind="stable")
+        by_end = by_end[counts[by_end] > 0]
+        early, late = by_end[: len(by_end) // 2], by_end[::-1][: len(by_end) // 2]
+        spread = free[late] - free[early]
+        if not len(spread) or spread[0] <= EVEN * free[late[0]] or spread[0] > WORTH * before:
             return
-        mine, theirs = slot_s[members[late]], slot_s[members[early]]
-        # Members stay sorted, longest first, so that the nearest partner is found by bisection.
-        near = np.searchsorted(-theirs, -(mine - 0.5 * spread)).clip(0, len(theirs) - 1)
-        moved = mine - theirs[near]
-        best = int(np.abs(moved - 0.5 * spread).argmin())
-        if not 0.0 < moved[best] < spread:
-            return
-        one, other = members[late][best], members[early][near[best]]
-        slot[one], slot[other] = early, late
-        free[late] -= moved[best]
-        free[early] += moved[best]
-        for here, gone, come in ((late, one, other), (early, other, one)):
-            kept = np.append(members[here][members[here] != gone], come)
-            members[here] = kept[np.argsort(-slot_s[kept], kind="stable")]
+        before = float(spread[0])
+        shares = (np.arange(SAMPLE) + attempt * GOLDEN % 1.0) / SAMPLE
+        at_late = (shares * counts[late][:, None]).astype(np.int64)
+        at_early = (shares * counts[early][:, None]).astype(np.int64)[:, :, None] + NEAR
+        at_early = np.clip(at_early, 0, counts[early][:, None, None] - 1)
+        longer = first[late][:, None] + at_late
+        shorter = first[early][:, None, None] + at_early
+        moved = slot_s[members[longer]][:, :, None] - slot_s[members[shorter]]
+        moved = moved.reshape(len(spread), -1)
+        best = np.abs(moved - 0.5 * spread[:, None]).argmin(axis=1)
+        pairs = np.arange(len(spread))
+        taken = moved[pairs, best]
+        useful = np.flatnonzero((taken > 0.0) & (taken < spread))
+        one = longer[useful, best[useful] // len(NEAR)]
+        other = shorter.reshape(len(spread), -1)[useful, best[useful]]
+        members[one], members[other] = members[other], members[one]
+        slot[members[one]], slot[members[other]] = late[useful], early[useful]
+        free[late[useful]] -= taken[useful]
+        free[early[useful]] += taken[useful]
+
+
+def narrow(labels: IntArray) -> IntArray:
+    """Return small integers in a type that is sorted in linear time."""
+    return labels.astype(np.uint16) if int(labels.max(initial=0)) < 2**16 else labels
 
 
 def _one_by_one(slot_s: FloatArray, free: FloatArray, slot: IntArray) -> None:
