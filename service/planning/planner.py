@@ -70,7 +70,7 @@ def plan(
         solved.policies,
         solved.relaxation,
         options.seed,
-        incumbent.evaluate_placement,
+        incumbent,
     )
     timings["baselines"] = deadline.elapsed_s - timings["solve"]
     found = report(

@@ -148,9 +148,10 @@ class PlacementProblem:
 
     @cached_property
     def _deadline_ranks(self) -> tuple[FloatArray, IntArray]:
-        distinct, ranks = np.unique(self.deadline_s, return_inverse=True)
+        distinct = np.unique(self.deadline_s)
+        ranks = np.searchsorted(distinct, self.deadline_s)
         narrow = np.uint16 if len(distinct) < 2**16 else np.int64
-        return distinct, ranks.reshape(-1).astype(narrow)
+        return distinct, ranks.astype(narrow)
 
     @property
     def distinct_deadlines_s(self) -> FloatArray:

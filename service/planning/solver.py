@@ -22,7 +22,7 @@ from service.planning.progress import Progress, Watch, unwatched
 from service.planning.reporting import OPTIMAL_GAP, gap_unit
 from service.planning.result import SolverOptions
 from service.planning.search import exact
-from service.planning.search.baselines import most_compared
+from service.planning.search.baselines import Ahead, most_compared
 from service.planning.search.candidates import simple_policies
 from service.planning.search.feasibility import FeasibilitySearch
 from service.planning.search.improvement import Improver
@@ -79,6 +79,7 @@ class Solver:
         self.enter("candidates")
         if self.problem.n <= FIRST_REQUESTS:
             self._offer_simple_policies()
+        ahead = Ahead.start(self.problem, self.policies)
         self.enter("bounding")
         if self.relaxation.rows or not self._good_enough():
             bounded = self._bound_all_deadlines()
@@ -100,6 +101,7 @@ class Solver:
         self._search_exactly()
         if self.problem.n <= NEIGHBOURHOOD_REQUESTS:
             self._neighbourhood().shift_down()
+        ahead.offer_to(self.incumbent)
         if self.problem.n <= FIRST_REQUESTS:
             for placement in self.policies.values():
                 if placement is not None:

@@ -48,7 +48,10 @@ def values_at(values: FloatArray, chosen: IntArray, requests: IntArray | None) -
     rows: IntArray | int = 0
     if n > 1:
         rows = np.arange(n) if requests is None else requests
-    found = values[rows, chosen if k > 1 else 0]
+    if values.flags.f_contiguous and n > 1 and k > 1:
+        found = values.reshape(-1, order="F")[chosen * n + rows]
+    else:
+        found = values[rows, chosen if k > 1 else 0]
     return np.asarray(np.broadcast_to(found, chosen.shape))
 
 

@@ -208,6 +208,8 @@ def cell_means(
     sizes
         Weight of each row, shape (n,); None for ones.
     """
+    if len(size) == 1 and sizes is None:
+        return np.asarray(values.mean(axis=0, keepdims=True))
     means = np.empty((len(size), values.shape[1]), order="F")
     for k in range(values.shape[1]):
         weights = values[:, k] if sizes is None else values[:, k] * sizes

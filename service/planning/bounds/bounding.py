@@ -138,8 +138,8 @@ def _carry_over(problem: AssignmentProblem, relaxation: Relaxation) -> Bounded:
     multipliers = solution.multipliers
     priced = ReducedCosts(problem, multipliers)
     placement = round_counts(solution.counts, cells.labels, priced)
-    cheapest = priced.cheapest()
-    lower = lagrangian_bound(problem, multipliers)
+    cheapest = priced.cheapest
+    lower = lagrangian_bound(problem, multipliers, priced)
     regret = priced.at(placement) - cheapest.cost
     return Bounded(
         lower,

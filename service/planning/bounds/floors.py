@@ -32,6 +32,8 @@ def slot_ceiling_s(problem: PlacementProblem) -> FloatArray:
 def _slot_bound(
     problem: PlacementProblem, extreme: Callable[..., FloatArray], start: float
 ) -> FloatArray:
+    if (problem.concurrency == 1.0).all():
+        return problem.costs.device_seconds
     output = problem.requests.workload.output_tokens.astype(float)
     slot = np.empty((problem.n, problem.k), order="F")
     for k, concurrency in enumerate(problem.concurrency.tolist()):
@@ -155,12 +157,21 @@ def activation_cost(problem: PlacementProblem, unit: Unit) -> FloatArray:
     return np.asarray(rates.per_joule * joules + rates.per_second * seconds)
 
 
+def _least_for_all(problem: PlacementProblem, starts: FloatArray) -> float:
+    """Cost of the cheapest starts, (k,), that leave every request a placement."""
+    placed = np.zeros(problem.n, dtype=bool)
+    for k in np.argsort(starts, kind="stable").tolist():
+        placed |= problem.eligible[:, k]
+        if placed.all():
+            return float(starts[k])
+    return np.inf
+
+
 def unavoidable(problem: PlacementProblem) -> float:
     """Cost of switching on, loading, idling and merely being on that no plan can avoid.
 
     Every request needs one of its placements loaded on a device that is on, and an always-on pool
-    with a given horizon
-    is on until then and idles for what even all requests on it could not fill.
+    with a given horizon is on until then and idles for what even all requests on it could not fill.
     """
     rates = problem.rates
     per_joule, per_second = rates.per_joule[problem.pool_of], rates.per_second[problem.pool_of]
@@ -169,7 +180,7 @@ def unavoidable(problem: PlacementProblem) -> float:
     down = ~always[problem.pool_of] & np.isfinite(problem.load_s)
     loads[down] += (problem.load_s * per_second)[down]
     loads += activation_cost(problem, problem.objective.minimise)[problem.pool_of]
-    total = float(np.where(problem.eligible, loads, np.inf).min(axis=1).max(initial=0.0))
+    total = _least_for_all(problem, loads)
     horizon = problem.limits.horizon_s
     if horizon is None:
         return total

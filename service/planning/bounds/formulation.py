@@ -7,6 +7,8 @@ every plan. docs/explanation/formulation.md has all of it in mathematics.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
@@ -26,7 +28,7 @@ MOST_PINNED = 12
 
 def first_deadlines(problem: PlacementProblem) -> FloatArray:
     """Return distinct deadlines, spread over all, before the last, rising, shape (D,)."""
-    found = np.unique(problem.deadline_s)[:-1]
+    found = problem.distinct_deadlines_s[:-1]
     if len(found) > FIRST_DEADLINES:
         found = found[np.linspace(0, len(found) - 1, FIRST_DEADLINES).astype(int)]
     return found
@@ -51,15 +53,23 @@ class Formulation:
         given = self.pricing.deadlines
         self.deadlines = first_deadlines(problem) if given is None else given
         self.pinned = pinned_devices(problem)
-        self.slot_floor = floors.slot_floor_s(problem)
-        self.due = problem.costs.device_seconds
-        if (problem.concurrency > 1.0).any():
-            self.due = self.slot_floor / problem.concurrency[None, :]
         self.allowed = self.can_be_on_time()
         if self.pricing.allowed is not None:
             self.allowed &= self.pricing.allowed
-        self.side = SideVariables(problem, self.prices, self.allowed, self.slot_floor)
+        self.side = SideVariables(problem, self.prices, self.allowed, lambda: self.slot_floor)
         self.weight = problem.objective.zeta / problem.cost_normaliser
+
+    @cached_property
+    def slot_floor(self) -> FloatArray:
+        """Least seconds for which a request holds a slot, shape (n, k)."""
+        return floors.slot_floor_s(self.problem)
+
+    @cached_property
+    def due(self) -> FloatArray:
+        """Least device-seconds of a request before it ends, shape (n, k)."""
+        if (self.problem.concurrency == 1.0).all():
+            return self.problem.costs.device_seconds
+        return np.asarray(self.slot_floor / self.problem.concurrency[None, :])
 
     def build(self) -> AssignmentProblem:
         """Return the whole relaxation."""

@@ -49,21 +49,41 @@ def variable_prices(problem: AssignmentProblem, multipliers: FloatArray) -> dict
     return prices
 
 
-def lagrangian_bound(problem: AssignmentProblem, multipliers: FloatArray) -> float:
+def lagrangian_bound(
+    problem: AssignmentProblem, multipliers: FloatArray, priced: ReducedCosts | None = None
+) -> float:
     """Lower bound on the problem's optimum, valid for any non-negative multipliers of its rows.
 
     Every request takes its cheapest allowed placement at reduced cost, every variable the better
     end of its box. Either the links are kept, by going through the sets of linked variables that
-    are on, or the peaks: the better bound counts.
+    are on, or the peaks: the better bound counts. `priced` are the reduced costs, where known.
     """
     links = _priced_links(problem, multipliers)
     bound = _bound_with_links(problem, multipliers, links) if links else -np.inf
-    return max(bound, relax(problem, multipliers).value) if problem.peaks or not links else bound
+    if links and not problem.peaks:
+        return bound
+    priced = priced or ReducedCosts(problem, multipliers)
+    return max(bound, _relaxed(problem, multipliers, priced).value)
 
 
 def relax(problem: AssignmentProblem, multipliers: FloatArray) -> Relaxed:
     """Price the rows in and solve what is left, the peaks with it."""
-    priced = ReducedCosts(problem, multipliers)
+    found = _relaxed(problem, multipliers, ReducedCosts(problem, multipliers))
+    used = activities(problem, found.placement)
+    used += [at_variables(row, found.levels) for row in problem.rows]
+    return Relaxed(found.value, found.placement, used - [row.bound for row in problem.rows])
+
+
+@dataclass(frozen=True)
+class _Optimum:
+    """Optimum of what is left with the rows priced in, with the variables' levels at it."""
+
+    value: float
+    placement: IntArray
+    levels: dict[str, float]
+
+
+def _relaxed(problem: AssignmentProblem, multipliers: FloatArray, priced: ReducedCosts) -> _Optimum:
     prices = variable_prices(problem, multipliers)
     levels = {v.name: v.lower if prices[v.name] >= 0.0 else v.upper for v in problem.variables}
     opening = _opening_prices(problem, priced, prices)
@@ -73,7 +93,7 @@ def relax(problem: AssignmentProblem, multipliers: FloatArray) -> Relaxed:
         placement, total = found.placement, found.total
     else:
         found = None
-        cheapest = priced.cheapest()
+        cheapest = priced.cheapest
         placement = cheapest.placement
         total = float(cheapest.cost.sum() if problem.size is None else cheapest.cost @ problem.size)
     for peak in problem.peaks:
@@ -87,9 +107,7 @@ def relax(problem: AssignmentProblem, multipliers: FloatArray) -> Relaxed:
     value = problem.constant + total
     value += sum(prices[name] * level for name, level in levels.items())
     value -= float(multipliers @ bounds)
-    used = activities(problem, placement)
-    used += [at_variables(row, levels) for row in problem.rows]
-    return Relaxed(value, placement, used - bounds)
+    return _Optimum(value, placement, levels)
 
 
 def _opening_prices(
@@ -102,7 +120,7 @@ def _opening_prices(
         if lower[peak.variable] == 0.0:
             opening[peak.column] = max(0.0, prices[peak.variable])
     if (opening > 0.0).sum() > MOST_TAILS:
-        wins = np.bincount(priced.cheapest().placement, minlength=len(opening))
+        wins = np.bincount(priced.cheapest.placement, minlength=len(opening))
         ranked = np.argsort(-np.where(opening > 0.0, wins + 1, 0), kind="stable")
         opening[ranked[MOST_TAILS:]] = 0.0
     return opening

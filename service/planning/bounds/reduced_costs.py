@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -76,6 +77,7 @@ class ReducedCosts:
             found[~allowed] = np.inf
         return found
 
+    @cached_property
     def cheapest(self) -> Cheapest:
         """Return every request's cheapest placement."""
         n = self.problem.n

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -34,7 +35,7 @@ class SideVariables:
         problem: PlacementProblem,
         prices: Prices,
         allowed: BoolArray,
-        slot_floor_s: FloatArray,
+        slot_floor_s: Callable[[], FloatArray],
     ) -> None:
         self._problem, self._prices = problem, prices
         self._allowed, self._slot_floor_s = allowed, slot_floor_s
@@ -102,10 +103,10 @@ class SideVariables:
     @cached_property
     def makespan_range_s(self) -> tuple[float, float]:
         """Least makespan by the longest request alone, and one that every plan can keep [s]."""
-        problem = self._problem
+        problem, slot_floor_s = self._problem, self._slot_floor_s()
         alone = np.full(problem.n, np.inf)
         for k in range(problem.k):
-            earliest = problem.setup_s[k] + self._slot_floor_s[:, k]
+            earliest = problem.setup_s[k] + slot_floor_s[:, k]
             np.minimum(alone, earliest, out=alone, where=self._allowed[:, k])
         lower = float(alone[np.isfinite(alone)].max(initial=0.0))
         upper = max(self.pool_end_s(index) for index in range(len(problem.pools)))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -80,7 +81,7 @@ class Schedule:
         """End of each request, shape (n,)."""
         return self.start_s + self.slot_s
 
-    @property
+    @cached_property
     def makespan_s(self) -> float:
         """Seconds until the last device finishes."""
         return max((block.end_s for block in self.blocks), default=0.0)

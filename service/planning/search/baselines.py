@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,17 +12,50 @@ from costmodel.arrays import IntArray
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.problem import PlacementProblem
 from service.planning.result import Baseline
-from service.planning.schedule.evaluation import Evaluation
+from service.planning.schedule.dealing import deal
+from service.planning.schedule.evaluation import Evaluation, evaluate
+from service.planning.schedule.schedule import Schedule
 from service.planning.search.candidates import QUERY_BLIND, query_blind_splits
+from service.planning.search.incumbent import Incumbent
 
 FEWEST = 1
 MOST_DEALT = 1_500_000
 """Requests that are dealt out again for baselines: each takes as long as dealing the plan."""
+LEAST_AHEAD = 100_000
+"""Requests above which policies are dealt out beside the solver."""
 
 
 def most_compared(n: int) -> int:
     """Return how many policies a batch of n requests is compared with, beside the split."""
     return max(FEWEST, MOST_DEALT // n)
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """Policies of a large batch, dealt out beside the solver, which leaves a core idle by half."""
+
+    dealt: dict[str, Future[tuple[Schedule, Evaluation]]]
+
+    @classmethod
+    def start(cls, problem: PlacementProblem, policies: Mapping[str, IntArray | None]) -> Ahead:
+        """Start to deal out, where that takes long."""
+        if problem.n < LEAST_AHEAD:
+            return cls({})
+        thread = ThreadPoolExecutor(1)
+        placed = {name: placement for name, placement in policies.items() if placement is not None}
+        found = cls({name: thread.submit(_deal, problem, p) for name, p in placed.items()})
+        thread.shutdown(wait=False)
+        return found
+
+    def offer_to(self, incumbent: Incumbent) -> None:
+        """Wait for all and offer them."""
+        for dealt in self.dealt.values():
+            incumbent.offer_dealt(*dealt.result())
+
+
+def _deal(problem: PlacementProblem, placement: IntArray) -> tuple[Schedule, Evaluation]:
+    schedule = deal(problem, placement)
+    return schedule, evaluate(problem, schedule)
 
 
 def compare(
@@ -29,9 +64,10 @@ def compare(
     policies: Mapping[str, IntArray | None],
     relaxation: AssignmentProblem,
     seed: int,
-    judge: Callable[[IntArray], Evaluation],
+    incumbent: Incumbent,
 ) -> tuple[Baseline, ...]:
-    """Evaluate baselines against a plan; `judge` deals an assignment out and evaluates it."""
+    """Evaluate baselines against a plan; the incumbent deals out what it was not yet offered."""
+    judge = incumbent.evaluate_placement
     found = [
         Baseline(name, None, None, None, feasible=False, saving_ratio=None)
         if placement is None

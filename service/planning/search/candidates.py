@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from service.planning.bounds.cells import pattern_labels
 from service.planning.bounds.linear import solve_linear
 from service.planning.clock import Deadline
 from service.planning.problem import PlacementProblem
+from service.planning.schedule.slots import narrow
 from service.planning.schedule.violations import exceeds, loosest
 
 QUERY_BLIND = "query_blind_split"
@@ -158,10 +160,10 @@ def _best_fractions(
     least = loosest(mean_quality, -1.0)
     floor = Row("equal_quality", tokens, least - problem.quality_values, 0.0)
     least_cost = AssignmentProblem(
-        problem.pair_cost(problem.objective.minimise) / problem.cost_normaliser,
+        problem.pair_cost(problem.objective.minimise),
         problem.eligible & columns[None, :],
         (*(row for row in relaxation.rows if row.groups is None), floor),
-        relaxation.variables,
+        tuple(replace(v, cost=v.cost * problem.cost_normaliser) for v in relaxation.variables),
     )
     if not least_cost.allowed.any(axis=1).all():
         return None
@@ -179,7 +181,7 @@ def _deal_by_chance(
     """
     rng = np.random.default_rng(seed)
     order = rng.permutation(problem.n)
-    order = order[np.argsort(labels[order], kind="stable")]
+    order = order[np.argsort(narrow(labels[order]), kind="stable")]
     placement = np.empty(problem.n, dtype=np.int64)
     edges = np.cumsum(np.bincount(labels, minlength=len(counts)))[:-1]
     for group, members in enumerate(np.split(order, edges)):

@@ -13,6 +13,7 @@ from service.planning.problem import PlacementProblem
 from service.planning.schedule.dealing import deal
 from service.planning.schedule.evaluation import Evaluation, evaluate
 from service.planning.schedule.schedule import Schedule
+from service.planning.schedule.slots import narrow
 
 
 @dataclass
@@ -41,12 +42,15 @@ class Incumbent:
     def offer(self, schedule: Schedule) -> Evaluation:
         """Evaluate a schedule and keep it if it is feasible and better."""
         evaluation = evaluate(self.problem, schedule)
+        self._keep(schedule, evaluation)
+        return evaluation
+
+    def _keep(self, schedule: Schedule, evaluation: Evaluation) -> None:
         if self.nearest is None or evaluation.excess < self.nearest[1]:
             self.nearest = schedule, evaluation.excess
         if evaluation.feasible and self._better(evaluation):
             self.schedule, self.evaluation = schedule, evaluation
             self.on_better()
-        return evaluation
 
     def offer_placement(self, placement: IntArray) -> tuple[Schedule, Evaluation] | None:
         """Deal an assignment out and offer it; None where it was offered before."""
@@ -54,9 +58,16 @@ class Incumbent:
         if key in self.dealt:
             return None
         schedule = deal(self.problem, placement)
-        evaluation = self.offer(schedule)
+        return schedule, self._remember(key, schedule, evaluate(self.problem, schedule))
+
+    def offer_dealt(self, schedule: Schedule, evaluation: Evaluation) -> None:
+        """Offer a schedule that was dealt out and evaluated elsewhere."""
+        self._remember(_digest(schedule.placement), schedule, evaluation)
+
+    def _remember(self, key: bytes, schedule: Schedule, evaluation: Evaluation) -> Evaluation:
+        self._keep(schedule, evaluation)
         self.dealt[key] = replace(evaluation, request_energy_j=np.empty(0))
-        return schedule, evaluation
+        return evaluation
 
     def evaluate_placement(self, placement: IntArray) -> Evaluation:
         """Return the totals of an assignment as dealt out, its requests' joules left out."""
@@ -76,4 +87,4 @@ class Incumbent:
 
 
 def _digest(placement: IntArray) -> bytes:
-    return hashlib.blake2b(placement.tobytes(), digest_size=16).digest()
+    return hashlib.blake2b(narrow(placement).tobytes(), digest_size=16).digest()
