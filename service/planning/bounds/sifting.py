@@ -17,10 +17,8 @@ from service.planning.bounds.reduced_costs import ReducedCosts
 from service.planning.clock import Deadline
 
 ROUNDS = 8
-BEST = 3
-"""Placements of a cell that look best and are in from the start."""
-ADDED = 2
-"""Placements of a cell that a round takes in at most."""
+NEAR = 600
+"""Pairs beside each cell's best that a round takes in: those that look nearest to it."""
 ENOUGH = 1e-5
 """Share of the cost that a round must promise to gain."""
 
@@ -49,13 +47,26 @@ def solve_cells(
         return None
     # With what its coarser cell uses, every cell can do as that did: no row is exceeded by more.
     pairs = earlier.counts[cells.parents] > 0.0
-    return _sift(problem, pairs, earlier.multipliers, deadline)
+    found = sift(problem, pairs, earlier.multipliers, deadline)
+    return None if found is None or exceeds(found) else without_excess(found)
 
 
-def _sift(
+def sift(
     problem: AssignmentProblem, pairs: BoolArray, start: FloatArray, deadline: Deadline
 ) -> LinearSolution | None:
-    pairs = (pairs | _lowest(ReducedCosts(problem, start).of(slice(None)), BEST)) & problem.allowed
+    """Solve a relaxation with elastic rows over the pairs that matter; None where time ran out.
+
+    Most cells have one placement that is far better than others at any prices near the optimum's:
+    with that pair alone the programme drops them before it begins.
+
+    Parameters
+    ----------
+    pairs
+        Pairs that are in from the start, shape (n, k).
+    start
+        Prices of the rows near the optimum's, shape (rows,).
+    """
+    pairs = (pairs | _nearest(ReducedCosts(problem, start).of(slice(None)))) & problem.allowed
     best: LinearSolution | None = None
     loose = elastic(problem)
     for _ in range(ROUNDS):
@@ -69,13 +80,16 @@ def _sift(
         scale = float(np.abs(np.where(pairs, problem.cost, 0.0)).max(axis=1) @ problem.sizes)
         if gain <= ENOUGH * scale and (gain == 0.0 or not exceeds(found)):
             break
-        pairs |= _lowest(np.where(reduced < least[:, None], reduced, np.inf), ADDED)
-    return None if best is None or exceeds(best) else without_excess(best)
+        pairs |= _nearest(np.where(reduced <= least[:, None], reduced, np.inf)) & problem.allowed
+    return best
 
 
-def _lowest(values: FloatArray, most: int) -> BoolArray:
-    """Mark the `most` lowest finite values of each row."""
-    if values.shape[1] <= most:
-        return np.isfinite(values)
-    edge = np.partition(values, most - 1, axis=1)[:, most - 1]
-    return np.asarray(np.isfinite(values) & (values <= edge[:, None]))
+def _nearest(values: FloatArray) -> BoolArray:
+    """Mark the least value of each row and the `NEAR` others that are nearest to their row's."""
+    beyond = values - values.min(axis=1)[:, None]
+    beyond[~np.isfinite(values)] = np.inf
+    rank = len(values) + NEAR
+    if rank >= beyond.size:
+        return np.asarray(np.isfinite(beyond))
+    edge = np.partition(beyond, rank, axis=None)[rank]
+    return np.asarray(np.isfinite(beyond) & (beyond <= edge))

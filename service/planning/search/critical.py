@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,13 +10,19 @@ from costmodel.arrays import FloatArray, IntArray
 from service.planning.bounds.activity import activities, at_variables, values_at
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.bounding import Bounded
-from service.planning.bounds.elastic import elastic, without_excess
-from service.planning.bounds.linear import solve_linear
+from service.planning.bounds.elastic import without_excess
+from service.planning.bounds.linear import LinearSolution
+from service.planning.bounds.sifting import sift
 from service.planning.clock import Deadline
 from service.planning.search.restriction import restrict
 
 MOST_REQUESTS = 2_000
 """Requests that the linear programme sees one by one."""
+DIVES = 6
+"""Times that split requests are kept whole."""
+WHOLE = 1e-6
+SMALL = 0.03
+"""Share of the wanted gap that a split request may come to, rounded at last."""
 WORTH = 4.0
 """Times an excess that the requests to choose from are worth."""
 
@@ -38,7 +44,9 @@ class Settled:
     doubtful: IntArray
 
 
-def settle(target: AssignmentProblem, bounded: Bounded, deadline: Deadline) -> Settled:
+def settle(
+    target: AssignmentProblem, bounded: Bounded, absolute_gap: float, deadline: Deadline
+) -> Settled:
     """Solve the relaxation again over the requests whose placements differ least in cost."""
     priced, start = bounded.priced, bounded.placement
     second, other = priced.second_best(start)
@@ -48,19 +56,57 @@ def settle(target: AssignmentProblem, bounded: Bounded, deadline: Deadline) -> S
     needed = _needed(target, bounded, regret)
     chosen = np.union1d(_nearest(regret, start, other), needed)
     part = restrict(target, chosen, start)
-    reduced = priced.of(chosen)
-    own = np.arange(len(chosen)), start[chosen]
-    within = reduced - reduced[own][:, None] <= max(0.0, float(regret[chosen].max()))
-    within[own] = True
-    solution = solve_linear(elastic(part), deadline, within & part.allowed)
+    solution = _dive(part, start[chosen], bounded.multipliers, SMALL * absolute_gap, deadline)
     nearest = chosen[np.argsort(regret[chosen], kind="stable")]
     if solution is None:
         return Settled(start, bounded.variables, nearest)
     placement = start.copy()
     placement[chosen] = solution.counts.argmax(axis=1)
-    split = chosen[solution.counts.max(axis=1) < 1.0 - 1e-6]
+    split = chosen[solution.counts.max(axis=1) < 1.0 - WHOLE]
     doubtful = np.concatenate([split, nearest[~np.isin(nearest, split)]])
     return Settled(placement, without_excess(solution).variables, doubtful)
+
+
+def _dive(
+    part: AssignmentProblem,
+    start: IntArray,
+    prices: FloatArray,
+    small: float,
+    deadline: Deadline,
+) -> LinearSolution | None:
+    """Solve the linear programme again and again, the larger split requests kept whole each time.
+
+    A programme splits as many requests as rows bind. Rounded at once, long ones would exceed rows
+    by far; kept whole one half after the other, the short ones make up for them. What is left are
+    requests that take less than `small` of the rows, at their prices.
+    """
+    pairs = np.zeros(part.cost.shape, dtype=bool)
+    pairs[np.arange(part.n), start] = True
+    found: LinearSolution | None = None
+    for _ in range(DIVES):
+        again = sift(part, pairs & part.allowed, prices, deadline)
+        if again is None:
+            break
+        found, prices, pairs = again, again.multipliers, again.counts > 0.0
+        split = np.flatnonzero(found.counts.max(axis=1) < 1.0 - WHOLE)
+        size = _priced_size(part, split, prices)
+        if size.max(initial=0.0) <= small:
+            break
+        kept = split[np.argsort(-size, kind="stable")[: (len(split) + 1) // 2]]
+        allowed = part.allowed.copy()
+        allowed[kept] = False
+        allowed[kept, found.counts[kept].argmax(axis=1)] = True
+        part = replace(part, allowed=allowed)
+    return found
+
+
+def _priced_size(part: AssignmentProblem, requests: IntArray, prices: FloatArray) -> FloatArray:
+    """What some requests take of the rows, at their prices, at most, shape (m,)."""
+    few = part.take(requests)
+    used = np.zeros(few.cost.shape)
+    for price, row in zip(prices.tolist(), few.rows, strict=True):
+        used += price * np.abs(few.coefficients(row))
+    return np.asarray(np.where(few.allowed, used, 0.0).max(axis=1))
 
 
 def _needed(target: AssignmentProblem, bounded: Bounded, regret: FloatArray) -> IntArray:

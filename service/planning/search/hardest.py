@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from costmodel.arrays import IntArray
+from costmodel.arrays import FloatArray, IntArray
 from service.planning.bounds.activity import activities, at_variables
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.bounding import Bounded
 from service.planning.clock import Deadline
 from service.planning.search.cpsat import Effort, solve_assignment
 from service.planning.search.critical import Settled, settle
+from service.planning.search.descent import descend
 from service.planning.search.repair import repair
 from service.planning.search.restriction import restrict
 
 CORE_PAIRS = 3_000
 """(request, placement) pairs that CP-SAT decides on Booleans."""
+CLOSE = 0.25
+"""Share of the wanted gap above the relaxation's own bound at which an assignment is enough."""
+DEAR = (0.25, 4.0)
+"""Times the wanted gap beyond which a request's placement is too dear to be looked at: at first,
+and where the rows do not hold without."""
 ROUNDING = 1e-12
+SLIGHT = 2e-5
+"""Share of a pool's time that may be exceeded: less than what is kept free of it."""
 CORE_EFFORT_S = 0.3
 """Deterministic seconds of CP-SAT in a round: about a second."""
 
@@ -50,13 +60,25 @@ def decide_hardest(
     if size >= target.n:
         settled = Settled(bounded.placement, bounded.variables, np.arange(target.n))
     else:
-        settled = settle(target, bounded, deadline)
+        settled = settle(target, bounded, absolute_gap, deadline)
     core = np.sort(settled.doubtful[:size])
     placement = settled.placement.copy()
     part = restrict(target, core, placement)
-    placement[core] = repair(part, placement[core], settled.variables)
-    if len(core) < target.n and _cost_within_rows(part, placement[core], settled) <= enough:
-        return placement, -np.inf
+    if len(core) < target.n:
+        enough = max(enough, bounded.lower_bound + CLOSE * absolute_gap)
+        reduced = bounded.priced.of(core)
+        for share in DEAR:
+            near = _without_dear(part, reduced, placement[core], share * absolute_gap)
+            variables, prices = settled.variables, bounded.multipliers
+            placement[core] = descend(near, placement[core], variables, prices)
+            cost = _cost_within_rows(near, placement[core], settled)
+            if cost <= enough:
+                return placement, -np.inf
+            if np.isfinite(cost):
+                break
+        part = near
+    else:
+        placement[core] = repair(part, placement[core], settled.variables)
     hint = np.zeros(part.cost.shape)
     hint[np.arange(len(core)), placement[core]] = 1.0
     effort = Effort(
@@ -73,11 +95,21 @@ def decide_hardest(
     return placement, assignment.bound if len(core) == target.n else -np.inf
 
 
+def _without_dear(
+    part: AssignmentProblem, reduced: FloatArray, placement: IntArray, most: float
+) -> AssignmentProblem:
+    """Leave out pairs that alone cost more than `most` at the rows' prices."""
+    near = reduced - reduced.min(axis=1)[:, None] <= most
+    near[np.arange(len(placement)), placement] = True
+    return replace(part, allowed=part.allowed & near)
+
+
 def _cost_within_rows(part: AssignmentProblem, placement: IntArray, settled: Settled) -> float:
     """Cost of a part's assignment, inf where it exceeds a row."""
     used = activities(part, placement)
     for row, activity in zip(part.rows, used.tolist(), strict=True):
-        if activity + at_variables(row, settled.variables) > row.bound + ROUNDING * abs(row.bound):
+        slight = SLIGHT if row.pool is not None else ROUNDING
+        if activity + at_variables(row, settled.variables) > row.bound + slight * abs(row.bound):
             return np.inf
     cost = part.constant + float(part.cost[np.arange(len(placement)), placement].sum())
     return cost + sum(v.cost * settled.variables[v.name] for v in part.variables)

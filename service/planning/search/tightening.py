@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from costmodel.arrays import FloatArray
+from costmodel.arrays import FloatArray, IntArray
+from service.planning.bounds.activity import activities, at_variables
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.bounding import Bounded, bound_again
 from service.planning.clock import Deadline
@@ -24,9 +25,10 @@ from service.planning.search.repricing import latenesses, timely
 
 LEAST_REQUESTS = 1_000
 """Below, tails and loads change the costs so much that they are priced anew instead."""
-ROUNDS = 5
+ROUNDS = 8
 OVERSHOOT = 1.1
-"""Times a lateness, as a share of the deadline, that is kept free the next time."""
+"""Times a lateness or an excess that is kept free the next time."""
+ROUNDING = 1e-9
 STEP, GROWTH = 3e-5, 3.0
 """Share that is kept free at least after the first round, and times by which it grows."""
 CAP_ROOM = 3e-5
@@ -68,6 +70,7 @@ class Tightener:
                 absolute_gap=self.absolute_gap,
                 seed=self.seed,
             )
+            _keep_room_in_rows(slack, relaxation, bounded, placement)
             dealt = self.incumbent.offer_placement(placement)
             if dealt is None or self.incumbent.objective <= start.lower_bound + self.absolute_gap:
                 return
@@ -104,6 +107,17 @@ class Tightener:
         return timely(self.problem, schedule)
 
 
+def _keep_room_in_rows(
+    slack: dict[str, float], relaxation: AssignmentProblem, bounded: Bounded, placement: IntArray
+) -> None:
+    """Add to what rows keep free as much as a rounded assignment exceeds them."""
+    used = activities(relaxation, placement)
+    for row, activity in zip(relaxation.rows, used.tolist(), strict=True):
+        excess = activity + at_variables(row, bounded.variables) - row.bound
+        if excess > ROUNDING * abs(row.bound):
+            slack[row.name] = slack.get(row.name, 0.0) + OVERSHOOT * excess
+
+
 def _same_bounds(one: AssignmentProblem, other: AssignmentProblem) -> bool:
     return all(a.bound == b.bound for a, b in zip(one.rows, other.rows, strict=True))
 
@@ -111,12 +125,11 @@ def _same_bounds(one: AssignmentProblem, other: AssignmentProblem) -> bool:
 def tightened(
     relaxation: AssignmentProblem, shares: FloatArray, slack: Mapping[str, float]
 ) -> AssignmentProblem:
-    """Return the relaxation with less room in each pool and below each cap, by its name."""
+    """Return the relaxation with less room in each pool, and in each row by its name."""
 
     def bound_of(name: str, bound: float, pool: int | None) -> float:
-        if pool is not None:
-            return bound * float(shares[pool])
-        return bound - slack.get(name, 0.0)
+        share = 1.0 if pool is None else float(shares[pool])
+        return bound * share - slack.get(name, 0.0)
 
     rows = tuple(
         replace(row, bound=bound_of(row.name, row.bound, row.pool)) for row in relaxation.rows

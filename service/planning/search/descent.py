@@ -1,0 +1,155 @@
+"""Rounded requests moved by one or two until the rows hold and no such move saves any more."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from costmodel.arrays import FloatArray, IntArray
+from service.planning.bounds.activity import at_variables
+from service.planning.bounds.assignment_problem import AssignmentProblem
+
+MOST_MOVES = 600
+MOST_PAIRED = 200_000
+"""(row, move, move) triples that are looked at where no move helps alone."""
+CHEAP = 0.02
+"""What an excess of a mean request costs at first, in prices of the row."""
+DEARER = 2.5
+"""Times by which excess gets dearer where rows are still exceeded and no move helps."""
+RISES = 12
+TOLERANCE = 1e-12
+
+
+def descend(
+    problem: AssignmentProblem,
+    placement: IntArray,
+    variables: dict[str, float],
+    prices: FloatArray,
+) -> IntArray:
+    """Move the requests that lower cost and penalties most, until none do and all rows hold.
+
+    Requests cost what they do with the rows priced in, and room in a priced row costs its price.
+    Excess costs little at first and more and more, by its square in mean requests: so moves that
+    are nearly free carry it on to where there is room before dear ones are made.
+
+    Parameters
+    ----------
+    placement
+        Start, shape (n,).
+    variables
+        Values of the variables beside the assignment, which stay as they are.
+    prices
+        Price of each row at the relaxation's optimum, shape (rows,).
+
+    Returns
+    -------
+    IntArray
+        Shape (n,); a copy. Rows may still be exceeded where nothing helped.
+    """
+    if not problem.rows:
+        return placement.copy()
+    return _Descent(problem, placement.copy(), variables, prices).run()
+
+
+class _Descent:
+    """Where a descent is; rows are counted in their mean requests."""
+
+    def __init__(
+        self,
+        problem: AssignmentProblem,
+        placement: IntArray,
+        variables: dict[str, float],
+        prices: FloatArray,
+    ) -> None:
+        self.placement, requests = placement, np.arange(len(placement))
+        rows = [problem.coefficients(row) for row in problem.rows]
+        units = np.array([_mean_request(row) for row in rows])
+        self.coefficients = np.stack(rows) / units[:, None, None]
+        room = np.array([row.bound - at_variables(row, variables) for row in problem.rows])
+        bounds = np.array([row.bound for row in problem.rows])
+        self.slight = TOLERANCE * np.abs(bounds) / units
+        used = self.coefficients[:, requests, placement]
+        self.excess = used.sum(axis=1) - room / units
+        self.typical = float(np.abs(problem.cost[problem.allowed]).mean())
+        self.prices = prices * units
+        self.weight = CHEAP * np.maximum(self.prices, 1e-2 * self.typical)
+        priced = problem.cost + np.tensordot(self.prices, self.coefficients, axes=1)
+        self.cost = np.where(problem.allowed, priced, np.inf)
+        # What every move changes of every row, and what the row costs then: kept up to date.
+        self.change = self.coefficients - used[:, :, None]
+        self.extra = self.cost - self.cost[requests, placement][:, None]
+        self.extra[requests, placement] = np.inf
+        self.after = np.empty_like(self.change)
+        self._price(slice(None))
+
+    def run(self) -> IntArray:
+        """Return the placements found."""
+        rises = 0
+        for _ in range(MOST_MOVES):
+            if self._moved():
+                continue
+            exceeded = self.excess > self.slight
+            if rises == RISES or not exceeded.any():
+                break
+            self.weight = np.where(exceeded, DEARER, 1.0) * self.weight
+            self._price(np.flatnonzero(exceeded))
+            rises += 1
+        return self.placement
+
+    def _moved(self) -> bool:
+        """Make the best move, of two requests where no single one helps."""
+        least, before = TOLERANCE * self.typical, float(self._penalty(self.excess).sum())
+        saved = before - self.after.sum(axis=0) - self.extra
+        if saved.max() > least:
+            i, k = np.unravel_index(int(saved.argmax()), saved.shape)
+            self._take(int(i), int(k))
+            return True
+        position = self._worth_pairing(saved)
+        i, k = position // saved.shape[1], position % saved.shape[1]
+        steps, dearer = self.change[:, i, k], self.extra[i, k]
+        together = self.excess[:, None, None] + steps[:, :, None] + steps[:, None, :]
+        both = before - self._penalty(together).sum(axis=0) - dearer[:, None] - dearer[None, :]
+        both[i[:, None] == i[None, :]] = -np.inf
+        if both.max(initial=-np.inf) <= least:
+            return False
+        for move in np.unravel_index(int(both.argmax()), both.shape):
+            self._take(int(i[move]), int(k[move]))
+        return True
+
+    def _worth_pairing(self, saved: FloatArray) -> IntArray:
+        """Positions of the moves that save most alone and of those that cost least."""
+        most = int((MOST_PAIRED / len(self.excess)) ** 0.5) // 2
+        chosen = np.union1d(_lowest(-saved, most), _lowest(self.extra, most))
+        return np.asarray(chosen[np.isfinite(saved.ravel()[chosen])])
+
+    def _take(self, i: int, k: int) -> None:
+        changed = np.flatnonzero(self.change[:, i, k])
+        self.excess[changed] += self.change[changed, i, k]
+        self.placement[i] = k
+        self.change[:, i, :] = self.coefficients[:, i, :] - self.coefficients[:, i, k][:, None]
+        self.extra[i] = self.cost[i] - self.cost[i, k]
+        self.extra[i, k] = np.inf
+        self.after[:, i, :] = self._penalty(self.excess[:, None] + self.change[:, i, :])
+        self._price(changed)
+
+    def _price(self, rows: IntArray | slice) -> None:
+        """Work out anew what some rows cost after every move."""
+        excess = self.excess[rows][:, None, None] + self.change[rows]
+        self.after[rows] = self._penalty(excess, rows)
+
+    def _penalty(self, excess: FloatArray, rows: IntArray | slice = slice(None)) -> FloatArray:
+        """What excesses of some rows cost, and room where a row has a price, (rows, ...)."""
+        shape = (-1,) + (1,) * (excess.ndim - 1)
+        weight, price = self.weight[rows].reshape(shape), self.prices[rows].reshape(shape)
+        over = np.maximum(excess, 0.0)
+        return np.asarray(weight * over * (1.0 + over) + price * (over - excess))
+
+
+def _mean_request(row: FloatArray) -> float:
+    """Mean of what a request uses of a row at most, of those that use any."""
+    most = np.abs(row).max(axis=1)
+    return float(most[most > 0.0].mean()) if most.any() else 1.0
+
+
+def _lowest(values: FloatArray, most: int) -> IntArray:
+    flat: FloatArray = values.ravel()
+    return np.asarray(np.argpartition(flat, min(most, len(flat) - 1))[:most])
