@@ -167,7 +167,8 @@ class Solver:
                 self.options.seed,
                 self._wanted_gap(),
             ).run(self.relaxation, bounded)
-            if self._good_enough():
+            found = self.incumbent.schedule is not None
+            if self._good_enough() or (found and self.problem.n > NEIGHBOURHOOD_REQUESTS):
                 return
         around = self._neighbourhood()
         small = self.problem.n <= NEIGHBOURHOOD_REQUESTS

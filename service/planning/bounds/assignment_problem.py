@@ -36,6 +36,8 @@ class Row:
         Groups of requests that the row sees, shape (G,); None for all.
     pool
         The pool whose device-seconds it counts; None where it counts something else.
+    due_s
+        The deadline that those have to fit before; None for the pool's last.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Row:
     groups: BoolArray | None = None
     variables: Mapping[str, float] = field(default_factory=dict)
     pool: int | None = None
+    due_s: float | None = None
 
     def factors(self, groups: int) -> FloatArray:
         """Factor of each placement for the requests of each group, shape (G, k)."""

@@ -135,6 +135,7 @@ class Formulation:
                         self._capacity(index) * end,
                         np.repeat(due, len(self.pinned) + 1),
                         pool=index,
+                        due_s=deadline,
                     )
                 )
         return rows

@@ -20,6 +20,8 @@ MOST_REQUESTS = 2_000
 """Requests that the linear programme sees one by one."""
 DIVES = 6
 """Times that split requests are kept whole."""
+MOST_DIVED = 100_000
+"""Requests of a batch above which a split request is too small a part to be looked after."""
 WHOLE = 1e-6
 SMALL = 0.03
 """Share of the wanted gap that a split request may come to, rounded at last."""
@@ -56,7 +58,8 @@ def settle(
     needed = _needed(target, bounded, regret)
     chosen = np.union1d(_nearest(regret, start, other), needed)
     part = restrict(target, chosen, start)
-    solution = _dive(part, start[chosen], bounded.multipliers, SMALL * absolute_gap, deadline)
+    small = SMALL * absolute_gap if target.n <= MOST_DIVED else np.inf
+    solution = _dive(part, start[chosen], bounded.multipliers, small, deadline)
     nearest = chosen[np.argsort(regret[chosen], kind="stable")]
     if solution is None:
         return Settled(start, bounded.variables, nearest)

@@ -21,16 +21,16 @@ from service.planning.problem import PlacementProblem
 from service.planning.schedule.schedule import Schedule
 from service.planning.search.hardest import decide_hardest
 from service.planning.search.incumbent import Incumbent
-from service.planning.search.repricing import latenesses, timely
+from service.planning.search.repricing import timely
 
 LEAST_REQUESTS = 1_000
 """Below, tails and loads change the costs so much that they are priced anew instead."""
-ROUNDS = 8
+ROUNDS = 10
 OVERSHOOT = 1.1
 """Times a lateness or an excess that is kept free the next time."""
 ROUNDING = 1e-9
-STEP, GROWTH = 3e-5, 3.0
-"""Share that is kept free at least after the first round, and times by which it grows."""
+STEP, GROWTH, MOST_STEP = 3e-5, 3.0, 5e-4
+"""Share that is kept free at least after the first round, times by which it grows, and its most."""
 CAP_ROOM = 3e-5
 """Share of a cap that is kept free from the start, for idling that rows see only on average."""
 MOST_ROOM = 2e-4
@@ -77,7 +77,9 @@ class Tightener:
             schedule, evaluation = dealt
             if self.deadline.passed() or evaluation.feasible:
                 return
-            shares = self._less(shares, schedule, STEP * GROWTH**attempt)
+            shares = self._keep_room_in_time(
+                relaxation, shares, slack, schedule, min(STEP * GROWTH**attempt, MOST_STEP)
+            )
             for unit, cap in self.problem.limits.caps.items():
                 over = (evaluation.total(self.problem, unit) or 0.0) - cap
                 slack[CAP_NAMES[unit]] = slack.get(CAP_NAMES[unit], 0.0) + OVERSHOOT * max(
@@ -95,11 +97,44 @@ class Tightener:
             shares[index] = min(shares[index], 1.0 - min(MOST_ROOM, slot_s / end))
         return shares
 
-    def _less(self, shares: FloatArray, schedule: Schedule, least: float) -> FloatArray:
-        """Lower the shares by as much as each pool's requests were late, and a little more."""
-        late = latenesses(self.problem, schedule)
-        less = shares - np.maximum(OVERSHOOT * late, least)
-        return np.where(late > 0.0, np.maximum(0.3, less), shares)
+    def _keep_room_in_time(
+        self,
+        relaxation: AssignmentProblem,
+        shares: FloatArray,
+        slack: dict[str, float],
+        schedule: Schedule,
+        least: float,
+    ) -> FloatArray:
+        """Keep free as much as requests were late, and a little more, before their deadline.
+
+        A deadline that has a row of its own gets it there; for others the pool's whole share of
+        time is lowered, which is returned.
+        """
+        found, late_by = shares.copy(), dict[float, float]()
+        for index in range(len(shares)):
+            due = [row for row in relaxation.rows if row.pool == index and row.due_s is not None]
+            due.sort(key=lambda row: row.due_s or 0.0)
+            late = self._lateness(schedule, index, np.array([row.due_s for row in due]))
+            for row, lateness in zip(due, late[:-1].tolist(), strict=True):
+                late_by[row.due_s or 0.0] = max(lateness, late_by.get(row.due_s or 0.0, 0.0))
+            if late[-1] > 0.0:
+                found[index] = max(0.3, shares[index] - max(OVERSHOOT * float(late[-1]), least))
+        # What is moved away from one pool must not be late on the next: all keep room.
+        for row in relaxation.rows:
+            lateness = 0.0 if row.due_s is None else late_by.get(row.due_s, 0.0)
+            if lateness > 0.0:
+                kept = max(OVERSHOOT * lateness, least) * abs(row.bound)
+                slack[row.name] = slack.get(row.name, 0.0) + kept
+        return found
+
+    def _lateness(self, schedule: Schedule, pool: int, deadlines_s: FloatArray) -> FloatArray:
+        """Largest lateness by the first of some deadlines that a request is due by, (D + 1,)."""
+        found = np.zeros(len(deadlines_s) + 1)
+        members = np.flatnonzero(self.problem.pool_of[schedule.placement] == pool)
+        late = schedule.end_s[members] / self.problem.latest_in_pool_s(pool, members) - 1.0
+        position = np.searchsorted(deadlines_s, self.problem.deadline_s[members])
+        np.maximum.at(found, position, late)
+        return found
 
     def _timely(self, schedule: Schedule) -> np.ndarray | None:
         if (self.problem.concurrency == 1.0).all():
@@ -114,6 +149,9 @@ def _keep_room_in_rows(
     used = activities(relaxation, placement)
     for row, activity in zip(relaxation.rows, used.tolist(), strict=True):
         excess = activity + at_variables(row, bounded.variables) - row.bound
+        if row.values.size == row.values.shape[1]:
+            # What is moved for another row's sake may break a count by one.
+            slack[row.name] = max(slack.get(row.name, 0.0), 1.0)
         if excess > ROUNDING * abs(row.bound):
             slack[row.name] = slack.get(row.name, 0.0) + OVERSHOOT * excess
 
