@@ -52,7 +52,11 @@ def solve_cells(
 
 
 def sift(
-    problem: AssignmentProblem, pairs: BoolArray, start: FloatArray, deadline: Deadline
+    problem: AssignmentProblem,
+    pairs: BoolArray,
+    start: FloatArray,
+    deadline: Deadline,
+    rounds: int = ROUNDS,
 ) -> LinearSolution | None:
     """Solve a relaxation with elastic rows over the pairs that matter; None where time ran out.
 
@@ -65,11 +69,13 @@ def sift(
         Pairs that are in from the start, shape (n, k).
     start
         Prices of the rows near the optimum's, shape (rows,).
+    rounds
+        Times that the programme is solved at most; with few the prices may be slightly off.
     """
     pairs = (pairs | _nearest(ReducedCosts(problem, start).of(slice(None)))) & problem.allowed
     best: LinearSolution | None = None
     loose = elastic(problem)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         found = solve_linear(loose, deadline, pairs)
         if found is None:
             break

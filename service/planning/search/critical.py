@@ -12,7 +12,7 @@ from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.bounding import Bounded
 from service.planning.bounds.elastic import without_excess
 from service.planning.bounds.linear import LinearSolution
-from service.planning.bounds.sifting import sift
+from service.planning.bounds.sifting import ROUNDS, sift
 from service.planning.clock import Deadline
 from service.planning.search.restriction import restrict
 
@@ -86,8 +86,9 @@ def _dive(
     pairs = np.zeros(part.cost.shape, dtype=bool)
     pairs[np.arange(part.n), start] = True
     found: LinearSolution | None = None
-    for _ in range(DIVES):
-        again = sift(part, pairs & part.allowed, prices, deadline)
+    for dive in range(DIVES):
+        rounds = ROUNDS if dive == 0 else 1
+        again = sift(part, pairs & part.allowed, prices, deadline, rounds)
         if again is None:
             break
         found, prices, pairs = again, again.multipliers, again.counts > 0.0

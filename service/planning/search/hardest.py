@@ -19,7 +19,9 @@ from service.planning.search.restriction import restrict
 
 CORE_PAIRS = 3_000
 """(request, placement) pairs that CP-SAT decides on Booleans."""
-CLOSE = 0.25
+TIGHT = 1e-3
+"""Share of the wanted gap above the relaxation's bound at which nothing is left to gain."""
+CLOSE = 0.35
 """Share of the wanted gap above the relaxation's own bound at which an assignment is enough."""
 DEAR = (0.25, 4.0)
 """Times the wanted gap beyond which a request's placement is too dear to be looked at: at first,
@@ -79,6 +81,9 @@ def decide_hardest(
         part = near
     else:
         placement[core] = repair(part, placement[core], settled.variables)
+        least = bounded.lower_bound + TIGHT * absolute_gap
+        if _cost_within_rows(part, placement[core], settled) <= least:
+            return placement, -np.inf
     hint = np.zeros(part.cost.shape)
     hint[np.arange(len(core)), placement[core]] = 1.0
     effort = Effort(
