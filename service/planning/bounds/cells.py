@@ -12,8 +12,8 @@ from service.planning.bounds.assignment_problem import AssignmentProblem
 
 EXACT_PAIRS = 12_000
 """(request, placement) pairs up to which every request is a cell of its own."""
-MOST_PAIRS = 16_000
-"""(cell, placement) pairs of the fine cells, of which the linear programme sees a few at a time."""
+MOST_CELLS = 2_000
+"""Fine cells, of whose placements the linear programme sees a few at a time."""
 COARSE_PAIRS = 5_000
 """(cell, placement) pairs that the linear programme takes whole in a tenth of a second or so."""
 FINEST = 0.0125
@@ -64,7 +64,7 @@ def make_cells(problem: AssignmentProblem, workload: Workload) -> Cells:
     fine: tuple[IntArray, int] | None = None
     for _ in range(DOUBLINGS):
         keys, most = _joined(kinds, kind_count, *bins)
-        if fine is None and _distinct(keys, most) * k <= MOST_PAIRS:
+        if fine is None and _distinct(keys, most) <= MOST_CELLS:
             fine = compact(keys, most)
         if fine is not None and _distinct(keys, most) * k <= COARSE_PAIRS:
             break

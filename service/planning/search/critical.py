@@ -20,7 +20,7 @@ MOST_REQUESTS = 2_000
 """Requests that the linear programme sees one by one."""
 DIVES = 6
 """Times that split requests are kept whole."""
-MOST_DIVED = 100_000
+MOST_DIVED = 30_000
 """Requests of a batch above which a split request is too small a part to be looked after."""
 WHOLE = 1e-6
 SMALL = 0.03
