@@ -31,6 +31,8 @@ OVERSHOOT = 1.1
 ROUNDING = 1e-9
 STEP, GROWTH, MOST_STEP = 3e-5, 3.0, 5e-4
 """Share that is kept free at least after the first round, times by which it grows, and its most."""
+OTHERS = 0.3
+"""Share of the largest room that pools keep free which were on time."""
 CAP_ROOM = 3e-5
 """Share of a cap that is kept free from the start, for idling that rows see only on average."""
 MOST_ROOM = 2e-4
@@ -52,6 +54,7 @@ class Tightener:
         shares = self._first_shares()
         caps = self.problem.limits.caps
         slack = {CAP_NAMES[unit]: CAP_ROOM * cap for unit, cap in caps.items()}
+        slack |= _first_room_in_counts(relaxation)
         allowed = None
         for attempt in range(ROUNDS):
             target = tightened(relaxation, shares, slack)
@@ -110,16 +113,20 @@ class Tightener:
         A deadline that has a row of its own gets it there; for others the pool's whole share of
         time is lowered, which is returned.
         """
-        found, late_by = shares.copy(), dict[float, float]()
+        last, late_by = np.zeros(len(shares)), dict[float, float]()
         for index in range(len(shares)):
             due = [row for row in relaxation.rows if row.pool == index and row.due_s is not None]
             due.sort(key=lambda row: row.due_s or 0.0)
             late = self._lateness(schedule, index, np.array([row.due_s for row in due]))
             for row, lateness in zip(due, late[:-1].tolist(), strict=True):
                 late_by[row.due_s or 0.0] = max(lateness, late_by.get(row.due_s or 0.0, 0.0))
-            if late[-1] > 0.0:
-                found[index] = max(0.3, shares[index] - max(OVERSHOOT * float(late[-1]), least))
+            last[index] = float(late[-1])
         # What is moved away from one pool must not be late on the next: all keep room.
+        less = np.maximum(OVERSHOOT * last, least)
+        worst = float(less[last > 0.0].max(initial=0.0))
+        found = np.maximum(
+            0.3, shares - np.maximum(np.where(last > 0.0, less, 0.0), OTHERS * worst)
+        )
         for row in relaxation.rows:
             lateness = 0.0 if row.due_s is None else late_by.get(row.due_s, 0.0)
             if lateness > 0.0:
@@ -142,6 +149,12 @@ class Tightener:
         return timely(self.problem, schedule)
 
 
+def _first_room_in_counts(relaxation: AssignmentProblem) -> dict[str, float]:
+    """Keep one request free in every count where requests are moved for other rows' sake too."""
+    counts = [row for row in relaxation.rows if row.values.size == row.values.shape[1]]
+    return {} if len(counts) == len(relaxation.rows) else {row.name: 1.0 for row in counts}
+
+
 def _keep_room_in_rows(
     slack: dict[str, float], relaxation: AssignmentProblem, bounded: Bounded, placement: IntArray
 ) -> None:
@@ -149,9 +162,6 @@ def _keep_room_in_rows(
     used = activities(relaxation, placement)
     for row, activity in zip(relaxation.rows, used.tolist(), strict=True):
         excess = activity + at_variables(row, bounded.variables) - row.bound
-        if row.values.size == row.values.shape[1]:
-            # What is moved for another row's sake may break a count by one.
-            slack[row.name] = max(slack.get(row.name, 0.0), 1.0)
         if excess > ROUNDING * abs(row.bound):
             slack[row.name] = slack.get(row.name, 0.0) + OVERSHOOT * excess
 
