@@ -1,5 +1,7 @@
 """Energy and device-seconds of every request on every placement."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +14,7 @@ from costmodel.errors import InvalidCostModelError
 from costmodel.region import RegionSlice
 from costmodel.workload import Workload
 
+_ALL = slice(None)
 # Requests at a time: the arrays in play stay in the second-level cache.
 _BLOCK = 32768
 
@@ -38,6 +41,24 @@ class CostMatrix:
     energy_low_j: FloatArray
     energy_high_j: FloatArray
     outside: FlagArray
+
+    def take(self, rows: IntArray | slice = _ALL, columns: IntArray | slice = _ALL) -> CostMatrix:
+        """Return the costs of some requests on some placements."""
+        energy_j = self.energy_j[rows][:, columns]
+
+        def bounds(values: FloatArray) -> FloatArray:
+            """Leave bounds that were not asked for the single number that they are."""
+            if values.strides == (0, 0):
+                return np.broadcast_to(np.float64(np.nan), energy_j.shape)
+            return values[rows][:, columns]
+
+        return CostMatrix(
+            energy_j,
+            self.device_seconds[rows][:, columns],
+            bounds(self.energy_low_j),
+            bounds(self.energy_high_j),
+            self.outside[rows][:, columns],
+        )
 
 
 def predict(

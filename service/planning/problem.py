@@ -15,30 +15,8 @@ from service.planning.inputs import Limits, Objective, Placement, Pool, Requests
 from service.planning.rates import Rates, no_figures, rates_of, unpriced
 from service.planning.terms import check_terms
 
-_ALL = slice(None)
 ROUNDING = 1e-9
 """A share of the requests this close to a whole number is that number: 0.29 of 100 are 29."""
-
-
-def take_costs(
-    costs: CostMatrix, rows: IntArray | slice = _ALL, columns: IntArray | slice = _ALL
-) -> CostMatrix:
-    """Return the costs of some requests on some placements."""
-    energy_j = costs.energy_j[rows][:, columns]
-
-    def bounds(values: FloatArray) -> FloatArray:
-        """Leave bounds that were not asked for the single number that they are."""
-        if values.strides == (0, 0):
-            return np.broadcast_to(np.float64(np.nan), energy_j.shape)
-        return values[rows][:, columns]
-
-    return CostMatrix(
-        energy_j,
-        costs.device_seconds[rows][:, columns],
-        bounds(costs.energy_low_j),
-        bounds(costs.energy_high_j),
-        costs.outside[rows][:, columns],
-    )
 
 
 @dataclass(frozen=True)
@@ -149,9 +127,8 @@ class PlacementProblem:
     @cached_property
     def _deadline_ranks(self) -> tuple[FloatArray, IntArray]:
         distinct = np.unique(self.deadline_s)
-        ranks = np.searchsorted(distinct, self.deadline_s)
         narrow = np.uint16 if len(distinct) < 2**16 else np.int64
-        return distinct, ranks.astype(narrow)
+        return distinct, np.searchsorted(distinct, self.deadline_s).astype(narrow)
 
     @property
     def distinct_deadlines_s(self) -> FloatArray:
@@ -213,8 +190,7 @@ class PlacementProblem:
     @cached_property
     def any_pinned(self) -> bool:
         """Whether a request is pinned to a device."""
-        device = self.requests.device
-        return device is not None and bool((device >= 0).any())
+        return bool((self.pinned_device >= 0).any())
 
     @cached_property
     def exclusions(self) -> dict[str, BoolArray]:
@@ -245,12 +221,8 @@ class PlacementProblem:
                 None if requests.allowed is None else requests.allowed[indices],
                 None if requests.device is None else requests.device[indices],
             ),
-            costs=take_costs(self.costs, rows=indices),
+            costs=self.costs.take(rows=indices),
         )
-
-    def with_zeta(self, zeta: float) -> PlacementProblem:
-        """Return the problem by energy with another weight, what is eligible unchanged."""
-        return self.with_objective(Objective(zeta))
 
     def with_objective(self, objective: Objective) -> PlacementProblem:
         """Return the problem with another objective, what is eligible unchanged."""

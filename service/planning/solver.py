@@ -192,7 +192,8 @@ class Solver:
         """Where no plan was found, look for one that is least in joules, or best in quality."""
         for zeta in (1.0, 0.0):
             if self.incumbent.schedule is None and Objective(zeta) != self.problem.objective:
-                aimed = Solver(self.problem.with_zeta(zeta), self.options, self.deadline)
+                turned = self.problem.with_objective(Objective(zeta))
+                aimed = Solver(turned, self.options, self.deadline)
                 workload = self.problem.requests.workload
                 found = bound(aimed.relaxation, workload, self.deadline, polished=True)
                 if found is not None:

@@ -11,36 +11,15 @@ from functools import cached_property
 
 import numpy as np
 
-from costmodel.arrays import BoolArray, FloatArray, IntArray
+from costmodel.arrays import BoolArray, FloatArray
 from service.planning.bounds import floors
 from service.planning.bounds.assignment_problem import AssignmentProblem, Link, Peak, Row
 from service.planning.bounds.pricing import Prices, Pricing
+from service.planning.bounds.row_choice import first_deadlines, groups_of, pinned_devices
 from service.planning.bounds.side_variables import HORIZON, SideVariables, on_of, steps_of
 from service.planning.inputs import CAP_NAMES
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.violations import loosest
-
-FIRST_DEADLINES = 12
-"""Distinct deadlines that get rows at first; others get theirs when an assignment breaks them."""
-MOST_PINNED = 12
-"""Devices with pinned requests that get rows of their own, those with the most requests first."""
-
-
-def first_deadlines(problem: PlacementProblem) -> FloatArray:
-    """Return distinct deadlines, spread over all, before the last, rising, shape (D,)."""
-    found = problem.distinct_deadlines_s[:-1]
-    if len(found) > FIRST_DEADLINES:
-        found = found[np.linspace(0, len(found) - 1, FIRST_DEADLINES).astype(int)]
-    return found
-
-
-def pinned_devices(problem: PlacementProblem) -> IntArray:
-    """Return the devices to which most requests are pinned, rising, shape (P,)."""
-    if problem.requests.device is None:
-        return np.empty(0, dtype=np.int64)
-    pinned = problem.pinned_device[problem.pinned_device >= 0]
-    found, counts = np.unique(pinned, return_counts=True)
-    return np.sort(found[np.argsort(-counts, kind="stable")[:MOST_PINNED]])
 
 
 class Formulation:
@@ -87,6 +66,8 @@ class Formulation:
             *self.mean_quality_is_reached(),
             *self.costs_are_capped(),
         ]
+        told_apart = any(row.groups is not None for row in rows)
+        group = groups_of(self.problem, self.deadlines, self.pinned) if told_apart else None
         return AssignmentProblem(
             self._objective(),
             self.allowed,
@@ -95,7 +76,7 @@ class Formulation:
             tuple(self.used_placements_are_loaded_and_on()),
             tuple(self.steps_cover_the_longest()),
             self.weight * self.side.constant(unit),
-            group=self._groups() if any(row.groups is not None for row in rows) else None,
+            group=group,
         )
 
     def can_be_on_time(self) -> BoolArray:
@@ -275,16 +256,6 @@ class Formulation:
             for k in range(problem.k):
                 cost[:, k] -= worth[k] * problem.tokens
         return cost
-
-    def _groups(self) -> IntArray:
-        """Label requests by the first deadline that they are due by, then by pinned device."""
-        group = np.searchsorted(self.deadlines, self.problem.deadline_s)
-        if len(self.pinned):
-            position = np.searchsorted(self.pinned, self.problem.pinned_device)
-            there = self.pinned[np.minimum(position, len(self.pinned) - 1)]
-            pin = np.where(there == self.problem.pinned_device, position + 1, 0)
-            group = group * (len(self.pinned) + 1) + pin
-        return np.asarray(group)
 
     def _stretch_by_loads(self, index: int, end_s: float) -> FloatArray:
         """Factor on the work due by a time for the loads that it needs, 0 on other pools, (k,).

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from costmodel.arrays import IntArray
-from service.planning.problem import PlacementProblem, take_costs
+from service.planning.problem import PlacementProblem
 
 MOST_PAIRS = 3_000
 """(request, placement, device) triples that CP-SAT takes in a second or so."""
@@ -53,7 +53,7 @@ def split_pools(problem: PlacementProblem) -> tuple[PlacementProblem, IntArray, 
         requests=replace(requests, allowed=allowed, device=None),
         pools=tuple(pools),
         placements=tuple(placements),
-        costs=take_costs(costs, columns=columns),
+        costs=costs.take(columns=columns),
         objective=replace(
             problem.objective,
             cost_normaliser=problem.cost_normaliser,
