@@ -1,15 +1,22 @@
 """Fixtures of the service's tests: a catalogue, a service without HTTP, and real servers."""
 
-from collections.abc import Iterator
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.calls.planner_service import PlannerService
+from service.cli.arguments import add_plan_arguments
+from service.cli.plan_command import plan_file
 from service.settings import Settings
 from service.workers.process import load_service
 from tests.service.catalogue_maker import write_catalogue
-from tests.service.server import Server
+from tests.service.server import ROOT, Server
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +49,46 @@ def server(models_dir: Path) -> Iterator[Server]:
 def anyio_backend() -> str:
     """Asynchronous tests run on asyncio, as the service does."""
     return "asyncio"
+
+
+@pytest.fixture
+def environment(models_dir: Path) -> dict[str, str]:
+    own = {k: v for k, v in os.environ.items() if not k.startswith("JOULEPLAN_")}
+    return {**own, "JOULEPLAN_MODELS_DIR": str(models_dir)}
+
+
+@pytest.fixture
+def plan(environment: dict[str, str], tmp_path: Path) -> Callable[..., Any]:
+    def run(*arguments: str, stdin: str | None = None, **variables: str) -> Any:
+        return subprocess.run(
+            [sys.executable, "-m", "service", "plan", *arguments],
+            cwd=tmp_path,
+            env={**environment, "PYTHONPATH": str(ROOT), **variables},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def planned_here(
+    models_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., Any]:
+    """Run the command in this process, which is quicker, and return its status and output."""
+
+    def run(*arguments: str) -> Any:
+        monkeypatch.chdir(tmp_path)
+        parser = argparse.ArgumentParser()
+        add_plan_arguments(parser)
+        options = parser.parse_args([*arguments, "--quiet"])
+        status = plan_file(options, Settings(models_dir=models_dir))
+        return status, capsys.readouterr()
+
+    return run

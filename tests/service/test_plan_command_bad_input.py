@@ -1,0 +1,72 @@
+"""`python -m service plan` on what it cannot read: told by its place, with status 2."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.service.plan_files import batch_line, write_json
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("a.json", "{", "a.json: Expected JSON"),
+        ("a.json", "[]", "a.json: Expected a JSON object, got list."),
+        ("a.json", '{"requests": []}', "/requests"),
+        ("a.json", '{"requests": [{"input_tokens": 1}]}', "/requests/0/output_tokens"),
+        ("a.csv", "", "a.csv: Expected a column input_tokens"),
+        ("a.csv", "input_tokens,output_tokens\n", "a.csv: Expected at least one row"),
+        ("a.csv", "input_tokens,output_tokens,color\n1,2,red\n", "got color"),
+        ("a.csv", "input_tokens,output_tokens\n1,2\n3\n", "row 2: Expected 2 cells, got 1."),
+        ("a.csv", "input_tokens,output_tokens\n1,2\n3,many\n", "row 2, column output_tokens: "),
+        ("a.csv", "input_tokens,output_tokens\n1,2.5\n", "row 1, column output_tokens: "),
+        ("a.csv", "input_tokens,output_tokens,llms\n1,2,x;y\n", "row 1, column llms: "),
+        ("a.csv", "input_tokens,output_tokens,id\n1,2,\n", "row 1, column id: "),
+        ("a.parquet", "no parquet", "a.parquet: Expected Parquet, got"),
+        ("a.jsonl", "{}", "a.jsonl: line 1: Expected an object with custom_id"),
+        ("a.jsonl", "\n" + batch_line(1), "line 2: Expected max_completion_tokens or max_tokens"),
+        ("a.jsonl", batch_line(1, max_tokens=0), "line 1, output_tokens: "),
+        ("a.jsonl", batch_line(1, max_tokens="9"), "line 1: Expected limits of output"),
+        ("a.jsonl", batch_line(1).replace("/chat/", "/embed/"), "line 1: Expected url"),
+        ("a.txt", "", "a.txt: Expected a name that ends in"),
+    ],
+)
+def test_bad_input_is_told_by_its_place(
+    planned_here: Callable[..., Any], tmp_path: Path, name: str, text: str, told: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    status, printed = planned_here(name)
+    assert (status, printed.out) == (2, "")
+    assert told in printed.err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--zeta", "2"), "--zeta: "),
+        (("--gap", "nan"), "--gap: "),
+        (("--time-limit", "0"), "--time-limit: "),
+        (("--fleet", "missing.yaml"), "missing.yaml"),
+        (("--out", "/proc/nowhere/out.json"), "cannot be written"),
+        (("--characters-per-token", "0"), "--characters-per-token above 0"),
+    ],
+)
+def test_bad_options_are_told_by_name(
+    planned_here: Callable[..., Any], tmp_path: Path, options: tuple[str, str], told: str
+) -> None:
+    write_json(tmp_path / "batch.json")
+    status, printed = planned_here("batch.json", *options)
+    assert status == 2
+    assert told in printed.err
+
+
+def test_an_option_that_is_no_number_is_told(plan: Callable[..., Any]) -> None:
+    done = plan("batch.json", "--seed", "x")
+    assert (done.returncode, "--seed: invalid int value" in done.stderr) == (2, True)
+
+
+def test_a_file_that_is_not_there_is_told(plan: Callable[..., Any]) -> None:
+    done = plan("nowhere.csv")
+    assert (done.returncode, "No such file" in done.stderr) == (2, True)
