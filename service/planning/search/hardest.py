@@ -19,7 +19,7 @@ from service.planning.search.restriction import restrict
 
 CORE_PAIRS = 3_000
 """(request, placement) pairs that CP-SAT decides on Booleans."""
-TIGHT = 1e-3
+TIGHT = 1e-6
 """Share of the wanted gap above the relaxation's bound at which nothing is left to gain."""
 CLOSE = 0.35
 """Share of the wanted gap above the relaxation's own bound at which an assignment is enough."""
@@ -82,7 +82,8 @@ def decide_hardest(
     else:
         placement[core] = repair(part, placement[core], settled.variables)
         least = bounded.lower_bound + TIGHT * absolute_gap
-        if _cost_within_rows(part, placement[core], settled) <= least:
+        alone = not target.variables and not target.peaks
+        if alone and _cost_within_rows(part, placement[core], settled) <= least:
             return placement, -np.inf
     hint = np.zeros(part.cost.shape)
     hint[np.arange(len(core)), placement[core]] = 1.0
