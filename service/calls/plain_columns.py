@@ -163,7 +163,8 @@ def _estimates(values: Any) -> IntArray | Estimates:  # noqa: ANN401  of whateve
         return _whole_numbers(values, OUTPUT_TOKENS)
     _need(isinstance(values, dict))
     check_quantile_names(list(values))
-    _need(all(isinstance(column, list) and None not in column for column in values.values()))
+    _need(all(isinstance(column, list) and column for column in values.values()))
+    _need(not any(None in column for column in values.values()))
     found = {name: _numbers(column, OUTPUT_TOKENS) for name, column in values.items()}
     return cast(Estimates, found)
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -173,6 +173,7 @@ def seen(batch: Batch) -> Json:
 
 @settings(max_examples=400, deadline=None)
 @given(DOCUMENTS)
+@example({"columns": {"input_tokens": [1], "output_tokens": {"p50": [], "p90": []}}, "urgent": 1})
 def test_any_document_is_read_or_refused_as_by_the_schema(document: Json) -> None:
     body = encoded(document)
     expected = by_the_schema(body)
