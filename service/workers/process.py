@@ -26,6 +26,7 @@ from service.planning.progress import Watch
 from service.problems import Problem, ProblemError
 from service.settings import Settings
 from service.telemetry.logs import configure_logging
+from service.workers.heap import give_back, share_one_heap
 from service.workers.memory import limit_memory
 from service.workers.messages import JSON, Description, Job, Reply, Tell, Update, unheard
 from service.workers.pipe import receive, send
@@ -36,6 +37,7 @@ logger = logging.getLogger("service.worker")
 
 def run_worker(connection: Connection, settings: Settings) -> None:
     """Load, say what is loaded, then answer calls until the other end of the pipe is closed."""
+    share_one_heap()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     configure_logging(settings.log_level)
@@ -52,8 +54,8 @@ def run_worker(connection: Connection, settings: Settings) -> None:
                 tell = _teller(connection) if job.watched else unheard
                 send(connection, answer(service, job, tell))
                 del job
-                # A run refers to itself: without this its arrays lie beside those of the next one.
-                gc.collect()
+                # Without this a run's arrays lie beside those of the next one.
+                give_back()
     except (EOFError, OSError):
         logger.debug("The pipe is closed: the worker ends.")
 

@@ -91,6 +91,11 @@ def test_no_problem_with_a_plan_is_said_to_have_none(seed: int) -> None:
     assert check_with_a_plan(seed, tightness=0.1, relative_gap=0.5)
 
 
+@pytest.mark.parametrize("seed", [1027, 1071, 1166])
+def test_a_plan_that_only_a_walk_finds_is_found(seed: int) -> None:
+    assert check_with_a_plan(seed, tightness=0.03, relative_gap=0.1)
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("seed", range(28, 528))
 def test_five_hundred_mixed_problems_have_sound_plans_or_none(seed: int) -> None:
