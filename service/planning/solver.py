@@ -8,6 +8,7 @@ from itertools import islice
 import numpy as np
 
 from costmodel.arrays import IntArray
+from service.planning.bounds.activity import keeps_rows
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.bounding import Bounded, bound, proves_violation
 from service.planning.bounds.due import with_broken_deadlines
@@ -155,7 +156,9 @@ class Solver:
 
     def _offer_simple_policies(self) -> None:
         for placement in self.policies.values():
-            if placement is not None and not self._good_enough() and not self.deadline.passed():
+            if self._good_enough() or self.deadline.passed():
+                return
+            if placement is not None and keeps_rows(self.relaxation, placement):
                 self.incumbent.offer_placement(placement)
 
     def _improve(self, bounded: Bounded) -> None:

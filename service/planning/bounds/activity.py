@@ -9,6 +9,8 @@ import numpy as np
 from costmodel.arrays import FloatArray, IntArray
 from service.planning.bounds.assignment_problem import AssignmentProblem, Row
 
+ROUNDING = 1e-9
+
 
 def activities(
     problem: AssignmentProblem, placement: IntArray, requests: IntArray | None = None
@@ -40,6 +42,17 @@ def activities(
             sums[id(row.values)] = total.astype(float).reshape(groups, problem.k)
         found[r] = (row.factors(groups) * sums[id(row.values)]).sum()
     return found
+
+
+def keeps_rows(problem: AssignmentProblem, placement: IntArray) -> bool:
+    """Whether an assignment could keep every row, variables at what suits the row best."""
+    levels = {v.name: (v.lower, v.upper) for v in problem.variables}
+    used = activities(problem, placement)
+    for row, activity in zip(problem.rows, used.tolist(), strict=True):
+        least = sum(min(c * levels[v][0], c * levels[v][1]) for v, c in row.variables.items())
+        if activity + least > row.bound + ROUNDING * abs(row.bound):
+            return False
+    return True
 
 
 def values_at(values: FloatArray, chosen: IntArray, requests: IntArray | None) -> FloatArray:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from costmodel.arrays import BoolArray, FloatArray, IntArray
+from costmodel.arrays import FloatArray, IntArray
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.evaluation import underfill_j
+from service.planning.schedule.filling import fill_apart, fill_up_to
 from service.planning.schedule.schedule import (
     Block,
     Group,
@@ -23,7 +24,6 @@ from service.planning.schedule.schedule import (
     lay_out_groups,
     slot_times,
 )
-from service.planning.schedule.slots import deal_to_slots
 from service.planning.schedule.violations import loosest
 from service.planning.threads import in_threads
 
@@ -118,13 +118,21 @@ def _deals_of_pool(
     members = np.concatenate([group.members for group in groups])
     slot_s = np.concatenate([group.slot_s for group in groups])
     deals: dict[bytes, Deal] = {}
-    for level in _levels(problem, pool, groups, members):
-        _fill(problem, pool, groups, level, device)
+
+    def add() -> None:
         there = device[members]
         key = there.tobytes()
         if key not in deals:
             blocks = lay_out_groups(problem, groups, device, start_s)
             deals[key] = _judge(problem, pool, members, slot_s, there, start_s[members], blocks)
+
+    levels = _levels(problem, pool, groups, members)
+    for level in levels:
+        fill_up_to(problem, pool, groups, level, device)
+        add()
+    late = all(deal.lateness_s > 0.0 for deal in deals.values())
+    if late and len(groups) > 1 and fill_apart(problem, pool, groups, levels[-1], device):
+        add()
     return list(deals.values())
 
 
@@ -157,76 +165,6 @@ def _levels(
     if len(members) > MANY:
         shares = (0.98, 0.0) if len(members) > VERY_MANY else (1.0, 0.95, 0.0)
     return [balanced + share * max(0.0, end - balanced) for share in shares]
-
-
-def _fill(
-    problem: PlacementProblem,
-    pool: int,
-    groups: list[Group],
-    level: float,
-    device: IntArray,
-) -> None:
-    """Deal groups in order, each to the fewest devices that hold it up to `level`."""
-    pinned, members = problem.pinned_device, sum(len(group.members) for group in groups)
-    last_pinned = -1
-    if problem.any_pinned:
-        last_pinned = max(int(pinned[group.members].max()) for group in groups)
-    count = max(min(problem.pools[pool].count, members), last_pinned + 1)
-    clock = np.full(count, problem.pools[pool].activation_s)
-    used = np.zeros(count, dtype=bool)
-    loaded: list[str | None] = [None] * count
-    for group in groups:
-        k, seconds = group.placement, group.slot_s
-        llm, slots = problem.placements[k].llm, problem.placements[k].concurrency
-        load = np.array(
-            [0.0 if loaded[d] == llm else float(problem.load_s[k]) for d in range(count)]
-        )
-        start, taken = clock + load, np.zeros(count, dtype=bool)
-        free = group.members
-        if problem.any_pinned:
-            fixed = pinned[group.members] >= 0
-            there = pinned[group.members[fixed]]
-            device[group.members[fixed]] = there
-            start, taken[there] = _after_pinned(seconds[fixed], there, start, slots), True
-            free, seconds = free[~fixed], seconds[~fixed]
-        if len(free):
-            devices = np.array(_windows(used | taken, level - start, seconds, slots))
-            each = min(slots, len(free))
-            slot, ends = deal_to_slots(seconds, np.repeat(start[devices], each))
-            device[free] = devices[slot // each]
-            dealt = np.bincount(slot // each, minlength=len(devices)) > 0
-            start[devices[dealt]] = ends.reshape(-1, each).max(axis=1)[dealt]
-            taken[devices[dealt]] = True
-        clock[taken] = start[taken]
-        used |= taken
-        if problem.load_s[k] > 0.0:
-            for d in np.flatnonzero(taken).tolist():
-                loaded[d] = llm
-
-
-def _after_pinned(
-    slot_s: FloatArray, device: IntArray, start_s: FloatArray, slots: int
-) -> FloatArray:
-    """About when each device has done the requests of a group that are pinned to it, (devices,)."""
-    work = np.bincount(device, weights=slot_s, minlength=len(start_s)) / slots
-    np.maximum.at(work, device, slot_s)
-    return np.asarray(start_s + work)
-
-
-def _windows(used: BoolArray, room_s: FloatArray, slot_s: FloatArray, slots: int) -> list[int]:
-    """Devices for a group: the used ones that still have room first, until its work fits."""
-    need = float(slot_s.sum()) / slots
-    longest = float(slot_s.max())
-    order = np.lexsort((np.arange(len(used)), ~used))
-    chosen: list[int] = []
-    for d in order.tolist():
-        if room_s[d] < longest:
-            continue
-        chosen.append(d)
-        need -= room_s[d]
-        if need <= 0.0:
-            return chosen
-    return list(range(len(used)))
 
 
 def _judge(
