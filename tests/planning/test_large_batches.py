@@ -28,7 +28,7 @@ SHARES = {"small": Share(0.2, 0.5), "medium": Share(0.1, 0.6), "large": Share(0.
 
 @pytest.mark.parametrize("concurrency", [(1,), (1, 16)])
 @pytest.mark.parametrize("own", [False, True])
-def test_every_limit_together_is_kept_and_the_gap_is_stated(
+def test_every_limit_together_is_kept_and_the_gap_is_small(
     concurrency: tuple[int, ...], own: bool
 ) -> None:
     n = 4_000
@@ -55,8 +55,7 @@ def test_every_limit_together_is_kept_and_the_gap_is_stated(
     assert slow["keeps"]
     assert slow["objective"] == pytest.approx(found.objective, rel=1e-9)
     assert found.lower_bound <= found.objective
-    # Devices that run blocks of several LLMs make early requests wait, which no row sees.
-    assert found.gap <= (0.1 if own else 1e-2)
+    assert found.gap <= 1e-2
 
 
 def test_sifting_finds_the_optimum_of_the_whole_programme() -> None:

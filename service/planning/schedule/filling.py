@@ -63,9 +63,9 @@ def _whole_devices(work: FloatArray, count: int) -> list[IntArray] | None:
     share = work / work.sum() * count
     whole = np.where(some, np.maximum(1.0, np.floor(share)), 0.0)
     while whole.sum() > count:
-        whole[np.argmax(whole - share)] -= 1.0
+        whole[np.argmax(np.where(whole > 1.0, whole - share, -np.inf))] -= 1.0
     while whole.sum() < count:
-        whole[np.argmax(share - whole)] += 1.0
+        whole[np.argmax(np.where(some, share - whole, -np.inf))] += 1.0
     ends = np.cumsum(whole).astype(np.int64)
     return np.split(np.arange(count), ends[:-1])
 
