@@ -8,8 +8,7 @@ import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 from service.planning.bounds.assignment_problem import AssignmentProblem, Row
-
-ROUNDING = 1e-9
+from service.planning.schedule.violations import exceeds
 
 
 def activities(
@@ -44,13 +43,21 @@ def activities(
     return found
 
 
+def excesses(
+    problem: AssignmentProblem, placement: IntArray, levels: Mapping[str, float]
+) -> FloatArray:
+    """How far each row is exceeded, variables at some levels; below 0: room, shape (rows,)."""
+    beside = [at_variables(row, levels) - row.bound for row in problem.rows]
+    return np.asarray(activities(problem, placement) + np.array(beside))
+
+
 def keeps_rows(problem: AssignmentProblem, placement: IntArray) -> bool:
     """Whether an assignment could keep every row, variables at what suits the row best."""
     levels = {v.name: (v.lower, v.upper) for v in problem.variables}
     used = activities(problem, placement)
     for row, activity in zip(problem.rows, used.tolist(), strict=True):
         least = sum(min(c * levels[v][0], c * levels[v][1]) for v, c in row.variables.items())
-        if activity + least > row.bound + ROUNDING * abs(row.bound):
+        if exceeds(activity + least, row.bound):
             return False
     return True
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
-from service.planning.bounds.activity import activities, at_variables
+from service.planning.bounds.activity import excesses
 from service.planning.bounds.assignment_problem import AssignmentProblem, Link
 from service.planning.bounds.reduced_costs import ReducedCosts
 from service.planning.bounds.tails import cheapest_with_tails
@@ -69,9 +69,8 @@ def lagrangian_bound(
 def relax(problem: AssignmentProblem, multipliers: FloatArray) -> Relaxed:
     """Price the rows in and solve what is left, the peaks with it."""
     found = _relaxed(problem, multipliers, ReducedCosts(problem, multipliers))
-    used = activities(problem, found.placement)
-    used += [at_variables(row, found.levels) for row in problem.rows]
-    return Relaxed(found.value, found.placement, used - [row.bound for row in problem.rows])
+    slack = excesses(problem, found.placement, found.levels)
+    return Relaxed(found.value, found.placement, slack)
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ class SideVariables:
     def pool_end_s(self, index: int) -> float:
         """Time by which everything on a pool must have ended [s]."""
         pool = self._problem.pools[index]
-        end = min(float(self._problem.deadline_s.max(initial=0.0)), pool.end_s)
+        end = min(float(self._problem.distinct_deadlines_s.max(initial=0.0)), pool.end_s)
         return loosest(end)
 
     def working_s(self, index: int, before_s: float = np.inf) -> float:

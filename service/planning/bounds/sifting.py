@@ -86,7 +86,7 @@ def sift(
         scale = float(np.abs(np.where(pairs, problem.cost, 0.0)).max(axis=1) @ problem.sizes)
         if gain <= ENOUGH * scale and (gain == 0.0 or not exceeds(found)):
             break
-        pairs |= _nearest(np.where(reduced <= least[:, None], reduced, np.inf)) & problem.allowed
+        pairs |= _nearest(np.where(reduced <= least[:, None], reduced, np.inf))
     return best
 
 

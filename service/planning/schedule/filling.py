@@ -109,11 +109,12 @@ class _Filling:
             taken[pinned[fixed]] = True
             free, seconds = free[~fixed], seconds[~fixed]
         if len(free):
-            first = self.used | taken
-            if preferred is not None:
-                first = np.isin(np.arange(count), preferred)
-            devices = np.array(_windows(first, level - start, seconds, slots))
-            devices = devices if only is None else only
+            devices = only
+            if devices is None:
+                first = self.used | taken
+                if preferred is not None:
+                    first = np.isin(np.arange(count), preferred)
+                devices = np.array(_windows(first, level - start, seconds, slots))
             each = min(slots, len(free))
             slot, ends = deal_to_slots(seconds, np.repeat(start[devices], each))
             self.device[free] = devices[slot // each]

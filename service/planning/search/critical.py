@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
-from service.planning.bounds.activity import activities, at_variables, values_at
+from service.planning.bounds.activity import excesses, values_at
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.bounding import Bounded
 from service.planning.bounds.elastic import without_excess
@@ -88,7 +88,7 @@ def _dive(
     found: LinearSolution | None = None
     for dive in range(DIVES):
         rounds = ROUNDS if dive == 0 else 1
-        again = sift(part, pairs & part.allowed, prices, deadline, rounds)
+        again = sift(part, pairs, prices, deadline, rounds)
         if again is None:
             break
         found, prices, pairs = again, again.multipliers, again.counts > 0.0
@@ -115,10 +115,9 @@ def _priced_size(part: AssignmentProblem, requests: IntArray, prices: FloatArray
 
 def _needed(target: AssignmentProblem, bounded: Bounded, regret: FloatArray) -> IntArray:
     """Return the nearest requests out of each exceeded row, worth several times its excess."""
-    used = activities(target, bounded.placement)
+    over = excesses(target, bounded.placement, bounded.variables)
     found = [np.empty(0, dtype=np.int64)]
-    for row, activity in zip(target.rows, used.tolist(), strict=True):
-        excess = activity + at_variables(row, bounded.variables) - row.bound
+    for row, excess in zip(target.rows, over.tolist(), strict=True):
         if excess <= 0.0:
             continue
         there = np.flatnonzero((row.columns > 0.0)[bounded.placement] & np.isfinite(regret))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
-from service.planning.bounds.activity import activities, at_variables
+from service.planning.bounds.activity import excesses
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.bounding import Bounded
 from service.planning.clock import Deadline
@@ -112,10 +112,10 @@ def _without_dear(
 
 def _cost_within_rows(part: AssignmentProblem, placement: IntArray, settled: Settled) -> float:
     """Cost of a part's assignment, inf where it exceeds a row."""
-    used = activities(part, placement)
-    for row, activity in zip(part.rows, used.tolist(), strict=True):
+    over = excesses(part, placement, settled.variables)
+    for row, excess in zip(part.rows, over.tolist(), strict=True):
         slight = SLIGHT if row.pool is not None else ROUNDING
-        if activity + at_variables(row, settled.variables) > row.bound + slight * abs(row.bound):
+        if excess > slight * abs(row.bound):
             return np.inf
     cost = part.constant + float(part.cost[np.arange(len(placement)), placement].sum())
     return cost + sum(v.cost * settled.variables[v.name] for v in part.variables)

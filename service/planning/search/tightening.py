@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
-from service.planning.bounds.activity import activities, at_variables
+from service.planning.bounds.activity import excesses
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.bounding import Bounded, bound_again
 from service.planning.clock import Deadline
@@ -93,8 +93,9 @@ class Tightener:
     def _first_shares(self) -> FloatArray:
         """Share of each pool's time that requests may fill, shape (pools,)."""
         shares = np.ones(len(self.problem.pools))
+        last = float(self.problem.distinct_deadlines_s[-1])
         for k, index in enumerate(self.problem.pool_of.tolist()):
-            end = min(self.problem.pools[index].end_s, float(self.problem.deadline_s.max()))
+            end = min(self.problem.pools[index].end_s, last)
             slot_s = float(self.problem.costs.device_seconds[:, k].mean())
             slot_s *= self.problem.placements[k].concurrency
             shares[index] = min(shares[index], 1.0 - min(MOST_ROOM, slot_s / end))
@@ -113,14 +114,10 @@ class Tightener:
         A deadline that has a row of its own gets it there; for others the pool's whole share of
         time is lowered, which is returned.
         """
-        last, late_by = np.zeros(len(shares)), dict[float, float]()
-        for index in range(len(shares)):
-            due = [row for row in relaxation.rows if row.pool == index and row.due_s is not None]
-            due.sort(key=lambda row: row.due_s or 0.0)
-            late = self._lateness(schedule, index, np.array([row.due_s for row in due]))
-            for row, lateness in zip(due, late[:-1].tolist(), strict=True):
-                late_by[row.due_s or 0.0] = max(lateness, late_by.get(row.due_s or 0.0, 0.0))
-            last[index] = float(late[-1])
+        due = np.unique([row.due_s for row in relaxation.rows if row.due_s is not None])
+        late = np.stack([self._lateness(schedule, index, due) for index in range(len(shares))])
+        last, before = late[:, -1], late[:, :-1].max(axis=0)
+        late_by = dict(zip(due.tolist(), before.tolist(), strict=True))
         # What is moved away from one pool must not be late on the next: all keep room.
         less = np.maximum(OVERSHOOT * last, least)
         worst = float(less[last > 0.0].max(initial=0.0))
@@ -159,9 +156,8 @@ def _keep_room_in_rows(
     slack: dict[str, float], relaxation: AssignmentProblem, bounded: Bounded, placement: IntArray
 ) -> None:
     """Add to what rows keep free as much as a rounded assignment exceeds them."""
-    used = activities(relaxation, placement)
-    for row, activity in zip(relaxation.rows, used.tolist(), strict=True):
-        excess = activity + at_variables(row, bounded.variables) - row.bound
+    over = excesses(relaxation, placement, bounded.variables)
+    for row, excess in zip(relaxation.rows, over.tolist(), strict=True):
         if excess > ROUNDING * abs(row.bound):
             slack[row.name] = slack.get(row.name, 0.0) + OVERSHOOT * excess
 
