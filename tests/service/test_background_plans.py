@@ -135,7 +135,13 @@ def test_a_running_plan_tells_its_phase_and_its_gap(own: Server) -> None:
                 break
             time.sleep(0.05)
         assert state["status"] == "running"
-        assert state["phase"] in {"candidates", "bounding", "improving", "searching"}
+        assert state["phase"] in {
+            "candidates",
+            "bounding",
+            "improving",
+            "searching",
+            "comparing",
+        }
         assert state["lower_bound"] <= state["incumbent"]
         assert state["elapsed_seconds"] > 0
         early = own.client.get(f"{path}/result")
