@@ -11,9 +11,9 @@ import numpy as np
 from costmodel.arrays import BoolArray, FloatArray
 from costmodel.bases import BASES
 from costmodel.cost_model import CostModel
+from profiler.fit.scoring import Score, score
+from profiler.fit.selection import metered, scoped_energy_j
 from profiler.observations import Observations
-from profiler.scoring import Score, score
-from profiler.selection import metered, scoped_energy_j
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from costmodel.errors import CostModelError
 from profiler import commands
-from profiler.anova import PUBLISHED_DEVICE, PUBLISHED_LLMS
 from profiler.errors import ProfilerError
+from profiler.fit.anova import PUBLISHED_DEVICE, PUBLISHED_LLMS
 from profiler.importers.column_map import parse_assignments
 
 BAD_INPUT = 2

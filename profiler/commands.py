@@ -14,20 +14,20 @@ from rich.progress import track
 from costmodel.artefact import JOBLIB_SUFFIX, load, save
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
-from profiler.anova import PUBLISHED, PUBLISHED_DEVICE, PUBLISHED_LLMS, Effect, analyse
-from profiler.calibration import read_loads
 from profiler.checking import check_pairs
 from profiler.errors import UnfittablePairError, UnusableInputError
-from profiler.errors_page import errors_page
+from profiler.fit.anova import PUBLISHED, PUBLISHED_DEVICE, PUBLISHED_LLMS, Effect, analyse
+from profiler.fit.calibration import read_loads
+from profiler.fit.pair_fit import fit_pair
+from profiler.fit.training import ENERGY, RUNTIME
 from profiler.importers.column_map import import_csv
 from profiler.importers.mlenergy_v3 import import_mlenergy_v3
 from profiler.importers.wilkins2024 import import_wilkins2024
 from profiler.observation_files import append_observations, read_observations
 from profiler.observations import Observations, joined
-from profiler.pair_fit import fit_pair
-from profiler.show import show
-from profiler.tables import percent, print_table
-from profiler.training import ENERGY, RUNTIME
+from profiler.pages.errors_page import errors_page
+from profiler.pages.show import show
+from profiler.pages.tables import percent, print_table
 
 _IMPORTED = ("LLM", "device", "trials", "warm-ups")
 _FITTED = (

@@ -16,13 +16,13 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_model import CostModel
-from profiler.calibration import read_loads
-from profiler.cells import grid_cells
-from profiler.cross_validation import seeded_folds
+from profiler.fit.calibration import read_loads
+from profiler.fit.cells import grid_cells
+from profiler.fit.cross_validation import seeded_folds
+from profiler.fit.pair_fit import fit_pair
+from profiler.fit.selection import choose_trials
 from profiler.importers.wilkins2024 import import_wilkins2024
 from profiler.observations import Observations
-from profiler.pair_fit import fit_pair
-from profiler.selection import choose_trials
 
 SHORTEST_S = 1.0
 """Trials that ran shorter are left out of the replay: the meter's noise, not the cost model's

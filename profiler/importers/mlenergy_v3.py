@@ -9,8 +9,8 @@ from pathlib import Path
 
 from costmodel.errors import CostModelError
 from costmodel.names import device_name, llm_name
-from profiler.campaigns import MLENERGY_V3
 from profiler.errors import ObservationError
+from profiler.fit.published import MLENERGY_V3
 from profiler.observation_files import checked_observations, read_table
 from profiler.observation_rules import SMALLEST, CellError, number
 from profiler.observations import COLUMNS, Observations

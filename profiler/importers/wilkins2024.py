@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from profiler.campaigns import WILKINS2024
 from profiler.errors import ObservationError
+from profiler.fit.published import WILKINS2024
 from profiler.observation_files import read_observations
 from profiler.observations import Observations
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from profiler.checking import check_pairs
+from profiler.fit.pair_fit import fit_pair
 from profiler.observations import joined
-from profiler.pair_fit import fit_pair
 from tests.profiler.builders import kv_off_trials, kv_on_trials
 
 PAIR = ("made-up", "1xh100")

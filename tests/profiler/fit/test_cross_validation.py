@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiler.cross_validation import largest_level, nested, out_of_fold, seeded_folds, splits
-from profiler.error_figures import error_figures
+from profiler.fit.cross_validation import largest_level, nested, out_of_fold, seeded_folds, splits
+from profiler.fit.error_figures import error_figures
+from profiler.fit.selection import GPU
+from profiler.fit.training import ENERGY, QUANTITIES, training_set
 from profiler.observations import joined
-from profiler.selection import GPU
-from profiler.training import ENERGY, QUANTITIES, training_set
 from tests.profiler.builders import GRID, SERVED, kv_off_trials, kv_on_trials
 
 REPEATED = joined([kv_off_trials(noise=0.05, seed=seed) for seed in range(3)])

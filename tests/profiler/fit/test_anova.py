@@ -4,7 +4,14 @@ import statsmodels.formula.api as formulas
 from pandas import DataFrame
 from statsmodels.stats.anova import anova_lm
 
-from profiler.anova import PUBLISHED, PUBLISHED_DEVICE, PUBLISHED_LLMS, SOURCES, analyse, two_way
+from profiler.fit.anova import (
+    PUBLISHED,
+    PUBLISHED_DEVICE,
+    PUBLISHED_LLMS,
+    SOURCES,
+    analyse,
+    two_way,
+)
 from profiler.importers.wilkins2024 import import_wilkins2024
 from tests.profiler.builders import profiler
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from costmodel.cost_model import CostModel
-from profiler.tables import markdown_table, percent
-from profiler.training import QUANTITIES
+from profiler.fit.training import QUANTITIES
+from profiler.pages.tables import markdown_table, percent
 
 GRID_DEVICES = ("1xa100-sxm4-40gb", "3xa100-sxm4-40gb", "4xa100-sxm4-40gb")
 """Devices of the full grids of input and output tokens; the others have one-dimensional sweeps."""

@@ -11,13 +11,13 @@ from costmodel.arrays import FloatArray
 from costmodel.cost_model import CostModel
 from costmodel.provenance import Provenance
 from costmodel.region import ProfiledRegion
-from profiler.calibration import LoadFigures
-from profiler.card_errors import card_errors
-from profiler.fitting import significant
+from profiler.fit.calibration import LoadFigures
+from profiler.fit.card_errors import card_errors
+from profiler.fit.least_squares import significant
+from profiler.fit.pair_facts import load_notes, null_reasons, pair_facts
+from profiler.fit.selection import choose_trials
+from profiler.fit.training import ENERGY, RUNTIME, TrainingSet, fit_cost_model, training_set
 from profiler.observations import Observations
-from profiler.pair_facts import load_notes, null_reasons, pair_facts
-from profiler.selection import choose_trials
-from profiler.training import ENERGY, RUNTIME, TrainingSet, fit_cost_model, training_set
 
 COEFFICIENT_DIGITS = 8
 LOAD_DIGITS = 6

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from costmodel.bases import CONTROL_BASIS
-from profiler.error_figures import QuantityFigures, error_figures, method
-from profiler.fitting import significant
-from profiler.scoring import Score
-from profiler.steps import throughput_drops
-from profiler.training import RUNTIME, TrainingSet
+from profiler.fit.error_figures import QuantityFigures, error_figures, method
+from profiler.fit.least_squares import significant
+from profiler.fit.scoring import Score
+from profiler.fit.steps import throughput_drops
+from profiler.fit.training import RUNTIME, TrainingSet
 
 DIGITS = 5
 """Of the figures on a card: more would only be the noise of another machine's arithmetic."""

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costmodel.bases import BASES
-from profiler.fitting import fit_non_negative, fit_ordinary, significant
+from profiler.fit.least_squares import fit_non_negative, fit_ordinary, significant
 from tests.profiler.builders import GRID, KV_OFF_JOULES, KV_ON_JOULES, SERVED
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from profiler.cells import NEAR
+from profiler.fit.cells import NEAR
 
 DROP = 0.03
 """A throughput lower than at the next smaller batch by more than this share is a step."""

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from profiler.cells import NEAR, grid_cells, near_groups
+from profiler.fit.cells import NEAR, grid_cells, near_groups
 
 TOKENS = hnp.arrays(np.float64, st.integers(1, 40), elements=st.integers(1, 4096).map(float))
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from costmodel.artefact import load, save, to_artefact
-from profiler.calibration import LoadFigures
 from profiler.errors import UnfittablePairError
+from profiler.fit.calibration import LoadFigures
+from profiler.fit.pair_fit import fit_pair
 from profiler.observations import joined
-from profiler.pair_fit import fit_pair
 from tests.profiler.builders import (
     GRID,
     KV_OFF_JOULES,

@@ -6,8 +6,8 @@ from costmodel.bases import BASES
 from costmodel.card import null_reasons
 from costmodel.cost_model import CostModel
 from costmodel.intervals import ConformalInterval
-from profiler.tables import percent, print_table
-from profiler.training import QUANTITIES
+from profiler.fit.training import QUANTITIES
+from profiler.pages.tables import percent, print_table
 
 
 def show(cost_model: CostModel) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
-from profiler.training import QUANTITIES, TrainingSet, fit_control, fit_cost_model
+from profiler.fit.training import QUANTITIES, TrainingSet, fit_control, fit_cost_model
 
 FOLDS = 5
 SPLITS = 10

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from costmodel.intervals import MIN_POINTS
-from profiler.calibration import IDLE_NOTE, LoadFigures
-from profiler.campaigns import Campaign, campaign_of
 from profiler.errors import UnfittablePairError
+from profiler.fit.calibration import IDLE_NOTE, LoadFigures
+from profiler.fit.published import Campaign, campaign_of
+from profiler.fit.selection import GPU, GPU_AND_CPU
 from profiler.observations import Observations
-from profiler.selection import GPU, GPU_AND_CPU
 
 ONE_OF = ("engine", "task", "energy_scope", "hardware", "driver")
 """Further columns that say what a card must: one value a pair."""

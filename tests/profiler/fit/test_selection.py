@@ -1,6 +1,6 @@
 import numpy as np
 
-from profiler.selection import GPU, GPU_AND_CPU, choose_trials, follows_restart, scoped_energy_j
+from profiler.fit.selection import GPU, GPU_AND_CPU, choose_trials, follows_restart, scoped_energy_j
 from tests.profiler.builders import kv_off_trials
 
 

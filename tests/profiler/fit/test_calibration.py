@@ -1,7 +1,7 @@
 import pytest
 
-from profiler.calibration import read_loads
 from profiler.errors import ObservationError
+from profiler.fit.calibration import read_loads
 
 HEADER = "llm,device,num_gpus,load_s,load_energy_gpu_j\n"
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.bases import BASES, CONTROL_BASIS, Basis
-from profiler.cells import grid_cells
 from profiler.errors import UnfittablePairError
-from profiler.fitting import fit_non_negative, fit_ordinary
+from profiler.fit.cells import grid_cells
+from profiler.fit.least_squares import fit_non_negative, fit_ordinary
+from profiler.fit.selection import scoped_energy_j
 from profiler.observations import Observations
-from profiler.selection import scoped_energy_j
 
 ENERGY, RUNTIME = "energy", "runtime"
 QUANTITIES = (ENERGY, RUNTIME)

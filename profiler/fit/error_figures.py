@@ -8,7 +8,7 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray
 from costmodel.intervals import MIN_POINTS, ConformalInterval, conformal_quantile, residual_sigma
-from profiler.cross_validation import (
+from profiler.fit.cross_validation import (
     Predicted,
     fold_count,
     largest_level,
@@ -17,9 +17,9 @@ from profiler.cross_validation import (
     predict,
     splits,
 )
-from profiler.fitting import significant
-from profiler.scoring import Score, mean_score, score
-from profiler.training import QUANTITIES, RUNTIME, TrainingSet, fit_control
+from profiler.fit.least_squares import significant
+from profiler.fit.scoring import Score, mean_score, score
+from profiler.fit.training import QUANTITIES, RUNTIME, TrainingSet, fit_control
 
 AXES = ("input_tokens", "output_tokens", "concurrency")
 """The columns of a training set's points."""

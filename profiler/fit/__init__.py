@@ -1,0 +1,1 @@
+"""From observations to a fitted, cross-validated cost model."""
