@@ -15,6 +15,8 @@ from profiler.fit.scoring import Score, score
 from profiler.fit.selection import metered, scoped_energy_j
 from profiler.observations import Observations
 
+CAMPAIGN_TERM = 0.10
+
 
 @dataclass(frozen=True)
 class PairCheck:
@@ -36,6 +38,17 @@ class PairCheck:
     runtime: Score
     energy_coverage: float | None
     runtime_coverage: float | None
+
+    def holds(self, cost_model: CostModel) -> bool:
+        """Say whether the artefact still predicts what was measured.
+
+        Separate runs of the same thing differ by 5 to 10 % (Wilkins et al. 2024), so each weighted
+        error may be that of the cross-validation and ten points more.
+        """
+        return all(
+            scored.wape <= (cost_model.errors.get(name, {}).get("wape") or 0.0) + CAMPAIGN_TERM
+            for name, scored in (("energy", self.energy), ("runtime", self.runtime))
+        )
 
     def record(self) -> dict[str, Any]:
         """Return the check as the plain data that `check --json` prints."""

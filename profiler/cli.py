@@ -1,4 +1,7 @@
-"""The command line `python -m profiler`: results on standard output, all else on standard error."""
+"""The command line `python -m profiler`: results on standard output, all else on standard error.
+
+The verbs are imported when one runs, so that ``--help`` and wrong options answer at once.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from costmodel.errors import CostModelError
-from profiler import commands
 from profiler.errors import ProfilerError
-from profiler.fit.anova import PUBLISHED_DEVICE, PUBLISHED_LLMS
-from profiler.importers.column_map import parse_assignments
+from profiler.measure_options import add_check, add_measure
 
-BAD_INPUT = 2
+BAD_INPUT, INTERRUPTED = 2, 130
 
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 
@@ -31,15 +31,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when it did its work, whatever the errors found; 2 on bad input.
+        0 when it did its work, whatever the errors found; 2 on bad input; 130 after Ctrl-C.
     """
     options = _parser().parse_args(arguments)
+    from costmodel.errors import CostModelError  # noqa: PLC0415
+
     try:
         _run(options)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader had enough; without this the interpreter complains when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; what ended is kept, and the same command goes on from it\n")
+        return INTERRUPTED
     except (ProfilerError, CostModelError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return BAD_INPUT
@@ -47,12 +52,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    if options.verb == "import":
-        renamed = parse_assignments(options.column, "--column")
-        constants = parse_assignments(options.set, "--set")
-        commands.import_file(options.format, options.path, options.out, renamed, constants)
+    from profiler import commands, measuring  # noqa: PLC0415
+
+    if options.verb == "measure":
+        measuring.measure(options)
+    elif options.verb == "check" and options.url is not None:
+        measuring.check_live(options)
+    elif options.verb == "import":
+        commands.import_file(options)
     elif options.verb == "fit":
-        commands.fit(options.observations, options.loads, options.models_dir, options.date)
+        commands.fit(
+            options.observations,
+            options.loads,
+            options.models_dir,
+            options.date,
+            options.report,
+        )
     elif options.verb == "check":
         commands.check(options.observations, options.models_dir, as_json=options.json)
     elif options.verb == "show":
@@ -60,7 +75,7 @@ def _run(options: argparse.Namespace) -> None:
     elif options.verb == "errors":
         commands.print_errors(options.models_dir)
     else:
-        commands.print_anova(options.observations, options.pool.split(","), options.device)
+        commands.print_anova(options.observations, options.pool, options.device)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,16 +83,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m profiler", description="Measurements of LLM serving to cost models."
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    add_measure(verbs)
     _add_import(verbs)
     fit = verbs.add_parser("fit", help="fit every (LLM, device) pair and write its artefact")
     fit.add_argument("observations", nargs="+", type=Path, metavar="OBS")
     fit.add_argument("--loads", type=Path, help="CSV of seconds and joules of loading")
     fit.add_argument("--date", type=_date, help="of the measurements, YYYY[-MM[-DD]]")
+    fit.add_argument("--report", type=Path, metavar="HTML", help="page of figures to write")
     _add_models_dir(fit)
-    check = verbs.add_parser("check", help="score artefacts against observations")
-    check.add_argument("observations", type=Path, metavar="OBS")
-    check.add_argument("--json", action="store_true", help="print one JSON array")
-    _add_models_dir(check)
+    add_check(verbs)
     show = verbs.add_parser("show", help="print one artefact as tables")
     show.add_argument("artefact", type=Path, metavar="ARTEFACT")
     errors = verbs.add_parser("errors", help="print the cross-validated errors as Markdown")
@@ -85,21 +99,30 @@ def _parser() -> argparse.ArgumentParser:
     anova = verbs.add_parser("anova", help="analyse the variance of tokens and their interaction")
     anova.add_argument("observations", type=Path, metavar="OBS")
     anova.add_argument(
-        "--pool", default=",".join(PUBLISHED_LLMS), metavar="LLM,LLM", help="LLMs taken together"
+        "--pool", metavar="LLM,LLM", help="LLMs taken together; those of the published table"
     )
-    anova.add_argument("--device", default=PUBLISHED_DEVICE, help="that the pool ran on")
+    anova.add_argument("--device", help="that the pool ran on")
     return parser
 
 
 def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = verbs.add_parser("import", help="turn a measurement file into observations")
-    parser.add_argument("format", choices=("wilkins2024", "mlenergy_v3", "csv"))
+    formats = ("wilkins2024", "mlenergy_v3", "mlenergy", "vllm-bench", "csv")
+    parser.add_argument("format", choices=formats)
     parser.add_argument("path", type=Path, metavar="PATH")
     parser.add_argument("--out", type=Path, required=True, metavar="OBS")
     parser.add_argument(
         "--column", action="append", default=[], metavar="NAME=THEIRS", help="for csv"
     )
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=TEXT", help="for csv")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=TEXT", help="the same text in all rows"
+    )
+    parser.add_argument(
+        "--power-log", type=Path, metavar="CSV", help="for vllm-bench: of nvidia-smi, or time,watts"
+    )
+    parser.add_argument(
+        "--started-at", metavar="ISO", help="for vllm-bench: when it began, else from its date"
+    )
 
 
 def _add_models_dir(parser: argparse.ArgumentParser) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -14,14 +16,17 @@ from rich.progress import track
 from costmodel.artefact import JOBLIB_SUFFIX, load, save
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
+from profiler.campaign.journal import LOADS_SUFFIX, companion
 from profiler.checking import check_pairs
 from profiler.errors import UnfittablePairError, UnusableInputError
 from profiler.fit.anova import PUBLISHED, PUBLISHED_DEVICE, PUBLISHED_LLMS, Effect, analyse
-from profiler.fit.calibration import read_loads
+from profiler.fit.calibration import LoadFigures, read_loads
 from profiler.fit.pair_fit import fit_pair
 from profiler.fit.training import ENERGY, RUNTIME
-from profiler.importers.column_map import import_csv
+from profiler.importers.column_map import import_csv, parse_assignments
+from profiler.importers.mlenergy import import_mlenergy
 from profiler.importers.mlenergy_v3 import import_mlenergy_v3
+from profiler.importers.vllm_bench import import_vllm_bench
 from profiler.importers.wilkins2024 import import_wilkins2024
 from profiler.observation_files import append_observations, read_observations
 from profiler.observations import Observations, joined
@@ -40,32 +45,29 @@ _CHECKED = (
 )
 
 
-def import_file(
-    form: str,
-    path: Path,
-    out: Path,
-    renamed: Mapping[str, str],
-    constants: Mapping[str, str],
-) -> None:
+def import_file(options: argparse.Namespace) -> None:
     """Turn a measurement file into observations and append them.
 
     Parameters
     ----------
-    form
-        "wilkins2024", "mlenergy_v3" or "csv".
-    path, out
-        What to read, and the observations file to append to.
-    renamed, constants
-        For "csv": names of its columns, and text that all rows get.
+    options
+        Of the command line: `format`, `path`, `out`; `column` for "csv"; `set`; `power_log` and
+        `started_at` for "vllm-bench".
     """
     left_out: list[str] = []
-    if form == "wilkins2024":
+    path: Path = options.path
+    fixed = parse_assignments(options.set, "--set")
+    if options.format == "wilkins2024":
         trials = import_wilkins2024(path)
-    elif form == "mlenergy_v3":
+    elif options.format == "mlenergy_v3":
         trials, left_out = import_mlenergy_v3(path)
+    elif options.format == "mlenergy":
+        trials = import_mlenergy(path, fixed)
+    elif options.format == "vllm-bench":
+        trials = import_vllm_bench(path, options.power_log, options.started_at, fixed)
     else:
-        trials = import_csv(path, renamed, constants)
-    written = append_observations(out, trials)
+        trials = import_csv(path, parse_assignments(options.column, "--column"), fixed)
+    written = append_observations(options.out, trials)
     rows = [
         [llm, device, str(len(some)), str(int(some.warmup.sum()))]
         for llm, device, some in trials.pairs()
@@ -74,7 +76,13 @@ def import_file(
     _say(*(f"left out: {sentence}" for sentence in left_out))
 
 
-def fit(paths: Sequence[Path], loads: Path | None, models_dir: Path, date: str | None) -> None:
+def fit(
+    paths: Sequence[Path],
+    loads: Path | None,
+    models_dir: Path,
+    date: str | None,
+    report: Path | None = None,
+) -> None:
     """Fit every pair of some observations and write its artefact.
 
     Parameters
@@ -82,11 +90,13 @@ def fit(paths: Sequence[Path], loads: Path | None, models_dir: Path, date: str |
     paths
         Observations files, taken together.
     loads
-        Seconds and joules of loads; None where not measured.
+        Seconds and joules of loads; None for what campaigns kept beside their observations.
     models_dir
         Made where absent; artefacts of the same pairs are replaced.
     date
         Of the measurements; None to take the campaign's.
+    report
+        HTML page to write; None for none.
 
     Raises
     ------
@@ -94,9 +104,14 @@ def fit(paths: Sequence[Path], loads: Path | None, models_dir: Path, date: str |
         Where no pair can be fitted.
     """
     trials = joined([read_observations(path) for path in paths])
-    figures = read_loads(loads) if loads is not None else {}
+    beside = [companion(path, LOADS_SUFFIX) for path in paths] if loads is None else [loads]
+    figures: dict[tuple[str, str], LoadFigures] = {}
+    for path in beside:
+        if loads is not None or path.exists():
+            figures |= read_loads(path)
     models_dir.mkdir(parents=True, exist_ok=True)
-    fitted, skipped = [], []
+    fitted: list[tuple[CostModel, Observations]] = []
+    rows, skipped = [], []
     pairs = list(trials.pairs())
     console = Console(file=sys.stderr)
     quiet = not console.is_terminal
@@ -109,12 +124,19 @@ def fit(paths: Sequence[Path], loads: Path | None, models_dir: Path, date: str |
             skipped.append(f"{llm} on {device}: {reason}")
             continue
         save(found.cost_model, models_dir)
-        fitted.append(_fitted_row(found.cost_model, found.left_out))
+        rows.append(_fitted_row(found.cost_model, found.left_out))
+        fitted.append((found.cost_model, some))
     if not fitted:
         raise UnusableInputError(f"Expected a pair that can be fitted, got: {'; '.join(skipped)}.")
-    print_table(f"{len(fitted)} pairs fitted", _FITTED, fitted)
+    print_table(f"{len(fitted)} pairs fitted", _FITTED, rows)
     if skipped:
         print_table(f"\n{len(skipped)} pairs skipped", ["why"], [[reason] for reason in skipped])
+    if report is not None:
+        # Drawing is slow to import, and few ask for it.
+        from profiler.pages.report import write_report  # noqa: PLC0415
+
+        write_report(report, fitted, skipped)
+        _say(f"report: {report}")
 
 
 def check(path: Path, models_dir: Path, *, as_json: bool) -> None:
@@ -129,13 +151,17 @@ def check(path: Path, models_dir: Path, *, as_json: bool) -> None:
     as_json
         Print one JSON array instead of a table.
     """
-    checks, skipped = check_pairs(read_observations(path), _cost_models(models_dir))
+    checks, skipped = check_pairs(read_observations(path), load_cost_models(models_dir))
     _say(*(f"not checked: {sentence}" for sentence in skipped))
+    print_checks([one.record() for one in checks], as_json=as_json)
+
+
+def print_checks(records: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Print checks as a table, or as one JSON array."""
     if as_json:
-        sys.stdout.write(json.dumps([one.record() for one in checks], indent=2) + "\n")
+        sys.stdout.write(json.dumps(list(records), indent=2) + "\n")
         return
     names = ("mape", "median_ape", "wape", "p90_ape", "coverage90")
-    records = [one.record() for one in checks]
     rows = [
         [one["llm"], one["device"], str(one["n"])]
         + [percent(one[quantity][name]) for quantity in (ENERGY, RUNTIME) for name in names]
@@ -163,21 +189,23 @@ def print_errors(models_dir: Path) -> None:
     models_dir
         The artefacts.
     """
-    sys.stdout.write(errors_page(_cost_models(models_dir)))
+    sys.stdout.write(errors_page(load_cost_models(models_dir)))
 
 
-def print_anova(path: Path, pool: Sequence[str], device: str) -> None:
+def print_anova(path: Path, pool_names: str | None, device: str | None) -> None:
     """Print analyses of variance: the pool's as published, the pool's cleaned, and each pair's.
 
     Parameters
     ----------
     path
         An observations file; of rows with a `suite`, only those of the grid are used.
-    pool
-        LLMs to take together.
+    pool_names
+        LLMs to take together, joined by commas; None for those of the published table.
     device
-        That they ran on.
+        That they ran on; None for that of the published table.
     """
+    pool = PUBLISHED_LLMS if pool_names is None else tuple(pool_names.split(","))
+    device = device or PUBLISHED_DEVICE
     trials = read_observations(path)
     recorded = np.isfinite(trials.input_tokens) & (trials.input_tokens > 0)
     if "suite" in trials.extra:
@@ -185,7 +213,7 @@ def print_anova(path: Path, pool: Sequence[str], device: str) -> None:
     trials = trials.take(recorded)
     pooled = trials.take(np.isin(trials.llm, pool) & (trials.device == device))
     name = f"{', '.join(pool)} on {device}"
-    if len(pooled) and tuple(pool) == PUBLISHED_LLMS and device == PUBLISHED_DEVICE:
+    if len(pooled) and pool == PUBLISHED_LLMS and device == PUBLISHED_DEVICE:
         _print_effects("published (thesis, Table 5.1)", PUBLISHED)
     _analysed(f"\n{name}, warm-ups included", pooled)
     _analysed(f"\n{name}, warm-ups dropped", pooled.take(~pooled.warmup))
@@ -234,7 +262,14 @@ def _fitted_row(cost_model: CostModel, left_out: Mapping[str, int]) -> list[str]
     ]
 
 
-def _cost_models(models_dir: Path) -> Mapping[tuple[str, str], CostModel]:
+def load_cost_models(models_dir: Path) -> Mapping[tuple[str, str], CostModel]:
+    """Load the artefacts of a folder, simulated ones too, and tell which are refused.
+
+    Raises
+    ------
+    UnusableInputError
+        Where none can be loaded.
+    """
     catalogue = Catalogue.load(models_dir, allow_simulated=True)
     _say(*(f"refused: {one.path}: {one.reason}" for one in catalogue.refused))
     if not catalogue.cost_models:

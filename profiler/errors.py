@@ -3,7 +3,9 @@
 ProfilerError                 what the command line reports in one line, exit status 2
 ├── ObservationError          a measurement file breaks its schema; says file, row and column
 ├── UnusableInputError        the input is well-formed and yet nothing can be done with it
-└── UnfittablePairError       one (LLM, device) pair cannot be fitted; the others go on
+├── UnfittablePairError       one (LLM, device) pair cannot be fitted; the others go on
+├── MeterError                a meter cannot be opened, or does not see what it should
+└── ServerError               an LLM server does not answer as one must to be measured
 """
 
 from __future__ import annotations
@@ -48,3 +50,11 @@ class UnusableInputError(ProfilerError):
 
 class UnfittablePairError(ProfilerError):
     """One (LLM, device) pair cannot be fitted; its message is the reason, for a table."""
+
+
+class MeterError(ProfilerError):
+    """A meter cannot be opened, or does not see what it should; a silent zero is never written."""
+
+
+class ServerError(ProfilerError):
+    """An LLM server does not answer as one must to be measured."""

@@ -177,7 +177,7 @@ def append_observations(path: Path, observations: Observations) -> int:
         if found != header:
             raise ObservationError(path, f"Expected the columns {header}, got {found}.", row=1)
         known = {tuple(cells.values()) for _, cells in rows}
-    fresh = [row for row in _texts(observations) if row not in known]
+    fresh = [row for row in texts(observations) if row not in known]
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -187,7 +187,8 @@ def append_observations(path: Path, observations: Observations) -> int:
     return len(fresh)
 
 
-def _texts(observations: Observations) -> Iterator[tuple[str, ...]]:
+def texts(observations: Observations) -> Iterator[tuple[str, ...]]:
+    """Write each trial as the cells of its row: the schema's columns, then the further ones."""
     columns = [getattr(observations, name).tolist() for name in COLUMNS]
     columns += [values.tolist() for values in observations.extra.values()]
     for row in zip(*columns, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -19,6 +20,7 @@ from service.version import running_version
 from service.workers.entry import enter
 from service.workers.link import WorkerMain, WorkerProcess
 from service.workers.pool import WorkerPool
+from service.workers.reloading import follow_files
 
 VERSION_PREFIX = "/v1"
 
@@ -54,7 +56,9 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         pool.start()
+        following = asyncio.create_task(_follow(settings, pool))
         yield
+        following.cancel()
         await background.stop()
         await pool.stop()
 
@@ -90,3 +94,8 @@ def create_app(
     add_refusals(app, prefixes)
     app.add_middleware(RequestLog)
     return app
+
+
+async def _follow(settings: Settings, pool: WorkerPool) -> None:
+    if settings.reload_seconds > 0:
+        await follow_files(settings, pool.reload)

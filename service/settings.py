@@ -117,6 +117,14 @@ class Settings(BaseSettings):
     store_max_age_seconds: Annotated[
         float, Field(gt=0, le=1e9, description="Age at which an ended plan goes [s].")
     ] = 604_800.0
+    reload_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=3600,
+            description="How often to look for changed cost models and fleet [s]; 0 for never.",
+        ),
+    ] = 2.0
     heartbeat_seconds: Annotated[
         float,
         Field(gt=0, le=3600, description="Longest silence on a stream of events [s]."),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from costmodel.intervals import MIN_POINTS
 from profiler.errors import UnfittablePairError
-from profiler.fit.calibration import IDLE_NOTE, LoadFigures
+from profiler.fit.calibration import IDLE_METERED_NOTE, IDLE_NOTE, LoadFigures
 from profiler.fit.published import Campaign, campaign_of
 from profiler.fit.selection import GPU, GPU_AND_CPU
 from profiler.observations import Observations
@@ -82,13 +82,18 @@ def pair_facts(llm: str, device: str, trials: Observations, date: str | None) ->
         task=said["task"],
         hardware=said["hardware"] or campaign.hardware.get(device),
         driver=said["driver"],
-        max_context_tokens=campaign.max_context_tokens.get(llm),
+        max_context_tokens=_context(trials) or campaign.max_context_tokens.get(llm),
         notes=_notes(campaign),
     )
 
 
 def null_reasons(
-    facts: PairFacts, load: LoadFigures | None, points: int, *, input_recorded: bool
+    facts: PairFacts,
+    load: LoadFigures | None,
+    points: int,
+    *,
+    input_recorded: bool,
+    mixed: bool = False,
 ) -> Mapping[str, str]:
     """Say why a field of the card is null.
 
@@ -102,13 +107,15 @@ def null_reasons(
         Distinct grid points of the fit.
     input_recorded
         Whether input lengths are in the observations.
+    mixed
+        Whether windows of mixed lengths are.
 
     Returns
     -------
     Mapping
         Reason by field.
     """
-    reasons = {"mixed_lengths": "no window of mixed lengths was measured"}
+    reasons = {} if mixed else {"mixed_lengths": "no window of mixed lengths was measured"}
     if facts.driver is None:
         published = campaign_of(facts.source).citation is not None
         reasons["driver"] = "not published" if published else "not recorded"
@@ -121,9 +128,11 @@ def null_reasons(
         reasons["max_context_tokens"] = "not in the observations: it is a setting of the server"
     if facts.task is None:
         reasons["task"] = "one prompt length at a time, no task's mix"
-    if load is None:
+    if load is None or load.load_s is None:
         absent = "no load of this LLM on this device was measured"
-        reasons |= {"load_s": absent, "load_energy_j": absent, "idle_watts": "not measured"}
+        reasons |= {"load_s": absent, "load_energy_j": absent}
+    if load is None:
+        reasons["idle_watts"] = "not measured"
     return reasons
 
 
@@ -131,7 +140,10 @@ def load_notes(load: LoadFigures | None) -> tuple[str, ...]:
     """Say on the card where load and idle figures come from."""
     if load is None:
         return ()
-    return (f"Load figures are means of {load.repeats} measured load(s).", IDLE_NOTE)
+    idle = IDLE_METERED_NOTE if load.idle_metered else IDLE_NOTE
+    if load.load_s is None:
+        return (idle,)
+    return (f"Load figures are means of {load.repeats} measured load(s).", idle)
 
 
 def _one(column: str, values: list[str]) -> str:
@@ -149,6 +161,11 @@ def _scope_of(device: str) -> str:
 def _started(trials: Observations) -> str | None:
     started = [text for text in trials.extra.get("started_at", []) if text]
     return min(started)[:10] if started else None
+
+
+def _context(trials: Observations) -> int | None:
+    said = [text for text in trials.extra.get("max_context_tokens", []) if text]
+    return min(int(float(text)) for text in said) if said else None
 
 
 def _notes(campaign: Campaign) -> tuple[str, ...]:

@@ -14,9 +14,17 @@ from costmodel.region import ProfiledRegion
 from profiler.fit.calibration import LoadFigures
 from profiler.fit.card_errors import card_errors
 from profiler.fit.least_squares import significant
+from profiler.fit.mixed import score_mixed
 from profiler.fit.pair_facts import load_notes, null_reasons, pair_facts
 from profiler.fit.selection import choose_trials
-from profiler.fit.training import ENERGY, RUNTIME, TrainingSet, fit_cost_model, training_set
+from profiler.fit.training import (
+    ENERGY,
+    QUANTITIES,
+    RUNTIME,
+    TrainingSet,
+    fit_cost_model,
+    training_set,
+)
 from profiler.observations import Observations
 
 COEFFICIENT_DIGITS = 8
@@ -73,6 +81,11 @@ def fit_pair(
     data = training_set(trials.take(chosen), facts.energy_scope)
     errors, figures = card_errors(data)
     everything = np.ones(len(data), dtype=np.bool_)
+    coefficients = {
+        quantity: _coefficients(fit_cost_model(data, quantity, everything))
+        for quantity in QUANTITIES
+    }
+    mixed_lengths = score_mixed(trials, facts.energy_scope, data.basis, coefficients)
     counts = tuple(f"Left out: {count} trials, {why}." for why, count in left_out.items())
     provenance = Provenance(
         source=facts.source,
@@ -87,7 +100,11 @@ def fit_pair(
         points=data.distinct_points,
         notes=(*facts.notes, *load_notes(load), *counts),
         null_reasons=null_reasons(
-            facts, load, data.distinct_points, input_recorded=data.basis.needs_input
+            facts,
+            load,
+            data.distinct_points,
+            input_recorded=data.basis.needs_input,
+            mixed=mixed_lengths is not None,
         ),
     )
     cost_model = CostModel(
@@ -95,8 +112,8 @@ def fit_pair(
         device=device,
         num_gpus=int(trials.num_gpus[0]),
         basis=data.basis.name,
-        energy_coefficients=_coefficients(fit_cost_model(data, ENERGY, everything)),
-        device_seconds_coefficients=_coefficients(fit_cost_model(data, RUNTIME, everything)),
+        energy_coefficients=coefficients[ENERGY],
+        device_seconds_coefficients=coefficients[RUNTIME],
         region=ProfiledRegion(_distinct(data)),
         provenance=provenance,
         energy_interval=figures[ENERGY].interval,
@@ -105,6 +122,7 @@ def fit_pair(
         load_energy_j=_of_load(load, "load_energy_j"),
         idle_watts=_of_load(load, "idle_watts"),
         max_context_tokens=facts.max_context_tokens,
+        mixed_lengths=mixed_lengths,
         errors=errors,
     )
     return PairFit(cost_model, left_out)
@@ -115,7 +133,8 @@ def _coefficients(values: FloatArray) -> tuple[float, ...]:
 
 
 def _of_load(load: LoadFigures | None, name: str) -> float | None:
-    return None if load is None else significant(getattr(load, name), LOAD_DIGITS)
+    value = None if load is None else getattr(load, name)
+    return None if value is None else significant(value, LOAD_DIGITS)
 
 
 def _distinct(data: TrainingSet) -> FloatArray:

@@ -39,6 +39,9 @@ SLOWER = 1.1
 LEAST_JOULES = 1e-3
 """Resolution of the finest of the energy counters (NVML's, in millijoules)."""
 
+MIXED_FLAG = "mixed"
+"""Windows of mixed lengths: scored apart, since one row cannot tell their features."""
+
 GPU = "gpu"
 GPU_AND_CPU = "gpu+cpu"
 
@@ -118,14 +121,15 @@ def choose_trials(trials: Observations, scope: str) -> tuple[BoolArray, dict[str
     tuple
         Which to learn from, shape (n,), and the number left out by reason. The module says why.
     """
-    compiled = trials.flagged(COMPILED_FLAG)
-    steady = ~(trials.warmup | compiled)
+    compiled, mixed = trials.flagged(COMPILED_FLAG), trials.flagged(MIXED_FLAG)
+    steady = ~(trials.warmup | compiled | mixed)
     restarted = np.zeros(len(trials), dtype=np.bool_)
     restarted[steady] = follows_restart(trials.take(steady))
     joules = scoped_energy_j(trials, scope)
     reasons = {
         "warm-up": trials.warmup,
         "compiled kernels while timed": compiled,
+        "windows of mixed lengths, scored apart": mixed,
         "after an unmarked restart": restarted,
         "energy not metered": ~metered(joules),
     }

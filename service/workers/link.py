@@ -57,11 +57,14 @@ class Worker:
 
     Attributes
     ----------
+    generation
+        Of what it has loaded; the pool counts up when that changes.
     lost
         Set when the process has ended.
     """
 
-    def __init__(self, started: WorkerProcess) -> None:
+    def __init__(self, started: WorkerProcess, generation: int = 0) -> None:
+        self.generation = generation
         self._process = started.process
         self._connection = started.connection
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="worker-pipe")

@@ -38,7 +38,7 @@ class Job:
         What the call is estimated to take of a worker's memory.
     """
 
-    kind: Literal["plan", "predict", "frontier"]
+    kind: Literal["plan", "predict", "frontier", "reload"]
     body: Content
     path: str
     request_id: str = ""
@@ -124,6 +124,8 @@ class Reply:
         ``optimal``, ``feasible``, ``predicted`` or the slug of a problem.
     tally
         What is to be counted of a plan; None where there is none.
+    description
+        What is loaded now, of a reload; else None.
     """
 
     status: int
@@ -132,6 +134,7 @@ class Reply:
     outcome: str
     headers: Mapping[str, str] = field(default_factory=dict)
     tally: PlanTally | None = None
+    description: Description | None = None
 
     @classmethod
     def of_problem(cls, problem: Problem, path: str) -> Reply:

@@ -84,6 +84,7 @@ class WorkerPool:
         self._impatient = 0
         self._workers: set[Worker] = set()
         self._supervisors: list[asyncio.Task[None]] = []
+        self._generation = 0
         self.description: Description | None = None
 
     @property
@@ -156,6 +157,7 @@ class WorkerPool:
         started = perf_counter()
         try:
             async with asyncio.timeout(self._settings.call_limit_seconds):
+                await self._refresh(worker)
                 return await worker.exchange(watched, on_update or unheard)
         except WorkerLostError:
             logger.warning("A worker was lost.", extra={"request_id": job.request_id})
@@ -173,6 +175,38 @@ class WorkerPool:
             self._memory.leave(job.memory_bytes)
             if worker.alive:
                 self._idle.put_nowait(worker)
+
+    async def reload(self) -> None:
+        """Let the workers load the cost models and the fleet again.
+
+        One that is idle does at once, and tells what is loaded now; each other does before its next
+        call. What has begun goes on with what it had.
+        """
+        self._generation += 1
+        worker = await self._take(0, lambda _: None, patient=True)
+        try:
+            await self._refresh(worker)
+        except WorkerLostError:
+            logger.warning("A worker was lost while it loaded the cost models again.")
+        except asyncio.CancelledError:
+            worker.kill()
+            raise
+        finally:
+            self._memory.leave(0)
+            if worker.alive:
+                self._idle.put_nowait(worker)
+
+    async def _refresh(self, worker: Worker) -> None:
+        generation = self._generation
+        if worker.generation == generation:
+            return
+        reply = await worker.exchange(Job("reload", b"", ""))
+        worker.generation = generation
+        if reply.description is not None:
+            self.description = reply.description
+            self._on_description(reply.description)
+            count = len(reply.description.cost_models)
+            logger.info("A worker has loaded again.", extra={"cost_models": count})
 
     def check_room(self) -> None:
         """Refuse a call for which there is neither a worker nor room to wait.
@@ -262,8 +296,9 @@ class WorkerPool:
     async def _run_one(self) -> bool:
         """Run one worker until it is lost; return whether it was ever ready."""
         started = perf_counter()
+        generation = self._generation
         process, self._first = self._first or start_worker(self._main, self._settings), None
-        worker = Worker(process)
+        worker = Worker(process, generation)
         try:
             description = await worker.receive()
             seconds = round(perf_counter() - started, 3)

@@ -50,7 +50,10 @@ def run_worker(connection: Connection, settings: Settings) -> None:
         connection.send(description)
         while True:
             job = receive(connection)
-            if isinstance(job, Job):
+            if isinstance(job, Job) and job.kind == "reload":
+                service, description = load_service(settings)
+                send(connection, Reply(200, b"", JSON, "reloaded", description=description))
+            elif isinstance(job, Job):
                 tell = _teller(connection) if job.watched else unheard
                 send(connection, answer(service, job, tell))
                 del job

@@ -1,0 +1,76 @@
+"""The stand-in for NVML: built by the C compiler, fed through a small file."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCE = Path(__file__).parent / "nvml_shim.c"
+_MOST = 8
+_HEAD, _GPU = struct.Struct("<II"), struct.Struct("<QII")
+
+
+@dataclass(frozen=True)
+class SimulatedGpu:
+    """What the library answers of one GPU.
+
+    Attributes
+    ----------
+    energy_j, watts
+        Its counter and its power.
+    processes
+        Number that compute on it.
+    """
+
+    energy_j: float
+    watts: float
+    processes: int = 1
+
+
+class Shim:
+    """A folder with the library and the file that it reads.
+
+    Parameters
+    ----------
+    folder
+        Made where absent.
+    without_counter
+        Build a library that lacks the counter's function, as of an old driver.
+    """
+
+    def __init__(self, folder: Path, *, without_counter: bool = False) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._path = folder / "state"
+        options = ["-DWITHOUT_COUNTER"] if without_counter else []
+        library = folder / "libnvidia-ml.so.1"
+        command = ["cc", "-O1", "-shared", "-fPIC", *options, "-o", str(library), str(SOURCE)]
+        subprocess.run(command, check=True)
+        self._path.write_bytes(bytes(_HEAD.size + _MOST * _GPU.size))
+        with self._path.open("r+b") as file:
+            self._memory = mmap.mmap(file.fileno(), 0)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Variables under which the NVML binding loads this library."""
+        return {"LD_LIBRARY_PATH": str(self._folder), "JOULEPLAN_SHIM": str(self._path)}
+
+    def show(self, gpus: Sequence[SimulatedGpu], *, counter: bool = True) -> None:
+        """Let the library answer this from now on.
+
+        Parameters
+        ----------
+        gpus
+            Up to eight.
+        counter
+            Whether the energy counter is supported.
+        """
+        rows = [_GPU.pack(round(g.energy_j * 1e3), round(g.watts * 1e3), g.processes) for g in gpus]
+        body = b"".join(rows)
+        # The head last: a reader never sees a GPU that is not written yet.
+        self._memory[_HEAD.size : _HEAD.size + len(body)] = body
+        self._memory[: _HEAD.size] = _HEAD.pack(len(gpus), int(counter))

@@ -1,0 +1,132 @@
+"""Runs a campaign to its end, from wherever it was."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from profiler.campaign.journal import Journal
+from profiler.campaign.points import Point
+from profiler.campaign.rig import Rig
+from profiler.campaign.stages import (
+    ADAPTIVE,
+    MOST_WINDOWS,
+    SPREAD,
+    Design,
+    Step,
+    next_step,
+    settled,
+    spread,
+)
+from profiler.campaign.trial import UNSTABLE, Trial
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a campaign ended.
+
+    Attributes
+    ----------
+    reason
+        Why: "target", "time", "energy" or "exhausted".
+    uncertainty
+        Relative standard error that nine tenths of the grid's predictions stay below; None before
+        there were anchors.
+    points, windows
+        Distinct points measured, warm-ups and mixes left out, and all windows.
+    seconds, joules
+        Spent.
+    """
+
+    reason: str
+    uncertainty: float | None
+    points: int
+    windows: int
+    seconds: float
+    joules: float
+
+
+class Watcher(Protocol):
+    """Is told of a campaign's progress."""
+
+    def step(self, step: Step, trials: list[Trial]) -> None:
+        """A point is about to be measured."""
+
+    def window(self, trial: Trial) -> None:
+        """A window has ended and is on disk."""
+
+
+def run_campaign(design: Design, rig: Rig, journal: Journal, watcher: Watcher) -> Outcome:
+    """Measure until the design is content or its budget spent.
+
+    Parameters
+    ----------
+    design
+        What to reach.
+    rig
+        What to measure with.
+    journal
+        Open; each window is in it before the next begins.
+    watcher
+        Is told.
+
+    Returns
+    -------
+    Outcome
+        How it ended.
+
+    Raises
+    ------
+    MeterError, ServerError
+        Where a window cannot be measured; what ended before is kept.
+    """
+    while True:
+        step = next_step(design, rig, journal.trials)
+        if step.point is None:
+            return _outcome(step, journal.trials)
+        watcher.step(step, journal.trials)
+        measure_point(design, rig, journal, watcher, step.point, step.stage)
+
+
+def measure_point(
+    design: Design, rig: Rig, journal: Journal, watcher: Watcher, point: Point, stage: str
+) -> None:
+    """Measure windows of one point until they are enough; nothing where they are.
+
+    Parameters and errors as `run_campaign`, with the point and its stage.
+    """
+    own = [t for t in journal.trials if (t.point, t.stage) == (point, stage)]
+    most = rig.most_windows(point)
+    if settled(design, own, most):
+        return
+    with closing(rig.windows(point, stage, len(own))) as windows:
+        for measured in windows:
+            kept = _judged(design, own, measured.trial)
+            journal.append(kept, measured.requests)
+            watcher.window(kept)
+            own.append(kept)
+            if settled(design, own, most):
+                break
+
+
+def _judged(design: Design, before: list[Trial], trial: Trial) -> Trial:
+    """Mark the last window of a point whose repeats never came close to one another."""
+    own = [*before, trial]
+    last = design.kind == ADAPTIVE and len(own) >= MOST_WINDOWS
+    if not (last and spread(own) > SPREAD):
+        return trial
+    flags = ";".join(filter(None, (trial.cells["flags"], UNSTABLE)))
+    return replace(trial, cells={**trial.cells, "flags": flags})
+
+
+def _outcome(step: Step, trials: list[Trial]) -> Outcome:
+    measured = {t.point for t in trials if not t.warm_up and not t.point.mixed}
+    return Outcome(
+        reason=step.reason,
+        uncertainty=None if step.knowledge is None else step.knowledge.uncertainty,
+        points=len(measured),
+        windows=len(trials),
+        seconds=sum(trial.spent_s for trial in trials),
+        joules=sum(trial.spent_j for trial in trials),
+    )

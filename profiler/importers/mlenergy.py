@@ -1,0 +1,64 @@
+"""Results of the ML.ENERGY benchmark (ml-energy/benchmark, ``results.json``): the steady state.
+
+Chung et al., The ML.ENERGY Benchmark (NeurIPS D&B 2025). Its joules are those of the GPUs by Zeus,
+over the part of the run in which the server's batch is full; prompts are a task's own mix.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from profiler.errors import ObservationError
+from profiler.importers.results import Row, Run, named_llm, positive, read_runs, step_sums
+from profiler.observations import Observations
+
+
+def import_mlenergy(path: Path, fixed: Row) -> Observations:
+    """Turn benchmark results into observations, a row a run.
+
+    Parameters
+    ----------
+    path
+        A result, or a folder of results.
+    fixed
+        Text that all rows get; a `task` should be among them.
+
+    Returns
+    -------
+    Observations
+        Without input lengths, which are the task's own mix: their share is in every joule. The
+        concurrency is that of the decoding: tokens per second times the mean step.
+
+    Raises
+    ------
+    ObservationError
+        Where a result lacks what is needed.
+    """
+    return read_runs(path, _row, {"kv_cache": "on", "energy_cpu_j": "", **fixed})
+
+
+def _row(path: Path, run: Run) -> Row:
+    seconds = positive(path, run, "steady_state_duration")
+    per_token_j = positive(path, run, "steady_state_energy_per_token")
+    completed = positive(path, run, "completed")
+    length = positive(path, run, "total_output_tokens") / completed
+    tokens = positive(path, run, "steady_state_energy") / per_token_j
+    steps = step_sums(run)
+    total_s, count = (sum(column) for column in zip(*steps, strict=True)) if steps else (0.0, 0)
+    if not count or not total_s > 0:
+        raise ObservationError(path, "Expected itls, the steps between tokens, got none.")
+    concurrency = max(1.0, tokens / seconds * total_s / count)
+    return {
+        "llm": named_llm(path, run),
+        "concurrency": repr(concurrency),
+        "input_tokens": "",
+        "output_tokens": repr(length),
+        "runtime_s": repr(seconds / tokens * length * concurrency),
+        "energy_gpu_j": repr(per_token_j * length),
+        "warmup": "0",
+        "source": "mlenergy-benchmark",
+        "flags": "",
+        "engine": "vllm",
+        "mean_input_tokens": repr(positive(path, run, "total_input_tokens") / completed),
+        "window_s": repr(seconds),
+    }

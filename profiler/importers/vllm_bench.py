@@ -1,0 +1,128 @@
+"""Results of ``vllm bench serve --save-result`` with a log of power beside them.
+
+The benchmark meters no energy. Its ``date`` is the moment at which it ended, in local time, as is
+the time in a log of ``nvidia-smi --query-gpu=timestamp,index,power.draw --format=csv -l 1``.
+"""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import numpy as np
+
+from costmodel.formulas import context_square_sum, context_sum
+from profiler.errors import ObservationError, UnusableInputError
+from profiler.fit.selection import MIXED_FLAG
+from profiler.importers.power_log import PowerLog, read_power_log
+from profiler.importers.results import Row, Run, named_llm, numbers, positive, read_runs, step_sums
+from profiler.observations import Observations
+
+ALIKE = 0.1
+"""Lengths whose coefficient of variation stays below this count as uniform."""
+
+
+def import_vllm_bench(
+    path: Path, power_log: Path | None, started_at: str | None, fixed: Row
+) -> Observations:
+    """Turn benchmark results into observations, a row a run.
+
+    Parameters
+    ----------
+    path
+        A result, or a folder of results.
+    power_log
+        CSV of time and watts, see `profiler.importers.power_log`.
+    started_at
+        Of a single result, ISO 8601 in the log's time; None to count back from its ``date``.
+    fixed
+        Text that all rows get.
+
+    Returns
+    -------
+    Observations
+        The concurrency is the mean number in flight: latencies over the run's seconds.
+
+    Raises
+    ------
+    ObservationError
+        Where a result lacks what is needed, or the log does not cover it.
+    UnusableInputError
+        Where there is no log.
+    """
+    if power_log is None:
+        raise UnusableInputError("Expected --power-log CSV with vllm-bench, got none.")
+    if started_at is not None and path.is_dir():
+        raise UnusableInputError("Expected --started-at with one result, got a folder.")
+    log = read_power_log(power_log)
+    begin = None if started_at is None else _instant(started_at)
+
+    def to_row(file: Path, run: Run) -> Row:
+        return _row(file, run, log, begin)
+
+    return read_runs(path, to_row, {"kv_cache": "on", "energy_cpu_j": "", **fixed})
+
+
+def _row(path: Path, run: Run, log: PowerLog, begin: datetime.datetime | None) -> Row:
+    seconds, completed = (positive(path, run, name) for name in ("duration", "completed"))
+    start = begin or _ended(path, run) - datetime.timedelta(seconds=seconds)
+    latency_s = _latency_s(path, run)
+    tin, tout = (np.array(numbers(run, f"{part}_lens")) for part in ("input", "output"))
+    row = {
+        "llm": named_llm(path, run),
+        "concurrency": repr(max(1.0, latency_s * completed / seconds)),
+        "input_tokens": repr(positive(path, run, "total_input_tokens") / completed),
+        "output_tokens": repr(positive(path, run, "total_output_tokens") / completed),
+        "runtime_s": repr(latency_s),
+        "energy_gpu_j": repr(log.joules(start, seconds) / completed),
+        "warmup": "0",
+        "source": "vllm-bench",
+        "flags": "",
+        "engine": "vllm",
+        "started_at": start.isoformat(),
+        "requests": str(round(completed)),
+        "window_s": repr(seconds),
+    }
+    if len(tin) and len(tin) == len(tout):
+        mixed = max(float(np.std(one) / np.mean(one)) for one in (tin, tout)) > ALIKE
+        row |= {
+            "flags": MIXED_FLAG if mixed else "",
+            "input_tokens_squared": repr(float((tin * tin).mean())),
+            "context_sum": repr(float(context_sum(tin, tout).mean())),
+            "context_square_sum": repr(float(context_square_sum(tin, tout).mean())),
+        }
+    return row
+
+
+def _latency_s(path: Path, run: Run) -> float:
+    """Mean latency: of the requests one by one, or from the means that are always there."""
+    first, steps = numbers(run, "ttfts"), step_sums(run)
+    if first and len(first) == len(steps):
+        return float(
+            np.mean([ttft + seconds for ttft, (seconds, _) in zip(first, steps, strict=True)])
+        )
+    if "mean_e2el_ms" in run:
+        return positive(path, run, "mean_e2el_ms") / 1e3
+    completed = positive(path, run, "completed")
+    generated = positive(path, run, "total_output_tokens") / completed
+    ttft, step = (positive(path, run, f"mean_{name}_ms") / 1e3 for name in ("ttft", "tpot"))
+    return ttft + step * max(0.0, generated - 1.0)
+
+
+def _ended(path: Path, run: Run) -> datetime.datetime:
+    text = str(run.get("date", ""))
+    for form in ("%Y%m%d-%H%M%S", "%Y-%m-%d %H:%M:%S"):
+        try:
+            # Local time of the machine, as the power log's.
+            return datetime.datetime.strptime(text, form)
+        except ValueError:
+            continue
+    raise ObservationError(path, f"Expected a date like 20260131-235959, got {text!r}.")
+
+
+def _instant(text: str) -> datetime.datetime:
+    try:
+        return datetime.datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError:
+        msg = f"Expected --started-at as 2026-01-31T23:59:59, got {text!r}."
+        raise UnusableInputError(msg) from None

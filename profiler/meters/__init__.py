@@ -1,0 +1,1 @@
+"""Energy meters: each turns two marks in time into the joules between them."""

@@ -1,0 +1,74 @@
+"""AMD, Apple and Jetson by the Zeus library, an optional extra: ``pip install 'jouleplan[zeus]'``.
+
+Zeus measures a window between two calls, so each mark ends one and begins the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from profiler.errors import MeterError
+from profiler.meters.meter import Joules, Mark, Meter
+
+_WINDOW = "jouleplan"
+
+
+class ZeusMeter(Meter):
+    """Joules by `zeus.monitor.ZeusMonitor`: GPUs, the processor where it can be read, or a SoC.
+
+    Parameters
+    ----------
+    gpus
+        Indices; None for all that Zeus sees.
+    """
+
+    def __init__(self, gpus: tuple[int, ...] | None = None) -> None:
+        self._gpus = gpus
+        self._monitor: Any = None
+        self._spent = {"gpu": 0.0, "cpu": 0.0}
+
+    @property
+    def name(self) -> str:
+        """Name on the command line."""
+        return "zeus"
+
+    def open(self) -> None:
+        """Load Zeus and begin its first window."""
+        try:
+            from zeus.monitor import ZeusMonitor  # noqa: PLC0415
+        except ImportError:
+            msg = "Expected the Zeus library, got none: pip install 'jouleplan[zeus]'."
+            raise MeterError(msg) from None
+        try:
+            chosen = None if self._gpus is None else list(self._gpus)
+            self._monitor = ZeusMonitor(gpu_indices=chosen, approx_instant_energy=True)
+            self._monitor.begin_window(_WINDOW, sync_execution=False)
+        except Exception as error:
+            raise MeterError(f"Expected a device that Zeus can meter, got {error}.") from error
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+        self._monitor = None
+
+    def counters(self) -> Mapping[str, int | float]:
+        """Joules since `open` of the GPUs and of the processor."""
+        measured = self._monitor.end_window(_WINDOW, sync_execution=False)
+        self._monitor.begin_window(_WINDOW, sync_execution=False)
+        self._spent["gpu"] += sum(measured.gpu_energy.values()) + _soc_j(measured.soc_energy)
+        self._spent["cpu"] += sum((measured.cpu_energy or {}).values())
+        return dict(self._spent)
+
+    def _between(self, begin: Mark, end: Mark) -> Joules:
+        gpu, cpu = (end.counters[part] - begin.counters[part] for part in ("gpu", "cpu"))
+        return Joules(gpu_j=gpu or None, cpu_j=cpu or None)
+
+
+def _soc_j(measured: Any) -> float:
+    """Joules of an Apple or Jetson chip as a whole; its fields are millijoules."""
+    if measured is None:
+        return 0.0
+    fields = {name: value for name, value in vars(measured).items() if value is not None}
+    whole = [v for k, v in fields.items() if k in {"total_mj", "vin_mj", "pom_5v_in_mj"}]
+    parts = [v for k, v in fields.items() if k in {"cpu_total_mj", "gpu_mj", "ane_mj", "dram_mj"}]
+    return float(sum(whole or parts)) / 1e3

@@ -1,0 +1,57 @@
+"""What to measure next, read off a card."""
+
+from __future__ import annotations
+
+from costmodel.cost_model import CostModel
+from costmodel.intervals import MIN_POINTS
+from profiler.fit.training import ENERGY, RUNTIME
+
+FAR_OFF = 0.2
+"""Error at an axis' largest level, held out, above which a longer axis should be measured."""
+LOOSE = 0.08
+_AXES = {
+    "input_tokens": "--input-tokens",
+    "output_tokens": "--output-tokens",
+    "concurrency": "--concurrency",
+}
+
+
+def suggestions(cost_model: CostModel) -> list[str]:
+    """Say what would make a cost model better, most telling first.
+
+    Parameters
+    ----------
+    cost_model
+        With its errors.
+
+    Returns
+    -------
+    list of str
+        At least one sentence.
+    """
+    said = []
+    points = cost_model.provenance.points or 0
+    if points < MIN_POINTS:
+        said.append(
+            f"{points} distinct points give no 90 % interval: measure {MIN_POINTS} or more, with a "
+            "smaller --target-error or --design grid."
+        )
+    for name in (ENERGY, RUNTIME):
+        figures = cost_model.errors.get(name, {})
+        for axis, held in figures.get("held_out", {}).items():
+            if held["mape"] > FAR_OFF:
+                said.append(
+                    f"The largest {axis.replace('_', ' ')} is predicted {held['mape']:.0%} off in "
+                    f"{name} from the rest: beyond it expect worse. If you plan for more, widen "
+                    f"{_AXES.get(axis, axis)}."
+                )
+        if figures.get("mape") is not None and figures["mape"] > LOOSE:
+            said.append(
+                f"Cross-validated {name} is {figures['mape']:.0%} off: measure on with a smaller "
+                "--target-error, and look at the residuals above for an axis that bends."
+            )
+    if cost_model.mixed_lengths is None:
+        said.append("Measure windows of mixed lengths: plans at a concurrency rely on them.")
+    if cost_model.load_s is None:
+        said.append("Measure a load with --start COMMAND: without it the LLM must be resident.")
+    return said or ["Nothing stands out. Check the artefact on another day with check --url."]

@@ -1,0 +1,1 @@
+"""Drives a live OpenAI-compatible LLM server: what it is, prompts of a length, load in flight."""

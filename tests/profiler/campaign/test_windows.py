@@ -1,0 +1,89 @@
+"""Windows of an engine of known habits, with a meter of known watts."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from random import Random
+
+import pytest
+
+from profiler.campaign.points import Point
+from profiler.campaign.trial import LENGTHS_NOT_FORCED, SERVER_LIMITED
+from profiler.campaign.windows import Window, measure_window
+from profiler.errors import MeterError
+from profiler.meters.meter import Joules, Mark, Meter
+from profiler.server.endpoint import find_endpoint
+from profiler.server.load import GaugeWatch, Load
+from profiler.server.prompts import calibrated
+from tests.profiler.server.engine import STEP_S, Engine
+
+
+class SteadyMeter(Meter):
+    """Always the same watts."""
+
+    def __init__(self, watts: float) -> None:
+        self._watts = watts
+
+    @property
+    def name(self) -> str:
+        return "steady"
+
+    def counters(self) -> Mapping[str, int | float]:
+        return {"joules": self._watts * time.perf_counter()}
+
+    def _between(self, begin: Mark, end: Mark) -> Joules:
+        return Joules(gpu_j=end.counters["joules"] - begin.counters["joules"])
+
+
+def measured(engine: Engine, slots: int, least_s: float = 0.5, watts: float = 100.0) -> Window:
+    point = Point(20, 40, slots)
+
+    async def run() -> Window:
+        async with engine.client() as client:
+            endpoint, maker = await calibrated(client, await find_endpoint(client), Random(0))
+            load = Load(client, endpoint, maker, lambda: (20, 40), slots, Random(0))
+            watch = GaugeWatch(client, endpoint, 0.05)
+            async with load, watch:
+                alone_s = await load.steady()
+                meter = SteadyMeter(watts)
+                return await measure_window(load, watch, meter, point, least_s, alone_s)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("slots", [1, 8, 64])
+def test_joules_device_seconds_and_latency_belong_together(slots: int) -> None:
+    """Joules and device-seconds are per request; the latency is that of its whole stay."""
+    window = measured(Engine(), slots)
+    cells = window.cells(Point(20, 40, slots))
+    device_seconds = float(cells["runtime_s"]) / float(cells["concurrency"])
+    assert float(cells["concurrency"]) == slots
+    assert cells["flags"] == ""
+    assert device_seconds == pytest.approx(window.seconds / len(window.ended))
+    assert float(cells["energy_gpu_j"]) == pytest.approx(100.0 * device_seconds, rel=1e-3)
+    assert float(cells["runtime_s"]) == pytest.approx(float(cells["latency_s"]), rel=0.25)
+    assert float(cells["latency_s"]) > 40 * STEP_S
+    assert window.seconds >= 0.5
+    assert len(window.ended) >= slots
+
+
+@pytest.mark.parametrize("metrics", [True, False])
+def test_the_servers_own_limit_is_told_apart_from_ours(metrics: bool) -> None:
+    cells = measured(Engine(slots=4, metrics=metrics), 16).cells(Point(20, 40, 16))
+    assert SERVER_LIMITED in cells["flags"].split(";")
+    assert float(cells["concurrency"]) == pytest.approx(4.0, rel=0.25)
+    # Without the wait: four at a time, not sixteen.
+    assert float(cells["runtime_s"]) < 0.5 * float(cells["latency_s"])
+
+
+def test_answers_that_were_not_forced_are_measured_as_they_came() -> None:
+    cells = measured(Engine(forces=False), 4).cells(Point(20, 40, 4))
+    assert LENGTHS_NOT_FORCED in cells["flags"].split(";")
+    assert float(cells["output_tokens"]) == 20.0
+
+
+def test_a_meter_that_sees_nothing_ends_the_window() -> None:
+    with pytest.raises(MeterError, match="steady meter"):
+        measured(Engine(), 2, watts=0.0)
