@@ -31,6 +31,11 @@ class SimulatedGpu:
     processes: int = 1
 
 
+def shim_environment(folder: Path) -> Mapping[str, str]:
+    """Return the variables under which the NVML binding loads the library of a folder."""
+    return {"LD_LIBRARY_PATH": str(folder), "JOULEPLAN_SHIM": str(folder / "state")}
+
+
 class Shim:
     """A folder with the library and the file that it reads.
 
@@ -57,7 +62,7 @@ class Shim:
     @property
     def environment(self) -> Mapping[str, str]:
         """Variables under which the NVML binding loads this library."""
-        return {"LD_LIBRARY_PATH": str(self._folder), "JOULEPLAN_SHIM": str(self._path)}
+        return shim_environment(self._folder)
 
     def show(self, gpus: Sequence[SimulatedGpu], *, counter: bool = True) -> None:
         """Let the library answer this from now on.

@@ -156,8 +156,8 @@ class LiveRig(Rig):
             random,
         )
         watch = GaugeWatch(self._client, self.endpoint)
-        self._spent_from = self._meter.mark()
         self._runner.run(_enter(load, watch))
+        ended: type[BaseException] | None = None
         try:
             alone_s = self._runner.run(load.steady())
             while True:
@@ -166,8 +166,13 @@ class LiveRig(Rig):
                     measure_window(load, watch, self._meter, point, least_s, alone_s)
                 )
                 yield self._measured(point, stage, window)
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            ended = type(error)
+            raise
         finally:
-            self._runner.run(_exit(load, watch))
+            self._runner.run(_exit(load, watch, ended))
 
     def idle(self, seconds: float) -> tuple[float, Joules]:
         """Meter the server without requests.
@@ -265,9 +270,9 @@ async def _enter(load: Load, watch: GaugeWatch) -> None:
     await watch.__aenter__()
 
 
-async def _exit(load: Load, watch: GaugeWatch) -> None:
-    await watch.__aexit__(None, None, None)
-    await load.__aexit__(None, None, None)
+async def _exit(load: Load, watch: GaugeWatch, ended: type[BaseException] | None) -> None:
+    await watch.__aexit__(ended, None, None)
+    await load.__aexit__(ended, None, None)
 
 
 def _middle(values: tuple[int, ...]) -> int:

@@ -24,6 +24,9 @@ WAITING = 0.05
 MIXED_ROUNDS = 3
 """Requests that each slot ends in a window of mixed lengths, so that its mix is met."""
 ABREAST = 0.9
+COUNTED = 0.6
+"""Of the slots, at work at once (without the server's counts, and by them) in a window that its
+limit does not bound; a mean of a few readings is coarse."""
 WAITED = 3.0
 
 
@@ -113,17 +116,17 @@ class Window:
 
     def _achieved(self, slots: int) -> tuple[bool, float]:
         """Tell whether the server's limit set the concurrency, and what that was."""
-        if self.gauges is not None:
-            limited = self.gauges.waiting > WAITING * slots
-            return limited, max(1.0, self.gauges.running) if limited else float(slots)
-        # Without the server's counts: those that wait have long seen no first token, and never are
-        # all slots between their first and last token at once.
+        if self.gauges is not None and self.gauges.waiting > WAITING * slots:
+            return True, max(1.0, self.gauges.running)
+        # Without the server's counts, or where requests wait before it counts them: those that wait
+        # have long seen no first token, and never are all of them at work at once.
         waited = float(np.mean([one.ttft_s for one in self.ended]))
         latency = float(np.mean([one.latency_s for one in self.ended]))
-        most = _most_at_once(self.ended)
-        limited = (
-            slots > 1 and waited > WAITED * self.alone_s + 0.1 * latency and most <= ABREAST * slots
-        )
+        if self.gauges is None:
+            few = _most_at_once(self.ended) <= ABREAST * slots
+        else:
+            few = self.gauges.running <= COUNTED * slots
+        limited = slots > 1 and few and waited > WAITED * self.alone_s + 0.1 * latency
         running = slots * (1.0 - max(0.0, waited - self.alone_s) / latency)
         return limited, max(1.0, running) if limited else float(slots)
 

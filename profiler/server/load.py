@@ -20,10 +20,11 @@ Lengths = Callable[[], tuple[int, int]]
 QUIET_POLL_S = 0.1
 QUIET_POLLS = 100
 SETTLE_S = 0.5
+DRAIN_S = 120.0
 
 
 class Load:
-    """A closed loop of requests, in an ``async with`` block.
+    """A closed loop of requests, in an ``async with`` block, at whose end those in flight end too.
 
     The first request of each slot is cut to a share of its length, another for each slot, so that
     uniform requests do not run in step: prefill and decode then mix as they do in service.
@@ -54,6 +55,7 @@ class Load:
         self._ended: asyncio.Queue[Completion | Exception] = asyncio.Queue()
         self._firsts: asyncio.Queue[Completion | Exception] = asyncio.Queue()
         self._slots: list[asyncio.Task[None]] = []
+        self._ending = False
 
     async def steady(self) -> float:
         """Wait until every slot has ended its first request.
@@ -96,16 +98,24 @@ class Load:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Break off what is in flight and wait until the server is quiet."""
+        """Let what is in flight end, break off what takes too long, and wait until all is quiet.
+
+        Not all engines free at once what a broken-off request held: llama.cpp's HTTP threads run
+        out after some twenty. After an error, or when cancelled, nothing is waited for.
+        """
+        self._ending = True
+        if kind is None and self._slots:
+            await asyncio.wait(self._slots, timeout=DRAIN_S)
         for slot in self._slots:
             slot.cancel()
         await asyncio.gather(*self._slots, return_exceptions=True)
-        await quiet(self._client, self._endpoint)
+        if kind is None:
+            await quiet(self._client, self._endpoint)
 
     async def _keep_sending(self, slot: int) -> None:
         ended = self._firsts
         try:
-            while True:
+            while not self._ending:
                 input_tokens, output_tokens = self._lengths()
                 if ended is self._firsts:
                     output_tokens = max(1, round(output_tokens * slot / self._in_flight))

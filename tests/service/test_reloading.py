@@ -1,0 +1,117 @@
+"""A running service takes over changed cost models and a changed fleet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from costmodel.artefact import save
+from service.workers.reloading import fingerprint
+from tests.costmodel.builders import kv_off_cost_model, kv_on_cost_model
+from tests.service.server import Server
+
+FLEET = """\
+pools:
+  - name: a100
+    device: 1xa100-sxm4-40gb
+    count: 1
+    llms: [llama-2-7b-chat]
+    concurrency: [1]
+    resident: [llama-2-7b-chat]
+"""
+REQUEST = {"requests": [{"input_tokens": 32, "output_tokens": 64}]}
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    save(kv_off_cost_model(), tmp_path)
+    (tmp_path / "fleet.yaml").write_text(FLEET)
+    return tmp_path
+
+
+@pytest.fixture
+def running(models: Path) -> Iterator[Server]:
+    settings = {
+        "JOULEPLAN_MODELS_DIR": str(models),
+        "JOULEPLAN_RELOAD_SECONDS": "0.2",
+        "JOULEPLAN_WORKERS": "2",
+    }
+    with Server(settings) as server:
+        server.wait_until_ready()
+        yield server
+
+
+def await_true(told: Callable[[], bool]) -> None:
+    end = time.perf_counter() + 30
+    while not told():
+        assert time.perf_counter() < end
+        time.sleep(0.05)
+
+
+def loaded(server: Server) -> int:
+    return len(server.client.get("/cost-models").json()["cost_models"])
+
+
+def planned_joules(server: Server) -> float:
+    answer = server.post("/plan", REQUEST)
+    assert answer.status_code == 200, answer.text
+    return float(answer.json()["energy_joules"]["requests"])
+
+
+def test_a_new_artefact_is_loaded_without_a_restart(running: Server, models: Path) -> None:
+    assert loaded(running) == 1
+    save(kv_on_cost_model(), models)
+    await_true(lambda: loaded(running) == 2)
+    metrics = running.client.get("/metrics").text
+    assert "jouleplan_cost_models_loaded 2.0" in metrics
+
+
+def test_every_worker_plans_with_the_replaced_artefact(running: Server, models: Path) -> None:
+    before = planned_joules(running)
+    doubled = tuple(2 * value for value in kv_off_cost_model().energy_coefficients)
+    save(kv_off_cost_model(energy_coefficients=doubled, load_s=1.0), models)
+    await_true(
+        lambda: running.client.get("/cost-models").json()["cost_models"][0]["load_seconds"] == 1.0
+    )
+    assert [planned_joules(running) for _ in range(6)] == pytest.approx([2 * before] * 6)
+
+
+def test_a_half_written_artefact_is_never_read_and_the_others_stay(
+    running: Server, models: Path
+) -> None:
+    half = models / "qwen3-8b__1xh100.joblib"
+    half.write_bytes(b"half of it")
+    await_true(lambda: bool(running.client.get("/cost-models").json()["refused"]))
+    assert loaded(running) == 1
+    assert planned_joules(running) > 0
+    half.unlink()
+    await_true(lambda: not running.client.get("/cost-models").json()["refused"])
+
+
+def test_a_changed_fleet_is_loaded(running: Server, models: Path) -> None:
+    (models / "fleet.yaml").write_text(FLEET.replace("name: a100", "name: other"))
+
+    def pools() -> list[str]:
+        return [one["pool"] for one in running.client.get("/placements").json()["placements"]]
+
+    await_true(lambda: pools() == ["other"])
+
+
+def test_a_file_that_is_being_written_changes_nothing(models: Path) -> None:
+    before = fingerprint(models, None)
+    (models / ".x.joblib.123").write_bytes(b"half")
+    assert fingerprint(models, None) == before
+    (models / "x.joblib").write_bytes(b"whole")
+    assert fingerprint(models, None) != before
+
+
+def test_nothing_is_followed_where_the_period_is_zero(models: Path) -> None:
+    settings = {"JOULEPLAN_MODELS_DIR": str(models), "JOULEPLAN_RELOAD_SECONDS": "0"}
+    with Server(settings) as server:
+        server.wait_until_ready()
+        save(kv_on_cost_model(), models)
+        time.sleep(1.0)
+        assert loaded(server) == 1
