@@ -227,7 +227,7 @@ class LiveRig(Rig):
                         (point.input_tokens, point.output_tokens), ends, strict=True
                     )
                 )
-                if tin + tout <= limit:
+                if tin + tout < limit:
                     return max(shortest, tin), tout
 
         return draw

@@ -51,7 +51,7 @@ class Axes:
     concurrency: tuple[int, ...]
 
     def points(self, max_context_tokens: int | None) -> list[Point]:
-        """Return the grid, without what the server's context cannot hold.
+        """Return the grid, without what the server's context cannot hold with a token to spare.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class Axes:
         found = [
             Point(*levels)
             for levels in itertools.product(self.input_tokens, self.output_tokens, self.concurrency)
-            if levels[0] + levels[1] <= limit
+            if levels[0] + levels[1] < limit
         ]
         if not found:
             shortest = self.input_tokens[0] + self.output_tokens[0]

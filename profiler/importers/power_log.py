@@ -68,9 +68,9 @@ class PowerLog:
                 raise ObservationError(self.path, problem)
             inner = at_s[(at_s > ends[0]) & (at_s < ends[1])]
             moments = np.concatenate([[ends[0]], inner, [ends[1]]])
-            first = np.searchsorted(at_s, ends[0], side="right") - 1
-            last = np.searchsorted(at_s, ends[1], side="left")
-            if float(np.max(np.diff(at_s[first : last + 1]))) > LARGEST_GAP_S:
+            before = int(np.searchsorted(at_s, ends[0], side="right")) - 1
+            after = int(np.searchsorted(at_s, ends[1], side="left"))
+            if float(np.max(np.diff(at_s[before : after + 1]))) > LARGEST_GAP_S:
                 problem = f"Expected a reading of GPU {gpu} at least every {LARGEST_GAP_S:g} s."
                 raise ObservationError(self.path, problem)
             total += float(np.trapezoid(np.interp(moments, at_s, watts), moments))

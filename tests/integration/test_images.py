@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +15,9 @@ import httpx
 import pytest
 
 from examples.local_service import free_port
+from examples.simulated_gpu.record import serving
+from examples.simulated_gpu.serve import LLM as SERVED
+from tests.integration.base_image import NAME as BASE_IMAGE
 from tests.integration.podman import Podman
 from tests.integration.simulated_campaign import DEVICE, LLM, write_observations
 
@@ -77,6 +85,91 @@ def test_a_module_in_the_mounted_folder_is_not_imported(
     (open_folder / "json.py").write_text("raise SystemExit('imported')\n")
     options = ("--rm", f"--volume={open_folder}:/models", "--workdir=/models")
     assert "measurements" in podman("run", *options, profiler_image, "--help").lower()
+
+
+def test_the_profiler_image_measures_a_server_and_a_running_service_image_takes_it_over(
+    podman: Podman, service_image: str, profiler_image: str, open_folder: Path, tmp_path: Path
+) -> None:
+    powercap, models = open_folder / "powercap", open_folder / "models"
+    models.mkdir(mode=0o777)
+    models.chmod(0o777)
+    shutil.copy(ROOT / "models" / "llama-2-7b-chat__1xa100-sxm4-40gb.joblib", models)
+    shutil.copy(ROOT / "models" / "llama-2-7b-chat__1xa100-sxm4-40gb.json", models)
+    url, settings = _settings()
+    settings["JOULEPLAN_ALLOW_SIMULATED"] = "true"
+    mounted = ("--rm", "--network=host", f"--volume={open_folder}:/campaign")
+    with (
+        podman.running(
+            service_image, environment=settings, volumes={models: "/models"}
+        ) as container,
+        serving(tmp_path) as server,
+        counting(powercap, watts=150.0),
+    ):
+        container.await_healthy()
+        for verb in (
+            ("measure", *_pair(server), *_SMALL, "--meter=rapl", "--powercap=/campaign/powercap",
+             "--out=/campaign/models/obs.csv"),
+            ("fit", "/campaign/models/obs.csv", "--models-dir=/campaign/models",
+             "--report=/campaign/models/report.html"),
+        ):  # fmt: skip
+            podman("run", *mounted, profiler_image, *verb)
+        listed = _cost_models_once(url, 2)
+
+    measured = next(entry for entry in listed if entry["llm"] == SERVED)
+    assert measured["provenance"]["energy_scope"] == "gpu+cpu"
+    assert measured["idle_watts"] == pytest.approx(150.0, rel=0.02)
+    assert "<svg" in (models / "report.html").read_text()
+
+
+_SMALL = (
+    "--input-tokens=16,32,64", "--output-tokens=4,16", "--concurrency=1,4", "--window-seconds=0.3",
+    "--idle-seconds=5", "--max-minutes=2", "--source=simulated",
+)  # fmt: skip
+
+
+def _pair(server: str) -> tuple[str, ...]:
+    return (f"--url={server}", f"--llm={SERVED}", "--device=1xcpu-core")
+
+
+def _cost_models_once(url: str, count: int) -> list[dict[str, Any]]:
+    end = time.perf_counter() + 30.0
+    while True:
+        listed: list[dict[str, Any]] = httpx.get(f"{url}/cost-models").json()["cost_models"]
+        if len(listed) == count or time.perf_counter() > end:
+            assert len(listed) == count
+            return listed
+        time.sleep(0.2)
+
+
+@contextmanager
+def counting(root: Path, watts: float) -> Iterator[None]:
+    """A RAPL counter that rises by so many watts."""
+    folder = root / "intel-rapl:0"
+    folder.mkdir(parents=True)
+    (folder / "name").write_text("package-0\n")
+    (folder / "max_energy_range_uj").write_text("262143328850\n")
+    stop, began = threading.Event(), time.perf_counter()
+
+    def count() -> None:
+        while not stop.wait(0.005):
+            fresh = folder / ".energy"
+            fresh.write_text(f"{round((time.perf_counter() - began) * watts * 1e6)}\n")
+            fresh.replace(folder / "energy_uj")
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    try:
+        time.sleep(0.1)
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_the_profiler_image_is_small(podman: Podman, profiler_image: str) -> None:
+    sizes = [int(podman("image", "inspect", "--format={{.Size}}", name)) for name in
+             (profiler_image, BASE_IMAGE)]  # fmt: skip
+    assert sizes[0] - sizes[1] < 400e6
 
 
 def test_what_the_profiler_image_fits_the_service_image_loads(
