@@ -29,6 +29,10 @@ KEEP_ALIVE_S = 2.0
 MIX_SIGMA = 0.8
 """Spread of the log-normal mix: about that of production chat traces (Azure 2023)."""
 MIXED_WINDOWS = 2
+IDLE_SETTLE_S = 2.0
+"""Until the power of an accelerator has fallen after its last request."""
+WARM_UP_S = 1.0
+"""Long enough for any counter to rise."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,7 @@ class LiveRig(Rig):
         try:
             alone_s = self._runner.run(load.steady())
             while True:
-                least_s = self._window_s if stage != WARM_UP else 0.0
+                least_s = self._window_s if stage != WARM_UP else WARM_UP_S
                 window = self._runner.run(
                     measure_window(load, watch, self._meter, point, least_s, alone_s)
                 )
@@ -188,6 +192,7 @@ class LiveRig(Rig):
             Seconds metered, and joules.
         """
         self._runner.run(quiet(self._client, self.endpoint))
+        time.sleep(IDLE_SETTLE_S)
         begin = self._meter.mark()
         time.sleep(max(seconds, self._meter.least_window_s))
         end = self._meter.mark()

@@ -11,7 +11,13 @@ import numpy as np
 
 from costmodel.formulas import context_square_sum, context_sum
 from profiler.campaign.points import Point
-from profiler.campaign.trial import LENGTHS_NOT_FORCED, PROMPT_CACHED, SERVER_LIMITED
+from profiler.campaign.trial import (
+    LENGTHS_NOT_FORCED,
+    PROMPT_CACHED,
+    SERVER_LIMITED,
+    SHORT_WINDOW,
+    STEADY_S,
+)
 from profiler.meters.meter import Joules, Mark, Meter
 from profiler.server.completion import Completion
 from profiler.server.endpoint import LoadGauges
@@ -133,7 +139,12 @@ class Window:
     def _flags(self, *, limited: bool) -> list[str]:
         short = any(one.output_tokens < SHORT * one.asked_tokens for one in self.ended)
         cached = any(one.cached_tokens > 0.5 * one.input_tokens for one in self.ended)
-        named = {SERVER_LIMITED: limited, LENGTHS_NOT_FORCED: short, PROMPT_CACHED: cached}
+        named = {
+            SERVER_LIMITED: limited,
+            LENGTHS_NOT_FORCED: short,
+            PROMPT_CACHED: cached,
+            SHORT_WINDOW: self.seconds < STEADY_S,
+        }
         return [flag for flag, raised in named.items() if raised]
 
 

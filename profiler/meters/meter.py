@@ -65,11 +65,11 @@ class Meter(ABC):
     scope
         What the joules include: "gpu", "gpu+cpu" or "wall".
     least_window_s
-        Windows shorter than this are not resolved [s].
+        Windows shorter than this are not resolved at all [s].
     """
 
     scope: str = "gpu"
-    least_window_s: float = 5.0
+    least_window_s: float = 0.0
 
     def open(self) -> None:  # noqa: B027 (some meters have nothing to open)
         """Begin to meter.
@@ -128,8 +128,12 @@ class Meter(ABC):
     def _between(self, begin: Mark, end: Mark) -> Joules: ...
 
     def __enter__(self) -> Self:
-        """Open the meter."""
-        self.open()
+        """Open the meter; one that cannot be opened holds on to nothing."""
+        try:
+            self.open()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(

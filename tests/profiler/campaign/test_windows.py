@@ -60,7 +60,7 @@ def test_joules_device_seconds_and_latency_belong_together(slots: int) -> None:
     cells = window.cells(Point(20, 40, slots))
     device_seconds = float(cells["runtime_s"]) / float(cells["concurrency"])
     assert float(cells["concurrency"]) == slots
-    assert cells["flags"] == ""
+    assert cells["flags"] == "short_window"
     assert device_seconds == pytest.approx(window.seconds / len(window.ended))
     assert float(cells["energy_gpu_j"]) == pytest.approx(100.0 * device_seconds, rel=1e-3)
     assert float(cells["runtime_s"]) == pytest.approx(float(cells["latency_s"]), rel=0.25)
