@@ -7,6 +7,7 @@ the grid is empty (a dropped warm-up).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -148,7 +149,8 @@ def analyse(trials: Observations) -> Mapping[str, Mapping[str, Effect]] | None:
 def _effect(drop: float, df: int, noise: float, df_residual: int) -> Effect:
     if df < 1:
         return Effect(drop, df, None, None)
-    statistic = drop / df / noise
+    # Without any noise (a meter that never saw this part) there is no statistic.
+    statistic = drop / df / noise if noise > 0 else math.nan
     return Effect(drop, df, statistic, float(fdtrc(df, df_residual, statistic)))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -100,7 +101,7 @@ def _section(pair: ReportedPair) -> str:
         f"{_facts(cost_model, len(used), left_out)}"
         f"<h2>Cross-validated errors, beside the paper's form</h2>{_errors(cost_model)}"
         f"{_mixed(cost_model)}{drawn}"
-        f"<h2>Analysis of variance</h2>{_anova(used)}"
+        f"<h2>Analysis of variance</h2>{_anova(used, scope)}"
         f"<h2>What to measure next</h2><ul>{advice}</ul></section>"
     )
 
@@ -166,7 +167,9 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table><tr>{head}</tr>{body}</table>"
 
 
-def _anova(used: Observations) -> str:
+def _anova(used: Observations, scope: str) -> str:
+    # The analysis looks at the accelerators' column; here it is to see all that the scope holds.
+    used = replace(used, energy_gpu_j=scoped_energy_j(used, scope))
     effects = analyse(used) if np.isfinite(used.input_tokens).all() else None
     if effects is None:
         return "<p class=note>No repeats to judge an interaction by.</p>"
