@@ -10,10 +10,6 @@ import json
 import sys
 from pathlib import Path
 
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
-
 VOCABULARY = 128_256
 SHAPE = {
     "architectures": ["LlamaForCausalLM"],
@@ -38,6 +34,10 @@ SHAPE = {
 
 def main() -> None:
     """Write the folder."""
+    from tokenizers import Tokenizer  # noqa: PLC0415 (only vLLM's interpreter has it)
+    from tokenizers.models import WordLevel  # noqa: PLC0415
+    from tokenizers.pre_tokenizers import Whitespace  # noqa: PLC0415
+
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(SHAPE, indent=2))
