@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,6 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when it did its work, whatever the errors found; 2 on bad input; 130 after Ctrl-C.
     """
     options = _parser().parse_args(arguments)
+    if threading.current_thread() is threading.main_thread():
+        # Whoever ends the profiler politely shall not leave a server that it started behind.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.default_int_handler)
     from costmodel.errors import CostModelError  # noqa: PLC0415
 
     try:

@@ -24,7 +24,7 @@ from profiler.campaign.rig import Rig
 from profiler.campaign.run import Outcome, measure_point, run_campaign
 from profiler.campaign.stages import ENERGY, EXHAUSTED, TARGET, TIME, Design, Step
 from profiler.campaign.trial import SERVER_LIMITED, UNSTABLE, Trial
-from profiler.checking import check_pair
+from profiler.checking import check_pair, matches
 from profiler.commands import load_cost_models, print_checks
 from profiler.errors import UnusableInputError
 from profiler.fit.calibration import LOAD_COLUMNS
@@ -69,6 +69,8 @@ def measure(options: argparse.Namespace) -> None:
         seed=options.seed,
     )
     with Journal(options.out, _settings(options)) as journal, _rig(options) as rig:
+        if isinstance(rig, LiveRig) and journal.trials:
+            rig.refuse_others(journal.trials[-1].cells)
         with CampaignProgress(design, len(rig.candidates())) as progress:
             outcome = run_campaign(design, rig, journal, progress)
         _print(options, outcome, journal.trials)
@@ -76,7 +78,10 @@ def measure(options: argparse.Namespace) -> None:
 
 def _settings(options: argparse.Namespace) -> dict[str, object]:
     """What has to stay the same from the first window to the last; budgets may change."""
-    kept = ("llm", "device", "meter", "design", "seed", "source", "kv_cache", "task")
+    kept = (
+        *("llm", "device", "meter", "scope", "gpus", "query", "design", "seed", "source"),
+        *("kv_cache", "task", "window_seconds"),
+    )
     axes = None if options.meter == REPLAY else asdict(axes_of(options))
     return {name: getattr(options, name) for name in kept} | {"axes": axes}
 
@@ -117,10 +122,25 @@ def check_live(options: argparse.Namespace) -> None:
             live_rig(options, axes) as rig,
             CampaignProgress(design, len(points)) as progress,
         ):
+            before = len(journal.trials)
             for point in points:
                 progress.step(Step(point, CHECK), journal.trials)
                 measure_point(design, rig, journal, progress, point, CHECK)
-    checked = check_pair(read_observations(options.observations), cost_model)
+            measured = len(journal.trials) - before
+    if not measured:
+        raise UnusableInputError(
+            f"Expected windows to measure, got {options.observations} with all of them: give "
+            "another file, or another --seed."
+        )
+    trials = read_observations(options.observations)
+    trials = trials.take(matches(trials, cost_model))
+    if not len(trials):
+        known = cost_model.provenance
+        raise UnusableInputError(
+            f"Expected windows like those of the artefact (KV cache {known.kv_cache}, joules of "
+            f"{known.energy_scope}), got none: choose --meter and --kv-cache accordingly."
+        )
+    checked = check_pair(trials, cost_model)
     holds = checked.holds(cost_model)
     print_checks([{**checked.record(), "holds": holds}], as_json=options.json)
     if not options.json:
@@ -198,7 +218,7 @@ def live_rig(options: argparse.Namespace, axes: Axes) -> Iterator[LiveRig]:
         if options.start is not None:
             log = companion(options.out, ".server.log")
             begin = meter.mark()
-            server = ServerProcess(options.start, url, log, options.start_timeout)
+            server = ServerProcess(options.start, url, log, options.start_timeout, _headers())
             stack.enter_context(server)
             server.await_ready()
             end = meter.mark()
@@ -240,16 +260,17 @@ def _headers() -> dict[str, str]:
 def _keep_load(options: argparse.Namespace, rig: LiveRig, load: tuple[float, float] | None) -> None:
     path = companion(options.out, LOADS_SUFFIX)
     known = read_table(path)[1] if path.exists() else []
-    if options.idle_seconds <= 0 or (known and load is None):
+    if load is None and (known or options.idle_seconds <= 0):
         return
-    sys.stderr.write(f"idling for {options.idle_seconds:g} s\n")
-    seconds, joules = rig.idle(options.idle_seconds)
     row: dict[str, object] = dict.fromkeys(LOAD_COLUMNS, "") | {
         "llm": options.llm,
         "device": options.device,
         "num_gpus": device_num_gpus(options.device),
-        "idle_watts": f"{joules.total_j / seconds:.9g}",
     }
+    if options.idle_seconds > 0:
+        sys.stderr.write(f"idling for {options.idle_seconds:g} s\n")
+        seconds, joules = rig.idle(options.idle_seconds)
+        row["idle_watts"] = f"{joules.total_j / seconds:.9g}"
     if load is not None:
         row |= {"load_s": f"{load[0]:.9g}", "load_energy_gpu_j": f"{load[1]:.9g}"}
     with path.open("a", encoding="utf-8", newline="") as file:

@@ -18,6 +18,7 @@ from profiler.campaign.points import Axes, Point
 from profiler.campaign.rig import Measured, Rig
 from profiler.campaign.trial import EXTRA_COLUMNS, MIX, MIXED, WARM_UP, Trial
 from profiler.campaign.windows import Window, measure_window
+from profiler.errors import UnusableInputError
 from profiler.meters.meter import Joules, Meter
 from profiler.server.endpoint import Endpoint, find_endpoint
 from profiler.server.load import GaugeWatch, Lengths, Load, quiet
@@ -157,7 +158,9 @@ class LiveRig(Rig):
             self._maker,
             self._lengths(point, random),
             point.concurrency,
-            random,
+            # Lengths are drawn from the seed; prompts never, or a server that ran an earlier
+            # campaign would find them in its prefix cache.
+            Random(),
         )
         watch = GaugeWatch(self._client, self.endpoint)
         self._runner.run(_enter(load, watch))
@@ -197,6 +200,36 @@ class LiveRig(Rig):
         time.sleep(max(seconds, self._meter.least_window_s))
         end = self._meter.mark()
         return end.at_s - begin.at_s, self._meter.between(begin, end)
+
+    def refuse_others(self, cells: Mapping[str, str]) -> None:
+        """Refuse to go on with rows of another engine, driver or hardware: no fit would take both.
+
+        Parameters
+        ----------
+        cells
+            Of the campaign's last row.
+
+        Raises
+        ------
+        UnusableInputError
+            With what differs.
+        """
+        now = self._facts()
+        for name in ("engine", "hardware", "driver", "energy_scope"):
+            if cells[name] != now.get(name, ""):
+                msg = (
+                    f"Expected {name} {cells[name]!r} as the campaign has it, got "
+                    f"{now.get(name, '')!r}: begin another file."
+                )
+                raise UnusableInputError(msg)
+
+    def _facts(self) -> dict[str, str]:
+        return {
+            "energy_scope": self._meter.scope,
+            "engine": self.endpoint.engine or "",
+            **self._meter.facts(),
+            **self._subject.facts,
+        }
 
     async def _connect(self) -> tuple[Endpoint, PromptMaker]:
         most = self._axes.concurrency[-1] + 4
@@ -258,11 +291,8 @@ class LiveRig(Rig):
             "spent_s": f"{spent_s:.9g}",
             "spent_j": f"{spent_j:.9g}",
             "meter": self._meter.name,
-            "energy_scope": self._meter.scope,
             "max_context_tokens": str(self.endpoint.max_context_tokens or ""),
-            "engine": self.endpoint.engine or "",
-            **self._meter.facts(),
-            **subject.facts,
+            **self._facts(),
             **window.cells(point),
         }
         if stage == MIX:

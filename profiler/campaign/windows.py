@@ -174,6 +174,8 @@ async def measure_window(
     ServerError, MeterError
         Where a request fails, or the meter sees nothing.
     """
+    # What ended while nobody looked (a meter that waits, a row being written) is of no window.
+    load.forget()
     await load.next()
     begin = meter.mark()
     watch.restart()

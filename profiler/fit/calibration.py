@@ -28,7 +28,8 @@ class LoadFigures:
     Attributes
     ----------
     load_s, load_energy_j
-        Seconds, and joules of the device's accelerators; None where no load was measured.
+        Seconds, and joules of what the energy scope includes (the accelerators, unless the
+        campaign metered more); None where no load was measured.
     idle_watts
         Of the whole device, the LLM resident [W]. Metered where it could be; else the mean power
         while loading: hardly any work, so an upper estimate (about 57 W per A100-40GB).

@@ -1,4 +1,4 @@
-"""Results of ``vllm bench serve --save-result`` with a log of power beside them.
+"""Results of ``vllm bench serve --save-result --save-detailed``, with a log of power beside them.
 
 The benchmark meters no energy. Its ``date`` is the moment at which it ended, in local time, as is
 the time in a log of ``nvidia-smi --query-gpu=timestamp,index,power.draw --format=csv -l 1``.
@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from costmodel.errors import CostModelError
 from costmodel.formulas import context_square_sum, context_sum
+from costmodel.names import device_num_gpus
 from profiler.errors import ObservationError, UnusableInputError
 from profiler.fit.selection import MIXED_FLAG
 from profiler.importers.power_log import PowerLog, read_power_log
@@ -55,12 +57,28 @@ def import_vllm_bench(
     if started_at is not None and path.is_dir():
         raise UnusableInputError("Expected --started-at with one result, got a folder.")
     log = read_power_log(power_log)
+    _check_gpus(power_log, log, fixed.get("device"))
     begin = None if started_at is None else _instant(started_at)
 
     def to_row(file: Path, run: Run) -> Row:
         return _row(file, run, log, begin)
 
     return read_runs(path, to_row, {"kv_cache": "on", "energy_cpu_j": "", **fixed})
+
+
+def _check_gpus(path: Path, log: PowerLog, device: str | None) -> None:
+    if device is None:
+        return
+    try:
+        count = device_num_gpus(device)
+    except CostModelError as error:
+        raise ObservationError(path, str(error)) from None
+    if len(log.readings) != count:
+        problem = (
+            f"Expected the power of {count} GPUs as {device} says, got that of "
+            f"{', '.join(sorted(log.readings))}: log the server's alone, with nvidia-smi -i."
+        )
+        raise ObservationError(path, problem)
 
 
 def _row(path: Path, run: Run, log: PowerLog, begin: datetime.datetime | None) -> Row:
@@ -83,15 +101,16 @@ def _row(path: Path, run: Run, log: PowerLog, begin: datetime.datetime | None) -
         "requests": str(round(completed)),
         "window_s": repr(seconds),
     }
-    if len(tin) and len(tin) == len(tout):
-        mixed = max(float(np.std(one) / np.mean(one)) for one in (tin, tout)) > ALIKE
-        row |= {
-            "flags": MIXED_FLAG if mixed else "",
-            "input_tokens_squared": repr(float((tin * tin).mean())),
-            "context_sum": repr(float(context_sum(tin, tout).mean())),
-            "context_square_sum": repr(float(context_square_sum(tin, tout).mean())),
-        }
-    return row
+    if not len(tin) or len(tin) != len(tout):
+        problem = "Expected input_lens and output_lens, got none: run with --save-detailed."
+        raise ObservationError(path, problem)
+    mixed = max(float(np.std(one) / np.mean(one)) for one in (tin, tout)) > ALIKE
+    return row | {
+        "flags": MIXED_FLAG if mixed else "",
+        "input_tokens_squared": repr(float((tin * tin).mean())),
+        "context_sum": repr(float(context_sum(tin, tout).mean())),
+        "context_square_sum": repr(float(context_square_sum(tin, tout).mean())),
+    }
 
 
 def _latency_s(path: Path, run: Run) -> float:

@@ -47,7 +47,8 @@ def _make(name: str, options: argparse.Namespace) -> Meter:
 
         if gpus is not None and not all(gpu.isdigit() for gpu in gpus):
             raise UnusableInputError(f"Expected indices for zeus, got --gpus {options.gpus}.")
-        return ZeusMeter(None if gpus is None else tuple(int(gpu) for gpu in gpus))
+        chosen = None if gpus is None else tuple(int(gpu) for gpu in gpus)
+        return ZeusMeter(device_num_gpus(options.device), chosen)
     msg = f"Expected --meter {', '.join((*NAMES, REPLAY))}, got {name!r}."
     raise UnusableInputError(msg)
 

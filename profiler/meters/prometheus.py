@@ -96,7 +96,9 @@ class PrometheusMeter(Meter):
         ends = np.interp([begin.clock_s, end.clock_s], stairs.at_s, stairs.joules)
         if np.any(np.diff(stairs.joules) < 0):
             raise MeterError(f"Expected {self._query!r} to be a counter, got a value that fell.")
-        return Joules(gpu_j=float(ends[1] - ends[0]))
+        joules = float(ends[1] - ends[0])
+        # The query has it all in one; the scope says what that includes.
+        return Joules(gpu_j=joules, cpu_j=0.0 if self.scope == "gpu+cpu" else None)
 
     def _scraped_past(self, begin_s: float, end_s: float) -> Staircase:
         latest = time.time() + WAITED_SCRAPES * self._scrape_s

@@ -19,12 +19,14 @@ class ZeusMeter(Meter):
 
     Parameters
     ----------
+    num_gpus
+        As the device's name says.
     gpus
         Indices; None for all that Zeus sees.
     """
 
-    def __init__(self, gpus: tuple[int, ...] | None = None) -> None:
-        self._gpus = gpus
+    def __init__(self, num_gpus: int, gpus: tuple[int, ...] | None = None) -> None:
+        self._num_gpus, self._gpus = num_gpus, gpus
         self._monitor: Any = None
         self._spent = {"gpu": 0.0, "cpu": 0.0}
 
@@ -44,8 +46,13 @@ class ZeusMeter(Meter):
             chosen = None if self._gpus is None else list(self._gpus)
             self._monitor = ZeusMonitor(gpu_indices=chosen, approx_instant_energy=True)
             self._monitor.begin_window(_WINDOW, sync_execution=False)
+            seen = len(self._monitor.gpu_indices)
         except Exception as error:
             raise MeterError(f"Expected a device that Zeus can meter, got {error}.") from error
+        # A chip that is metered as a whole has no GPUs of its own.
+        if seen not in (0, self._num_gpus):
+            msg = f"Expected {self._num_gpus} GPUs, got the {seen} that Zeus sees: use --gpus."
+            raise MeterError(msg)
 
     def close(self) -> None:
         """Nothing to let go of."""

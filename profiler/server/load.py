@@ -73,9 +73,18 @@ class Load:
         alone_s = _checked(await self._firsts.get()).ttft_s
         for _ in range(self._in_flight - 1):
             _checked(await self._firsts.get())
+        return alone_s
+
+    def forget(self) -> None:
+        """Let go of the requests that have ended so far.
+
+        Raises
+        ------
+        ServerError
+            Where one failed.
+        """
         while not self._ended.empty():
             _checked(self._ended.get_nowait())
-        return alone_s
 
     async def next(self) -> Completion:
         """Wait for the next request to end.

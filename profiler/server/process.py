@@ -7,6 +7,8 @@ import shlex
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,10 +34,15 @@ class ServerProcess:
         Gets what it prints.
     patience_s
         To wait for its first answer [s].
+    headers
+        Of requests to it, such as its key.
     """
 
-    def __init__(self, command: str, url: str, log: Path, patience_s: float) -> None:
+    def __init__(
+        self, command: str, url: str, log: Path, patience_s: float, headers: Mapping[str, str]
+    ) -> None:
         self._command, self._url, self._log = command, url, log
+        self._headers = dict(headers)
         self._patience_s = patience_s
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -47,8 +54,12 @@ class ServerProcess:
         ServerError
             Where something answers there already, or the command cannot be run.
         """
-        if self._answers():
-            raise ServerError(f"Expected nothing at {self._url} yet, got an answer.")
+        if self._status() is not None:
+            msg = (
+                f"Expected nothing at {self._url} yet, got an answer: is it the server of an "
+                "earlier run that was killed? End it, or leave --start out."
+            )
+            raise ServerError(msg)
         try:
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(  # noqa: S603 (the user's own command)
@@ -72,13 +83,16 @@ class ServerProcess:
         """
         assert self._process is not None  # noqa: S101 (inside the block)
         latest = time.perf_counter() + self._patience_s
-        while not self._answers():
+        while self._status() != httpx.codes.OK:
             status = self._process.poll()
             if status is not None:
                 msg = f"Expected a server, got one that ended with status {status}: {self._log}."
                 raise ServerError(msg)
             if time.perf_counter() > latest:
-                msg = f"Expected an answer within {self._patience_s:g} s, got none: {self._log}."
+                msg = (
+                    f"Expected a list of served LLMs within {self._patience_s:g} s, got status "
+                    f"{self._status()}: {self._log}."
+                )
                 raise ServerError(msg)
             time.sleep(POLL_S)
 
@@ -91,20 +105,18 @@ class ServerProcess:
         """Ask it and its children to end, and make them after a while."""
         if self._process is None:
             return
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self._process.pid, number)
-                self._process.wait(GRACE_S)
-            except ProcessLookupError:
-                return
-            except subprocess.TimeoutExpired:
-                continue
-            else:
-                return
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(self._process.pid, signal.SIGTERM)
+            self._process.wait(GRACE_S)
+        # Also those of its children that outlive it.
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(GRACE_S)
 
-    def _answers(self) -> bool:
+    def _status(self) -> int | None:
+        """Return the status of its list of LLMs; None where nothing answers."""
         try:
-            answer = httpx.get(f"{self._url}/v1/models", timeout=5.0)
+            answer = httpx.get(f"{self._url}/v1/models", headers=self._headers, timeout=5.0)
         except httpx.HTTPError:
-            return False
-        return answer.status_code == httpx.codes.OK
+            return None
+        return answer.status_code

@@ -33,6 +33,7 @@ FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
 RETRY_AFTER_S = 2
 LONGEST_RETRY_AFTER_S = 120
+RELOAD_WAIT_S = 10.0
 #: Weight of the last call in the mean of how long calls take.
 SMOOTHING = 0.2
 
@@ -183,7 +184,12 @@ class WorkerPool:
         call. What has begun goes on with what it had.
         """
         self._generation += 1
-        worker = await self._take(0, lambda _: None, patient=True)
+        try:
+            async with asyncio.timeout(RELOAD_WAIT_S):
+                worker = await self._take(0, lambda _: None, patient=True)
+        except TimeoutError:
+            # All are busy: each loads before its next call, and tells then.
+            return
         try:
             await self._refresh(worker)
         except WorkerLostError:

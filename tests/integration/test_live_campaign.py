@@ -162,6 +162,12 @@ def test_a_whole_campaign_makes_an_artefact_that_holds(gpu: Path, url: str, tmp_
         gpu, "check", str(tmp_path / "again.csv"), f"--models-dir={models}", *target(url),
         "--points=3", "--window-seconds=0.3", "--json",
     )  # fmt: skip
+    again = start(
+        gpu, "check", str(tmp_path / "again.csv"), f"--models-dir={models}", *target(url),
+        "--points=3", "--window-seconds=0.3",
+    )  # fmt: skip
+    _, said = again.communicate(timeout=120)
+    assert (again.returncode, "--seed" in said) == (2, True)
     record = json.loads(checked)[0]
     assert record["n"] >= 6
     assert record["holds"] in (True, False)

@@ -37,6 +37,33 @@ class SteadyMeter(Meter):
         return Joules(gpu_j=end.counters["joules"] - begin.counters["joules"])
 
 
+class SlowMeter(SteadyMeter):
+    """Has to wait for what it is to see, as one on another host."""
+
+    def _between(self, begin: Mark, end: Mark) -> Joules:
+        time.sleep(0.5)
+        return super()._between(begin, end)
+
+
+def test_what_ended_while_the_meter_waited_is_of_no_window() -> None:
+    engine, point = Engine(), Point(20, 40, 4)
+
+    async def run() -> list[Window]:
+        async with engine.client() as client:
+            endpoint, maker = await calibrated(client, await find_endpoint(client), Random(0))
+            load = Load(client, endpoint, maker, lambda: (20, 40), 4, Random())
+            watch = GaugeWatch(client, endpoint)
+            async with load, watch:
+                alone_s = await load.steady()
+                meter = SlowMeter(100.0)
+                return [
+                    await measure_window(load, watch, meter, point, 0.4, alone_s) for _ in range(3)
+                ]
+
+    for window in asyncio.run(run()):
+        assert all(window.begin.at_s < one.last_s <= window.end.at_s for one in window.ended)
+
+
 def measured(engine: Engine, slots: int, least_s: float = 0.5, watts: float = 100.0) -> Window:
     point = Point(20, 40, slots)
 

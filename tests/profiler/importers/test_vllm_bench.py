@@ -89,6 +89,7 @@ def test_mixed_lengths_are_marked_with_their_means(tmp_path: Path) -> None:
     [
         ({"completed": 0}, {}, "positive completed"),
         ({"model_id": "a/b c"}, {}, "model_id"),
+        ({"input_lens": []}, {}, "--save-detailed"),
         ({"date": "yesterday"}, {}, "date like"),
         ({}, {"seconds": range(-5, 5)}, "another zone"),
         ({}, {"seconds": range(-30, 30, 20)}, "at least every"),
@@ -109,6 +110,14 @@ def test_the_device_and_the_log_are_needed(tmp_path: Path) -> None:
         import_vllm_bench(path, log, None, {})
     with pytest.raises(UnusableInputError, match="--power-log"):
         import_vllm_bench(path, None, None, DEVICE)
+
+
+def test_a_log_of_more_gpus_than_the_device_has_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(result()))
+    log = write_log(tmp_path / "power.csv")
+    with pytest.raises(ObservationError, match="nvidia-smi -i"):
+        import_vllm_bench(path, log, None, {"device": "1xh100-sxm5-80gb"})
 
 
 def test_a_folder_of_results_is_a_row_each(tmp_path: Path) -> None:
