@@ -47,6 +47,7 @@ class Engine:
     requests: list[dict[str, Any]] = field(default_factory=list)
     running: int = 0
     waiting: int = 0
+    most: int = 0
 
     def client(self) -> httpx.AsyncClient:
         self._room = asyncio.Semaphore(self.slots)
@@ -88,6 +89,7 @@ class Engine:
         async with self._room:
             self.waiting -= 1
             self.running += 1
+            self.most = max(self.most, self.running)
             try:
                 await asyncio.sleep(self.prefill_s)
                 if chat:
