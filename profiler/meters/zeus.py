@@ -44,7 +44,7 @@ class ZeusMeter(Meter):
             raise MeterError(msg) from None
         try:
             chosen = None if self._gpus is None else list(self._gpus)
-            self._monitor = ZeusMonitor(gpu_indices=chosen, approx_instant_energy=True)
+            self._monitor = ZeusMonitor(gpu_indices=chosen)
             self._monitor.begin_window(_WINDOW, sync_execution=False)
             seen = len(self._monitor.gpu_indices)
         except Exception as error:
@@ -62,7 +62,7 @@ class ZeusMeter(Meter):
         """Joules since `open` of the GPUs and of the processor."""
         measured = self._monitor.end_window(_WINDOW, sync_execution=False)
         self._monitor.begin_window(_WINDOW, sync_execution=False)
-        self._spent["gpu"] += sum(measured.gpu_energy.values()) + _soc_j(measured.soc_energy)
+        self._spent["gpu"] += sum(measured.gpu_energy.values()) + soc_j(measured.soc_energy)
         self._spent["cpu"] += sum((measured.cpu_energy or {}).values())
         return dict(self._spent)
 
@@ -71,11 +71,33 @@ class ZeusMeter(Meter):
         return Joules(gpu_j=gpu or None, cpu_j=cpu or None)
 
 
-def _soc_j(measured: Any) -> float:
-    """Joules of an Apple or Jetson chip as a whole; its fields are millijoules."""
+_WHOLE = "total_energy_mj"
+_PARTS = (
+    *("cpu_total_mj", "gpu_mj", "gpu_sram_mj", "ane_mj", "dram_mj"),
+    *("cpu_energy_mj", "gpu_energy_mj"),
+)
+"""Fields of Zeus' measurements of an Apple chip, and of a Jetson without a reading of the whole."""
+
+
+def soc_j(measured: Any) -> float:
+    """Return the joules of an Apple or Jetson chip as a whole.
+
+    Parameters
+    ----------
+    measured
+        Zeus' measurement of it, in millijoules; None where there is no such chip.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> soc_j(SimpleNamespace(total_energy_mj=5000.0, gpu_energy_mj=3000.0))
+    5.0
+    >>> soc_j(SimpleNamespace(cpu_total_mj=1000.0, gpu_mj=2000.0, ane_mj=None, dram_mj=500.0))
+    3.5
+    """
     if measured is None:
         return 0.0
     fields = {name: value for name, value in vars(measured).items() if value is not None}
-    whole = [v for k, v in fields.items() if k in {"total_mj", "vin_mj", "pom_5v_in_mj"}]
-    parts = [v for k, v in fields.items() if k in {"cpu_total_mj", "gpu_mj", "ane_mj", "dram_mj"}]
-    return float(sum(whole or parts)) / 1e3
+    if _WHOLE in fields:
+        return float(fields[_WHOLE]) / 1e3
+    return float(sum(fields.get(name, 0.0) for name in _PARTS)) / 1e3
