@@ -259,7 +259,9 @@ def _headers() -> dict[str, str]:
 
 def _keep_load(options: argparse.Namespace, rig: LiveRig, load: tuple[float, float] | None) -> None:
     path = companion(options.out, LOADS_SUFFIX)
-    known = read_table(path)[1] if path.exists() else []
+    pair = options.llm, options.device
+    rows = read_table(path)[1] if path.exists() else []
+    known = [cells for _, cells in rows if (cells["llm"], cells["device"]) == pair]
     if load is None and (known or options.idle_seconds <= 0):
         return
     row: dict[str, object] = dict.fromkeys(LOAD_COLUMNS, "") | {
@@ -275,7 +277,7 @@ def _keep_load(options: argparse.Namespace, rig: LiveRig, load: tuple[float, flo
         row |= {"load_s": f"{load[0]:.9g}", "load_energy_gpu_j": f"{load[1]:.9g}"}
     with path.open("a", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, LOAD_COLUMNS, lineterminator="\n")
-        if not known:
+        if not rows:
             writer.writeheader()
         writer.writerow(row)
 

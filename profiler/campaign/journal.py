@@ -102,11 +102,14 @@ class Journal:
         assert self._lock is not None  # noqa: S101 (opened by the caller)
         self._lock.seek(0)
         text = self._lock.read()
+        begun = self.path.exists() and self.path.stat().st_size > 0
         try:
             known = json.loads(text)
         except ValueError:
-            # Nothing, or half of it: no window was kept under it.
-            if self.path.exists() and self.path.stat().st_size > 0:
+            known = None
+        if not begun or not isinstance(known, dict):
+            # Nothing, half of it, or of a campaign that never had a window: it binds nobody.
+            if begun:
                 raise UnusableInputError(
                     f"Expected a new file or one of a campaign, got {self.path} without a whole "
                     f"{self.companion(SETTINGS_SUFFIX).name} beside it."

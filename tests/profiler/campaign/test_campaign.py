@@ -139,6 +139,14 @@ def test_a_campaign_about_something_else_is_refused(tmp_path: Path, rig: ReplayR
         pass
 
 
+def test_settings_bind_from_the_first_window_on(tmp_path: Path, rig: ReplayRig) -> None:
+    path = tmp_path / "obs.csv"
+    with Journal(path, {"seed": 1}):
+        pass
+    run(path, rig, Design(max_seconds=1e-3))
+    assert len(read_observations(path)) > 0
+
+
 def test_a_campaign_that_runs_already_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "obs.csv"
     with Journal(path, SETTINGS), pytest.raises(UnusableInputError, match="another"):  # noqa: SIM117
