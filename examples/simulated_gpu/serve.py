@@ -26,6 +26,7 @@ from examples.simulated_gpu.shim import Shim, SimulatedGpu
 LLM = "random-7m"
 PERIOD_S = 0.05
 IDLE_W = 80.0
+BEGAN_S = time.perf_counter()
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,10 @@ def serve(path: Path, port: int, slots: int, context: int) -> xllamacpp.Server:
     return xllamacpp.Server(params)
 
 
-def feed(shim: Shim, url: str, ending: threading.Event) -> None:
-    """Keep the simulated counter going until told to end."""
+def feed(shim: Shim, url: str, energy_j: float, ending: threading.Event) -> None:
+    """Keep the simulated counter going until told to end, from before the server answers on."""
     law, noise = Law(), random.Random(0)
-    energy_j, last_s, watts = 1000.0, time.perf_counter(), IDLE_W
+    last_s, watts = time.perf_counter(), IDLE_W
     prompts, begin_s = 0.0, last_s
     with httpx.Client(base_url=url, timeout=30.0) as client:
         while not ending.wait(PERIOD_S):
@@ -97,7 +98,11 @@ def feed(shim: Shim, url: str, ending: threading.Event) -> None:
 
 
 def _metrics(client: httpx.Client) -> dict[str, float]:
-    lines = client.get("/metrics").text.splitlines()
+    try:
+        lines = client.get("/metrics").raise_for_status().text.splitlines()
+    except httpx.HTTPError:
+        # It loads still: nothing runs.
+        return {"prompt_tokens_total": 0.0, "requests_processing": 0.0}
     named = [line.partition(":")[2].split(" ") for line in lines if line[:1] not in {"", "#"}]
     return {name: float(value) for name, value in named}
 
@@ -111,15 +116,22 @@ def main() -> None:
     parser.add_argument("--gpu", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args()
     shim = Shim(options.gpu)
-    shim.show([SimulatedGpu(1000.0, IDLE_W)])
+    # A counter goes on from where it was, and idling counts from the start of this process.
+    energy_j = shim.energy_j + IDLE_W * (time.perf_counter() - BEGAN_S)
+    shim.show([SimulatedGpu(energy_j, IDLE_W)])
     weights = options.gpu / "random.gguf"
     if not weights.exists():
         write_random_llm(weights)
+    url = f"http://127.0.0.1:{options.port}"
+    feeding = threading.Thread(
+        target=feed, args=(shim, url, energy_j, threading.Event()), daemon=True
+    )
+    feeding.start()
     server = serve(weights, options.port, options.slots, options.context)
     print(f"{LLM} at {server.listening_address}", flush=True)
     for name, value in shim.environment.items():
         print(f"export {name}={value}", flush=True)
-    feed(shim, server.listening_address, threading.Event())
+    feeding.join()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -52,12 +53,20 @@ class Shim:
         self._folder = folder
         self._path = folder / "state"
         options = ["-DWITHOUT_COUNTER"] if without_counter else []
-        library = folder / "libnvidia-ml.so.1"
-        command = ["cc", "-O1", "-shared", "-fPIC", *options, "-o", str(library), str(SOURCE)]
+        # In its place in one step: a process may have the one before loaded, and read the state.
+        fresh = folder / f".library-{os.getpid()}"
+        command = ["cc", "-O1", "-shared", "-fPIC", *options, "-o", str(fresh), str(SOURCE)]
         subprocess.run(command, check=True)
-        self._path.write_bytes(bytes(_HEAD.size + _MOST * _GPU.size))
+        fresh.replace(folder / "libnvidia-ml.so.1")
+        if not self._path.exists():
+            self._path.write_bytes(bytes(_HEAD.size + _MOST * _GPU.size))
         with self._path.open("r+b") as file:
             self._memory = mmap.mmap(file.fileno(), 0)
+
+    @property
+    def energy_j(self) -> float:
+        """Counter of the first GPU, as it stands."""
+        return float(_GPU.unpack_from(self._memory, _HEAD.size)[0]) / 1e3
 
     @property
     def environment(self) -> Mapping[str, str]:
