@@ -26,12 +26,11 @@ from profiler.campaign.stages import Design, Step
 from profiler.campaign.trial import Trial
 from profiler.fit.cross_validation import out_of_fold, splits
 from profiler.fit.least_squares import fit_non_negative
-from profiler.fit.selection import choose_trials
+from profiler.fit.selection import GPU, choose_trials
 from profiler.fit.training import ENERGY, RUNTIME, TrainingSet, training_set
 from profiler.observation_files import read_observations
 from profiler.observations import Observations
 
-GPU = "gpu"
 HEADER = (
     "LLM", "points", "of", "% of the grid's time", "uncertainty %", "energy MAPE %", "full grid %",
     "ratio", "runtime MAPE %", "full grid %", "ratio",

@@ -58,12 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from profiler import commands, measuring  # noqa: PLC0415
+    from profiler import checking_live, commands, measuring  # noqa: PLC0415
 
     if options.verb == "measure":
         measuring.measure(options)
     elif options.verb == "check" and options.url is not None:
-        measuring.check_live(options)
+        checking_live.check_live(options)
     elif options.verb == "import":
         commands.import_file(options)
     elif options.verb == "fit":

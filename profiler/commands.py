@@ -32,7 +32,7 @@ from profiler.observation_files import append_observations, read_observations
 from profiler.observations import Observations, joined
 from profiler.pages.errors_page import errors_page
 from profiler.pages.show import show
-from profiler.pages.tables import percent, print_table
+from profiler.pages.tables import percent, print_table, statistic
 
 _IMPORTED = ("LLM", "device", "trials", "warm-ups")
 _FITTED = (
@@ -233,16 +233,12 @@ def _print_effects(title: str, quantities: Mapping[str, Mapping[str, Effect]]) -
     rows = [
         [
             *(quantity, source, f"{effect.sum_squares:.4g}", str(effect.df)),
-            *(_statistic(value) for value in (effect.f, effect.p)),
+            *(statistic(value) for value in (effect.f, effect.p)),
         ]
         for quantity, effects in quantities.items()
         for source, effect in effects.items()
     ]
     print_table(title, ["", "source of variance", "sum of squares", "df", "F", "p"], rows)
-
-
-def _statistic(value: float | None) -> str:
-    return "-" if value is None or np.isnan(value) else f"{value:.5g}"
 
 
 def _fitted_row(cost_model: CostModel, left_out: Mapping[str, int]) -> list[str]:

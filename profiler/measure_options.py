@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-_POWERCAP = Path("/sys/class/powercap")
-_DCGM_QUERY = "sum(DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION) / 1000"
-_API_KEY = "JOULEPLAN_SERVER_API_KEY"
+from profiler.meters.rapl import POWERCAP
+
+DCGM_QUERY = "sum(DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION) / 1000"
+"""DCGM exporter's counter is in millijoules; narrow it to the server's GPUs by labels."""
+API_KEY = "JOULEPLAN_SERVER_API_KEY"
+"""Environment variable with the key of the server that is measured."""
 
 
 def add_measure(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -15,7 +18,7 @@ def add_measure(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = verbs.add_parser(
         "measure",
         help="drive a live LLM server, meter it, and write observations",
-        description=f"An API key of the server is read from the environment, {_API_KEY}.",
+        description=f"An API key of the server is read from the environment, {API_KEY}.",
     )
     add_pair(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="OBS")
@@ -96,9 +99,9 @@ def add_meter(parser: argparse.ArgumentParser) -> None:
     )
     add("--gpus", metavar="ID,ID", help="indices or UUIDs; default: where a process computes")
     add("--shared-gpus", action="store_true", help="all processes on the GPUs are the server's")
-    add("--powercap", type=Path, default=_POWERCAP, metavar="DIR", help="where RAPL's counters are")
+    add("--powercap", type=Path, default=POWERCAP, metavar="DIR", help="where RAPL's counters are")
     add("--prometheus-url", metavar="URL")
-    add("--query", default=_DCGM_QUERY, metavar="PROMQL", help="a counter in joules; DCGM's")
+    add("--query", default=DCGM_QUERY, metavar="PROMQL", help="a counter in joules; DCGM's")
     add("--scrape-seconds", type=_positive, default=15.0, metavar="S", help="of Prometheus; 15")
     add("--scope", choices=("gpu", "gpu+cpu", "wall"), default="gpu", help="of its joules")
     add("--replay", type=Path, metavar="OBS", help="observations to measure again")

@@ -11,22 +11,17 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
-import httpx
-
 from costmodel.bases import BASES
 from profiler.campaign.points import Axes, Point
 from profiler.campaign.rig import Measured, Rig
-from profiler.campaign.trial import EXTRA_COLUMNS, MIX, MIXED, WARM_UP, Trial
+from profiler.campaign.trial import EXTRA_COLUMNS, MIX, WARM_UP, Trial
 from profiler.campaign.windows import Window, measure_window
 from profiler.errors import UnusableInputError
+from profiler.fit.selection import MIXED_FLAG
 from profiler.meters.meter import Joules, Meter
-from profiler.server.endpoint import Endpoint, find_endpoint
+from profiler.server.connection import connect
 from profiler.server.load import GaugeWatch, Lengths, Load, quiet
-from profiler.server.prompts import PromptMaker, calibrated
 
-REQUEST_TIMEOUT_S = 600.0
-KEEP_ALIVE_S = 2.0
-"""Less than any engine keeps an idle connection (llama.cpp and vLLM 5 s)."""
 MIX_SIGMA = 0.8
 """Spread of the log-normal mix: about that of production chat traces (Azure 2023)."""
 MIXED_WINDOWS = 2
@@ -111,7 +106,15 @@ class LiveRig(Rig):
         """
         self._runner.__enter__()
         try:
-            self.endpoint, self._maker = self._runner.run(self._connect())
+            self._client, self.endpoint, self._maker = self._runner.run(
+                connect(
+                    self._url,
+                    self._headers,
+                    self._served_name,
+                    most=self._axes.concurrency[-1],
+                    random=Random(self._seed),
+                )
+            )
         except BaseException:
             self._runner.__exit__(None, None, None)
             raise
@@ -231,25 +234,6 @@ class LiveRig(Rig):
             **self._subject.facts,
         }
 
-    async def _connect(self) -> tuple[Endpoint, PromptMaker]:
-        most = self._axes.concurrency[-1] + 4
-        self._client = httpx.AsyncClient(
-            base_url=self._url,
-            headers=dict(self._headers),
-            timeout=httpx.Timeout(REQUEST_TIMEOUT_S, connect=10.0),
-            limits=httpx.Limits(
-                max_connections=most,
-                max_keepalive_connections=most,
-                keepalive_expiry=KEEP_ALIVE_S,
-            ),
-        )
-        try:
-            found = await find_endpoint(self._client, self._served_name)
-            return await calibrated(self._client, found, Random(self._seed))
-        except BaseException:
-            await self._client.aclose()
-            raise
-
     def _lengths(self, point: Point, random: Random) -> Lengths:
         shortest = self._maker.shortest
         if not point.mixed:
@@ -296,7 +280,7 @@ class LiveRig(Rig):
             **window.cells(point),
         }
         if stage == MIX:
-            cells["flags"] = ";".join(filter(None, (MIXED, cells["flags"])))
+            cells["flags"] = ";".join(filter(None, (MIXED_FLAG, cells["flags"])))
         return Measured(Trial(point, stage, cells), window.requests())
 
 

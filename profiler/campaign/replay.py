@@ -7,6 +7,7 @@ from collections.abc import Generator
 import numpy as np
 
 from costmodel.arrays import IntArray
+from costmodel.provenance import SIMULATED
 from profiler.campaign.points import Point
 from profiler.campaign.rig import Measured, Rig
 from profiler.campaign.trial import EXTRA_COLUMNS, Trial
@@ -17,8 +18,6 @@ from profiler.fit.selection import choose_trials
 from profiler.fit.training import choose_basis
 from profiler.observation_files import texts
 from profiler.observations import COLUMNS, Observations
-
-SIMULATED = "simulated"
 
 
 class ReplayRig(Rig):

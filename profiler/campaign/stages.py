@@ -129,7 +129,8 @@ def next_step(design: Design, rig: Rig, trials: Sequence[Trial]) -> Step:
     for trial in trials:
         by_point.setdefault((trial.point, trial.stage), []).append(trial)
     candidates = rig.candidates()
-    knowledge = _knowledge(rig, trials, candidates)
+    measured = _measured(trials)
+    knowledge = _knowledge(rig, measured, candidates)
     for point, stage in [*by_point, *_fixed(design, rig, candidates)]:
         found = by_point.get((point, stage), [])
         if not settled(design, found, rig.most_windows(point)):
@@ -139,12 +140,12 @@ def next_step(design: Design, rig: Rig, trials: Sequence[Trial]) -> Step:
         return Step(None, reason=over, knowledge=knowledge)
     if design.kind == GRID or knowledge is None:
         return Step(None, reason=EXHAUSTED, knowledge=knowledge)
-    measured = [candidates.index(p) for p in dict.fromkeys(_points(trials)) if p in candidates]
-    if len(measured) >= LEAST_POINTS and knowledge.uncertainty <= design.target_error:
+    known = [candidates.index(point) for point in measured if point in candidates]
+    if len(known) >= LEAST_POINTS and knowledge.uncertainty <= design.target_error:
         return Step(None, reason=TARGET, knowledge=knowledge)
     costs = zip(candidates, knowledge.seconds, strict=True)
     cost_s = np.array([max(rig.cost_s(p, float(s), WINDOWS), 1e-3) for p, s in costs])
-    best = choose(knowledge, cost_s, measured)
+    best = choose(knowledge, cost_s, known)
     if best is None:
         return Step(None, reason=EXHAUSTED, knowledge=knowledge)
     return Step(candidates[best], DESIGN, knowledge=knowledge)
@@ -174,15 +175,18 @@ def warm_ups(candidates: Sequence[Point]) -> list[Point]:
     return chosen
 
 
-def _points(trials: Sequence[Trial]) -> list[Point]:
-    return [trial.point for trial in trials if trial.stage in (ANCHORS, DESIGN)]
-
-
-def _knowledge(rig: Rig, trials: Sequence[Trial], candidates: Sequence[Point]) -> Knowledge | None:
+def _measured(trials: Sequence[Trial]) -> dict[Point, list[Trial]]:
+    """Return the windows that a fit learns from, by point, in the order of the campaign."""
     by_point: dict[Point, list[Trial]] = {}
     for trial in trials:
         if trial.stage in (ANCHORS, DESIGN):
             by_point.setdefault(trial.point, []).append(trial)
+    return by_point
+
+
+def _knowledge(
+    rig: Rig, by_point: dict[Point, list[Trial]], candidates: Sequence[Point]
+) -> Knowledge | None:
     if len(by_point) < 2:
         return None
     return know(

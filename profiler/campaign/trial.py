@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from profiler.campaign.points import Point
+from profiler.fit.selection import MIXED_FLAG
 from profiler.observations import COLUMNS
 
-MIXED = "mixed"
 UNSTABLE = "unstable"
 SERVER_LIMITED = "server_limited"
 LENGTHS_NOT_FORCED = "lengths_not_forced"
@@ -99,7 +99,7 @@ class Trial:
         try:
             asked = [cells[f"asked_{name}"] for name in ("input_tokens", "output_tokens")]
             batch = int(cells["asked_concurrency"])
-            mixed = MIXED in cells["flags"].split(";")
+            mixed = MIXED_FLAG in cells["flags"].split(";")
             point = Point(int(asked[0]), int(asked[1]), batch, mixed)
             return cls(point, cells["stage"], dict(cells))
         except KeyError as error:

@@ -8,7 +8,6 @@ is taken to rise evenly.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import httpx
@@ -17,9 +16,6 @@ import numpy as np
 from costmodel.arrays import FloatArray
 from profiler.errors import MeterError
 from profiler.meters.meter import Joules, Mark, Meter
-
-DCGM_QUERY = "sum(DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION) / 1000"
-"""DCGM exporter's counter is in millijoules; narrow it to the server's GPUs by labels."""
 
 SHORTEST_STEP_S = 0.1
 MOST_POINTS = 10_000
@@ -86,10 +82,6 @@ class PrometheusMeter(Meter):
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
-
-    def facts(self) -> Mapping[str, str]:
-        """Nothing is known of the other host's hardware."""
-        return {}
 
     def _between(self, begin: Mark, end: Mark) -> Joules:
         stairs = self._scraped_past(begin.clock_s - WAITED_SCRAPES * self._scrape_s, end.clock_s)

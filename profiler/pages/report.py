@@ -24,6 +24,7 @@ from profiler.fit.selection import choose_trials, scoped_energy_j
 from profiler.fit.training import ENERGY, RUNTIME
 from profiler.observations import Observations
 from profiler.pages.suggestions import suggestions
+from profiler.pages.tables import percent, statistic
 
 mpl.use("svg")
 mpl.rcParams["svg.hashsalt"] = "jouleplan"
@@ -131,7 +132,7 @@ def _errors(cost_model: CostModel) -> str:
     rows = []
     for name, title in ((ENERGY, "energy"), (RUNTIME, "runtime")):
         own, control = cost_model.errors[name], cost_model.errors["control"][name]
-        rows.append([f"{title}, this model", *_ratios(own), _percent(own.get("coverage90"))])
+        rows.append([f"{title}, this model", *_ratios(own), percent(own.get("coverage90"))])
         rows.append([f"{title}, paper's bilinear form", *_ratios(control), "-"])
         for axis, held in own.get("held_out", {}).items():
             rows.append([f"{title}, largest {axis} held out", *_ratios(held), "-"])
@@ -144,7 +145,7 @@ def _mixed(cost_model: CostModel) -> str:
     if mixed is None:
         return "<p class=note>No window of mixed lengths was measured.</p>"
     rows = [
-        [name.replace("_", "-"), *(_percent(mixed[name][one]) for one in ("mape", "wape", "worst"))]
+        [name.replace("_", "-"), *(percent(mixed[name][one]) for one in ("mape", "wape", "worst"))]
         for name in ("energy", "device_seconds")
     ]
     title = f"<h2>{mixed['windows']} windows of mixed lengths, predicted from uniform ones</h2>"
@@ -152,11 +153,7 @@ def _mixed(cost_model: CostModel) -> str:
 
 
 def _ratios(found: Mapping[str, float]) -> list[str]:
-    return [_percent(found[name]) for name in ("mape", "median_ape", "wape", "p90_ape")]
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"
+    return [percent(found[name]) for name in ("mape", "median_ape", "wape", "p90_ape")]
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -174,15 +171,17 @@ def _anova(used: Observations, scope: str) -> str:
     if effects is None:
         return "<p class=note>No repeats to judge an interaction by.</p>"
     rows = [
-        [f"{quantity}: {source}", f"{one.sum_squares:.4g}", str(one.df), _text(one.f), _text(one.p)]
+        [
+            f"{quantity}: {source}",
+            f"{one.sum_squares:.4g}",
+            str(one.df),
+            statistic(one.f, 4),
+            statistic(one.p, 4),
+        ]
         for quantity, found in effects.items()
         for source, one in found.items()
     ]
     return _table(["source of variance", "sum of squares", "df", "F", "p"], rows)
-
-
-def _text(value: float | None) -> str:
-    return "-" if value is None or np.isnan(value) else f"{value:.4g}"
 
 
 def _both(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -78,6 +79,17 @@ def percent(ratio: float | None, digits: int = 1) -> str:
     ('5.8', '-')
     """
     return "-" if ratio is None else f"{100 * ratio:.{digits}f}"
+
+
+def statistic(value: float | None, digits: int = 5) -> str:
+    """Write a number with its significant digits, a dash for none.
+
+    Examples
+    --------
+    >>> statistic(0.00123456), statistic(12.3456, 4), statistic(None), statistic(math.nan)
+    ('0.0012346', '12.35', '-', '-')
+    """
+    return "-" if value is None or math.isnan(value) else f"{value:.{digits}g}"
 
 
 def _is_number(text: str) -> bool:
