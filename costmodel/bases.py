@@ -143,13 +143,17 @@ class Basis:
         if not isinstance(concurrency, float):
             shape = np.broadcast_shapes(shape, np.shape(concurrency))
         total = np.zeros(shape)
-        for term, weight in self._folded(coefficients, concurrency).items():
+        for term, weight in self.weights(coefficients, concurrency).items():
             total += weight * tokens[term]
         return total
 
-    def _folded(
+    def weights(
         self, coefficients: Sequence[float], concurrency: float | FloatArray
     ) -> dict[str, float | FloatArray]:
+        """Return what each function of the tokens is multiplied by at a concurrency.
+
+        Parameters as `evaluate`; functions without a weight are left out.
+        """
         weights: dict[str, float | FloatArray] = {}
         for coefficient, (term, power) in zip(coefficients, self.factors, strict=True):
             if coefficient:

@@ -9,9 +9,11 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from service.actuals.ledger import ActualsLedger
 from service.background.plans import BackgroundPlans
+from service.decisions.desk import DecisionDesk
 from service.openapi.document import DESCRIPTION, document
-from service.routes import calls, docs, frontier, information, plans
+from service.routes import actuals, calls, decisions, docs, frontier, information, plans
 from service.routes.refusals import add_refusals
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -19,6 +21,7 @@ from service.telemetry.request_log import RequestLog
 from service.version import running_version
 from service.workers.entry import enter
 from service.workers.link import WorkerMain, WorkerProcess
+from service.workers.messages import Description
 from service.workers.pool import WorkerPool
 from service.workers.reloading import follow_files
 
@@ -49,17 +52,26 @@ def create_app(
     """
     version = running_version()
     metrics = Metrics(registry or CollectorRegistry(), version)
-    pool = WorkerPool(settings, worker_main, metrics.describe, first_worker)
+    desk = DecisionDesk()
+    ledger = ActualsLedger(desk, settings.actuals_path, settings.max_actuals)
+
+    def on_description(description: Description) -> None:
+        metrics.describe(description)
+        desk.load(description.rows)
+
+    pool = WorkerPool(settings, worker_main, on_description, first_worker)
     metrics.follow(pool)
     background = BackgroundPlans(settings, pool, metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         pool.start()
+        await ledger.start()
         following = asyncio.create_task(_follow(settings, pool))
         yield
         following.cancel()
         await background.stop()
+        await ledger.stop()
         await pool.stop()
 
     app = FastAPI(
@@ -79,6 +91,12 @@ def create_app(
             calls.router(settings, pool, metrics, background),
             prefix=prefix,
             include_in_schema=in_schema,
+        )
+        app.include_router(
+            decisions.router(desk, metrics), prefix=prefix, include_in_schema=in_schema
+        )
+        app.include_router(
+            actuals.router(ledger, metrics), prefix=prefix, include_in_schema=in_schema
         )
         app.include_router(plans.router(background), prefix=prefix, include_in_schema=in_schema)
         app.include_router(

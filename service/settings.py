@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.fleet.embedded import FLEET_FILE, embedded_models_dir
+from service.store.paths import state_file
 from service.workers.memory import default_budget
 
 MEBIBYTE = 1024 * 1024
@@ -105,6 +106,13 @@ class Settings(BaseSettings):
             "written."
         ),
     ] = None
+    actuals_path: Annotated[
+        Path,
+        Field(description="File that keeps actuals; `:memory:` for none."),
+    ] = Field(default_factory=lambda: state_file("actuals.sqlite3"))
+    max_actuals: Annotated[
+        int, Field(ge=1, le=100_000_000, description="Actuals that are kept; the oldest go.")
+    ] = 200_000
     store_max_plans: Annotated[
         int, Field(ge=1, le=1_000_000, description="Ended plans that are kept; the oldest go.")
     ] = 1000

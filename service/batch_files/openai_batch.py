@@ -13,10 +13,8 @@ from typing import Any
 import orjson
 
 from service.batch_files.batch_file import BatchFile, BatchFileError
+from service.batch_files.prompt_size import CHARACTERS_PER_TOKEN, LIMITS, PromptSize
 from service.planning.result import PlanWarning
-
-CHARACTERS_PER_TOKEN = 4.0
-"""What OpenAI's help centre gives for English: one token is about four characters."""
 
 PROMPTS: Mapping[str, tuple[str, ...]] = {
     "/v1/chat/completions": ("messages",),
@@ -24,7 +22,6 @@ PROMPTS: Mapping[str, tuple[str, ...]] = {
     "/v1/responses": ("instructions", "input"),
 }
 """Members of the body that hold the prompt, by the endpoint."""
-LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
 @dataclass(frozen=True)
@@ -106,46 +103,6 @@ def _check(number: int, line: object) -> None:
             raise BatchFileError(message)
     if not isinstance(line.get("custom_id"), str):
         raise BatchFileError(f"line {number}: Expected custom_id as text.")
-
-
-@dataclass
-class PromptSize:
-    """What was counted of prompts: characters of text, given tokens, and parts that are neither.
-
-    Examples
-    --------
-    >>> size = PromptSize()
-    >>> size.add([{"role": "user", "content": [{"type": "text", "text": "abc"}, {"type": "file"}]}])
-    >>> size.add([[17, 4]])
-    >>> size
-    PromptSize(characters=3, tokens=2, other=1)
-    """
-
-    characters: int = 0
-    tokens: int = 0
-    other: int = 0
-
-    def add(self, node: object) -> None:
-        """Count a prompt, a list of messages, or a part of either."""
-        if isinstance(node, str):
-            self.characters += len(node)
-        elif isinstance(node, dict):
-            self._add_part(node)
-        elif isinstance(node, list):
-            for part in node:
-                self.add(part)
-        elif isinstance(node, int):
-            self.tokens += 1
-        elif node is not None:
-            self.other += 1
-
-    def _add_part(self, part: Mapping[str, Any]) -> None:
-        if "content" in part:
-            self.add(part["content"])
-        elif isinstance(part.get("text"), str):
-            self.add(part["text"])
-        else:
-            self.other += 1
 
 
 def _input_tokens(size: PromptSize, rule: TokenRule) -> int:

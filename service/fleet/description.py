@@ -9,6 +9,7 @@ import orjson
 
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
+from service.fleet.decision_table import decision_rows
 from service.fleet.placements import Candidates, candidate_list
 from service.workers.messages import CostModelLabels, Description
 
@@ -50,6 +51,7 @@ def describe(
         llms=frozenset(() if fleet is None else fleet.llms),
         pools=frozenset(() if fleet is None else fleet.pool_names),
         devices=frozenset(() if fleet is None else (pool.device for pool in fleet.pools)),
+        rows=() if fleet is None else decision_rows(fleet),
         llm_pools=frozenset(
             () if fleet is None else ((p.llm, fleet.pools[p.pool].name) for p in fleet.placements)
         ),

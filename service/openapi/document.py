@@ -10,10 +10,17 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.openapi.examples import FRONTIER_EXAMPLES, PLAN_EXAMPLES, PREDICT_EXAMPLES
+from service.openapi.examples import (
+    DECISION_EXAMPLES,
+    FRONTIER_EXAMPLES,
+    PLAN_EXAMPLES,
+    PREDICT_EXAMPLES,
+)
 from service.problems import MEDIA_TYPE
+from service.schemas.actuals import ActualsAnswer, ActualsBody, EvidenceAnswer
 from service.schemas.answers import PlanAnswer, PredictAnswer
 from service.schemas.calls import PlanRequest, PredictRequest
+from service.schemas.decisions import DecisionAnswer, DecisionBody
 from service.schemas.frontier import (
     EndsLine,
     FrontierRequest,
@@ -41,12 +48,16 @@ into the body. Units are in the names of the fields: joules, seconds, watts, tok
 
 BODIES: Sequence[type[BaseModel]] = (PlanRequest, FrontierRequest, PredictRequest)
 FRONTIER_LINES: Sequence[type[BaseModel]] = (EndsLine, PointLine, SummaryLine, ProblemLine)
+SMALL_BODIES: Sequence[type[BaseModel]] = (DecisionBody, ActualsBody)
 ANSWERS: Sequence[type[BaseModel]] = (
     PlanAnswer,
     *FRONTIER_LINES,
     PlanStatusAnswer,
     PlansAnswer,
     PredictAnswer,
+    DecisionAnswer,
+    ActualsAnswer,
+    EvidenceAnswer,
     PlacementsAnswer,
     CostModelsAnswer,
     HealthAnswer,
@@ -142,6 +153,28 @@ def predict_operation() -> dict[str, Any]:
     return _call_operation(PredictRequest, PredictAnswer, PREDICT_EXAMPLES)
 
 
+def small_operation(
+    body: type[BaseModel], answer: type[BaseModel], examples: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what the OpenAPI document says of a call that no worker is needed for."""
+    refusals = {
+        status: refusal(REFUSALS[status], retry=status == "503")
+        for status in ("400", "413", "415", "422", "503")
+    }
+    content = {"schema": reference(body)} | ({"examples": examples} if examples else {})
+    return {
+        "openapi_extra": {
+            "requestBody": {"required": True, "content": {JSON: content}},
+            "responses": {"200": json_answer("The answer.", answer), **refusals},
+        }
+    }
+
+
+def decision_operation() -> dict[str, Any]:
+    """Return what the OpenAPI document says of `POST /decision`."""
+    return small_operation(DecisionBody, DecisionAnswer, DECISION_EXAMPLES)
+
+
 def information_operation(
     answer: type[BaseModel], *, may_be_unready: bool = False
 ) -> dict[str, Any]:
@@ -177,7 +210,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
     components = whole.setdefault("components", {}).setdefault("schemas", {})
-    for models, mode in ((BODIES, "validation"), (ANSWERS, "serialization")):
+    for models, mode in (((*BODIES, *SMALL_BODIES), "validation"), (ANSWERS, "serialization")):
         _, schemas = models_json_schema(
             [(model, mode) for model in models],  # type: ignore[misc]
             ref_template=REF_TEMPLATE,

@@ -73,3 +73,24 @@ PREDICT_EXAMPLES: dict[str, Any] = {
         "value": {"columns": _COLUMNS, "fleet": _FLEET},
     },
 }
+DECISION_EXAMPLES: dict[str, Any] = {
+    "tokens": {
+        "summary": "Token counts, and the deployments that a gateway has",
+        "value": {
+            "input_tokens": 812,
+            "output_tokens": 154,
+            "candidates": [{"llm": "llama-3.1-8b-instruct"}],
+            "deadline_seconds": 60,
+        },
+    },
+    "request": {
+        "summary": "A request as the gateway got it",
+        "value": {
+            "request": {
+                "model": "llama-3.1-8b-instruct",
+                "messages": [{"role": "user", "content": "Why is the sky blue?"}],
+                "max_tokens": 200,
+            }
+        },
+    },
+}

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from service.store.database import MEMORY, StoreError, open_database
+from service.store.paths import state_file
 from service.store.plan_store import PlanStore, StoreLimits
 from service.store.records import PlanRecord
 from service.workers.anonymous_file import Content
@@ -26,12 +25,6 @@ logger = logging.getLogger("service.store")
 
 Result = TypeVar("Result")
 FILE_NAME = "plans.sqlite3"
-
-
-def default_path() -> Path:
-    """Return the file of the plans in the folder that the user's programs keep their state in."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "jouleplan" / FILE_NAME
 
 
 class StoreThread:
@@ -132,7 +125,7 @@ class StoreThread:
         if self._path is not None:
             return PlanStore(open_database(self._path), self._limits)
         try:
-            return PlanStore(open_database(default_path()), self._limits)
+            return PlanStore(open_database(state_file(FILE_NAME)), self._limits)
         except (StoreError, RuntimeError) as error:
             logger.warning("Plans are kept in memory only. %s", error)
             self.in_memory = True

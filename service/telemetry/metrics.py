@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
+    from service.actuals.evidence import Evidence
     from service.workers.messages import Description, PlanTally
 
 PREFIX = "jouleplan"
@@ -56,6 +58,7 @@ class Metrics:
         self._define_plans()
         self._define_cost_models()
         self._define_load()
+        self._define_decisions()
         self._define_async_plans()
         build = self._gauge("build_info", "The running version; always 1.", "version")
         build.labels(version).set(1)
@@ -113,6 +116,42 @@ class Metrics:
         """Take the figures of the workers' load whenever the metrics are read."""
         for name, gauge in self._load.items():
             gauge.set_function(partial(getattr, load, name))
+
+    def _define_decisions(self) -> None:
+        self._decisions = self._counter("decisions", "Calls of /decision by outcome.", "status")
+        self._actuals = self._counter("actuals", "Actuals taken in.", "status")
+        for status in ("plan", "forecast", "weights", "fallback"):
+            self._decisions.labels(status)
+        for status in ("accepted", "duplicate"):
+            self._actuals.labels(status)
+        self._policy_age = self._gauge(
+            "policy_age_seconds", "Since the policy in force was made; 0 for the fallback."
+        )
+        about = ("llm", "device", "quantity")
+        self._ratio = self._gauge("measured_to_predicted_ratio", "Mean of what was told.", *about)
+        self._factor = self._gauge("correction_factor", "Applied to predictions.", *about)
+        self._drifted = self._gauge("drifted", "1 where recent ratios lie far off.", *about)
+
+    def count_decision(self, status: str) -> None:
+        """Count a decision by the policy that it rests on, or by the slug of its refusal."""
+        self._decisions.labels(status).inc()
+
+    def count_actuals(self, accepted: int, duplicates: int) -> None:
+        """Count actuals that were taken in."""
+        self._actuals.labels("accepted").inc(accepted)
+        self._actuals.labels("duplicate").inc(duplicates)
+
+    def tell_evidence(self, evidence: Evidence) -> None:
+        """Tell how far measurements lie from predictions."""
+        for (llm, device, quantity), one in evidence:
+            about = (llm if llm in self._llms else OTHER), device or OTHER, quantity
+            self._ratio.labels(*about).set(one.mean)
+            self._factor.labels(*about).set(one.factor)
+            self._drifted.labels(*about).set(float(one.drifted))
+
+    def follow_policy(self, age_s: Callable[[], float]) -> None:
+        """Take the age of the policy in force whenever the metrics are read."""
+        self._policy_age.set_function(age_s)
 
     def _define_async_plans(self) -> None:
         self._under_way = self._gauge("async_plans", "Asynchronous plans under way.", "status")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from service.decisions.table import Row
 from service.problems import MEDIA_TYPE, Problem
 from service.workers.anonymous_file import Content
 
@@ -174,6 +175,8 @@ class Description:
         As the configured fleet names them.
     llm_pools
         Pairs of an LLM and a pool that it may run on.
+    rows
+        The configured fleet for single decisions.
     """
 
     placements_body: bytes
@@ -187,3 +190,4 @@ class Description:
     pools: frozenset[str] = frozenset()
     devices: frozenset[str] = frozenset()
     llm_pools: frozenset[tuple[str, str]] = frozenset()
+    rows: tuple[Row, ...] = ()

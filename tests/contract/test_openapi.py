@@ -38,7 +38,7 @@ def test_every_path_is_in_the_document(document: dict[str, Any]) -> None:
     assert set(document["paths"]) == {
         "/plan", "/plan/frontier", "/plans", "/plans/{plan_id}", "/plans/{plan_id}/events",
         "/plans/{plan_id}/result", "/predict", "/placements", "/cost-models", "/healthz",
-        "/readyz", "/metrics",
+        "/readyz", "/metrics", "/decision", "/actuals",
     }  # fmt: skip
 
 

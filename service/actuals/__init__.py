@@ -1,0 +1,1 @@
+"""What came of decisions and plans, held against what was predicted."""

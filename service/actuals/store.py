@@ -1,0 +1,210 @@
+"""Actuals in an SQLite file: each kept once, by its id; the oldest go first.
+
+Many come together, so a thread writes all that wait in one transaction, and each is acknowledged
+when that is on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from service.store.database import MEMORY, StoreError
+
+SCHEMA_NUMBER = 1
+MOST_TOGETHER = 1000
+
+
+@dataclass(frozen=True)
+class Actual:
+    """What came of one request.
+
+    Attributes
+    ----------
+    id
+        Names it; a second one of the same id is not counted.
+    at
+        Unix time [s].
+    llm, device, route
+        Where it ran, and its kind of traffic.
+    input_tokens, output_tokens
+        As they came; None where not told.
+    measured_j, measured_s
+        Joules, where metered, and seconds from sending to the last token.
+    predicted_j, predicted_s
+        For those tokens; None where there is no cost model.
+    """
+
+    id: str
+    at: float
+    llm: str
+    device: str
+    route: str | None
+    input_tokens: float | None
+    output_tokens: float | None
+    measured_j: float | None
+    measured_s: float | None
+    predicted_j: float | None
+    predicted_s: float | None
+
+
+_NAMES = tuple(field.name for field in fields(Actual))
+_TABLE = """
+CREATE TABLE actuals (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, at REAL NOT NULL,
+    llm TEXT NOT NULL, device TEXT NOT NULL, route TEXT, input_tokens REAL, output_tokens REAL,
+    measured_j REAL, measured_s REAL, predicted_j REAL, predicted_s REAL
+) STRICT;
+"""
+_INSERT = (
+    f"INSERT OR IGNORE INTO actuals ({', '.join(_NAMES)}) "  # noqa: S608 (names of our own)
+    f"VALUES ({', '.join('?' * len(_NAMES))})"
+)
+_SELECT = f"SELECT {', '.join(_NAMES)} FROM actuals ORDER BY number DESC LIMIT ?"  # noqa: S608
+
+Waiting = tuple[Sequence[Actual], asyncio.AbstractEventLoop, "asyncio.Future[list[Actual]]"]
+
+
+class ActualsStore:
+    """The thread that keeps actuals.
+
+    Parameters
+    ----------
+    path
+        Of the file; ``:memory:`` for none.
+    most
+        Actuals that are kept.
+    """
+
+    def __init__(self, path: Path, most: int) -> None:
+        self._path, self._most = path, most
+        self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="actuals-store", daemon=True)
+        self._begun = False
+
+    def recent(self, limit: int) -> list[Actual]:
+        """Return the last actuals, oldest first, before `add` is called.
+
+        Raises
+        ------
+        StoreError
+            Where the file cannot be used.
+        """
+        connection = self._open()
+        try:
+            rows = connection.execute(_SELECT, (limit,)).fetchall()
+        finally:
+            if self._path != MEMORY:
+                connection.close()
+        return [Actual(*row) for row in reversed(rows)]
+
+    async def add(self, actuals: Sequence[Actual]) -> list[Actual]:
+        """Keep actuals; return those that were not known, when they are on disk.
+
+        Raises
+        ------
+        StoreError
+            Where they cannot be kept: none of them is then.
+        """
+        if not self._begun:
+            self._thread.start()
+            self._begun = True
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[Actual]] = loop.create_future()
+        self._waiting.put((actuals, loop, future))
+        return await future
+
+    async def stop(self) -> None:
+        """End when what waits is written."""
+        if self._begun:
+            self._waiting.put(None)
+            await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        connection: sqlite3.Connection | None = None
+        while (first := self._waiting.get()) is not None:
+            together, last = [first], False
+            while len(together) < MOST_TOGETHER and not self._waiting.empty():
+                following = self._waiting.get()
+                if following is None:
+                    last = True
+                    break
+                together.append(following)
+            try:
+                connection = connection or self._open()
+                told = [self._write(connection, together)]
+            except (sqlite3.Error, OSError, StoreError) as error:
+                connection = _rolled_back(connection)
+                _tell_all(together, StoreError(f"Actuals cannot be kept now: {error}."))
+            else:
+                for (_, loop, future), fresh in zip(together, told[0], strict=True):
+                    loop.call_soon_threadsafe(_settle, future, fresh)
+            if last:
+                break
+        if connection is not None:
+            connection.close()
+
+    def _write(
+        self, connection: sqlite3.Connection, together: Sequence[Waiting]
+    ) -> list[list[Actual]]:
+        connection.execute("BEGIN IMMEDIATE")
+        fresh = []
+        for actuals, _, _ in together:
+            added = [one for one in actuals if connection.execute(_INSERT, astuple(one)).rowcount]
+            fresh.append(added)
+        connection.execute(
+            "DELETE FROM actuals WHERE number <= (SELECT max(number) FROM actuals) - ?",
+            (self._most,),
+        )
+        connection.execute("COMMIT")
+        return fresh
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            if self._path != MEMORY:
+                self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            connection = sqlite3.connect(self._path, isolation_level=None, timeout=5.0)
+            connection.execute("PRAGMA journal_mode = WAL")
+            (found,) = connection.execute("PRAGMA user_version").fetchone()
+            if found == 0:
+                connection.executescript(f"{_TABLE} PRAGMA user_version = {SCHEMA_NUMBER};")
+            elif found != SCHEMA_NUMBER:
+                connection.close()
+                raise StoreError(f"Expected actuals of schema {SCHEMA_NUMBER}, got {found}.")
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"Expected a file that can be written, got {error}.") from None
+        return connection
+
+
+def _rolled_back(connection: sqlite3.Connection | None) -> sqlite3.Connection | None:
+    if connection is None:
+        return None
+    try:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    except sqlite3.Error:
+        connection.close()
+        return None
+    return connection
+
+
+def _tell_all(together: Sequence[Waiting], error: StoreError) -> None:
+    for _, loop, future in together:
+        loop.call_soon_threadsafe(_fail, future, error)
+
+
+def _settle(future: asyncio.Future[list[Actual]], fresh: list[Actual]) -> None:
+    if not future.done():
+        future.set_result(fresh)
+
+
+def _fail(future: asyncio.Future[list[Actual]], error: StoreError) -> None:
+    if not future.done():
+        future.set_exception(error)

@@ -1,0 +1,168 @@
+"""The rule: joules, plus the policy's prices, among the placements that end in time.
+
+::
+
+    price(p) = J(p) + joules_per_device_second[pool] * device_seconds(p)
+                    - joules_per_quality_token * score(llm) * (input + output tokens)
+
+The concurrency is not a choice here: a request joins those that are in flight, so of a pool's
+levels the least counts that holds them and it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from service.decisions.load import Loads, PoolLoad
+from service.decisions.policy import Policy
+from service.decisions.table import Cost, Row, Terms, cost_of
+
+LATE, PRICE = "late", "price"
+
+Predict = Callable[[Row, Terms], Cost]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a request asks of its placement.
+
+    Attributes
+    ----------
+    terms
+        Of its tokens.
+    deadline_s
+        Seconds from now; None for none.
+    min_quality
+        Least score of its LLM; None for any.
+    """
+
+    terms: Terms
+    deadline_s: float | None = None
+    min_quality: float | None = None
+
+
+@dataclass(frozen=True)
+class Option:
+    """One placement for one request.
+
+    Attributes
+    ----------
+    cost
+        Predicted.
+    wait_s
+        Until a slot is free, about.
+    price_j
+        Joules and prices.
+    in_time
+        Whether it ends before the deadline.
+    """
+
+    cost: Cost
+    wait_s: float
+    price_j: float
+    in_time: bool
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The best option, the next best, and why not that one.
+
+    Attributes
+    ----------
+    chosen
+        Ends in time if any does; else the one that ends first.
+    runner_up
+        Of another LLM or pool; None where there is none.
+    why
+        ``price`` where it is dearer, ``late`` where it would miss the deadline.
+    """
+
+    chosen: Option
+    runner_up: Option | None
+    why: str | None
+
+
+def levels(rows: Sequence[Row]) -> list[tuple[Row, ...]]:
+    """Group placements by LLM and pool, each group by rising concurrency."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.llm, row.pool), []).append(row)
+    return [tuple(sorted(group, key=lambda row: row.concurrency)) for group in groups.values()]
+
+
+def decide(
+    groups: Sequence[tuple[Row, ...]],
+    wanted: Wanted,
+    policy: Policy,
+    loads: Loads,
+    now: float,
+    predict: Predict = cost_of,
+) -> Decision | None:
+    """Choose a placement.
+
+    Parameters
+    ----------
+    groups
+        Of `levels`, the candidates.
+    wanted
+        What the request asks for.
+    policy
+        Its prices; not expired.
+    loads
+        Of the pools.
+    now
+        Monotonic seconds.
+    predict
+        What a request takes of a placement.
+
+    Returns
+    -------
+    Decision or None
+        None where no candidate may serve the request.
+    """
+    options = [
+        _option(rows, wanted, policy, loads.of(rows[0].pool, now), predict)
+        for rows in groups
+        if _may_serve(rows[0], wanted)
+    ]
+    if not options:
+        return None
+    options.sort(key=_order)
+    chosen, *others = options
+    if not others:
+        return Decision(chosen, None, None)
+    runner_up = others[0]
+    why = LATE if chosen.in_time and not runner_up.in_time else PRICE
+    return Decision(chosen, runner_up, why)
+
+
+def _may_serve(row: Row, wanted: Wanted) -> bool:
+    tokens = wanted.terms.input_tokens + wanted.terms.output_tokens
+    if row.max_context_tokens is not None and tokens > row.max_context_tokens:
+        return False
+    return wanted.min_quality is None or (
+        row.quality is not None and row.quality >= wanted.min_quality
+    )
+
+
+def _option(
+    rows: tuple[Row, ...], wanted: Wanted, policy: Policy, load: PoolLoad, predict: Predict
+) -> Option:
+    each = load.in_flight // rows[0].devices + 1
+    row = next((row for row in rows if row.concurrency >= each), rows[-1])
+    cost = predict(row, wanted.terms)
+    full = load.in_flight >= row.concurrency * row.devices
+    wait_s = load.backlog_s / row.devices if full else 0.0
+    tokens = wanted.terms.input_tokens + wanted.terms.output_tokens
+    price_j = cost.energy_j
+    price_j += policy.joules_per_device_second.get(row.pool, 0.0) * cost.device_seconds
+    price_j -= policy.joules_per_quality_token * (row.quality or 0.0) * tokens
+    in_time = wanted.deadline_s is None or wait_s + cost.runtime_s <= wanted.deadline_s
+    return Option(cost, wait_s, price_j, in_time)
+
+
+def _order(option: Option) -> tuple[bool, float]:
+    if option.in_time:
+        return False, option.price_j
+    return True, option.wait_s + option.cost.runtime_s

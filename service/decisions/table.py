@@ -1,0 +1,136 @@
+"""The cost models of the service's own fleet as plain numbers, cheap enough for each request.
+
+Built in a worker (`service.fleet.decision_table`), sent with its description, evaluated here
+without numpy: a handful of multiplications is quicker than one call of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import exp, sqrt
+
+RELATIVE_FLOOR = 0.04
+METER_SECONDS = 0.08
+"""Scale of a log residual, as `costmodel.intervals` has it (a test holds the two together)."""
+
+Weights = tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The functions of the tokens that cost models are made of.
+
+    Attributes
+    ----------
+    input_tokens, output_tokens
+        Of one request.
+    """
+
+    input_tokens: float
+    output_tokens: float
+
+    def total(self, weights: Weights) -> float:
+        """Return the weighted sum of the functions."""
+        values = self._values
+        return sum(weight * values[name] for name, weight in weights)
+
+    @cached_property
+    def _values(self) -> Mapping[str, float]:
+        tin, tout = self.input_tokens, self.output_tokens
+        steps = tout * (tout - 1.0) / 2.0
+        squares = tout * (tout - 1.0) * (2.0 * tout - 1.0) / 6.0
+        return {
+            "1": 1.0,
+            "tin": tin,
+            "tin^2": tin * tin,
+            "tout": tout,
+            "tin*tout": tin * tout,
+            "S1": tin * tout + steps,
+            "S2": tin * tin * tout + 2.0 * tin * steps + squares,
+        }
+
+
+@dataclass(frozen=True)
+class Row:
+    """One placement.
+
+    Attributes
+    ----------
+    index
+        As in `GET /placements`.
+    llm, pool, device, concurrency
+        Of the placement.
+    devices
+        Equal devices of the pool.
+    quality
+        Score of the LLM, 0 to 1; None where unknown.
+    max_context_tokens
+        Input and output together; None where unknown.
+    energy, seconds
+        Weights of joules and device-seconds at that concurrency.
+    energy_quantile, seconds_quantile
+        Half widths of the 90 % intervals; None where there are none.
+    """
+
+    index: int
+    llm: str
+    pool: str
+    device: str
+    concurrency: int
+    devices: int
+    quality: float | None
+    max_context_tokens: int | None
+    energy: Weights
+    seconds: Weights
+    energy_quantile: float | None
+    seconds_quantile: float | None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one request takes of a placement.
+
+    Attributes
+    ----------
+    row
+        The placement.
+    energy_j, device_seconds
+        Predicted, corrections included.
+    energy_factor, runtime_factor
+        What the cost model's own predictions were multiplied by; 1 for none.
+    """
+
+    row: Row
+    energy_j: float
+    device_seconds: float
+    energy_factor: float = 1.0
+    runtime_factor: float = 1.0
+
+    @property
+    def runtime_s(self) -> float:
+        """Seconds from its start to its last token."""
+        return self.device_seconds * self.row.concurrency
+
+    def energy_bounds(self) -> tuple[float, float] | None:
+        """Return the 90 % interval of the joules; None where the cost model has none."""
+        return _bounds(self.energy_j, self.row.energy_quantile, self.runtime_s)
+
+    def runtime_bounds(self) -> tuple[float, float] | None:
+        """Return the 90 % interval of the runtime; None where the cost model has none."""
+        return _bounds(self.runtime_s, self.row.seconds_quantile, self.runtime_s)
+
+
+def cost_of(row: Row, terms: Terms, energy: float = 1.0, runtime: float = 1.0) -> Cost:
+    """Return what a request takes of a placement, the predictions multiplied by these factors."""
+    joules, seconds = terms.total(row.energy), terms.total(row.seconds)
+    return Cost(row, energy * joules, runtime * seconds, energy, runtime)
+
+
+def _bounds(value: float, quantile: float | None, runtime_s: float) -> tuple[float, float] | None:
+    if quantile is None:
+        return None
+    noise = METER_SECONDS / max(runtime_s, 1e-9)
+    factor = exp(min(300.0, quantile * sqrt(RELATIVE_FLOOR * RELATIVE_FLOOR + noise * noise)))
+    return value / factor, value * factor

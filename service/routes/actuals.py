@@ -1,0 +1,62 @@
+"""`POST /actuals` and `GET /actuals`: what came of decisions, and what is made of it."""
+
+from __future__ import annotations
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from service.actuals.ledger import ActualsLedger
+from service.openapi.document import information_operation, small_operation
+from service.problems import Problem, ProblemError
+from service.routes.refusals import refuse
+from service.routes.small_bodies import read_small
+from service.schemas.actuals import ActualsAnswer, ActualsBody, EvidenceAnswer
+from service.store.database import StoreError
+from service.telemetry.metrics import Metrics
+from service.workers.messages import JSON
+
+
+def router(ledger: ActualsLedger, metrics: Metrics) -> APIRouter:
+    """Return the routes of actuals."""
+    routes = APIRouter(tags=["decisions"])
+
+    @routes.post(
+        "/actuals",
+        summary="Tell what came of requests",
+        **small_operation(ActualsBody, ActualsAnswer, {}),
+    )
+    async def tell(request: Request) -> Response:
+        try:
+            body = await read_small(request, ActualsBody)
+            fresh = await ledger.add(body.actuals)
+        except ProblemError as error:
+            return refuse(error.problem, request)
+        except StoreError as error:
+            return refuse(Problem("store-unavailable", str(error), retry_after_s=5), request)
+        metrics.tell_evidence(ledger.evidence)
+        metrics.count_actuals(fresh, len(body.actuals) - fresh)
+        answer = {"accepted": fresh, "duplicates": len(body.actuals) - fresh}
+        return Response(orjson.dumps(answer), media_type=JSON)
+
+    @routes.get(
+        "/actuals",
+        summary="Measured against predicted, for each LLM and device",
+        **information_operation(EvidenceAnswer),
+    )
+    async def evidence() -> Response:
+        ratios = [
+            {
+                "llm": llm,
+                "device": device,
+                "quantity": quantity,
+                "observations": one.seen,
+                "ratio": one.mean,
+                "recent_ratio": one.recent,
+                "applied_factor": one.factor,
+                "drifted": one.drifted,
+            }
+            for (llm, device, quantity), one in ledger.evidence
+        ]
+        return Response(orjson.dumps({"ratios": ratios}), media_type=JSON)
+
+    return routes

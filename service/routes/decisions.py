@@ -1,0 +1,86 @@
+"""`POST /decision`: one request, one placement, answered without a worker."""
+
+from __future__ import annotations
+
+import time
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from service.decisions.desk import DecisionDesk, Made
+from service.decisions.rule import Option
+from service.openapi.document import decision_operation
+from service.problems import ProblemError
+from service.routes.refusals import refuse
+from service.routes.small_bodies import read_small
+from service.schemas.decisions import DecisionBody
+from service.telemetry.metrics import Metrics
+from service.workers.messages import JSON
+
+
+def router(desk: DecisionDesk, metrics: Metrics) -> APIRouter:
+    """Return the routes of single decisions."""
+    routes = APIRouter(tags=["decisions"])
+
+    @routes.post("/decision", summary="Place one request", **decision_operation())
+    async def decision(request: Request) -> Response:
+        try:
+            made = desk.decide(await read_small(request, DecisionBody))
+        except ProblemError as error:
+            metrics.count_decision(error.problem.slug)
+            return refuse(error.problem, request)
+        metrics.count_decision(made.policy.source)
+        return Response(orjson.dumps(answer_of(made)), media_type=JSON)
+
+    return routes
+
+
+def answer_of(made: Made) -> dict[str, object]:
+    """Return a decision as the body of its answer."""
+    decision, policy, now = made.decision, made.policy, time.time()
+    runner_up = None
+    if decision.runner_up is not None:
+        runner_up = _option(made, decision.runner_up) | {
+            "why": decision.why,
+            "extra_price_joules": decision.runner_up.price_j - decision.chosen.price_j,
+        }
+    return {
+        "decision_id": made.decision_id,
+        "placement": _option(made, decision.chosen),
+        "runner_up": runner_up,
+        "policy": {
+            "source": policy.source,
+            "plan_id": policy.plan_id,
+            "age_seconds": None if policy.made_at is None else now - policy.made_at,
+            "expires_in_seconds": None if policy.expires_at is None else policy.expires_at - now,
+        },
+        "tokens": {
+            "input_tokens": made.tokens.input_tokens,
+            "output_tokens": made.tokens.output_tokens,
+            "input_from": made.tokens.input_from,
+            "output_from": made.tokens.output_from,
+        },
+    }
+
+
+def _option(made: Made, option: Option) -> dict[str, object]:
+    cost, row = option.cost, option.cost.row
+    return {
+        "index": row.index,
+        "llm": row.llm,
+        "pool": row.pool,
+        "device": row.device,
+        "concurrency": row.concurrency,
+        "name": made.names.get((row.llm, row.pool)),
+        "energy_joules": _predicted(cost.energy_j, cost.energy_bounds()),
+        "runtime_seconds": _predicted(cost.runtime_s, cost.runtime_bounds()),
+        "device_seconds": cost.device_seconds,
+        "correction": {"energy": cost.energy_factor, "runtime": cost.runtime_factor},
+        "wait_seconds": option.wait_s,
+        "in_time": option.in_time,
+    }
+
+
+def _predicted(value: float, bounds: tuple[float, float] | None) -> dict[str, float | None]:
+    low, high = bounds or (None, None)
+    return {"value": value, "low": low, "high": high}

@@ -1,0 +1,37 @@
+"""Bodies that are small enough to be read, checked and answered in the event loop."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from service.calls.validation import parse
+from service.problems import Problem, ProblemError
+from service.workers.messages import JSON
+
+Schema = TypeVar("Schema", bound=BaseModel)
+MOST_BYTES = 4 * 1024 * 1024
+
+
+async def read_small(request: Request, schema: type[Schema]) -> Schema:
+    """Return the body of a request as a checked `schema`.
+
+    Raises
+    ------
+    ProblemError
+        400, 413, 415 or 422.
+    """
+    kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    if kind != JSON:
+        message = f"Expected {JSON}, got {kind:.100}."
+        raise ProblemError(Problem("unsupported-media-type", message))
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MOST_BYTES:
+            message = f"Expected at most {MOST_BYTES} bytes, got more."
+            raise ProblemError(Problem("too-large", message))
+        parts.append(part)
+    return parse(b"".join(parts), schema)

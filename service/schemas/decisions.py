@@ -1,0 +1,139 @@
+"""Bodies and answers of `POST /decision`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from service.schemas.fields import (
+    MAX_TOKENS,
+    Answer,
+    Body,
+    InputTokens,
+    LlmName,
+    OutputTokens,
+    PoolName,
+    RequestId,
+    Score,
+    Seconds,
+)
+
+MAX_CANDIDATES = 1024
+
+
+class CandidateBody(Body):
+    """One deployment that the gateway could send the request to."""
+
+    llm: LlmName
+    pool: Annotated[PoolName | None, Field(description="Null for any pool that has the LLM.")] = (
+        None
+    )
+    name: Annotated[
+        str | None,
+        Field(min_length=1, max_length=256, description="The gateway's own name, given back."),
+    ] = None
+
+
+class DecisionBody(Body):
+    """One request, by its token counts or as the gateway got it."""
+
+    id: Annotated[
+        RequestId | None, Field(description="Name of the decision; a random one where left out.")
+    ] = None
+    input_tokens: InputTokens | None = None
+    output_tokens: Annotated[
+        OutputTokens | None, Field(description="An estimate; learned or stated where left out.")
+    ] = None
+    request: Annotated[
+        dict[str, Any] | None,
+        Field(description="Body of an OpenAI (chat) completion, whose tokens are estimated."),
+    ] = None
+    llm: Annotated[
+        LlmName | None, Field(description="The only LLM that may serve it; else the candidates'.")
+    ] = None
+    candidates: Annotated[
+        list[CandidateBody] | None,
+        Field(min_length=1, max_length=MAX_CANDIDATES, description="Null: all of the LLM's."),
+    ] = None
+    route: Annotated[
+        str | None,
+        Field(max_length=128, description="Kind of traffic, whose answers' lengths are alike."),
+    ] = None
+    deadline_seconds: Annotated[Seconds | None, Field(description="From now, above 0.")] = None
+    min_quality: Score | None = None
+
+    @model_validator(mode="after")
+    def _says_what_it_is(self) -> DecisionBody:
+        if self.input_tokens is None and self.request is None:
+            raise ValueError("Expected input_tokens or a request, got neither.")
+        if self.llm is None and self.candidates is None and not (self.request or {}).get("model"):
+            raise ValueError("Expected an llm, candidates, or a request that names its model.")
+        return self
+
+
+class PredictedAnswer(Answer):
+    """A prediction with its 90 % interval."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+class CorrectionAnswer(Answer):
+    """What the cost model's predictions were multiplied by, as actuals told; 1 for nothing."""
+
+    energy: float
+    runtime: float
+
+
+class DecidedPlacement(Answer):
+    """Where the request goes, or would have gone."""
+
+    index: int
+    llm: str
+    pool: str
+    device: str
+    concurrency: int
+    name: str | None
+    energy_joules: PredictedAnswer
+    runtime_seconds: PredictedAnswer
+    device_seconds: float
+    correction: CorrectionAnswer
+    wait_seconds: Annotated[float, Field(description="Until a slot is free, about.")]
+    in_time: bool
+
+
+class RunnerUpAnswer(DecidedPlacement):
+    """The next best."""
+
+    why: Annotated[str, Field(description="`price` or `late`: what spoke against it.")]
+    extra_price_joules: float
+
+
+class PolicyAnswer(Answer):
+    """What the decision rests on."""
+
+    source: Annotated[str, Field(description="`plan`, `forecast`, `weights` or `fallback`.")]
+    plan_id: str | None
+    age_seconds: float | None
+    expires_in_seconds: float | None
+
+
+class TokensAnswer(Answer):
+    """The tokens that were reckoned with."""
+
+    input_tokens: Annotated[float, Field(ge=0, le=MAX_TOKENS)]
+    output_tokens: Annotated[float, Field(ge=0)]
+    input_from: Annotated[str, Field(description="`given` or `characters`.")]
+    output_from: Annotated[str, Field(description="`given`, `learned`, `limit` or `default`.")]
+
+
+class DecisionAnswer(Answer):
+    """Answer of `POST /decision`."""
+
+    decision_id: str
+    placement: DecidedPlacement
+    runner_up: RunnerUpAnswer | None
+    policy: PolicyAnswer
+    tokens: TokensAnswer

@@ -1,0 +1,67 @@
+"""LLM servers of a few lines, real ones on ports, that tell which of them answered."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Upstream:
+    """Answers completions with its name.
+
+    Attributes
+    ----------
+    name
+        In every answer.
+    port
+        On the loopback address.
+    """
+
+    def __init__(self, name: str, hits: Counter[str]) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("content-length", 0)))
+                hits[name] += 1
+                message = {"role": "assistant", "content": name}
+                choice = {"index": 0, "message": message, "text": name, "finish_reason": "stop"}
+                used = {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19}
+                body = {"id": "1", "object": "chat.completion", "created": 1, "model": name}
+                text = json.dumps(body | {"choices": [choice], "usage": used}).encode()
+                self.send_response(200)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.name = name
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@contextmanager
+def upstreams(*names: str) -> Iterator[tuple[dict[str, int], Counter[str]]]:
+    """Run some, and give their ports by name and the number of requests that each got."""
+    hits: Counter[str] = Counter()
+    running = [Upstream(name, hits) for name in names]
+    try:
+        yield {one.name: one.port for one in running}, hits
+    finally:
+        for one in running:
+            one.close()

@@ -1,0 +1,227 @@
+"""`POST /decision` and `POST /actuals` on a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from costmodel.artefact import load, save
+from tests.costmodel.builders import kv_on_cost_model
+from tests.service.server import Server
+
+FLEET = """\
+quality: {qwen3-8b: 0.6, qwen3-32b: 0.8}
+pools:
+  - name: small
+    device: 1xh100
+    count: 2
+    llms: [qwen3-8b]
+    concurrency: [1, 8]
+  - name: large
+    device: 2xh100
+    count: 1
+    llms: [qwen3-8b, qwen3-32b]
+    concurrency: [1]
+"""
+TOKENS = {"input_tokens": 200, "output_tokens": 100}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    save(kv_on_cost_model(), folder)
+    twice = tuple(2 * value for value in kv_on_cost_model().energy_coefficients)
+    half = tuple(value / 2 for value in kv_on_cost_model().device_seconds_coefficients)
+    changed: dict[str, Any] = {
+        "device": "2xh100",
+        "num_gpus": 2,
+        "energy_coefficients": twice,
+        "device_seconds_coefficients": half,
+    }
+    save(kv_on_cost_model(**changed), folder)
+    save(kv_on_cost_model(llm="qwen3-32b", **changed), folder)
+    (folder / "fleet.yaml").write_text(FLEET)
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "actuals.sqlite3"
+
+
+@pytest.fixture
+def server(models: Path, store: Path) -> Iterator[Server]:
+    settings = {
+        "JOULEPLAN_MODELS_DIR": str(models),
+        "JOULEPLAN_WORKERS": "1",
+        "JOULEPLAN_ACTUALS_PATH": str(store),
+    }
+    with Server(settings) as running:
+        running.wait_until_ready()
+        yield running
+
+
+def decide(server: Server, **body: Any) -> dict[str, Any]:
+    answer = server.post("/decision", TOKENS | body)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def tell(server: Server, *actuals: dict[str, Any]) -> dict[str, Any]:
+    answer = server.post("/actuals", {"actuals": list(actuals)})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def test_a_decision_has_the_least_joules_and_says_what_the_next_best_would_cost(
+    server: Server, models: Path
+) -> None:
+    made = decide(server, llm="qwen3-8b")
+    predicted = load(models / "qwen3-8b__1xh100.joblib").energy_j(200, 100, 1)[0]
+    assert made["placement"]["pool"] == "small"
+    assert made["placement"]["energy_joules"]["value"] == pytest.approx(predicted)
+    assert made["placement"]["energy_joules"]["low"] < predicted
+    assert made["runner_up"]["pool"] == "large"
+    assert made["runner_up"]["why"] == "price"
+    extra = made["runner_up"]["energy_joules"]["value"] - predicted
+    assert made["runner_up"]["extra_price_joules"] == pytest.approx(extra)
+    assert made["policy"]["source"] == "fallback"
+
+
+def test_a_deadline_that_the_cheapest_misses_sends_it_elsewhere(server: Server) -> None:
+    runtime = decide(server, llm="qwen3-8b")["placement"]["runtime_seconds"]["value"]
+    made = decide(server, llm="qwen3-8b", deadline_seconds=0.75 * runtime)
+    assert made["placement"]["pool"] == "large"
+    assert made["placement"]["in_time"]
+    assert made["runner_up"]["why"] == "late"
+
+
+def test_the_llm_is_never_changed_unless_the_candidates_name_several(server: Server) -> None:
+    assert decide(server, llm="qwen3-32b")["placement"]["llm"] == "qwen3-32b"
+    both = [{"llm": "qwen3-32b"}, {"llm": "qwen3-8b"}]
+    assert decide(server, candidates=both)["placement"]["llm"] == "qwen3-8b"
+    assert decide(server, candidates=both, min_quality=0.7)["placement"]["llm"] == "qwen3-32b"
+
+
+def test_the_gateways_own_names_come_back(server: Server) -> None:
+    candidates = [
+        {"llm": "qwen3-8b", "pool": "large", "name": "deployment-7"},
+        {"llm": "other", "pool": "elsewhere", "name": "deployment-8"},
+    ]
+    assert decide(server, candidates=candidates)["placement"]["name"] == "deployment-7"
+
+
+def test_load_fills_a_pool_and_spills_over_when_a_deadline_would_be_missed(server: Server) -> None:
+    runtime = decide(server, llm="qwen3-8b")["placement"]["runtime_seconds"]["value"]
+    pools = [
+        decide(server, llm="qwen3-8b", deadline_seconds=3 * runtime)["placement"]["pool"]
+        for _ in range(40)
+    ]
+    assert pools[0] == "small"
+    assert "large" in pools
+
+
+def test_an_openai_body_is_taken_as_it_is(server: Server) -> None:
+    request = {
+        "model": "qwen3-8b",
+        "messages": [{"role": "user", "content": "x" * 400}],
+        "max_tokens": 50,
+    }
+    answer = server.post("/decision", {"request": request}).json()
+    assert answer["tokens"] == {
+        "input_tokens": 100,
+        "output_tokens": 50,
+        "input_from": "characters",
+        "output_from": "limit",
+    }
+
+
+def test_lengths_are_learned_by_route(server: Server) -> None:
+    for number in range(40):
+        tell(
+            server,
+            {"id": f"a{number}", "llm": "qwen3-8b", "pool": "small", "route": "chat",
+             "output_tokens": 20},
+        )  # fmt: skip
+    body = {"request": {"model": "qwen3-8b", "prompt": "x" * 40}, "route": "chat"}
+    tokens = server.post("/decision", body).json()["tokens"]
+    assert (tokens["output_tokens"], tokens["output_from"]) == (20.0, "learned")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"llm": "unknown", **TOKENS}, "/llm"),
+        ({"candidates": [{"llm": "unknown"}], **TOKENS}, "/candidates"),
+        ({"llm": "qwen3-8b"}, ""),
+        ({"llm": "qwen3-8b", "input_tokens": -1, "output_tokens": 1}, "/input_tokens"),
+        ({"llm": "qwen3-8b", **TOKENS, "colour": 1}, "/colour"),
+        ({"llm": "qwen3-8b", **TOKENS, "min_quality": 0.99}, "/candidates"),
+    ],
+)
+def test_what_cannot_be_decided_is_refused(
+    server: Server, body: dict[str, Any], pointer: str
+) -> None:
+    answer = server.post("/decision", body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+def actual(made: dict[str, Any], ratio: float, **more: Any) -> dict[str, Any]:
+    placement = made["placement"]
+    return {
+        "decision_id": made["decision_id"],
+        "llm": placement["llm"],
+        "pool": placement["pool"],
+        **TOKENS,
+        "runtime_seconds": placement["runtime_seconds"]["value"],
+        "energy_joules": ratio * placement["energy_joules"]["value"],
+    } | more
+
+
+def energy_ratio(client: httpx.Client) -> dict[str, Any]:
+    ratios = client.get("/actuals").json()["ratios"]
+    return dict(next(one for one in ratios if one["quantity"] == "energy"))
+
+
+def test_an_actual_told_twice_counts_once(server: Server) -> None:
+    made = decide(server, llm="qwen3-8b")
+    assert tell(server, actual(made, 1.0)) == {"accepted": 1, "duplicates": 0}
+    assert tell(server, actual(made, 1.0)) == {"accepted": 0, "duplicates": 1}
+    assert energy_ratio(server.client)["observations"] == 1
+
+
+def test_a_bias_is_corrected_beyond_the_evidence_threshold_and_shown(server: Server) -> None:
+    first = decide(server, llm="qwen3-8b")["placement"]["energy_joules"]["value"]
+    for number in range(60):
+        made = decide(server, llm="qwen3-8b")
+        assert made["placement"]["correction"]["energy"] == pytest.approx(
+            1.0 if number < 50 else 1.3, rel=0.02
+        )
+        predicted = made["placement"]["energy_joules"]["value"]
+        told = actual(made, 1.3 * first / predicted)
+        if made["placement"]["concurrency"] == 1:
+            tell(server, told)
+        else:
+            told["energy_joules"] = 1.3 * predicted / made["placement"]["correction"]["energy"]
+            tell(server, told)
+    ratio = energy_ratio(server.client)
+    assert ratio["applied_factor"] == pytest.approx(1.3, rel=0.02)
+    assert not ratio["drifted"]
+
+
+def test_what_was_learned_survives_a_restart(models: Path, store: Path) -> None:
+    settings = {"JOULEPLAN_MODELS_DIR": str(models), "JOULEPLAN_ACTUALS_PATH": str(store)}
+    with Server(settings) as first:
+        first.wait_until_ready()
+        for number in range(5):
+            tell(first, actual(decide(first, llm="qwen3-8b"), 1.2, id=f"n{number}"))
+        before = energy_ratio(first.client)
+    with Server(settings) as second:
+        second.wait_until_ready()
+        assert energy_ratio(second.client) == before
+        assert tell(second, {"id": "n0", "llm": "qwen3-8b", "pool": "small"})["duplicates"] == 1
