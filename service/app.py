@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from service.actuals.ledger import ActualsLedger
 from service.background.plans import BackgroundPlans
-from service.decisions.desk import DecisionDesk
+from service.decisions.desk import DecisionDesk, policy_of
 from service.openapi.document import DESCRIPTION, document
 from service.routes import actuals, calls, decisions, docs, frontier, information, plans
 from service.routes.refusals import add_refusals
@@ -21,7 +22,7 @@ from service.telemetry.request_log import RequestLog
 from service.version import running_version
 from service.workers.entry import enter
 from service.workers.link import WorkerMain, WorkerProcess
-from service.workers.messages import Description
+from service.workers.messages import Description, PlanTally
 from service.workers.pool import WorkerPool
 from service.workers.reloading import follow_files
 
@@ -59,7 +60,12 @@ def create_app(
         metrics.describe(description)
         desk.load(description.rows)
 
-    pool = WorkerPool(settings, worker_main, on_description, first_worker)
+    def on_tally(tally: PlanTally) -> None:
+        if tally.published is not None:
+            desk.publish(policy_of(tally.published, time.time(), settings.policy_seconds))
+
+    pool = WorkerPool(settings, worker_main, on_description, first_worker, on_tally)
+    metrics.follow_policy(desk.policy_age_s)
     metrics.follow(pool)
     background = BackgroundPlans(settings, pool, metrics)
 

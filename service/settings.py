@@ -106,6 +106,10 @@ class Settings(BaseSettings):
             "written."
         ),
     ] = None
+    policy_seconds: Annotated[
+        float,
+        Field(gt=0, le=604_800, description="How long a published plan's prices are in force [s]."),
+    ] = 3600.0
     actuals_path: Annotated[
         Path,
         Field(description="File that keeps actuals; `:memory:` for none."),

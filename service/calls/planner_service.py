@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from time import perf_counter
 from typing import Any, cast
+from uuid import uuid4
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from service.calls.plan_terms import (
 )
 from service.calls.plan_warnings import fleet_warnings, substitution_warning
 from service.calls.prepared import Prepared
+from service.calls.publishing import check_publishable, published_prices
 from service.calls.reading import Call, read_call
 from service.calls.tally import tally_plan
 from service.calls.unplanned import Body, placeable
@@ -105,6 +107,8 @@ class PlannerService:
         started = perf_counter()
         watch(_entered("reading", started))
         read = read_call(body, media_type, PlanRequest, self.limits.max_requests)
+        check_publishable(read.terms)
+        plan_id = plan_id or str(uuid4())
         ready = self.prepare(
             read,
             objective_of(read.terms.objective),
@@ -132,7 +136,10 @@ class PlannerService:
             plan_id=plan_id,
         )
         timings_s["write"] = perf_counter() - write_started
-        return answer, tally_plan(problem, found, timings_s)
+        tally = tally_plan(problem, found, timings_s)
+        if read.terms.publish:
+            tally = replace(tally, published=published_prices(problem, found, plan_id))
+        return answer, tally
 
     def prepare(
         self,

@@ -11,7 +11,7 @@ from uuid import uuid4
 from service.actuals.evidence import ENERGY, RUNTIME, Evidence
 from service.decisions.lengths import OutputLengths
 from service.decisions.load import Loads
-from service.decisions.policy import LEAST_JOULES, Policy
+from service.decisions.policy import LEAST_JOULES, PLAN, Policy
 from service.decisions.rule import Decision, Wanted, decide, levels
 from service.decisions.table import Cost, Row, Terms, cost_of
 from service.decisions.tokens import (
@@ -27,6 +27,7 @@ from service.decisions.tokens import (
 )
 from service.problems import FieldError, Problem, ProblemError, invalid
 from service.schemas.decisions import CandidateBody, DecisionBody
+from service.workers.messages import PublishedPrices
 
 Group = tuple[Row, ...]
 MOST_OPEN = 100_000
@@ -91,6 +92,11 @@ class DecisionDesk:
     def policy(self) -> Policy:
         """The policy in force; the fallback where it has expired."""
         return LEAST_JOULES if self._policy.expired(time.time()) else self._policy
+
+    def policy_age_s(self) -> float:
+        """Return the seconds since the policy in force was made; 0 for the fallback."""
+        made_at = self.policy.made_at
+        return 0.0 if made_at is None else time.time() - made_at
 
     def decide(self, body: DecisionBody) -> Made:
         """Make one decision.
@@ -203,3 +209,25 @@ class DecisionDesk:
         if limit is not None:
             return Tokens(tin, limit, tin_from, LIMIT)
         return Tokens(tin, DEFAULT_OUTPUT_TOKENS, tin_from, DEFAULT)
+
+
+def policy_of(prices: PublishedPrices, now: float, lifetime_s: float) -> Policy:
+    """Return the policy that a published plan makes.
+
+    Parameters
+    ----------
+    prices
+        Of the plan.
+    now
+        Unix time [s].
+    lifetime_s
+        Until it expires [s].
+    """
+    return Policy(
+        source=PLAN,
+        joules_per_device_second=dict(prices.joules_per_device_second),
+        joules_per_quality_token=prices.joules_per_quality_token,
+        made_at=now,
+        expires_at=now + lifetime_s,
+        plan_id=prices.plan_id,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-FALLBACK = "fallback"
+FALLBACK, PLAN = "fallback", "plan"
 
 
 @dataclass(frozen=True)

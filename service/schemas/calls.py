@@ -199,6 +199,13 @@ class PlanRequest(WithRequests):
             "engines, with a warning, instead of refusing."
         ),
     ] = False
+    publish: Annotated[
+        bool,
+        Field(
+            description="Put the plan's shadow prices in force for single decisions "
+            "(`POST /decision`), until they expire. Only over the service's own fleet."
+        ),
+    ] = False
     explain: Annotated[
         bool,
         Field(

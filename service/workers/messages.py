@@ -88,6 +88,15 @@ class PlacementTally:
 
 
 @dataclass(frozen=True)
+class PublishedPrices:
+    """Prices of a plan that asked to be published; see `service.decisions.policy.Policy`."""
+
+    plan_id: str
+    joules_per_device_second: Mapping[str, float]
+    joules_per_quality_token: float
+
+
+@dataclass(frozen=True)
 class PlanTally:
     """Sums over one plan.
 
@@ -103,6 +112,8 @@ class PlanTally:
         For each feasible baseline, its joules less the plan's [J], never below 0.
     timings_s
         Seconds of each part of the call.
+    published
+        Prices for single decisions, where the call asked for it.
     """
 
     status: str
@@ -111,6 +122,7 @@ class PlanTally:
     placements: tuple[PlacementTally, ...] = ()
     saved_j: Mapping[str, float] = field(default_factory=dict)
     timings_s: Mapping[str, float] = field(default_factory=dict)
+    published: PublishedPrices | None = None
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from service.problems import Problem, ProblemError
 from service.workers.entry import enter
 from service.workers.link import Worker, WorkerLostError, WorkerMain, WorkerProcess, start_worker
 from service.workers.memory import HeldBodies, MemoryBudget
-from service.workers.messages import Description, Job, Reply, Tell, unheard
+from service.workers.messages import Description, Job, PlanTally, Reply, Tell, unheard
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -53,6 +53,8 @@ class WorkerPool:
         Told what each worker has loaded, when it is ready.
     first
         A worker process that was started already.
+    on_tally
+        Told of every plan that was made.
 
     Attributes
     ----------
@@ -70,7 +72,9 @@ class WorkerPool:
         main: WorkerMain = enter,
         on_description: Callable[[Description], None] = lambda _: None,
         first: WorkerProcess | None = None,
+        on_tally: Callable[[PlanTally], None] = lambda _: None,
     ) -> None:
+        self._on_tally = on_tally
         self._settings = settings
         self._main = main
         self._on_description = on_description
@@ -159,7 +163,10 @@ class WorkerPool:
         try:
             async with asyncio.timeout(self._settings.call_limit_seconds):
                 await self._refresh(worker)
-                return await worker.exchange(watched, on_update or unheard)
+                reply = await worker.exchange(watched, on_update or unheard)
+                if reply.tally is not None:
+                    self._on_tally(reply.tally)
+                return reply
         except WorkerLostError:
             logger.warning("A worker was lost.", extra={"request_id": job.request_id})
             raise _unavailable("worker-lost", "The worker of this call was lost.") from None

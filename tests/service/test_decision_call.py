@@ -21,11 +21,13 @@ pools:
     count: 2
     llms: [qwen3-8b]
     concurrency: [1, 8]
+    resident: [qwen3-8b]
   - name: large
     device: 2xh100
     count: 1
     llms: [qwen3-8b, qwen3-32b]
     concurrency: [1]
+    resident: [qwen3-8b]
 """
 TOKENS = {"input_tokens": 200, "output_tokens": 100}
 
@@ -225,3 +227,33 @@ def test_what_was_learned_survives_a_restart(models: Path, store: Path) -> None:
         second.wait_until_ready()
         assert energy_ratio(second.client) == before
         assert tell(second, {"id": "n0", "llm": "qwen3-8b", "pool": "small"})["duplicates"] == 1
+
+
+def batch(count: int, **more: Any) -> dict[str, Any]:
+    columns = {"input_tokens": [200] * count, "output_tokens": [100] * count}
+    return {"columns": columns, **more}
+
+
+def test_a_published_plan_puts_its_prices_in_force(server: Server) -> None:
+    alone = server.post("/plan", batch(400)).json()["makespan_seconds"]
+    limits = {"constraints": {"deadline_seconds": 0.93 * alone}}
+    answer = server.post("/plan", batch(400, publish=True, **limits))
+    assert answer.status_code == 200, answer.text
+    prices = {one["constraint"]: one["energy_joules"] for one in answer.json()["shadow_prices"]}
+    assert prices["pools/small/device_seconds"] > 0
+    made = decide(server, llm="qwen3-8b")
+    assert made["policy"]["source"] == "plan"
+    assert made["policy"]["plan_id"] == answer.json()["plan_id"]
+    assert 0 < made["policy"]["expires_in_seconds"] <= 3600
+    chosen, other = made["placement"], made["runner_up"]
+    dearer = other["energy_joules"]["value"] - chosen["energy_joules"]["value"]
+    assert other["extra_price_joules"] != pytest.approx(dearer)
+    assert "jouleplan_policy_age_seconds" in server.client.get("/metrics").text
+
+
+def test_only_plans_over_the_services_own_fleet_can_be_published(server: Server) -> None:
+    pool = {"name": "own", "device": "1xh100", "count": 1, "llms": ["qwen3-8b"]}
+    fleet = {"pools": [pool | {"concurrency": [1], "resident": ["qwen3-8b"]}]}
+    answer = server.post("/plan", batch(4, publish=True, fleet=fleet))
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/publish"
