@@ -1,0 +1,105 @@
+"""A real nginx with njs asks a real service where each completion should go."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from costmodel.artefact import save
+from examples.local_service import free_port
+from tests.costmodel.builders import kv_on_cost_model
+from tests.integration.upstreams import upstreams
+from tests.service.server import Server
+
+ROOT = Path(__file__).parents[2]
+MODULE = Path("/usr/lib/nginx/modules/ngx_http_js_module.so")
+FLEET = """\
+pools:
+  - {name: h100, device: 2xh100, count: 1, llms: [qwen3-8b], concurrency: [1], resident: [qwen3-8b]}
+  - {name: a100, device: 1xh100, count: 1, llms: [qwen3-8b], concurrency: [1], resident: [qwen3-8b]}
+"""
+CALL = {"model": "any", "max_tokens": 8, "messages": [{"role": "user", "content": "hello"}]}
+
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.skipif(
+        shutil.which("nginx") is None or not MODULE.exists(), reason="needs nginx with njs"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    save(kv_on_cost_model(), folder)
+    twice = tuple(2 * value for value in kv_on_cost_model().energy_coefficients)
+    save(kv_on_cost_model(device="2xh100", num_gpus=2, energy_coefficients=twice), folder)
+    (folder / "fleet.yaml").write_text(FLEET)
+    return folder
+
+
+@contextmanager
+def nginx(folder: Path, planner: int, ports: dict[str, int]) -> Iterator[httpx.Client]:
+    """Run nginx with the shipped configuration on free ports."""
+    port = free_port()
+    shipped = ROOT / "deploy" / "nginx"
+    text = (shipped / "nginx.conf").read_text()
+    for given, ours in (
+        ("modules/ngx_http_js_module.so", str(MODULE)),
+        ("/etc/nginx/jouleplan/", f"{shipped}/"),
+        ("127.0.0.1:8080", f"127.0.0.1:{planner}"),
+        ("127.0.0.1:9001", f"127.0.0.1:{ports['h100']}"),
+        ("127.0.0.1:9002", f"127.0.0.1:{ports['a100']}"),
+        ("127.0.0.1:8000", f"127.0.0.1:{port}"),
+        ("llama-3.1-8b-instruct", "qwen3-8b"),
+    ):
+        assert given in text
+        text = text.replace(given, ours)
+    (folder / "logs").mkdir(exist_ok=True)
+    places = f"daemon off; pid {folder}/pid; error_log {folder}/error.log;\n"
+    (folder / "nginx.conf").write_text(places + text)
+    shutil.copy(shipped / "jouleplan_upstream.conf", folder)
+    process = subprocess.Popen(["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")])
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10.0) as client:
+            end = time.perf_counter() + 10.0
+            while time.perf_counter() < end:
+                try:
+                    client.get("/")
+                    break
+                except httpx.ConnectError:
+                    time.sleep(0.05)
+            yield client
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def answered(client: httpx.Client, count: int) -> Counter[str]:
+    names: Counter[str] = Counter()
+    for _ in range(count):
+        answer = client.post("/v1/chat/completions", json=CALL)
+        assert answer.status_code == 200, answer.text
+        names[answer.json()["model"]] += 1
+    return names
+
+
+def test_completions_go_where_the_planner_says_and_on_when_it_is_gone(
+    models: Path, tmp_path: Path
+) -> None:
+    settings = {"JOULEPLAN_MODELS_DIR": str(models), "JOULEPLAN_ACTUALS_PATH": ":memory:"}
+    with upstreams("h100", "a100") as (ports, _), Server(settings) as planner:
+        planner.wait_until_ready()
+        with nginx(tmp_path, planner.port, ports) as client:
+            assert answered(client, 4) == {"a100": 4}
+            planner.process.kill()
+            planner.process.wait()
+            assert answered(client, 4) == {"h100": 4}
