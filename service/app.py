@@ -22,6 +22,7 @@ from service.telemetry.request_log import RequestLog
 from service.version import running_version
 from service.workers.entry import enter
 from service.workers.link import WorkerMain, WorkerProcess
+from service.workers.listener import PoolListener
 from service.workers.messages import Description, PlanTally
 from service.workers.pool import WorkerPool
 from service.workers.reloading import follow_files
@@ -54,19 +55,11 @@ def create_app(
     version = running_version()
     metrics = Metrics(registry or CollectorRegistry(), version)
     desk = DecisionDesk()
-    ledger = ActualsLedger(desk, settings.actuals_path, settings.max_actuals)
+    ledger = ActualsLedger(desk, metrics.decisions, settings.actuals_path, settings.max_actuals)
 
-    def on_description(description: Description) -> None:
-        metrics.describe(description)
-        desk.load(description.rows)
-
-    def on_tally(tally: PlanTally) -> None:
-        if tally.published is not None:
-            desk.publish(policy_of(tally.published, time.time(), settings.policy_seconds))
-
-    pool = WorkerPool(settings, worker_main, on_description, first_worker, on_tally)
-    metrics.follow_policy(desk.policy_age_s)
+    pool = WorkerPool(settings, worker_main, _Listener(settings, desk, metrics), first_worker)
     metrics.follow(pool)
+    metrics.decisions.follow(desk)
     background = BackgroundPlans(settings, pool, metrics)
 
     @asynccontextmanager
@@ -99,11 +92,9 @@ def create_app(
             include_in_schema=in_schema,
         )
         app.include_router(
-            decisions.router(desk, metrics), prefix=prefix, include_in_schema=in_schema
+            decisions.router(desk, metrics.decisions), prefix=prefix, include_in_schema=in_schema
         )
-        app.include_router(
-            actuals.router(ledger, metrics), prefix=prefix, include_in_schema=in_schema
-        )
+        app.include_router(actuals.router(ledger), prefix=prefix, include_in_schema=in_schema)
         app.include_router(plans.router(background), prefix=prefix, include_in_schema=in_schema)
         app.include_router(
             frontier.router(settings, pool, metrics), prefix=prefix, include_in_schema=in_schema
@@ -118,6 +109,28 @@ def create_app(
     add_refusals(app, prefixes)
     app.add_middleware(RequestLog)
     return app
+
+
+class _Listener(PoolListener):
+    """Passes on what happens to the workers."""
+
+    def __init__(self, settings: Settings, desk: DecisionDesk, metrics: Metrics) -> None:
+        self._settings, self._desk, self._metrics = settings, desk, metrics
+
+    def described(self, description: Description) -> None:
+        self._metrics.describe(description)
+        self._desk.load(description.rows)
+
+    def planned(self, tally: PlanTally) -> None:
+        if tally.published is not None:
+            policy = policy_of(tally.published, time.time(), self._settings.policy_seconds)
+            self._desk.publish(policy)
+
+    def workers_changed(self, ready: int) -> None:
+        self._metrics.set_workers(ready)
+
+    def worker_lost(self) -> None:
+        self._metrics.count_restart()
 
 
 async def _follow(settings: Settings, pool: WorkerPool) -> None:

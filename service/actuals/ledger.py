@@ -13,6 +13,7 @@ from service.actuals.store import Actual, ActualsStore
 from service.decisions.desk import DecisionDesk
 from service.schemas.actuals import ActualBody
 from service.store.database import MEMORY, StoreError
+from service.telemetry.decision_metrics import DecisionMetrics
 
 logger = logging.getLogger("service.actuals")
 
@@ -27,6 +28,8 @@ class ActualsLedger:
     ----------
     desk
         Where the decisions were made.
+    metrics
+        That tell of it.
     path, most
         Of the file, and the actuals that are kept in it.
 
@@ -36,8 +39,8 @@ class ActualsLedger:
         Ratios of measurements to predictions.
     """
 
-    def __init__(self, desk: DecisionDesk, path: Path, most: int) -> None:
-        self._desk = desk
+    def __init__(self, desk: DecisionDesk, metrics: DecisionMetrics, path: Path, most: int) -> None:
+        self._desk, self._metrics = desk, metrics
         self._store = ActualsStore(path, most)
         self.evidence = desk.evidence
 
@@ -51,6 +54,7 @@ class ActualsLedger:
             return
         for actual in known:
             self._learn(actual)
+        self._metrics.tell_evidence(self.evidence)
 
     async def stop(self) -> None:
         """Write what waits, and close."""
@@ -71,6 +75,9 @@ class ActualsLedger:
                 self._desk.ended(body.decision_id, body.pool)
         for actual in fresh:
             self._learn(actual)
+            self._metrics.count_measured(actual)
+        self._metrics.count_actuals(len(fresh), len(bodies) - len(fresh))
+        self._metrics.tell_evidence(self.evidence)
         return len(fresh)
 
     def _actual(self, body: ActualBody) -> Actual:
@@ -81,6 +88,7 @@ class ActualsLedger:
             id=body.id or body.decision_id or "",
             at=time.time(),
             llm=body.llm,
+            pool=body.pool,
             device="" if predicted is None else predicted.row.device,
             route=body.route,
             input_tokens=body.input_tokens,

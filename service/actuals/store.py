@@ -31,8 +31,8 @@ class Actual:
         Names it; a second one of the same id is not counted.
     at
         Unix time [s].
-    llm, device, route
-        Where it ran, and its kind of traffic.
+    llm, pool, device, route
+        Where it ran, and its kind of traffic; an empty device where the fleet has no such pool.
     input_tokens, output_tokens
         As they came; None where not told.
     measured_j, measured_s
@@ -44,6 +44,7 @@ class Actual:
     id: str
     at: float
     llm: str
+    pool: str
     device: str
     route: str | None
     input_tokens: float | None
@@ -58,8 +59,8 @@ _NAMES = tuple(field.name for field in fields(Actual))
 _TABLE = """
 CREATE TABLE actuals (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, at REAL NOT NULL,
-    llm TEXT NOT NULL, device TEXT NOT NULL, route TEXT, input_tokens REAL, output_tokens REAL,
-    measured_j REAL, measured_s REAL, predicted_j REAL, predicted_s REAL
+    llm TEXT NOT NULL, pool TEXT NOT NULL, device TEXT NOT NULL, route TEXT,
+    input_tokens REAL, output_tokens REAL, measured_j REAL, measured_s REAL, predicted_j REAL, predicted_s REAL
 ) STRICT;
 """
 _INSERT = (
@@ -99,9 +100,10 @@ class ActualsStore:
         connection = self._open()
         try:
             rows = connection.execute(_SELECT, (limit,)).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"Expected a file of actuals, got {error}.") from None
         finally:
-            if self._path != MEMORY:
-                connection.close()
+            connection.close()
         return [Actual(*row) for row in reversed(rows)]
 
     async def add(self, actuals: Sequence[Actual]) -> list[Actual]:

@@ -94,9 +94,13 @@ class DecisionDesk:
         return LEAST_JOULES if self._policy.expired(time.time()) else self._policy
 
     def policy_age_s(self) -> float:
-        """Return the seconds since the policy in force was made; 0 for the fallback."""
-        made_at = self.policy.made_at
+        """Return the seconds since the last policy was made; 0 where there never was one."""
+        made_at = self._policy.made_at
         return 0.0 if made_at is None else time.time() - made_at
+
+    def policy_expired(self) -> bool:
+        """Say whether there was a policy, and it has expired."""
+        return self._policy.expired(time.time())
 
     def decide(self, body: DecisionBody) -> Made:
         """Make one decision.

@@ -12,11 +12,10 @@ from service.routes.refusals import refuse
 from service.routes.small_bodies import read_small
 from service.schemas.actuals import ActualsAnswer, ActualsBody, EvidenceAnswer
 from service.store.database import StoreError
-from service.telemetry.metrics import Metrics
 from service.workers.messages import JSON
 
 
-def router(ledger: ActualsLedger, metrics: Metrics) -> APIRouter:
+def router(ledger: ActualsLedger) -> APIRouter:
     """Return the routes of actuals."""
     routes = APIRouter(tags=["decisions"])
 
@@ -33,8 +32,6 @@ def router(ledger: ActualsLedger, metrics: Metrics) -> APIRouter:
             return refuse(error.problem, request)
         except StoreError as error:
             return refuse(Problem("store-unavailable", str(error), retry_after_s=5), request)
-        metrics.tell_evidence(ledger.evidence)
-        metrics.count_actuals(fresh, len(body.actuals) - fresh)
         answer = {"accepted": fresh, "duplicates": len(body.actuals) - fresh}
         return Response(orjson.dumps(answer), media_type=JSON)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from time import perf_counter
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -14,23 +15,26 @@ from service.problems import ProblemError
 from service.routes.refusals import refuse
 from service.routes.small_bodies import read_small
 from service.schemas.decisions import DecisionBody
-from service.telemetry.metrics import Metrics
+from service.telemetry.decision_metrics import DecisionMetrics
 from service.workers.messages import JSON
 
 
-def router(desk: DecisionDesk, metrics: Metrics) -> APIRouter:
+def router(desk: DecisionDesk, metrics: DecisionMetrics) -> APIRouter:
     """Return the routes of single decisions."""
     routes = APIRouter(tags=["decisions"])
 
     @routes.post("/decision", summary="Place one request", **decision_operation())
     async def decision(request: Request) -> Response:
         try:
-            made = desk.decide(await read_small(request, DecisionBody))
+            body = await read_small(request, DecisionBody)
+            started = perf_counter()
+            made = desk.decide(body)
         except ProblemError as error:
-            metrics.count_decision(error.problem.slug)
+            metrics.count_refusal(error.problem.slug)
             return refuse(error.problem, request)
-        metrics.count_decision(made.policy.source)
-        return Response(orjson.dumps(answer_of(made)), media_type=JSON)
+        answer = orjson.dumps(answer_of(made))
+        metrics.count_decision(made, perf_counter() - started)
+        return Response(answer, media_type=JSON)
 
     return routes
 

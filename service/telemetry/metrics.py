@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from service.telemetry.decision_metrics import DecisionMetrics
+from service.telemetry.labels import OTHER, PREFIX, Labels
+
 if TYPE_CHECKING:
-    from service.actuals.evidence import Evidence
     from service.workers.messages import Description, PlanTally
 
-PREFIX = "jouleplan"
-OTHER = "other"
 SECONDS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
@@ -46,19 +45,23 @@ class Metrics:
         Where they are registered; one for each app.
     version
         Of jouleplan, for `build_info`.
+
+    Attributes
+    ----------
+    decisions
+        Of single decisions.
     """
 
     def __init__(self, registry: CollectorRegistry, version: str) -> None:
         self.registry = registry
-        self._llms: frozenset[str] = frozenset()
-        self._pools: frozenset[str] = frozenset()
-        self._devices: frozenset[str] = frozenset()
+        self._names = Labels()
         self._define_calls()
         self._define_fronts()
         self._define_plans()
         self._define_cost_models()
         self._define_load()
-        self._define_decisions()
+        self.decisions = DecisionMetrics(registry, self._names)
+        self._define_workers()
         self._define_async_plans()
         build = self._gauge("build_info", "The running version; always 1.", "version")
         build.labels(version).set(1)
@@ -112,46 +115,22 @@ class Metrics:
             "memory_bytes": self._gauge("memory_budget_bytes", "What they may take together."),
         }
 
+    def _define_workers(self) -> None:
+        self._workers_alive = self._gauge("workers", "Worker processes that are ready.")
+        self._lost = self._counter("worker_restarts", "Worker processes that were lost.")
+
+    def set_workers(self, ready: int) -> None:
+        """Tell how many workers are ready."""
+        self._workers_alive.set(ready)
+
+    def count_restart(self) -> None:
+        """Count a worker that was lost, and is started again."""
+        self._lost.inc()
+
     def follow(self, load: Load) -> None:
         """Take the figures of the workers' load whenever the metrics are read."""
         for name, gauge in self._load.items():
             gauge.set_function(partial(getattr, load, name))
-
-    def _define_decisions(self) -> None:
-        self._decisions = self._counter("decisions", "Calls of /decision by outcome.", "status")
-        self._actuals = self._counter("actuals", "Actuals taken in.", "status")
-        for status in ("plan", "forecast", "weights", "fallback"):
-            self._decisions.labels(status)
-        for status in ("accepted", "duplicate"):
-            self._actuals.labels(status)
-        self._policy_age = self._gauge(
-            "policy_age_seconds", "Since the policy in force was made; 0 for the fallback."
-        )
-        about = ("llm", "device", "quantity")
-        self._ratio = self._gauge("measured_to_predicted_ratio", "Mean of what was told.", *about)
-        self._factor = self._gauge("correction_factor", "Applied to predictions.", *about)
-        self._drifted = self._gauge("drifted", "1 where recent ratios lie far off.", *about)
-
-    def count_decision(self, status: str) -> None:
-        """Count a decision by the policy that it rests on, or by the slug of its refusal."""
-        self._decisions.labels(status).inc()
-
-    def count_actuals(self, accepted: int, duplicates: int) -> None:
-        """Count actuals that were taken in."""
-        self._actuals.labels("accepted").inc(accepted)
-        self._actuals.labels("duplicate").inc(duplicates)
-
-    def tell_evidence(self, evidence: Evidence) -> None:
-        """Tell how far measurements lie from predictions."""
-        for (llm, device, quantity), one in evidence:
-            about = (llm if llm in self._llms else OTHER), device or OTHER, quantity
-            self._ratio.labels(*about).set(one.mean)
-            self._factor.labels(*about).set(one.factor)
-            self._drifted.labels(*about).set(float(one.drifted))
-
-    def follow_policy(self, age_s: Callable[[], float]) -> None:
-        """Take the age of the policy in force whenever the metrics are read."""
-        self._policy_age.set_function(age_s)
 
     def _define_async_plans(self) -> None:
         self._under_way = self._gauge("async_plans", "Asynchronous plans under way.", "status")
@@ -191,9 +170,8 @@ class Metrics:
         for baseline, saved_j in tally.saved_j.items():
             self._saved.labels(self._baseline(baseline)).inc(saved_j)
         for part in tally.placements:
-            llm = part.llm if part.llm in self._llms else OTHER
-            pool = part.pool if part.pool in self._pools else OTHER
-            device = part.device if part.device in self._devices else OTHER
+            llm, pool = self._names.llm(part.llm), self._names.pool(part.pool)
+            device = self._names.device(part.device)
             self._requests.labels(llm, pool).inc(part.requests)
             self._energy.labels(llm, pool).inc(part.energy_j)
             self._runtime.labels(llm, pool).inc(part.runtime_s)
@@ -208,13 +186,11 @@ class Metrics:
     def _baseline(self, name: str) -> str:
         """Return the label of a baseline, whose name may end in that of an LLM."""
         policy, separator, llm = name.partition(":")
-        return f"{policy}:{OTHER}" if separator and llm not in self._llms else name
+        return f"{policy}:{OTHER}" if separator and llm not in self._names.llms else name
 
     def describe(self, description: Description) -> None:
         """Tell what is loaded, and take over the names that labels may carry."""
-        self._llms = description.llms
-        self._pools = description.pools
-        self._devices = description.devices
+        self._names.take_over(description)
         self._loaded.set(len(description.cost_models))
         self._refused.set(len(description.refused))
         for llm, pool in description.llm_pools:

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Literal
 from service.problems import Problem, ProblemError
 from service.workers.entry import enter
 from service.workers.link import Worker, WorkerLostError, WorkerMain, WorkerProcess, start_worker
+from service.workers.listener import PoolListener
 from service.workers.memory import HeldBodies, MemoryBudget
-from service.workers.messages import Description, Job, PlanTally, Reply, Tell, unheard
+from service.workers.messages import Description, Job, Reply, Tell, unheard
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -49,12 +50,10 @@ class WorkerPool:
         How many workers, how long a call may take and how many may wait.
     main
         What a worker runs.
-    on_description
-        Told what each worker has loaded, when it is ready.
+    listener
+        Hears what happens.
     first
         A worker process that was started already.
-    on_tally
-        Told of every plan that was made.
 
     Attributes
     ----------
@@ -70,14 +69,12 @@ class WorkerPool:
         self,
         settings: Settings,
         main: WorkerMain = enter,
-        on_description: Callable[[Description], None] = lambda _: None,
+        listener: PoolListener | None = None,
         first: WorkerProcess | None = None,
-        on_tally: Callable[[PlanTally], None] = lambda _: None,
     ) -> None:
-        self._on_tally = on_tally
+        self._listener = listener or PoolListener()
         self._settings = settings
         self._main = main
-        self._on_description = on_description
         self._first = first
         self._first_ready = asyncio.Event()
         self._idle: asyncio.Queue[Worker] = asyncio.Queue()
@@ -165,7 +162,7 @@ class WorkerPool:
                 await self._refresh(worker)
                 reply = await worker.exchange(watched, on_update or unheard)
                 if reply.tally is not None:
-                    self._on_tally(reply.tally)
+                    self._listener.planned(reply.tally)
                 return reply
         except WorkerLostError:
             logger.warning("A worker was lost.", extra={"request_id": job.request_id})
@@ -217,7 +214,7 @@ class WorkerPool:
         worker.generation = generation
         if reply.description is not None:
             self.description = reply.description
-            self._on_description(reply.description)
+            self._listener.described(reply.description)
             count = len(reply.description.cost_models)
             logger.info("A worker has loaded again.", extra={"cost_models": count})
 
@@ -323,13 +320,16 @@ class WorkerPool:
             return False
         finally:
             self._workers.discard(worker)
+            self._listener.workers_changed(len(self._workers))
             worker.kill()
+        self._listener.worker_lost()
         return True
 
     def _add(self, worker: Worker, description: Description) -> None:
         self.description = description
-        self._on_description(description)
+        self._listener.described(description)
         self._workers.add(worker)
+        self._listener.workers_changed(len(self._workers))
         self._first_ready.set()
         self._idle.put_nowait(worker)
 

@@ -16,6 +16,7 @@ from typing import Any, Self
 import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
+STORES = ("JOULEPLAN_STORE_PATH", "JOULEPLAN_ACTUALS_PATH")
 
 
 def free_port() -> int:
@@ -33,7 +34,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("JOULEPLAN_")},
-            **({} if store is None else {"JOULEPLAN_STORE_PATH": store}),
+            **({} if store is None else {name: store for name in STORES}),
             **environment,
             "JOULEPLAN_PORT": str(self.port),
         }

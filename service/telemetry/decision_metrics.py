@@ -1,0 +1,166 @@
+"""Metrics of single decisions, of what came of them, and of the policy in force."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from service.telemetry.labels import PREFIX, Labels
+
+if TYPE_CHECKING:
+    from service.actuals.evidence import Evidence
+    from service.actuals.store import Actual
+    from service.decisions.desk import Made
+
+SECONDS_BUCKETS = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+WHERE = ("llm", "pool")
+ABOUT = ("llm", "device")
+QUANTITIES = ("energy", "runtime")
+
+
+class InForce(Protocol):
+    """The policy in force, read whenever the metrics are."""
+
+    def policy_age_s(self) -> float:
+        """Return the seconds since the last policy was made; 0 where there never was one."""
+
+    def policy_expired(self) -> bool:
+        """Say whether there was a policy, and it has expired."""
+
+
+class DecisionMetrics:
+    """Counts decisions and actuals.
+
+    Parameters
+    ----------
+    registry
+        Where they are registered.
+    labels
+        The names that labels may carry.
+    """
+
+    def __init__(self, registry: CollectorRegistry, labels: Labels) -> None:
+        self._registry, self._names = registry, labels
+        self._decisions = self._counter("decisions", "Calls of /decision by outcome.", "status")
+        for status in ("plan", "forecast", "weights", "fallback"):
+            self._decisions.labels(status)
+        self._duration = Histogram(
+            f"{PREFIX}_decision_duration_seconds",
+            "Calls of /decision, from the body to the answer.",
+            registry=registry,
+            buckets=SECONDS_BUCKETS,
+        )
+        self._decided = self._counter("decided_requests", "Requests decided.", *WHERE)
+        self._decided_energy = self._counter(
+            "decided_energy_joules", "Predicted energy of decisions.", *WHERE
+        )
+        self._define_policies()
+        self._define_actuals()
+        self._define_metering()
+
+    def _define_policies(self) -> None:
+        self._policy_age = self._gauge(
+            "policy_age_seconds", "Since the last policy was made; 0 where there never was one."
+        )
+        self._policy_expired = self._gauge("policy_expired", "1 where the last policy has expired.")
+        self._forecasts = self._counter("forecasts", "Plans of forecast traffic.", "status")
+        for status in ("published", "failed"):
+            self._forecasts.labels(status)
+
+    def _define_actuals(self) -> None:
+        self._actuals = self._counter("actuals", "Actuals taken in.", "status")
+        for status in ("accepted", "duplicate"):
+            self._actuals.labels(status)
+        of_metered = "of the actuals that have joules and a prediction."
+        self._measured = self._counter("measured_requests", f"Requests {of_metered}", *WHERE)
+        self._measured_tokens = self._counter(
+            "measured_output_tokens", f"Output tokens {of_metered}", *WHERE
+        )
+        self._measured_energy = self._counter(
+            "measured_energy_joules", f"Measured energy {of_metered}", *WHERE
+        )
+        self._foretold_energy = self._counter(
+            "measured_predicted_energy_joules", f"Predicted energy {of_metered}", *WHERE
+        )
+        self._ratio, self._factor, self._drifted = (
+            {quantity: self._gauge(f"{quantity}_{name}", text, *ABOUT) for quantity in QUANTITIES}
+            for name, text in (
+                ("measured_to_predicted_ratio", "Geometric mean, old ones forgotten."),
+                ("correction_factor", "Applied to predictions of decisions; 1 for none."),
+                ("drifted", "1 where recent ratios lie far from what is applied."),
+            )
+        )
+
+    def _define_metering(self) -> None:
+        self._queries = self._counter("metering_queries", "Queries for joules.", "status")
+        for status in ("answered", "failed"):
+            self._queries.labels(status)
+        self._metered = self._counter("metered_energy_joules", "Energy of the devices.", "pool")
+        self._apportioned = self._counter(
+            "apportioned_energy_joules", "Of that, given to requests that ran there.", "pool"
+        )
+
+    def count_decision(self, made: Made, seconds: float) -> None:
+        """Count a decision that took `seconds`."""
+        cost = made.decision.chosen.cost
+        self._decisions.labels(made.policy.source).inc()
+        self._duration.observe(seconds)
+        self._decided.labels(cost.row.llm, cost.row.pool).inc()
+        self._decided_energy.labels(cost.row.llm, cost.row.pool).inc(cost.energy_j)
+
+    def count_refusal(self, slug: str) -> None:
+        """Count a refused decision."""
+        self._decisions.labels(slug).inc()
+
+    def count_actuals(self, accepted: int, duplicates: int) -> None:
+        """Count actuals that were taken in."""
+        self._actuals.labels("accepted").inc(accepted)
+        self._actuals.labels("duplicate").inc(duplicates)
+
+    def count_measured(self, actual: Actual) -> None:
+        """Count what was measured of a request, where its joules are told and predicted."""
+        if actual.measured_j is None or actual.predicted_j is None:
+            return
+        where = self._names.llm(actual.llm), self._names.pool(actual.pool)
+        self._measured.labels(*where).inc()
+        self._measured_tokens.labels(*where).inc(actual.output_tokens or 0.0)
+        self._measured_energy.labels(*where).inc(actual.measured_j)
+        self._foretold_energy.labels(*where).inc(actual.predicted_j)
+
+    def tell_evidence(self, evidence: Evidence) -> None:
+        """Tell how far measurements lie from predictions."""
+        for (llm, device, quantity), one in evidence:
+            about = self._names.llm(llm), self._names.device(device)
+            self._ratio[quantity].labels(*about).set(one.mean)
+            self._factor[quantity].labels(*about).set(one.factor)
+            self._drifted[quantity].labels(*about).set(float(one.drifted))
+
+    def count_forecast(self, status: str) -> None:
+        """Count a plan of forecast traffic, by how it ended."""
+        self._forecasts.labels(status).inc()
+
+    def count_query(self, status: str) -> None:
+        """Count a query for joules, by how it ended."""
+        self._queries.labels(status).inc()
+
+    def count_metered(self, pool: str, energy_j: float, apportioned_j: float) -> None:
+        """Count the joules of a pool's devices, and those given to requests."""
+        self._metered.labels(self._names.pool(pool)).inc(energy_j)
+        self._apportioned.labels(self._names.pool(pool)).inc(apportioned_j)
+
+    def follow(self, policy: InForce) -> None:
+        """Take what is known of the policy whenever the metrics are read."""
+        self._policy_age.set_function(policy.policy_age_s)
+        self._policy_expired.set_function(_as_number(policy.policy_expired))
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"{PREFIX}_{name}", text, labels, registry=self._registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"{PREFIX}_{name}", text, labels, registry=self._registry)
+
+
+def _as_number(truth: Callable[[], bool]) -> Callable[[], float]:
+    return lambda: float(truth())

@@ -1,0 +1,44 @@
+"""Names that labels of metrics may carry: those of the service's own fleet, and `other`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.workers.messages import Description
+
+PREFIX = "jouleplan"
+OTHER = "other"
+
+
+@dataclass
+class Labels:
+    """What the fleet names.
+
+    Attributes
+    ----------
+    llms, pools, devices
+        Names that a label may carry.
+    """
+
+    llms: frozenset[str] = frozenset()
+    pools: frozenset[str] = frozenset()
+    devices: frozenset[str] = frozenset()
+
+    def take_over(self, description: Description) -> None:
+        """Take over the names of what is loaded now."""
+        self.llms, self.pools = description.llms, description.pools
+        self.devices = description.devices
+
+    def llm(self, name: str) -> str:
+        """Return the label of an LLM."""
+        return name if name in self.llms else OTHER
+
+    def pool(self, name: str) -> str:
+        """Return the label of a pool."""
+        return name if name in self.pools else OTHER
+
+    def device(self, name: str) -> str:
+        """Return the label of a device."""
+        return name if name in self.devices else OTHER

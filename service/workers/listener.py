@@ -1,0 +1,21 @@
+"""Who hears what happens in a pool of workers."""
+
+from __future__ import annotations
+
+from service.workers.messages import Description, PlanTally
+
+
+class PoolListener:
+    """Hears nothing; what follows a pool overrides what it wants to know."""
+
+    def described(self, description: Description) -> None:
+        """Hear what a worker has loaded, when it is ready and when it has loaded again."""
+
+    def planned(self, tally: PlanTally) -> None:
+        """Hear of a plan that was made."""
+
+    def workers_changed(self, ready: int) -> None:
+        """Hear how many workers are ready."""
+
+    def worker_lost(self) -> None:
+        """Hear that one is gone that was ready, and another is started."""
