@@ -60,7 +60,8 @@ _TABLE = """
 CREATE TABLE actuals (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, at REAL NOT NULL,
     llm TEXT NOT NULL, pool TEXT NOT NULL, device TEXT NOT NULL, route TEXT,
-    input_tokens REAL, output_tokens REAL, measured_j REAL, measured_s REAL, predicted_j REAL, predicted_s REAL
+    input_tokens REAL, output_tokens REAL,
+    measured_j REAL, measured_s REAL, predicted_j REAL, predicted_s REAL
 ) STRICT;
 """
 _INSERT = (

@@ -34,7 +34,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("JOULEPLAN_")},
-            **({} if store is None else {name: store for name in STORES}),
+            **({} if store is None else dict.fromkeys(STORES, store)),
             **environment,
             "JOULEPLAN_PORT": str(self.port),
         }
