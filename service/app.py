@@ -11,8 +11,11 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from service.actuals.ledger import ActualsLedger
+from service.background.forecasts import Forecasts
 from service.background.plans import BackgroundPlans
-from service.decisions.desk import DecisionDesk, policy_of
+from service.decisions.desk import DecisionDesk
+from service.decisions.policy import policy_of
+from service.decisions.tokenizers import Tokenizers
 from service.openapi.document import DESCRIPTION, document
 from service.routes import actuals, calls, decisions, docs, frontier, information, plans
 from service.routes.refusals import add_refusals
@@ -54,21 +57,23 @@ def create_app(
     """
     version = running_version()
     metrics = Metrics(registry or CollectorRegistry(), version)
-    desk = DecisionDesk()
+    desk = DecisionDesk(Tokenizers(settings.tokenizers_dir), settings.min_mean_quality)
     ledger = ActualsLedger(desk, metrics.decisions, settings.actuals_path, settings.max_actuals)
 
     pool = WorkerPool(settings, worker_main, _Listener(settings, desk, metrics), first_worker)
     metrics.follow(pool)
     metrics.decisions.follow(desk)
     background = BackgroundPlans(settings, pool, metrics)
+    forecasts = Forecasts(settings, pool, desk, metrics.decisions)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         pool.start()
         await ledger.start()
-        following = asyncio.create_task(_follow(settings, pool))
+        endless = [asyncio.create_task(one) for one in (_follow(settings, pool), forecasts.run())]
         yield
-        following.cancel()
+        for one in endless:
+            one.cancel()
         await background.stop()
         await ledger.stop()
         await pool.stop()

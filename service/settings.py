@@ -110,6 +110,23 @@ class Settings(BaseSettings):
         float,
         Field(gt=0, le=604_800, description="How long a published plan's prices are in force [s]."),
     ] = 3600.0
+    forecast_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=86_400,
+            description="How often the traffic of the last quarter of an hour is planned as that "
+            "to come, for its prices [s]; 0 for never.",
+        ),
+    ] = 120.0
+    min_mean_quality: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="Floor on the mean quality of such plans."),
+    ] = None
+    tokenizers_dir: Annotated[
+        Path | None,
+        Field(description="Folder of tokenizer files `<llm>.json`, which count prompts exactly."),
+    ] = None
     actuals_path: Annotated[
         Path,
         Field(description="File that keeps actuals; `:memory:` for none."),

@@ -54,4 +54,5 @@ def published_prices(problem: PlacementProblem, plan: Plan, plan_id: str) -> Pub
             if name.startswith(_PREFIX) and name.endswith(_SUFFIX)
         },
         joules_per_quality_token=prices.get(_QUALITY, 0.0) / (POINT * tokens) if tokens else 0.0,
+        min_mean_quality=problem.limits.min_mean_quality,
     )

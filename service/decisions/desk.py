@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from service.actuals.evidence import ENERGY, RUNTIME, Evidence
+from service.decisions.candidates import Names, Placements
 from service.decisions.lengths import OutputLengths
 from service.decisions.load import Loads
-from service.decisions.policy import LEAST_JOULES, PLAN, Policy
-from service.decisions.rule import Decision, Wanted, decide, levels
+from service.decisions.policy import LEAST_JOULES, Policy
+from service.decisions.reckoning import Tokens, reckon
+from service.decisions.rule import Decision, Prices, Wanted, decide
+from service.decisions.steering import QualitySteering
 from service.decisions.table import Cost, Row, Terms, cost_of
-from service.decisions.tokens import (
-    CHARACTERS,
-    DEFAULT,
-    DEFAULT_OUTPUT_TOKENS,
-    GIVEN,
-    LEARNED,
-    LIMIT,
-    Tokens,
-    input_tokens,
-    output_limit,
-)
+from service.decisions.tokenizers import Tokenizers
+from service.decisions.traffic import Asked, Traffic
 from service.problems import FieldError, Problem, ProblemError, invalid
-from service.schemas.decisions import CandidateBody, DecisionBody
-from service.workers.messages import PublishedPrices
+from service.schemas.decisions import DecisionBody
 
-Group = tuple[Row, ...]
 MOST_OPEN = 100_000
 """Decisions whose concurrency is remembered until their actuals come."""
 
@@ -56,11 +48,22 @@ class Made:
     decision: Decision
     policy: Policy
     tokens: Tokens
-    names: dict[tuple[str, str], str | None]
+    names: Names
 
 
 class DecisionDesk:
     """Makes decisions; one for each app, used by its event loop alone.
+
+    Parameters
+    ----------
+    tokenizers
+        Of the LLMs that have one.
+    min_mean_quality
+        Floor of the fallback; None for none.
+    clock
+        Monotonic seconds.
+    wall_clock
+        Unix time [s].
 
     Attributes
     ----------
@@ -68,39 +71,60 @@ class DecisionDesk:
         Of answers, as actuals told.
     evidence
         Ratios of measurements to predictions, likewise.
+    traffic
+        What was asked lately.
     """
 
-    def __init__(self) -> None:
-        self._rows: tuple[Row, ...] | None = None
-        self._groups: dict[tuple[str, str], Group] = {}
-        self._policy = LEAST_JOULES
+    def __init__(
+        self,
+        tokenizers: Tokenizers | None = None,
+        min_mean_quality: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._tokenizers = tokenizers or Tokenizers()
+        self._clock, self._wall_clock = clock, wall_clock
+        self._placements: Placements | None = None
+        self._fallback = replace(LEAST_JOULES, min_mean_quality=min_mean_quality)
+        self._policy = self._fallback
+        self._steering = QualitySteering()
         self._loads = Loads()
         self._open: OrderedDict[str, int] = OrderedDict()
         self.lengths = OutputLengths()
         self.evidence = Evidence()
+        self.traffic = Traffic()
 
     def load(self, rows: tuple[Row, ...]) -> None:
         """Take over the rows of the fleet that is loaded now."""
-        self._rows = rows
-        self._groups = {(group[0].llm, group[0].pool): group for group in levels(rows)}
+        self._placements = Placements(rows)
 
-    def publish(self, policy: Policy) -> None:
-        """Put a policy in force."""
-        self._policy = policy
+    def publish(self, policy: Policy | None) -> None:
+        """Put a policy in force, None for the fallback."""
+        self._policy = policy or self._fallback
 
     @property
     def policy(self) -> Policy:
         """The policy in force; the fallback where it has expired."""
-        return LEAST_JOULES if self._policy.expired(time.time()) else self._policy
+        return self._fallback if self._policy.expired(self._wall_clock()) else self._policy
+
+    @property
+    def quality_price(self) -> float:
+        """Joules per token and unit of score, as it is steered now."""
+        return self._steering.price(self.policy)
+
+    @property
+    def pools(self) -> frozenset[str]:
+        """Names of the fleet's pools."""
+        return frozenset() if self._placements is None else self._placements.pools
 
     def policy_age_s(self) -> float:
         """Return the seconds since the last policy was made; 0 where there never was one."""
         made_at = self._policy.made_at
-        return 0.0 if made_at is None else time.time() - made_at
+        return 0.0 if made_at is None else self._wall_clock() - made_at
 
     def policy_expired(self) -> bool:
         """Say whether there was a policy, and it has expired."""
-        return self._policy.expired(time.time())
+        return self._policy.expired(self._wall_clock())
 
     def decide(self, body: DecisionBody) -> Made:
         """Make one decision.
@@ -110,14 +134,15 @@ class DecisionDesk:
         ProblemError
             422 where no candidate is known or may serve the request, 503 before a fleet is loaded.
         """
-        if self._rows is None:
+        if self._placements is None:
             raise ProblemError(Problem("not-ready", "No fleet is loaded yet.", retry_after_s=2))
-        groups, names = self._candidates(body)
-        tokens = self._tokens(body, groups)
-        terms = Terms(tokens.input_tokens, tokens.output_tokens)
-        policy, now = self.policy, time.monotonic()
-        wanted = Wanted(terms, body.deadline_seconds, body.min_quality)
-        decision = decide(groups, wanted, policy, self._loads, now, self._predict)
+        groups, names = self._placements.candidates(body)
+        tokens = reckon(body, groups[0][0].llm, self.lengths, self._tokenizers)
+        policy, now = self.policy, self._clock()
+        wanted = _wanted(body, tokens)
+        price = self._steering.price(policy)
+        prices = Prices(policy.joules_per_device_second, price)
+        decision = decide(groups, wanted, prices, self._loads, now, self._predict)
         if decision is None:
             message = "Expected a candidate whose context and quality suffice, got none."
             raise invalid([FieldError("/candidates", message)])
@@ -128,6 +153,9 @@ class DecisionDesk:
         self._open[decision_id] = row.concurrency
         if len(self._open) > MOST_OPEN:
             self._open.popitem(last=False)
+        both = tokens.input_tokens + tokens.output_tokens
+        self._steering.add(policy, both, row.quality, cost.energy_j)
+        self.traffic.add(_asked(now, tokens, body.deadline_seconds, decision))
         return Made(decision_id, decision, policy, tokens, names)
 
     def ended(self, decision_id: str, pool: str) -> None:
@@ -159,7 +187,7 @@ class DecisionDesk:
         Cost or None
             None where the fleet has no such placement, or tokens are not told.
         """
-        group = self._groups.get((llm, pool))
+        group = None if self._placements is None else self._placements.group(llm, pool)
         if group is None or input_tokens is None or output_tokens is None:
             return None
         level = self._open.pop(decision_id or "", group[-1].concurrency)
@@ -172,66 +200,21 @@ class DecisionDesk:
         )
         return cost_of(row, terms, energy, runtime)
 
-    def _candidates(
-        self, body: DecisionBody
-    ) -> tuple[Sequence[Group], dict[tuple[str, str], str | None]]:
-        asked = body.candidates
-        if asked is None:
-            llm = body.llm or str((body.request or {}).get("model"))
-            found: dict[tuple[str, str], str | None] = {
-                key: None for key in self._groups if key[0] == llm
-            }
-            if not found:
-                raise invalid([FieldError("/llm", f"Expected an LLM of the fleet, got {llm!r}.")])
-        else:
-            found = {key: one.name for one in asked for key in self._keys(one)}
-            if body.llm is not None:
-                found = {key: name for key, name in found.items() if key[0] == body.llm}
-            if not found:
-                message = "Expected a candidate that the fleet has, got none."
-                raise invalid([FieldError("/candidates", message)])
-        return [self._groups[key] for key in found], found
 
-    def _keys(self, candidate: CandidateBody) -> list[tuple[str, str]]:
-        if candidate.pool is not None:
-            key = candidate.llm, candidate.pool
-            return [key] if key in self._groups else []
-        return [key for key in self._groups if key[0] == candidate.llm]
-
-    def _tokens(self, body: DecisionBody, groups: Sequence[Group]) -> Tokens:
-        request = body.request or {}
-        if body.input_tokens is not None:
-            tin, tin_from = float(body.input_tokens), GIVEN
-        else:
-            tin, tin_from = input_tokens(request), CHARACTERS
-        if body.output_tokens is not None:
-            return Tokens(tin, float(body.output_tokens), tin_from, GIVEN)
-        limit = output_limit(request)
-        learned = self.lengths.mean(groups[0][0].llm, body.route, limit)
-        if learned is not None:
-            return Tokens(tin, learned, tin_from, LEARNED)
-        if limit is not None:
-            return Tokens(tin, limit, tin_from, LIMIT)
-        return Tokens(tin, DEFAULT_OUTPUT_TOKENS, tin_from, DEFAULT)
-
-
-def policy_of(prices: PublishedPrices, now: float, lifetime_s: float) -> Policy:
-    """Return the policy that a published plan makes.
-
-    Parameters
-    ----------
-    prices
-        Of the plan.
-    now
-        Unix time [s].
-    lifetime_s
-        Until it expires [s].
-    """
-    return Policy(
-        source=PLAN,
-        joules_per_device_second=dict(prices.joules_per_device_second),
-        joules_per_quality_token=prices.joules_per_quality_token,
-        made_at=now,
-        expires_at=now + lifetime_s,
-        plan_id=prices.plan_id,
+def _asked(now: float, tokens: Tokens, deadline_s: float | None, decision: Decision) -> Asked:
+    costs = [one.cost for one in decision.options]
+    keys = tuple(
+        (cost.row.llm, cost.row.pool)
+        for cost in costs
+        if deadline_s is None or cost.runtime_s <= deadline_s
     )
+    every = tuple((cost.row.llm, cost.row.pool) for cost in costs)
+    return Asked(now, tokens.input_tokens, tokens.output_tokens, keys or every, deadline_s)
+
+
+def _wanted(body: DecisionBody, tokens: Tokens) -> Wanted:
+    terms = Terms(tokens.input_tokens, tokens.output_tokens)
+    late = terms
+    if tokens.output_tokens_high != tokens.output_tokens:
+        late = Terms(tokens.input_tokens, tokens.output_tokens_high)
+    return Wanted(terms, late, body.deadline_seconds, body.min_quality)

@@ -4,52 +4,96 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import inf
 
 LEAST = 30
 """Answers from which a mean is used."""
 MOST_ROUTES = 1000
 EDGES = tuple(round(2.0 ** (step / 4)) for step in range(4 * 17 + 1))
 """Upper ends of the bins: quarter powers of two up to 131,072 tokens."""
-_FORGET_AT = 4096
+FORGET_AT = 4096.0
+
+
+@dataclass
+class Lengths:
+    """Histogram of the answers of one LLM on one route; old ones forgotten by halving.
+
+    Attributes
+    ----------
+    answers
+        That count.
+    """
+
+    answers: float = 0.0
+    _counts: list[float] = field(default_factory=lambda: [0.0] * (len(EDGES) + 1))
+    _tokens: list[float] = field(default_factory=lambda: [0.0] * (len(EDGES) + 1))
+
+    def add(self, tokens: float) -> None:
+        """Count an answer."""
+        bin_ = bisect_right(EDGES, tokens)
+        self._counts[bin_] += 1.0
+        self._tokens[bin_] += tokens
+        self.answers += 1.0
+        if self.answers >= FORGET_AT:
+            self._counts = [0.5 * one for one in self._counts]
+            self._tokens = [0.5 * one for one in self._tokens]
+            self.answers *= 0.5
+
+    def mean(self, limit: float | None = None) -> float:
+        """Return the mean length, answers cut at a limit."""
+        cut = inf if limit is None else limit
+        return sum(count * min(mean, cut) for count, mean in self._bins()) / self.answers
+
+    def quantile(self, share: float, limit: float | None = None) -> float:
+        """Return the length that a share of the answers does not exceed, cut at a limit."""
+        seen, longest = 0.0, 0.0
+        for count, mean in self._bins():
+            seen += count
+            longest = mean
+            if seen >= share * self.answers:
+                break
+        return longest if limit is None else min(longest, limit)
+
+    def _bins(self) -> Iterator[tuple[float, float]]:
+        """Walk over what has answers: their number and mean length."""
+        for count, tokens in zip(self._counts, self._tokens, strict=True):
+            if count > 0.0:
+                yield count, tokens / count
 
 
 class OutputLengths:
-    """Histograms, bounded in number, old answers forgotten by halving.
+    """Lengths by LLM and route, bounded in number: those of long ago go first.
 
     Examples
     --------
     >>> lengths = OutputLengths()
     >>> for _ in range(40):
     ...     lengths.add("a", None, 100)
-    >>> lengths.mean("a", None, None), lengths.mean("a", None, 50.0), lengths.mean("b", None, None)
+    >>> lengths.of("a", "chat").mean(), lengths.of("a", None).mean(50.0), lengths.of("b", None)
     (100.0, 50.0, None)
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, str | None], list[list[float]]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str | None], Lengths] = OrderedDict()
 
     def add(self, llm: str, route: str | None, tokens: float) -> None:
-        """Count an answer."""
+        """Count an answer, for its route and for the LLM as a whole."""
         for key in {(llm, route), (llm, None)}:
-            bins = self._known.setdefault(key, [[0.0, 0.0] for _ in range(len(EDGES) + 1)])
+            self._known.setdefault(key, Lengths()).add(tokens)
             self._known.move_to_end(key)
-            one = bins[bisect_right(EDGES, tokens)]
-            one[0] += 1.0
-            one[1] += tokens
-            if sum(count for count, _ in bins) >= _FORGET_AT:
-                for each in bins:
-                    each[0] *= 0.5
-                    each[1] *= 0.5
         while len(self._known) > MOST_ROUTES:
             self._known.popitem(last=False)
 
-    def mean(self, llm: str, route: str | None, limit: float | None) -> float | None:
-        """Return the mean length, cut at a limit; None where too few answers are known."""
+    def of(self, llm: str, route: str | None) -> Lengths | None:
+        """Return the lengths of a route, else of the LLM; None where too few are known."""
         for key in ((llm, route), (llm, None)):
-            bins = self._known.get(key)
-            if bins is None or sum(count for count, _ in bins) < LEAST:
-                continue
-            cut = limit if limit is not None else float("inf")
-            total = sum(count * min(tokens / count, cut) for count, tokens in bins if count > 0)
-            return total / sum(count for count, _ in bins)
+            found = self._known.get(key)
+            if found is not None and found.answers >= LEAST:
+                return found
         return None
+
+    def __iter__(self) -> Iterator[tuple[tuple[str, str | None], Lengths]]:
+        """Walk over all, in order of their names."""
+        return iter(sorted(self._known.items(), key=lambda item: (item[0][0], item[0][1] or "")))

@@ -25,6 +25,7 @@ class PoolLoad:
 
     def enter(self, decision_id: str, device_seconds: float, gone_at: float) -> None:
         """Take in a decision that will be gone at a time, unless `leave` says so before."""
+        self.leave(decision_id)
         heapq.heappush(self._expected, (gone_at, decision_id))
         self._open[decision_id] = device_seconds
         self.backlog_s += device_seconds

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-FALLBACK, PLAN = "fallback", "plan"
+if TYPE_CHECKING:
+    from service.workers.messages import PublishedPrices
+
+FALLBACK, PLAN, FORECAST, WEIGHTS = "fallback", "plan", "forecast", "weights"
+FORECAST_PREFIX = "forecast-"
+"""Of the names of plans that the service makes of the traffic it has seen."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,8 @@ class Policy:
         By pool: what a second of one of its devices is worth beyond the joules that it takes.
     joules_per_quality_token
         What a token is worth for each unit of its LLM's score.
+    min_mean_quality
+        Floor on the token-weighted mean quality, which the price is steered to keep; None for none.
     made_at, expires_at
         Unix time [s]; None of the fallback, which is always there.
     plan_id
@@ -29,6 +37,7 @@ class Policy:
     source: str = FALLBACK
     joules_per_device_second: Mapping[str, float] = field(default_factory=dict)
     joules_per_quality_token: float = 0.0
+    min_mean_quality: float | None = None
     made_at: float | None = None
     expires_at: float | None = None
     plan_id: str | None = None
@@ -40,3 +49,26 @@ class Policy:
 
 LEAST_JOULES = Policy()
 """Least joules that meet the deadline: used where no policy is, or the last one has expired."""
+
+
+def policy_of(prices: PublishedPrices, now: float, lifetime_s: float) -> Policy:
+    """Return the policy that a published plan makes.
+
+    Parameters
+    ----------
+    prices
+        Of the plan.
+    now
+        Unix time [s].
+    lifetime_s
+        Until it expires [s].
+    """
+    return Policy(
+        source=FORECAST if prices.plan_id.startswith(FORECAST_PREFIX) else PLAN,
+        joules_per_device_second=dict(prices.joules_per_device_second),
+        joules_per_quality_token=prices.joules_per_quality_token,
+        min_mean_quality=prices.min_mean_quality,
+        made_at=now,
+        expires_at=now + lifetime_s,
+        plan_id=prices.plan_id,
+    )

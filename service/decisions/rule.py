@@ -11,14 +11,16 @@ levels the least counts that holds them and it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.decisions.load import Loads, PoolLoad
-from service.decisions.policy import Policy
 from service.decisions.table import Cost, Row, Terms, cost_of
 
 LATE, PRICE = "late", "price"
+
+Group = tuple[Row, ...]
+"""Placements of one LLM on one pool, by rising concurrency."""
 
 Predict = Callable[[Row, Terms], Cost]
 
@@ -31,6 +33,8 @@ class Wanted:
     ----------
     terms
         Of its tokens.
+    late_terms
+        Of its tokens were its answer long: by these it must end in time.
     deadline_s
         Seconds from now; None for none.
     min_quality
@@ -38,8 +42,17 @@ class Wanted:
     """
 
     terms: Terms
+    late_terms: Terms
     deadline_s: float | None = None
     min_quality: float | None = None
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What is added to joules; see `service.decisions.policy.Policy`."""
+
+    joules_per_device_second: Mapping[str, float]
+    joules_per_quality_token: float
 
 
 @dataclass(frozen=True)
@@ -76,14 +89,17 @@ class Decision:
         Of another LLM or pool; None where there is none.
     why
         ``price`` where it is dearer, ``late`` where it would miss the deadline.
+    options
+        All of them, the best first.
     """
 
     chosen: Option
     runner_up: Option | None
     why: str | None
+    options: Sequence[Option] = ()
 
 
-def levels(rows: Sequence[Row]) -> list[tuple[Row, ...]]:
+def levels(rows: Sequence[Row]) -> list[Group]:
     """Group placements by LLM and pool, each group by rising concurrency."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -92,9 +108,9 @@ def levels(rows: Sequence[Row]) -> list[tuple[Row, ...]]:
 
 
 def decide(
-    groups: Sequence[tuple[Row, ...]],
+    groups: Sequence[Group],
     wanted: Wanted,
-    policy: Policy,
+    prices: Prices,
     loads: Loads,
     now: float,
     predict: Predict = cost_of,
@@ -107,8 +123,8 @@ def decide(
         Of `levels`, the candidates.
     wanted
         What the request asks for.
-    policy
-        Its prices; not expired.
+    prices
+        In force.
     loads
         Of the pools.
     now
@@ -122,7 +138,7 @@ def decide(
         None where no candidate may serve the request.
     """
     options = [
-        _option(rows, wanted, policy, loads.of(rows[0].pool, now), predict)
+        option_of(rows, wanted, prices, loads.of(rows[0].pool, now), predict)
         for rows in groups
         if _may_serve(rows[0], wanted)
     ]
@@ -131,10 +147,10 @@ def decide(
     options.sort(key=_order)
     chosen, *others = options
     if not others:
-        return Decision(chosen, None, None)
+        return Decision(chosen, None, None, options)
     runner_up = others[0]
     why = LATE if chosen.in_time and not runner_up.in_time else PRICE
-    return Decision(chosen, runner_up, why)
+    return Decision(chosen, runner_up, why, options)
 
 
 def _may_serve(row: Row, wanted: Wanted) -> bool:
@@ -146,9 +162,10 @@ def _may_serve(row: Row, wanted: Wanted) -> bool:
     )
 
 
-def _option(
-    rows: tuple[Row, ...], wanted: Wanted, policy: Policy, load: PoolLoad, predict: Predict
+def option_of(
+    rows: Group, wanted: Wanted, prices: Prices, load: PoolLoad, predict: Predict = cost_of
 ) -> Option:
+    """Return what it would be to send a request to a group, at the concurrency that it has now."""
     each = load.in_flight // rows[0].devices + 1
     row = next((row for row in rows if row.concurrency >= each), rows[-1])
     cost = predict(row, wanted.terms)
@@ -156,10 +173,12 @@ def _option(
     wait_s = load.backlog_s / row.devices if full else 0.0
     tokens = wanted.terms.input_tokens + wanted.terms.output_tokens
     price_j = cost.energy_j
-    price_j += policy.joules_per_device_second.get(row.pool, 0.0) * cost.device_seconds
-    price_j -= policy.joules_per_quality_token * (row.quality or 0.0) * tokens
-    in_time = wanted.deadline_s is None or wait_s + cost.runtime_s <= wanted.deadline_s
-    return Option(cost, wait_s, price_j, in_time)
+    price_j += prices.joules_per_device_second.get(row.pool, 0.0) * cost.device_seconds
+    price_j -= prices.joules_per_quality_token * (row.quality or 0.0) * tokens
+    if wanted.deadline_s is None:
+        return Option(cost, wait_s, price_j, in_time=True)
+    late = cost if wanted.late_terms is wanted.terms else predict(row, wanted.late_terms)
+    return Option(cost, wait_s, price_j, wait_s + late.runtime_s <= wanted.deadline_s)
 
 
 def _order(option: Option) -> tuple[bool, float]:

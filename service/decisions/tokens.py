@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Any
 
 from service.batch_files.prompt_size import CHARACTERS_PER_TOKEN, LIMITS, PromptSize
 
-DEFAULT_OUTPUT_TOKENS = 256
-GIVEN, CHARACTERS, LEARNED, LIMIT, DEFAULT = "given", "characters", "learned", "limit", "default"
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """What a decision reckons with.
-
-    Attributes
-    ----------
-    input_tokens, output_tokens
-        Counts or estimates.
-    input_from, output_from
-        Where they come from.
-    """
-
-    input_tokens: float
-    output_tokens: float
-    input_from: str
-    output_from: str
+PROMPTS = ("messages", "prompt", "instructions", "input")
 
 
 def input_tokens(request: Mapping[str, Any]) -> float:
     """Estimate the tokens of a prompt: four characters a token, as OpenAI's help has it."""
     size = PromptSize()
-    for member in ("messages", "prompt", "instructions", "input"):
+    for member in PROMPTS:
         size.add(request.get(member))
     return max(1.0, ceil(size.characters / CHARACTERS_PER_TOKEN) + size.tokens)
+
+
+def prompt_text(request: Mapping[str, Any]) -> str:
+    r"""Return the text of a prompt, its parts joined by line ends.
+
+    Examples
+    --------
+    >>> prompt_text({"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]})
+    'user\nHi'
+    """
+    return "\n".join(part for member in PROMPTS for part in _texts(request.get(member)))
 
 
 def output_limit(request: Mapping[str, Any]) -> float | None:
@@ -46,3 +37,14 @@ def output_limit(request: Mapping[str, Any]) -> float | None:
         if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
             return float(value)
     return None
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one)
+    elif isinstance(value, dict):
+        for name in ("role", "content", "text"):
+            yield from _texts(value.get(name))

@@ -125,7 +125,10 @@ class TokensAnswer(Answer):
 
     input_tokens: Annotated[float, Field(ge=0, le=MAX_TOKENS)]
     output_tokens: Annotated[float, Field(ge=0)]
-    input_from: Annotated[str, Field(description="`given` or `characters`.")]
+    output_tokens_high: Annotated[
+        float, Field(ge=0, description="Of a long answer, by which it must end in time.")
+    ]
+    input_from: Annotated[str, Field(description="`given`, `tokenizer` or `characters`.")]
     output_from: Annotated[str, Field(description="`given`, `learned`, `limit` or `default`.")]
 
 

@@ -94,6 +94,7 @@ class PublishedPrices:
     plan_id: str
     joules_per_device_second: Mapping[str, float]
     joules_per_quality_token: float
+    min_mean_quality: float | None
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,7 @@ def test_an_openai_body_is_taken_as_it_is(server: Server) -> None:
     assert answer["tokens"] == {
         "input_tokens": 100,
         "output_tokens": 50,
+        "output_tokens_high": 50,
         "input_from": "characters",
         "output_from": "limit",
     }

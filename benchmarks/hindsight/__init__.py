@@ -1,0 +1,1 @@
+"""Decisions one by one against the plan that knows the whole hour."""

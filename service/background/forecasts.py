@@ -1,0 +1,88 @@
+"""Plans of the traffic to come, made every few minutes, whose prices single decisions follow."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from time import monotonic, time
+from uuid import uuid4
+
+import orjson
+
+from service.decisions.desk import DecisionDesk
+from service.decisions.policy import FALLBACK, FORECAST, FORECAST_PREFIX, policy_of
+from service.decisions.traffic import Asked, plan_of
+from service.problems import ProblemError
+from service.settings import Settings
+from service.telemetry.decision_metrics import DecisionMetrics
+from service.workers.messages import Job, Reply
+from service.workers.pool import WorkerPool
+
+logger = logging.getLogger("service.background.forecasts")
+
+STRETCHES = (1.0, 2.0, 4.0)
+"""Of the time until all is done, where the fleet cannot keep up."""
+PERIODS_IN_FORCE = 3.0
+HTTP_OK = 200
+
+
+class Forecasts:
+    """Plans what was asked lately as what will be asked next.
+
+    A policy that somebody published is left alone until it expires.
+
+    Parameters
+    ----------
+    settings, pool, desk, metrics
+        Of the service.
+    """
+
+    def __init__(
+        self, settings: Settings, pool: WorkerPool, desk: DecisionDesk, metrics: DecisionMetrics
+    ) -> None:
+        self._settings, self._pool, self._desk = settings, pool, desk
+        self._metrics = metrics
+
+    async def run(self) -> None:
+        """Make one every period, until cancelled."""
+        while self._settings.forecast_seconds > 0:
+            await asyncio.sleep(self._settings.forecast_seconds)
+            asked = self._desk.traffic.forecast(monotonic())
+            if asked and self._desk.policy.source in {FALLBACK, FORECAST}:
+                await self._make(asked)
+
+    async def _make(self, asked: Sequence[Asked]) -> None:
+        try:
+            reply = await self._planned(asked)
+        except ProblemError as error:
+            self._fail(error.problem.detail)
+            return
+        published = None if reply.tally is None else reply.tally.published
+        if published is None:
+            self._fail(reply.outcome)
+            return
+        lifetime_s = PERIODS_IN_FORCE * self._settings.forecast_seconds
+        self._desk.publish(policy_of(published, time(), lifetime_s))
+        self._metrics.count_forecast("published")
+
+    async def _planned(self, asked: Sequence[Asked]) -> Reply:
+        """Return the plan within the shortest time that the fleet can keep.
+
+        Raises
+        ------
+        ProblemError
+            Where no worker is to be had.
+        """
+        for stretch in STRETCHES:
+            body = plan_of(asked, monotonic(), self._settings.min_mean_quality, stretch)
+            plan_id = FORECAST_PREFIX + uuid4().hex
+            job = Job("plan", orjson.dumps(body), "/plan", request_id=plan_id, plan_id=plan_id)
+            reply = await self._pool.submit(job)
+            if reply.outcome != "infeasible":
+                break
+        return reply
+
+    def _fail(self, why: str) -> None:
+        logger.warning("The traffic to come could not be planned. %s", why)
+        self._metrics.count_forecast("failed")

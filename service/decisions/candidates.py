@@ -1,0 +1,68 @@
+"""Which placements of the fleet may serve a request, and what the gateway calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from service.decisions.rule import Group, levels
+from service.decisions.table import Row
+from service.problems import FieldError, invalid
+from service.schemas.decisions import CandidateBody, DecisionBody
+
+Key = tuple[str, str]
+"""LLM and pool."""
+Names = Mapping[Key, str | None]
+"""The gateway's own name of each candidate."""
+
+
+class Placements:
+    """The fleet's placements, grouped by LLM and pool.
+
+    Parameters
+    ----------
+    rows
+        Of the fleet.
+    """
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._groups: dict[Key, Group] = {(one[0].llm, one[0].pool): one for one in levels(rows)}
+        self._of_llm: dict[str, Names] = {}
+        for key in self._groups:
+            self._of_llm[key[0]] = {**self._of_llm.get(key[0], {}), key: None}
+
+    @property
+    def pools(self) -> frozenset[str]:
+        """Names of the pools."""
+        return frozenset(pool for _, pool in self._groups)
+
+    def group(self, llm: str, pool: str) -> Group | None:
+        """Return the placements of an LLM on a pool by rising concurrency; None for none."""
+        return self._groups.get((llm, pool))
+
+    def candidates(self, body: DecisionBody) -> tuple[Sequence[Group], Names]:
+        """Return what may serve a request.
+
+        Raises
+        ------
+        ProblemError
+            422 where the fleet has nothing of what is asked for.
+        """
+        if body.candidates is None:
+            llm = body.llm or str((body.request or {}).get("model"))
+            found = self._of_llm.get(llm, {})
+            if not found:
+                raise invalid([FieldError("/llm", f"Expected an LLM of the fleet, got {llm!r}.")])
+        else:
+            found = {key: one.name for one in body.candidates for key in self._keys(one)}
+            if body.llm is not None:
+                found = {key: name for key, name in found.items() if key[0] == body.llm}
+            if not found:
+                message = "Expected a candidate that the fleet has, got none."
+                raise invalid([FieldError("/candidates", message)])
+        return [self._groups[key] for key in found], found
+
+    def _keys(self, candidate: CandidateBody) -> Sequence[Key]:
+        if candidate.pool is not None:
+            key = candidate.llm, candidate.pool
+            return [key] if key in self._groups else []
+        return list(self._of_llm.get(candidate.llm, ()))

@@ -1,0 +1,60 @@
+"""Keeps the mean quality of decisions at a floor, by the price of quality.
+
+A plan's price of quality is right for the requests that it was made of. Those that come differ, so
+what was decided below the floor raises the price and what was decided above it lowers it: the
+integral part of a controller, or dual ascent on the floor's constraint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp
+
+from service.decisions.policy import Policy
+
+GAIN = 1000.0
+"""Mean joules per token that the price rises by for each unit of mean quality that is missing over
+the last `MEMORY` decisions."""
+MEMORY = 1000.0
+LARGEST = 0.05
+"""Shortfall of the mean over as many decisions that is made good for; more is forgotten, as where
+no LLM of the candidates could have kept the floor."""
+_KEEP = exp(-1.0 / MEMORY)
+
+
+@dataclass
+class QualitySteering:
+    """The shortfall of quality so far.
+
+    Attributes
+    ----------
+    shortfall
+        Sum over decisions of tokens times (floor - score).
+    decisions, tokens, energy_j
+        Sums over the decisions, old ones forgotten.
+    """
+
+    shortfall: float = 0.0
+    decisions: float = 0.0
+    tokens: float = 0.0
+    energy_j: float = 0.0
+
+    def price(self, policy: Policy) -> float:
+        """Return joules per token and unit of score, at least 0."""
+        price = policy.joules_per_quality_token
+        if policy.min_mean_quality is None or self.tokens <= 0.0:
+            return price
+        mean_j, mean_tokens = self.energy_j / self.tokens, self.tokens / self.decisions
+        missing = self.shortfall / (MEMORY * mean_tokens)
+        return max(0.0, price + GAIN * mean_j * missing)
+
+    def add(self, policy: Policy, tokens: float, score: float | None, energy_j: float) -> None:
+        """Take in a decision."""
+        if policy.min_mean_quality is None or score is None:
+            return
+        self.decisions = self.decisions * _KEEP + 1.0
+        self.tokens = self.tokens * _KEEP + tokens
+        self.energy_j = self.energy_j * _KEEP + energy_j
+        most = LARGEST * MEMORY * self.tokens / self.decisions
+        shortfall = self.shortfall + tokens * (policy.min_mean_quality - score)
+        self.shortfall = max(-most, min(most, shortfall))

@@ -1,0 +1,97 @@
+"""What was asked lately, as the plan of what will be asked next: the next window as the last."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+WINDOW_S = 900.0
+"""No request counts longer; a gateway's traffic of a quarter of an hour."""
+MOST = 20_000
+"""Requests that are remembered: of busier traffic, the window is shorter."""
+LIMIT_S = 5.0
+"""Of the solver: prices need no proof."""
+LEAST = 100
+"""Requests from which a forecast is made."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request that was decided.
+
+    Attributes
+    ----------
+    at
+        Monotonic seconds.
+    input_tokens, output_tokens
+        Reckoned with.
+    keys
+        LLMs and pools that could end it in time were they idle.
+    deadline_s
+        From then on; None for none.
+    """
+
+    at: float
+    input_tokens: float
+    output_tokens: float
+    keys: tuple[tuple[str, str], ...]
+    deadline_s: float | None
+
+
+class Traffic:
+    """The requests of the last window."""
+
+    def __init__(self) -> None:
+        self._asked: deque[Asked] = deque(maxlen=MOST)
+
+    def add(self, asked: Asked) -> None:
+        """Take in a request."""
+        self._asked.append(asked)
+
+    def forecast(self, now: float) -> Sequence[Asked]:
+        """Return the requests of the last window; empty where they are too few to plan over."""
+        found = [one for one in self._asked if one.at >= now - WINDOW_S]
+        return found if len(found) >= LEAST else []
+
+
+def plan_of(
+    asked: Sequence[Asked], now: float, min_mean_quality: float | None, stretch: float = 1.0
+) -> dict[str, Any]:
+    """Return the body of a `/plan` of what will be asked next, whose prices are published.
+
+    Parameters
+    ----------
+    asked
+        Of the last window, not empty.
+    now
+        Monotonic seconds.
+    min_mean_quality
+        Floor on the mean quality; None for none.
+    stretch
+        Of the time until all is done: above 1 where the fleet cannot keep up.
+
+    Returns
+    -------
+    dict
+        Its deadline is the length of the window, and that of a request: who comes last may end
+        after it.
+    """
+    deadlines = [one.deadline_s for one in asked if one.deadline_s is not None]
+    span_s = max(now - asked[0].at, 1.0) * stretch + (median(deadlines) if deadlines else 0.0)
+    floor = {} if min_mean_quality is None else {"min_mean_quality": min_mean_quality}
+    return {
+        "columns": {
+            "input_tokens": [max(1, round(one.input_tokens)) for one in asked],
+            "output_tokens": [max(1, round(one.output_tokens)) for one in asked],
+            "llms": [sorted({llm for llm, _ in one.keys}) for one in asked],
+            "pools": [sorted({pool for _, pool in one.keys}) for one in asked],
+        },
+        "constraints": {"deadline_seconds": span_s, **floor},
+        "on_unplaceable": "report",
+        "allow_mixed_provenance": True,
+        "publish": True,
+        "solver": {"time_limit_seconds": LIMIT_S},
+    }

@@ -1,0 +1,90 @@
+"""`/policy`: what single decisions rest on, and prices set by hand."""
+
+from __future__ import annotations
+
+import time
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from service.decisions.desk import DecisionDesk
+from service.decisions.policy import WEIGHTS, Policy
+from service.openapi.document import information_operation, small_operation
+from service.problems import FieldError, ProblemError, invalid
+from service.routes.refusals import refuse
+from service.routes.small_bodies import read_small
+from service.schemas.policy import PolicyBody, PolicyInForce
+from service.workers.messages import JSON
+
+
+def router(desk: DecisionDesk) -> APIRouter:
+    """Return the routes of the policy."""
+    routes = APIRouter(tags=["decisions"])
+
+    @routes.get("/policy", summary="What decisions rest on", **information_operation(PolicyInForce))
+    async def policy() -> Response:
+        return _answer(desk)
+
+    @routes.put(
+        "/policy",
+        summary="Set prices by hand",
+        **small_operation(PolicyBody, PolicyInForce, {}),
+    )
+    async def put(request: Request) -> Response:
+        try:
+            body = await read_small(request, PolicyBody)
+            _check_pools(body, desk)
+        except ProblemError as error:
+            return refuse(error.problem, request)
+        desk.publish(_weights(body, time.time()))
+        return _answer(desk)
+
+    @routes.delete(
+        "/policy",
+        summary="Go back to the least joules that meet the deadline",
+        **information_operation(PolicyInForce),
+    )
+    async def delete() -> Response:
+        desk.publish(None)
+        return _answer(desk)
+
+    return routes
+
+
+def _check_pools(body: PolicyBody, desk: DecisionDesk) -> None:
+    errors = [
+        FieldError(
+            f"/joules_per_device_second/{name}", f"Expected a pool of the fleet, got {name}."
+        )
+        for name in body.joules_per_device_second
+        if name not in desk.pools
+    ]
+    if errors:
+        raise invalid(errors)
+
+
+def _weights(body: PolicyBody, now: float) -> Policy:
+    lifetime_s = body.expires_in_seconds
+    return Policy(
+        source=WEIGHTS,
+        joules_per_device_second=body.joules_per_device_second,
+        joules_per_quality_token=body.joules_per_quality_token,
+        min_mean_quality=body.min_mean_quality,
+        made_at=now,
+        expires_at=None if lifetime_s is None else now + lifetime_s,
+    )
+
+
+def _answer(desk: DecisionDesk) -> Response:
+    policy, now = desk.policy, time.time()
+    answer = {
+        "source": policy.source,
+        "plan_id": policy.plan_id,
+        "age_seconds": None if policy.made_at is None else now - policy.made_at,
+        "expires_in_seconds": None if policy.expires_at is None else policy.expires_at - now,
+        "joules_per_device_second": dict(policy.joules_per_device_second),
+        "joules_per_quality_token": policy.joules_per_quality_token,
+        "min_mean_quality": policy.min_mean_quality,
+        "quality_price_in_force": desk.quality_price,
+    }
+    return Response(orjson.dumps(answer), media_type=JSON)
