@@ -14,7 +14,17 @@ from service.actuals.ledger import ActualsLedger
 from service.background.plans import BackgroundPlans
 from service.decisions.desk import DecisionDesk, policy_of
 from service.openapi.document import DESCRIPTION, document
-from service.routes import actuals, calls, decisions, docs, frontier, information, plans
+from service.routes import (
+    actuals,
+    calls,
+    decisions,
+    destinations,
+    docs,
+    frontier,
+    information,
+    plans,
+    prices,
+)
 from service.routes.refusals import add_refusals
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -101,6 +111,10 @@ def create_app(
         app.include_router(
             decisions.router(desk, metrics), prefix=prefix, include_in_schema=in_schema
         )
+        app.include_router(
+            destinations.router(desk, metrics), prefix=prefix, include_in_schema=in_schema
+        )
+        app.include_router(prices.router(desk), prefix=prefix, include_in_schema=in_schema)
         app.include_router(
             actuals.router(ledger, metrics), prefix=prefix, include_in_schema=in_schema
         )

@@ -12,7 +12,15 @@ from service.actuals.evidence import ENERGY, RUNTIME, Evidence
 from service.decisions.lengths import OutputLengths
 from service.decisions.load import Loads
 from service.decisions.policy import LEAST_JOULES, PLAN, Policy
-from service.decisions.rule import Decision, Wanted, decide, levels
+from service.decisions.rule import (
+    Decision,
+    Option,
+    Wanted,
+    decide,
+    levels,
+    may_serve,
+    option_of,
+)
 from service.decisions.table import Cost, Row, Terms, cost_of
 from service.decisions.tokens import (
     CHARACTERS,
@@ -106,8 +114,7 @@ class DecisionDesk:
         ProblemError
             422 where no candidate is known or may serve the request, 503 before a fleet is loaded.
         """
-        if self._rows is None:
-            raise ProblemError(Problem("not-ready", "No fleet is loaded yet.", retry_after_s=2))
+        self._require_a_fleet()
         groups, names = self._candidates(body)
         tokens = self._tokens(body, groups)
         terms = Terms(tokens.input_tokens, tokens.output_tokens)
@@ -125,6 +132,27 @@ class DecisionDesk:
         if len(self._open) > MOST_OPEN:
             self._open.popitem(last=False)
         return Made(decision_id, decision, policy, tokens, names)
+
+    def prices(self, terms: Terms) -> list[Option]:
+        """Return what each LLM on each pool would offer a request now; nothing is decided.
+
+        Parameters
+        ----------
+        terms
+            Of the request's tokens. What its length does not fit is left out.
+
+        Raises
+        ------
+        ProblemError
+            503 before a fleet is loaded.
+        """
+        self._require_a_fleet()
+        wanted, policy, now = Wanted(terms), self.policy, time.monotonic()
+        return [
+            option_of(rows, wanted, policy, self._loads.of(rows[0].pool, now), self._predict)
+            for rows in self._groups.values()
+            if may_serve(rows[0], wanted)
+        ]
 
     def ended(self, decision_id: str, pool: str) -> None:
         """Let a decision's load go."""
@@ -161,6 +189,10 @@ class DecisionDesk:
         level = self._open.pop(decision_id or "", group[-1].concurrency)
         row = next((row for row in group if row.concurrency == level), group[-1])
         return cost_of(row, Terms(input_tokens, output_tokens))
+
+    def _require_a_fleet(self) -> None:
+        if self._rows is None:
+            raise ProblemError(Problem("not-ready", "No fleet is loaded yet.", retry_after_s=2))
 
     def _predict(self, row: Row, terms: Terms) -> Cost:
         energy, runtime = (

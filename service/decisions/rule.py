@@ -122,9 +122,9 @@ def decide(
         None where no candidate may serve the request.
     """
     options = [
-        _option(rows, wanted, policy, loads.of(rows[0].pool, now), predict)
+        option_of(rows, wanted, policy, loads.of(rows[0].pool, now), predict)
         for rows in groups
-        if _may_serve(rows[0], wanted)
+        if may_serve(rows[0], wanted)
     ]
     if not options:
         return None
@@ -137,7 +137,8 @@ def decide(
     return Decision(chosen, runner_up, why)
 
 
-def _may_serve(row: Row, wanted: Wanted) -> bool:
+def may_serve(row: Row, wanted: Wanted) -> bool:
+    """Say whether a placement's context holds the request and its LLM is good enough."""
     tokens = wanted.terms.input_tokens + wanted.terms.output_tokens
     if row.max_context_tokens is not None and tokens > row.max_context_tokens:
         return False
@@ -146,9 +147,28 @@ def _may_serve(row: Row, wanted: Wanted) -> bool:
     )
 
 
-def _option(
-    rows: tuple[Row, ...], wanted: Wanted, policy: Policy, load: PoolLoad, predict: Predict
+def option_of(
+    rows: tuple[Row, ...],
+    wanted: Wanted,
+    policy: Policy,
+    load: PoolLoad,
+    predict: Predict = cost_of,
 ) -> Option:
+    """Return what one LLM on one pool offers a request at the pool's present load.
+
+    Parameters
+    ----------
+    rows
+        One group of `levels`.
+    wanted
+        What the request asks for.
+    policy
+        Its prices; not expired.
+    load
+        Of the pool.
+    predict
+        What a request takes of a placement.
+    """
     each = load.in_flight // rows[0].devices + 1
     row = next((row for row in rows if row.concurrency >= each), rows[-1])
     cost = predict(row, wanted.terms)

@@ -20,7 +20,7 @@ from service.problems import MEDIA_TYPE
 from service.schemas.actuals import ActualsAnswer, ActualsBody, EvidenceAnswer
 from service.schemas.answers import PlanAnswer, PredictAnswer
 from service.schemas.calls import PlanRequest, PredictRequest
-from service.schemas.decisions import DecisionAnswer, DecisionBody
+from service.schemas.decisions import DecisionAnswer, DecisionBody, PricesAnswer
 from service.schemas.frontier import (
     EndsLine,
     FrontierRequest,
@@ -56,6 +56,7 @@ ANSWERS: Sequence[type[BaseModel]] = (
     PlansAnswer,
     PredictAnswer,
     DecisionAnswer,
+    PricesAnswer,
     ActualsAnswer,
     EvidenceAnswer,
     PlacementsAnswer,
