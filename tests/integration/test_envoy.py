@@ -35,6 +35,7 @@ pools:
 CALL = {"model": "qwen3-8b", "max_tokens": 8, "messages": [{"role": "user", "content": "hello"}]}
 PATH = "/v1/chat/completions"
 ENDPOINT = "x-gateway-destination-endpoint"
+BUDGET = "0.05s"
 
 pytestmark = pytest.mark.skipif(ENVOY is None, reason="needs Envoy, which is not installed here")
 
@@ -46,12 +47,19 @@ def planner_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]
 
 
 @contextmanager
-def envoy(folder: Path, planner: int, ports: Mapping[str, int]) -> Iterator[httpx.Client]:
-    """Run Envoy with the shipped configuration on free ports."""
+def envoy(
+    folder: Path, planner: int, ports: Mapping[str, int], budget: str = "10s"
+) -> Iterator[httpx.Client]:
+    """Run Envoy with the shipped configuration on free ports.
+
+    A machine that runs tests may be too busy for the shipped budget.
+    """
     port = free_port()
     ours = {"8080": planner, "9001": ports["h100"], "9002": ports["a100"], "10000": port}
     text = CONFIG.read_text()
     assert all(re.search(rf"\b{given}\b", text) for given in ours)
+    assert f"timeout: {BUDGET}" in text
+    text = text.replace(f"timeout: {BUDGET}", f"timeout: {budget}")
     config = folder / "envoy.yaml"
     config.write_text(re.sub(rf"\b({'|'.join(ours)})\b", lambda m: str(ours[m[1]]), text))
     command = [str(ENVOY), "-c", str(config), "--concurrency", "1", "--log-level", "error"]
@@ -100,9 +108,6 @@ def test_completions_go_where_the_planner_says_and_on_when_it_is_gone(
         envoy(tmp_path, planner.port, ports) as client,
     ):
         planner.wait_until_ready()
-        # The first answer of a process that was just started may take more than 50 ms.
-        served_by(client, 3)
-        hits.clear()
         assert served_by(client, 20) == {"a100"}
         assert served_by(client, json=CALL | {"model": "nobody/knows"}) == {"h100"}
         assert served_by(client, json=None, content=b"{") == {"h100"}
@@ -120,7 +125,6 @@ def test_a_client_cannot_choose_where_its_request_goes(
         envoy(tmp_path, planner.port, ports) as client,
     ):
         planner.wait_until_ready()
-        served_by(client, 3)
         there = f"127.0.0.1:{ports['elsewhere']}"
         forged = {
             ENDPOINT: there,
@@ -142,7 +146,7 @@ def test_a_planner_that_does_not_answer_holds_nobody_up(tmp_path: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
         upstreams("h100", "a100") as (ports, _),
-        envoy(tmp_path, silent.getsockname()[1], ports) as client,
+        envoy(tmp_path, silent.getsockname()[1], ports, BUDGET) as client,
     ):
         assert served_by(client, 3) == {"h100"}
 

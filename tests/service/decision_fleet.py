@@ -10,8 +10,18 @@ from tests.costmodel.builders import kv_on_cost_model
 
 FLEET = """\
 pools:
-  - {name: small, device: 1xh100, count: 1, llms: [qwen3-8b], concurrency: [1]}
-  - {name: large, device: 2xh100, count: 1, llms: [qwen3-8b], concurrency: [1]}
+  - name: small
+    device: 1xh100
+    count: 1
+    llms: [qwen3-8b]
+    concurrency: [1]
+    resident: [qwen3-8b]
+  - name: large
+    device: 2xh100
+    count: 1
+    llms: [qwen3-8b]
+    concurrency: [1]
+    resident: [qwen3-8b]
 """
 
 
