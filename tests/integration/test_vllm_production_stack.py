@@ -190,3 +190,11 @@ def test_the_shipped_backends_are_pools_of_the_embedded_fleet(tmp_path: Path) ->
     known = {(one["llm"], one["pool"]) for one in told}
     shipped = json.loads((FOLDER / "backends.json").read_text())["backends"]
     assert {(one["llm"], one["pool"]) for one in shipped} <= known
+
+
+def test_the_examples_of_the_script_hold() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "doctest", str(SCRIPT)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
