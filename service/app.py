@@ -17,7 +17,18 @@ from service.decisions.desk import DecisionDesk
 from service.decisions.policy import policy_of
 from service.decisions.tokenizers import Tokenizers
 from service.openapi.document import DESCRIPTION, document
-from service.routes import actuals, calls, decisions, docs, frontier, information, plans
+from service.routes import (
+    actuals,
+    calls,
+    decisions,
+    destinations,
+    docs,
+    frontier,
+    information,
+    plans,
+    policy,
+    prices,
+)
 from service.routes.refusals import add_refusals
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -99,7 +110,13 @@ def create_app(
         app.include_router(
             decisions.router(desk, metrics.decisions), prefix=prefix, include_in_schema=in_schema
         )
-        app.include_router(actuals.router(ledger), prefix=prefix, include_in_schema=in_schema)
+        for routes in (
+            destinations.router(desk, metrics.decisions),
+            prices.router(desk),
+            policy.router(desk),
+            actuals.router(ledger),
+        ):
+            app.include_router(routes, prefix=prefix, include_in_schema=in_schema)
         app.include_router(plans.router(background), prefix=prefix, include_in_schema=in_schema)
         app.include_router(
             frontier.router(settings, pool, metrics), prefix=prefix, include_in_schema=in_schema

@@ -2,8 +2,8 @@
 
     python -m benchmarks.hindsight [--data DIR] [--seed N] [--deadline SECONDS] [--scale X]
 
-The trace arrives as it did; requests that Llama 2 cannot hold are left out. The fleet is the paper's
-with its counts raised, always on. Decisions know what has arrived; the plan knows all.
+The trace arrives as it did; requests that Llama 2 cannot hold are left out. The fleet is the
+paper's with its counts raised, always on. Decisions know what has arrived; the plan knows all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from costmodel.catalogue import Catalogue
 from costmodel.workload import Workload
 from service.calls.planner_service import CallLimits, PlannerService
 from service.fleet.placements import Candidates
-from service.planning import Limits, PlacementProblem, Plan, SolverOptions, plan
+from service.planning import Limits, Placement, PlacementProblem, Plan, Pool, SolverOptions, plan
 
 COUNTS = {"llama-2-7b-chat": 100, "llama-2-13b-chat": 110, "llama-2-70b-chat": 60}
 """Devices that serve each LLM: a deployment has one."""
@@ -41,7 +41,8 @@ NOISE = 0.05
 
 def enlarged(fleet: Candidates, scale: float) -> Candidates:
     """Return the fleet as deployments of one LLM each, with these counts, always on."""
-    pools, placements = [], []
+    pools: list[Pool] = []
+    placements: list[Placement] = []
     for placement in fleet.placements:
         pool = replace(
             fleet.pools[placement.pool],
@@ -119,7 +120,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "round robin": replay.run(round_robin(fleet)),
         "least loaded": replay.run(loaded.choose, loaded.ended),
     }
-    plan_j, plan_quality = found.energy.value_j, found.mean_quality
     print(f"{len(hour):,} requests; plan: status {found.status}, gap {found.gap:.2g}")
     print(summary(outcomes, found, fleet))
 

@@ -35,6 +35,11 @@ class Placements:
         """Names of the pools."""
         return frozenset(pool for _, pool in self._groups)
 
+    @property
+    def groups(self) -> Sequence[Group]:
+        """Placements of each LLM on each pool."""
+        return tuple(self._groups.values())
+
     def group(self, llm: str, pool: str) -> Group | None:
         """Return the placements of an LLM on a pool by rising concurrency; None for none."""
         return self._groups.get((llm, pool))

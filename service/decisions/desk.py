@@ -14,7 +14,15 @@ from service.decisions.lengths import OutputLengths
 from service.decisions.load import Loads
 from service.decisions.policy import LEAST_JOULES, Policy
 from service.decisions.reckoning import Tokens, reckon
-from service.decisions.rule import Decision, Prices, Wanted, decide
+from service.decisions.rule import (
+    Decision,
+    Option,
+    Prices,
+    Wanted,
+    decide,
+    may_serve,
+    option_of,
+)
 from service.decisions.steering import QualitySteering
 from service.decisions.table import Cost, Row, Terms, cost_of
 from service.decisions.tokenizers import Tokenizers
@@ -134,14 +142,10 @@ class DecisionDesk:
         ProblemError
             422 where no candidate is known or may serve the request, 503 before a fleet is loaded.
         """
-        if self._placements is None:
-            raise ProblemError(Problem("not-ready", "No fleet is loaded yet.", retry_after_s=2))
-        groups, names = self._placements.candidates(body)
+        groups, names = self._fleet().candidates(body)
         tokens = reckon(body, groups[0][0].llm, self.lengths, self._tokenizers)
         policy, now = self.policy, self._clock()
-        wanted = _wanted(body, tokens)
-        price = self._steering.price(policy)
-        prices = Prices(policy.joules_per_device_second, price)
+        wanted, prices = _wanted(body, tokens), self._prices(policy)
         decision = decide(groups, wanted, prices, self._loads, now, self._predict)
         if decision is None:
             message = "Expected a candidate whose context and quality suffice, got none."
@@ -157,6 +161,26 @@ class DecisionDesk:
         self._steering.add(policy, both, row.quality, cost.energy_j)
         self.traffic.add(_asked(now, tokens, body.deadline_seconds, decision))
         return Made(decision_id, decision, policy, tokens, names)
+
+    def prices(self, terms: Terms) -> list[Option]:
+        """Return what each LLM on each pool would offer a request now; nothing is decided.
+
+        Parameters
+        ----------
+        terms
+            Of the request's tokens. What its length does not fit is left out.
+
+        Raises
+        ------
+        ProblemError
+            503 before a fleet is loaded.
+        """
+        wanted, prices, now = Wanted(terms, terms), self._prices(self.policy), self._clock()
+        return [
+            option_of(rows, wanted, prices, self._loads.of(rows[0].pool, now), self._predict)
+            for rows in self._fleet().groups
+            if may_serve(rows[0], wanted)
+        ]
 
     def ended(self, decision_id: str, pool: str) -> None:
         """Let a decision's load go."""
@@ -193,6 +217,14 @@ class DecisionDesk:
         level = self._open.pop(decision_id or "", group[-1].concurrency)
         row = next((row for row in group if row.concurrency == level), group[-1])
         return cost_of(row, Terms(input_tokens, output_tokens))
+
+    def _fleet(self) -> Placements:
+        if self._placements is None:
+            raise ProblemError(Problem("not-ready", "No fleet is loaded yet.", retry_after_s=2))
+        return self._placements
+
+    def _prices(self, policy: Policy) -> Prices:
+        return Prices(policy.joules_per_device_second, self._steering.price(policy))
 
     def _predict(self, row: Row, terms: Terms) -> Cost:
         energy, runtime = (

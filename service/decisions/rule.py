@@ -140,7 +140,7 @@ def decide(
     options = [
         option_of(rows, wanted, prices, loads.of(rows[0].pool, now), predict)
         for rows in groups
-        if _may_serve(rows[0], wanted)
+        if may_serve(rows[0], wanted)
     ]
     if not options:
         return None
@@ -153,7 +153,8 @@ def decide(
     return Decision(chosen, runner_up, why, options)
 
 
-def _may_serve(row: Row, wanted: Wanted) -> bool:
+def may_serve(row: Row, wanted: Wanted) -> bool:
+    """Say whether a placement's context holds the request and its LLM is good enough."""
     tokens = wanted.terms.input_tokens + wanted.terms.output_tokens
     if row.max_context_tokens is not None and tokens > row.max_context_tokens:
         return False
@@ -165,7 +166,21 @@ def _may_serve(row: Row, wanted: Wanted) -> bool:
 def option_of(
     rows: Group, wanted: Wanted, prices: Prices, load: PoolLoad, predict: Predict = cost_of
 ) -> Option:
-    """Return what it would be to send a request to a group, at the concurrency that it has now."""
+    """Return what one LLM on one pool offers a request at the pool's present load.
+
+    Parameters
+    ----------
+    rows
+        One group of `levels`, of which the concurrency that the load makes it counts.
+    wanted
+        What the request asks for.
+    prices
+        In force.
+    load
+        Of the pool.
+    predict
+        What a request takes of a placement.
+    """
     each = load.in_flight // rows[0].devices + 1
     row = next((row for row in rows if row.concurrency >= each), rows[-1])
     cost = predict(row, wanted.terms)

@@ -20,7 +20,7 @@ from service.problems import MEDIA_TYPE
 from service.schemas.actuals import ActualsAnswer, ActualsBody, EvidenceAnswer
 from service.schemas.answers import PlanAnswer, PredictAnswer
 from service.schemas.calls import PlanRequest, PredictRequest
-from service.schemas.decisions import DecisionAnswer, DecisionBody
+from service.schemas.decisions import DecisionAnswer, DecisionBody, PricesAnswer
 from service.schemas.frontier import (
     EndsLine,
     FrontierRequest,
@@ -36,6 +36,7 @@ from service.schemas.information import (
     ReadinessAnswer,
 )
 from service.schemas.plans import PlansAnswer, PlanStatusAnswer
+from service.schemas.policy import PolicyBody, PolicyInForce
 from service.workers.messages import ARROW, EVENT_STREAM, JSON, NDJSON
 
 DESCRIPTION = """\
@@ -48,7 +49,7 @@ into the body. Units are in the names of the fields: joules, seconds, watts, tok
 
 BODIES: Sequence[type[BaseModel]] = (PlanRequest, FrontierRequest, PredictRequest)
 FRONTIER_LINES: Sequence[type[BaseModel]] = (EndsLine, PointLine, SummaryLine, ProblemLine)
-SMALL_BODIES: Sequence[type[BaseModel]] = (DecisionBody, ActualsBody)
+SMALL_BODIES: Sequence[type[BaseModel]] = (DecisionBody, ActualsBody, PolicyBody)
 ANSWERS: Sequence[type[BaseModel]] = (
     PlanAnswer,
     *FRONTIER_LINES,
@@ -56,6 +57,8 @@ ANSWERS: Sequence[type[BaseModel]] = (
     PlansAnswer,
     PredictAnswer,
     DecisionAnswer,
+    PolicyInForce,
+    PricesAnswer,
     ActualsAnswer,
     EvidenceAnswer,
     PlacementsAnswer,

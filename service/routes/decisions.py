@@ -9,6 +9,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from service.decisions.desk import DecisionDesk, Made
+from service.decisions.policy import Policy
 from service.decisions.rule import Option
 from service.openapi.document import decision_operation
 from service.problems import ProblemError
@@ -41,7 +42,7 @@ def router(desk: DecisionDesk, metrics: DecisionMetrics) -> APIRouter:
 
 def answer_of(made: Made) -> dict[str, object]:
     """Return a decision as the body of its answer."""
-    decision, policy, now = made.decision, made.policy, time.time()
+    decision = made.decision
     runner_up = None
     if decision.runner_up is not None:
         runner_up = _option(made, decision.runner_up) | {
@@ -52,12 +53,7 @@ def answer_of(made: Made) -> dict[str, object]:
         "decision_id": made.decision_id,
         "placement": _option(made, decision.chosen),
         "runner_up": runner_up,
-        "policy": {
-            "source": policy.source,
-            "plan_id": policy.plan_id,
-            "age_seconds": None if policy.made_at is None else now - policy.made_at,
-            "expires_in_seconds": None if policy.expires_at is None else policy.expires_at - now,
-        },
+        "policy": told_policy(made.policy),
         "tokens": {
             "input_tokens": made.tokens.input_tokens,
             "output_tokens": made.tokens.output_tokens,
@@ -65,6 +61,17 @@ def answer_of(made: Made) -> dict[str, object]:
             "input_from": made.tokens.input_from,
             "output_from": made.tokens.output_from,
         },
+    }
+
+
+def told_policy(policy: Policy) -> dict[str, object]:
+    """Return a policy as answers tell it."""
+    now = time.time()
+    return {
+        "source": policy.source,
+        "plan_id": policy.plan_id,
+        "age_seconds": None if policy.made_at is None else now - policy.made_at,
+        "expires_in_seconds": None if policy.expires_at is None else policy.expires_at - now,
     }
 
 

@@ -16,8 +16,9 @@ from service.openapi.plans import (
     result_operation,
     status_operation,
 )
-from service.problems import FieldError, Problem, ProblemError, invalid
+from service.problems import Problem, ProblemError
 from service.routes.plan_documents import event_bytes, list_body, status_body
+from service.routes.query_numbers import query_number
 from service.workers.messages import JSON, Job
 
 EVENT_STREAM = "text/event-stream"
@@ -33,8 +34,8 @@ def router(background: BackgroundPlans) -> APIRouter:
 
     @routes.get("/plans", summary="Recent asynchronous plans", **list_operation())
     async def list_plans(request: Request) -> Response:
-        limit = _number(request, "limit", LONGEST_PAGE) or DEFAULT_PAGE
-        records = await background.recent(limit, _number(request, "before", LARGEST_NUMBER))
+        limit = query_number(request, "limit", 1, LONGEST_PAGE) or DEFAULT_PAGE
+        records = await background.recent(limit, query_number(request, "before", 1, LARGEST_NUMBER))
         body = list_body(
             records, base_of(request), limit, survives_restart=background.survives_restart
         )
@@ -128,13 +129,3 @@ async def _result(plan_id: str, background: BackgroundPlans) -> Response:
         return Response(record.problem, head.status, headers, head.media_type)
     headers["Content-Length"] = str(head.size)
     return StreamingResponse(background.body(record), head.status, headers, head.media_type)
-
-
-def _number(request: Request, name: str, most: int) -> int | None:
-    given = request.query_params.get(name)
-    if given is None:
-        return None
-    if given.isascii() and given.isdecimal() and len(given) < 20 and 1 <= int(given) <= most:
-        return int(given)
-    message = f"Expected {name} from 1 to {most}, got {given!r:.40}."
-    raise invalid([FieldError("", message)])

@@ -23,6 +23,17 @@ async def read_small(request: Request, schema: type[Schema]) -> Schema:
     ProblemError
         400, 413, 415 or 422.
     """
+    return parse(await read_small_bytes(request), schema)
+
+
+async def read_small_bytes(request: Request) -> bytes:
+    """Return the body of a request as it came.
+
+    Raises
+    ------
+    ProblemError
+        413 or 415.
+    """
     kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
     if kind != JSON:
         message = f"Expected {JSON}, got {kind:.100}."
@@ -34,4 +45,4 @@ async def read_small(request: Request, schema: type[Schema]) -> Schema:
             message = f"Expected at most {MOST_BYTES} bytes, got more."
             raise ProblemError(Problem("too-large", message))
         parts.append(part)
-    return parse(b"".join(parts), schema)
+    return b"".join(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, RootModel, model_validator
 
 from service.schemas.fields import (
     MAX_TOKENS,
@@ -20,6 +20,8 @@ from service.schemas.fields import (
 )
 
 MAX_CANDIDATES = 1024
+PRICED_INPUT_TOKENS, PRICED_OUTPUT_TOKENS = 512, 128
+"""Of the request that `GET /prices` prices, where the caller does not say."""
 
 
 class CandidateBody(Body):
@@ -70,6 +72,10 @@ class DecisionBody(Body):
         if self.llm is None and self.candidates is None and not (self.request or {}).get("model"):
             raise ValueError("Expected an llm, candidates, or a request that names its model.")
         return self
+
+
+class CompletionBody(RootModel[dict[str, Any]]):
+    """Body of an OpenAI (chat) completion, as a gateway passes it on."""
 
 
 class PredictedAnswer(Answer):
@@ -140,3 +146,26 @@ class DecisionAnswer(Answer):
     runner_up: RunnerUpAnswer | None
     policy: PolicyAnswer
     tokens: TokensAnswer
+
+
+class PriceAnswer(Answer):
+    """What one LLM on one pool would offer a request now."""
+
+    llm: str
+    pool: str
+    device: str
+    concurrency: Annotated[int, Field(description="At which the request would run.")]
+    price_joules: Annotated[float, Field(description="Joules and the policy's prices.")]
+    energy_joules: float
+    runtime_seconds: float
+    device_seconds: float
+    wait_seconds: Annotated[float, Field(description="Until a slot is free, about.")]
+
+
+class PricesAnswer(Answer):
+    """Answer of `GET /prices`."""
+
+    policy: PolicyAnswer
+    input_tokens: int
+    output_tokens: int
+    prices: list[PriceAnswer]

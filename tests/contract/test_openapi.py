@@ -38,7 +38,8 @@ def test_every_path_is_in_the_document(document: dict[str, Any]) -> None:
     assert set(document["paths"]) == {
         "/plan", "/plan/frontier", "/plans", "/plans/{plan_id}", "/plans/{plan_id}/events",
         "/plans/{plan_id}/result", "/predict", "/placements", "/cost-models", "/healthz",
-        "/readyz", "/metrics", "/decision", "/actuals",
+        "/readyz", "/metrics", "/decision", "/destination", "/destination/{path}", "/prices",
+        "/policy", "/actuals",
     }  # fmt: skip
 
 

@@ -1,0 +1,191 @@
+"""`POST /destination`: a decision as Envoy asks for it, told in the headers of the answer.
+
+Envoy's ext_authz filter sends a request's path behind a prefix, its body, and the headers that its
+configuration adds; it copies headers of a 200 onto the request. A 4xx it takes for a denial, which
+is why a gateway can ask for refusals with status 200.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from costmodel.names import llm_name
+from service.calls.validation import parse
+from service.decisions.desk import DecisionDesk, Made
+from service.openapi.gateways import (
+    CANDIDATES,
+    DEADLINE,
+    DECISION_ID,
+    ENDPOINT,
+    FAIL_OPEN,
+    LLM,
+    POOL,
+    REFUSED,
+    ROUTE,
+    destination_operation,
+)
+from service.problems import MEDIA_TYPE, FieldError, Problem, ProblemError
+from service.routes.decisions import answer_of
+from service.routes.endpoints import endpoints_of
+from service.routes.refusals import refuse
+from service.routes.small_bodies import read_small_bytes
+from service.schemas.decisions import CandidateBody, CompletionBody, DecisionBody
+from service.schemas.fields import MAX_SECONDS
+from service.telemetry.decision_metrics import DecisionMetrics
+from service.workers.messages import JSON
+
+_NUMBER = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
+_HEADERS_OF_POINTERS = {"/candidates": CANDIDATES, "/llm": LLM}
+
+
+def router(desk: DecisionDesk, metrics: DecisionMetrics) -> APIRouter:
+    """Return the routes of destinations."""
+    routes = APIRouter(tags=["decisions"])
+
+    async def destination(request: Request) -> Response:
+        try:
+            body = await read_small_bytes(request)
+            started = perf_counter()
+            made = _decide(desk, request, body)
+        except ProblemError as error:
+            metrics.count_refusal(error.problem.slug)
+            return _refused(error.problem, request)
+        answer = orjson.dumps(answer_of(made))
+        metrics.count_decision(made, perf_counter() - started)
+        return Response(answer, 200, _told(made), JSON)
+
+    summary = "Choose the endpoint of one request"
+    for path, in_path in (("/destination", False), ("/destination/{path:path}", True)):
+        routes.add_api_route(
+            path,
+            destination,
+            methods=["POST"],
+            summary=summary,
+            **destination_operation(in_path=in_path),
+        )
+    return routes
+
+
+def _decide(desk: DecisionDesk, request: Request, body: bytes) -> Made:
+    asked = body_of(Headers(request), parse(body or b"{}", CompletionBody).root)
+    try:
+        return desk.decide(asked)
+    except ProblemError as error:
+        raise ProblemError(_of_headers(error.problem)) from None
+
+
+class Headers:
+    """The headers of a call that say what is wanted, each at most once."""
+
+    def __init__(self, request: Request) -> None:
+        self._headers = request.headers
+
+    def get(self, name: str) -> str | None:
+        """Return a header's value.
+
+        Raises
+        ------
+        ProblemError
+            422 where it is there twice: one of the two may be a client's.
+        """
+        values = self._headers.getlist(name)
+        if len(values) > 1:
+            raise _wrong(name, "Expected it once, got it several times.")
+        return values[0] if values else None
+
+
+def body_of(headers: Headers, request: Mapping[str, Any]) -> DecisionBody:
+    """Return the body of a decision for a completion and the headers that came with it.
+
+    Raises
+    ------
+    ProblemError
+        422 that names the header.
+    """
+    llm = _llm(headers, request)
+    given = headers.get(CANDIDATES)
+    candidates = None
+    if given is not None:
+        try:
+            endpoints = endpoints_of(given)
+        except ValueError as error:
+            raise _wrong(CANDIDATES, str(error)) from None
+        candidates = [
+            CandidateBody(llm=llm, pool=pool, name=endpoint) for pool, endpoint in endpoints.items()
+        ]
+    return DecisionBody(
+        llm=llm,
+        request=dict(request),
+        candidates=candidates,
+        route=_route(headers),
+        deadline_seconds=_deadline(headers),
+    )
+
+
+def _llm(headers: Headers, request: Mapping[str, Any]) -> str:
+    given = headers.get(LLM)
+    published = request.get("model") if given is None else given
+    if not isinstance(published, str):
+        raise _wrong(LLM, "Expected it, or a body that names its model; got neither.")
+    try:
+        return llm_name(published)
+    except ValueError:
+        raise _wrong(LLM, f"Expected the name of an LLM, got {published!r:.80}.") from None
+
+
+def _route(headers: Headers) -> str | None:
+    given = headers.get(ROUTE)
+    if given is not None and not (len(given) <= 128 and given.isprintable()):
+        raise _wrong(ROUTE, "Expected at most 128 printable characters.")
+    return given
+
+
+def _deadline(headers: Headers) -> float | None:
+    given = headers.get(DEADLINE)
+    if given is None:
+        return None
+    if len(given) <= 32 and _NUMBER.fullmatch(given) and 0 < float(given) <= MAX_SECONDS:
+        return float(given)
+    raise _wrong(DEADLINE, f"Expected seconds above 0, at most {MAX_SECONDS:g}, got {given!r:.40}.")
+
+
+def _told(made: Made) -> dict[str, str]:
+    row = made.decision.chosen.cost.row
+    told = {DECISION_ID: made.decision_id, POOL: row.pool}
+    endpoint = made.names.get((row.llm, row.pool))
+    return told if endpoint is None else told | {ENDPOINT: endpoint}
+
+
+def _refused(problem: Problem, request: Request) -> Response:
+    if request.headers.getlist(FAIL_OPEN) != ["true"]:
+        return refuse(problem, request)
+    return Response(
+        problem.body(request.url.path),
+        200,
+        problem.all_headers() | {REFUSED: problem.slug},
+        MEDIA_TYPE,
+    )
+
+
+def _wrong(header: str, message: str) -> ProblemError:
+    told = f"{header}: {message}"
+    return ProblemError(Problem("invalid-request", told, [FieldError("", told)]))
+
+
+def _of_headers(problem: Problem) -> Problem:
+    """Return a refusal with the names of headers in the place of pointers into a body."""
+    errors = [
+        FieldError("", f"{_HEADERS_OF_POINTERS[error.pointer]}: {error.detail}")
+        if error.pointer in _HEADERS_OF_POINTERS
+        else error
+        for error in problem.errors
+    ]
+    detail = errors[0].detail if errors else problem.detail
+    return replace(problem, errors=errors, detail=detail)

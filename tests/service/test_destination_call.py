@@ -1,0 +1,260 @@
+"""`POST /destination` and `GET /prices` on a real server."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.service.decision_fleet import save_two_pools
+from tests.service.server import Server
+
+CALL = {
+    "model": "qwen3-8b",
+    "max_tokens": 100,
+    "messages": [{"role": "user", "content": "x" * 800}],
+}
+SMALL, LARGE = "10.0.0.1:8000", "10.0.0.2:8000"
+CANDIDATES = f"small={SMALL},large={LARGE}"
+PATH = "/destination/v1/chat/completions"
+HEADER = "x-jouleplan-candidates"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    settings = {
+        "JOULEPLAN_MODELS_DIR": str(save_two_pools(tmp_path_factory.mktemp("models"))),
+        "JOULEPLAN_WORKERS": "1",
+        "JOULEPLAN_ACTUALS_PATH": ":memory:",
+    }
+    with Server(settings) as running:
+        running.wait_until_ready()
+        yield running
+
+
+def ask(
+    server: Server, headers: dict[str, str] | None = None, path: str = PATH, json: Any = CALL
+) -> httpx.Response:
+    return server.client.post(path, json=json, headers={HEADER: CANDIDATES} | (headers or {}))
+
+
+@pytest.mark.parametrize(
+    "path", ["/destination", PATH, "/v1/destination", "/v1/destination/v1/completions"]
+)
+def test_the_endpoint_of_the_chosen_pool_is_in_a_header(server: Server, path: str) -> None:
+    answer = ask(server, path=path)
+    assert answer.status_code == 200, answer.text
+    placement = answer.json()["placement"]
+    assert placement["pool"] == answer.headers["x-jouleplan-pool"]
+    assert placement["name"] == answer.headers["x-gateway-destination-endpoint"]
+    assert placement["name"] == {"small": SMALL, "large": LARGE}[placement["pool"]]
+    assert answer.json()["decision_id"] == answer.headers["x-jouleplan-decision-id"]
+    assert answer.json()["tokens"]["input_tokens"] == 200
+
+
+def test_it_decides_as_a_decision_does(server: Server) -> None:
+    free = ask(server).json()["placement"]
+    runtime = {
+        one["pool"]: one["runtime_seconds"]
+        for one in server.client.get(
+            "/prices", params={"input_tokens": 200, "output_tokens": 100}
+        ).json()["prices"]
+    }
+    between = (runtime["small"] + runtime["large"]) / 2
+    body = {
+        "request": CALL,
+        "candidates": [{"llm": "qwen3-8b", "pool": pool} for pool in ("small", "large")],
+    }
+    hurried = ask(server, {"x-jouleplan-deadline-seconds": f"{between:.6f}"})
+    decided = server.post("/decision", body | {"deadline_seconds": between}).json()
+    assert free["pool"] == "small"
+    assert hurried.headers["x-gateway-destination-endpoint"] == LARGE
+    assert decided["placement"]["pool"] == "large"
+
+
+def test_the_llm_of_the_header_goes_before_that_of_the_body(server: Server) -> None:
+    other = CALL | {"model": "somebody/else"}
+    assert ask(server, json=other).status_code == 422
+    assert ask(server, {"x-jouleplan-llm": "Qwen/Qwen3-8B"}, json=other).status_code == 200
+    assert ask(server, json=CALL | {"model": "Qwen/Qwen3-8B"}).status_code == 200
+    unknown = server.client.post(PATH, json=CALL, headers={"x-jouleplan-llm": "unknown"})
+    assert unknown.json()["detail"].startswith("x-jouleplan-llm: ")
+
+
+def test_without_candidates_the_pool_is_told_and_no_endpoint(server: Server) -> None:
+    answer = server.client.post(PATH, json=CALL)
+    assert answer.headers["x-jouleplan-pool"] in {"small", "large"}
+    assert "x-gateway-destination-endpoint" not in answer.headers
+
+
+def test_a_body_is_not_needed_where_the_llm_is_told(server: Server) -> None:
+    headers = {HEADER: CANDIDATES, "x-jouleplan-llm": "qwen3-8b"}
+    answer = server.client.post(PATH, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert server.client.post(PATH, headers={HEADER: CANDIDATES}).status_code == 422
+
+
+def test_pools_that_the_fleet_does_not_have_are_never_a_destination(server: Server) -> None:
+    answer = ask(server, {HEADER: f"evil=192.0.2.6:80,large={LARGE}"})
+    assert answer.headers["x-gateway-destination-endpoint"] == LARGE
+    assert ask(server, {HEADER: "evil=192.0.2.6:80"}).status_code == 422
+
+
+def test_the_addresses_of_ipv6_and_names_are_taken(server: Server) -> None:
+    for endpoint in ("[fd00::1]:8000", "[::ffff:10.0.0.1]:1", "vllm-0.pods.svc:65535"):
+        answer = ask(server, {HEADER: f"small={endpoint}"})
+        assert answer.headers["x-gateway-destination-endpoint"] == endpoint
+
+
+HOSTILE = [
+    "", " ", ",", "small", "small=", "small=10.0.0.1", "small=10.0.0.1:", "small=10.0.0.1:0",
+    "small=10.0.0.1:65536", "small=10.0.0.1:080", "small=10.0.0.1:99999999999", "=10.0.0.1:80",
+    "small=:80", "small=http://10.0.0.1:80", "small=10.0.0.1:80/", "small=10.0.0.1:80/v1",
+    "small=10.0.0.1:80?x=1", "small=10.0.0.1:80#x", "small=user@10.0.0.1:80",
+    "small=user:secret@10.0.0.1:80", "small=10.0.0.1:80 ", "small= 10.0.0.1:80",
+    "small=10.0.0.1:80, large=10.0.0.2:80", "small=10.0.0.1:80,", ",small=10.0.0.1:80",
+    "small=10.0.0.1:80;large=10.0.0.2:80", "small=10.0.0.1:80,small=10.0.0.2:80",
+    "sm all=10.0.0.1:80", "small/=10.0.0.1:80", "small=fd00::1:80", "small=[fd00::1]",
+    "small=[fd00::1%eth0]:80", "small=[not-an-address]:80", "small=[]:80", "small=-a:80",
+    "small=a..b:80", "small=a_b:80", "small=10.0.0.1:80\t", "small=10.0.0.1:8\t0",
+    "small=10.0.0.1:80\\r\\nx: y", "small=10.0.0.1%0d%0a:80", "small=" + "a" * 64 + ":80",
+    "small=" + "a." * 200 + "b:80", "x" * 65 + "=10.0.0.1:80", "small==10.0.0.1:80",
+    "small=10.0.0.1:+80", "small=10.0.0.1:8_0", "small=${jndi}:80", "small=\u00e9:80",
+    "small=10.0.0.1:\u00b2", ",".join(f"p{n}=10.0.0.1:80" for n in range(1025)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
+def test_anything_but_pools_with_host_and_port_is_refused(server: Server, value: str) -> None:
+    raw = value.encode("latin-1")
+    # Blanks around a value are no part of it (RFC 9110), so they cannot be refused.
+    if raw.strip(b" \t") != raw and raw.strip(b" \t"):
+        raw = b"small=10.0.0.1:80 x"
+    head = b"POST %s HTTP/1.1\r\nhost: a\r\nconnection: close\r\n" % PATH.encode()
+    head += b"x-jouleplan-llm: qwen3-8b\r\n%s: %s\r\n" % (HEADER.encode(), raw)
+    answer = exchange(server.port, head + b"content-length: 0\r\n\r\n")
+    status, _, rest = answer.partition(b"\r\n")
+    assert b" 422 " in status, answer
+    assert HEADER.encode() in rest.partition(b"\r\n\r\n")[2]
+    assert b"x-gateway-destination-endpoint" not in answer.lower()
+
+
+def test_a_header_that_comes_twice_is_refused(server: Server) -> None:
+    headers = [(HEADER, CANDIDATES), (HEADER, "small=192.0.2.6:80")]
+    answer = server.client.post(PATH, json=CALL, headers=headers)
+    assert answer.status_code == 422
+    assert HEADER in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("x-jouleplan-llm", "a b"),
+        ("x-jouleplan-llm", "../.."),
+        ("x-jouleplan-llm", "x" * 97),
+        ("x-jouleplan-route", "x" * 129),
+        ("x-jouleplan-route", "a\tb"),
+        *(
+            ("x-jouleplan-deadline-seconds", text)
+            for text in ("", "0", "-1", "nan", "inf", "1e999", "0x10", "1_0", "1,5", "9" * 40)
+        ),
+    ],
+)
+def test_what_the_other_headers_cannot_hold_is_refused(
+    server: Server, header: str, value: str
+) -> None:
+    answer = ask(server, {header: value})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"].startswith(f"{header}: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "status"), [(b"[]", 422), (b"7", 422), (b"{", 400), (b"\xff", 400)]
+)
+def test_bodies_that_are_no_object_are_refused(server: Server, content: bytes, status: int) -> None:
+    answer = server.client.post(PATH, content=content, headers={HEADER: CANDIDATES})
+    assert answer.status_code == status
+
+
+def test_refusals_come_with_status_200_where_the_gateway_asks_for_it(server: Server) -> None:
+    open_ = {"x-jouleplan-fail-open": "true"}
+    for answer, slug in (
+        (ask(server, open_ | {HEADER: "nonsense"}), "invalid-request"),
+        (ask(server, open_, json=CALL | {"model": "unknown"}), "invalid-request"),
+        (server.client.post(PATH, content=b"{", headers=open_), "malformed-json"),
+    ):
+        assert answer.status_code == 200
+        assert answer.headers["x-jouleplan-refused"] == slug
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert "x-gateway-destination-endpoint" not in answer.headers
+        assert "x-jouleplan-pool" not in answer.headers
+    assert ask(server, {"x-jouleplan-fail-open": "yes", HEADER: "nonsense"}).status_code == 422
+    assert "x-jouleplan-refused" not in ask(server, open_).headers
+
+
+def test_refusals_and_destinations_are_counted_as_decisions(server: Server) -> None:
+    def counts() -> dict[str, float]:
+        lines = server.client.get("/metrics").text.splitlines()
+        pairs = [line.rsplit(" ", 1) for line in lines if line.startswith("jouleplan_decisions")]
+        return {name: float(value) for name, value in pairs}
+
+    before = counts()
+    ask(server)
+    ask(server, {HEADER: "nonsense"})
+    after = counts()
+    risen = {name for name, value in after.items() if value > before.get(name, 0.0)}
+    assert any('"fallback"' in name for name in risen)
+    assert any('"invalid-request"' in name for name in risen)
+
+
+def prices(server: Server, **query: int) -> dict[str, dict[str, Any]]:
+    answer = server.client.get("/prices", params=query)
+    assert answer.status_code == 200, answer.text
+    return {one["pool"]: one for one in answer.json()["prices"]}
+
+
+def test_prices_are_those_that_a_decision_compares(server: Server) -> None:
+    told = prices(server, input_tokens=200, output_tokens=100)
+    body = {"llm": "qwen3-8b", "input_tokens": 200, "output_tokens": 100}
+    made = server.post("/decision", body).json()
+    assert set(told) == {"small", "large"}
+    assert min(told, key=lambda pool: told[pool]["price_joules"]) == made["placement"]["pool"]
+    extra = told["large"]["price_joules"] - told["small"]["price_joules"]
+    assert made["runner_up"]["extra_price_joules"] == pytest.approx(extra)
+    assert told["small"]["energy_joules"] == pytest.approx(
+        made["placement"]["energy_joules"]["value"]
+    )
+
+
+def test_longer_requests_never_cost_less_and_asking_decides_nothing(server: Server) -> None:
+    first = prices(server)
+    longer = prices(server, input_tokens=600, output_tokens=300)
+    for pool in first:
+        assert longer[pool]["price_joules"] >= first[pool]["price_joules"]
+    waits = [prices(server)["small"]["wait_seconds"] for _ in range(20)]
+    assert waits == sorted(waits, reverse=True)
+
+
+def test_the_present_load_is_in_the_prices(server: Server) -> None:
+    for _ in range(3):
+        ask(server, {HEADER: f"large={LARGE}"})
+    assert prices(server)["large"]["wait_seconds"] > 0
+
+
+@pytest.mark.parametrize("query", ["input_tokens=-1", "output_tokens=0", "output_tokens=1e3",
+                                   "input_tokens=99999999999"])  # fmt: skip
+def test_lengths_out_of_range_are_refused(server: Server, query: str) -> None:
+    assert server.client.get(f"/prices?{query}").status_code == 422
+
+
+def exchange(port: int, message: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(message)
+        parts = []
+        while part := connection.recv(65536):
+            parts.append(part)
+    return b"".join(parts)
