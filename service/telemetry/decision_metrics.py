@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -56,6 +56,9 @@ class DecisionMetrics:
         self._decided_energy = self._counter(
             "decided_energy_joules", "Predicted energy of decisions.", *WHERE
         )
+        self._decided_tokens = self._counter(
+            "decided_output_tokens", "Output tokens that decisions reckoned with.", *WHERE
+        )
         self._define_policies()
         self._define_actuals()
         self._define_metering()
@@ -102,6 +105,19 @@ class DecisionMetrics:
             "apportioned_energy_joules", "Of that, given to requests that ran there.", "pool"
         )
 
+    def begin(self, llm_pools: Iterable[tuple[str, str]]) -> None:
+        """Let counters of what the fleet has start at 0: a rate does not see a first count."""
+        counters = (
+            *(self._decided, self._decided_energy, self._decided_tokens),
+            *(self._measured, self._measured_tokens),
+            *(self._measured_energy, self._foretold_energy),
+        )
+        for llm, pool in llm_pools:
+            for counter in counters:
+                counter.labels(llm, pool)
+            for counter in (self._metered, self._apportioned):
+                counter.labels(pool)
+
     def count_decision(self, made: Made, seconds: float) -> None:
         """Count a decision that took `seconds`."""
         cost = made.decision.chosen.cost
@@ -109,6 +125,7 @@ class DecisionMetrics:
         self._duration.observe(seconds)
         self._decided.labels(cost.row.llm, cost.row.pool).inc()
         self._decided_energy.labels(cost.row.llm, cost.row.pool).inc(cost.energy_j)
+        self._decided_tokens.labels(cost.row.llm, cost.row.pool).inc(made.tokens.output_tokens)
 
     def count_refusal(self, slug: str) -> None:
         """Count a refused decision."""

@@ -14,6 +14,10 @@ from service.telemetry.labels import OTHER, PREFIX, Labels
 if TYPE_CHECKING:
     from service.workers.messages import Description, PlanTally
 
+BASELINES = ("round_robin", "query_blind_split", "greedy_least_energy", "greedy_fastest", "random")
+"""Baselines that every plan has, whose savings are counted from 0 on."""
+FAILURES = ("overloaded", "undecided", "worker-lost", "timed-out")
+"""Refusals that are no fault of the call, counted from 0 on: a rate does not see a first count."""
 SECONDS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
@@ -70,7 +74,7 @@ class Metrics:
         self._calls = self._counter("plan_requests", "Calls of /plan by outcome.", "status")
         self._duration = self._histogram("plan_duration_seconds", "Whole calls of /plan.")
         self._solve = self._histogram("plan_solve_duration_seconds", "Solving, of calls of /plan.")
-        for status in ("optimal", "feasible"):
+        for status in ("optimal", "feasible", *FAILURES):
             self._calls.labels(status)
         self._gap = self._gauge("plan_optimality_gap_ratio", "Relative gap of the last plan.")
 
@@ -93,6 +97,8 @@ class Metrics:
         self._saved = self._counter(
             "plan_saved_energy_joules", "Energy below that of a baseline.", "baseline"
         )
+        for baseline in BASELINES:
+            self._saved.labels(baseline)
         self._extrapolated = self._counter(
             "extrapolated_requests", "Planned outside what was profiled.", "llm", "device"
         )
@@ -196,6 +202,9 @@ class Metrics:
         for llm, pool in description.llm_pools:
             for counter in (self._requests, self._energy, self._runtime):
                 counter.labels(llm, pool)
+        for row in description.rows:
+            self._extrapolated.labels(row.llm, row.device)
+        self.decisions.begin(description.llm_pools)
         self._info.clear()
         for loaded in description.cost_models:
             self._info.labels(loaded.llm, loaded.device, loaded.basis, loaded.source).set(1)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from examples.local_service import await_answer, free_port, running_service
+from examples.local_service import running_service
 from examples.make_workload import BODY
 from tests.integration.base_image import ensure_base_image
 from tests.integration.podman import Podman
+from tests.integration.prometheus_server import running_prometheus
 
 ROOT = Path(__file__).parents[2]
 STATE = Path(f"/var/tmp/jouleplan-containers-{os.getuid()}")  # noqa: S108
@@ -71,26 +71,5 @@ def service_url() -> Iterator[str]:
 def prometheus_url(service_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Prometheus that scrapes the service each second, with our configuration otherwise."""
     _require("prometheus", "promtool")
-    folder = tmp_path_factory.mktemp("prometheus")
-    ours = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
-    configuration = folder / "prometheus.yml"
-    configuration.write_text(
-        ours.replace("service:8080", service_url.removeprefix("http://"))
-        .replace("scrape_interval: 15s", "scrape_interval: 1s")
-        .replace("scrape_timeout: 5s", "scrape_timeout: 1s")
-    )
-    address = f"127.0.0.1:{free_port()}"
-    options = {
-        "config.file": configuration,
-        "storage.tsdb.path": folder / "data",
-        "web.listen-address": address,
-        "log.level": "error",
-    }
-    command = ["prometheus", *(f"--{name}={value}" for name, value in options.items())]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    try:
-        await_answer(f"http://{address}/-/ready", process)
-        yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    with running_prometheus(tmp_path_factory.mktemp("prometheus"), service_url) as url:
+        yield url

@@ -84,6 +84,18 @@ def test_plans_are_counted_by_outcome_and_requests_by_place(scraped: str) -> Non
     assert sum(planned) == 8
 
 
+def test_what_the_fleet_has_is_counted_from_zero_on(scraped: str) -> None:
+    found = samples(scraped)
+    where = {labels for name, labels in found if name == "jouleplan_planned_requests_total"}
+    fleet = {labels for labels in where if ("llm", "other") not in labels}
+    assert fleet
+    for name in ("decided_output_tokens", "measured_requests", "measured_energy_joules"):
+        assert {found[f"jouleplan_{name}_total", labels] for labels in fleet} == {0.0}
+    for pool in {dict(labels)["pool"] for labels in fleet}:
+        assert value(found, "metered_energy_joules_total", pool=pool) == 0
+    assert value(found, "plan_requests_total", status="overloaded") == 0
+
+
 def test_names_that_the_configured_fleet_has_not_are_other(scraped: str) -> None:
     found = samples(scraped)
     assert value(found, "planned_requests_total", llm="other", pool="other") == 3
