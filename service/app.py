@@ -16,6 +16,7 @@ from service.background.plans import BackgroundPlans
 from service.decisions.desk import DecisionDesk
 from service.decisions.policy import policy_of
 from service.decisions.tokenizers import Tokenizers
+from service.metering.loop import Metering
 from service.openapi.document import DESCRIPTION, document
 from service.routes import (
     actuals,
@@ -75,13 +76,17 @@ def create_app(
     metrics.follow(pool)
     metrics.decisions.follow(desk)
     background = BackgroundPlans(settings, pool, metrics)
+    metering = Metering(settings, ledger, metrics.decisions)
     forecasts = Forecasts(settings, pool, desk, metrics.decisions)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         pool.start()
         await ledger.start()
-        endless = [asyncio.create_task(one) for one in (_follow(settings, pool), forecasts.run())]
+        endless = [
+            asyncio.create_task(one)
+            for one in (_follow(settings, pool), forecasts.run(), metering.run())
+        ]
         yield
         for one in endless:
             one.cancel()

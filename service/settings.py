@@ -134,6 +134,35 @@ class Settings(BaseSettings):
     max_actuals: Annotated[
         int, Field(ge=1, le=100_000_000, description="Actuals that are kept; the oldest go.")
     ] = 200_000
+    metering_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^https?://",
+            description="Prometheus that knows the devices' joules; none is asked where unset.",
+        ),
+    ] = None
+    metering_query: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="PromQL of a counter of joules, one series for each pool of the fleet.",
+        ),
+    ] = None
+    metering_label: Annotated[
+        str, Field(min_length=1, description="Label of these series that names the pool.")
+    ] = "pool"
+    metering_seconds: Annotated[
+        float, Field(gt=0, le=3600, description="How often it is asked [s].")
+    ] = 30.0
+    metering_delay_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=86_400,
+            description="How long to wait for the actuals of what ran before joules are given out "
+            "[s]: longer than a request takes.",
+        ),
+    ] = 300.0
     store_max_plans: Annotated[
         int, Field(ge=1, le=1_000_000, description="Ended plans that are kept; the oldest go.")
     ] = 1000
@@ -177,6 +206,14 @@ class Settings(BaseSettings):
                 f"{self.call_limit_seconds} <= {self.max_time_limit_seconds}."
             )
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _metering_is_whole(self) -> Self:
+        if (self.metering_url is None) != (self.metering_query is None):
+            raise ValueError(
+                "Expected both of JOULEPLAN_METERING_URL and JOULEPLAN_METERING_QUERY, or neither."
+            )
         return self
 
     @model_validator(mode="after")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from service.actuals.evidence import ENERGY, RUNTIME
 from service.actuals.store import Actual, ActualsStore
 from service.decisions.desk import DecisionDesk
+from service.metering.apportioning import Run
 from service.schemas.actuals import ActualBody
 from service.store.database import MEMORY, StoreError
 from service.telemetry.decision_metrics import DecisionMetrics
@@ -37,12 +38,37 @@ class ActualsLedger:
     ----------
     evidence
         Ratios of measurements to predictions.
+    lengths
+        Of answers.
     """
 
     def __init__(self, desk: DecisionDesk, metrics: DecisionMetrics, path: Path, most: int) -> None:
         self._desk, self._metrics = desk, metrics
         self._store = ActualsStore(path, most)
+        self._take_run: Callable[[str, Run], None] = lambda *_: None
         self.evidence = desk.evidence
+        self.lengths = desk.lengths
+
+    def follow_runs(self, take: Callable[[str, Run], None]) -> None:
+        """Tell of each request that ran, with its pool."""
+        self._take_run = take
+
+    def idle_power(self) -> Mapping[str, tuple[int, float | None]]:
+        """Return the devices of each pool, and the idle watts of one."""
+        return self._desk.idle_power()
+
+    async def measured(self, energy_j: Mapping[str, float]) -> None:
+        """Keep the metered joules of requests, by the ids of their actuals.
+
+        Raises
+        ------
+        StoreError
+            Where they cannot be kept: nothing was learned of them then.
+        """
+        for actual in await self._store.measure(energy_j):
+            self._learn_ratio(actual, ENERGY, actual.measured_j, actual.predicted_j)
+            self._metrics.count_measured(actual)
+        self._metrics.tell_evidence(self.evidence)
 
     async def start(self) -> None:
         """Take up what was known before; without a usable file, in memory only."""
@@ -68,8 +94,13 @@ class ActualsLedger:
         StoreError
             Where they cannot be kept: nothing was learned of them then.
         """
-        actuals = [self._actual(body) for body in bodies]
+        runs = [self._run(body) for body in bodies]
+        actuals = [actual for actual, _ in runs]
         fresh = await self._store.add(actuals)
+        new = {actual.id for actual in fresh}
+        for actual, run in runs:
+            if run is not None and actual.id in new:
+                self._take_run(actual.pool, run)
         for body in bodies:
             if body.decision_id is not None:
                 self._desk.ended(body.decision_id, body.pool)
@@ -80,31 +111,47 @@ class ActualsLedger:
         self._metrics.tell_evidence(self.evidence)
         return len(fresh)
 
-    def _actual(self, body: ActualBody) -> Actual:
-        predicted = self._desk.predicted(
+    def _run(self, body: ActualBody) -> tuple[Actual, Run | None]:
+        """Return what came of a request, and when it ran on what, where that is known."""
+        now = time.time()
+        cost = self._desk.predicted(
             body.llm, body.pool, body.input_tokens, body.output_tokens, body.decision_id
         )
-        return Actual(
+        actual = Actual(
             id=body.id or body.decision_id or "",
-            at=time.time(),
+            at=now,
             llm=body.llm,
             pool=body.pool,
-            device="" if predicted is None else predicted.row.device,
+            device="" if cost is None else cost.row.device,
             route=body.route,
             input_tokens=body.input_tokens,
             output_tokens=body.output_tokens,
             measured_j=body.energy_joules,
             measured_s=body.runtime_seconds,
-            predicted_j=None if predicted is None else predicted.energy_j,
-            predicted_s=None if predicted is None else predicted.runtime_s,
+            predicted_j=None if cost is None else cost.energy_j,
+            predicted_s=None if cost is None else cost.runtime_s,
         )
+        if cost is None or body.runtime_seconds is None:
+            return actual, None
+        ended_at = body.ended_at or now
+        run = Run(
+            id=actual.id,
+            begun_at=ended_at - body.runtime_seconds,
+            ended_at=ended_at,
+            predicted_j=cost.energy_j,
+            device_seconds=cost.device_seconds,
+            wanted=body.energy_joules is None,
+        )
+        return actual, run
 
     def _learn(self, actual: Actual) -> None:
         if actual.output_tokens:
             self._desk.lengths.add(actual.llm, actual.route, actual.output_tokens)
-        for quantity, measured, predicted in (
-            (ENERGY, actual.measured_j, actual.predicted_j),
-            (RUNTIME, actual.measured_s, actual.predicted_s),
-        ):
-            if measured is not None and predicted is not None:
-                self.evidence.add(actual.llm, actual.device, quantity, measured, predicted)
+        self._learn_ratio(actual, ENERGY, actual.measured_j, actual.predicted_j)
+        self._learn_ratio(actual, RUNTIME, actual.measured_s, actual.predicted_s)
+
+    def _learn_ratio(
+        self, actual: Actual, quantity: str, measured: float | None, predicted: float | None
+    ) -> None:
+        if measured is not None and predicted is not None:
+            self.evidence.add(actual.llm, actual.device, quantity, measured, predicted)

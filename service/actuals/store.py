@@ -11,7 +11,7 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -68,9 +68,16 @@ _INSERT = (
     f"INSERT OR IGNORE INTO actuals ({', '.join(_NAMES)}) "  # noqa: S608 (names of our own)
     f"VALUES ({', '.join('?' * len(_NAMES))})"
 )
+_TRIM = "DELETE FROM actuals WHERE number <= (SELECT max(number) FROM actuals) - ?"
+_MEASURE = (
+    "UPDATE actuals SET measured_j = ? WHERE id = ? AND measured_j IS NULL "  # noqa: S608
+    f"RETURNING {', '.join(_NAMES)}"
+)
 _SELECT = f"SELECT {', '.join(_NAMES)} FROM actuals ORDER BY number DESC LIMIT ?"  # noqa: S608
 
-Waiting = tuple[Sequence[Actual], asyncio.AbstractEventLoop, "asyncio.Future[list[Actual]]"]
+Work = Callable[[sqlite3.Connection], list[Actual]]
+"""Writes within a transaction, and returns what it has changed."""
+Waiting = tuple[Work, asyncio.AbstractEventLoop, "asyncio.Future[list[Actual]]"]
 
 
 class ActualsStore:
@@ -115,12 +122,39 @@ class ActualsStore:
         StoreError
             Where they cannot be kept: none of them is then.
         """
+
+        def insert(connection: sqlite3.Connection) -> list[Actual]:
+            added = [one for one in actuals if connection.execute(_INSERT, astuple(one)).rowcount]
+            connection.execute(_TRIM, (self._most,))
+            return added
+
+        return await self._done(insert)
+
+    async def measure(self, energy_j: Mapping[str, float]) -> list[Actual]:
+        """Keep the metered joules of actuals that have none; return these, when on disk.
+
+        Raises
+        ------
+        StoreError
+            Where they cannot be kept: none of them is then.
+        """
+
+        def update(connection: sqlite3.Connection) -> list[Actual]:
+            rows = (
+                connection.execute(_MEASURE, (joules, name)).fetchone()
+                for name, joules in energy_j.items()
+            )
+            return [Actual(*row) for row in rows if row is not None]
+
+        return await self._done(update)
+
+    async def _done(self, work: Work) -> list[Actual]:
         if not self._begun:
             self._thread.start()
             self._begun = True
         loop = asyncio.get_running_loop()
         future: asyncio.Future[list[Actual]] = loop.create_future()
-        self._waiting.put((actuals, loop, future))
+        self._waiting.put((work, loop, future))
         return await future
 
     async def stop(self) -> None:
@@ -157,16 +191,9 @@ class ActualsStore:
         self, connection: sqlite3.Connection, together: Sequence[Waiting]
     ) -> list[list[Actual]]:
         connection.execute("BEGIN IMMEDIATE")
-        fresh = []
-        for actuals, _, _ in together:
-            added = [one for one in actuals if connection.execute(_INSERT, astuple(one)).rowcount]
-            fresh.append(added)
-        connection.execute(
-            "DELETE FROM actuals WHERE number <= (SELECT max(number) FROM actuals) - ?",
-            (self._most,),
-        )
+        changed = [work(connection) for work, _, _ in together]
         connection.execute("COMMIT")
-        return fresh
+        return changed
 
     def _open(self) -> sqlite3.Connection:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -124,6 +124,11 @@ class DecisionDesk:
     def pools(self) -> frozenset[str]:
         """Names of the fleet's pools."""
         return frozenset() if self._placements is None else self._placements.pools
+
+    def idle_power(self) -> Mapping[str, tuple[int, float | None]]:
+        """Return the devices of each pool, and the idle watts of one."""
+        groups = () if self._placements is None else self._placements.groups
+        return {one[0].pool: (one[0].devices, one[0].idle_watts) for one in groups}
 
     def policy_age_s(self) -> float:
         """Return the seconds since the last policy was made; 0 where there never was one."""

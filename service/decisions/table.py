@@ -72,6 +72,8 @@ class Row:
         Weights of joules and device-seconds at that concurrency.
     energy_quantile, seconds_quantile
         Half widths of the 90 % intervals; None where there are none.
+    idle_watts
+        Of a device that serves nothing; None where it was not measured.
     """
 
     index: int
@@ -86,6 +88,7 @@ class Row:
     seconds: Weights
     energy_quantile: float | None
     seconds_quantile: float | None
+    idle_watts: float | None = None
 
 
 @dataclass(frozen=True)

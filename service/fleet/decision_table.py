@@ -37,6 +37,7 @@ def decision_rows(fleet: Candidates) -> tuple[Row, ...]:
                 seconds=_plain(basis.weights(cost_model.device_seconds_coefficients, batch)),
                 energy_quantile=_quantile(cost_model.energy_interval),
                 seconds_quantile=_quantile(cost_model.device_seconds_interval),
+                idle_watts=pool.idle_watts,
             )
         )
     return tuple(rows)

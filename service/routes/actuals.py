@@ -54,6 +54,18 @@ def router(ledger: ActualsLedger) -> APIRouter:
             }
             for (llm, device, quantity), one in ledger.evidence
         ]
-        return Response(orjson.dumps({"ratios": ratios}), media_type=JSON)
+        lengths = [
+            {
+                "llm": llm,
+                "route": route,
+                "answers": one.answers,
+                "mean": one.mean(),
+                "p50": one.quantile(0.5),
+                "p90": one.quantile(0.9),
+            }
+            for (llm, route), one in ledger.lengths
+        ]
+        answer = {"ratios": ratios, "output_lengths": lengths}
+        return Response(orjson.dumps(answer), media_type=JSON)
 
     return routes

@@ -30,6 +30,10 @@ class ActualBody(Body):
     runtime_seconds: Annotated[
         Positive | None, Field(description="From sending to the last token.")
     ] = None
+    ended_at: Annotated[
+        float | None,
+        Field(gt=0, le=1e11, description="Unix time of the last token [s]; now where left out."),
+    ] = None
     energy_joules: Annotated[
         Positive | None, Field(description="Of this request, where it is metered.")
     ] = None
@@ -69,7 +73,19 @@ class RatioAnswer(Answer):
     drifted: bool
 
 
+class LengthsAnswer(Answer):
+    """Lengths of the answers of one LLM on one route."""
+
+    llm: str
+    route: Annotated[str | None, Field(description="Null for all of them together.")]
+    answers: Annotated[float, Field(description="That count; old ones are forgotten by halving.")]
+    mean: float
+    p50: float
+    p90: float
+
+
 class EvidenceAnswer(Answer):
     """Answer of `GET /actuals`."""
 
     ratios: list[RatioAnswer]
+    output_lengths: list[LengthsAnswer]

@@ -1,0 +1,1 @@
+"""Metered joules of devices, apportioned over the requests that ran there."""

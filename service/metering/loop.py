@@ -1,0 +1,84 @@
+"""Asks for joules every so often, and gives them to the requests that ran."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from time import time
+
+from service.actuals.ledger import ActualsLedger
+from service.metering.apportioning import Apportioner, PoolPower
+from service.metering.prometheus import JouleCounters, MeteringError, Reading
+from service.settings import Settings
+from service.store.database import StoreError
+from service.telemetry.decision_metrics import DecisionMetrics
+
+logger = logging.getLogger("service.metering")
+
+
+class Metering:
+    """Metered joules of the fleet's pools.
+
+    Parameters
+    ----------
+    settings
+        Whom to ask, what, and how often.
+    ledger
+        Of the requests that ran.
+    metrics
+        That tell of it.
+    """
+
+    def __init__(self, settings: Settings, ledger: ActualsLedger, metrics: DecisionMetrics) -> None:
+        self._settings, self._ledger, self._metrics = settings, ledger, metrics
+        self._apportioner = Apportioner()
+        self._last: dict[str, Reading] = {}
+        self._failing = False
+
+    async def run(self) -> None:
+        """Ask every period, until cancelled; at once where nothing is to be asked."""
+        url, query = self._settings.metering_url, self._settings.metering_query
+        if url is None or query is None:
+            return
+        self._ledger.follow_runs(self._apportioner.add_run)
+        counters = JouleCounters(url, query, self._settings.metering_label)
+        try:
+            while True:
+                await self._ask(counters)
+                await asyncio.sleep(self._settings.metering_seconds)
+        finally:
+            await counters.close()
+
+    async def _ask(self, counters: JouleCounters) -> None:
+        try:
+            readings = await counters.read()
+        except MeteringError as error:
+            self._metrics.count_query("failed")
+            if not self._failing:
+                logger.warning("Joules cannot be read. %s", error)
+            self._failing = True
+            return
+        self._failing = False
+        self._metrics.count_query("answered")
+        for pool, reading in readings.items():
+            before = self._last.get(pool)
+            # A counter that fell has begun anew: what it took in between is not known.
+            if before is not None and reading.energy_j >= before.energy_j:
+                taken_j = reading.energy_j - before.energy_j
+                self._apportioner.add_interval(pool, before.at, reading.at, taken_j)
+            self._last[pool] = reading
+        await self._settle()
+
+    async def _settle(self) -> None:
+        power = {
+            pool: PoolPower(devices, idle_watts)
+            for pool, (devices, idle_watts) in self._ledger.idle_power().items()
+        }
+        settled = self._apportioner.settle(time() - self._settings.metering_delay_seconds, power)
+        for pool, energy_j in settled.metered_j.items():
+            self._metrics.count_metered(pool, energy_j, settled.apportioned_j[pool])
+        if settled.energy_j:
+            try:
+                await self._ledger.measured(settled.energy_j)
+            except StoreError as error:
+                logger.warning("Metered joules of requests are lost. %s", error)
