@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from service.access.guarding import add_guard, filed_keys, follow_keys
 from service.actuals.ledger import ActualsLedger
 from service.background.plans import BackgroundPlans
 from service.decisions.desk import DecisionDesk, policy_of
 from service.openapi.document import DESCRIPTION, document
+from service.operations import operations_app
 from service.routes import actuals, calls, decisions, docs, frontier, information, plans
 from service.routes.refusals import add_refusals
 from service.settings import Settings
@@ -51,6 +53,11 @@ def create_app(
         What a worker process runs.
     first_worker
         A worker process that was started already, to be ready sooner.
+
+    Raises
+    ------
+    KeyFileError
+        If there is a file of API keys that cannot be used.
     """
     version = running_version()
     metrics = Metrics(registry or CollectorRegistry(), version)
@@ -61,14 +68,19 @@ def create_app(
     metrics.follow(pool)
     metrics.decisions.follow(desk)
     background = BackgroundPlans(settings, pool, metrics)
+    keys = filed_keys(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         pool.start()
         await ledger.start()
-        following = asyncio.create_task(_follow(settings, pool))
+        following = [
+            asyncio.create_task(_follow(settings, pool)),
+            asyncio.create_task(follow_keys(settings, keys)),
+        ]
         yield
-        following.cancel()
+        for task in following:
+            task.cancel()
         await background.stop()
         await ledger.stop()
         await pool.stop()
@@ -100,13 +112,20 @@ def create_app(
             frontier.router(settings, pool, metrics), prefix=prefix, include_in_schema=in_schema
         )
         app.include_router(
-            information.router(pool, metrics), prefix=prefix, include_in_schema=in_schema
+            information.health_router(pool), prefix=prefix, include_in_schema=in_schema
         )
+        app.include_router(information.router(pool), prefix=prefix, include_in_schema=in_schema)
+        if settings.operations_port is None:
+            app.include_router(
+                information.metrics_router(metrics), prefix=prefix, include_in_schema=in_schema
+            )
         app.include_router(docs.router(prefix), prefix=prefix, include_in_schema=False)
     docs.mount_assets(app)
     app.state.before_shutdown = background.interrupt
-    document(app)
+    app.state.operations = operations_app(pool, metrics, prefixes)
+    document(app, needs_key=keys is not None)
     add_refusals(app, prefixes)
+    add_guard(app, settings, keys, prefixes)
     app.add_middleware(RequestLog)
     return app
 
