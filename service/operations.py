@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 from collections.abc import Iterator, Sequence
 
@@ -59,7 +60,9 @@ def listening_socket(host: str, port: int) -> socket.socket:
         )[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
-        msg = f"The operations port {port} of {host} cannot be had: {error.strerror}."
+        number = error.errno or 0
+        words = os.strerror(number) if number > 0 else error.strerror
+        msg = f"The operations port {port} of {host} cannot be had: {words}."
         raise AddressError(msg) from None
 
 

@@ -64,7 +64,7 @@ def test_one_signal_stops_both(models_dir: Path, number: signal.Signals) -> None
         assert own.process.wait(timeout=30) == 0
         assert "Traceback" not in own.logs()
         with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{aside.base_url}healthz")
+            httpx.get(aside.base_url.join("/healthz"))
 
 
 @pytest.mark.parametrize("taken", ["JOULEPLAN_OPERATIONS_PORT", "JOULEPLAN_PORT"])
