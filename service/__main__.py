@@ -1,4 +1,4 @@
-"""`python -m service`: serve, print the settings, or plan a file."""
+"""`python -m service`: serve, print the settings, plan a file, or keep API keys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from service.cli.arguments import add_plan_arguments
+from service.cli.arguments import add_keys_arguments, add_plan_arguments
 from service.cli.interrupts import end_on_interrupt
 
 
@@ -16,15 +16,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 after serving, printing or planning, 1 where there is no plan, 2 where the settings or
-        the input are wrong.
+        0 after serving, printing, planning or keeping keys, 1 where there is no plan, 2 where the
+        settings or the input are wrong.
     """
     parser = argparse.ArgumentParser(prog="python -m service", description="The planning service.")
     parser.add_argument("--print-config", action="store_true", help="print the settings and stop")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     add_plan_arguments(commands.add_parser("plan", help="plan a file, without a server"))
+    add_keys_arguments(commands.add_parser("keys", help="add, list or remove API keys"))
     options = parser.parse_args(arguments)
 
+    if options.command == "keys":
+        from service.cli.keys_command import keep_keys  # noqa: PLC0415
+
+        return keep_keys(options)
     if options.command == "plan":
         return _plan(options)
     # A worker process imports this module before it does anything: it must stay light.

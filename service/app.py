@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from service.access.guarding import add_guard, filed_keys, follow_keys
 from service.actuals.ledger import ActualsLedger
 from service.background.forecasts import Forecasts
 from service.background.plans import BackgroundPlans
@@ -18,6 +19,7 @@ from service.decisions.policy import policy_of
 from service.decisions.tokenizers import Tokenizers
 from service.metering.loop import Metering
 from service.openapi.document import DESCRIPTION, document
+from service.operations import operations_app
 from service.routes import (
     actuals,
     calls,
@@ -66,6 +68,11 @@ def create_app(
         What a worker process runs.
     first_worker
         A worker process that was started already, to be ready sooner.
+
+    Raises
+    ------
+    KeyFileError
+        If there is a file of API keys that cannot be used.
     """
     version = running_version()
     metrics = Metrics(registry or CollectorRegistry(), version)
@@ -78,6 +85,7 @@ def create_app(
     background = BackgroundPlans(settings, pool, metrics)
     metering = Metering(settings, ledger, metrics.decisions)
     forecasts = Forecasts(settings, pool, desk, metrics.decisions)
+    keys = filed_keys(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -85,7 +93,12 @@ def create_app(
         await ledger.start()
         endless = [
             asyncio.create_task(one)
-            for one in (_follow(settings, pool), forecasts.run(), metering.run())
+            for one in (
+                _follow(settings, pool),
+                follow_keys(settings, keys),
+                forecasts.run(),
+                metering.run(),
+            )
         ]
         yield
         for one in endless:
@@ -127,13 +140,20 @@ def create_app(
             frontier.router(settings, pool, metrics), prefix=prefix, include_in_schema=in_schema
         )
         app.include_router(
-            information.router(pool, metrics), prefix=prefix, include_in_schema=in_schema
+            information.health_router(pool), prefix=prefix, include_in_schema=in_schema
         )
+        app.include_router(information.router(pool), prefix=prefix, include_in_schema=in_schema)
+        if settings.operations_port is None:
+            app.include_router(
+                information.metrics_router(metrics), prefix=prefix, include_in_schema=in_schema
+            )
         app.include_router(docs.router(prefix), prefix=prefix, include_in_schema=False)
     docs.mount_assets(app)
     app.state.before_shutdown = background.interrupt
-    document(app)
+    app.state.operations = operations_app(pool, metrics, prefixes)
+    document(app, needs_key=keys is not None)
     add_refusals(app, prefixes)
+    add_guard(app, settings, keys, prefixes)
     app.add_middleware(RequestLog)
     return app
 

@@ -15,10 +15,12 @@ TYPE_PREFIX = "urn:jouleplan:problem:"
 #: Every problem type: its slug, status and title. The slug is stable; wording may change.
 PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "malformed-json": (400, "The body is not JSON"),
+    "unauthenticated": (401, "No API key that is in force"),
     "not-found": (404, "No such path"),
     "plan-not-found": (404, "No such plan"),
     "method-not-allowed": (405, "The path does not take this method"),
     "not-acceptable": (406, "No answer of a type that is accepted"),
+    "body-timeout": (408, "The body did not arrive in time"),
     "not-finished": (409, "The plan is still being made"),
     "no-result": (410, "The plan ended without an answer"),
     "too-large": (413, "The call is too large"),
@@ -29,6 +31,7 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "unplaceable": (422, "Some requests fit no placement"),
     "infeasible": (422, "No plan keeps all limits together"),
     "confidence-unattained": (422, "No plan was found that keeps the deadlines so surely"),
+    "rate-limited": (429, "The limits of the API key are spent"),
     "overloaded": (429, "Too many calls wait already"),
     "internal": (500, "The service made a mistake"),
     "undecided": (503, "No plan was found in time"),

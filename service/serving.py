@@ -7,12 +7,14 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 from types import FrameType
 
 from pydantic import ValidationError
 
-from service.settings import Settings, unknown_variables
+from service.access.errors import AccessError
+from service.settings import Settings, is_loopback, unknown_variables
 from service.workers.entry import enter
 from service.workers.link import start_worker
 
@@ -44,45 +46,112 @@ def print_settings(settings: Settings) -> int:
 
 
 def serve(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT, then end calls in flight and workers; return 0."""
+    """Serve until SIGTERM or SIGINT, then end calls in flight and workers.
+
+    Returns
+    -------
+    int
+        0 after serving, 2 where keys, TLS or the operations port cannot be used.
+    """
+    try:
+        context = _tls_context(settings)
+        _check_keys(settings)
+        return _serve(settings, context)
+    except AccessError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+def _serve(settings: Settings, context: ssl.SSLContext | None) -> int:
     # It loads while this process imports what it needs to speak HTTP.
     first_worker = start_worker(enter, settings)
     import uvicorn  # noqa: PLC0415
 
+    from service.access.connections import TimedProtocol  # noqa: PLC0415
     from service.app import create_app  # noqa: PLC0415
-    from service.telemetry.logs import logging_config  # noqa: PLC0415
+    from service.operations import OperationsServer  # noqa: PLC0415
+    from service.telemetry.logs import configure_logging, logging_config  # noqa: PLC0415
 
     # The server raises the signal that stopped it once more when it is done: that is no failure.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _ignore)
+    configure_logging(settings.log_level)
     app = create_app(settings, first_worker=first_worker)
+    operations = (
+        None
+        if settings.operations_port is None
+        else OperationsServer(app.state.operations, settings)
+    )
 
     class Server(uvicorn.Server):
         """Ends asynchronous plans, and with them the streams about them, before it waits."""
 
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            if operations is not None:
+                operations.start()
+            await super().startup(sockets)
+
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             await app.state.before_shutdown()
             await super().shutdown(sockets)
+            if operations is not None:
+                await operations.stop()
 
     server = Server(
         uvicorn.Config(
             app,
             host=settings.host,
             port=settings.port,
+            http=TimedProtocol.limited(settings.header_timeout_seconds, settings.max_connections),
+            ws="none",
+            ssl_context_factory=None if context is None else lambda *_: context,
             log_config=logging_config(settings.log_level),
             access_log=False,
             server_header=False,
             lifespan="on",
+            timeout_keep_alive=settings.keep_alive_seconds,
             timeout_graceful_shutdown=round(settings.shutdown_seconds),
         )
     )
     # What is imported stays: walking over all of it again would keep callers waiting for 40 ms.
     gc.collect()
     gc.freeze()
-    for name in unknown_variables(os.environ):
-        logger.warning("The variable %s is no setting: it has no effect.", name)
+    _warn(settings)
     server.run()
     return 0 if server.started else 1
+
+
+def _tls_context(settings: Settings) -> ssl.SSLContext | None:
+    if settings.tls_certfile is None:
+        return None
+    from service.access.tls import server_context  # noqa: PLC0415
+
+    secret = settings.tls_keyfile_password
+    return server_context(
+        settings.tls_certfile,
+        settings.tls_keyfile,
+        None if secret is None else secret.get_secret_value(),
+        settings.tls_ca_certs,
+    )
+
+
+def _check_keys(settings: Settings) -> None:
+    """Read the key file before a worker is started for nothing."""
+    if settings.api_keys_file is not None:
+        from service.access.key_file import read_keys  # noqa: PLC0415
+
+        read_keys(settings.api_keys_file)
+
+
+def _warn(settings: Settings) -> None:
+    for name in unknown_variables(os.environ):
+        logger.warning("The variable %s is no setting: it has no effect.", name)
+    if settings.api_keys_file and not settings.tls_certfile and not is_loopback(settings.host):
+        logger.warning(
+            "API keys travel in the clear: set JOULEPLAN_TLS_CERTFILE, or let only a proxy that "
+            "speaks TLS reach %s.",
+            settings.host,
+        )
 
 
 def _ignore(number: int, _: FrameType | None) -> None:

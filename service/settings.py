@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.fleet.embedded import FLEET_FILE, embedded_models_dir
@@ -48,6 +48,53 @@ class Settings(BaseSettings):
         bool,
         Field(description="Listen beyond the loopback interface without authentication."),
     ] = False
+    api_keys_file: Annotated[
+        Path | None,
+        Field(description="File of API keys; a call without one of them gets 401."),
+    ] = None
+    tls_certfile: Annotated[
+        Path | None, Field(description="Certificate chain as PEM: serve HTTPS.")
+    ] = None
+    tls_keyfile: Annotated[
+        Path | None, Field(description="Its key, where that is in another file.")
+    ] = None
+    tls_keyfile_password: Annotated[
+        SecretStr | None, Field(description="Of the key, where it is encrypted.")
+    ] = None
+    tls_ca_certs: Annotated[
+        Path | None,
+        Field(description="Authorities as PEM: callers need a certificate of one of them."),
+    ] = None
+    operations_host: Annotated[
+        str, Field(min_length=1, description="Address of the operations port.")
+    ] = "127.0.0.1"
+    operations_port: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=65535,
+            description="Port that serves /metrics, /healthz and /readyz, without keys and "
+            "without TLS; /metrics is served there only. 0 takes a free one.",
+        ),
+    ] = None
+    header_timeout_seconds: Annotated[
+        float, Field(gt=0, le=3600, description="Until the header of a call is whole [s].")
+    ] = 10.0
+    body_silence_seconds: Annotated[
+        float,
+        Field(gt=0, le=3600, description="Longest wait for more of a body [s]; then 408."),
+    ] = 10.0
+    body_timeout_seconds: Annotated[
+        float, Field(gt=0, le=86_400, description="Until a body is whole [s]; then 408.")
+    ] = 300.0
+    keep_alive_seconds: Annotated[
+        int,
+        Field(ge=1, le=3600, description="How long a connection stays open between calls [s]."),
+    ] = 65
+    max_connections: Annotated[
+        int,
+        Field(ge=1, le=1_000_000, description="Connections at once; more are closed unheard."),
+    ] = 800
     workers: Annotated[int, Field(ge=1, le=64, description="Processes that plan.")] = Field(
         default_factory=_default_workers
     )
@@ -228,12 +275,38 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _only_loopback_without_authentication(self) -> Self:
-        if not (self.allow_unauthenticated or is_loopback(self.host)):
+        if self.allow_unauthenticated:
+            return self
+        if self.api_keys_file is None and not is_loopback(self.host):
             msg = (
-                f"Expected JOULEPLAN_ALLOW_UNAUTHENTICATED=true to listen on {self.host}, which is "
-                "not a loopback address: whoever reaches it may plan."
+                "Expected JOULEPLAN_API_KEYS_FILE, or JOULEPLAN_ALLOW_UNAUTHENTICATED=true, to "
+                f"listen on {self.host}, which is not a loopback address: whoever reaches it may "
+                "plan."
             )
             raise ValueError(msg)
+        if self.operations_port is not None and not is_loopback(self.operations_host):
+            msg = (
+                "Expected JOULEPLAN_ALLOW_UNAUTHENTICATED=true to serve operations on "
+                f"{self.operations_host}, which is not a loopback address: whoever reaches it may "
+                "read the metrics."
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _operations_have_a_port_of_their_own(self) -> Self:
+        if self.operations_port is None and "operations_host" in self.model_fields_set:
+            raise ValueError("Expected JOULEPLAN_OPERATIONS_PORT beside its host, got none.")
+        if self.operations_port and self.operations_port == self.port:
+            msg = f"Expected JOULEPLAN_OPERATIONS_PORT other than the port, got {self.port} twice."
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _tls_has_a_certificate(self) -> Self:
+        others = (self.tls_keyfile, self.tls_keyfile_password, self.tls_ca_certs)
+        if self.tls_certfile is None and any(one is not None for one in others):
+            raise ValueError("Expected JOULEPLAN_TLS_CERTFILE beside the others of TLS, got none.")
         return self
 
 

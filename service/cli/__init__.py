@@ -1,1 +1,1 @@
-"""`python -m service plan`: a plan of a file, without a server."""
+"""`python -m service plan` and `keys`: what is done without a server."""

@@ -1,8 +1,9 @@
-"""The arguments of `python -m service plan`; light, because workers import the way to it too."""
+"""The arguments of the commands; light, because workers import the way to them too."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,31 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the answer of /plan as JSON")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write that JSON to a file too")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def add_keys_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verbs of `keys` and their arguments to its parser."""
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    add = verbs.add_parser("add", help="make a key, print it once, keep its hash")
+    add.add_argument("name", metavar="NAME", help="letters, digits, _ and -; the log has it")
+    for flag, kind, text in (
+        ("--requests-per-second", float, "calls that it may make; any number where left out"),
+        ("--burst", int, "calls at once after a pause; a second's worth where left out"),
+        ("--max-concurrent", int, "calls in flight; any number where left out"),
+        ("--expires-in-days", float, "until it is no key any more; never where left out"),
+    ):
+        add.add_argument(flag, type=kind, metavar=kind.__name__.upper(), help=text)
+    shown = verbs.add_parser("list", help="print names and limits")
+    remove = verbs.add_parser("remove", help="make a key invalid")
+    remove.add_argument("name", metavar="NAME")
+    for verb in (add, shown, remove):
+        verb.add_argument(
+            "--file",
+            type=Path,
+            metavar="FILE",
+            default=os.environ.get("JOULEPLAN_API_KEYS_FILE") or None,
+            help="the key file; JOULEPLAN_API_KEYS_FILE where left out",
+        )
 
 
 def _add_prompt_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from service.openapi.access import with_access
 from service.openapi.examples import (
     DECISION_EXAMPLES,
     FRONTIER_EXAMPLES,
@@ -76,7 +77,8 @@ REFUSALS = {
     "415": "The body is announced neither as JSON nor as an Arrow stream.",
     "422": "A field is invalid, a name unknown, a request fits no placement, or the limits "
     "contradict each other (`conflict`, `relaxations`).",
-    "429": "Too many calls, or bytes of bodies, wait already.",
+    "429": "Too many calls, or bytes of bodies, wait already; or the limits of the API key are "
+    "spent.",
     "503": "No worker, or no plan in time.",
 }
 _STREAM = {"type": "string", "format": "binary"}
@@ -197,12 +199,20 @@ def metrics_operation() -> dict[str, Any]:
     }
 
 
-def document(app: FastAPI) -> None:
-    """Make `app.openapi` return the document with the schemas of bodies and answers."""
+def document(app: FastAPI, *, needs_key: bool = False) -> None:
+    """Make `app.openapi` return the document with the schemas of bodies and answers.
+
+    Parameters
+    ----------
+    app
+        The application.
+    needs_key
+        Whether a call needs an API key.
+    """
 
     def build() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
+            app.openapi_schema = with_access(_document(app), needs_key=needs_key)
         return app.openapi_schema
 
     app.openapi = build  # type: ignore[method-assign]

@@ -22,8 +22,8 @@ from service.workers.pool import RETRY_AFTER_S, WorkerPool
 STARTING = "No worker is ready yet."
 
 
-def router(pool: WorkerPool, metrics: Metrics) -> APIRouter:
-    """Return the routes of the reading calls."""
+def health_router(pool: WorkerPool) -> APIRouter:
+    """Return the routes that tell whether it lives and can plan."""
     routes = APIRouter(tags=["information"])
 
     @routes.get(
@@ -42,6 +42,13 @@ def router(pool: WorkerPool, metrics: Metrics) -> APIRouter:
         if description is None or not pool.ready or description.reasons:
             return refuse(_not_ready(description if pool.ready else None), request)
         return Response(_readiness(description), media_type=JSON)
+
+    return routes
+
+
+def router(pool: WorkerPool) -> APIRouter:
+    """Return the routes that tell what is loaded."""
+    routes = APIRouter(tags=["information"])
 
     @routes.get(
         "/placements",
@@ -62,6 +69,13 @@ def router(pool: WorkerPool, metrics: Metrics) -> APIRouter:
         if pool.description is None:
             return refuse(_not_ready(None), request)
         return Response(pool.description.cost_models_body, media_type=JSON)
+
+    return routes
+
+
+def metrics_router(metrics: Metrics) -> APIRouter:
+    """Return the route of the metrics."""
+    routes = APIRouter(tags=["information"])
 
     @routes.get("/metrics", summary="Prometheus metrics", **metrics_operation())
     async def read_metrics(request: Request) -> Response:

@@ -63,8 +63,15 @@ class RequestLog:
                     "path": scope["path"],
                     "status": status,
                     "seconds": round(perf_counter() - started, 6),
+                    **_whose(scope),
                 },
             )
+
+
+def _whose(scope: Scope) -> dict[str, str]:
+    """Return the name of the API key that a call came with, never the key."""
+    name = scope["state"].get("key_name")
+    return {} if name is None else {"key_name": name}
 
 
 async def _send_internal(path: str, send: Send) -> None:

@@ -50,18 +50,40 @@ async def follow_files(settings: Settings, reload: Callable[[], Awaitable[None]]
     reload
         Lets the workers load them; where it raises, that is logged and it is tried again.
     """
-    loaded = before = await _look(settings)
+
+    def look() -> Fingerprint:
+        return fingerprint(settings.models_dir, settings.fleet_path)
+
+    await follow(look, await asyncio.to_thread(look), settings.reload_seconds, reload)
+
+
+async def follow(
+    look: Callable[[], object],
+    loaded: object,
+    period_s: float,
+    reload: Callable[[], Awaitable[None]],
+) -> None:
+    """Call `reload` whenever what is looked at has changed and stayed so for a period.
+
+    Parameters
+    ----------
+    look
+        Returns what tells a changed file from the same one; runs in a thread.
+    loaded
+        What it returned of what is loaded.
+    period_s
+        Between looks [s].
+    reload
+        Loads it; where it raises, that is logged and it is tried again.
+    """
+    before = loaded
     while True:
-        await asyncio.sleep(settings.reload_seconds)
-        now = await _look(settings)
+        await asyncio.sleep(period_s)
+        now = await asyncio.to_thread(look)
         if now == before and now != loaded:
             try:
                 await reload()
                 loaded = now
             except Exception:
-                logger.exception("The changed cost models could not be loaded yet.")
+                logger.exception("What has changed could not be loaded yet.")
         before = now
-
-
-async def _look(settings: Settings) -> Fingerprint:
-    return await asyncio.to_thread(fingerprint, settings.models_dir, settings.fleet_path)

@@ -54,11 +54,24 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 def test_every_refusal_is_documented_as_a_problem(document: dict[str, Any]) -> None:
     responses = dict(document["paths"]["/plan"]["post"]["responses"])
-    assert set(responses) == {"200", "202", "400", "406", "413", "415", "422", "429", "503"}
+    assert set(responses) == {
+        "200", "202", "400", "401", "406", "408", "413", "415", "422", "429", "503"
+    }  # fmt: skip
     assert list(responses.pop("200")["content"]) == [JSON, ARROW]
     assert list(responses.pop("202")["content"]) == [JSON]
     for response in responses.values():
         assert list(response["content"]) == ["application/problem+json"]
+
+
+def test_every_path_but_health_may_ask_for_a_key(document: dict[str, Any]) -> None:
+    assert document["security"] == [{"bearer": []}, {"header": []}, {}]
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            asks = path not in {"/healthz", "/readyz"}
+            assert ("401" in operation["responses"]) is asks
+            assert ("429" in operation["responses"]) is asks
+            assert ("408" in operation["responses"]) is ("requestBody" in operation)
+            assert (operation.get("security") == []) is not asks
 
 
 @pytest.mark.parametrize("path", ["/plan", "/predict"])

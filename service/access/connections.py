@@ -1,0 +1,73 @@
+"""Connections that say what they want in time.
+
+uvicorn closes a connection that is silent *after* an answer. It waits for ever for the first call,
+for the rest of a header, and for the rest of a body that was refused; and it takes any number of
+connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+
+class TimedProtocol(H11Protocol):
+    """HTTP/1.1 that closes a connection on which no call begins in time, or that is one too many.
+
+    `limited` makes a class of it with limits of its own.
+    """
+
+    header_s: ClassVar[float] = 10.0
+    most: ClassVar[int] = 800
+    _waiting: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def limited(cls, header_s: float, most: int) -> type[TimedProtocol]:
+        """Return the protocol with these limits.
+
+        Parameters
+        ----------
+        header_s
+            Until the header of a call is whole [s].
+        most
+            Connections at once.
+        """
+        return type("LimitedProtocol", (cls,), {"header_s": header_s, "most": most})
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a call."""
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            transport.abort()
+        else:
+            self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Go on waiting, unless a call is there now."""
+        if self._waiting is None and self._idle():
+            self._wait()
+        super().data_received(data)
+        if not self._idle():
+            self._stop_waiting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _wait(self) -> None:
+        self._waiting = self.loop.call_later(self.header_s, self._close)
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _close(self) -> None:
+        if self._idle() and not self.transport.is_closing():
+            self.transport.close()

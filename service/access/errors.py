@@ -1,0 +1,27 @@
+"""What keeps the service from being guarded as its settings say.
+
+::
+
+    AccessError        root: told in one line, and the service does not start
+    ├── KeyFileError   the key file cannot be read or written, or does not hold keys
+    ├── TlsError       certificate, key or authorities cannot be used
+    └── AddressError   the address of the operations port cannot be had
+"""
+
+from __future__ import annotations
+
+
+class AccessError(Exception):
+    """The service cannot be guarded as the settings say; the message is one line."""
+
+
+class KeyFileError(AccessError):
+    """The key file cannot be used; the message names the file and the place in it."""
+
+
+class TlsError(AccessError):
+    """The service cannot speak TLS; the message names the file."""
+
+
+class AddressError(AccessError):
+    """Nobody can listen there."""

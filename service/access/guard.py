@@ -1,0 +1,72 @@
+"""Middleware that lets a call in: by its key, within its limits, with a body that comes in time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.access.body import Body, BodyLimits
+from service.access.ring import KeyRing
+from service.problems import ProblemError
+from service.routes.refusals import refuse
+
+#: Asked by what keeps the service alive, and telling nothing that is worth a key.
+OPEN_PATHS = ("/healthz", "/readyz")
+
+
+class Guard:
+    """Refuses a call before its body is read, and gives its place back when it has ended.
+
+    Parameters
+    ----------
+    app
+        What is guarded.
+    ring
+        The keys in force; None where everybody may call.
+    limits
+        Of bodies.
+    open_paths
+        What needs no key.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        ring: KeyRing | None,
+        limits: BodyLimits,
+        open_paths: Collection[str],
+    ) -> None:
+        self._app, self._ring, self._limits = app, ring, limits
+        self._open_paths = frozenset(open_paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one call."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif self._ring is None or scope["path"] in self._open_paths:
+            await self._serve(scope, receive, send)
+        else:
+            await self._admit(self._ring, scope, receive, send)
+
+    async def _admit(self, ring: KeyRing, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            holder = ring.admit(scope["headers"])
+        except ProblemError as error:
+            await refuse(error.problem, Request(scope))(scope, receive, send)
+            return
+        scope.setdefault("state", {})["key_name"] = holder.key.name
+        try:
+            await self._serve(scope, receive, send)
+        finally:
+            holder.limits.leave()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = Body(receive, self._limits)
+
+        async def send_noted(message: Message) -> None:
+            body.answered = True
+            await send(message)
+
+        await self._app(scope, body, send_noted)

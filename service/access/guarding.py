@@ -1,0 +1,44 @@
+"""Guards an application as the settings say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+
+from service.access.body import BodyLimits
+from service.access.guard import OPEN_PATHS, Guard
+from service.access.ring import FiledKeys
+from service.settings import Settings
+from service.workers.reloading import follow
+
+
+def filed_keys(settings: Settings) -> FiledKeys | None:
+    """Return the keys of the file that is set, None where none is.
+
+    Raises
+    ------
+    KeyFileError
+        If it cannot be used.
+    """
+    return None if settings.api_keys_file is None else FiledKeys(settings.api_keys_file)
+
+
+def add_guard(
+    app: FastAPI, settings: Settings, keys: FiledKeys | None, prefixes: Sequence[str]
+) -> None:
+    """Let in by key, within limits; middleware that is added later stands before it."""
+    app.add_middleware(
+        Guard,
+        ring=None if keys is None else keys.ring,
+        limits=BodyLimits(
+            settings.body_silence_seconds, settings.body_timeout_seconds, settings.max_body_bytes
+        ),
+        open_paths=[prefix + path for prefix in prefixes for path in OPEN_PATHS],
+    )
+
+
+async def follow_keys(settings: Settings, keys: FiledKeys | None) -> None:
+    """Put each later version of the key file in force, until cancelled."""
+    if keys is not None and settings.reload_seconds > 0:
+        await follow(keys.look, keys.looked, settings.reload_seconds, keys.reload)

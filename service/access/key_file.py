@@ -1,0 +1,222 @@
+"""The key file: names, hashes and limits as YAML (of which JSON is a part), read and written."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from math import ceil
+from pathlib import Path
+from typing import Annotated, Self
+
+import yaml
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from service.access.errors import KeyFileError
+from service.access.keys import NAME_PATTERN, ApiKey
+from service.problems import pointer
+
+MOST_BYTES = 1024 * 1024
+HEAD = "# API keys of jouleplan: the SHA-256 of each, no key. `python -m service keys` writes it.\n"
+OWNER_ONLY = 0o600
+DEEPEST = 8
+
+#: What tells a changed file from the same one; None where there is no file.
+Look = tuple[int, ...] | None
+
+
+def _time(value: object) -> object:
+    if value is None or isinstance(value, str | datetime):
+        return value
+    msg = f"Expected a time with its offset, as 2027-01-01T00:00:00Z, got {value!r:.40}."
+    raise ValueError(msg)
+
+
+class KeyRow(BaseModel):
+    """One key, as the file has it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    name: Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    requests_per_second: Annotated[float | None, Field(gt=0, le=1e6)] = None
+    burst: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    max_concurrent: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    expires_at: Annotated[AwareDatetime | None, Field(strict=False), BeforeValidator(_time)] = None
+
+    @model_validator(mode="after")
+    def _a_burst_has_a_rate(self) -> Self:
+        if self.burst is not None and self.requests_per_second is None:
+            raise ValueError("Expected requests_per_second beside burst, got none.")
+        return self
+
+    def key(self) -> ApiKey:
+        """Return it as the service uses it; a second's worth is the burst where none is given."""
+        rate = self.requests_per_second
+        return ApiKey(
+            self.name,
+            bytes.fromhex(self.sha256),
+            rate,
+            self.burst if rate is None or self.burst else ceil(rate),
+            self.max_concurrent,
+            None if self.expires_at is None else self.expires_at.timestamp(),
+        )
+
+
+class KeyFile(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    keys: list[KeyRow]
+
+    @model_validator(mode="after")
+    def _names_and_hashes_differ(self) -> Self:
+        for field in ("name", "sha256"):
+            counted = Counter(getattr(row, field) for row in self.keys)
+            if counted and (most := counted.most_common(1)[0])[1] > 1:
+                msg = f"Expected each {field} once, got {most[0]} {most[1]} times."
+                raise ValueError(msg)
+        return self
+
+
+def look_at(path: Path) -> Look:
+    """Return what changes when the file does, its permissions included."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def read_keys(path: Path) -> KeyFile:
+    """Read a key file.
+
+    Raises
+    ------
+    KeyFileError
+        If it is missing, too large, writable for others, no YAML or does not hold keys. The
+        message names the first place that is wrong.
+    """
+    document = _parse(path, _text(path))
+    try:
+        return KeyFile.model_validate(document)
+    except ValidationError as error:
+        first, *others = error.errors(include_url=False, include_input=False)
+        words = first["msg"].removeprefix("Value error, ")
+        more = f" ({len(others)} more)" if others else ""
+        msg = f"{path}: at {pointer(*first['loc']) or '/'}: {words}{more}"
+        raise KeyFileError(msg) from None
+
+
+def others_may_read(path: Path) -> bool:
+    """Whether somebody else than the owner may read the file."""
+    try:
+        return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def changed_keys(path: Path) -> Iterator[list[KeyRow]]:
+    """Give the rows of the file, none where there is no file, and write what is made of them.
+
+    The file is replaced whole, readable by its owner only. Others who change it so wait meanwhile.
+
+    Raises
+    ------
+    KeyFileError
+        If the file cannot be read or written.
+    """
+    path = path.resolve()
+    try:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise _unusable(path, "written", error) from None
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        rows = list(read_keys(path).keys) if path.exists() else []
+        yield rows
+        _replace(path, rows)
+    except OSError as error:
+        raise _unusable(path, "written", error) from None
+    finally:
+        os.close(folder)
+
+
+def _replace(path: Path, rows: Sequence[KeyRow]) -> None:
+    KeyFile(keys=list(rows))
+    listed = [row.model_dump(exclude_none=True) for row in rows]
+    text = HEAD + yaml.safe_dump({"keys": listed}, sort_keys=False)
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    part = Path(name)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), OWNER_ONLY)
+            if os.geteuid() == 0 and path.exists():
+                # Whom the service runs as must still be able to read it.
+                owner = path.stat()
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno())
+            if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                mode = stat.S_IMODE(found.st_mode)
+                msg = f"{path}: expected a file that only its owner may write, got mode {mode:o}."
+                raise KeyFileError(msg)
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise _unusable(path, "read", error) from None
+    if len(content) > MOST_BYTES:
+        msg = f"{path}: expected at most {MOST_BYTES} bytes, got more."
+        raise KeyFileError(msg)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        msg = f"{path}: expected UTF-8."
+        raise KeyFileError(msg) from None
+
+
+def _parse(path: Path, text: str) -> object:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        # libyaml runs out of stack, and ends the process, where nesting is very deep.
+        depth = 0
+        for event in yaml.parse(text, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                msg = f"{path}: at /: Expected a list of keys, got deep nesting."
+                raise KeyFileError(msg)
+        return yaml.load(text, Loader=loader)  # noqa: S506  a safe one
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        words = " ".join(str(error).split())
+        msg = f"{path}: is not YAML: {words}"
+        raise KeyFileError(msg) from None
+
+
+def _unusable(path: Path, verb: str, error: OSError) -> KeyFileError:
+    return KeyFileError(f"{path}: cannot be {verb}: {error.strerror}.")

@@ -1,0 +1,118 @@
+"""`python -m service keys add | list | remove`: the key file, changed whole or not at all."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from service.access.errors import KeyFileError
+from service.access.key_file import KeyRow, changed_keys, read_keys
+from service.access.keys import digest_of, new_key
+
+DONE, BAD_INPUT = 0, 2
+COLUMNS = ("name", "requests_per_second", "burst", "max_concurrent", "expires_at")
+
+
+def keep_keys(options: argparse.Namespace) -> int:
+    """Do what the verb says.
+
+    Parameters
+    ----------
+    options
+        See `service.cli.arguments`.
+
+    Returns
+    -------
+    int
+        0 when it is done, 2 where the file or an argument is refused.
+    """
+    verbs: dict[str, Callable[[argparse.Namespace], None]] = {
+        "add": _add,
+        "list": _list,
+        "remove": _remove,
+    }
+    try:
+        if options.file is None:
+            raise KeyFileError("Expected --file, or JOULEPLAN_API_KEYS_FILE in the environment.")
+        verbs[options.verb](options)
+    except KeyFileError as error:
+        sys.stderr.write(f"{error}\n")
+        return BAD_INPUT
+    return DONE
+
+
+def _add(options: argparse.Namespace) -> None:
+    key = new_key(options.name)
+    row = _row(options, key)
+    with changed_keys(options.file) as rows:
+        if any(other.name == row.name for other in rows):
+            msg = f"{options.file}: has a key {row.name} already; remove it first."
+            raise KeyFileError(msg)
+        rows.append(row)
+    sys.stdout.write(f"{key}\n")
+    sys.stdout.flush()
+    sys.stderr.write(f"Its hash is in {options.file}; the key is not shown again.\n")
+
+
+def _remove(options: argparse.Namespace) -> None:
+    # Where there is no file, none is made.
+    read_keys(options.file)
+    with changed_keys(options.file) as rows:
+        kept = [row for row in rows if row.name != options.name]
+        if len(kept) == len(rows):
+            msg = f"{options.file}: has no key {options.name:.100}."
+            raise KeyFileError(msg)
+        rows[:] = kept
+
+
+def _list(options: argparse.Namespace) -> None:
+    rows = [COLUMNS, *(_cells(row) for row in read_keys(Path(options.file)).keys)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        sys.stdout.write(line.rstrip() + "\n")
+
+
+def _cells(row: KeyRow) -> tuple[str, ...]:
+    key, expires_at = row.key(), row.expires_at
+    rate = key.requests_per_second
+    limits = (None if rate is None else f"{rate:g}", key.burst, key.max_concurrent)
+    expiry = "never" if expires_at is None else expires_at.isoformat(timespec="seconds")
+    if expires_at is not None and expires_at <= datetime.now(UTC):
+        expiry += " (expired)"
+    return (row.name, *("any" if limit is None else str(limit) for limit in limits), expiry)
+
+
+def _row(options: argparse.Namespace, key: str) -> KeyRow:
+    try:
+        return KeyRow(
+            name=options.name,
+            sha256=digest_of(key.encode()).hex(),
+            requests_per_second=options.requests_per_second,
+            burst=options.burst,
+            max_concurrent=options.max_concurrent,
+            expires_at=_expiry(options.expires_in_days),
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else ""
+        words = first["msg"].removeprefix("Value error, ")
+        msg = f"{name.replace('--name', 'NAME')}: {words}" if name else words
+        raise KeyFileError(msg) from None
+
+
+def _expiry(days: float | None) -> datetime | None:
+    if days is None:
+        return None
+    try:
+        if not days > 0:
+            raise ValueError
+        return (datetime.now(UTC) + timedelta(days=days)).replace(microsecond=0)
+    except (OverflowError, ValueError):
+        msg = f"--expires-in-days: Expected days above 0 and not beyond the calendar, got {days:g}."
+        raise KeyFileError(msg) from None

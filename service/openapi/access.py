@@ -1,0 +1,65 @@
+"""What the OpenAPI document says of API keys, and of how a call that is not let in is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.problems import MEDIA_TYPE
+from service.schemas.information import ProblemAnswer
+
+SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, where the service has a file of them.",
+    },
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+
+_PROBLEM = {
+    MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemAnswer.__name__}"}},
+}
+_WAIT = {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}
+_CHALLENGE = {"description": "`Bearer`, and what is wrong.", "schema": {"type": "string"}}
+_UNAUTHENTICATED = {
+    "description": "No API key that is in force, where the service asks for one.",
+    "content": _PROBLEM,
+    "headers": {"WWW-Authenticate": _CHALLENGE},
+}
+_RATE_LIMITED = {
+    "description": "The limits of the API key are spent.",
+    "content": _PROBLEM,
+    "headers": {"Retry-After": _WAIT},
+}
+_BODY_TIMEOUT = {"description": "The body did not arrive in time.", "content": _PROBLEM}
+
+
+def with_access(document: dict[str, Any], *, needs_key: bool) -> dict[str, Any]:
+    """Return the document with keys, and the refusals of calls that are not let in.
+
+    Parameters
+    ----------
+    document
+        Of all else; it is changed.
+    needs_key
+        Whether this service asks for keys, or would if it had a file of them.
+    """
+    document["components"]["securitySchemes"] = SCHEMES
+    ways: list[dict[str, list[str]]] = [{name: []} for name in SCHEMES]
+    document["security"] = ways if needs_key else [*ways, {}]
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            _add(operation, needs_key=path not in OPEN_PATHS)
+    return document
+
+
+def _add(operation: dict[str, Any], *, needs_key: bool) -> None:
+    responses = operation["responses"]
+    if needs_key:
+        responses["401"] = _UNAUTHENTICATED
+        responses.setdefault("429", _RATE_LIMITED)
+    else:
+        operation["security"] = []
+    if "requestBody" in operation:
+        responses["408"] = _BODY_TIMEOUT
