@@ -14,7 +14,7 @@ from service.actuals.ledger import ActualsLedger
 from service.background.plans import BackgroundPlans
 from service.decisions.desk import DecisionDesk, policy_of
 from service.openapi.document import DESCRIPTION, document
-from service.routes import actuals, calls, decisions, docs, frontier, information, plans
+from service.routes import actuals, calls, decisions, docs, frontier, information, plans, shards
 from service.routes.refusals import add_refusals
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -96,6 +96,7 @@ def create_app(
         )
         app.include_router(actuals.router(ledger), prefix=prefix, include_in_schema=in_schema)
         app.include_router(plans.router(background), prefix=prefix, include_in_schema=in_schema)
+        app.include_router(shards.router(background), prefix=prefix, include_in_schema=in_schema)
         app.include_router(
             frontier.router(settings, pool, metrics), prefix=prefix, include_in_schema=in_schema
         )

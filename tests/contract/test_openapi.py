@@ -9,8 +9,9 @@ import pytest
 from service.app import create_app
 from service.calls.planner_service import PlannerService
 from service.openapi.examples import PLAN_EXAMPLES, PREDICT_EXAMPLES
+from service.schemas.batch_query import BatchQuery
 from service.settings import Settings
-from service.workers.messages import ARROW, JSON
+from service.workers.messages import ARROW, BATCH_FILES, JSON
 from tests.service.bodies import call
 from tests.service.server import Server
 
@@ -38,7 +39,8 @@ def test_every_path_is_in_the_document(document: dict[str, Any]) -> None:
     assert set(document["paths"]) == {
         "/plan", "/plan/frontier", "/plans", "/plans/{plan_id}", "/plans/{plan_id}/events",
         "/plans/{plan_id}/result", "/predict", "/placements", "/cost-models", "/healthz",
-        "/readyz", "/metrics", "/decision", "/actuals",
+        "/readyz", "/metrics", "/decision", "/actuals", "/plans/{plan_id}/shards",
+        "/plans/{plan_id}/shards/{index}",
     }  # fmt: skip
 
 
@@ -60,11 +62,22 @@ def test_every_refusal_is_documented_as_a_problem(document: dict[str, Any]) -> N
         assert list(response["content"]) == ["application/problem+json"]
 
 
-@pytest.mark.parametrize("path", ["/plan", "/predict"])
-def test_both_types_of_body_are_documented(document: dict[str, Any], path: str) -> None:
+@pytest.mark.parametrize(("path", "further"), [("/plan", BATCH_FILES), ("/predict", ())])
+def test_every_type_of_body_is_documented(
+    document: dict[str, Any], path: str, further: tuple[str, ...]
+) -> None:
     body = document["paths"][path]["post"]["requestBody"]
-    assert list(body["content"]) == [JSON, ARROW]
+    assert list(body["content"]) == [JSON, ARROW, *further]
     assert "jouleplan" in body["content"][ARROW]["schema"]["description"]
+
+
+def test_every_parameter_of_a_batch_file_is_documented(document: dict[str, Any]) -> None:
+    parameters = document["paths"]["/plan"]["post"]["parameters"]
+    told = {p["name"]: p for p in parameters if p["in"] == "query"}
+    assert set(told) == set(BatchQuery.model_fields)
+    for parameter in told.values():
+        assert parameter["description"]
+        assert "anyOf" not in parameter["schema"]
 
 
 @pytest.mark.parametrize("schema", ["PlanRequest", "RequestRow", "PoolSpec", "Constraints"])
