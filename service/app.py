@@ -31,6 +31,7 @@ from service.routes import (
     plans,
     policy,
     prices,
+    shards,
 )
 from service.routes.refusals import add_refusals
 from service.settings import Settings
@@ -136,6 +137,7 @@ def create_app(
         ):
             app.include_router(routes, prefix=prefix, include_in_schema=in_schema)
         app.include_router(plans.router(background), prefix=prefix, include_in_schema=in_schema)
+        app.include_router(shards.router(background), prefix=prefix, include_in_schema=in_schema)
         app.include_router(
             frontier.router(settings, pool, metrics), prefix=prefix, include_in_schema=in_schema
         )

@@ -97,7 +97,7 @@ class PlanArchive:
         with _as_problems():
             found = await self._store.find(plan_id)
         if found is None:
-            message = "There is no asynchronous plan of that name."
+            message = "No plan of that name is kept."
             raise ProblemError(Problem("plan-not-found", message))
         return found
 
@@ -123,9 +123,14 @@ class PlanArchive:
         with _as_problems():
             await self._store.remove(plan_id)
 
-    def body(self, record: PlanRecord) -> AsyncIterator[bytes]:
-        """Give the answer of a finished plan, part by part."""
-        return self._store.body(record)
+    async def is_gone(self, plan_id: str) -> bool:
+        """Return whether a plan of a batch file had that name, but is kept no more."""
+        with _as_problems():
+            return await self._store.is_gone(plan_id)
+
+    def body(self, record: PlanRecord, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Give the bytes from `start` to `stop` of what is kept of a plan, part by part."""
+        return self._store.body(record, start, stop)
 
     async def stop(self) -> None:
         """Close the store."""
@@ -134,7 +139,9 @@ class PlanArchive:
 
 def answered(record: PlanRecord, reply: Reply) -> PlanRecord:
     """Return a plan with its answer: finished where that is a plan, else failed."""
-    head = ReplyHead(reply.status, reply.media_type, dict(reply.headers), len(reply.body))
+    head = ReplyHead(
+        reply.status, reply.media_type, dict(reply.headers), len(reply.body), reply.shards
+    )
     if reply.status == 200:
         return replace(record, status="finished", head=head)
     return replace(record, status="failed", head=head, problem=whole(reply.body))

@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from time import perf_counter
+from time import perf_counter, time
 from uuid import uuid4
 
 from service.background.archive import PlanArchive
@@ -96,9 +96,34 @@ class BackgroundPlans:
             for r in stored
         ]
 
-    def body(self, record: PlanRecord) -> AsyncIterator[bytes]:
-        """Give the answer of a finished plan, part by part."""
-        return self._archive.body(record)
+    async def keep(self, reply: Reply, elapsed_s: float, path: str) -> PlanRecord:
+        """Keep the plan of a batch file that somebody waited for, and return how it is kept.
+
+        Parameters
+        ----------
+        reply
+            With the shards.
+        elapsed_s
+            How long it took [s].
+        path
+            Of the call, for problems.
+
+        Raises
+        ------
+        ProblemError
+            503 where the store cannot be used.
+        """
+        record = PlanRecord(reply.plan_id, "running", time() - elapsed_s, elapsed_s, events=1)
+        await self._archive.add(record)
+        return await self._archive.end(record, reply, path)
+
+    async def is_gone(self, plan_id: str) -> bool:
+        """Return whether a plan of a batch file had that name, but is kept no more."""
+        return await self._archive.is_gone(plan_id)
+
+    def body(self, record: PlanRecord, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Give the bytes from `start` to `stop` of what is kept of a plan, part by part."""
+        return self._archive.body(record, start, stop)
 
     async def cancel_or_remove(self, plan_id: str) -> PlanRecord | None:
         """Cancel a plan that is being made, or forget one that has ended.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from service.batch_files.lines import BatchLines
 from service.planning.result import PlanWarning
 from service.problems import FieldError
 from service.schemas.requests import RequestColumns
@@ -34,11 +35,14 @@ class BatchFile:
         Returns where in the file a JSON pointer leads, in words; the pointer itself where nowhere.
     warnings
         What the reader of the plan should know about the reading.
+    lines
+        Of an OpenAI batch, as they lie in the file; None of another.
     """
 
     members: Mapping[str, Any]
     place: Callable[[str], str] = str
     warnings: tuple[PlanWarning, ...] = ()
+    lines: BatchLines | None = None
 
     def tell(self, error: FieldError) -> str:
         """Return what is to be mended, and where."""

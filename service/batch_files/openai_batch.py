@@ -1,126 +1,236 @@
 """A batch as the OpenAI batch API takes it: one JSON object a line.
 
 ``{"custom_id": ..., "method": "POST", "url": "/v1/chat/completions", "body": {"model": ..., ...}}``
+
+::
+
+    BatchFileError
+        BadLinesError    lines of the file cannot be read; it knows which, and why
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
 import orjson
 
 from service.batch_files.batch_file import BatchFile, BatchFileError
-from service.batch_files.prompt_size import CHARACTERS_PER_TOKEN, LIMITS, PromptSize
+from service.batch_files.lines import BatchLines, Data, line_spans
+from service.batch_files.model_place import RepeatedKeyError, place_of_model
+from service.batch_files.prompt_size import LIMITS, PromptSize
+from service.batch_files.token_rule import TokenRule, llm_named
 from service.planning.result import PlanWarning
+from service.problems import Complaints, FieldError, pointer
 
+CHAT = "/v1/chat/completions"
 PROMPTS: Mapping[str, tuple[str, ...]] = {
-    "/v1/chat/completions": ("messages",),
+    CHAT: ("messages",),
     "/v1/completions": ("prompt",),
     "/v1/responses": ("instructions", "input"),
 }
 """Members of the body that hold the prompt, by the endpoint."""
 
+MAX_LINE_BYTES = 32 * 1024 * 1024
+"""A line above this is refused: no prompt with its images is as long."""
 
-@dataclass(frozen=True)
-class TokenRule:
-    """How tokens are estimated.
+
+class BadLinesError(BatchFileError):
+    """Raised where lines cannot be read.
 
     Attributes
     ----------
-    characters_per_token
-        Of the prompt, above 0.
-    output_tokens
-        Where a line states no limit; None: such a line is refused.
-    keep_llms
-        Plan each request for the LLM that its line names, instead of any.
+    complaints
+        Pointers are ``/lines/<number>/...``, the number from 1.
     """
 
-    characters_per_token: float = CHARACTERS_PER_TOKEN
-    output_tokens: int | None = None
-    keep_llms: bool = False
+    def __init__(self, complaints: Complaints) -> None:
+        first = complaints.first[0]
+        more = f" ({complaints.count - 1} more)" if complaints.count > 1 else ""
+        super().__init__(f"{_in_words(first)}{more}")
+        self.complaints = complaints
 
 
-def read_openai_batch(data: bytes, rule: TokenRule) -> BatchFile:
+@dataclass
+class OpenAiBatch:
+    """A batch of lines, read.
+
+    Attributes
+    ----------
+    lines
+        Where each lies in the file.
+    columns
+        As of a body of `POST /plan`.
+    warnings
+        What the reader of the plan should know about the reading.
+    """
+
+    lines: BatchLines
+    columns: dict[str, list[Any]] = field(default_factory=dict)
+    warnings: tuple[PlanWarning, ...] = ()
+
+    def place(self, where: str) -> str:
+        """Return where in the file a pointer into the columns leads, in words."""
+        parts = where.split("/")
+        if parts[1:2] != ["columns"] or len(parts) < 4:
+            return where
+        return f"line {self.lines.numbers[int(parts[3])]}, {parts[2]}"
+
+
+def read_openai_batch(data: Data, rule: TokenRule) -> BatchFile:
     """Return the batch, with warnings that its tokens are estimates.
 
     Raises
     ------
-    BatchFileError
+    BadLinesError
         Where a line is not of that form, or states no limit of its output and the rule has none.
     """
-    numbers: list[int] = []
-    columns: dict[str, list[Any]] = {"id": [], "input_tokens": [], "output_tokens": []}
-    if rule.keep_llms:
-        columns["llms"] = []
-    unseen = 0
-    for number, line in _lines(data):
-        numbers.append(number)
-        body = line["body"]
-        size = PromptSize()
-        for member in PROMPTS[line["url"]]:
-            size.add(body.get(member))
-        unseen += size.other
-        columns["id"].append(line["custom_id"])
-        columns["input_tokens"].append(_input_tokens(size, rule))
-        columns["output_tokens"].append(_output_tokens(number, body, rule))
-        if rule.keep_llms:
-            columns["llms"].append([_llm(number, body)])
-    if not numbers:
-        raise BatchFileError("Expected at least one line.")
-
-    def place(pointer: str) -> str:
-        parts = pointer.split("/")
-        if parts[1:2] != ["columns"] or len(parts) < 4:
-            return pointer
-        return f"line {numbers[int(parts[3])]}, {parts[2]}"
-
-    return BatchFile({"columns": columns}, place, _warnings(rule, unseen))
+    batch = read_lines(data, rule)
+    return BatchFile({"columns": batch.columns}, batch.place, batch.warnings, batch.lines)
 
 
-def _lines(data: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, text in enumerate(data.splitlines(), start=1):
-        if not text.strip():
-            continue
+def read_lines(data: Data, rule: TokenRule) -> OpenAiBatch:
+    """Return the lines of a batch and its columns.
+
+    Raises
+    ------
+    BadLinesError
+        As `read_openai_batch`; it tells of every line.
+    """
+    reader = _Reader(data, rule)
+    for span in line_spans(data):
+        reader.read(span)
+    return reader.batch()
+
+
+class _ComplaintError(ValueError):
+    """A line is not as expected.
+
+    Attributes
+    ----------
+    path
+        Of the member in the line.
+    """
+
+    def __init__(self, detail: str, *path: str) -> None:
+        super().__init__(detail)
+        self.path = path
+
+
+class _Reader:
+    """Reads lines one by one, and keeps what is to be complained of."""
+
+    def __init__(self, data: Data, rule: TokenRule) -> None:
+        self._rule = rule
+        self._lines = BatchLines(data)
+        self._found = Complaints()
+        self._numbers: dict[str, int] = {}
+        self._input_tokens: list[int] = []
+        self._output_tokens: list[int] = []
+        self._llms: list[list[str] | None] = []
+        self._unseen = 0
+        self._elsewhere = 0
+
+    def read(self, span: tuple[int, int, int, int]) -> None:
+        """Read a line."""
         try:
-            line = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            raise BatchFileError(f"line {number}: Expected JSON, got: {error}.") from None
-        _check(number, line)
-        yield number, line
+            self._read(span)
+        except _ComplaintError as error:
+            self._found.add(FieldError(pointer("lines", span[0], *error.path), str(error)))
+
+    def batch(self) -> OpenAiBatch:
+        """Return what was read.
+
+        Raises
+        ------
+        BadLinesError
+            Where there is something to complain of.
+        """
+        if not self._found and not len(self._lines):
+            self._found.add(FieldError("", "Expected at least one line."))
+        if self._found:
+            raise BadLinesError(self._found)
+        columns: dict[str, list[Any]] = {
+            "id": list(self._numbers),
+            "input_tokens": self._input_tokens,
+            "output_tokens": self._output_tokens,
+        }
+        if any(llms is not None for llms in self._llms):
+            columns["llms"] = self._llms
+        warnings = _warnings(self._rule, self._unseen, self._elsewhere)
+        return OpenAiBatch(self._lines, columns, warnings)
+
+    def _read(self, span: tuple[int, int, int, int]) -> None:
+        number, start, end, _ = span
+        if end - start > MAX_LINE_BYTES:
+            raise _ComplaintError(f"Expected at most {MAX_LINE_BYTES} bytes in a line.")
+        text = self._lines.data[start:end]
+        line = _parsed(text)
+        name, body = line["custom_id"], line["body"]
+        spelled = _model(body)
+        try:
+            place = place_of_model(text, named=spelled is not None)
+        except RepeatedKeyError as error:
+            raise _ComplaintError(str(error)) from None
+        size = _size(line["url"], body)
+        output_tokens = _output_tokens(body, self._rule)
+        first = self._numbers.setdefault(name, number)
+        if first != number:
+            message = f"Expected custom_ids that differ, got {name!r:.80} as on line {first}."
+            raise _ComplaintError(message, "custom_id")
+        self._lines.add(span, place, spelled)
+        self._input_tokens.append(_input_tokens(size, self._rule))
+        self._output_tokens.append(output_tokens)
+        self._llms.append(_llms(spelled, self._rule))
+        self._unseen += size.other
+        self._elsewhere += line["url"] != CHAT
 
 
-def _check(number: int, line: object) -> None:
+def _parsed(text: bytes) -> dict[str, Any]:
+    try:
+        line = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise _ComplaintError(f"Expected JSON, got: {error}.") from None
     if not isinstance(line, dict) or not isinstance(line.get("body"), dict):
-        expected = "an object with custom_id, method, url and body"
-        raise BatchFileError(f"line {number}: Expected {expected}.")
+        raise _ComplaintError("Expected an object with custom_id, method, url and body.")
     for member, known in (("method", ("POST",)), ("url", tuple(PROMPTS))):
-        if line.get(member) not in known:
-            got = line.get(member)
-            message = f"line {number}: Expected {member} {' or '.join(known)}, got {got!r:.60}."
-            raise BatchFileError(message)
+        got = line.get(member)
+        if not isinstance(got, str) or got not in known:
+            message = f"Expected {member} {' or '.join(known)}, got {got!r:.60}."
+            raise _ComplaintError(message, member)
     if not isinstance(line.get("custom_id"), str):
-        raise BatchFileError(f"line {number}: Expected custom_id as text.")
+        raise _ComplaintError("Expected custom_id as text.", "custom_id")
+    return line
+
+
+def _size(url: str, body: Mapping[str, Any]) -> PromptSize:
+    size = PromptSize()
+    try:
+        for member in PROMPTS[url]:
+            size.add(body.get(member))
+    except RecursionError:
+        raise _ComplaintError("Expected a prompt that is not nested so deeply.", "body") from None
+    return size
 
 
 def _input_tokens(size: PromptSize, rule: TokenRule) -> int:
     return size.tokens + ceil(size.characters / rule.characters_per_token)
 
 
-def _output_tokens(number: int, body: Mapping[str, Any], rule: TokenRule) -> int:
+def _output_tokens(body: Mapping[str, Any], rule: TokenRule) -> int:
     stated = next((body[name] for name in LIMITS if body.get(name) is not None), rule.output_tokens)
     choices = body.get("n") or 1
     if stated is None:
         message = (
-            f"line {number}: Expected {' or '.join(LIMITS)} in the body, got neither: "
-            "state an estimate for such lines by --output-tokens."
+            f"Expected {' or '.join(LIMITS)} in the body, got none: state an estimate for such "
+            "lines, output_tokens in a call or --output-tokens on the command line."
         )
-        raise BatchFileError(message)
+        raise _ComplaintError(message, "body")
     if not (_is_count(stated) and _is_count(choices)):
-        message = f"line {number}: Expected limits of output as whole numbers, got {stated!r:.40}."
-        raise BatchFileError(message)
+        message = f"Expected limits of output as whole numbers, got {stated!r:.40}."
+        raise _ComplaintError(message, "body")
     return int(stated) * int(choices)
 
 
@@ -128,15 +238,26 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _llm(number: int, body: Mapping[str, Any]) -> str:
-    """Return the LLM as jouleplan names it: after the last slash, in lower case."""
+def _model(body: Mapping[str, Any]) -> str | None:
     named = body.get("model")
-    if not isinstance(named, str):
-        raise BatchFileError(f"line {number}: Expected model as text in the body.")
-    return named.rpartition("/")[2].lower()
+    if named is None or isinstance(named, str):
+        return named
+    raise _ComplaintError(f"Expected model as text, got {named!r:.40}.", "body", "model")
 
 
-def _warnings(rule: TokenRule, unseen: int) -> tuple[PlanWarning, ...]:
+def _llms(spelled: str | None, rule: TokenRule) -> list[str] | None:
+    if rule.llms is None:
+        return None if spelled is None else [llm_named(spelled)]
+    return list(rule.llms) or None
+
+
+def _in_words(error: FieldError) -> str:
+    """Return a complaint as the command line words it."""
+    parts = error.pointer.split("/")
+    return f"line {parts[2]}: {error.detail}" if len(parts) > 2 else error.detail
+
+
+def _warnings(rule: TokenRule, unseen: int, elsewhere: int) -> tuple[PlanWarning, ...]:
     told = [
         PlanWarning(
             "tokens_estimated",
@@ -152,4 +273,10 @@ def _warnings(rule: TokenRule, unseen: int) -> tuple[PlanWarning, ...]:
     if unseen:
         message = f"{unseen} parts of prompts are no text (images, files) and count nothing."
         told.append(PlanWarning("prompt_parts_not_counted", message))
+    if elsewhere:
+        message = (
+            f"{elsewhere} lines are for other endpoints than {CHAT}, the only one of these that "
+            "`vllm run-batch` serves."
+        )
+        told.append(PlanWarning("not_for_run_batch", message))
     return tuple(told)

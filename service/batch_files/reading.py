@@ -9,8 +9,9 @@ from typing import Literal, get_args
 from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.csv_file import read_csv
 from service.batch_files.json_file import read_json
-from service.batch_files.openai_batch import TokenRule, read_openai_batch
+from service.batch_files.openai_batch import read_openai_batch
 from service.batch_files.parquet_file import read_parquet
+from service.batch_files.token_rule import TokenRule
 
 Kind = Literal["json", "csv", "parquet", "openai-batch"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

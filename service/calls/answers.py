@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
-from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,7 @@ from service.workers.anonymous_file import Content, gathered
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 
 
-def plan_body(
+def plan_chunks(
     problem: PlacementProblem,
     plan: Plan,
     ids: Sequence[str],
@@ -33,9 +32,10 @@ def plan_body(
     warnings: Sequence[PlanWarning],
     timings_s: Mapping[str, float],
     others: Alternatives | None = None,
-    plan_id: str = "",
-) -> Content:
-    """Return the answer of `/plan`.
+    plan_id: str,
+    further: Mapping[str, Any],
+) -> Iterator[bytes]:
+    """Yield the answer of `/plan`.
 
     Parameters
     ----------
@@ -52,10 +52,12 @@ def plan_body(
     others
         Other placements of each request; None where nobody asked.
     plan_id
-        Name of the plan; a random one where empty.
+        Name of the plan.
+    further
+        Members to be added.
     """
     document = {
-        "plan_id": plan_id or str(uuid4()),
+        "plan_id": plan_id,
         "status": plan.status,
         "objective": plan.objective,
         "lower_bound": plan.lower_bound,
@@ -99,6 +101,7 @@ def plan_body(
         },
         "warnings": warning_list(warnings),
         "timings_seconds": timings_s,
+        **further,
     }
     columns = assignment_columns(plan, ids)
     if others is not None and form == "rows":
@@ -109,10 +112,10 @@ def plan_body(
     if form == "arrow":
         from service.calls.arrow.answer import arrow_chunks  # noqa: PLC0415  few calls need it
 
-        return gathered(arrow_chunks(terms, columns))
+        return arrow_chunks(terms, columns)
     if form == "rows":
-        return gathered(row_chunks(terms, columns, _usage(problem, plan)))
-    return gathered(column_chunks(terms, columns))
+        return row_chunks(terms, columns, _usage(problem, plan))
+    return column_chunks(terms, columns)
 
 
 def predict_body(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isfinite
 from time import perf_counter
 from typing import Any, cast
@@ -12,7 +12,7 @@ from uuid import uuid4
 import numpy as np
 
 from costmodel.catalogue import Catalogue
-from service.calls.answers import plan_body, predict_body
+from service.calls.answers import predict_body
 from service.calls.batch import Batch
 from service.calls.plan_terms import (
     check_figures,
@@ -23,15 +23,14 @@ from service.calls.plan_terms import (
 )
 from service.calls.plan_warnings import fleet_warnings, substitution_warning
 from service.calls.prepared import Prepared
-from service.calls.publishing import check_publishable, published_prices
+from service.calls.publishing import check_publishable
 from service.calls.reading import Call, read_call
-from service.calls.tally import tally_plan
+from service.calls.solved import Solved
 from service.calls.unplanned import Body, placeable
 from service.calls.why import check_explained
 from service.fleet.placements import Candidates, build_candidates, contradictions
 from service.fleet.provenance_rules import check_provenance
 from service.planning.errors import InvalidProblemError
-from service.planning.explanation.alternatives import alternatives
 from service.planning.inputs import Limits, Objective, Unit
 from service.planning.problem import PlacementProblem
 from service.planning.progress import Progress, Watch, unwatched
@@ -40,7 +39,7 @@ from service.planning.robustness.robust_planner import plan_robustly
 from service.problems import FieldError, Problem, ProblemError, invalid
 from service.schemas.calls import PlanRequest, PredictRequest
 from service.schemas.fleet import FleetSpec
-from service.workers.anonymous_file import Content
+from service.workers.anonymous_file import Content, gathered
 from service.workers.messages import ARROW, JSON, PlanTally
 
 Planner = Callable[[PlacementProblem, SolverOptions, Watch], Plan]
@@ -107,39 +106,43 @@ class PlannerService:
         started = perf_counter()
         watch(_entered("reading", started))
         read = read_call(body, media_type, PlanRequest, self.limits.max_requests)
+        solved = self.solve(read, watch, plan_id, started)
+        write_started = perf_counter()
+        answer = gathered(solved.chunks(accept, warnings))
+        return answer, solved.tally(perf_counter() - write_started)
+
+    def solve(self, read: Call[PlanRequest], watch: Watch, plan_id: str, started: float) -> Solved:
+        """Return the plan of a call that was read.
+
+        Parameters
+        ----------
+        read, watch, plan_id
+            As of `plan`.
+        started
+            When its reading began, by `time.perf_counter`.
+
+        Raises
+        ------
+        ProblemError
+            When the call is refused or there is no plan.
+        """
         check_publishable(read.terms)
-        plan_id = plan_id or str(uuid4())
         ready = self.prepare(
             read,
             objective_of(read.terms.objective),
             lambda: watch(_entered("predicting", started)),
         )
-        problem, solve_started = ready.problem, perf_counter()
+        solve_started = perf_counter()
         with ready.telling_why():
-            found = self.planner(problem, ready.options, watch)
-        write_started = perf_counter()
+            found = self.planner(ready.problem, ready.options, watch)
+        ended = perf_counter()
         watch(_written(found, started))
         timings_s = {
             "parse": solve_started - started - ready.predict_s,
             "predict": ready.predict_s,
-            "solve": write_started - solve_started,
+            "solve": ended - solve_started,
         }
-        answer = plan_body(
-            problem,
-            found,
-            ready.ids,
-            form="arrow" if accept == ARROW else "rows" if ready.body.by_row else "columns",
-            unplaceable=ready.unplaceable,
-            warnings=[*warnings, *ready.warnings, *found.warnings],
-            others=alternatives(problem, found) if read.terms.explain else None,
-            timings_s={**timings_s, "total": write_started - started},
-            plan_id=plan_id,
-        )
-        timings_s["write"] = perf_counter() - write_started
-        tally = tally_plan(problem, found, timings_s)
-        if read.terms.publish:
-            tally = replace(tally, published=published_prices(problem, found, plan_id))
-        return answer, tally
+        return Solved(read.terms, ready, found, plan_id or str(uuid4()), timings_s)
 
     def prepare(
         self,

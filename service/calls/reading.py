@@ -78,17 +78,29 @@ def read_json(body: bytes, schema: type[Terms]) -> Call[Terms]:
             document = from_json(body, cache_strings="keys")
     except ValueError:
         document = None
-    if isinstance(document, dict):
-        try:
-            batch = _plain_batch(document)
-        except NotPlainError:
-            complaints_of(document, schema).refuse()
-        else:
-            columns = None if batch.by_row else FILLER
-            rest = {**document, "requests": None, "columns": columns}
-            return Call(parse(to_json(rest), schema), batch)
-    call = parse(body, schema)
-    return Call(call, _batch_of(call))
+    call = read_document(document, schema) if isinstance(document, dict) else None
+    if call is not None:
+        return call
+    terms = parse(body, schema)
+    return Call(terms, _batch_of(terms))
+
+
+def read_document(document: Mapping[str, Any], schema: type[Terms]) -> Call[Terms] | None:
+    """Return what a JSON object says; None where only the schema can tell.
+
+    Raises
+    ------
+    ProblemError
+        422 with a pointer for each field that breaks the schema.
+    """
+    try:
+        batch = _plain_batch(document)
+    except NotPlainError:
+        complaints_of(document, schema).refuse()
+        return None
+    columns = None if batch.by_row else FILLER
+    rest = {**document, "requests": None, "columns": columns}
+    return Call(parse(to_json(rest), schema), batch)
 
 
 def _plain_batch(document: Mapping[str, Any]) -> Batch:

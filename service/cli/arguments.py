@@ -115,10 +115,32 @@ def _add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="INT",
         help="estimate for lines that state no limit of their output",
     )
-    prompts.add_argument(
+    which = prompts.add_mutually_exclusive_group()
+    which.add_argument(
         "--keep-llms",
         action="store_true",
-        help="each request only on the LLM that its line names",
+        help="each request only on the LLM that its line names: the default",
+    )
+    which.add_argument(
+        "--llms",
+        metavar="NAMES",
+        help="LLMs that may serve every line, joined by commas, whatever it names; any for any",
+    )
+    prompts.add_argument(
+        "--shards",
+        type=Path,
+        metavar="DIR",
+        help="write a file for each placement, for `vllm run-batch`, the longest lines first",
+    )
+    prompts.add_argument(
+        "--overwrite", action="store_true", help="let shards replace files of their names"
+    )
+    prompts.add_argument(
+        "--served-name",
+        action="append",
+        default=[],
+        metavar="LLM:NAME",
+        help="the name under which the server of an LLM knows it; once for each LLM",
     )
 
 

@@ -15,13 +15,16 @@ from typing import Any
 import orjson
 
 from service.batch_files.batch_file import BatchFile, BatchFileError
-from service.batch_files.openai_batch import TokenRule
 from service.batch_files.reading import read_batch
+from service.batch_files.shard import Shard
+from service.batch_files.token_rule import TokenRule, llm_named
 from service.calls.planner_service import PlannerService
 from service.cli.arguments import OPTIONS, merged
 from service.cli.progress import shown
+from service.cli.shards import check_folder, served_names, told_of, write_shards
 from service.cli.tables import print_plan
 from service.problems import FieldError, Problem, ProblemError
+from service.schemas.batch_query import ANY
 from service.schemas.calls import SolverOptionsSpec
 from service.schemas.fields import MAX_SECONDS
 from service.settings import Settings
@@ -48,18 +51,25 @@ def plan_file(options: argparse.Namespace, settings: Settings) -> int:
     int
         0 with a plan; 1 where there is none or none was found; 2 where the input is refused.
     """
+    shards: list[Shard] = []
     try:
+        names = served_names(options)
+        check_folder(options)
         batch = read_batch(options.file, options.format, _token_rule(options))
         body = _body(batch, options)
         service = _service(options, settings)
         answer = _planned(service, body, batch, options)
         _save(answer, options.out)
+        if options.shards is not None:
+            shards = write_shards(orjson.loads(answer), batch, options.shards, names)
     except BatchFileError as error:
         return _refuse(f"{options.file}: {error}", BAD_INPUT)
     except ProblemError as error:
         status = NO_PLAN if error.problem.slug in NO_PLAN_PROBLEMS else BAD_INPUT
         return _refuse("\n".join(_words(error.problem, batch)), status)
     _print(answer, as_json=options.json)
+    for line in told_of(shards, options.shards):
+        sys.stderr.write(f"{line}\n")
     return PLANNED
 
 
@@ -67,7 +77,14 @@ def _token_rule(options: argparse.Namespace) -> TokenRule:
     if not options.characters_per_token > 0.0:
         got = options.characters_per_token
         raise BatchFileError(f"Expected --characters-per-token above 0, got {got:g}.")
-    return TokenRule(options.characters_per_token, options.output_tokens, options.keep_llms)
+    return TokenRule(options.characters_per_token, options.output_tokens, _llms(options.llms))
+
+
+def _llms(given: str | None) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    names = tuple(llm_named(name.strip()) for name in given.split(","))
+    return () if names == (ANY,) else names
 
 
 def _body(batch: BatchFile, options: argparse.Namespace) -> bytes:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from service.openapi.access import with_access
+from service.openapi.batch_files import BATCH_FILE, query_parameters
 from service.openapi.examples import (
     DECISION_EXAMPLES,
     FRONTIER_EXAMPLES,
@@ -38,7 +39,8 @@ from service.schemas.information import (
 )
 from service.schemas.plans import PlansAnswer, PlanStatusAnswer
 from service.schemas.policy import PolicyBody, PolicyInForce
-from service.workers.messages import ARROW, EVENT_STREAM, JSON, NDJSON
+from service.schemas.shards import ShardsAnswer
+from service.workers.messages import ARROW, BATCH_FILES, EVENT_STREAM, JSON, NDJSON
 
 DESCRIPTION = """\
 Plans where a batch of LLM requests should run so that it costs the least energy and still meets its
@@ -56,6 +58,7 @@ ANSWERS: Sequence[type[BaseModel]] = (
     *FRONTIER_LINES,
     PlanStatusAnswer,
     PlansAnswer,
+    ShardsAnswer,
     PredictAnswer,
     DecisionAnswer,
     PolicyInForce,
@@ -74,7 +77,7 @@ REFUSALS = {
     "400": "The body is not JSON.",
     "406": "`Accept` admits neither JSON nor an Arrow stream.",
     "413": "The body or the batch is too large, or would need more memory than there is.",
-    "415": "The body is announced neither as JSON nor as an Arrow stream.",
+    "415": "The body is announced as nothing that can be read.",
     "422": "A field is invalid, a name unknown, a request fits no placement, or the limits "
     "contradict each other (`conflict`, `relaxations`).",
     "429": "Too many calls, or bytes of bodies, wait already; or the limits of the API key are "
@@ -116,7 +119,9 @@ _ACCEPTED_HEADERS = {
 def plan_operation() -> dict[str, Any]:
     """Return what the OpenAPI document says of `POST /plan`."""
     operation = _call_operation(PlanRequest, PlanAnswer, PLAN_EXAMPLES)
-    operation["openapi_extra"]["parameters"] = [_PREFER]
+    operation["openapi_extra"]["parameters"] = [_PREFER, *query_parameters()]
+    content = operation["openapi_extra"]["requestBody"]["content"]
+    content |= {media_type: {"schema": BATCH_FILE} for media_type in BATCH_FILES}
     operation["openapi_extra"]["responses"]["202"] = {
         **json_answer("Accepted, as `Prefer: respond-async` asked for.", PlanStatusAnswer),
         "headers": _ACCEPTED_HEADERS,

@@ -8,7 +8,7 @@ from service.openapi.document import REFUSALS, json_answer, reference, refusal
 from service.schemas.answers import PlanAnswer
 from service.schemas.plans import PlansAnswer, PlanStatusAnswer
 
-_PLAN_ID = {
+PLAN_ID = {
     "name": "plan_id",
     "in": "path",
     "required": True,
@@ -108,10 +108,15 @@ def _heard() -> dict[str, Any]:
 
 
 def _operation(responses: dict[str, Any], *parameters: dict[str, Any]) -> dict[str, Any]:
+    return operation_of(responses, PLAN_ID, *parameters)
+
+
+def operation_of(responses: dict[str, Any], *parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return what is said of a path of one plan, with the refusals that all of them have."""
     refusals = {"404": _NOT_FOUND, "503": _UNAVAILABLE}
     return {
         "openapi_extra": {
-            "parameters": [_PLAN_ID, *parameters],
+            "parameters": list(parameters),
             "responses": {**responses, **refusals},
         }
     }

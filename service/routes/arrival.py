@@ -10,11 +10,12 @@ from typing import Literal
 from starlette.requests import Request
 
 from service.problems import Problem, ProblemError
+from service.routes.batch_query import query_of
 from service.routes.negotiation import body_type
 from service.settings import Settings
 from service.workers.anonymous_file import MOST_INLINE, AnonymousFile, Content
 from service.workers.memory import estimated_bytes
-from service.workers.messages import JSON, Job
+from service.workers.messages import BATCH_FILES, JSON, Job
 from service.workers.pool import WorkerPool
 
 Kind = Literal["plan", "predict", "frontier"]
@@ -40,10 +41,12 @@ async def arrived(
     Raises
     ------
     ProblemError
-        413, 415 or 429 for the body.
+        413, 415 or 429 for the body, 422 for the query.
     """
-    media_type = body_type(request)
-    arrival = Arrival(pool, settings.max_body_bytes)
+    media_type = body_type(request, BATCH_FILES if kind == "plan" else ())
+    query = query_of(request, media_type) if kind == "plan" else None
+    mark = b"," if query is None else b"\n"
+    arrival = Arrival(pool, settings.max_body_bytes, mark)
     body = await arrival.read(request)
     placements = 0 if pool.description is None else pool.description.placement_count
     return Job(
@@ -54,8 +57,9 @@ async def arrived(
         media_type=media_type,
         accept=accept,
         memory_bytes=estimated_bytes(
-            media_type, arrival.size, arrival.commas, placements, settings.max_requests
+            media_type, arrival.size, arrival.marks, placements, settings.max_requests
         ),
+        query=query,
     )
 
 
@@ -68,22 +72,26 @@ class Arrival:
         Where it goes; knows how many bytes may wait.
     most
         Bytes that a body may have.
+    mark
+        What bounds the number of requests: in JSON each takes at least two commas, in a batch file
+        an end of line.
 
     Attributes
     ----------
     size
         Bytes so far.
-    commas
-        Commas so far: in JSON a request takes at least two, so they bound the number of requests.
+    marks
+        Marks so far.
     """
 
-    def __init__(self, pool: WorkerPool, most: int) -> None:
+    def __init__(self, pool: WorkerPool, most: int, mark: bytes = b",") -> None:
         self._pool = pool
         self._most = most
         self._small = b""
         self._file: AnonymousFile | None = None
         self.size = 0
-        self.commas = 0
+        self._mark = mark
+        self.marks = 0
 
     async def read(self, request: Request) -> Content:
         """Return the body of a request.
@@ -105,7 +113,7 @@ class Arrival:
 
     def _add(self, chunk: bytes) -> None:
         self.size += len(chunk)
-        self.commas += chunk.count(b",")
+        self.marks += chunk.count(self._mark)
         if self.size > self._most:
             raise self._too_large()
         if self._file is None and self.size <= MOST_INLINE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter
 
+import orjson
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
@@ -36,7 +37,10 @@ def router(
         reply = await _answer("plan", request, settings, pool)
         if reply is None:
             return Response(status_code=CLIENT_GONE)
-        metrics.count_call(reply.outcome, perf_counter() - started, reply.tally)
+        elapsed_s = perf_counter() - started
+        if reply.shards:
+            reply = await _kept(reply, elapsed_s, request, background)
+        metrics.count_call(reply.outcome, elapsed_s, reply.tally)
         return respond(reply)
 
     @routes.post(
@@ -61,6 +65,22 @@ async def _answer(
         return Reply.of_problem(error.problem, path)
     except ClientDisconnect:
         return None
+
+
+async def _kept(
+    reply: Reply, elapsed_s: float, request: Request, background: BackgroundPlans
+) -> Reply:
+    """Return the reply to a batch file once its shards are kept; a problem where they cannot be."""
+    path = request.url.path
+    try:
+        record = await background.keep(reply, elapsed_s, path)
+    except ProblemError as error:
+        return Reply.of_problem(error.problem, path)
+    if record.problem is None or record.head is None:
+        return reply
+    head = record.head
+    outcome = orjson.loads(record.problem)["type"].rpartition(":")[2]
+    return Reply(head.status, record.problem, head.media_type, outcome, head.headers)
 
 
 async def _accept(

@@ -13,8 +13,8 @@ TYPES = (JSON, ARROW)
 """What is read and written, the one that is given unasked first."""
 
 
-def body_type(request: Request) -> str:
-    """Return the media type of a body.
+def body_type(request: Request, further: Sequence[str] = ()) -> str:
+    """Return the media type of a body: one of `TYPES`, or of `further` ones.
 
     Raises
     ------
@@ -23,8 +23,9 @@ def body_type(request: Request) -> str:
     """
     given = request.headers.get("content-type", "")
     media_type = given.partition(";")[0].strip().lower()
-    if media_type not in TYPES:
-        message = f"Expected Content-Type {' or '.join(TYPES)}, got {given or 'none'!r:.100}."
+    known = (*TYPES, *further)
+    if media_type not in known:
+        message = f"Expected Content-Type {' or '.join(known)}, got {given or 'none'!r:.100}."
         raise ProblemError(Problem("unsupported-media-type", message))
     return media_type
 

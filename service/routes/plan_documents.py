@@ -40,6 +40,7 @@ def status_document(record: PlanRecord, base: str) -> dict[str, Any]:
             "self": path,
             "events": f"{path}/events",
             "result": f"{path}/result" if record.head is not None else None,
+            "shards": f"{path}/shards" if record.head and record.head.shards else None,
         },
         "problem": None if record.problem is None else orjson.Fragment(record.problem),
     }

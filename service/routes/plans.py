@@ -127,5 +127,7 @@ async def _result(plan_id: str, background: BackgroundPlans) -> Response:
     headers = dict(head.headers)
     if record.problem is not None:
         return Response(record.problem, head.status, headers, head.media_type)
-    headers["Content-Length"] = str(head.size)
-    return StreamingResponse(background.body(record), head.status, headers, head.media_type)
+    start = head.answer_start
+    headers["Content-Length"] = str(head.size - start)
+    body = background.body(record, start, head.size)
+    return StreamingResponse(body, head.status, headers, head.media_type)

@@ -21,12 +21,13 @@ def respond(reply: Reply) -> Response:
     headers = dict(reply.headers)
     if isinstance(reply.body, bytes):
         return Response(reply.body, reply.status, headers, reply.media_type)
-    headers["Content-Length"] = str(len(reply.body))
-    return StreamingResponse(_flow(reply.body), reply.status, headers, reply.media_type)
+    start = reply.answer_start
+    headers["Content-Length"] = str(len(reply.body) - start)
+    return StreamingResponse(_flow(reply.body, start), reply.status, headers, reply.media_type)
 
 
-async def _flow(body: AnonymousFile) -> AsyncIterator[bytes]:
-    for chunk in body.chunks():
+async def _flow(body: AnonymousFile, start: int) -> AsyncIterator[bytes]:
+    for chunk in body.chunks(start=start):
         yield chunk
         # A fast reader would have the event loop to itself otherwise.
         await asyncio.sleep(0)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from service.schemas.fields import Answer
+from service.schemas.shards import ShardAnswer
 
 NonNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -271,6 +272,9 @@ class PlanAnswer(Answer):
     normalisers: NormalisersAnswer
     warnings: list[WarningAnswer]
     timings_seconds: TimingsAnswer
+    shards: Annotated[
+        list[ShardAnswer] | None, Field(description="Where the body was a batch file.")
+    ] = None
 
 
 Matrix = Annotated[

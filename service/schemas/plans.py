@@ -18,6 +18,9 @@ class PlanLinks(Answer):
     result: Annotated[
         str | None, Field(description="The answer of a synchronous call; null until it is there.")
     ]
+    shards: Annotated[
+        str | None, Field(description="The shards of a batch file; null where there are none.")
+    ]
 
 
 class PlanStatusAnswer(Answer):

@@ -12,7 +12,7 @@ import sqlite3
 from pathlib import Path
 
 MEMORY = Path(":memory:")
-SCHEMA_NUMBER = 1
+SCHEMA_NUMBER = 2
 _SCHEMA = """
 CREATE TABLE plans (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -32,6 +32,15 @@ CREATE TABLE chunks (
     body BLOB NOT NULL,
     PRIMARY KEY (plan_number, position)
 ) STRICT;
+"""
+#: What schema 2 has beside: the shards of a batch file, and the names of such plans that are gone.
+_SHARDS = """
+ALTER TABLE plans ADD COLUMN shards TEXT;
+CREATE TABLE gone (number INTEGER PRIMARY KEY, plan_id TEXT NOT NULL UNIQUE) STRICT;
+CREATE TRIGGER remember_gone AFTER DELETE ON plans WHEN OLD.shards IS NOT NULL BEGIN
+    INSERT OR REPLACE INTO gone (number, plan_id) VALUES (OLD.number, OLD.plan_id);
+    DELETE FROM gone WHERE number < OLD.number - 10000;
+END;
 """
 # A log that a large plan made long is cut back to this [bytes].
 _LOG_LIMIT = 16 * 1024 * 1024
@@ -82,12 +91,13 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT}")
     connection.execute("PRAGMA foreign_keys = ON")
     (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found not in (0, SCHEMA_NUMBER):
+    if found not in range(SCHEMA_NUMBER + 1):
         message = f"Expected plans of schema {SCHEMA_NUMBER}, got {found}: of another version."
         raise StoreError(message)
-    if found == 0:
+    missing = (_SCHEMA, _SHARDS)[found:]
+    if missing:
         connection.executescript(
-            f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_NUMBER}; COMMIT;"
+            f"BEGIN IMMEDIATE; {''.join(missing)} PRAGMA user_version = {SCHEMA_NUMBER}; COMMIT;"
         )
     # The lock is taken by the first write, and then kept.
     connection.execute("BEGIN IMMEDIATE")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from time import time
 from typing import Any
 
+from service.batch_files.shard import Shard
 from service.store.database import StoreError
 from service.store.records import Look, PlanRecord, ReplyHead
 from service.workers.anonymous_file import Content, parts
@@ -25,7 +26,7 @@ INTERRUPTED_EVENT = 10**9
 
 _FIELDS = (
     "number, plan_id, status, created_at, elapsed_s, phase, incumbent, lower_bound, gap, events, "
-    "reply_status, media_type, headers, size, problem"
+    "reply_status, media_type, headers, size, problem, shards"
 )
 _DROP = """
 DELETE FROM plans WHERE number IN (
@@ -92,17 +93,21 @@ class PlanStore:
         """Keep how a plan ended, and its answer."""
         head, look = record.head, record.look
         reply: tuple[int | None, str | None, str | None, int] = (None, None, None, 0)
+        shards = None
         if head is not None:
             reply = (head.status, head.media_type, json.dumps(dict(head.headers)), head.size)
+            if head.shards:
+                shards = json.dumps([shard.kept() for shard in head.shards])
         with self._transaction():
             self._connection.execute(
                 "UPDATE plans SET status = ?, ended_at = ?, elapsed_s = ?, phase = ?, "
                 "incumbent = ?, lower_bound = ?, gap = ?, events = ?, reply_status = ?, "
-                "media_type = ?, headers = ?, size = ?, problem = ? WHERE plan_id = ?",
+                "media_type = ?, headers = ?, size = ?, problem = ?, shards = ? "
+                "WHERE plan_id = ?",
                 (
                     record.status, time(), record.elapsed_s, look.phase, look.incumbent,
                     look.lower_bound, look.gap, record.events, *reply, record.problem,
-                    record.plan_id,
+                    shards, record.plan_id,
                 ),
             )  # fmt: skip
             self._write_chunks(record.plan_id, body)
@@ -127,6 +132,18 @@ class PlanStore:
                 "SELECT body FROM chunks WHERE plan_number = ? AND position = ?", (number, position)
             ).fetchone()
         return None if row is None else row[0]
+
+    def is_gone(self, plan_id: str) -> bool:
+        """Return whether a plan of a batch file had that name, but is kept no more."""
+        with _as_store_errors():
+            return bool(
+                self._connection.execute(
+                    "SELECT 1 FROM gone WHERE plan_id = ? UNION ALL "
+                    "SELECT 1 FROM plans WHERE plan_id = ? AND shards IS NOT NULL "
+                    "AND ended_at < ?",
+                    (plan_id, plan_id, time() - self._limits.age_s),
+                ).fetchone()
+            )
 
     def remove(self, plan_id: str) -> None:
         """Forget a plan and its answer."""
@@ -192,10 +209,10 @@ def _as_store_errors() -> Iterator[None]:
 
 def _record(row: tuple[Any, ...]) -> PlanRecord:
     (number, plan_id, status, created_at, elapsed_s, phase, incumbent, lower_bound, gap, events,
-     reply_status, media_type, headers, size, problem) = row  # fmt: skip
+     reply_status, media_type, headers, size, problem, shards) = row  # fmt: skip
     head = None
     if reply_status is not None:
-        head = ReplyHead(reply_status, media_type, json.loads(headers), size)
+        head = ReplyHead(reply_status, media_type, json.loads(headers), size, _shards(shards))
     return PlanRecord(
         plan_id=plan_id,
         status=status,
@@ -207,3 +224,7 @@ def _record(row: tuple[Any, ...]) -> PlanRecord:
         problem=problem,
         number=number,
     )
+
+
+def _shards(kept: str | None) -> tuple[Shard, ...]:
+    return () if kept is None else tuple(map(Shard.of, json.loads(kept)))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from service.batch_files.shard import Shard
+
 Status = Literal["queued", "running", "finished", "failed", "cancelled", "interrupted"]
 ENDED: frozenset[Status] = frozenset({"finished", "failed", "cancelled", "interrupted"})
 
@@ -29,13 +31,21 @@ class ReplyHead:
     status
         HTTP status that a synchronous call would have had.
     size
-        Of the body [bytes].
+        Of the body [bytes], with the shards that stand before the answer in it.
+    shards
+        Of the plan of a batch file, in their order.
     """
 
     status: int
     media_type: str
     headers: Mapping[str, str] = field(default_factory=dict)
     size: int = 0
+    shards: tuple[Shard, ...] = ()
+
+    @property
+    def answer_start(self) -> int:
+        """Where in the body the answer begins."""
+        return sum(shard.size for shard in self.shards)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from service.store.database import MEMORY, StoreError, open_database
 from service.store.paths import state_file
-from service.store.plan_store import PlanStore, StoreLimits
+from service.store.plan_store import CHUNK_BYTES, PlanStore, StoreLimits
 from service.store.records import PlanRecord
 from service.workers.anonymous_file import Content
 
@@ -85,12 +85,19 @@ class StoreThread:
         """Return at most `limit` plans, the newest first, with numbers below `before`."""
         return await self._do(lambda store: store.recent(limit, before))
 
-    async def body(self, record: PlanRecord) -> AsyncIterator[bytes]:
-        """Give the answer of a plan, part by part."""
-        position = 0
-        while chunk := await self._chunk(record.number, position):
-            yield chunk
-            position += 1
+    async def is_gone(self, plan_id: str) -> bool:
+        """Return whether a plan of a batch file had that name, but is kept no more."""
+        return await self._do(lambda store: store.is_gone(plan_id))
+
+    async def body(self, record: PlanRecord, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Give the bytes from `start` to `stop` of what is kept of a plan, part by part."""
+        position, skipped = divmod(start, CHUNK_BYTES)
+        left = stop - start
+        while left > 0 and (chunk := await self._chunk(record.number, position)):
+            part = chunk[skipped : skipped + left]
+            yield part
+            left -= len(part)
+            position, skipped = position + 1, 0
 
     async def _chunk(self, number: int, position: int) -> bytes | None:
         return await self._do(lambda store: store.chunk(number, position))

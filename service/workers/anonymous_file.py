@@ -78,10 +78,10 @@ class AnonymousFile:
             self.size += written
             rest = rest[written:]
 
-    def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
-        """Yield the content, `size` bytes at a time."""
-        for start in range(0, self.size, size):
-            yield os.pread(self._descriptor, size, start)
+    def chunks(self, size: int = CHUNK, start: int = 0) -> Iterator[bytes]:
+        """Yield the content from `start` on, `size` bytes at a time."""
+        for position in range(start, self.size, size):
+            yield os.pread(self._descriptor, size, position)
 
     def content(self) -> bytes:
         """Return the whole content: a copy."""

@@ -17,7 +17,7 @@ from weakref import WeakSet
 
 from service.problems import Problem, ProblemError
 from service.workers.anonymous_file import AnonymousFile
-from service.workers.messages import ARROW
+from service.workers.messages import ARROW, BATCH_FILES
 
 #: Of the machine's or the container's memory, what calls may take together where nothing is set.
 DEFAULT_SHARE = 0.75
@@ -27,6 +27,10 @@ CALL_BYTES = 64 * 2**20
 #: For each byte of a body: text becomes Python objects before it becomes arrays.
 BYTES_PER_JSON_BYTE = 8
 BYTES_PER_ARROW_BYTE = 4
+#: A batch file lies in memory once as it came and once as its shards.
+BYTES_PER_FILE_BYTE = 3
+#: Where a line lies, its name, and what was counted of it.
+BYTES_PER_LINE = 1024
 #: For each request, and for each pair of a request and a placement of the service's own fleet.
 BYTES_PER_REQUEST = 256
 BYTES_PER_PAIR = 64
@@ -35,7 +39,7 @@ ARROW_BYTES_PER_REQUEST = 8
 
 
 def estimated_bytes(
-    media_type: str, size: int, commas: int, placements: int, max_requests: int
+    media_type: str, size: int, marks: int, placements: int, max_requests: int
 ) -> int:
     """Return what a call is estimated to take of a worker's memory [bytes].
 
@@ -43,8 +47,9 @@ def estimated_bytes(
     ----------
     media_type
         Of the body.
-    size, commas
-        Bytes of the body, and commas among them: each request takes at least two in JSON.
+    size, marks
+        Bytes of the body, and among them ends of lines in a batch file, else commas: each request
+        takes at least two in JSON.
     placements
         Of the service's own fleet; a call that brings another is estimated by this too.
     max_requests
@@ -55,13 +60,16 @@ def estimated_bytes(
     >>> estimated_bytes("application/json", 9_000_000, 2_000_000, 8, 1_000_000) // 10**6
     907
     """
+    each = BYTES_PER_REQUEST
     if media_type == ARROW:
         requests, factor = size // ARROW_BYTES_PER_REQUEST, BYTES_PER_ARROW_BYTE
+    elif media_type in BATCH_FILES:
+        requests, factor, each = marks + 1, BYTES_PER_FILE_BYTE, BYTES_PER_LINE
     else:
-        requests, factor = commas // 2 + 1, BYTES_PER_JSON_BYTE
+        requests, factor = marks // 2 + 1, BYTES_PER_JSON_BYTE
     requests = min(requests, max_requests)
     pairs = requests * max(1, placements)
-    return CALL_BYTES + factor * size + BYTES_PER_REQUEST * requests + BYTES_PER_PAIR * pairs
+    return CALL_BYTES + factor * size + each * requests + BYTES_PER_PAIR * pairs
 
 
 def available_bytes() -> int:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from service.batch_files.shard import JSONL, Shard
 from service.decisions.table import Row
 from service.problems import MEDIA_TYPE, Problem
 from service.workers.anonymous_file import Content
 
+if TYPE_CHECKING:
+    from service.schemas.batch_query import BatchQuery
+
 JSON = "application/json"
 ARROW = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
+BATCH_FILES = (JSONL, NDJSON)
+"""Types of a body that is an OpenAI batch file."""
 EVENT_STREAM = "text/event-stream"
 PROGRESS = "progress"
 
@@ -37,6 +43,8 @@ class Job:
         Of the body, and of the answer that is wanted: JSON or an Arrow stream.
     memory_bytes
         What the call is estimated to take of a worker's memory.
+    query
+        What is asked of the plan of a batch file; None of another body.
     """
 
     kind: Literal["plan", "predict", "frontier", "reload"]
@@ -48,6 +56,7 @@ class Job:
     media_type: str = JSON
     accept: str = JSON
     memory_bytes: int = 0
+    query: BatchQuery | None = None
 
 
 @dataclass(frozen=True)
@@ -140,6 +149,10 @@ class Reply:
         What is to be counted of a plan; None where there is none.
     description
         What is loaded now, of a reload; else None.
+    plan_id
+        Name of the plan of a batch file; empty of another.
+    shards
+        Of the plan of a batch file: they stand one after the other in the body, before the answer.
     """
 
     status: int
@@ -149,6 +162,13 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     tally: PlanTally | None = None
     description: Description | None = None
+    plan_id: str = ""
+    shards: tuple[Shard, ...] = ()
+
+    @property
+    def answer_start(self) -> int:
+        """Where in the body the answer begins."""
+        return sum(shard.size for shard in self.shards)
 
     @classmethod
     def of_problem(cls, problem: Problem, path: str) -> Reply:

@@ -15,8 +15,10 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from threading import Thread
 from time import perf_counter
+from uuid import uuid4
 
 from costmodel.catalogue import Catalogue
+from service.calls.file_call import plan_batch_file
 from service.calls.frontier_call import trace_front
 from service.calls.planner_service import CallLimits, PlannerService
 from service.fleet.description import describe
@@ -24,11 +26,12 @@ from service.fleet.file import FleetFileError, load_fleet_file
 from service.fleet.placements import Candidates, build_candidates, contradictions
 from service.planning.progress import Watch
 from service.problems import Problem, ProblemError
+from service.schemas.batch_query import BatchQuery
 from service.settings import Settings
 from service.telemetry.logs import configure_logging
 from service.workers.heap import give_back, share_one_heap
 from service.workers.memory import limit_memory
-from service.workers.messages import JSON, Description, Job, Reply, Tell, Update, unheard
+from service.workers.messages import JSON, Description, Job, PlanTally, Reply, Tell, Update, unheard
 from service.workers.pipe import receive, send
 from service.workers.progress_updates import ProgressUpdates
 
@@ -144,11 +147,28 @@ def answer(service: PlannerService, job: Job, tell: Tell = unheard) -> Reply:
 
 
 def _planned(service: PlannerService, job: Job, watch: Watch) -> Reply:
+    if job.query is not None:
+        return _planned_file(service, job, job.query, watch)
     started = perf_counter()
     body, tally = service.plan(
         job.body, watch, job.plan_id, media_type=job.media_type, accept=job.accept
     )
+    return Reply(200, body, job.accept, tally.status, _timed(tally, started), tally)
+
+
+def _planned_file(service: PlannerService, job: Job, query: BatchQuery, watch: Watch) -> Reply:
+    started, plan_id = perf_counter(), job.plan_id or str(uuid4())
+    base = job.path.rpartition("/plan")[0]
+    body, shards, tally = plan_batch_file(
+        service, job.body, query, watch, plan_id, base=base, accept=job.accept
+    )
+    headers = _timed(tally, started)
+    return Reply(
+        200, body, job.accept, tally.status, headers, tally, plan_id=plan_id, shards=shards
+    )
+
+
+def _timed(tally: PlanTally, started: float) -> dict[str, str]:
     timings_s = {**tally.timings_s, "total": perf_counter() - started}
     timing = ", ".join(f"{name};dur={1e3 * value:.1f}" for name, value in timings_s.items())
-    headers = {"Server-Timing": timing}
-    return Reply(200, body, job.accept, tally.status, headers, tally)
+    return {"Server-Timing": timing}

@@ -25,7 +25,7 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 OUTSIDE = ("https://", "http://", "mailto:")
 LONGEST = 200
-HTTP_PAGES = ("http", "asynchronous-plans", "decisions", "refusals")
+HTTP_PAGES = ("http", "batch-files", "asynchronous-plans", "decisions", "refusals")
 
 
 def text_of(page: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 from service.app import create_app
 from service.calls.planner_service import PlannerService
 from service.openapi.examples import PLAN_EXAMPLES, PREDICT_EXAMPLES
+from service.schemas.batch_query import BatchQuery
 from service.settings import Settings
 from service.workers.messages import ARROW, JSON
 from tests.service.bodies import call
@@ -40,6 +41,8 @@ def test_every_path_is_in_the_document(document: dict[str, Any]) -> None:
         "/plans/{plan_id}/result", "/predict", "/placements", "/cost-models", "/healthz",
         "/readyz", "/metrics", "/decision", "/destination", "/destination/{path}", "/prices",
         "/policy", "/actuals",
+        "/plans/{plan_id}/shards",
+        "/plans/{plan_id}/shards/{index}",
     }  # fmt: skip
 
 
@@ -74,11 +77,22 @@ def test_every_path_but_health_may_ask_for_a_key(document: dict[str, Any]) -> No
             assert (operation.get("security") == []) is not asks
 
 
-@pytest.mark.parametrize("path", ["/plan", "/predict"])
-def test_both_types_of_body_are_documented(document: dict[str, Any], path: str) -> None:
+@pytest.mark.parametrize(("path", "further"), [("/plan", BATCH_FILES), ("/predict", ())])
+def test_every_type_of_body_is_documented(
+    document: dict[str, Any], path: str, further: tuple[str, ...]
+) -> None:
     body = document["paths"][path]["post"]["requestBody"]
-    assert list(body["content"]) == [JSON, ARROW]
+    assert list(body["content"]) == [JSON, ARROW, *further]
     assert "jouleplan" in body["content"][ARROW]["schema"]["description"]
+
+
+def test_every_parameter_of_a_batch_file_is_documented(document: dict[str, Any]) -> None:
+    parameters = document["paths"]["/plan"]["post"]["parameters"]
+    told = {p["name"]: p for p in parameters if p["in"] == "query"}
+    assert set(told) == set(BatchQuery.model_fields)
+    for parameter in told.values():
+        assert parameter["description"]
+        assert "anyOf" not in parameter["schema"]
 
 
 @pytest.mark.parametrize("schema", ["PlanRequest", "RequestRow", "PoolSpec", "Constraints"])

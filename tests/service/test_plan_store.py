@@ -154,7 +154,7 @@ def test_a_database_of_a_later_version_is_refused(path: Path) -> None:
     other = sqlite3.connect(path)
     other.execute("PRAGMA user_version = 99")
     other.close()
-    with pytest.raises(StoreError, match="schema 1, got 99"):
+    with pytest.raises(StoreError, match="schema 2, got 99"):
         open_database(path)
 
 

@@ -1,0 +1,41 @@
+"""How the lines of an OpenAI batch are read: lengths are estimated, LLMs named in our way.
+
+Light, because what speaks HTTP reads the rule and not the lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.batch_files.prompt_size import CHARACTERS_PER_TOKEN
+
+
+@dataclass(frozen=True)
+class TokenRule:
+    """How tokens are estimated, and which LLMs may serve a line.
+
+    Attributes
+    ----------
+    characters_per_token
+        Of the prompt, above 0.
+    output_tokens
+        Where a line states no limit; None: such a line is refused.
+    llms
+        Those that may serve any line; empty for any LLM; None: the one that the line names, and
+        any where it names none.
+    """
+
+    characters_per_token: float = CHARACTERS_PER_TOKEN
+    output_tokens: int | None = None
+    llms: tuple[str, ...] | None = None
+
+
+def llm_named(name: str) -> str:
+    """Return an LLM as jouleplan names it: after the last slash, in lower case.
+
+    Examples
+    --------
+    >>> llm_named("meta-llama/Llama-3.1-8B-Instruct")
+    'llama-3.1-8b-instruct'
+    """
+    return name.rpartition("/")[2].lower()

@@ -1,0 +1,174 @@
+"""`POST /plan` with an OpenAI batch file: read, plan, and deal the lines out to shards.
+
+The reply is one body: the shards one after the other, then the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from costmodel.arrays import IntArray
+from service.batch_files.openai_batch import BadLinesError, OpenAiBatch, read_lines
+from service.batch_files.shard import Shard, told
+from service.batch_files.shards import ServedNames, draft_shards, name_warnings, write_shard
+from service.calls.planner_service import PlannerService
+from service.calls.reading import Call, read_document
+from service.fleet.placements import Candidates, candidate_list
+from service.planning.progress import Progress, Watch
+from service.problems import Complaints, FieldError, Problem, ProblemError, invalid, pointer
+from service.schemas.batch_query import PREFIX, BatchQuery, query_pointer
+from service.schemas.calls import PlanRequest
+from service.workers.anonymous_file import AnonymousFile, Content
+from service.workers.messages import JSON, PlanTally
+
+_OTHERS = " Others may serve the lines where `llms` names them."
+_MEMBERS = {"id": ("custom_id",), "output_tokens": ("body",), "llms": ("body", "model")}
+
+
+def plan_batch_file(
+    service: PlannerService,
+    body: Content,
+    query: BatchQuery,
+    watch: Watch,
+    plan_id: str = "",
+    *,
+    base: str = "",
+    accept: str = JSON,
+) -> tuple[AnonymousFile, tuple[Shard, ...], PlanTally]:
+    """Return the shards of a batch file and the answer in one file, what is told, and is counted.
+
+    Parameters
+    ----------
+    service
+        What plans.
+    body
+        The batch file.
+    query
+        What is asked of the plan.
+    watch, plan_id, accept
+        As of `PlannerService.plan`.
+    base
+        What stands before `/plans` in the paths of shards.
+
+    Raises
+    ------
+    ProblemError
+        When the file is refused or there is no plan; pointers are ``/lines/<number>/...``, the
+        number from 1, and ``/query/<parameter>``.
+    """
+    started = perf_counter()
+    watch(Progress("reading", None, None, None, 0.0))
+    plan_id = plan_id or str(uuid4())
+    _check_names(query, service.fleet)
+    batch = _read(body, query)
+    try:
+        call = _call(batch, query)
+        solved = service.solve(call, watch, plan_id, started)
+    except ProblemError as error:
+        raise _relocated(error.problem, batch, query) from None
+    write_started = perf_counter()
+    problem, n = solved.ready.problem, len(batch.lines)
+    drafts = draft_shards(
+        candidate_list(problem.pools, problem.placements),
+        _kept(solved.ready.unplaceable, n),
+        solved.plan.placement,
+        solved.plan.runtime_s,
+        n,
+    )
+    file = AnonymousFile.create()
+    names = ServedNames(batch.lines, query.served_names())
+    shards = tuple(write_shard(draft, batch.lines, names, file.write) for draft in drafts)
+    warnings = [*batch.warnings, *name_warnings(shards)]
+    listed = {"shards": told(shards, f"{base}/plans/{plan_id}")}
+    for chunk in solved.chunks(accept, warnings, listed):
+        file.write(chunk)
+    return file, shards, solved.tally(perf_counter() - write_started)
+
+
+def _check_names(query: BatchQuery, fleet: Candidates | None) -> None:
+    """Refuse names in the query that the fleet does not have."""
+    if fleet is None:
+        return
+    errors = []
+    asked: list[tuple[str, Sequence[str], Sequence[str]]] = [
+        ("llms", query.rule().llms or (), fleet.llms),
+        ("pools", query.pools or (), fleet.pool_names),
+        ("served_name", tuple(query.served_names()), fleet.llms),
+    ]
+    for name, given, known in asked:
+        errors += [
+            FieldError(
+                pointer(PREFIX, name), f"Expected names of the fleet ({', '.join(known)}), got {g}."
+            )
+            for g in dict.fromkeys(given)
+            if g not in known
+        ]
+    if errors:
+        raise invalid(errors)
+
+
+def _read(body: Content, query: BatchQuery) -> OpenAiBatch:
+    data = body if isinstance(body, bytes) else body.mapped()
+    try:
+        return read_lines(data, query.rule())
+    except BadLinesError as error:
+        raise error.complaints.refusal() from None
+
+
+def _call(batch: OpenAiBatch, query: BatchQuery) -> Call[PlanRequest]:
+    n = len(batch.lines)
+    columns: dict[str, Any] = dict(batch.columns)
+    if query.min_quality is not None:
+        columns["min_quality"] = [query.min_quality] * n
+    if query.pools is not None:
+        columns["pools"] = [query.pools] * n
+    call = read_document({**query.members(), "columns": columns}, PlanRequest)
+    if call is None:  # pragma: no cover  what the reader makes the schema takes or complains of
+        raise ProblemError(Problem("invalid-request", "The lines cannot be planned."))
+    return call
+
+
+def _kept(unplaceable: Sequence[dict[str, Any]], n: int) -> IntArray:
+    kept = np.ones(n, dtype=bool)
+    kept[[listed["index"] for listed in unplaceable]] = False
+    return np.flatnonzero(kept)
+
+
+def _relocated(problem: Problem, batch: OpenAiBatch, query: BatchQuery) -> ProblemError:
+    """Return a problem of columns as one of lines and parameters."""
+    moved = Complaints()
+    for error in problem.errors:
+        where = _place(error.pointer, batch, query)
+        hint = _OTHERS if where.endswith("/body/model") else ""
+        moved.add(FieldError(where, error.detail + hint))
+    omitted = problem.omitted
+    if problem.slug == "invalid-request" and moved:
+        return invalid(moved.first, omitted)
+    return ProblemError(
+        Problem(
+            problem.slug,
+            problem.detail,
+            moved.first,
+            problem.extra,
+            problem.retry_after_s,
+            problem.headers,
+            omitted,
+        )
+    )
+
+
+def _place(where: str, batch: OpenAiBatch, query: BatchQuery) -> str:
+    parts = where.split("/")
+    in_query = query_pointer(where)
+    own_llms = parts[1:3] == ["columns", "llms"] and query.llms is None
+    if in_query and not own_llms and parts[1:3] != ["columns", "output_tokens"]:
+        return in_query
+    if parts[1:2] != ["columns"] or len(parts) < 4:
+        return ""
+    number = batch.lines.numbers[int(parts[3])]
+    return pointer("lines", number, *_MEMBERS.get(parts[2], ()))

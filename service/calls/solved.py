@@ -1,0 +1,76 @@
+"""A call that has its plan: what is written of it, and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from service.calls.answers import plan_chunks
+from service.calls.prepared import Prepared
+from service.calls.publishing import published_prices
+from service.calls.tally import tally_plan
+from service.planning.explanation.alternatives import alternatives
+from service.planning.result import Plan, PlanWarning
+from service.schemas.calls import PlanRequest
+from service.workers.messages import ARROW, PlanTally
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A plan, and the call that it is the plan of.
+
+    Attributes
+    ----------
+    plan_id
+        Its name.
+    timings_s
+        How long reading, predicting and solving took [s].
+    """
+
+    terms: PlanRequest
+    ready: Prepared
+    plan: Plan
+    plan_id: str
+    timings_s: Mapping[str, float]
+
+    def chunks(
+        self,
+        accept: str,
+        warnings: Sequence[PlanWarning] = (),
+        further: Mapping[str, Any] | None = None,
+    ) -> Iterator[bytes]:
+        """Yield the answer.
+
+        Parameters
+        ----------
+        accept
+            Its media type.
+        warnings
+            To stand before those of the plan.
+        further
+            Members to be added.
+        """
+        ready, problem = self.ready, self.ready.problem
+        form: Literal["rows", "columns", "arrow"] = "rows" if ready.body.by_row else "columns"
+        return plan_chunks(
+            problem,
+            self.plan,
+            ready.ids,
+            form="arrow" if accept == ARROW else form,
+            unplaceable=ready.unplaceable,
+            warnings=[*warnings, *ready.warnings, *self.plan.warnings],
+            others=alternatives(problem, self.plan) if self.terms.explain else None,
+            timings_s={**self.timings_s, "total": sum(self.timings_s.values())},
+            plan_id=self.plan_id,
+            further=further or {},
+        )
+
+    def tally(self, write_s: float) -> PlanTally:
+        """Return what is to be counted of it, whose writing took `write_s` seconds."""
+        problem = self.ready.problem
+        tally = tally_plan(problem, self.plan, {**self.timings_s, "write": write_s})
+        if self.terms.publish:
+            prices = published_prices(problem, self.plan, self.plan_id)
+            tally = replace(tally, published=prices)
+        return tally
