@@ -11,7 +11,7 @@ from service.calls.planner_service import PlannerService
 from service.openapi.examples import PLAN_EXAMPLES, PREDICT_EXAMPLES
 from service.schemas.batch_query import BatchQuery
 from service.settings import Settings
-from service.workers.messages import ARROW, JSON
+from service.workers.messages import ARROW, BATCH_FILES, JSON
 from tests.service.bodies import call
 from tests.service.server import Server
 
