@@ -118,7 +118,9 @@ def create_app(
         openapi_url=None,
         redirect_slashes=False,
     )
+    deciding = decisions.Decisions(desk, metrics.decisions)
     prefixes = ("", VERSION_PREFIX)
+    app.router.routes.extend(deciding.direct(prefix) for prefix in prefixes)
     for prefix in prefixes:
         in_schema = not prefix
         app.include_router(
@@ -126,10 +128,8 @@ def create_app(
             prefix=prefix,
             include_in_schema=in_schema,
         )
-        app.include_router(
-            decisions.router(desk, metrics.decisions), prefix=prefix, include_in_schema=in_schema
-        )
         for routes in (
+            deciding.router(),
             destinations.router(desk, metrics.decisions),
             prices.router(desk),
             policy.router(desk),

@@ -1,8 +1,8 @@
 """Connections that say what they want in time.
 
 uvicorn closes a connection that is silent *after* an answer. It waits for ever for the first call,
-for the rest of a header, and for the rest of a body that was refused; and it takes any number of
-connections.
+for the rest of a header, and for the rest of a body that was refused; it takes headers of any
+length, and any number of connections.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 from typing import ClassVar
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MOST_HEADER_BYTES = 16 * 1024
 
 
-class TimedProtocol(H11Protocol):
+class TimedProtocol(HttpToolsProtocol):
     """HTTP/1.1 that closes a connection on which no call begins in time, or that is one too many.
 
     `limited` makes a class of it with limits of its own.
@@ -22,6 +24,7 @@ class TimedProtocol(H11Protocol):
     header_s: ClassVar[float] = 10.0
     most: ClassVar[int] = 800
     _waiting: asyncio.TimerHandle | None = None
+    _unread: int = 0
 
     @classmethod
     def limited(cls, header_s: float, most: int) -> type[TimedProtocol]:
@@ -51,6 +54,11 @@ class TimedProtocol(H11Protocol):
         super().data_received(data)
         if not self._idle():
             self._stop_waiting()
+            self._unread = 0
+            return
+        self._unread += len(data)
+        if self._unread > MOST_HEADER_BYTES and not self.transport.is_closing():
+            self.send_400_response("The header is too long.")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""

@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from uuid import uuid4
+from secrets import token_hex
 
 from service.actuals.evidence import ENERGY, RUNTIME, Evidence
 from service.decisions.candidates import Names, Placements
@@ -155,7 +155,7 @@ class DecisionDesk:
         if decision is None:
             message = "Expected a candidate whose context and quality suffice, got none."
             raise invalid([FieldError("/candidates", message)])
-        decision_id = body.id or uuid4().hex
+        decision_id = body.id or token_hex(16)
         cost, row = decision.chosen.cost, decision.chosen.cost.row
         gone_at = now + decision.chosen.wait_s + cost.runtime_s
         self._loads.of(row.pool, now).enter(decision_id, cost.device_seconds, gone_at)
@@ -232,10 +232,10 @@ class DecisionDesk:
         return Prices(policy.joules_per_device_second, self._steering.price(policy))
 
     def _predict(self, row: Row, terms: Terms) -> Cost:
-        energy, runtime = (
-            self.evidence.factor(row.llm, row.device, quantity) for quantity in (ENERGY, RUNTIME)
-        )
-        return cost_of(row, terms, energy, runtime)
+        if not self.evidence.pairs:
+            return cost_of(row, terms)
+        energy = self.evidence.factor(row.llm, row.device, ENERGY)
+        return cost_of(row, terms, energy, self.evidence.factor(row.llm, row.device, RUNTIME))
 
 
 def _asked(now: float, tokens: Tokens, deadline_s: float | None, decision: Decision) -> Asked:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from time import time
+from typing import TYPE_CHECKING
 
 from service.actuals.ledger import ActualsLedger
 from service.metering.apportioning import Apportioner, PoolPower
-from service.metering.prometheus import JouleCounters, MeteringError, Reading
+from service.metering.readings import MeteringError, Reading
 from service.settings import Settings
 from service.store.database import StoreError
 from service.telemetry.decision_metrics import DecisionMetrics
+
+if TYPE_CHECKING:
+    from service.metering.prometheus import JouleCounters
 
 logger = logging.getLogger("service.metering")
 
@@ -40,6 +44,9 @@ class Metering:
         url, query = self._settings.metering_url, self._settings.metering_query
         if url is None or query is None:
             return
+        # Its HTTP client loads much that a service that meters nothing can do without.
+        from service.metering.prometheus import JouleCounters  # noqa: PLC0415
+
         self._ledger.follow_runs(self._apportioner.add_run)
         counters = JouleCounters(url, query, self._settings.metering_label)
         try:

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
 import httpx
 
+from service.metering.readings import MeteringError, Reading
+
 TIMEOUT_S = 5.0
-MOST_BYTES = 4 * 1024 * 1024
-
-
-class MeteringError(Exception):
-    """Prometheus cannot be reached, or its answer is none; one sentence."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A pool's counter.
-
-    Attributes
-    ----------
-    at
-        Unix time of the evaluation [s].
-    energy_j
-        Joules since the counter began.
-    """
-
-    at: float
-    energy_j: float
 
 
 class JouleCounters:

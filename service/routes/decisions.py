@@ -7,6 +7,7 @@ from time import perf_counter
 
 import orjson
 from fastapi import APIRouter, Request, Response
+from starlette.routing import Route
 
 from service.decisions.desk import DecisionDesk, Made
 from service.decisions.policy import Policy
@@ -19,25 +20,50 @@ from service.schemas.decisions import DecisionBody
 from service.telemetry.decision_metrics import DecisionMetrics
 from service.workers.messages import JSON
 
+PATH = "/decision"
 
-def router(desk: DecisionDesk, metrics: DecisionMetrics) -> APIRouter:
-    """Return the routes of single decisions."""
-    routes = APIRouter(tags=["decisions"])
 
-    @routes.post("/decision", summary="Place one request", **decision_operation())
-    async def decision(request: Request) -> Response:
+class Decisions:
+    """Serves `POST /decision`.
+
+    Parameters
+    ----------
+    desk
+        Where decisions are made.
+    metrics
+        That count them.
+    """
+
+    def __init__(self, desk: DecisionDesk, metrics: DecisionMetrics) -> None:
+        self._desk, self._metrics = desk, metrics
+
+    async def decide(self, request: Request) -> Response:
+        """Decide one request."""
         try:
             body = await read_small(request, DecisionBody)
             started = perf_counter()
-            made = desk.decide(body)
+            made = self._desk.decide(body)
         except ProblemError as error:
-            metrics.count_refusal(error.problem.slug)
+            self._metrics.count_refusal(error.problem.slug)
             return refuse(error.problem, request)
         answer = orjson.dumps(answer_of(made))
-        metrics.count_decision(made, perf_counter() - started)
+        self._metrics.count_decision(made, perf_counter() - started)
         return Response(answer, media_type=JSON)
 
-    return routes
+    def router(self) -> APIRouter:
+        """Return the route as the OpenAPI document has it."""
+        routes = APIRouter(tags=["decisions"])
+        routes.add_api_route(
+            PATH, self.decide, methods=["POST"], summary="Place one request", **decision_operation()
+        )
+        return routes
+
+    def direct(self, prefix: str) -> Route:
+        """Return the route that serves, without the framework's injection of parameters.
+
+        It takes a third of what an answer takes, and finds nothing to inject.
+        """
+        return Route(prefix + PATH, self.decide, methods=["POST"])
 
 
 def answer_of(made: Made) -> dict[str, object]:

@@ -59,6 +59,7 @@ class DecisionMetrics:
         self._decided_tokens = self._counter(
             "decided_output_tokens", "Output tokens that decisions reckoned with.", *WHERE
         )
+        self._places: dict[tuple[str, str], tuple[Counter, Counter, Counter]] = {}
         self._define_policies()
         self._define_actuals()
         self._define_metering()
@@ -123,9 +124,10 @@ class DecisionMetrics:
         cost = made.decision.chosen.cost
         self._decisions.labels(made.policy.source).inc()
         self._duration.observe(seconds)
-        self._decided.labels(cost.row.llm, cost.row.pool).inc()
-        self._decided_energy.labels(cost.row.llm, cost.row.pool).inc(cost.energy_j)
-        self._decided_tokens.labels(cost.row.llm, cost.row.pool).inc(made.tokens.output_tokens)
+        requests, energy, tokens = self._decided_at(cost.row.llm, cost.row.pool)
+        requests.inc()
+        energy.inc(cost.energy_j)
+        tokens.inc(made.tokens.output_tokens)
 
     def count_refusal(self, slug: str) -> None:
         """Count a refused decision."""
@@ -171,6 +173,15 @@ class DecisionMetrics:
         """Take what is known of the policy whenever the metrics are read."""
         self._policy_age.set_function(policy.policy_age_s)
         self._policy_expired.set_function(_as_number(policy.policy_expired))
+
+    def _decided_at(self, llm: str, pool: str) -> tuple[Counter, Counter, Counter]:
+        """Return the samples of a place; looking them up by label each time costs more."""
+        found = self._places.get((llm, pool))
+        if found is None:
+            counters = (self._decided, self._decided_energy, self._decided_tokens)
+            requests, energy, tokens = (one.labels(llm, pool) for one in counters)
+            found = self._places[llm, pool] = requests, energy, tokens
+        return found
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}_{name}", text, labels, registry=self._registry)

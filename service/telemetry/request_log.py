@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+from secrets import token_hex
 from time import perf_counter
-from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.problems import MEDIA_TYPE, Problem
 
 HEADER = "X-Request-ID"
-CLIENT_GONE = 499
+OK, CLIENT_GONE = 200, 499
+OFTEN = ("/decision", "/actuals")
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
@@ -36,7 +37,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get(HEADER, "")
-        request_id = given if _SAFE_ID.fullmatch(given) else uuid4().hex
+        request_id = given if _SAFE_ID.fullmatch(given) else token_hex(16)
         scope.setdefault("state", {})["request_id"] = request_id
         started = perf_counter()
         status = CLIENT_GONE
@@ -55,17 +56,26 @@ class RequestLog:
             if status == CLIENT_GONE:
                 await _send_internal(scope["path"], send_named)
         finally:
-            logger.info(
-                "request",
-                extra={
-                    "request_id": request_id,
-                    "method": scope["method"],
-                    "path": scope["path"],
-                    "status": status,
-                    "seconds": round(perf_counter() - started, 6),
-                    **_whose(scope),
-                },
-            )
+            _tell(scope, status, perf_counter() - started)
+
+
+def _tell(scope: Scope, status: int, seconds: float) -> None:
+    level = _level(scope["path"], status)
+    if logger.isEnabledFor(level):
+        told = {
+            "request_id": scope["state"]["request_id"],
+            "method": scope["method"],
+            "path": scope["path"],
+            "status": status,
+            "seconds": round(seconds, 6),
+            **_whose(scope),
+        }
+        logger.log(level, "request", extra=told)
+
+
+def _level(path: str, status: int) -> int:
+    """Return how loud to be: a gateway's hundreds of decisions a second are counted, not told."""
+    return logging.DEBUG if status == OK and path.endswith(OFTEN) else logging.INFO
 
 
 def _whose(scope: Scope) -> dict[str, str]:

@@ -131,9 +131,9 @@ def test_plans_are_kept_in_the_state_folder_of_the_user(
     with Server({**environment, "XDG_STATE_HOME": str(tmp_path)}, store=None) as own:
         own.wait_until_ready()
         assert own.post("/plan", BODY).status_code == 200
-        assert not (tmp_path / "jouleplan").exists(), "nobody asked for an asynchronous plan"
-        wait_for(own, start(own, BODY), "finished")
         store = tmp_path / "jouleplan" / "plans.sqlite3"
+        assert not store.exists(), "nobody asked for an asynchronous plan"
+        wait_for(own, start(own, BODY), "finished")
         assert store.stat().st_mode & 0o777 == 0o600
         assert store.parent.stat().st_mode & 0o777 == 0o700
 

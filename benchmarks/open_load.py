@@ -1,0 +1,165 @@
+"""HTTP load from a process of its own: requests at given times, or one after the other.
+
+A client of asyncio's bare protocols, so that it takes less time than what it measures. Latency
+counts from when a request was due, so that a server that stalls is not excused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import cast
+from urllib.parse import urlsplit
+
+CONNECTIONS = 16
+
+
+@dataclass
+class Figures:
+    """What came back.
+
+    Attributes
+    ----------
+    seconds
+        Latency of each answer with status 200.
+    refused
+        Answers with another status, by it; 0 for a connection that broke.
+    took_s
+        The whole.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    refused: dict[int, int] = field(default_factory=dict)
+    took_s: float = 0.0
+
+    @property
+    def per_s(self) -> float:
+        """Answers a second."""
+        return len(self.seconds) / self.took_s
+
+
+class _Connection(asyncio.Protocol):
+    """One kept connection; one request at a time."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._waiting: asyncio.Future[int] | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    async def ask(self, request: bytes) -> int:
+        """Send a request; return the status of its answer, 0 where the connection broke."""
+        if self._transport is None or self._transport.is_closing():
+            return 0
+        self._waiting = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return await self._waiting
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head, separator, rest = self._buffer.partition(b"\r\n\r\n")
+        if not separator:
+            return
+        lower = head.lower()
+        start = lower.find(b"content-length:")
+        length = int(lower[start + 15 :].split(b"\r\n", 1)[0]) if start >= 0 else 0
+        if len(rest) < length:
+            return
+        self._buffer = rest[length:]
+        self._settle(int(head[9:12]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._transport = None
+        self._settle(0)
+
+    def _settle(self, status: int) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(status)
+
+
+def post(url: str, body: bytes, headers: str = "") -> bytes:
+    """Return the bytes of a POST."""
+    parts = urlsplit(url)
+    head = (
+        f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\ncontent-type: application/json\r\n"
+        f"{headers}content-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def load(
+    port: int, requests: Sequence[bytes], per_s: float | None, connections: int = CONNECTIONS
+) -> Figures:
+    """Send requests and return what came back.
+
+    Parameters
+    ----------
+    port
+        On the loopback address.
+    requests
+        As bytes.
+    per_s
+        Requests that are due each second; None for each connection's next when its last is back.
+    connections
+        Kept; one that broke is made anew.
+    """
+    loop = asyncio.get_running_loop()
+    figures, queue = Figures(), asyncio.Queue[tuple[float, bytes]]()
+    began = perf_counter()
+
+    async def serve() -> None:
+        connection: _Connection | None = None
+        while True:
+            due, request = await queue.get()
+            if connection is None:
+                try:
+                    _, connection = await loop.create_connection(_Connection, "127.0.0.1", port)
+                except OSError:
+                    figures.refused[0] = figures.refused.get(0, 0) + 1
+                    queue.task_done()
+                    continue
+            if per_s is None:
+                due = perf_counter()
+            status = await connection.ask(request)
+            if status == 0:
+                connection = None
+            if status == 200:
+                figures.seconds.append(perf_counter() - due)
+            else:
+                figures.refused[status] = figures.refused.get(status, 0) + 1
+            queue.task_done()
+
+    servers = [asyncio.create_task(serve()) for _ in range(connections)]
+    for index, request in enumerate(requests):
+        due = began if per_s is None else began + index / per_s
+        ahead = due - perf_counter()
+        if ahead > 0.0:
+            await asyncio.sleep(ahead)
+        queue.put_nowait((due, request))
+    await queue.join()
+    figures.took_s = perf_counter() - began
+    for one in servers:
+        one.cancel()
+    return figures
+
+
+def load_from_a_process(
+    port: int, requests: Sequence[bytes], per_s: float | None, connections: int = CONNECTIONS
+) -> Figures:
+    """Do `load` in a process of its own."""
+    return _in_a_process(_run, (port, requests, per_s, connections))
+
+
+def _run(port: int, requests: Sequence[bytes], per_s: float | None, connections: int) -> Figures:
+    return asyncio.run(load(port, requests, per_s, connections))
+
+
+def _in_a_process(work: Callable[..., Figures], arguments: tuple[object, ...]) -> Figures:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(work, arguments)
