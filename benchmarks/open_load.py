@@ -41,7 +41,7 @@ class Figures:
         return len(self.seconds) / self.took_s
 
 
-class _Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One kept connection; one request at a time."""
 
     def __init__(self) -> None:
@@ -50,6 +50,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep what is written to."""
         self._transport = cast(asyncio.Transport, transport)
 
     async def ask(self, request: bytes) -> int:
@@ -61,6 +62,7 @@ class _Connection(asyncio.Protocol):
         return await self._waiting
 
     def data_received(self, data: bytes) -> None:
+        """Take a part of an answer."""
         self._buffer += data
         head, separator, rest = self._buffer.partition(b"\r\n\r\n")
         if not separator:
@@ -74,6 +76,7 @@ class _Connection(asyncio.Protocol):
         self._settle(int(head[9:12]))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Let go who waits."""
         del exc
         self._transport = None
         self._settle(0)
@@ -114,12 +117,12 @@ async def load(
     began = perf_counter()
 
     async def serve() -> None:
-        connection: _Connection | None = None
+        connection: Connection | None = None
         while True:
             due, request = await queue.get()
             if connection is None:
                 try:
-                    _, connection = await loop.create_connection(_Connection, "127.0.0.1", port)
+                    _, connection = await loop.create_connection(Connection, "127.0.0.1", port)
                 except OSError:
                     figures.refused[0] = figures.refused.get(0, 0) + 1
                     queue.task_done()
