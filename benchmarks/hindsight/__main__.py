@@ -1,6 +1,6 @@
 """Single decisions against the plan that knew the hour, on Azure's conversation trace.
 
-    python -m benchmarks.hindsight [--data DIR] [--seed N] [--deadline SECONDS] [--scale X]
+    python -m benchmarks.hindsight [--deadlines SECONDS ...] [--seeds N ...] [--out DIR]
 
 The trace arrives as it did; requests that Llama 2 cannot hold are left out. The fleet is the
 paper's with its counts raised, always on. Decisions know what has arrived; the plan knows all.
@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.fleets import paper_fleet
+from benchmarks.hindsight.page import DECISIONS, Study, draw, page, summary
 from benchmarks.hindsight.policies import Desk, LeastLoaded, least_joules, round_robin
-from benchmarks.hindsight.replay import Hour, Outcome, Replay
-from benchmarks.markdown import percent, table
+from benchmarks.hindsight.replay import Hour, Replay
 from benchmarks.workloads import CONTEXT_TOKENS, DATA, trace_path, without_limits
 from costmodel.catalogue import Catalogue
 from costmodel.workload import Workload
@@ -39,7 +39,7 @@ NOISE = 0.05
 """Standard deviation of the logarithm of measured over predicted: a single trial's (2 to 6 %)."""
 
 
-def enlarged(fleet: Candidates, scale: float) -> Candidates:
+def deployments(fleet: Candidates) -> Candidates:
     """Return the fleet as deployments of one LLM each, with these counts, always on."""
     pools: list[Pool] = []
     placements: list[Placement] = []
@@ -47,7 +47,7 @@ def enlarged(fleet: Candidates, scale: float) -> Candidates:
         pool = replace(
             fleet.pools[placement.pool],
             name=f"{fleet.pools[placement.pool].name}-{placement.llm}",
-            count=round(scale * COUNTS[placement.llm]),
+            count=COUNTS[placement.llm],
             power_policy="always_on",
         )
         placements.append(replace(placement, pool=len(pools)))
@@ -89,83 +89,48 @@ def hindsight(hour: Hour, fleet: Candidates, floor: float) -> tuple[PlacementPro
     return problem, plan(problem, SolverOptions(time_limit_s=60.0))
 
 
+def study(hour: Hour, fleet: Candidates, floor: float) -> Study:
+    """Plan the hour, and let every policy decide it."""
+    problem, found = hindsight(hour, fleet, floor)
+    energy_j, runtime_s = problem.costs.energy_j, problem.costs.device_seconds
+    replay = Replay(fleet, hour, energy_j, runtime_s, HORIZON_S)
+    limits = CallLimits(100_000, 10_000_000, 1_000_000, 120.0)
+    desk = Desk(fleet, PlannerService(Catalogue({}), fleet, limits), hour, floor, PERIOD_S)
+    loaded = LeastLoaded(fleet)
+    outcomes = {
+        DECISIONS: replay.run(desk.choose, desk.ended),
+        "least joules": replay.run(least_joules(energy_j)),
+        "round robin": replay.run(round_robin(fleet)),
+        "least loaded": replay.run(loaded.choose, loaded.ended),
+    }
+    return Study(hour.deadline_s, floor, len(hour), found, outcomes)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Replay the hour and print what each policy took."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hindsight")
     parser.add_argument("--data", type=Path, default=DATA, help="folder with azure2023/")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--deadline", type=float, default=300.0)
-    parser.add_argument("--scale", type=float, default=1.0)
-    parser.add_argument("--floor", type=float, default=FLOOR)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the noise")
+    parser.add_argument(
+        "--deadlines", type=float, nargs="+", default=[300.0], help="from arrival [s]"
+    )
+    parser.add_argument("--floor", type=float, default=FLOOR, help="on the mean quality")
+    parser.add_argument("--out", type=Path, help="folder for hindsight.md and hindsight.png")
     options = parser.parse_args(arguments)
     path = trace_path(options.data, "conv")
     if not path.is_file():
         print("The Azure traces are not there; name their folder by --data.", file=sys.stderr)
         raise SystemExit(2)
-    hour = read_hour(path, options.deadline, options.seed)
-    fleet = enlarged(paper_fleet(), options.scale)
-    problem, found = hindsight(hour, fleet, options.floor)
-    energy_j, runtime_s = problem.costs.energy_j, problem.costs.device_seconds
-    replay = Replay(fleet, hour, energy_j, runtime_s, HORIZON_S)
-    planner = PlannerService(
-        Catalogue({}),
-        fleet,
-        CallLimits(100_000, 10_000_000, 1_000_000, 120.0),
-    )
-    desk = Desk(fleet, planner, hour, options.floor, PERIOD_S)
-    loaded = LeastLoaded(fleet)
-    outcomes = {
-        "decisions": replay.run(desk.choose, desk.ended),
-        "least joules": replay.run(least_joules(energy_j)),
-        "round robin": replay.run(round_robin(fleet)),
-        "least loaded": replay.run(loaded.choose, loaded.ended),
-    }
-    print(f"{len(hour):,} requests; plan: status {found.status}, gap {found.gap:.2g}")
-    print(summary(outcomes, found, fleet))
-
-
-def summary(outcomes: dict[str, Outcome], found: Plan, fleet: Candidates) -> str:
-    """Tabulate the outcomes."""
-    rows = [
-        [
-            "plan in hindsight",
-            f"{found.energy.value_j / 1e6:.2f}",
-            f"{found.energy.loading_j / 1e6:.2f}",
-            f"{found.energy.idle_j / 1e6:.2f}",
-            "-",
-            f"{found.mean_quality or 0.0:.4f}",
-            f"{found.makespan_s:,.0f}",
-            "-",
-            "",
-        ]
-    ]
-    for name, one in outcomes.items():
-        share = np.bincount(one.placement, minlength=len(fleet.placements)) / len(one.placement)
-        rows.append(
-            [
-                name,
-                f"{one.energy_j / 1e6:.2f}",
-                f"{one.loading_j / 1e6:.2f}",
-                f"{one.idle_j / 1e6:.2f}",
-                percent(one.missed, 2),
-                f"{one.mean_quality:.4f}",
-                f"{one.ended_s:,.0f}",
-                percent(one.energy_j / found.energy.value_j - 1.0, 2),
-                " ".join(f"{value:.3f}" for value in share),
-            ]
-        )
-    header = [
-        "who decides",
-        "MJ",
-        "loading",
-        "idle",
-        "missed %",
-        "mean quality",
-        "last s",
-        "over plan %",
-        "shares",
-    ]
-    return table(header, rows)
+    fleet = deployments(paper_fleet())
+    studies = []
+    for deadline_s in options.deadlines:
+        for seed in options.seeds:
+            print(f"deadline {deadline_s:g} s, seed {seed} ...", file=sys.stderr)
+            studies.append(study(read_hour(path, deadline_s, seed), fleet, options.floor))
+            print(summary(studies[-1]), end="\n\n")
+    if options.out is not None:
+        (options.out / "hindsight.md").write_text(page(studies, COUNTS), encoding="utf-8")
+        draw(studies, options.out / "hindsight.png")
 
 
 if __name__ == "__main__":
