@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.access.body import Body, BodyLimits
 from service.access.ring import KeyRing
 from service.problems import ProblemError
-from service.routes.refusals import refuse
+from service.routes.fail_open import refuse_openly
 
 #: Asked by what keeps the service alive, and telling nothing that is worth a key.
 OPEN_PATHS = ("/healthz", "/readyz")
@@ -54,7 +54,7 @@ class Guard:
         try:
             holder = ring.admit(scope["headers"])
         except ProblemError as error:
-            await refuse(error.problem, Request(scope))(scope, receive, send)
+            await refuse_openly(error.problem, Request(scope))(scope, receive, send)
             return
         scope.setdefault("state", {})["key_name"] = holder.key.name
         try:

@@ -24,17 +24,15 @@ from service.openapi.gateways import (
     DEADLINE,
     DECISION_ID,
     ENDPOINT,
-    FAIL_OPEN,
     LLM,
     POOL,
-    REFUSED,
     ROUTE,
     destination_operation,
 )
-from service.problems import MEDIA_TYPE, FieldError, Problem, ProblemError
+from service.problems import FieldError, Problem, ProblemError
 from service.routes.decisions import answer_of
 from service.routes.endpoints import endpoints_of
-from service.routes.refusals import refuse
+from service.routes.fail_open import refuse_openly
 from service.routes.small_bodies import read_small_bytes
 from service.schemas.decisions import CandidateBody, CompletionBody, DecisionBody
 from service.schemas.fields import MAX_SECONDS
@@ -56,7 +54,7 @@ def router(desk: DecisionDesk, metrics: DecisionMetrics) -> APIRouter:
             made = _decide(desk, request, body)
         except ProblemError as error:
             metrics.count_refusal(error.problem.slug)
-            return _refused(error.problem, request)
+            return refuse_openly(error.problem, request)
         answer = orjson.dumps(answer_of(made))
         metrics.count_decision(made, perf_counter() - started)
         return Response(answer, 200, _told(made), JSON)
@@ -161,17 +159,6 @@ def _told(made: Made) -> dict[str, str]:
     told = {DECISION_ID: made.decision_id, POOL: row.pool}
     endpoint = made.names.get((row.llm, row.pool))
     return told if endpoint is None else told | {ENDPOINT: endpoint}
-
-
-def _refused(problem: Problem, request: Request) -> Response:
-    if request.headers.getlist(FAIL_OPEN) != ["true"]:
-        return refuse(problem, request)
-    return Response(
-        problem.body(request.url.path),
-        200,
-        problem.all_headers() | {REFUSED: problem.slug},
-        MEDIA_TYPE,
-    )
 
 
 def _wrong(header: str, message: str) -> ProblemError:

@@ -21,6 +21,7 @@ import yaml
 
 from examples.local_service import free_port
 from tests.integration.upstreams import upstreams
+from tests.service.access.conftest import Keys
 from tests.service.decision_fleet import save_two_pools
 from tests.service.server import Server
 
@@ -114,6 +115,34 @@ def test_completions_go_where_the_planner_says_and_on_when_it_is_gone(
         planner.kill()
         assert served_by(client, 20) == {"h100"}
         assert hits == {"a100": 20, "h100": 22}
+
+
+def test_a_planner_that_asks_for_a_key_stops_nobody(
+    planner_settings: dict[str, str], tmp_path: Path
+) -> None:
+    keys = Keys(tmp_path / "keys.yaml")
+    keys.add("another")
+    settings = planner_settings | {"JOULEPLAN_API_KEYS_FILE": str(keys.path)}
+    with (
+        upstreams("h100", "a100") as (ports, _),
+        Server(settings) as planner,
+        envoy(tmp_path, planner.port, ports) as client,
+    ):
+        planner.wait_until_ready()
+        assert served_by(client, 5) == {"h100"}
+        closed = planner.client.post("/destination", json=CALL)
+        assert closed.status_code == 401
+        opened = planner.client.post(
+            "/destination", json=CALL, headers={"x-jouleplan-fail-open": "true"}
+        )
+        assert (opened.status_code, opened.headers["x-jouleplan-refused"]) == (
+            200,
+            "unauthenticated",
+        )
+        assert (
+            planner.client.get("/prices", headers={"x-jouleplan-fail-open": "true"}).status_code
+            == 401
+        )
 
 
 def test_a_client_cannot_choose_where_its_request_goes(
