@@ -15,7 +15,7 @@ from service.actuals.ledger import ActualsLedger
 from service.background.forecasts import Forecasts
 from service.background.plans import BackgroundPlans
 from service.decisions.desk import DecisionDesk
-from service.decisions.policy import policy_of
+from service.decisions.policy import FORECAST_PREFIX, policy_of
 from service.decisions.tokenizers import Tokenizers
 from service.metering.loop import Metering
 from service.openapi.document import DESCRIPTION, document
@@ -171,9 +171,10 @@ class _Listener(PoolListener):
         self._desk.load(description.rows)
 
     def planned(self, tally: PlanTally) -> None:
-        if tally.published is not None:
-            policy = policy_of(tally.published, time.time(), self._settings.policy_seconds)
-            self._desk.publish(policy)
+        found = tally.published
+        # Plans of forecast traffic are published by who asks for them, for as long as they hold.
+        if found is not None and not found.plan_id.startswith(FORECAST_PREFIX):
+            self._desk.publish(policy_of(found, time.time(), self._settings.policy_seconds))
 
     def workers_changed(self, ready: int) -> None:
         self._metrics.set_workers(ready)
