@@ -54,6 +54,7 @@ def create_app(
     registry: CollectorRegistry | None = None,
     worker_main: WorkerMain = enter,
     first_worker: WorkerProcess | None = None,
+    tokenizers: Tokenizers | None = None,
 ) -> FastAPI:
     """Return the service.
 
@@ -69,15 +70,20 @@ def create_app(
         What a worker process runs.
     first_worker
         A worker process that was started already, to be ready sooner.
+    tokenizers
+        That were loaded already; those of the settings where left out.
 
     Raises
     ------
     KeyFileError
         If there is a file of API keys that cannot be used.
+    TokenizerError
+        If there are tokenizer files that cannot be used.
     """
     version = running_version()
     metrics = Metrics(registry or CollectorRegistry(), version)
-    desk = DecisionDesk(Tokenizers(settings.tokenizers_dir), settings.min_mean_quality)
+    tokenizers = tokenizers or Tokenizers(settings.tokenizers_dir)
+    desk = DecisionDesk(tokenizers, settings.min_mean_quality)
     ledger = ActualsLedger(desk, metrics.decisions, settings.actuals_path, settings.max_actuals)
 
     pool = WorkerPool(settings, worker_main, _Listener(settings, desk, metrics), first_worker)
