@@ -41,7 +41,11 @@ class Metering:
         if url is None or query is None:
             return
         self._ledger.follow_runs(self._apportioner.add_run)
-        counters = JouleCounters(url, query, self._settings.metering_label)
+        try:
+            counters = JouleCounters(url, query, self._settings.metering_label)
+        except MeteringError as error:
+            logger.warning("Joules cannot be read. %s", error)
+            return
         try:
             while True:
                 await self._ask(counters)
@@ -62,9 +66,8 @@ class Metering:
         self._metrics.count_query("answered")
         for pool, reading in readings.items():
             before = self._last.get(pool)
-            # A counter that fell has begun anew: what it took in between is not known.
-            if before is not None and reading.energy_j >= before.energy_j:
-                taken_j = reading.energy_j - before.energy_j
+            taken_j = None if before is None else reading.since(before)
+            if before is not None and taken_j is not None:
                 self._apportioner.add_interval(pool, before.at, reading.at, taken_j)
             self._last[pool] = reading
         await self._settle()
