@@ -64,9 +64,10 @@ CREATE TABLE actuals (
     measured_j REAL, measured_s REAL, predicted_j REAL, predicted_s REAL
 ) STRICT;
 """
+# Not `OR IGNORE`: what is ignored takes a number all the same, and with it the place of another.
 _INSERT = (
-    f"INSERT OR IGNORE INTO actuals ({', '.join(_NAMES)}) "  # noqa: S608 (names of our own)
-    f"VALUES ({', '.join('?' * len(_NAMES))})"
+    f"INSERT INTO actuals ({', '.join(_NAMES)}) "  # noqa: S608 (names of our own)
+    f"SELECT {', '.join('?' * len(_NAMES))} WHERE NOT EXISTS (SELECT 1 FROM actuals WHERE id = ?)"
 )
 _TRIM = "DELETE FROM actuals WHERE number <= (SELECT max(number) FROM actuals) - ?"
 _MEASURE = (
@@ -124,7 +125,11 @@ class ActualsStore:
         """
 
         def insert(connection: sqlite3.Connection) -> list[Actual]:
-            added = [one for one in actuals if connection.execute(_INSERT, astuple(one)).rowcount]
+            added = [
+                one
+                for one in actuals
+                if connection.execute(_INSERT, (*astuple(one), one.id)).rowcount
+            ]
             connection.execute(_TRIM, (self._most,))
             return added
 
