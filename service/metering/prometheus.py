@@ -82,7 +82,7 @@ class JouleCounters:
         """
         try:
             status, answer = await self._answer()
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise MeteringError(f"Expected an answer of Prometheus, got {error!r:.200}.") from None
         try:
             body = orjson.loads(answer)

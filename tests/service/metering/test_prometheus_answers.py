@@ -96,7 +96,16 @@ async def test_another_answer_is_told_in_a_sentence(
         await read(answering(body, status))
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://no-such-host.invalid", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9",
+        "http://no-such-host.invalid",
+        "http://",
+        "http://[",
+        f"http://{'a' * 99}",
+    ],
+)
 @pytest.mark.anyio
 async def test_nobody_there_is_told_in_a_sentence(url: str) -> None:
     with pytest.raises(MeteringError, match="Expected"):
