@@ -18,7 +18,7 @@ COVERED = 0.98
 """Least part of a request's time that intervals must cover."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Run:
     """A request that ran.
 
@@ -142,8 +142,11 @@ class Apportioner:
     def _share_out(
         self, pool: str, begin: float, end: float, energy_j: float, power: PoolPower | None
     ) -> float:
-        runs = [(run, run.overlap(begin, end)) for run in self._runs[pool]]
-        inside = [(run, part) for run, part in runs if part > 0.0]
+        inside = [
+            (run, run.overlap(begin, end))
+            for run in self._runs[pool]
+            if run.begun_at < end and run.ended_at > begin
+        ]
         total = sum(part * run.predicted_j for run, part in inside)
         if total <= 0.0 or begin < self._dropped_until[pool]:
             return 0.0
