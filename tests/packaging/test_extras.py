@@ -27,7 +27,7 @@ print(json.dumps({"imported": imported, "found": found}))
 """
 
 EXTRAS = [
-    ("service", "pynvml,scipy,statsmodels,matplotlib,httpx,pytest,pip"),
+    ("service", "pynvml,scipy,statsmodels,matplotlib,pytest,pip"),
     ("profiler", "ortools,fastapi,starlette,pydantic,uvicorn,pytest,pip"),
 ]
 

@@ -77,5 +77,5 @@ def test_pins_name_no_index(path: Path) -> None:
 
 
 def test_the_service_is_pinned_without_what_measures_and_the_profiler_without_what_serves() -> None:
-    assert _pins("service").keys().isdisjoint({"nvidia-ml-py", "scipy", "matplotlib", "httpx"})
+    assert _pins("service").keys().isdisjoint({"nvidia-ml-py", "scipy", "matplotlib"})
     assert _pins("profiler").keys().isdisjoint({"ortools", "fastapi", "pydantic", "uvicorn"})
