@@ -15,7 +15,7 @@ from service.actuals.ledger import ActualsLedger
 from service.background.forecasts import Forecasts
 from service.background.plans import BackgroundPlans
 from service.decisions.desk import DecisionDesk
-from service.decisions.policy import policy_of
+from service.decisions.policy import FORECAST_PREFIX, policy_of
 from service.decisions.tokenizers import Tokenizers
 from service.metering.loop import Metering
 from service.openapi.document import DESCRIPTION, document
@@ -54,6 +54,7 @@ def create_app(
     registry: CollectorRegistry | None = None,
     worker_main: WorkerMain = enter,
     first_worker: WorkerProcess | None = None,
+    tokenizers: Tokenizers | None = None,
 ) -> FastAPI:
     """Return the service.
 
@@ -69,15 +70,20 @@ def create_app(
         What a worker process runs.
     first_worker
         A worker process that was started already, to be ready sooner.
+    tokenizers
+        That were loaded already; those of the settings where left out.
 
     Raises
     ------
     KeyFileError
         If there is a file of API keys that cannot be used.
+    TokenizerError
+        If there are tokenizer files that cannot be used.
     """
     version = running_version()
     metrics = Metrics(registry or CollectorRegistry(), version)
-    desk = DecisionDesk(Tokenizers(settings.tokenizers_dir), settings.min_mean_quality)
+    tokenizers = tokenizers or Tokenizers(settings.tokenizers_dir)
+    desk = DecisionDesk(tokenizers, settings.min_mean_quality)
     ledger = ActualsLedger(desk, metrics.decisions, settings.actuals_path, settings.max_actuals)
 
     pool = WorkerPool(settings, worker_main, _Listener(settings, desk, metrics), first_worker)
@@ -171,9 +177,10 @@ class _Listener(PoolListener):
         self._desk.load(description.rows)
 
     def planned(self, tally: PlanTally) -> None:
-        if tally.published is not None:
-            policy = policy_of(tally.published, time.time(), self._settings.policy_seconds)
-            self._desk.publish(policy)
+        found = tally.published
+        # Plans of forecast traffic are published by who asks for them, for as long as they hold.
+        if found is not None and not found.plan_id.startswith(FORECAST_PREFIX):
+            self._desk.publish(policy_of(found, time.time(), self._settings.policy_seconds))
 
     def workers_changed(self, ready: int) -> None:
         self._metrics.set_workers(ready)

@@ -14,6 +14,7 @@ from types import FrameType
 from pydantic import ValidationError
 
 from service.access.errors import AccessError
+from service.decisions.tokenizers import TokenizerError, Tokenizers
 from service.settings import Settings, is_loopback, unknown_variables
 from service.workers.entry import enter
 from service.workers.link import start_worker
@@ -51,18 +52,18 @@ def serve(settings: Settings) -> int:
     Returns
     -------
     int
-        0 after serving, 2 where keys, TLS or the operations port cannot be used.
+        0 after serving, 2 where keys, TLS, the operations port or tokenizers cannot be used.
     """
     try:
         context = _tls_context(settings)
         _check_keys(settings)
-        return _serve(settings, context)
-    except AccessError as error:
+        return _serve(settings, context, Tokenizers(settings.tokenizers_dir))
+    except (AccessError, TokenizerError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
 
 
-def _serve(settings: Settings, context: ssl.SSLContext | None) -> int:
+def _serve(settings: Settings, context: ssl.SSLContext | None, tokenizers: Tokenizers) -> int:
     # It loads while this process imports what it needs to speak HTTP.
     first_worker = start_worker(enter, settings)
     import uvicorn  # noqa: PLC0415
@@ -76,7 +77,7 @@ def _serve(settings: Settings, context: ssl.SSLContext | None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _ignore)
     configure_logging(settings.log_level)
-    app = create_app(settings, first_worker=first_worker)
+    app = create_app(settings, first_worker=first_worker, tokenizers=tokenizers)
     operations = (
         None
         if settings.operations_port is None

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -192,11 +193,11 @@ class Settings(BaseSettings):
         str | None,
         Field(
             min_length=1,
-            description="PromQL of a counter of joules, one series for each pool of the fleet.",
+            description="PromQL of counters of joules, one or several for each pool of the fleet.",
         ),
     ] = None
     metering_label: Annotated[
-        str, Field(min_length=1, description="Label of these series that names the pool.")
+        str, Field(min_length=1, description="Of these series, that names the pool.")
     ] = "pool"
     metering_seconds: Annotated[
         float, Field(gt=0, le=3600, description="How often it is asked [s].")
@@ -261,6 +262,8 @@ class Settings(BaseSettings):
             raise ValueError(
                 "Expected both of JOULEPLAN_METERING_URL and JOULEPLAN_METERING_QUERY, or neither."
             )
+        if self.metering_url is not None and not _names_a_host(self.metering_url):
+            raise ValueError("Expected a host in JOULEPLAN_METERING_URL, got none.")
         return self
 
     @model_validator(mode="after")
@@ -320,6 +323,14 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
+def _names_a_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:

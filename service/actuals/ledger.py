@@ -44,7 +44,7 @@ class ActualsLedger:
 
     def __init__(self, desk: DecisionDesk, metrics: DecisionMetrics, path: Path, most: int) -> None:
         self._desk, self._metrics = desk, metrics
-        self._store = ActualsStore(path, most)
+        self._store, self._most = ActualsStore(path, most), most
         self._take_run: Callable[[str, Run], None] = lambda *_: None
         self.evidence = desk.evidence
         self.lengths = desk.lengths
@@ -76,7 +76,7 @@ class ActualsLedger:
             known = await asyncio.to_thread(self._store.recent, REPLAYED)
         except StoreError as error:
             logger.warning("Actuals are kept in memory only. %s", error)
-            self._store = ActualsStore(MEMORY, 1)
+            self._store = ActualsStore(MEMORY, self._most)
             return
         for actual in known:
             self._learn(actual)
@@ -99,8 +99,10 @@ class ActualsLedger:
         fresh = await self._store.add(actuals)
         new = {actual.id for actual in fresh}
         for actual, run in runs:
-            if run is not None and actual.id in new:
-                self._take_run(actual.pool, run)
+            if actual.id in new:
+                new.remove(actual.id)
+                if run is not None:
+                    self._take_run(actual.pool, run)
         for body in bodies:
             if body.decision_id is not None:
                 self._desk.ended(body.decision_id, body.pool)
@@ -133,7 +135,8 @@ class ActualsLedger:
         )
         if cost is None or body.runtime_seconds is None:
             return actual, None
-        ended_at = body.ended_at or now
+        # A clock that is ahead must not put it into intervals to come.
+        ended_at = min(body.ended_at or now, now)
         run = Run(
             id=actual.id,
             begun_at=ended_at - body.runtime_seconds,

@@ -64,9 +64,10 @@ CREATE TABLE actuals (
     measured_j REAL, measured_s REAL, predicted_j REAL, predicted_s REAL
 ) STRICT;
 """
+# Not `OR IGNORE`: what is ignored takes a number all the same, and with it the place of another.
 _INSERT = (
-    f"INSERT OR IGNORE INTO actuals ({', '.join(_NAMES)}) "  # noqa: S608 (names of our own)
-    f"VALUES ({', '.join('?' * len(_NAMES))})"
+    f"INSERT INTO actuals ({', '.join(_NAMES)}) "  # noqa: S608 (names of our own)
+    f"SELECT {', '.join('?' * len(_NAMES))} WHERE NOT EXISTS (SELECT 1 FROM actuals WHERE id = ?)"
 )
 _TRIM = "DELETE FROM actuals WHERE number <= (SELECT max(number) FROM actuals) - ?"
 _MEASURE = (
@@ -124,7 +125,11 @@ class ActualsStore:
         """
 
         def insert(connection: sqlite3.Connection) -> list[Actual]:
-            added = [one for one in actuals if connection.execute(_INSERT, astuple(one)).rowcount]
+            added = [
+                one
+                for one in actuals
+                if connection.execute(_INSERT, (*astuple(one), one.id)).rowcount
+            ]
             connection.execute(_TRIM, (self._most,))
             return added
 
@@ -176,7 +181,7 @@ class ActualsStore:
             try:
                 connection = connection or self._open()
                 told = [self._write(connection, together)]
-            except (sqlite3.Error, OSError, StoreError) as error:
+            except Exception as error:  # whatever it is: who waits must hear of it
                 connection = _rolled_back(connection)
                 _tell_all(together, StoreError(f"Actuals cannot be kept now: {error}."))
             else:
@@ -201,16 +206,30 @@ class ActualsStore:
                 self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
             connection = sqlite3.connect(self._path, isolation_level=None, timeout=5.0)
-            connection.execute("PRAGMA journal_mode = WAL")
-            (found,) = connection.execute("PRAGMA user_version").fetchone()
-            if found == 0:
-                connection.executescript(f"{_TABLE} PRAGMA user_version = {SCHEMA_NUMBER};")
-            elif found != SCHEMA_NUMBER:
-                connection.close()
-                raise StoreError(f"Expected actuals of schema {SCHEMA_NUMBER}, got {found}.")
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"Expected a file that can be written, got {error}.") from None
+        try:
+            _prepare(connection)
+        except sqlite3.Error as error:
+            connection.close()
+            raise StoreError(f"Expected actuals in {self._path}, got {error}.") from None
+        except StoreError:
+            connection.close()
+            raise
         return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Make the table where there is nothing; refuse what is not ours before it is changed."""
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if found not in {0, SCHEMA_NUMBER} or (found == 0 and tables):
+        raise StoreError(f"Expected actuals of schema {SCHEMA_NUMBER}, got schema {found}.")
+    connection.execute("PRAGMA journal_mode = WAL")
+    if found == 0:
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {_TABLE} PRAGMA user_version = {SCHEMA_NUMBER}; COMMIT;"
+        )
 
 
 def _rolled_back(connection: sqlite3.Connection | None) -> sqlite3.Connection | None:

@@ -10,9 +10,10 @@ from uuid import uuid4
 
 import orjson
 
+from service.background.endless import every
 from service.decisions.desk import DecisionDesk
 from service.decisions.policy import FALLBACK, FORECAST, FORECAST_PREFIX, policy_of
-from service.decisions.traffic import Asked, plan_of
+from service.decisions.traffic import LIMIT_S, Asked, plan_of
 from service.problems import ProblemError
 from service.settings import Settings
 from service.telemetry.decision_metrics import DecisionMetrics
@@ -21,10 +22,9 @@ from service.workers.pool import WorkerPool
 
 logger = logging.getLogger("service.background.forecasts")
 
-STRETCHES = (1.0, 2.0, 4.0)
+STRETCHES = (1.0, 2.0, 4.0, 16.0, 64.0)
 """Of the time until all is done, where the fleet cannot keep up."""
 PERIODS_IN_FORCE = 3.0
-HTTP_OK = 200
 
 
 class Forecasts:
@@ -46,11 +46,17 @@ class Forecasts:
 
     async def run(self) -> None:
         """Make one every period, until cancelled."""
-        while self._settings.forecast_seconds > 0:
-            await asyncio.sleep(self._settings.forecast_seconds)
-            asked = self._desk.traffic.forecast(monotonic())
-            if asked and self._desk.policy.source in {FALLBACK, FORECAST}:
-                await self._make(asked)
+        if self._settings.forecast_seconds > 0:
+            await every(self._settings.forecast_seconds, self._once)
+
+    async def _once(self) -> None:
+        asked = self._desk.traffic.forecast(monotonic())[-self._settings.max_requests :]
+        if asked and self._may_publish:
+            await self._make(asked)
+
+    @property
+    def _may_publish(self) -> bool:
+        return self._desk.policy.source in {FALLBACK, FORECAST}
 
     async def _make(self, asked: Sequence[Asked]) -> None:
         try:
@@ -61,6 +67,9 @@ class Forecasts:
         published = None if reply.tally is None else reply.tally.published
         if published is None:
             self._fail(reply.outcome)
+            return
+        if not self._may_publish:
+            # Somebody published another while this was planned.
             return
         lifetime_s = PERIODS_IN_FORCE * self._settings.forecast_seconds
         self._desk.publish(policy_of(published, time(), lifetime_s))
@@ -74,14 +83,21 @@ class Forecasts:
         ProblemError
             Where no worker is to be had.
         """
+        now = monotonic()
         for stretch in STRETCHES:
-            body = plan_of(asked, monotonic(), self._settings.min_mean_quality, stretch)
+            # Twenty thousand requests take a while to write: decisions go on meanwhile.
+            body = await asyncio.to_thread(self._body, asked, now, stretch)
             plan_id = FORECAST_PREFIX + uuid4().hex
-            job = Job("plan", orjson.dumps(body), "/plan", request_id=plan_id, plan_id=plan_id)
+            job = Job("plan", body, "/plan", request_id=plan_id, plan_id=plan_id)
             reply = await self._pool.submit(job)
             if reply.outcome != "infeasible":
                 break
         return reply
+
+    def _body(self, asked: Sequence[Asked], now: float, stretch: float) -> bytes:
+        floor = self._settings.min_mean_quality
+        limit_s = min(LIMIT_S, self._settings.max_time_limit_seconds)
+        return orjson.dumps(plan_of(asked, now, floor, stretch, limit_s))
 
     def _fail(self, why: str) -> None:
         logger.warning("The traffic to come could not be planned. %s", why)

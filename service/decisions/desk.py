@@ -31,7 +31,7 @@ from service.problems import FieldError, Problem, ProblemError, invalid
 from service.schemas.decisions import DecisionBody
 
 MOST_OPEN = 100_000
-"""Decisions whose concurrency is remembered until their actuals come."""
+"""Decisions whose pool and concurrency are remembered until their actuals come."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class DecisionDesk:
         self._policy = self._fallback
         self._steering = QualitySteering()
         self._loads = Loads()
-        self._open: OrderedDict[str, int] = OrderedDict()
+        self._open: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self.lengths = OutputLengths()
         self.evidence = Evidence()
         self.traffic = Traffic()
@@ -105,6 +105,7 @@ class DecisionDesk:
     def load(self, rows: tuple[Row, ...]) -> None:
         """Take over the rows of the fleet that is loaded now."""
         self._placements = Placements(rows)
+        self.traffic.keep({(row.llm, row.pool) for row in rows})
 
     def publish(self, policy: Policy | None) -> None:
         """Put a policy in force, None for the fallback."""
@@ -148,6 +149,8 @@ class DecisionDesk:
             422 where no candidate is known or may serve the request, 503 before a fleet is loaded.
         """
         groups, names = self._fleet().candidates(body)
+        decision_id = body.id or token_hex(16)
+        self._let_go(decision_id)
         tokens = reckon(body, groups[0][0].llm, self.lengths, self._tokenizers)
         policy, now = self.policy, self._clock()
         wanted, prices = _wanted(body, tokens), self._prices(policy)
@@ -155,11 +158,10 @@ class DecisionDesk:
         if decision is None:
             message = "Expected a candidate whose context and quality suffice, got none."
             raise invalid([FieldError("/candidates", message)])
-        decision_id = body.id or token_hex(16)
         cost, row = decision.chosen.cost, decision.chosen.cost.row
         gone_at = now + decision.chosen.wait_s + cost.runtime_s
         self._loads.of(row.pool, now).enter(decision_id, cost.device_seconds, gone_at)
-        self._open[decision_id] = row.concurrency
+        self._open[decision_id] = row.pool, row.concurrency
         if len(self._open) > MOST_OPEN:
             self._open.popitem(last=False)
         both = tokens.input_tokens + tokens.output_tokens
@@ -188,7 +190,8 @@ class DecisionDesk:
         ]
 
     def ended(self, decision_id: str, pool: str) -> None:
-        """Let a decision's load go."""
+        """Let a decision's load go, from the pool that it ran on and the one that was decided."""
+        self._let_go(decision_id)
         self._loads.leave(decision_id, pool)
 
     def predicted(
@@ -219,9 +222,14 @@ class DecisionDesk:
         group = None if self._placements is None else self._placements.group(llm, pool)
         if group is None or input_tokens is None or output_tokens is None:
             return None
-        level = self._open.pop(decision_id or "", group[-1].concurrency)
-        row = next((row for row in group if row.concurrency == level), group[-1])
+        decided = self._open.get(decision_id or "")
+        row = next((row for row in group if (pool, row.concurrency) == decided), group[-1])
         return cost_of(row, Terms(input_tokens, output_tokens))
+
+    def _let_go(self, decision_id: str) -> None:
+        decided = self._open.pop(decision_id, None)
+        if decided is not None:
+            self._loads.leave(decision_id, decided[0])
 
     def _fleet(self) -> Placements:
         if self._placements is None:

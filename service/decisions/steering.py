@@ -28,12 +28,15 @@ class QualitySteering:
 
     Attributes
     ----------
+    floor
+        What it is short of.
     shortfall
         Sum over decisions of tokens times (floor - score).
     decisions, tokens, energy_j
         Sums over the decisions, old ones forgotten.
     """
 
+    floor: float | None = None
     shortfall: float = 0.0
     decisions: float = 0.0
     tokens: float = 0.0
@@ -42,7 +45,7 @@ class QualitySteering:
     def price(self, policy: Policy) -> float:
         """Return joules per token and unit of score, at least 0."""
         price = policy.joules_per_quality_token
-        if policy.min_mean_quality is None or self.tokens <= 0.0:
+        if policy.min_mean_quality is None or policy.min_mean_quality != self.floor:
             return price
         mean_j, mean_tokens = self.energy_j / self.tokens, self.tokens / self.decisions
         missing = self.shortfall / (MEMORY * mean_tokens)
@@ -52,6 +55,9 @@ class QualitySteering:
         """Take in a decision."""
         if policy.min_mean_quality is None or score is None:
             return
+        if policy.min_mean_quality != self.floor:
+            # What was missing of another floor is not owed to this one.
+            self.floor, self.shortfall = policy.min_mean_quality, 0.0
         self.decisions = self.decisions * _KEEP + 1.0
         self.tokens = self.tokens * _KEEP + tokens
         self.energy_j = self.energy_j * _KEEP + energy_j

@@ -1,4 +1,9 @@
-"""Tokenizer files of LLMs: counts instead of estimates, where the operator has put them there."""
+"""Tokenizer files of LLMs: counts instead of estimates, where the operator has put them there.
+
+::
+
+    TokenizerError    the folder, the library or a file cannot be used; one line says why
+"""
 
 from __future__ import annotations
 
@@ -16,6 +21,10 @@ MOST_CHARACTERS = 16_384
 decision may take of the event loop."""
 
 
+class TokenizerError(Exception):
+    """Tokenizer files cannot be used; the message is one line."""
+
+
 class Tokenizers:
     """Files ``<llm>.json`` of Hugging Face's `tokenizers` in a folder.
 
@@ -26,7 +35,7 @@ class Tokenizers:
 
     Raises
     ------
-    ValueError
+    TokenizerError
         Where the folder, the library or a file cannot be used.
     """
 
@@ -35,17 +44,23 @@ class Tokenizers:
         if folder is None:
             return
         if not folder.is_dir():
-            raise ValueError(f"Expected a folder of tokenizer files, got {folder}.")
+            raise TokenizerError(f"Expected a folder of tokenizer files, got {folder}.")
         try:
             from tokenizers import Tokenizer  # noqa: PLC0415  an optional extra
         except ImportError:
             message = "Expected the extra `tokenizers` to be installed to use tokenizer files."
-            raise ValueError(message) from None
+            raise TokenizerError(message) from None
         for path in sorted(folder.glob(f"*{SUFFIX}")):
             try:
-                self._known[check_llm(path.stem)] = Tokenizer.from_file(str(path))
+                tokenizer = Tokenizer.from_file(str(path))
+                # Files of the Hub often state how to cut and fill up a batch for training.
+                tokenizer.no_truncation()
+                tokenizer.no_padding()
+                self._known[check_llm(path.stem)] = tokenizer
             except Exception as error:  # the library raises bare exceptions
-                raise ValueError(f"Expected a tokenizer in {path.name}, got {error}.") from None
+                told = " ".join(str(error).split())
+                message = f"Expected a tokenizer in {path.name}, got: {told:.200}"
+                raise TokenizerError(message) from None
         logger.info("Tokenizers are loaded.", extra={"llms": sorted(self._known)})
 
     def __contains__(self, llm: object) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -51,6 +51,13 @@ class Traffic:
         """Take in a request."""
         self._asked.append(asked)
 
+    def keep(self, keys: Collection[tuple[str, str]]) -> None:
+        """Forget the LLMs and pools that the fleet has no more, and what only they could serve."""
+        kept = (
+            replace(one, keys=tuple(key for key in one.keys if key in keys)) for one in self._asked
+        )
+        self._asked = deque((one for one in kept if one.keys), maxlen=MOST)
+
     def forecast(self, now: float) -> Sequence[Asked]:
         """Return the requests of the last window; empty where they are too few to plan over."""
         found = [one for one in self._asked if one.at >= now - WINDOW_S]
@@ -58,7 +65,11 @@ class Traffic:
 
 
 def plan_of(
-    asked: Sequence[Asked], now: float, min_mean_quality: float | None, stretch: float = 1.0
+    asked: Sequence[Asked],
+    now: float,
+    min_mean_quality: float | None,
+    stretch: float = 1.0,
+    limit_s: float = LIMIT_S,
 ) -> dict[str, Any]:
     """Return the body of a `/plan` of what will be asked next, whose prices are published.
 
@@ -72,6 +83,8 @@ def plan_of(
         Floor on the mean quality; None for none.
     stretch
         Of the time until all is done: above 1 where the fleet cannot keep up.
+    limit_s
+        Of the solver.
 
     Returns
     -------
@@ -93,5 +106,5 @@ def plan_of(
         "on_unplaceable": "report",
         "allow_mixed_provenance": True,
         "publish": True,
-        "solver": {"time_limit_seconds": LIMIT_S},
+        "solver": {"time_limit_seconds": limit_s},
     }

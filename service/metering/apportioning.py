@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from dataclasses import dataclass
+from math import inf
 
 MOST_RUNS = 50_000
-"""Of one pool, that wait for their joules; the oldest go without."""
+"""Of one pool, that wait for their joules; the oldest go without, and so do those that ran with
+them: nobody gets what others have taken."""
 COVERED = 0.98
 """Least part of a request's time that intervals must cover."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Run:
     """A request that ran.
 
@@ -81,16 +83,29 @@ class Settled:
 
 
 class Apportioner:
-    """Takes in runs and intervals, in any order, and settles what is old enough."""
+    """Takes in runs and intervals, in any order, and settles what is old enough.
 
-    def __init__(self) -> None:
-        self._runs: defaultdict[str, deque[Run]] = defaultdict(lambda: deque(maxlen=MOST_RUNS))
+    Parameters
+    ----------
+    most_runs
+        Of one pool.
+    """
+
+    def __init__(self, most_runs: int = MOST_RUNS) -> None:
+        self._most_runs = most_runs
+        self._runs: defaultdict[str, deque[Run]] = defaultdict(deque)
+        self._dropped_until: defaultdict[str, float] = defaultdict(lambda: -inf)
         self._intervals: defaultdict[str, deque[tuple[float, float, float]]] = defaultdict(deque)
 
     def add_run(self, pool: str, run: Run) -> None:
         """Take in a request that ran; one that took no time is left out."""
-        if run.ended_at > run.begun_at and run.predicted_j > 0.0:
-            self._runs[pool].append(run)
+        if run.ended_at <= run.begun_at or run.predicted_j <= 0.0:
+            return
+        runs = self._runs[pool]
+        if len(runs) >= self._most_runs:
+            dropped = runs.popleft()
+            self._dropped_until[pool] = max(self._dropped_until[pool], dropped.ended_at)
+        runs.append(run)
 
     def add_interval(self, pool: str, begin: float, end: float, energy_j: float) -> None:
         """Take in the joules of a pool's devices between two times [Unix s]."""
@@ -127,10 +142,13 @@ class Apportioner:
     def _share_out(
         self, pool: str, begin: float, end: float, energy_j: float, power: PoolPower | None
     ) -> float:
-        runs = [(run, run.overlap(begin, end)) for run in self._runs[pool]]
-        inside = [(run, part) for run, part in runs if part > 0.0]
+        inside = [
+            (run, run.overlap(begin, end))
+            for run in self._runs[pool]
+            if run.begun_at < end and run.ended_at > begin
+        ]
         total = sum(part * run.predicted_j for run, part in inside)
-        if total <= 0.0:
+        if total <= 0.0 or begin < self._dropped_until[pool]:
             return 0.0
         if power is not None and power.idle_watts is not None:
             busy_s = sum(part * run.device_seconds for run, part in inside)
@@ -145,7 +163,7 @@ class Apportioner:
         """Let those go that have ended by then; return the joules of those that were covered."""
         ended = [run for run in self._runs[pool] if run.ended_at <= reached]
         open_ = [run for run in self._runs[pool] if run.ended_at > reached]
-        self._runs[pool] = deque(open_, maxlen=MOST_RUNS)
+        self._runs[pool] = deque(open_)
         return {
             run.id: run.got_j
             for run in ended

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from functools import partial
 from time import time
 from typing import TYPE_CHECKING
 
 from service.actuals.ledger import ActualsLedger
+from service.background.endless import every
 from service.metering.apportioning import Apportioner, PoolPower
 from service.metering.readings import MeteringError, Reading
 from service.settings import Settings
@@ -48,11 +49,13 @@ class Metering:
         from service.metering.prometheus import JouleCounters  # noqa: PLC0415
 
         self._ledger.follow_runs(self._apportioner.add_run)
-        counters = JouleCounters(url, query, self._settings.metering_label)
         try:
-            while True:
-                await self._ask(counters)
-                await asyncio.sleep(self._settings.metering_seconds)
+            counters = JouleCounters(url, query, self._settings.metering_label)
+        except MeteringError as error:
+            logger.warning("Joules cannot be read. %s", error)
+            return
+        try:
+            await every(self._settings.metering_seconds, partial(self._ask, counters))
         finally:
             await counters.close()
 
@@ -69,9 +72,8 @@ class Metering:
         self._metrics.count_query("answered")
         for pool, reading in readings.items():
             before = self._last.get(pool)
-            # A counter that fell has begun anew: what it took in between is not known.
-            if before is not None and reading.energy_j >= before.energy_j:
-                taken_j = reading.energy_j - before.energy_j
+            taken_j = None if before is None else reading.since(before)
+            if before is not None and taken_j is not None:
                 self._apportioner.add_interval(pool, before.at, reading.at, taken_j)
             self._last[pool] = reading
         await self._settle()

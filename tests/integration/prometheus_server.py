@@ -69,7 +69,13 @@ def eventually(ask: Callable[[], T], wanted: Callable[[T], bool]) -> T:
 
 
 @contextmanager
-def running_prometheus(folder: Path, service_url: str, rules: str | None = None) -> Iterator[str]:
+def running_prometheus(
+    folder: Path,
+    service_url: str,
+    rules: str | None = None,
+    configuration: str | None = None,
+    port: int | None = None,
+) -> Iterator[str]:
     """Scrape and evaluate each second, with our configuration and rules otherwise.
 
     Parameters
@@ -80,17 +86,20 @@ def running_prometheus(folder: Path, service_url: str, rules: str | None = None)
         Of the service that it scrapes.
     rules
         In place of the shipped ones.
+    configuration
+        In place of the shipped one.
+    port
+        To answer on; a free one where left out.
     """
     shipped = (SHIPPED / "prometheus.yml").read_text()
     quick = re.sub(r"(scrape_interval|scrape_timeout|evaluation_interval): \w+", r"\1: 1s", shipped)
-    configuration = folder / "prometheus.yml"
-    configuration.write_text(
-        quick.replace("service:8080", service_url.removeprefix("http://")), "utf-8"
-    )
+    file = folder / "prometheus.yml"
+    ours = quick.replace("service:8080", service_url.removeprefix("http://"))
+    file.write_text(configuration or ours, "utf-8")
     (folder / "rules.yml").write_text(rules or (SHIPPED / "rules.yml").read_text("utf-8"), "utf-8")
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{port or free_port()}"
     options = {
-        "config.file": configuration,
+        "config.file": file,
         "storage.tsdb.path": folder / "data",
         "web.listen-address": address,
         "log.level": "error",

@@ -57,3 +57,19 @@ def test_the_fleet_beside_the_cost_models_is_taken_unless_one_is_named(tmp_path:
 
 def test_a_checkout_finds_the_cost_models_beside_the_package() -> None:
     assert (embedded_models_dir() / "fleet.yaml").is_file()
+
+
+@pytest.mark.parametrize("url", ["http://", "http://[", "http://p:99999", "http://p:x"])
+def test_metering_needs_a_host_to_ask(url: str) -> None:
+    with pytest.raises(ValidationError, match="Expected a host in JOULEPLAN_METERING_URL"):
+        Settings(metering_url=url, metering_query="joules")
+
+
+@pytest.mark.parametrize(
+    "given", [{"metering_url": "http://prometheus:9090"}, {"metering_query": "joules"}]
+)
+def test_metering_needs_both_whom_to_ask_and_what(given: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="both of JOULEPLAN_METERING_URL"):
+        Settings(**given)
+    whole = Settings(metering_url="https://[fd00::2]:9090/prometheus", metering_query="joules")
+    assert whole.metering_label == "pool"

@@ -1,0 +1,109 @@
+"""Actuals in their file: each once, the last ones, after restarts, beside foreign files."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from service.actuals.store import Actual, ActualsStore
+from service.store.database import MEMORY, StoreError
+
+pytestmark = pytest.mark.anyio
+
+
+def actual(name: str, measured_j: float | None = None) -> Actual:
+    return Actual(
+        name, 1.0, "a", "p", "1xh100", None, 10.0, 10.0, measured_j, 1.0, 2.0, 1.0
+    )  # fmt: skip
+
+
+async def names(path: Path, most: int = 1000) -> list[str]:
+    return [one.id for one in ActualsStore(path, most).recent(10**6)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "folder" / "actuals.sqlite3"
+
+
+async def test_each_counts_once_however_many_tell_at_once(path: Path) -> None:
+    store = ActualsStore(path, 10_000)
+    told = [[actual(f"n{number % 300}") for number in range(at, at + 40)] for at in range(0, 600)]
+    fresh = await asyncio.gather(*(store.add(one) for one in told))
+    await store.stop()
+    counted = [one.id for some in fresh for one in some]
+    assert len(counted) == len(set(counted)) == 300
+    assert sorted(await names(path)) == sorted(counted)
+
+
+@pytest.mark.parametrize("most", [1, 7, 100])
+async def test_the_last_ones_are_kept(path: Path, most: int) -> None:
+    store = ActualsStore(path, most)
+    for at in range(0, 60, 5):
+        await store.add([actual(f"n{number}") for number in range(at, at + 5)])
+        await store.add([actual(f"n{at + 4}")])
+    await store.stop()
+    assert await names(path) == [f"n{n}" for n in range(60)][-most:]
+
+
+async def test_joules_are_kept_once_and_only_for_what_is_known(path: Path) -> None:
+    store = ActualsStore(path, 100)
+    await store.add([actual("one"), actual("two", 5.0)])
+    told = await store.measure({"one": 7.0, "two": 8.0, "three": 9.0})
+    assert [(one.id, one.measured_j) for one in told] == [("one", 7.0)]
+    assert await store.measure({"one": 8.0}) == []
+    await store.stop()
+    assert [one.measured_j for one in ActualsStore(path, 100).recent(9)] == [7.0, 5.0]
+
+
+async def test_a_mistake_of_the_service_is_told_and_the_next_is_kept(path: Path) -> None:
+    store = ActualsStore(path, 100)
+    with pytest.raises(StoreError):
+        await store.add([actual("a lone \ud800 surrogate")])
+    assert len(await store.add([actual("one")])) == 1
+    await store.stop()
+
+
+def foreign_text(path: Path) -> None:
+    path.write_text("not a database" * 1000)
+
+
+def foreign_tables(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE customers (name TEXT)")
+    connection.close()
+
+
+def foreign_schema(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 7")
+    connection.close()
+
+
+def half(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE other (name TEXT)")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+
+@pytest.mark.parametrize("make", [foreign_text, foreign_tables, foreign_schema, half])
+async def test_a_foreign_file_is_refused(tmp_path: Path, make: object) -> None:
+    path = tmp_path / "foreign"
+    make(path)  # type: ignore[operator]
+    before = path.read_bytes()
+    with pytest.raises(StoreError):
+        ActualsStore(path, 10).recent(10)
+    if make is not half:
+        assert path.read_bytes() == before
+
+
+async def test_memory_is_of_one_process(path: Path) -> None:
+    store = ActualsStore(MEMORY, 10)
+    assert len(await store.add([actual("one")])) == 1
+    assert await store.add([actual("one")]) == []
+    await store.stop()
+    assert store.recent(10) == []

@@ -1,0 +1,166 @@
+"""The desk: which placements it names, and what it remembers of its decisions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.decisions.desk import DecisionDesk
+from service.decisions.policy import Policy
+from service.decisions.table import Row
+from service.problems import ProblemError
+from service.schemas.decisions import CandidateBody, DecisionBody
+
+LLMS, POOLS = ("a", "b", "c"), ("x", "y")
+
+
+def row(index: int, llm: str, pool: str, concurrency: int, joules: float) -> Row:
+    return Row(
+        index=index,
+        llm=llm,
+        pool=pool,
+        device="1xh100",
+        concurrency=concurrency,
+        devices=1,
+        quality=0.3 + 0.2 * LLMS.index(llm),
+        max_context_tokens=None,
+        energy=(("tout", joules),),
+        seconds=(("tout", 0.01),),
+        energy_quantile=None,
+        seconds_quantile=None,
+    )
+
+
+ROWS = tuple(
+    row(index, llm, pool, concurrency, 1.0 + index)
+    for index, (llm, pool, concurrency) in enumerate(
+        (llm, pool, concurrency) for llm in LLMS for pool in POOLS for concurrency in (1, 4)
+    )
+)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def desk(clock: Clock | None = None) -> DecisionDesk:
+    made = DecisionDesk(clock=clock or Clock(), wall_clock=Clock())
+    made.load(ROWS)
+    return made
+
+
+CANDIDATES = st.lists(
+    st.builds(
+        CandidateBody,
+        llm=st.sampled_from([*LLMS, "unknown"]),
+        pool=st.sampled_from([None, *POOLS, "elsewhere"]),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(
+    CANDIDATES,
+    st.sampled_from([None, *LLMS]),
+    st.floats(0, 100),
+    st.dictionaries(st.sampled_from(POOLS), st.floats(0, 1e4)),
+)
+def test_a_decision_is_one_of_the_candidates(
+    candidates: list[CandidateBody], llm: str | None, price: float, prices: dict[str, float]
+) -> None:
+    made = desk()
+    made.publish(Policy("weights", prices, price))
+    body = DecisionBody(input_tokens=10, output_tokens=10, candidates=candidates, llm=llm)
+    allowed = {
+        (one.llm, pool)
+        for one in candidates
+        for pool in POOLS
+        if one.llm in LLMS and one.pool in {None, pool} and llm in {None, one.llm}
+    }
+    if not allowed:
+        with pytest.raises(ProblemError):
+            made.decide(body)
+        return
+    chosen = made.decide(body).decision.chosen.cost.row
+    assert (chosen.llm, chosen.pool) in allowed
+
+
+@given(st.sampled_from(LLMS), st.floats(0, 1e6), st.booleans())
+def test_no_price_changes_the_llm_that_was_asked_for(llm: str, price: float, named: bool) -> None:
+    made = desk()
+    made.publish(Policy("weights", {}, price, min_mean_quality=1.0))
+    asked = {"llm": llm} if named else {"request": {"model": llm}}
+    for _ in range(5):
+        body = DecisionBody.model_validate({"input_tokens": 10, "output_tokens": 10, **asked})
+        assert made.decide(body).decision.chosen.cost.row.llm == llm
+
+
+def ask(made: DecisionDesk, pool: str, name: str | None = None) -> Row:
+    candidates = [CandidateBody(llm="a", pool=pool)]
+    body = DecisionBody(id=name, input_tokens=10, output_tokens=100, candidates=candidates)
+    return made.decide(body).decision.chosen.cost.row
+
+
+def test_a_decision_made_again_elsewhere_leaves_its_first_pool() -> None:
+    made = desk()
+    ask(made, "x", "one")
+    ask(made, "y", "one")
+    assert ask(made, "x").concurrency == 1
+    assert ask(made, "y").concurrency == 4
+
+
+def test_what_ended_elsewhere_leaves_the_pool_that_was_decided() -> None:
+    made = desk()
+    ask(made, "x", "one")
+    made.ended("one", "y")
+    assert ask(made, "x").concurrency == 1
+
+
+def test_a_prediction_can_be_asked_for_again_until_the_decision_has_ended() -> None:
+    made = desk()
+    ask(made, "x", "one")
+    for _ in range(2):
+        cost = made.predicted("a", "x", 10, 100, "one")
+        assert cost is not None
+        assert cost.row.concurrency == 1
+    other = made.predicted("a", "y", 10, 100, "one")
+    assert other is not None
+    assert other.row.concurrency == 4
+    made.ended("one", "x")
+    later = made.predicted("a", "x", 10, 100, "one")
+    assert later is not None
+    assert later.row.concurrency == 4
+
+
+def test_a_load_expires_with_its_predicted_time() -> None:
+    clock = Clock()
+    made = desk(clock)
+    ask(made, "x")
+    assert ask(made, "x").concurrency == 4
+    clock.now = 100.0
+    assert ask(made, "x").concurrency == 1
+
+
+def test_a_correction_is_in_what_is_predicted_and_shown() -> None:
+    made = desk()
+    plain = made.decide(DecisionBody(llm="a", input_tokens=10, output_tokens=100))
+    for _ in range(50):
+        made.evidence.add("a", "1xh100", "energy", 1.4, 1.0)
+        made.evidence.add("a", "1xh100", "runtime", 0.5, 1.0)
+    made.ended(plain.decision_id, plain.decision.chosen.cost.row.pool)
+    cost = made.decide(DecisionBody(llm="a", input_tokens=10, output_tokens=100)).decision.chosen
+    before = plain.decision.chosen.cost
+    assert cost.cost.energy_factor == pytest.approx(1.4)
+    assert cost.cost.energy_j == pytest.approx(1.4 * before.energy_j)
+    assert cost.cost.runtime_s == pytest.approx(0.5 * before.runtime_s)
+    assert made.predicted("a", "x", 10, 100, None) == replace(
+        cost.cost, row=ROWS[1], energy_j=200.0, device_seconds=1.0, energy_factor=1.0,
+        runtime_factor=1.0,
+    )  # fmt: skip

@@ -1,0 +1,167 @@
+"""Joules of intervals, given to what ran in them."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.metering.apportioning import Apportioner, PoolPower, Run, Settled
+
+POOL = "p"
+FOREVER = 1e9
+
+
+def run(name: str, begun_at: float, ended_at: float, predicted_j: float = 10.0) -> Run:
+    return Run(name, begun_at, ended_at, predicted_j, device_seconds=ended_at - begun_at)
+
+
+def settled(
+    runs: list[Run],
+    intervals: list[tuple[float, float, float]],
+    power: PoolPower | None = None,
+    until: float = FOREVER,
+) -> Settled:
+    apportioner = Apportioner()
+    for one in runs:
+        apportioner.add_run(POOL, one)
+    for begin, end, energy_j in intervals:
+        apportioner.add_interval(POOL, begin, end, energy_j)
+    return apportioner.settle(until, {} if power is None else {POOL: power})
+
+
+SPANS = st.tuples(st.floats(0, 90), st.floats(0.01, 40), st.floats(0.1, 1e4))
+EDGES = st.lists(st.floats(0, 150), min_size=2, max_size=12, unique=True).map(sorted)
+
+
+@given(
+    st.lists(SPANS, max_size=12),
+    EDGES,
+    st.floats(0, 1e5),
+    st.one_of(st.none(), st.floats(0, 500)),
+    st.data(),
+)
+def test_given_idle_and_left_over_joules_are_the_metered_ones(
+    spans: list[tuple[float, float, float]],
+    edges: list[float],
+    joules: float,
+    idle_watts: float | None,
+    data: st.DataObject,
+) -> None:
+    runs = [run(str(n), at, at + long, j) for n, (at, long, j) in enumerate(spans)]
+    intervals = [
+        (begin, end, joules) for begin, end in itertools.pairwise(edges) if data.draw(st.booleans())
+    ]
+    power = None if idle_watts is None else PoolPower(2, idle_watts)
+    found = settled(runs, intervals, power)
+    metered, apportioned = found.metered_j.get(POOL, 0.0), found.apportioned_j.get(POOL, 0.0)
+    assert metered == pytest.approx(sum(energy_j for _, _, energy_j in intervals))
+    nobodys = 0.0
+    for begin, end, energy_j in intervals:
+        busy_s = sum(max(0.0, min(r.ended_at, end) - max(r.begun_at, begin)) for r in runs)
+        if busy_s <= 0.0:
+            nobodys += energy_j
+        elif idle_watts is not None:
+            nobodys += min(energy_j, idle_watts * max(0.0, 2 * (end - begin) - busy_s))
+    assert sum(one.got_j for one in runs) == pytest.approx(apportioned, abs=1e-6)
+    assert apportioned + nobodys == pytest.approx(metered, abs=1e-6)
+    assert sum(found.energy_j.values()) <= apportioned * (1 + 1e-9) + 1e-6
+
+
+def test_a_run_over_several_intervals_gets_a_part_of_each() -> None:
+    long, short = run("long", 5, 35), run("short", 12, 14)
+    found = settled([long, short], [(0, 10, 100), (10, 20, 200), (20, 30, 300), (30, 40, 400)])
+    shared = 200 * (10 / 30 * 10) / (10 / 30 * 10 + 10)
+    assert found.energy_j["long"] == pytest.approx(100 + shared + 300 + 400)
+    assert found.energy_j["short"] == pytest.approx(200 - shared)
+
+
+def test_a_run_that_touches_an_interval_has_no_part_of_it() -> None:
+    found = settled([run("before", 0, 10), run("after", 10, 20)], [(0, 10, 70), (10, 20, 30)])
+    assert found.energy_j == pytest.approx({"before": 70, "after": 30})
+
+
+def test_joules_are_shared_by_what_was_predicted_whatever_the_llm() -> None:
+    small, large = run("small-llm", 0, 10, 30.0), run("large-llm", 0, 10, 90.0)
+    assert settled([small, large], [(0, 10, 200)]).energy_j == pytest.approx(
+        {"small-llm": 50, "large-llm": 150}
+    )
+
+
+def test_what_is_metered_elsewhere_takes_its_part_and_is_told_of_no_more() -> None:
+    known = Run("known", 0, 10, 10.0, 10.0, wanted=False)
+    assert settled([known, run("asked", 0, 10)], [(0, 10, 80)]).energy_j == {"asked": 40.0}
+
+
+def test_idle_power_goes_to_nobody() -> None:
+    found = settled([run("one", 0, 5)], [(0, 10, 1000)], PoolPower(2, 50.0))
+    assert found.energy_j["one"] == pytest.approx(1000 - 50 * (2 * 10 - 5))
+    assert settled([run("one", 0, 5)], [(0, 10, 100)], PoolPower(2, 50.0)).energy_j["one"] == 0.0
+
+
+@pytest.mark.parametrize(
+    "intervals",
+    [
+        pytest.param([(0.0, 4.0, 10.0), (6.0, 10.0, 10.0)], id="in the middle"),
+        pytest.param([(5.0, 10.0, 10.0)], id="at its begin"),
+        pytest.param([(0.0, 5.0, 10.0), (20.0, 30.0, 10.0)], id="at its end"),
+    ],
+)
+def test_a_run_that_falls_into_a_gap_gets_none(
+    intervals: list[tuple[float, float, float]],
+) -> None:
+    assert settled([run("one", 0, 10)], intervals).energy_j == {}
+
+
+def test_two_hundredths_of_a_run_may_be_missing() -> None:
+    assert "one" in settled([run("one", 0, 100)], [(1.9, 110, 10)]).energy_j
+    assert "one" not in settled([run("one", 0, 100)], [(2.1, 110, 10)]).energy_j
+
+
+def test_a_run_waits_for_the_interval_that_it_ends_in() -> None:
+    apportioner = Apportioner()
+    apportioner.add_run(POOL, run("one", 5, 15))
+    apportioner.add_interval(POOL, 0, 10, 60)
+    apportioner.add_interval(POOL, 10, 20, 40)
+    assert apportioner.settle(19, {}).energy_j == {}
+    assert apportioner.settle(20, {}).energy_j == {"one": 100}
+
+
+def test_a_run_that_is_told_after_its_interval_was_settled_gets_none() -> None:
+    apportioner = Apportioner()
+    apportioner.add_interval(POOL, 0, 10, 60)
+    assert apportioner.settle(10, {}).metered_j == {POOL: 60}
+    apportioner.add_run(POOL, run("late", 0, 9))
+    apportioner.add_run(POOL, run("early", 11, 19))
+    apportioner.add_interval(POOL, 10, 20, 40)
+    assert apportioner.settle(20, {}).energy_j == {"early": 40}
+
+
+def test_pools_have_nothing_to_do_with_each_other() -> None:
+    apportioner = Apportioner()
+    apportioner.add_run("a", run("one", 0, 10))
+    apportioner.add_run("b", run("two", 0, 10))
+    apportioner.add_interval("a", 0, 10, 60)
+    apportioner.add_interval("b", 0, 10, 40)
+    apportioner.add_interval("unknown", 0, 10, 5)
+    found = apportioner.settle(10, {})
+    assert found.energy_j == {"one": 60, "two": 40}
+    assert found.apportioned_j == {"a": 60, "b": 40, "unknown": 0}
+
+
+def test_nobody_gets_what_dropped_runs_have_taken() -> None:
+    apportioner = Apportioner(most_runs=3)
+    for number in range(5):
+        apportioner.add_run(POOL, run(str(number), number * 4, number * 4 + 4))
+    apportioner.add_interval(POOL, 0, 10, 100)
+    apportioner.add_interval(POOL, 10, 20, 100)
+    found = apportioner.settle(20, {})
+    assert set(found.energy_j) == {"3", "4"}
+    assert found.apportioned_j == {POOL: 100}
+
+
+def test_what_took_no_time_or_no_joules_is_left_out() -> None:
+    nothing = [run("instant", 3, 3), run("free", 0, 10, 0.0)]
+    assert settled([*nothing, run("one", 0, 10)], [(0, 10, 80)]).energy_j == {"one": 80}

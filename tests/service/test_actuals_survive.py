@@ -1,0 +1,137 @@
+"""Actuals of a real server: acknowledged means kept, whatever happens to file and process."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.service.decision_fleet import FLEET, save_two_pools
+from tests.service.server import Server
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    fleet = FLEET.replace("concurrency: [1]", "concurrency: [1, 8]")
+    return save_two_pools(tmp_path_factory.mktemp("models"), fleet)
+
+
+@contextmanager
+def running(models: Path, path: Path) -> Iterator[Server]:
+    settings = {
+        "JOULEPLAN_MODELS_DIR": str(models),
+        "JOULEPLAN_WORKERS": "1",
+        "JOULEPLAN_ACTUALS_PATH": str(path),
+    }
+    with Server(settings) as server:
+        server.wait_until_ready()
+        yield server
+
+
+def told(*names: str, **more: Any) -> dict[str, Any]:
+    actual = {"llm": "qwen3-8b", "pool": "small", "input_tokens": 200, "output_tokens": 100}
+    measured = {"runtime_seconds": 1.0, "energy_joules": 100.0}
+    return {"actuals": [{"id": name, **actual, **measured, **more} for name in names]}
+
+
+def tell(server: Server, *names: str) -> httpx.Response:
+    return server.post("/actuals", told(*names))
+
+
+def observations(server: Server) -> int:
+    ratios = server.client.get("/actuals").json()["ratios"]
+    return int(ratios[0]["observations"]) if ratios else 0
+
+
+def test_what_was_acknowledged_is_there_after_a_kill(models: Path, tmp_path: Path) -> None:
+    path = tmp_path / "actuals.sqlite3"
+    with running(models, path) as first:
+        for number in range(20):
+            assert tell(first, f"n{number}", f"m{number}").json()["accepted"] == 2
+        first.kill()
+    with running(models, path) as second:
+        assert observations(second) == 40
+        assert tell(second, "n19", "m19").json() == {"accepted": 0, "duplicates": 2}
+
+
+def test_a_disk_that_is_full_is_told_and_nothing_is_learned(models: Path, tmp_path: Path) -> None:
+    path = tmp_path / "actuals.sqlite3"
+    with running(models, path) as server:
+        assert tell(server, "first").status_code == 200
+        pid = server.process.pid
+        unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        # No file of the process may grow beyond this: writes fail as on a full disk.
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (200_000, unlimited[1]))
+        kept, refused = 1, []
+        for number in range(200):
+            names = [f"{number}-{one}" for one in range(50)]
+            answer = tell(server, *names)
+            if answer.status_code != 200:
+                assert answer.status_code == 503
+                assert answer.json()["type"].endswith("store-unavailable")
+                assert int(answer.headers["retry-after"]) > 0
+                refused = names
+                break
+            kept += 50
+        assert refused
+        assert observations(server) == kept
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
+        assert tell(server, *refused).json() == {"accepted": 50, "duplicates": 0}
+        assert observations(server) == kept + 50
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM actuals").fetchone() == (kept + 50,)
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_decision_whose_actual_was_refused_is_judged_by_its_own_concurrency(
+    models: Path, tmp_path: Path
+) -> None:
+    with running(models, tmp_path / "actuals.sqlite3") as server:
+        assert tell(server, "first").status_code == 200
+        made = server.post(
+            "/decision", {"llm": "qwen3-8b", "input_tokens": 200, "output_tokens": 100}
+        ).json()
+        predicted = made["placement"]["energy_joules"]["value"]
+        body = told("again", decision_id=made["decision_id"], energy_joules=predicted)
+        pid = server.process.pid
+        unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, unlimited[1]))
+        assert server.post("/actuals", body).status_code == 503
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
+        assert server.post("/actuals", body).json()["accepted"] == 1
+    with closing(sqlite3.connect(tmp_path / "actuals.sqlite3")) as connection:
+        query = "SELECT predicted_j FROM actuals WHERE id = 'again'"
+        assert connection.execute(query).fetchone() == (pytest.approx(predicted),)
+
+
+def test_one_that_comes_twice_in_a_call_counts_once(models: Path, tmp_path: Path) -> None:
+    with running(models, tmp_path / "actuals.sqlite3") as server:
+        assert tell(server, "one", "two", "one").json() == {"accepted": 2, "duplicates": 1}
+        assert observations(server) == 2
+
+
+@pytest.mark.parametrize("kind", ["text", "tables", "folder"])
+def test_a_file_that_cannot_be_used_is_warned_of_and_actuals_count_in_memory(
+    models: Path, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "foreign"
+    if kind == "text":
+        path.write_text("no database\n" * 500)
+    elif kind == "tables":
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE customers (name TEXT)")
+    else:
+        path.mkdir()
+    before = path.read_bytes() if path.is_file() else b""
+    with running(models, path) as server:
+        assert tell(server, "one", "two").json() == {"accepted": 2, "duplicates": 0}
+        assert tell(server, "one", "two").json() == {"accepted": 0, "duplicates": 2}
+        assert observations(server) == 2
+        assert "Actuals are kept in memory only." in server.logs()
+    assert (path.read_bytes() if path.is_file() else b"") == before

@@ -1,0 +1,202 @@
+"""Plans of the traffic to come on a real server: prices, floors, and whom they give way to."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from costmodel.artefact import save
+from tests.costmodel.builders import kv_on_cost_model
+from tests.service.decision_fleet import save_two_pools
+from tests.service.server import Server
+
+PATIENCE_S = 60.0
+TOKENS = {"input_tokens": 200, "output_tokens": 100}
+QUALITIES = {"qwen3-8b": 0.6, "qwen3-32b": 0.8}
+FLEET = """\
+quality: {qwen3-8b: 0.6, qwen3-32b: 0.8}
+pools:
+  - {name: small, device: 1xh100, count: 4, llms: [qwen3-8b], concurrency: [64],
+     resident: [qwen3-8b]}
+  - {name: large, device: 2xh100, count: 4, llms: [qwen3-32b], concurrency: [64],
+     resident: [qwen3-32b]}
+"""
+
+
+@contextmanager
+def running(models: Path, **settings: str) -> Iterator[Server]:
+    environment = {
+        "JOULEPLAN_MODELS_DIR": str(models),
+        "JOULEPLAN_WORKERS": "1",
+        "JOULEPLAN_FORECAST_SECONDS": "1",
+        **{f"JOULEPLAN_{name}": value for name, value in settings.items()},
+    }
+    with Server(environment) as server:
+        server.wait_until_ready()
+        yield server
+
+
+def decide(server: Server, **body: Any) -> dict[str, Any]:
+    answer = server.post("/decision", TOKENS | body)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def policy(server: Server) -> dict[str, Any]:
+    return dict(server.client.get("/policy").json())
+
+
+def forecasts(server: Server, status: str) -> float:
+    text = server.client.get("/metrics").text
+    found = re.search(rf'^jouleplan_forecasts_total{{status="{status}"}} (\S+)', text, re.MULTILINE)
+    assert found is not None
+    return float(found[1])
+
+
+def eventually(ask: Callable[[], bool]) -> None:
+    end = time.perf_counter() + PATIENCE_S
+    while not ask():
+        assert time.perf_counter() < end
+        time.sleep(0.05)
+
+
+def ended(server: Server, made: dict[str, Any]) -> None:
+    where = {name: made["placement"][name] for name in ("llm", "pool")}
+    told = {"decision_id": made["decision_id"], **where}
+    assert server.post("/actuals", {"actuals": [told]}).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def two_pools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_two_pools(tmp_path_factory.mktemp("models"))
+
+
+def test_a_saturated_pool_gets_a_price_and_decisions_spread(two_pools: Path) -> None:
+    with running(two_pools) as server:
+        asked = {"llm": "qwen3-8b"}
+        first = decide(server, **asked)
+        assert (first["policy"]["source"], first["placement"]["pool"]) == ("fallback", "small")
+        # Far more than the cheap pool does in the time that they take to come.
+        for _ in range(400):
+            ended(server, decide(server, **asked))
+        eventually(lambda: policy(server)["source"] == "forecast")
+        assert policy(server)["joules_per_device_second"]["small"] > 0
+        assert policy(server)["plan_id"].startswith("forecast-")
+        assert 0 < policy(server)["expires_in_seconds"] <= 3
+        made = decide(server, **asked)
+        assert made["policy"]["source"] == "forecast"
+        dearer = (
+            made["runner_up"]["energy_joules"]["value"]
+            - made["placement"]["energy_joules"]["value"]
+        )
+        assert made["runner_up"]["extra_price_joules"] != pytest.approx(dearer)
+
+        pools = Counter[str]()
+
+        def spread() -> bool:
+            for _ in range(50):
+                made = decide(server, **asked, deadline_seconds=30.0)
+                pools[made["placement"]["pool"]] += 1
+            return min(pools["small"], pools["large"]) > 50
+
+        eventually(spread)
+
+
+def test_what_somebody_set_is_left_alone_until_it_expires(two_pools: Path) -> None:
+    with running(two_pools) as server:
+        for _ in range(150):
+            decide(server, llm="qwen3-8b")
+        eventually(lambda: policy(server)["source"] == "forecast")
+        server.client.put("/policy", json={"expires_in_seconds": 5.0}).raise_for_status()
+        while (told := policy(server))["source"] == "weights":
+            assert told["expires_in_seconds"] > 0
+            time.sleep(0.05)
+        eventually(lambda: policy(server)["source"] == "forecast")
+        columns = {name: [count] * 20 for name, count in TOKENS.items()}
+        server.post("/plan", {"columns": columns, "publish": True}).raise_for_status()
+        done = forecasts(server, "published")
+        for _ in range(30):
+            assert policy(server)["source"] == "plan"
+            time.sleep(0.1)
+        assert forecasts(server, "published") == done
+        server.client.delete("/policy").raise_for_status()
+        eventually(lambda: policy(server)["source"] == "forecast")
+
+
+def test_too_few_requests_are_not_planned(two_pools: Path) -> None:
+    with running(two_pools, FORECAST_SECONDS="0.2") as server:
+        for _ in range(99):
+            decide(server, llm="qwen3-8b")
+        time.sleep(1.0)
+        assert policy(server)["source"] == "fallback"
+        assert (forecasts(server, "published"), forecasts(server, "failed")) == (0, 0)
+        decide(server, llm="qwen3-8b")
+        eventually(lambda: policy(server)["source"] == "forecast")
+
+
+def test_limits_of_calls_hold_for_forecasts(two_pools: Path) -> None:
+    limits = {"MAX_TIME_LIMIT_SECONDS": "2", "MAX_REQUESTS": "120"}
+    with running(two_pools, **limits) as server:
+        for _ in range(200):
+            decide(server, llm="qwen3-8b")
+        eventually(lambda: policy(server)["source"] == "forecast")
+        # Until the window is long enough for so many it may be infeasible, but never refused.
+        assert "Expected at most" not in server.logs()
+
+
+def test_a_fleet_without_what_was_asked_for_is_planned_for_the_rest(tmp_path: Path) -> None:
+    models = save_two_pools(tmp_path)
+    with running(models, RELOAD_SECONDS="0.2") as server:
+        for pool in ("large", "small"):
+            for _ in range(120):
+                decide(server, candidates=[{"llm": "qwen3-8b", "pool": pool}])
+        whole = (models / "fleet.yaml").read_text()
+        (models / "fleet.yaml").write_text(whole[: whole.index("  - name: large")])
+        eventually(lambda: len(server.client.get("/placements").json()["placements"]) == 1)
+        done = forecasts(server, "published")
+        eventually(lambda: forecasts(server, "published") > done + 1)
+        assert "large" not in policy(server)["joules_per_device_second"]
+
+
+@pytest.fixture(scope="module")
+def two_llms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    save(kv_on_cost_model(), folder)
+    twice = tuple(3 * value for value in kv_on_cost_model().energy_coefficients)
+    changed: dict[str, Any] = {"device": "2xh100", "num_gpus": 2, "energy_coefficients": twice}
+    save(kv_on_cost_model(llm="qwen3-32b", **changed), folder)
+    (folder / "fleet.yaml").write_text(FLEET)
+    return folder
+
+
+def mean_quality(server: Server, count: int) -> float:
+    both = [{"llm": llm} for llm in QUALITIES]
+    made = [decide(server, candidates=both) for _ in range(count)]
+    for one in made:
+        ended(server, one)
+    return sum(QUALITIES[one["placement"]["llm"]] for one in made) / count
+
+
+def test_the_mean_quality_is_kept_at_its_floor(two_llms: Path) -> None:
+    with running(two_llms, MIN_MEAN_QUALITY="0.7") as server:
+        assert mean_quality(server, 1000) == pytest.approx(0.7, abs=0.02)
+        eventually(lambda: policy(server)["source"] == "forecast")
+        assert policy(server)["min_mean_quality"] == 0.7
+        assert mean_quality(server, 1000) == pytest.approx(0.7, abs=0.02)
+
+
+def test_a_floor_that_no_llm_keeps_fails_and_decisions_go_on(two_llms: Path) -> None:
+    with running(two_llms, MIN_MEAN_QUALITY="0.95") as server:
+        for _ in range(120):
+            decide(server, candidates=[{"llm": llm} for llm in QUALITIES])
+        eventually(lambda: forecasts(server, "failed") >= 2)
+        assert policy(server)["source"] == "fallback"
+        assert decide(server, candidates=[{"llm": llm} for llm in QUALITIES])
+        assert forecasts(server, "published") == 0

@@ -1,0 +1,119 @@
+"""`/policy` on a real server: put by hand, expired, replaced by a plan, deleted, refused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.service.decision_fleet import save_two_pools
+from tests.service.server import Server
+
+TOKENS = {"llm": "qwen3-8b", "input_tokens": 200, "output_tokens": 100}
+PATIENCE_S = 30.0
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = save_two_pools(tmp_path_factory.mktemp("models"))
+    settings = {"JOULEPLAN_MODELS_DIR": str(folder), "JOULEPLAN_WORKERS": "1"}
+    with Server(settings) as running:
+        running.wait_until_ready()
+        yield running
+
+
+def put(server: Server, **body: Any) -> dict[str, Any]:
+    answer = server.client.put("/policy", json=body)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def in_force(server: Server) -> dict[str, Any]:
+    return dict(server.client.get("/policy").json())
+
+
+def decide(server: Server) -> dict[str, Any]:
+    answer = server.post("/decision", TOKENS)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+@pytest.fixture(autouse=True)
+def _nothing_before(server: Server) -> None:
+    assert server.client.delete("/policy").json()["source"] == "fallback"
+
+
+def test_without_a_policy_the_fallback_is_told(server: Server) -> None:
+    assert in_force(server) == {
+        "source": "fallback",
+        "plan_id": None,
+        "age_seconds": None,
+        "expires_in_seconds": None,
+        "joules_per_device_second": {},
+        "joules_per_quality_token": 0.0,
+        "min_mean_quality": None,
+        "quality_price_in_force": 0.0,
+    }
+
+
+def test_weights_are_in_force_at_once_and_until_they_are_deleted(server: Server) -> None:
+    told = put(server, joules_per_device_second={"small": 1e6}, joules_per_quality_token=2.0)
+    assert told["source"] == "weights"
+    assert told["joules_per_device_second"] == {"small": 1e6}
+    assert told["quality_price_in_force"] == 2.0
+    assert told["expires_in_seconds"] is None
+    made = decide(server)
+    assert (made["policy"]["source"], made["placement"]["pool"]) == ("weights", "large")
+    assert in_force(server)["age_seconds"] >= 0
+    assert server.client.delete("/v1/policy").json()["source"] == "fallback"
+    assert decide(server)["policy"]["source"] == "fallback"
+
+
+def test_weights_that_expire_give_way_to_the_fallback(server: Server) -> None:
+    told = put(server, joules_per_device_second={"small": 1e6}, expires_in_seconds=0.2)
+    assert 0 < told["expires_in_seconds"] <= 0.2
+    end = time.perf_counter() + PATIENCE_S
+    while in_force(server)["source"] != "fallback" and time.perf_counter() < end:
+        time.sleep(0.02)
+    assert decide(server)["policy"]["source"] == "fallback"
+    assert "jouleplan_policy_expired 1.0" in server.client.get("/metrics").text
+
+
+def test_a_published_plan_replaces_weights(server: Server) -> None:
+    put(server, joules_per_device_second={"small": 5.0})
+    columns = {"input_tokens": [200] * 50, "output_tokens": [100] * 50}
+    plan = server.post("/plan", {"columns": columns, "publish": True}).json()
+    policy = in_force(server)
+    assert (policy["source"], policy["plan_id"]) == ("plan", plan["plan_id"])
+    assert put(server)["source"] == "weights"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "pointer"),
+    [
+        ('{"joules_per_device_second": {"nowhere": 1}}', 422, "/joules_per_device_second/nowhere"),
+        ('{"joules_per_device_second": {"small": -1}}', 422, "/joules_per_device_second/small"),
+        ('{"joules_per_device_second": {"small": NaN}}', 422, "/joules_per_device_second/small"),
+        ('{"joules_per_device_second": {"a/b": 1}}', 422, "/joules_per_device_second/a~1b"),
+        ('{"joules_per_quality_token": -0.1}', 422, "/joules_per_quality_token"),
+        ('{"joules_per_quality_token": Infinity}', 422, "/joules_per_quality_token"),
+        ('{"min_mean_quality": 1.1}', 422, "/min_mean_quality"),
+        ('{"min_mean_quality": NaN}', 422, "/min_mean_quality"),
+        ('{"expires_in_seconds": 0}', 422, "/expires_in_seconds"),
+        ('{"expires_in_seconds": NaN}', 422, "/expires_in_seconds"),
+        ('{"source": "plan"}', 422, "/source"),
+        ("[]", 422, ""),
+        ("{", 400, ""),
+    ],
+)
+def test_what_is_no_policy_is_refused_and_changes_nothing(
+    server: Server, body: str, status: int, pointer: str
+) -> None:
+    put(server, joules_per_quality_token=3.0)
+    answer = server.client.put("/policy", content=body, headers=JSON)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["errors"][0]["pointer"] == pointer
+    assert in_force(server)["joules_per_quality_token"] == 3.0

@@ -1,0 +1,142 @@
+"""Tokenizer files on a real server: counted exactly, or refused in one line at the start."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+from service.decisions.tokenizers import MOST_CHARACTERS, Tokenizers
+from tests.service.decision_fleet import save_two_pools
+from tests.service.server import ROOT, Server
+
+LINES = ["the sky is blue", "why is the sea blue", "because the light is scattered"]
+QUESTION = "why is the sky blue"
+LLM = "qwen3-8b"
+UNKNOWN = "[UNK]"
+
+
+def words() -> Tokenizer:
+    """Return a tokenizer of whole words."""
+    tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.train_from_iterator(LINES, trainers.WordLevelTrainer(special_tokens=[UNKNOWN]))
+    return tokenizer
+
+
+def pairs() -> Tokenizer:
+    """Return a byte-pair tokenizer."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.train_from_iterator(LINES, trainers.BpeTrainer(initial_alphabet=alphabet))
+    return tokenizer
+
+
+def saved(tokenizer: Tokenizer, folder: Path) -> Tokenizers:
+    folder.mkdir(exist_ok=True)
+    tokenizer.save(str(folder / f"{LLM}.json"))
+    return Tokenizers(folder)
+
+
+def test_prompts_are_counted_by_the_llms_own_tokenizer(tmp_path: Path) -> None:
+    saved(words(), tmp_path / "tokenizers")
+    settings = {
+        "JOULEPLAN_MODELS_DIR": str(save_two_pools(tmp_path)),
+        "JOULEPLAN_WORKERS": "1",
+        "JOULEPLAN_TOKENIZERS_DIR": str(tmp_path / "tokenizers"),
+    }
+    with Server(settings) as server:
+        server.wait_until_ready()
+
+        def tokens(**request: Any) -> tuple[float, str]:
+            body = {"request": {"model": LLM, "max_tokens": 9, **request}}
+            told = server.post("/decision", body).json()["tokens"]
+            return told["input_tokens"], told["input_from"]
+
+        assert tokens(prompt=QUESTION) == (5.0, "tokenizer")
+        parts = [{"type": "text", "text": QUESTION}, {"type": "text", "text": "the sea"}]
+        assert tokens(messages=[{"role": "user", "content": parts}]) == (8.0, "tokenizer")
+        assert tokens(prompt=[[1, 2, 3]]) == (3.0, "characters")
+        long = tokens(prompt=f"{QUESTION} " * 100_000)
+        assert long == (pytest.approx(500_000, rel=0.001), "tokenizer")
+        told = server.post(
+            "/decision", {"request": {"model": LLM, "prompt": "a"}, "input_tokens": 7}
+        )
+        assert told.json()["tokens"]["input_from"] == "given"
+
+
+@pytest.mark.parametrize("make", [words, pairs])
+def test_files_that_cut_and_fill_up_count_all_the_same(make: Any, tmp_path: Path) -> None:
+    plain = saved(make(), tmp_path / "plain").count(LLM, QUESTION)
+    tokenizer = make()
+    tokenizer.enable_truncation(2)
+    tokenizer.enable_padding(length=64)
+    assert saved(tokenizer, tmp_path / "cut").count(LLM, QUESTION) == plain
+    assert plain == len(make().encode(QUESTION).ids)
+
+
+def test_no_more_than_so_many_characters_are_counted(tmp_path: Path) -> None:
+    counts = saved(pairs(), tmp_path)
+    part = counts.count(LLM, "x" * MOST_CHARACTERS)
+    assert part is not None
+    assert counts.count(LLM, "x" * MOST_CHARACTERS * 200) == pytest.approx(200 * part)
+    assert counts.count(LLM, "") is None
+
+
+def start(folder: Path, models: Path, *python: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        "PATH": "",
+        "HOME": str(models),
+        "PYTHONPATH": str(ROOT),
+        "JOULEPLAN_MODELS_DIR": str(models),
+        "JOULEPLAN_TOKENIZERS_DIR": str(folder),
+        "JOULEPLAN_PORT": "0",
+    }
+    command = [sys.executable, *(python or ("-m", "service"))]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_two_pools(tmp_path_factory.mktemp("models"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (f"{LLM}.json", "{}", f"Expected a tokenizer in {LLM}.json, got"),
+        (f"{LLM}.json", "not\njson", f"Expected a tokenizer in {LLM}.json, got"),
+        ("Bad Name.json", json.dumps({}), "Expected a tokenizer in Bad Name.json, got"),
+        (None, "", "Expected a folder of tokenizer files, got"),
+    ],
+)
+def test_what_is_no_tokenizer_ends_the_start_in_one_line(
+    tmp_path: Path, models_folder: Path, name: str | None, content: str, said: str
+) -> None:
+    folder = tmp_path / "tokenizers"
+    if name is not None:
+        folder.mkdir()
+        (folder / name).write_text(content)
+    ended = start(folder, models_folder)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(said)
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_without_the_library_the_extra_is_named(tmp_path: Path, models_folder: Path) -> None:
+    absent = (
+        "import sys; sys.modules['tokenizers'] = None; from service.__main__ import main; "
+        "sys.exit(main([]))"
+    )
+    ended = start(tmp_path, models_folder, "-c", absent)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("Expected the extra `tokenizers`")
+    assert len(ended.stderr.splitlines()) == 1
