@@ -107,8 +107,8 @@ class Breaker:
 class Connection(asyncio.Protocol):
     """One connection to the planner, with one call at a time.
 
-    The proxy's event loop is busy with other requests, and every turn that a call waits for costs
-    milliseconds. A client of tasks and locks takes about ten turns, this takes one.
+    The proxy's event loop is busy with other requests, and every turn of it that a call waits for
+    costs milliseconds. A client made of tasks and locks waits for many; this waits for one.
     """
 
     def __init__(self) -> None:
