@@ -288,17 +288,26 @@ class JouleplanRouter(CustomLogger):
         request_kwargs: dict[str, Any] | None = None,
         parent_otel_span: Any | None = None,
     ) -> list[Any]:
-        """Return the deployments of the chosen pool alone, or the list as it is."""
+        """Return the deployments of the chosen pool alone, or the list as it is.
+
+        A retry goes where the request has not been, as long as there is such a place: the pool that
+        takes the least joules may be the one that is down.
+        """
+        left = healthy_deployments
         try:
-            groups = _groups(healthy_deployments)
-            if len(groups) < 2 or not self._breaker.enter():
-                return healthy_deployments
             kwargs = request_kwargs or {}
+            tried = _tried(kwargs)
+            if tried:
+                self._end(kwargs)
+                left = [one for one in left if one["model_info"]["id"] not in tried]
+            groups = _groups(left)
+            if len(groups) < 2 or not self._breaker.enter():
+                return left or healthy_deployments
             decision, chosen = await self._decide(model, groups, messages, kwargs)
             self._remember(kwargs, decision, chosen)
         except Exception as error:
             logger.debug("Not routed: %r", error)
-            return healthy_deployments
+            return left or healthy_deployments
         return chosen
 
     async def async_log_success_event(
@@ -319,6 +328,15 @@ class JouleplanRouter(CustomLogger):
         try:
             if (decision := self._forget(kwargs)) is not None:
                 self._tell(decision)
+        except Exception as error:
+            logger.debug("Not told: %r", error)
+
+    async def async_post_call_failure_hook(
+        self, request_data: dict[str, Any], *others: Any, **named: Any
+    ) -> None:
+        """Note that a request has failed for good; LiteLLM logs its first failure only."""
+        try:
+            self._end(request_data)
         except Exception as error:
             logger.debug("Not told: %r", error)
 
@@ -368,12 +386,19 @@ class JouleplanRouter(CustomLogger):
         self, kwargs: dict[str, Any], decision: dict[str, Any], chosen: list[Any]
     ) -> None:
         """Keep a decision until its request ends; one that it replaces has ended."""
-        call = str(kwargs.get("litellm_call_id"))
-        if (former := self._open.pop(call, None)) is not None:
-            self._tell(former[1])
-        self._open[call] = {one["model_info"]["id"] for one in chosen}, decision
+        self._end(kwargs)
+        self._open[str(kwargs.get("litellm_call_id"))] = (
+            {one["model_info"]["id"] for one in chosen},
+            decision,
+        )
         while len(self._open) > MOST_OPEN:
             self._open.popitem(last=False)
+
+    def _end(self, kwargs: dict[str, Any]) -> None:
+        """End the decision of a call, where there is one, with nothing to be learned of it."""
+        former = self._open.pop(str(kwargs.get("litellm_call_id")), None)
+        if former is not None:
+            self._tell(former[1])
 
     def _forget(self, kwargs: dict[str, Any]) -> dict[str, Any] | None:
         """Return the decision by which a request went where it went, and keep it no longer."""
@@ -417,6 +442,13 @@ def _groups(deployments: list[Any]) -> dict[str, list[Any]]:
             name = f"{info['jouleplan_llm']} {info.get('jouleplan_pool') or ''}"
             groups.setdefault(name, []).append(one)
     return groups
+
+
+def _tried(kwargs: dict[str, Any]) -> set[Any]:
+    """Return the ids of the deployments that failed this request, as the router notes them."""
+    noted = [kwargs.get(name) for name in ("metadata", "litellm_metadata")]
+    former = [one.get("previous_models") or () for one in noted if isinstance(one, dict)]
+    return {one.get("deployment_id") for some in former for one in some if isinstance(one, dict)}
 
 
 def _candidate(name: str, deployment: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ POOLS = ("a100", "h100")
 GATEWAY_KEY = new_key("gateway")
 MANY, AT_ONCE = 1_000, 8
 LONG = 5_000
+DECISIONS = "jouleplan_decisions_total{"
 PATIENCE_S = 90.0
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1200)]
@@ -105,6 +106,11 @@ def observations(planner: Server) -> int:
     return sum(one["observations"] for one in ratios if one["quantity"] == "runtime")
 
 
+def decisions(planner: Server) -> float:
+    lines = planner.client.get("/metrics").text.splitlines()
+    return sum(float(one.split()[-1]) for one in lines if one.startswith(DECISIONS))
+
+
 def waits(planner: Server, pool: str) -> float:
     prices = planner.client.get("/prices").json()["prices"]
     return float(next(one["wait_seconds"] for one in prices if one["pool"] == pool))
@@ -174,6 +180,25 @@ def test_requests_go_on_with_a_wrong_key(
         names = answered(patient.url, 100, AT_ONCE)
         assert served(names) == 100
         assert names["h100"] > 0
+
+
+def test_a_retry_goes_where_the_request_has_not_been_and_leaves_no_load(
+    litellm: Path, ports: dict[str, int], models: dict[str, Path], tmp_path: Path
+) -> None:
+    with Server({"JOULEPLAN_MODELS_DIR": str(models["a100"])}) as planner:
+        planner.wait_until_ready()
+        environment = {"JOULEPLAN_URL": planner.url, "JOULEPLAN_BUDGET_MS": "10000"}
+        down = {"a100": free_port(), "h100": ports["h100"]}
+        with litellm_proxy(litellm, tmp_path / "one", config(down), environment) as url:
+            assert answered(url, 10, max_tokens=LONG) == {"h100": 10}
+            assert decisions(planner) > 0
+            wait_until(lambda: waits(planner, "a100") == waits(planner, "h100") == 0.0)
+        down = {"a100": free_port(), "h100": free_port()}
+        with litellm_proxy(litellm, tmp_path / "both", config(down), environment) as url:
+            before = decisions(planner)
+            assert served(answered(url, 10, max_tokens=LONG)) == 0
+            assert decisions(planner) > before
+            wait_until(lambda: waits(planner, "a100") == waits(planner, "h100") == 0.0)
 
 
 def test_a_killed_planner_stops_no_request_and_is_asked_again_when_it_is_back(

@@ -144,6 +144,41 @@ def test_what_came_of_requests_is_told_together_and_only_of_own_decisions(
     assert told == [[decision | measured, decision, decision]]
 
 
+def test_a_retry_is_not_sent_where_the_request_has_failed(
+    hook: ModuleType, bodies: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hook.router, "_budget_s", 10.0)
+
+    def after(*pools: str) -> dict[str, Any]:
+        return {"metadata": {"previous_models": tuple({"deployment_id": one} for one in pools)}}
+
+    async def scene() -> None:
+        assert await routed(hook) == ["h100"]
+        assert await routed(hook, **after("h100")) == ["a100"]
+        assert await routed(hook, **after("h100", "a100")) == ["a100", "h100"]
+        await hook.router._telling
+
+    with BrokenPlanner(port_of(hook), planner(bodies, "h100")):
+        run(hook, scene())
+    assert [path for path, _ in bodies] == ["/decision", "/actuals"]
+
+
+def test_a_request_that_failed_for_good_ends_its_load(
+    hook: ModuleType, bodies: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hook.router, "_budget_s", 10.0)
+
+    async def scene() -> None:
+        assert await routed(hook) == ["h100"]
+        failed = {"litellm_call_id": "call"}
+        await hook.router.async_post_call_failure_hook(failed, ValueError(), user_api_key_dict=None)
+        await hook.router._telling
+
+    with BrokenPlanner(port_of(hook), planner(bodies, "h100")):
+        run(hook, scene())
+    assert [path for path, _ in bodies] == ["/decision", "/actuals"]
+
+
 @pytest.mark.parametrize("manner", [hung, *GARBAGE.values()], ids=["hung", *GARBAGE])
 def test_the_planner_is_left_alone_after_failures_and_then_asked_by_one(
     hook: ModuleType, manner: Any, monkeypatch: pytest.MonkeyPatch
