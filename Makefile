@@ -60,6 +60,7 @@ lock: setup ## Pin requirements/*.txt anew; `make lock UPGRADE=--upgrade` takes 
 	$(COMPILE) pyproject.toml --extra profiler --constraints requirements/dev.txt -o requirements/profiler.txt
 	$(COMPILE) pyproject.toml --extra service --group demo --constraints requirements/dev.txt -o requirements/demo.txt
 	$(COMPILE) --group build --constraints requirements/dev.txt -o requirements/build.txt
+	$(COMPILE) $(UPGRADE) --group litellm -o requirements/litellm.txt
 
 clean: ## Remove the environment, the caches and what was built
 	rm -rf $(VENV) build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache

@@ -1,63 +1,269 @@
 """Lets jouleplan choose the deployment of each request of a LiteLLM proxy.
 
-One file, nothing but httpx. Put it beside the proxy's configuration and name it there::
+One file, nothing but h11, which comes with every LiteLLM proxy. Put it beside the proxy's
+configuration and name it there::
 
     litellm_settings:
       callbacks: jouleplan_hook.router
 
-A deployment takes part when its ``model_info`` names the pool that it is::
+A deployment takes part when its ``model_info`` names the LLM and the pool that it is::
 
     model_list:
       - model_name: chat
         litellm_params: {model: openai/llama-3.1-8b-instruct, api_base: "http://h100:8000/v1"}
         model_info: {jouleplan_llm: llama-3.1-8b-instruct, jouleplan_pool: h100}
 
-Whatever happens to the planner, requests go on: without an answer within the budget the list of
-deployments is left as it is, and after some failures in a row the planner is not asked for a while.
+Whatever happens to the planner, requests go on: without a usable answer within the budget the list
+of deployments is left as it is, and after some failures in a row the planner is not asked for a
+while. What came of requests is told in batches, from a queue that is bounded.
 
-Environment: ``JOULEPLAN_URL`` (http://127.0.0.1:8080), ``JOULEPLAN_BUDGET_MS`` (50),
-``JOULEPLAN_API_KEY``.
+Environment: ``JOULEPLAN_URL`` (http://127.0.0.1:8080), ``JOULEPLAN_API_KEY``,
+``JOULEPLAN_BUDGET_MS`` (50), ``JOULEPLAN_MAX_PROMPT_CHARACTERS`` (65536): of longer prompts, and of
+those with parts that are not text, only the number of characters is sent; 0 for never a prompt.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import os
+import ssl
 import time
-from typing import Any
+from collections import OrderedDict, deque
+from math import ceil
+from typing import Any, cast
+from urllib.parse import urlsplit
 
-import httpx
+import h11
 from litellm.integrations.custom_logger import CustomLogger
 
 FAILURES = 3
 """In a row, after which the planner is left alone ..."""
 PAUSE_S = 5.0
-"""... for so long."""
-KEPT = ("model", "messages", "prompt", "max_tokens", "max_completion_tokens")
-DECISION = "jouleplan_decision"
+"""... for so long; then one request asks, and the others do not wait for it."""
+MOST_ANSWER_BYTES = 65_536
+MOST_CONNECTIONS = 16
+MOST_OPEN = 10_000
+"""Decisions that are remembered until their requests end, and actuals that wait to be told."""
+BATCH, BATCH_EVERY_S, BATCH_BUDGET_S = 1_000, 0.5, 5.0
+LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+UNUSABLE = (400, 413, 415, 422)
+"""Statuses of a planner that is well, and cannot use what it was sent."""
+
+logger = logging.getLogger("jouleplan")
+
+
+class Refused(Exception):  # noqa: N818  not an error of the planner
+    """The planner is well and does not take this."""
+
+
+class Crowded(Exception):  # noqa: N818
+    """Enough calls wait for the planner already."""
 
 
 class Breaker:
-    """Remembers failures in a row."""
+    """Keeps requests from a planner that fails; lets one through after a pause."""
 
     def __init__(self) -> None:
         self._failures = 0
-        self._closed_from = 0.0
+        self._open_until: float | None = None
+        self._probing = False
 
     @property
-    def open(self) -> bool:
-        """Whether the planner is left alone now."""
-        return time.monotonic() < self._closed_from
+    def closed(self) -> bool:
+        """Whether the planner answers, as far as is known."""
+        return self._open_until is None
+
+    def enter(self) -> bool:
+        """Say whether this request may ask; who may must call one of the other three."""
+        if self._open_until is None:
+            return True
+        if self._probing or time.monotonic() < self._open_until:
+            return False
+        self._probing = True
+        return True
+
+    def leave(self) -> None:
+        """Take note of a request that ended without telling anything of the planner."""
+        self._probing = False
 
     def succeed(self) -> None:
-        """Forget the failures."""
-        self._failures = 0
+        """Close."""
+        if not self.closed:
+            logger.warning("The planner answers again.")
+        self._failures, self._open_until, self._probing = 0, None, False
 
-    def fail(self) -> None:
-        """Count a failure; open when there were enough, and with the first one after a pause."""
+    def fail(self, reason: BaseException) -> None:
+        """Count a failure; open when there were enough, and with the first after a pause."""
         self._failures += 1
-        if self._failures >= FAILURES:
-            self._closed_from = time.monotonic() + PAUSE_S
+        if self.closed and self._failures < FAILURES:
+            return
+        if self.closed:
+            logger.warning("The planner is left alone for %g s at a time: %r", PAUSE_S, reason)
+        self._open_until, self._probing = time.monotonic() + PAUSE_S, False
+
+
+class Connection(asyncio.Protocol):
+    """One connection to the planner, with one call at a time.
+
+    The proxy's event loop is busy with other requests, and every turn of it that a call waits for
+    costs milliseconds. A client made of tasks and locks waits for many; this waits for one.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._http = h11.Connection(h11.CLIENT)
+        self._answer: asyncio.Future[tuple[int, bytes]] = self._loop.create_future()
+        self._answer.cancel()
+        self._transport: asyncio.Transport | None = None
+        self._status, self._size, self._parts = 0, 0, [b""]
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can carry another call."""
+        open_ = self._transport is not None and not self._transport.is_closing()
+        return open_ and self._http.our_state is h11.IDLE and self._answer.done()
+
+    async def ask(
+        self, target: str, headers: list[tuple[str, str]], content: bytes, budget_s: float
+    ) -> tuple[int, bytes]:
+        """Return status and body of the answer, or raise; it is closed unless all went well."""
+        self._answer = self._loop.create_future()
+        self._status, self._size, self._parts = 0, 0, []
+        timer = self._loop.call_later(budget_s, self._look_once_more, self._answer, 2)
+        try:
+            self._send(target, headers, content)
+            return await self._answer
+        finally:
+            timer.cancel()
+            if not self.usable:
+                self.close()
+
+    def close(self) -> None:
+        """Cut it."""
+        self._answer.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in a part of an answer."""
+        self._size += len(data)
+        try:
+            if self._size > MOST_ANSWER_BYTES:
+                raise ValueError(f"Expected at most {MOST_ANSWER_BYTES} bytes, got more.")
+            self._http.receive_data(data)
+            self._read()
+        except Exception as error:
+            self._end(error)
+
+    def eof_received(self) -> None:
+        """Take in the end of the connection, which may be that of an answer."""
+        self.data_received(b"")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give up."""
+        self._end(exc or ConnectionResetError("The planner closed the connection."))
+
+    def _send(self, target: str, headers: list[tuple[str, str]], content: bytes) -> None:
+        if self._transport is None:
+            raise ConnectionError("Expected a connection, got none.")
+        length = ("content-length", str(len(content)))
+        request = h11.Request(method="POST", target=target, headers=[*headers, length])
+        parts = (request, h11.Data(data=content), h11.EndOfMessage())
+        self._transport.write(b"".join(self._http.send(part) or b"" for part in parts))
+
+    def _read(self) -> None:
+        while not self._answer.done():
+            event = self._http.next_event()
+            if isinstance(event, h11.Response):
+                self._status = event.status_code
+            elif isinstance(event, h11.Data):
+                self._parts.append(bytes(event.data))
+            elif isinstance(event, h11.EndOfMessage):
+                if self._http.states == {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}:
+                    self._http.start_next_cycle()
+                self._answer.set_result((self._status, b"".join(self._parts)))
+            elif not isinstance(event, h11.InformationalResponse):
+                return
+
+    def _look_once_more(self, answer: asyncio.Future[tuple[int, bytes]], turns: int) -> None:
+        """Time out, but not before what has arrived while the loop was busy is read."""
+        if turns:
+            self._loop.call_soon(self._look_once_more, answer, turns - 1)
+        elif not answer.done():
+            answer.set_exception(TimeoutError("The planner did not answer in time."))
+
+    def _end(self, error: Exception) -> None:
+        if not self._answer.done():
+            self._answer.set_exception(error)
+
+
+class Planner:
+    """The planner's calls, within budgets of time, of bytes and of connections."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        place = urlsplit(url)
+        self._path, self._host = place.path.rstrip("/"), place.hostname or ""
+        self._tls = ssl.create_default_context() if place.scheme == "https" else None
+        self._port = place.port or (443 if self._tls else 80)
+        self._headers = [
+            ("host", place.netloc.rpartition("@")[2]),
+            ("content-type", "application/json"),
+            ("accept-encoding", "identity"),
+            *([("authorization", f"Bearer {key}")] if key else []),
+        ]
+        self._idle: list[Connection] = []
+        self._connections = 0
+
+    async def post(self, path: str, body: dict[str, Any], budget_s: float) -> Any:
+        """Return the answer's JSON; raises whatever goes wrong, `Refused` where that is us."""
+        content = json.dumps(body).encode()
+        end = time.monotonic() + budget_s
+        if self._connections >= MOST_CONNECTIONS:
+            raise Crowded(f"{MOST_CONNECTIONS} calls are under way.")
+        self._connections += 1
+        try:
+            status, answer = await self._ask(self._path + path, content, end)
+        finally:
+            self._connections -= 1
+        if status in UNUSABLE:
+            raise Refused(f"status {status}")
+        if status != 200:
+            raise ValueError(f"Expected status 200, got {status}.")
+        return json.loads(answer)
+
+    async def _ask(self, target: str, content: bytes, end: float) -> tuple[int, bytes]:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                try:
+                    return await self._ask_by(connection, target, content, end)
+                except ConnectionError:
+                    break  # closed by the planner at this very moment, as idle ones are
+        async with asyncio.timeout(end - time.monotonic()):
+            connection = await self._connect()
+        return await self._ask_by(connection, target, content, end)
+
+    async def _ask_by(
+        self, connection: Connection, target: str, content: bytes, end: float
+    ) -> tuple[int, bytes]:
+        budget_s = end - time.monotonic()
+        answer = await connection.ask(target, self._headers, content, budget_s)
+        if connection.usable:
+            self._idle.append(connection)
+        return answer
+
+    async def _connect(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(
+            Connection, self._host, self._port, ssl=self._tls
+        )
+        return connection
 
 
 class JouleplanRouter(CustomLogger):
@@ -65,13 +271,14 @@ class JouleplanRouter(CustomLogger):
 
     def __init__(self) -> None:
         super().__init__()
-        self._url = os.environ.get("JOULEPLAN_URL", "http://127.0.0.1:8080")
+        url = os.environ.get("JOULEPLAN_URL", "http://127.0.0.1:8080")
+        self._planner = Planner(url, os.environ.get("JOULEPLAN_API_KEY"))
         self._budget_s = float(os.environ.get("JOULEPLAN_BUDGET_MS", "50")) / 1e3
-        key = os.environ.get("JOULEPLAN_API_KEY")
-        self._headers = {"authorization": f"Bearer {key}"} if key else {}
+        self._most_characters = int(os.environ.get("JOULEPLAN_MAX_PROMPT_CHARACTERS", "65536"))
         self._breaker = Breaker()
-        self._client: httpx.AsyncClient | None = None
-        self._telling: set[asyncio.Task[None]] = set()
+        self._open: OrderedDict[str, tuple[set[Any], dict[str, Any]]] = OrderedDict()
+        self._untold: deque[dict[str, Any]] = deque(maxlen=MOST_OPEN)
+        self._telling: asyncio.Task[None] | None = None
 
     async def async_filter_deployments(
         self,
@@ -81,73 +288,213 @@ class JouleplanRouter(CustomLogger):
         request_kwargs: dict[str, Any] | None = None,
         parent_otel_span: Any | None = None,
     ) -> list[Any]:
-        """Return the chosen deployment alone, or the list as it is."""
-        named = {
-            deployment["model_info"]["id"]: deployment
-            for deployment in healthy_deployments
-            if "jouleplan_llm" in (deployment.get("model_info") or {})
-        }
-        if len(named) < 2 or self._breaker.open:
-            return healthy_deployments
-        kwargs = request_kwargs or {}
-        asked = {name: kwargs[name] for name in KEPT if kwargs.get(name) is not None}
-        body = {
-            "request": asked | ({"messages": messages} if messages else {}),
-            "route": model,
-            "candidates": [_candidate(name, one["model_info"]) for name, one in named.items()],
-        }
+        """Return the deployments of the chosen pool alone, or the list as it is.
+
+        A retry goes where the request has not been, as long as there is such a place: the pool that
+        takes the least joules may be the one that is down.
+        """
+        left = healthy_deployments
         try:
-            async with asyncio.timeout(self._budget_s):
-                answer = await self._post("/decision", body)
-            decision = answer.json()
-            chosen = named[decision["placement"]["name"]]
-        except Exception:
-            self._breaker.fail()
-            return healthy_deployments
-        self._breaker.succeed()
-        kwargs.setdefault("metadata", {})[DECISION] = {
-            "decision_id": decision["decision_id"],
-            "llm": decision["placement"]["llm"],
-            "pool": decision["placement"]["pool"],
-            "route": model,
-        }
-        return [chosen]
+            kwargs = request_kwargs or {}
+            tried = _tried(kwargs)
+            if tried:
+                self._end(kwargs)
+                left = [one for one in left if one["model_info"]["id"] not in tried]
+            groups = _groups(left)
+            if len(groups) < 2 or not self._breaker.enter():
+                return left or healthy_deployments
+            decision, chosen = await self._decide(model, groups, messages, kwargs)
+            self._remember(kwargs, decision, chosen)
+        except Exception as error:
+            logger.debug("Not routed: %r", error)
+            return left or healthy_deployments
+        return chosen
 
     async def async_log_success_event(
         self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
     ) -> None:
-        """Tell the planner what came of a decision, without waiting for it."""
-        metadata = (kwargs.get("litellm_params") or {}).get("metadata") or {}
-        decision = metadata.get(DECISION)
-        usage = getattr(response_obj, "usage", None)
-        if decision is None or usage is None or self._breaker.open:
-            return
-        actual = decision | {
-            "input_tokens": usage.prompt_tokens,
-            "output_tokens": usage.completion_tokens,
-            "runtime_seconds": (end_time - start_time).total_seconds(),
-        }
-        task = asyncio.create_task(self._tell(actual))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
-
-    async def _tell(self, actual: dict[str, Any]) -> None:
+        """Note what came of a decision; it is told later."""
         try:
-            async with asyncio.timeout(1.0):
-                await self._post("/actuals", actual)
-        except Exception:
-            self._breaker.fail()
+            if (decision := self._forget(kwargs)) is not None:
+                run = {} if kwargs.get("cache_hit") else _run(kwargs, response_obj, end_time)
+                self._tell(decision | run)
+        except Exception as error:
+            logger.debug("Not told: %r", error)
 
-    async def _post(self, path: str, body: dict[str, Any]) -> httpx.Response:
-        if self._client is None:
-            self._client = httpx.AsyncClient(base_url=self._url, headers=self._headers)
-        answer = await self._client.post(path, json=body)
-        return answer.raise_for_status()
+    async def async_log_failure_event(
+        self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
+    ) -> None:
+        """Note that a request of a decision has ended, and that nothing is to be learned of it."""
+        try:
+            if (decision := self._forget(kwargs)) is not None:
+                self._tell(decision)
+        except Exception as error:
+            logger.debug("Not told: %r", error)
+
+    async def async_post_call_failure_hook(
+        self, request_data: dict[str, Any], *others: Any, **named: Any
+    ) -> None:
+        """Note that a request has failed for good; LiteLLM logs its first failure only."""
+        try:
+            self._end(request_data)
+        except Exception as error:
+            logger.debug("Not told: %r", error)
+
+    async def _decide(
+        self,
+        model: str,
+        groups: dict[str, list[Any]],
+        messages: list[Any] | None,
+        kwargs: dict[str, Any],
+    ) -> tuple[dict[str, Any], list[Any]]:
+        """Ask, and tell the breaker how that went, whatever happens."""
+        try:
+            body = _asked(messages, kwargs, self._most_characters) | {
+                "route": model[:128],
+                "candidates": [_candidate(name, some[0]) for name, some in groups.items()],
+            }
+        except BaseException:
+            self._breaker.leave()
+            raise
+        try:
+            answer = await self._planner.post("/decision", body, self._budget_s)
+            placement = answer["placement"]
+            chosen = groups[placement["name"]]
+            told = {
+                "decision_id": str(answer["decision_id"]),
+                "llm": str(placement["llm"]),
+                "pool": str(placement["pool"]),
+                "route": body["route"],
+            }
+        except Refused as refusal:
+            self._breaker.succeed()
+            logger.debug("Refused: %r", refusal)
+            raise
+        except Crowded:
+            self._breaker.leave()
+            raise
+        except Exception as error:
+            self._breaker.fail(error)
+            raise
+        except BaseException:
+            self._breaker.leave()
+            raise
+        self._breaker.succeed()
+        return told, chosen
+
+    def _remember(
+        self, kwargs: dict[str, Any], decision: dict[str, Any], chosen: list[Any]
+    ) -> None:
+        """Keep a decision until its request ends; one that it replaces has ended."""
+        self._end(kwargs)
+        self._open[str(kwargs.get("litellm_call_id"))] = (
+            {one["model_info"]["id"] for one in chosen},
+            decision,
+        )
+        while len(self._open) > MOST_OPEN:
+            self._open.popitem(last=False)
+
+    def _end(self, kwargs: dict[str, Any]) -> None:
+        """End the decision of a call, where there is one, with nothing to be learned of it."""
+        former = self._open.pop(str(kwargs.get("litellm_call_id")), None)
+        if former is not None:
+            self._tell(former[1])
+
+    def _forget(self, kwargs: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the decision by which a request went where it went, and keep it no longer."""
+        call = str(kwargs.get("litellm_call_id"))
+        info = (kwargs.get("litellm_params") or {}).get("model_info") or {}
+        places, decision = self._open.get(call, (set(), None))
+        if info.get("id") not in places:
+            return None
+        del self._open[call]
+        return decision
+
+    def _tell(self, actual: dict[str, Any]) -> None:
+        self._untold.append(actual)
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(self._tell_all())
+
+    async def _tell_all(self) -> None:
+        """Tell what waits, a batch at a time; what a planner that is away misses waits on."""
+        while self._untold:
+            await asyncio.sleep(BATCH_EVERY_S)
+            if not self._breaker.closed:
+                continue
+            batch = [self._untold.popleft() for _ in range(min(BATCH, len(self._untold)))]
+            try:
+                await self._planner.post("/actuals", {"actuals": batch}, BATCH_BUDGET_S)
+            except Refused as refusal:
+                logger.warning("%d actuals were dropped: %r", len(batch), refusal)
+            except Exception as error:
+                logger.debug("Told again later: %r", error)
+                room = MOST_OPEN - len(self._untold)
+                self._untold.extendleft(reversed(batch[-room:] if room else []))
+                await asyncio.sleep(PAUSE_S)
 
 
-def _candidate(name: str, info: dict[str, Any]) -> dict[str, Any]:
+def _groups(deployments: list[Any]) -> dict[str, list[Any]]:
+    """Return the deployments that take part, those of one LLM and pool together."""
+    groups: dict[str, list[Any]] = {}
+    for one in deployments:
+        info = one.get("model_info") or {}
+        if info.get("jouleplan_llm"):
+            name = f"{info['jouleplan_llm']} {info.get('jouleplan_pool') or ''}"
+            groups.setdefault(name, []).append(one)
+    return groups
+
+
+def _tried(kwargs: dict[str, Any]) -> set[Any]:
+    """Return the ids of the deployments that failed this request, as the router notes them."""
+    noted = [kwargs.get(name) for name in ("metadata", "litellm_metadata")]
+    former = [one.get("previous_models") or () for one in noted if isinstance(one, dict)]
+    return {one.get("deployment_id") for some in former for one in some if isinstance(one, dict)}
+
+
+def _candidate(name: str, deployment: dict[str, Any]) -> dict[str, Any]:
+    info = deployment["model_info"]
     pool = {"pool": info["jouleplan_pool"]} if info.get("jouleplan_pool") else {}
     return {"name": name, "llm": info["jouleplan_llm"]} | pool
+
+
+def _asked(
+    messages: list[Any] | None, kwargs: dict[str, Any], most_characters: int
+) -> dict[str, Any]:
+    """Return a request as it came; without its prompt, but with its tokens, where that is long."""
+    limits = {name: kwargs[name] for name in LIMITS if isinstance(kwargs.get(name), int)}
+    prompt = messages or kwargs.get("prompt") or kwargs.get("input")
+    characters, only_text = _size(prompt)
+    if only_text and characters <= most_characters:
+        return {"request": limits | {"messages" if messages else "prompt": prompt}}
+    return {"request": limits, "input_tokens": max(1, ceil(characters / 4))}
+
+
+def _size(node: Any) -> tuple[int, bool]:
+    """Return the characters of text in a prompt, and whether there is nothing else in it."""
+    if isinstance(node, str):
+        return len(node), True
+    if isinstance(node, list):
+        sizes = [_size(one) for one in node]
+        return sum(size for size, _ in sizes), all(only for _, only in sizes)
+    if isinstance(node, dict):
+        named = node.keys() - {"role", "type", "name", "cache_control"}
+        inner = _size(node.get("content", node.get("text")))
+        return inner[0], inner[1] and len(named) == 1
+    return 4 if isinstance(node, int) else 0, False
+
+
+def _run(kwargs: dict[str, Any], response: Any, end_time: Any) -> dict[str, Any]:
+    """Return tokens and time of a request, as far as they are told."""
+    usage = getattr(response, "usage", None)
+    tokens = {
+        "input_tokens": getattr(usage, "prompt_tokens", None),
+        "output_tokens": getattr(usage, "completion_tokens", None),
+    }
+    run: dict[str, Any] = {k: v for k, v in tokens.items() if isinstance(v, int) and v >= 0}
+    begun = kwargs.get("api_call_start_time")
+    if begun is not None and (seconds := (end_time - begun).total_seconds()) > 0:
+        run |= {"runtime_seconds": seconds, "ended_at": end_time.timestamp()}
+    return run
 
 
 router = JouleplanRouter()

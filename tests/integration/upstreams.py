@@ -8,6 +8,26 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+USED = {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19}
+
+
+def completion(name: str) -> dict[str, Any]:
+    message = {"role": "assistant", "content": name}
+    choice = {"index": 0, "message": message, "text": name, "finish_reason": "stop"}
+    body = {"id": "1", "object": "chat.completion", "created": 1, "model": name}
+    return body | {"choices": [choice], "usage": USED}
+
+
+def streamed(name: str) -> str:
+    """Return the same as server-sent events."""
+    head = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": name}
+    said = {"index": 0, "delta": {"role": "assistant", "content": name}, "finish_reason": None}
+    stop = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    chunks = [{"choices": [said]}, {"choices": [stop]}, {"choices": [], "usage": USED}]
+    events = [f"data: {json.dumps(head | chunk)}\n\n" for chunk in chunks]
+    return "".join([*events, "data: [DONE]\n\n"])
 
 
 class Upstream:
@@ -25,19 +45,22 @@ class Upstream:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            wbufsize = -1  # an answer in one packet
+
             def do_POST(self) -> None:
-                self.rfile.read(int(self.headers.get("content-length", 0)))
+                asked = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))))
                 hits[name] += 1
-                message = {"role": "assistant", "content": name}
-                choice = {"index": 0, "message": message, "text": name, "finish_reason": "stop"}
-                used = {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19}
-                body = {"id": "1", "object": "chat.completion", "created": 1, "model": name}
-                text = json.dumps(body | {"choices": [choice], "usage": used}).encode()
+                if asked.get("stream"):
+                    self.answer("text/event-stream", streamed(name))
+                else:
+                    self.answer("application/json", json.dumps(completion(name)))
+
+            def answer(self, kind: str, text: str) -> None:
                 self.send_response(200)
-                self.send_header("content-type", "application/json")
+                self.send_header("content-type", kind)
                 self.send_header("content-length", str(len(text)))
                 self.end_headers()
-                self.wfile.write(text)
+                self.wfile.write(text.encode())
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -29,8 +29,13 @@ def free_port() -> int:
 class Server:
     """Starts on entry, is told to stop on exit."""
 
-    def __init__(self, environment: Mapping[str, str], store: str | None = ":memory:") -> None:
-        self.port = free_port()
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        store: str | None = ":memory:",
+        port: int | None = None,
+    ) -> None:
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("JOULEPLAN_")},

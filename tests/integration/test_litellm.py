@@ -1,0 +1,259 @@
+"""A real LiteLLM proxy with the shipped hook, in an environment of its own."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from examples.local_service import free_port
+from service.access.keys import digest_of, new_key
+from tests.integration.broken_planners import GARBAGE, BrokenPlanner, hung, in_turn, slow_drip
+from tests.integration.litellm_proxy import answered, config, install, litellm_proxy
+from tests.integration.upstreams import upstreams
+from tests.service.decision_fleet import FLEET, save_two_pools
+from tests.service.server import Server
+
+POOLS = ("a100", "h100")
+GATEWAY_KEY = new_key("gateway")
+MANY, AT_ONCE = 1_000, 8
+LONG = 5_000
+DECISIONS = "jouleplan_decisions_total{"
+PATIENCE_S = 90.0
+
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1200)]
+
+
+class Gateway:
+    """A proxy and the port on which it looks for a planner."""
+
+    def __init__(self, url: str, port: int) -> None:
+        self.url, self.port = url, port
+
+    def planner(self, models: Path, **settings: str) -> Server:
+        """Return a planner on that port, to be started."""
+        return Server({"JOULEPLAN_MODELS_DIR": str(models), **settings}, port=self.port)
+
+
+@pytest.fixture(scope="module")
+def litellm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `litellm` command, installed from its pins."""
+    return install(tmp_path_factory.mktemp("litellm"))
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of cost models, by the pool that takes fewer joules."""
+    folders = {}
+    for cheap, dear in (POOLS, POOLS[::-1]):
+        fleet = FLEET.replace("small", cheap).replace("large", dear)
+        folders[cheap] = save_two_pools(tmp_path_factory.mktemp("models"), fleet)
+    return folders
+
+
+@pytest.fixture(scope="module")
+def ports() -> Iterator[dict[str, int]]:
+    with upstreams(*POOLS) as (ports, _):
+        yield ports
+
+
+@pytest.fixture(scope="module")
+def patient(
+    litellm: Path, ports: dict[str, int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """One that waits for decisions, with a key: machines that run tests can be slow."""
+    port = free_port()
+    environment = {
+        "JOULEPLAN_URL": f"http://127.0.0.1:{port}",
+        "JOULEPLAN_BUDGET_MS": "10000",
+        "JOULEPLAN_API_KEY": GATEWAY_KEY,
+    }
+    folder = tmp_path_factory.mktemp("patient")
+    with litellm_proxy(litellm, folder, config(ports), environment) as url:
+        yield Gateway(url, port)
+
+
+@pytest.fixture(scope="module")
+def hasty(
+    litellm: Path, ports: dict[str, int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """One with the budget that is shipped."""
+    port = free_port()
+    environment = {"JOULEPLAN_URL": f"http://127.0.0.1:{port}"}
+    folder = tmp_path_factory.mktemp("hasty")
+    with litellm_proxy(litellm, folder, config(ports), environment) as url:
+        yield Gateway(url, port)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    end = time.perf_counter() + PATIENCE_S
+    while not true():
+        assert time.perf_counter() < end, "did not come to be"
+        time.sleep(0.2)
+
+
+def wait_until_routed(gateway: Gateway, pool: str = "a100") -> None:
+    """Return once planner and proxy agree; twenty in a row are no chance."""
+    wait_until(lambda: answered(gateway.url, 20) == {pool: 20})
+
+
+def observations(planner: Server) -> int:
+    ratios = planner.client.get("/actuals").json()["ratios"]
+    return sum(one["observations"] for one in ratios if one["quantity"] == "runtime")
+
+
+def decisions(planner: Server) -> float:
+    lines = planner.client.get("/metrics").text.splitlines()
+    return sum(float(one.split()[-1]) for one in lines if one.startswith(DECISIONS))
+
+
+def waits(planner: Server, pool: str) -> float:
+    prices = planner.client.get("/prices").json()["prices"]
+    return float(next(one["wait_seconds"] for one in prices if one["pool"] == pool))
+
+
+def key_file(folder: Path, key: str) -> Path:
+    row = {"name": "gateway", "sha256": digest_of(key.encode()).hex()}
+    path = folder / "keys.yaml"
+    path.write_text(yaml.safe_dump({"keys": [row]}))
+    path.chmod(0o600)
+    return path
+
+
+def served(names: Counter[str]) -> int:
+    return sum(names[pool] for pool in POOLS)
+
+
+@pytest.mark.parametrize("cheap", POOLS)
+def test_requests_go_where_the_planner_says_streamed_or_not(
+    patient: Gateway, models: dict[str, Path], cheap: str
+) -> None:
+    with patient.planner(models[cheap]) as planner:
+        planner.wait_until_ready()
+        wait_until_routed(patient, cheap)
+        assert answered(patient.url, 40, AT_ONCE) == {cheap: 40}
+        assert answered(patient.url, 40, AT_ONCE, stream=True) == {cheap: 40}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_came_of_requests_is_told_and_ends_their_load(
+    patient: Gateway, models: dict[str, Path], stream: bool
+) -> None:
+    with patient.planner(models["a100"]) as planner:
+        planner.wait_until_ready()
+        wait_until_routed(patient)
+        wait_until(lambda: observations(planner) >= 20)
+        long = {"input_tokens": 12, "output_tokens": LONG, "llm": "qwen3-8b"}
+        mark = planner.post("/decision", long).json()
+        assert mark["placement"]["pool"] == "a100"
+        assert waits(planner, "a100") > 0.0
+        end = {"decision_id": mark["decision_id"], "llm": "qwen3-8b", "pool": "a100"}
+        planner.post("/actuals", {"actuals": [end]}).raise_for_status()
+        assert waits(planner, "a100") == 0.0
+        before = observations(planner)
+        assert answered(patient.url, 5, max_tokens=LONG, stream=stream) == {"a100": 5}
+        wait_until(lambda: observations(planner) == before + 5)
+        assert waits(planner, "a100") == 0.0
+        lengths = planner.client.get("/actuals").json()["output_lengths"]
+        assert {one["route"]: one["mean"] for one in lengths}["chat"] == 7.0
+
+
+def test_a_planner_with_keys_is_asked_with_the_key(
+    patient: Gateway, models: dict[str, Path], tmp_path: Path
+) -> None:
+    keys = key_file(tmp_path, GATEWAY_KEY)
+    with patient.planner(models["a100"], JOULEPLAN_API_KEYS_FILE=str(keys)) as planner:
+        planner.wait_until_ready()
+        wait_until_routed(patient)
+
+
+def test_requests_go_on_with_a_wrong_key(
+    patient: Gateway, models: dict[str, Path], tmp_path: Path
+) -> None:
+    keys = key_file(tmp_path, new_key("gateway"))
+    with patient.planner(models["a100"], JOULEPLAN_API_KEYS_FILE=str(keys)) as planner:
+        planner.wait_until_ready()
+        names = answered(patient.url, 100, AT_ONCE)
+        assert served(names) == 100
+        assert names["h100"] > 0
+
+
+def test_a_retry_goes_where_the_request_has_not_been_and_leaves_no_load(
+    litellm: Path, ports: dict[str, int], models: dict[str, Path], tmp_path: Path
+) -> None:
+    with Server({"JOULEPLAN_MODELS_DIR": str(models["a100"])}) as planner:
+        planner.wait_until_ready()
+        environment = {"JOULEPLAN_URL": planner.url, "JOULEPLAN_BUDGET_MS": "10000"}
+        down = {"a100": free_port(), "h100": ports["h100"]}
+        with litellm_proxy(litellm, tmp_path / "one", config(down), environment) as url:
+            assert answered(url, 10, max_tokens=LONG) == {"h100": 10}
+            assert decisions(planner) > 0
+            wait_until(lambda: waits(planner, "a100") == waits(planner, "h100") == 0.0)
+        down = {"a100": free_port(), "h100": free_port()}
+        with litellm_proxy(litellm, tmp_path / "both", config(down), environment) as url:
+            before = decisions(planner)
+            assert served(answered(url, 10, max_tokens=LONG)) == 0
+            assert decisions(planner) > before
+            wait_until(lambda: waits(planner, "a100") == waits(planner, "h100") == 0.0)
+
+
+def test_a_killed_planner_stops_no_request_and_is_asked_again_when_it_is_back(
+    hasty: Gateway, models: dict[str, Path]
+) -> None:
+    with hasty.planner(models["a100"]) as planner:
+        planner.wait_until_ready()
+        wait_until_routed(hasty)
+        planner.kill()
+        names = answered(hasty.url, MANY, AT_ONCE)
+        assert served(names) == MANY, names
+        assert names["h100"] > 0
+    with hasty.planner(models["a100"]) as planner:
+        planner.wait_until_ready()
+        wait_until_routed(hasty)
+        wait_until(lambda: observations(planner) >= 20)
+
+
+def test_a_hung_planner_stops_no_request_and_is_hardly_asked(
+    hasty: Gateway, models: dict[str, Path]
+) -> None:
+    with BrokenPlanner(hasty.port, hung) as planner:
+        names = answered(hasty.url, MANY, AT_ONCE)
+        assert served(names) == MANY, names
+        assert 0 < planner.connections < MANY / 10
+    with hasty.planner(models["a100"]) as real:
+        real.wait_until_ready()
+        wait_until_routed(hasty)
+
+
+@pytest.mark.parametrize("name", GARBAGE)
+def test_a_planner_that_answers_garbage_stops_no_request(hasty: Gateway, name: str) -> None:
+    with BrokenPlanner(hasty.port, GARBAGE[name]) as planner:
+        assert_goes_on(hasty, planner)
+
+
+def test_a_planner_whose_answers_are_garbage_of_every_kind_stops_no_request(
+    hasty: Gateway,
+) -> None:
+    with BrokenPlanner(hasty.port, in_turn(list(GARBAGE.values()))) as planner:
+        names = answered(hasty.url, MANY, AT_ONCE)
+        assert served(names) == MANY, names
+        assert 0 < planner.connections < MANY / 10
+
+
+def test_a_planner_that_answers_a_byte_at_a_time_stops_no_request(hasty: Gateway) -> None:
+    with BrokenPlanner(hasty.port, slow_drip) as planner:
+        assert_goes_on(hasty, planner)
+
+
+def assert_goes_on(gateway: Gateway, planner: BrokenPlanner) -> None:
+    """Call until the planner was asked."""
+    end = time.perf_counter() + PATIENCE_S
+    while planner.connections == 0:
+        for stream in (False, True):
+            names = answered(gateway.url, 10, AT_ONCE, stream=stream)
+            assert served(names) == 10, names
+        assert time.perf_counter() < end, "never asked"

@@ -1,0 +1,247 @@
+"""The hook of LiteLLM's proxy by itself, with a stand-in for the class that it derives from."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import sys
+from collections.abc import Coroutine
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, TypeVar
+
+import pytest
+
+from examples.local_service import free_port
+from tests.integration.broken_planners import GARBAGE, BrokenPlanner, Manner, Reader, Writer, hung
+
+Result = TypeVar("Result")
+HOOK = Path(__file__).parents[2] / "deploy" / "litellm" / "jouleplan_hook.py"
+DEPLOYMENTS = [
+    {"model_info": {"id": pool, "jouleplan_llm": "qwen3-8b", "jouleplan_pool": pool}}
+    for pool in ("a100", "h100")
+]
+HELLO = [{"role": "user", "content": "hello"}]
+
+
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    names = ("litellm", "litellm.integrations", "litellm.integrations.custom_logger")
+    for name in names:
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    base = type("CustomLogger", (), {})
+    monkeypatch.setattr(sys.modules[names[-1]], "CustomLogger", base, raising=False)
+    monkeypatch.delenv("JOULEPLAN_API_KEY", raising=False)
+    monkeypatch.setenv("JOULEPLAN_URL", f"http://127.0.0.1:{free_port()}")
+    spec = importlib.util.spec_from_file_location("jouleplan_hook", HOOK)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def port_of(hook: ModuleType) -> int:
+    return int(hook.router._planner._port)
+
+
+async def routed(hook: ModuleType, messages: Any = HELLO, **kwargs: Any) -> list[str]:
+    asked = {"litellm_call_id": "call", "max_tokens": 8, **kwargs}
+    left = await hook.router.async_filter_deployments("chat", DEPLOYMENTS, messages, asked)
+    return [one["model_info"]["id"] for one in left]
+
+
+def run(hook: ModuleType, scene: Coroutine[Any, Any, Result]) -> Result:
+    """Run a scene, and let go of its connections in its loop."""
+
+    async def and_close() -> Result:
+        result = await scene
+        for connection in hook.router._planner._idle:
+            connection.close()
+        await asyncio.sleep(0.05)
+        return result
+
+    return asyncio.run(and_close())
+
+
+def planner(bodies: list[tuple[str, Any]], choice: str) -> Manner:
+    """Return the manner of one who chooses a pool, and notes what it is sent."""
+
+    async def answer(reader: Reader, writer: Writer) -> None:
+        while head := (await reader.readuntil(b"\r\n\r\n")).decode():
+            length = int(head.lower().partition("content-length:")[2].split()[0])
+            path = head.split()[1]
+            body = json.loads(await reader.readexactly(length))
+            bodies.append((path, body))
+            names = {one.get("pool"): one["name"] for one in body.get("candidates", [])}
+            placement = {"llm": "qwen3-8b", "pool": choice, "name": names.get(choice)}
+            text = json.dumps({"decision_id": "7", "placement": placement})
+            writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {len(text)}\r\n\r\n{text}".encode())
+
+    return answer
+
+
+@pytest.fixture
+def bodies() -> list[tuple[str, Any]]:
+    return []
+
+
+def test_long_prompts_and_images_are_sent_as_numbers_of_tokens(
+    hook: ModuleType, bodies: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hook.router, "_budget_s", 10.0)
+    image = {"type": "image_url", "image_url": {"url": "data:" + 100_000 * "x"}}
+    seen = [{"role": "user", "content": [{"type": "text", "text": 8 * "x"}, image]}]
+    long = [{"role": "user", "content": 400_000 * "x"}]
+
+    async def ask() -> None:
+        for messages in (HELLO, long, seen):
+            assert await routed(hook, messages) == ["h100"]
+
+    with BrokenPlanner(port_of(hook), planner(bodies, "h100")) as broken:
+        run(hook, ask())
+        assert broken.connections == 1
+    short, *others = (body for _, body in bodies)
+    assert short["request"] == {"max_tokens": 8, "messages": HELLO}
+    assert "input_tokens" not in short
+    assert [one["input_tokens"] for one in others] == [100_000, 2]
+    assert all(one["request"] == {"max_tokens": 8} for one in others)
+
+
+def test_what_came_of_requests_is_told_together_and_only_of_own_decisions(
+    hook: ModuleType, bodies: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hook.router, "_budget_s", 10.0)
+    begun = datetime(2026, 1, 1)
+    usage = SimpleNamespace(prompt_tokens=12, completion_tokens=7)
+
+    def ended(call: str, pool: str, **more: Any) -> dict[str, Any]:
+        forged = {"jouleplan_decision": {"decision_id": "forged"}}
+        params = {"model_info": {"id": pool}, "metadata": forged}
+        return {"litellm_call_id": call, "litellm_params": params, **more}
+
+    async def scene() -> None:
+        for call in ("run", "failed", "cached", "elsewhere"):
+            await routed(hook, litellm_call_id=call)
+        answer, end = SimpleNamespace(usage=usage), begun + timedelta(seconds=3)
+        tell = hook.router.async_log_success_event
+        await tell(ended("run", "h100", api_call_start_time=begun), answer, begun, end)
+        await tell(ended("cached", "h100", cache_hit=True), answer, begun, end)
+        await tell(ended("elsewhere", "a100"), answer, begun, end)
+        await tell(ended("nobody's", "h100"), answer, begun, end)
+        await tell(ended("run", "h100"), answer, begun, end)
+        await hook.router.async_log_failure_event(ended("failed", "h100"), None, begun, end)
+        await hook.router._telling
+
+    with BrokenPlanner(port_of(hook), planner(bodies, "h100")):
+        run(hook, scene())
+    told = [body["actuals"] for path, body in bodies if path == "/actuals"]
+    decision = {"decision_id": "7", "llm": "qwen3-8b", "pool": "h100", "route": "chat"}
+    measured = {"input_tokens": 12, "output_tokens": 7, "runtime_seconds": 3.0}
+    measured["ended_at"] = (begun + timedelta(seconds=3)).timestamp()
+    assert told == [[decision | measured, decision, decision]]
+
+
+def test_a_retry_is_not_sent_where_the_request_has_failed(
+    hook: ModuleType, bodies: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hook.router, "_budget_s", 10.0)
+
+    def after(*pools: str) -> dict[str, Any]:
+        return {"metadata": {"previous_models": tuple({"deployment_id": one} for one in pools)}}
+
+    async def scene() -> None:
+        assert await routed(hook) == ["h100"]
+        assert await routed(hook, **after("h100")) == ["a100"]
+        assert await routed(hook, **after("h100", "a100")) == ["a100", "h100"]
+        await hook.router._telling
+
+    with BrokenPlanner(port_of(hook), planner(bodies, "h100")):
+        run(hook, scene())
+    assert [path for path, _ in bodies] == ["/decision", "/actuals"]
+
+
+def test_a_request_that_failed_for_good_ends_its_load(
+    hook: ModuleType, bodies: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hook.router, "_budget_s", 10.0)
+
+    async def scene() -> None:
+        assert await routed(hook) == ["h100"]
+        failed = {"litellm_call_id": "call"}
+        await hook.router.async_post_call_failure_hook(failed, ValueError(), user_api_key_dict=None)
+        await hook.router._telling
+
+    with BrokenPlanner(port_of(hook), planner(bodies, "h100")):
+        run(hook, scene())
+    assert [path for path, _ in bodies] == ["/decision", "/actuals"]
+
+
+@pytest.mark.parametrize("manner", [hung, *GARBAGE.values()], ids=["hung", *GARBAGE])
+def test_the_planner_is_left_alone_after_failures_and_then_asked_by_one(
+    hook: ModuleType, manner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(broken: BrokenPlanner) -> None:
+        for _ in range(20):
+            assert await routed(hook) == ["a100", "h100"]
+        assert broken.connections == hook.FAILURES
+        monkeypatch.setattr(hook.router._breaker, "_open_until", 0.0)
+        together = await asyncio.gather(*(routed(hook) for _ in range(20)))
+        assert together == [["a100", "h100"]] * 20
+        assert broken.connections == hook.FAILURES + 1
+
+    with BrokenPlanner(port_of(hook), manner) as broken:
+        run(hook, scene(broken))
+
+
+def test_a_caller_that_leaves_while_asking_lets_the_next_one_ask(
+    hook: ModuleType, bodies: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hook.router, "_budget_s", 10.0)
+    monkeypatch.setattr(hook.router._breaker, "_open_until", 0.0)
+
+    async def leave() -> None:
+        asking = asyncio.ensure_future(routed(hook))
+        await asyncio.sleep(0.05)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    with BrokenPlanner(port_of(hook), hung):
+        run(hook, leave())
+    with BrokenPlanner(port_of(hook), planner(bodies, "h100")):
+        assert run(hook, routed(hook)) == ["h100"]
+
+
+def test_calls_decisions_and_actuals_that_wait_are_bounded(
+    hook: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hook, "FAILURES", 1_000_000)
+
+    async def scene() -> None:
+        many = 10 * hook.MOST_CONNECTIONS
+        assert (
+            await asyncio.gather(*(routed(hook) for _ in range(many))) == [["a100", "h100"]] * many
+        )
+
+    with BrokenPlanner(port_of(hook), hung) as broken:
+        run(hook, scene())
+        assert broken.connections <= hook.MOST_CONNECTIONS
+    router = hook.router
+    monkeypatch.setattr(router, "_tell", router._untold.append)
+    for number in range(hook.MOST_OPEN + 5):
+        router._remember({"litellm_call_id": str(number)}, {}, DEPLOYMENTS[:1])
+        router._tell({})
+    assert len(router._open) == len(router._untold) == hook.MOST_OPEN
+
+
+@pytest.mark.parametrize("kwargs", [None, {}, {"prompt": 7}, {"metadata": "text"}])
+@pytest.mark.parametrize("messages", [None, [], "text", [None], [[1, 2]], [{"content": {1, 2}}]])
+def test_odd_requests_go_on(hook: ModuleType, messages: Any, kwargs: Any) -> None:
+    going = hook.router.async_filter_deployments("chat", DEPLOYMENTS, messages, kwargs)
+    assert run(hook, going) == DEPLOYMENTS
+    odd: list[Any] = [{}, {"model_info": None}, *DEPLOYMENTS]
+    going = hook.router.async_filter_deployments("chat", odd, messages, kwargs)
+    assert run(hook, going) == odd
