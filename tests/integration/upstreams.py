@@ -30,6 +30,15 @@ def streamed(name: str) -> str:
     return "".join([*events, "data: [DONE]\n\n"])
 
 
+def wants_a_stream(body: bytes) -> bool:
+    """Say what a body asks for; gateways pass on what is no JSON, too."""
+    try:
+        asked = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(asked, dict) and bool(asked.get("stream"))
+
+
 class Upstream:
     """Answers completions with its name.
 
@@ -48,9 +57,9 @@ class Upstream:
             wbufsize = -1  # an answer in one packet
 
             def do_POST(self) -> None:
-                asked = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))))
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 hits[name] += 1
-                if asked.get("stream"):
+                if wants_a_stream(body):
                     self.answer("text/event-stream", streamed(name))
                 else:
                     self.answer("application/json", json.dumps(completion(name)))
