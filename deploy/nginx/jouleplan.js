@@ -1,20 +1,24 @@
 // Asks jouleplan where a request should go, and sends it there; see nginx.conf beside this file.
-// Needs ngx_http_js_module. Where the planner is down, slow or wrong, the default pool serves.
-
-const POOLS = /^[a-z0-9][a-z0-9._-]*$/;
+// Needs ngx_http_js_module. Where the planner is down, slow or wrong, the first pool serves.
 
 async function route(r) {
-  let pool = r.variables.jouleplan_default;
+  const pools = r.variables.jouleplan_pools.split(' ');
+  const llm = r.variables.jouleplan_llm;
+  let pool = pools[0];
   try {
-    const asked = JSON.parse(r.requestText || '{}');
-    const body = { request: asked, llm: r.variables.jouleplan_llm };
-    const reply = await r.subrequest('/_jouleplan/decision', {
+    const body = {
+      request: JSON.parse(r.requestText || '{}'),
+      candidates: pools.map((name) => ({ llm: llm, pool: name })),
+    };
+    // Not a subrequest: one whose answer is too long takes the client's request down with it.
+    const reply = await ngx.fetch(r.variables.jouleplan_url, {
       method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify(body),
     });
     if (reply.status === 200) {
-      const chosen = JSON.parse(reply.responseText).placement.pool;
-      if (POOLS.test(chosen)) {
+      const chosen = (await reply.json()).placement.pool;
+      if (pools.includes(chosen)) {
         pool = chosen;
       }
     }

@@ -16,6 +16,16 @@ import pytest
 from costmodel.artefact import save
 from examples.local_service import free_port
 from tests.costmodel.builders import kv_on_cost_model
+from tests.integration.broken_planners import (
+    GARBAGE,
+    BrokenPlanner,
+    Manner,
+    Reader,
+    Writer,
+    answering,
+    hung,
+    slow_drip,
+)
 from tests.integration.upstreams import upstreams
 from tests.service.server import Server
 
@@ -54,8 +64,10 @@ def nginx(folder: Path, planner: int, ports: dict[str, int]) -> Iterator[httpx.C
     text = (shipped / "nginx.conf").read_text()
     for given, ours in (
         ("modules/ngx_http_js_module.so", str(MODULE)),
-        ("/etc/nginx/jouleplan/", f"{shipped}/"),
+        ("/etc/nginx/jouleplan/", f"{folder}/"),
         ("127.0.0.1:8080", f"127.0.0.1:{planner}"),
+        ("127.0.0.1:8079", f"127.0.0.1:{free_port()}"),
+        ("127.0.0.1:8078", f"127.0.0.1:{free_port()}"),
         ("127.0.0.1:9001", f"127.0.0.1:{ports['h100']}"),
         ("127.0.0.1:9002", f"127.0.0.1:{ports['a100']}"),
         ("127.0.0.1:8000", f"127.0.0.1:{port}"),
@@ -64,6 +76,7 @@ def nginx(folder: Path, planner: int, ports: dict[str, int]) -> Iterator[httpx.C
         assert given in text
         text = text.replace(given, ours)
     (folder / "logs").mkdir(exist_ok=True)
+    shutil.copy(shipped / "jouleplan.js", folder)
     places = f"daemon off; pid {folder}/pid; error_log {folder}/error.log;\n"
     (folder / "nginx.conf").write_text(places + text)
     shutil.copy(shipped / "jouleplan_upstream.conf", folder)
@@ -103,3 +116,51 @@ def test_completions_go_where_the_planner_says_and_on_when_it_is_gone(
             planner.process.kill()
             planner.process.wait()
             assert answered(client, 4) == {"h100": 4}
+
+
+def test_a_hung_planner_is_left_alone_after_a_few_calls(tmp_path: Path) -> None:
+    port = free_port()
+    with (
+        upstreams("h100", "a100") as (ports, _),
+        BrokenPlanner(port, hung) as planner,
+        nginx(tmp_path, port, ports) as client,
+    ):
+        assert answered(client, 30) == {"h100": 30}
+        assert 5 <= planner.connections < 15
+
+
+@pytest.mark.parametrize(
+    "manner",
+    [
+        slow_drip,
+        answering(200, b'{"placement": {"pool": "a pool that nginx does not have"}}'),
+        *GARBAGE.values(),
+    ],
+    ids=["a byte at a time", "an unknown pool", *GARBAGE],
+)
+def test_a_planner_that_answers_garbage_stops_no_request(manner: Manner, tmp_path: Path) -> None:
+    port = free_port()
+    with (
+        upstreams("h100", "a100") as (ports, _),
+        BrokenPlanner(port, manner) as planner,
+        nginx(tmp_path, port, ports) as client,
+    ):
+        assert answered(client, 8) == {"h100": 8}
+        assert planner.connections > 0
+
+
+def test_the_planner_does_not_get_to_see_the_clients_key(tmp_path: Path) -> None:
+    port, heads = free_port(), []
+
+    async def listening(reader: Reader, writer: Writer) -> None:
+        heads.append((await reader.readuntil(b"\r\n\r\n")).lower())
+
+    with (
+        upstreams("h100", "a100") as (ports, _),
+        BrokenPlanner(port, listening),
+        nginx(tmp_path, port, ports) as client,
+    ):
+        client.headers.update({"authorization": "Bearer secret", "cookie": "secret"})
+        assert answered(client, 1) == {"h100": 1}
+    assert heads
+    assert all(b"secret" not in head for head in heads)
