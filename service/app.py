@@ -161,7 +161,7 @@ def create_app(
     app.state.operations = operations_app(pool, metrics, prefixes)
     document(app, needs_key=keys is not None)
     add_refusals(app, prefixes)
-    add_guard(app, settings, keys, prefixes)
+    add_guard(app, settings, keys, prefixes, metrics.count_unadmitted)
     app.add_middleware(RequestLog)
     return app
 

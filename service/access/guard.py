@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,6 +29,8 @@ class Guard:
         Of bodies.
     open_paths
         What needs no key.
+    refused
+        Told the slug of each refusal.
     """
 
     def __init__(
@@ -37,8 +39,10 @@ class Guard:
         ring: KeyRing | None,
         limits: BodyLimits,
         open_paths: Collection[str],
+        refused: Callable[[str], None],
     ) -> None:
         self._app, self._ring, self._limits = app, ring, limits
+        self._refused = refused
         self._open_paths = frozenset(open_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,6 +58,7 @@ class Guard:
         try:
             holder = ring.admit(scope["headers"])
         except ProblemError as error:
+            self._refused(error.problem.slug)
             await refuse_openly(error.problem, Request(scope))(scope, receive, send)
             return
         scope.setdefault("state", {})["key_name"] = holder.key.name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fastapi import FastAPI
 
@@ -25,9 +25,16 @@ def filed_keys(settings: Settings) -> FiledKeys | None:
 
 
 def add_guard(
-    app: FastAPI, settings: Settings, keys: FiledKeys | None, prefixes: Sequence[str]
+    app: FastAPI,
+    settings: Settings,
+    keys: FiledKeys | None,
+    prefixes: Sequence[str],
+    refused: Callable[[str], None],
 ) -> None:
-    """Let in by key, within limits; middleware that is added later stands before it."""
+    """Let in by key, within limits; middleware that is added later stands before it.
+
+    `refused` is told the slug of each refusal.
+    """
     app.add_middleware(
         Guard,
         ring=None if keys is None else keys.ring,
@@ -35,6 +42,7 @@ def add_guard(
             settings.body_silence_seconds, settings.body_timeout_seconds, settings.max_body_bytes
         ),
         open_paths=[prefix + path for prefix in prefixes for path in OPEN_PATHS],
+        refused=refused,
     )
 
 

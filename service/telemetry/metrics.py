@@ -18,6 +18,8 @@ BASELINES = ("round_robin", "query_blind_split", "greedy_least_energy", "greedy_
 """Baselines that every plan has, whose savings are counted from 0 on."""
 FAILURES = ("overloaded", "undecided", "worker-lost", "timed-out")
 """Refusals that are no fault of the call, counted from 0 on: a rate does not see a first count."""
+ADMISSION = ("unauthenticated", "rate-limited")
+"""Refusals of calls for their keys' sake."""
 SECONDS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
@@ -76,6 +78,11 @@ class Metrics:
         self._solve = self._histogram("plan_solve_duration_seconds", "Solving, of calls of /plan.")
         for status in ("optimal", "feasible", *FAILURES):
             self._calls.labels(status)
+        self._unadmitted = self._counter(
+            "unadmitted_calls", "Calls refused for want of a key, or beyond its limits.", "status"
+        )
+        for status in ADMISSION:
+            self._unadmitted.labels(status)
         self._gap = self._gauge("plan_optimality_gap_ratio", "Relative gap of the last plan.")
 
     def _define_fronts(self) -> None:
@@ -182,6 +189,10 @@ class Metrics:
             self._energy.labels(llm, pool).inc(part.energy_j)
             self._runtime.labels(llm, pool).inc(part.runtime_s)
             self._extrapolated.labels(llm, device).inc(part.extrapolated)
+
+    def count_unadmitted(self, slug: str) -> None:
+        """Count a call that was refused before its body was read."""
+        self._unadmitted.labels(slug).inc()
 
     def count_front(self, outcome: str, seconds: float, points: int) -> None:
         """Count one call of `/plan/frontier` that took `seconds`, and the points it sent."""

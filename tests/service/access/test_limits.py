@@ -18,6 +18,7 @@ from service.problems import ProblemError
 from tests.service.access.conftest import Keys, await_true, bearer, get
 from tests.service.bodies import a100_fleet
 from tests.service.server import Server
+from tests.service.test_metrics import samples, value
 
 
 class Clock:
@@ -133,6 +134,13 @@ def test_a_key_ends_at_the_second_it_expires() -> None:
     assert refused.value.problem.slug == "unauthenticated"
 
 
+def unadmitted(server: Server, keys: Keys) -> dict[str, float]:
+    """Return the calls that were refused for their keys' sake, by refusal."""
+    found = samples(get(server, "/metrics", keys.texts["any"]).text)
+    name = "unadmitted_calls_total"
+    return {slug: value(found, name, status=slug) for slug in ("rate-limited", "unauthenticated")}
+
+
 def in_force(server: Server, keys: Keys, name: str, **limits: float) -> str:
     """Add a key with limits, by way of one that says when the file was read."""
     key = keys.add(name, **limits)
@@ -145,12 +153,17 @@ def test_a_spent_rate_is_429_with_the_seconds_to_wait_and_harms_no_other_key(
     guarded: Server, shared_keys: Keys
 ) -> None:
     key = in_force(guarded, shared_keys, "slow", requests_per_second=0.001, burst=3)
+    before = unadmitted(guarded, shared_keys)
     answers = [get(guarded, "/placements", key) for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
     assert answers[-1].json()["type"] == "urn:jouleplan:problem:rate-limited"
     assert 900 < int(answers[-1].headers["retry-after"]) <= 1000
     assert get(guarded, "/placements", shared_keys.texts["any"]).status_code == 200
     assert get(guarded, "/healthz", key).status_code == 200
+    assert get(guarded, "/placements", "wrong").status_code == 401
+    after = unadmitted(guarded, shared_keys)
+    assert after["rate-limited"] - before["rate-limited"] == 2
+    assert after["unauthenticated"] - before["unauthenticated"] == 1
 
 
 def hard_plan() -> dict[str, object]:
