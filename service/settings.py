@@ -177,7 +177,7 @@ class Settings(BaseSettings):
     ] = None
     actuals_path: Annotated[
         Path,
-        Field(description="File that keeps actuals; `:memory:` for none."),
+        Field(description="File that keeps actuals and the policy; `:memory:` for none."),
     ] = Field(default_factory=lambda: state_file("actuals.sqlite3"))
     max_actuals: Annotated[
         int, Field(ge=1, le=100_000_000, description="Actuals that are kept; the oldest go.")

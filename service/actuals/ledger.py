@@ -11,6 +11,7 @@ from pathlib import Path
 from service.actuals.evidence import ENERGY, RUNTIME
 from service.actuals.store import Actual, ActualsStore
 from service.decisions.desk import DecisionDesk
+from service.decisions.policy import Policy, policy_from
 from service.metering.apportioning import Run
 from service.schemas.actuals import ActualBody
 from service.store.database import MEMORY, StoreError
@@ -18,12 +19,14 @@ from service.telemetry.decision_metrics import DecisionMetrics
 
 logger = logging.getLogger("service.actuals")
 
+POLICY = "policy"
+"""Name of the note that has the policy in force."""
 REPLAYED = 20_000
 """Of the last actuals, what evidence is made of again after a restart."""
 
 
 class ActualsLedger:
-    """Takes in actuals; one for each app.
+    """Takes in actuals, and keeps the policy in force beside them; one for each app.
 
     Parameters
     ----------
@@ -45,6 +48,7 @@ class ActualsLedger:
     def __init__(self, desk: DecisionDesk, metrics: DecisionMetrics, path: Path, most: int) -> None:
         self._desk, self._metrics = desk, metrics
         self._store, self._most = ActualsStore(path, most), most
+        self._keeping: set[asyncio.Task[None]] = set()
         self._take_run: Callable[[str, Run], None] = lambda *_: None
         self.evidence = desk.evidence
         self.lengths = desk.lengths
@@ -73,7 +77,7 @@ class ActualsLedger:
     async def start(self) -> None:
         """Take up what was known before; without a usable file, in memory only."""
         try:
-            known = await asyncio.to_thread(self._store.recent, REPLAYED)
+            known, notes = await asyncio.to_thread(self._store.recent, REPLAYED)
         except StoreError as error:
             logger.warning("Actuals are kept in memory only. %s", error)
             self._store = ActualsStore(MEMORY, self._most)
@@ -81,9 +85,14 @@ class ActualsLedger:
         for actual in known:
             self._learn(actual)
         self._metrics.tell_evidence(self.evidence)
+        if POLICY in notes:
+            self._take_up_policy(notes[POLICY])
+        self._desk.follow_policy(self._keep_policy)
 
     async def stop(self) -> None:
         """Write what waits, and close."""
+        self._desk.follow_policy(lambda _: None)
+        await asyncio.gather(*self._keeping)
         await self._store.stop()
 
     async def add(self, bodies: Sequence[ActualBody]) -> int:
@@ -112,6 +121,23 @@ class ActualsLedger:
         self._metrics.count_actuals(len(fresh), len(bodies) - len(fresh))
         self._metrics.tell_evidence(self.evidence)
         return len(fresh)
+
+    def _take_up_policy(self, text: str) -> None:
+        try:
+            self._desk.publish(policy_from(text))
+        except (ValueError, TypeError) as error:
+            logger.warning("The policy of before cannot be read. %s", error)
+
+    def _keep_policy(self, policy: Policy | None) -> None:
+        task = asyncio.ensure_future(self._note(None if policy is None else policy.text()))
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+
+    async def _note(self, text: str | None) -> None:
+        try:
+            await self._store.note(POLICY, text)
+        except StoreError as error:
+            logger.warning("The policy in force would not survive a restart. %s", error)
 
     def _run(self, body: ActualBody) -> tuple[Actual, Run | None]:
         """Return what came of a request, and when it ran on what, where that is known."""

@@ -1,4 +1,4 @@
-"""Actuals in an SQLite file: each kept once, by its id; the oldest go first.
+"""Actuals in an SQLite file: each kept once, by its id; the oldest go first. Notes beside them.
 
 Many come together, so a thread writes all that wait in one transaction, and each is acknowledged
 when that is on disk.
@@ -64,6 +64,7 @@ CREATE TABLE actuals (
     measured_j REAL, measured_s REAL, predicted_j REAL, predicted_s REAL
 ) STRICT;
 """
+_NOTES = "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT"
 # Not `OR IGNORE`: what is ignored takes a number all the same, and with it the place of another.
 _INSERT = (
     f"INSERT INTO actuals ({', '.join(_NAMES)}) "  # noqa: S608 (names of our own)
@@ -98,8 +99,8 @@ class ActualsStore:
         self._thread = threading.Thread(target=self._run, name="actuals-store", daemon=True)
         self._begun = False
 
-    def recent(self, limit: int) -> list[Actual]:
-        """Return the last actuals, oldest first, before `add` is called.
+    def recent(self, limit: int) -> tuple[list[Actual], dict[str, str]]:
+        """Return the last actuals, oldest first, and the notes, before anything is added.
 
         Raises
         ------
@@ -109,11 +110,12 @@ class ActualsStore:
         connection = self._open()
         try:
             rows = connection.execute(_SELECT, (limit,)).fetchall()
+            notes = dict(connection.execute("SELECT name, text FROM notes").fetchall())
         except sqlite3.Error as error:
             raise StoreError(f"Expected a file of actuals, got {error}.") from None
         finally:
             connection.close()
-        return [Actual(*row) for row in reversed(rows)]
+        return [Actual(*row) for row in reversed(rows)], notes
 
     async def add(self, actuals: Sequence[Actual]) -> list[Actual]:
         """Keep actuals; return those that were not known, when they are on disk.
@@ -152,6 +154,23 @@ class ActualsStore:
             return [Actual(*row) for row in rows if row is not None]
 
         return await self._done(update)
+
+    async def note(self, name: str, text: str | None) -> None:
+        """Keep a text under a name in the place of what was there; None to forget it.
+
+        Raises
+        ------
+        StoreError
+            Where it cannot be kept.
+        """
+
+        def write(connection: sqlite3.Connection) -> list[Actual]:
+            connection.execute("DELETE FROM notes WHERE name = ?", (name,))
+            if text is not None:
+                connection.execute("INSERT INTO notes VALUES (?, ?)", (name, text))
+            return []
+
+        await self._done(write)
 
     async def _done(self, work: Work) -> list[Actual]:
         if not self._begun:
@@ -230,6 +249,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.executescript(
             f"BEGIN IMMEDIATE; {_TABLE} PRAGMA user_version = {SCHEMA_NUMBER}; COMMIT;"
         )
+    connection.execute(_NOTES)
 
 
 def _rolled_back(connection: sqlite3.Connection | None) -> sqlite3.Connection | None:

@@ -95,6 +95,7 @@ class DecisionDesk:
         self._placements: Placements | None = None
         self._fallback = replace(LEAST_JOULES, min_mean_quality=min_mean_quality)
         self._policy = self._fallback
+        self._tell_policy: Callable[[Policy | None], None] = lambda _: None
         self._steering = QualitySteering()
         self._loads = Loads()
         self._open: OrderedDict[str, tuple[str, int]] = OrderedDict()
@@ -110,6 +111,11 @@ class DecisionDesk:
     def publish(self, policy: Policy | None) -> None:
         """Put a policy in force, None for the fallback."""
         self._policy = policy or self._fallback
+        self._tell_policy(policy)
+
+    def follow_policy(self, tell: Callable[[Policy | None], None]) -> None:
+        """Tell of each policy that is put in force from now on, None for the fallback."""
+        self._tell_policy = tell
 
     @property
     def policy(self) -> Policy:

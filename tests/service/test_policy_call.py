@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,3 +118,24 @@ def test_what_is_no_policy_is_refused_and_changes_nothing(
     assert answer.status_code == status, answer.text
     assert answer.json()["errors"][0]["pointer"] == pointer
     assert in_force(server)["joules_per_quality_token"] == 3.0
+
+
+def test_a_policy_survives_a_restart_and_its_end_does_too(tmp_path: Path) -> None:
+    settings = {
+        "JOULEPLAN_MODELS_DIR": str(save_two_pools(tmp_path)),
+        "JOULEPLAN_WORKERS": "1",
+        "JOULEPLAN_ACTUALS_PATH": str(tmp_path / "actuals.sqlite3"),
+    }
+    with Server(settings) as first:
+        first.wait_until_ready()
+        before = put(first, joules_per_device_second={"small": 40.0}, expires_in_seconds=600)
+    with Server(settings) as second:
+        second.wait_until_ready()
+        after = in_force(second)
+        assert after["source"] == "weights"
+        assert after["joules_per_device_second"] == {"small": 40.0}
+        assert 0 < after["expires_in_seconds"] < before["expires_in_seconds"]
+        assert second.client.delete("/policy").json()["source"] == "fallback"
+    with Server(settings) as third:
+        third.wait_until_ready()
+        assert in_force(third)["source"] == "fallback"

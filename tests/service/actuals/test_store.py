@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def actual(name: str, measured_j: float | None = None) -> Actual:
 
 
 async def names(path: Path, most: int = 1000) -> list[str]:
-    return [one.id for one in ActualsStore(path, most).recent(10**6)]
+    return [one.id for one in ActualsStore(path, most).recent(10**6)[0]]
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ async def test_joules_are_kept_once_and_only_for_what_is_known(path: Path) -> No
     assert [(one.id, one.measured_j) for one in told] == [("one", 7.0)]
     assert await store.measure({"one": 8.0}) == []
     await store.stop()
-    assert [one.measured_j for one in ActualsStore(path, 100).recent(9)] == [7.0, 5.0]
+    assert [one.measured_j for one in ActualsStore(path, 100).recent(9)[0]] == [7.0, 5.0]
 
 
 async def test_a_mistake_of_the_service_is_told_and_the_next_is_kept(path: Path) -> None:
@@ -106,4 +107,25 @@ async def test_memory_is_of_one_process(path: Path) -> None:
     assert len(await store.add([actual("one")])) == 1
     assert await store.add([actual("one")]) == []
     await store.stop()
-    assert store.recent(10) == []
+    assert store.recent(10) == ([], {})
+
+
+async def test_a_note_replaces_the_one_before_and_is_there_afterwards(path: Path) -> None:
+    store = ActualsStore(path, 10)
+    await store.note("one", "first")
+    await store.note("one", "second")
+    await store.note("other", "gone")
+    await store.note("other", None)
+    await store.stop()
+    assert ActualsStore(path, 10).recent(10) == ([], {"one": "second"})
+
+
+async def test_a_file_from_before_there_were_notes_is_used(path: Path) -> None:
+    store = ActualsStore(path, 10)
+    await store.add([actual("a")])
+    await store.stop()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE notes")
+    actuals, notes = ActualsStore(path, 10).recent(10)
+    assert [one.id for one in actuals] == ["a"]
+    assert notes == {}
