@@ -166,7 +166,7 @@ class DecisionDesk:
             raise invalid([FieldError("/candidates", message)])
         cost, row = decision.chosen.cost, decision.chosen.cost.row
         gone_at = now + decision.chosen.wait_s + cost.runtime_s
-        self._loads.of(row.pool, now).enter(decision_id, cost.device_seconds, gone_at)
+        self._loads.of(row.pool, now).enter(decision_id, now, gone_at)
         self._open[decision_id] = row.pool, row.concurrency
         if len(self._open) > MOST_OPEN:
             self._open.popitem(last=False)
@@ -190,7 +190,7 @@ class DecisionDesk:
         """
         wanted, prices, now = Wanted(terms, terms), self._prices(self.policy), self._clock()
         return [
-            option_of(rows, wanted, prices, self._loads.of(rows[0].pool, now), self._predict)
+            option_of(rows, wanted, prices, self._loads.of(rows[0].pool, now), now, self._predict)
             for rows in self._fleet().groups
             if may_serve(rows[0], wanted)
         ]

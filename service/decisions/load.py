@@ -2,50 +2,48 @@
 
 from __future__ import annotations
 
-import heapq
-from dataclasses import dataclass, field
+from bisect import bisect_left, bisect_right, insort
+
+LONGEST_S = 86_400.0
+"""No decision counts for longer, whatever was predicted of it."""
 
 
-@dataclass
 class PoolLoad:
-    """Decisions in flight on one pool.
+    """Decisions in flight on one pool, each until its predicted end unless it ends before."""
 
-    Attributes
-    ----------
-    backlog_s
-        Device-seconds of the decisions that are taken to be there still.
-    in_flight
-        Their number.
-    """
+    def __init__(self) -> None:
+        self._ends: list[tuple[float, str]] = []
+        self._end_of: dict[str, float] = {}
 
-    backlog_s: float = 0.0
-    in_flight: int = 0
-    _expected: list[tuple[float, str]] = field(default_factory=list)
-    _open: dict[str, tuple[float, float]] = field(default_factory=dict)
+    @property
+    def in_flight(self) -> int:
+        """Number of decisions that are taken to be there still."""
+        return len(self._ends)
 
-    def enter(self, decision_id: str, device_seconds: float, gone_at: float) -> None:
+    def enter(self, decision_id: str, now: float, gone_at: float) -> None:
         """Take in a decision that will be gone at a time, unless `leave` says so before."""
         self.leave(decision_id)
-        heapq.heappush(self._expected, (gone_at, decision_id))
-        self._open[decision_id] = gone_at, device_seconds
-        self.backlog_s += device_seconds
-        self.in_flight += 1
+        gone_at = min(gone_at, now + LONGEST_S)
+        insort(self._ends, (gone_at, decision_id))
+        self._end_of[decision_id] = gone_at
 
     def leave(self, decision_id: str) -> None:
         """Let a decision go; harmless for one that is gone."""
-        known = self._open.pop(decision_id, None)
-        if known is not None:
-            self.in_flight -= 1
-            # No rounding may leave a load on an empty pool.
-            self.backlog_s = self.backlog_s - known[1] if self.in_flight else 0.0
+        gone_at = self._end_of.pop(decision_id, None)
+        if gone_at is not None:
+            del self._ends[bisect_left(self._ends, (gone_at, decision_id))]
 
     def let_go(self, now: float) -> None:
         """Let those go whose time has come."""
-        while self._expected and self._expected[0][0] <= now:
-            gone_at, decision_id = heapq.heappop(self._expected)
-            # One that was decided again goes at its later time.
-            if self._open.get(decision_id, (None,))[0] == gone_at:
-                self.leave(decision_id)
+        gone = bisect_right(self._ends, now, key=lambda end: end[0])
+        for _, decision_id in self._ends[:gone]:
+            del self._end_of[decision_id]
+        del self._ends[:gone]
+
+    def wait_s(self, slots: int, now: float) -> float:
+        """Return the seconds until one of so many slots is free, by the predicted ends."""
+        beyond = len(self._ends) - slots
+        return 0.0 if beyond < 0 else self._ends[beyond][0] - now
 
 
 class Loads:

@@ -64,7 +64,7 @@ class Option:
     cost
         Predicted.
     wait_s
-        Until a slot is free, about.
+        Until a slot is free, by the predicted ends of what is in flight.
     price_j
         Joules and prices.
     in_time
@@ -138,7 +138,7 @@ def decide(
         None where no candidate may serve the request.
     """
     options = [
-        option_of(rows, wanted, prices, loads.of(rows[0].pool, now), predict)
+        option_of(rows, wanted, prices, loads.of(rows[0].pool, now), now, predict)
         for rows in groups
         if may_serve(rows[0], wanted)
     ]
@@ -149,8 +149,7 @@ def decide(
     if not others:
         return Decision(chosen, None, None, options)
     runner_up = others[0]
-    why = LATE if chosen.in_time and not runner_up.in_time else PRICE
-    return Decision(chosen, runner_up, why, options)
+    return Decision(chosen, runner_up, PRICE if runner_up.in_time else LATE, options)
 
 
 def may_serve(row: Row, wanted: Wanted) -> bool:
@@ -164,7 +163,12 @@ def may_serve(row: Row, wanted: Wanted) -> bool:
 
 
 def option_of(
-    rows: Group, wanted: Wanted, prices: Prices, load: PoolLoad, predict: Predict = cost_of
+    rows: Group,
+    wanted: Wanted,
+    prices: Prices,
+    load: PoolLoad,
+    now: float,
+    predict: Predict = cost_of,
 ) -> Option:
     """Return what one LLM on one pool offers a request at the pool's present load.
 
@@ -178,14 +182,15 @@ def option_of(
         In force.
     load
         Of the pool.
+    now
+        Monotonic seconds.
     predict
         What a request takes of a placement.
     """
     each = load.in_flight // rows[0].devices + 1
     row = next((row for row in rows if row.concurrency >= each), rows[-1])
     cost = predict(row, wanted.terms)
-    full = load.in_flight >= row.concurrency * row.devices
-    wait_s = load.backlog_s / row.devices if full else 0.0
+    wait_s = load.wait_s(rows[-1].concurrency * row.devices, now)
     tokens = wanted.terms.input_tokens + wanted.terms.output_tokens
     price_j = cost.energy_j
     price_j += prices.joules_per_device_second.get(row.pool, 0.0) * cost.device_seconds

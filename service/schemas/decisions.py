@@ -106,7 +106,7 @@ class DecidedPlacement(Answer):
     runtime_seconds: PredictedAnswer
     device_seconds: float
     correction: CorrectionAnswer
-    wait_seconds: Annotated[float, Field(description="Until a slot is free, about.")]
+    wait_seconds: Annotated[float, Field(description="Until a slot is free, by predicted ends.")]
     in_time: bool
 
 
@@ -159,7 +159,7 @@ class PriceAnswer(Answer):
     energy_joules: float
     runtime_seconds: float
     device_seconds: float
-    wait_seconds: Annotated[float, Field(description="Until a slot is free, about.")]
+    wait_seconds: Annotated[float, Field(description="Until a slot is free, by predicted ends.")]
 
 
 class PricesAnswer(Answer):

@@ -148,6 +148,30 @@ def test_a_load_expires_with_its_predicted_time() -> None:
     assert ask(made, "x").concurrency == 1
 
 
+def test_at_many_slots_the_next_is_free_long_before_all_have_ended() -> None:
+    made = desk()
+    waits = []
+    for _ in range(9):
+        option = made.decide(
+            DecisionBody(
+                input_tokens=10,
+                output_tokens=100,
+                candidates=[CandidateBody(llm="a", pool="x")],
+            )
+        ).decision.chosen
+        waits.append(option.wait_s)
+    # Four slots; the first runs alone for 1 s, the others for 4 s, each of the next four after one.
+    assert waits == pytest.approx([0.0, 0.0, 0.0, 0.0, 1.0, 4.0, 4.0, 4.0, 5.0])
+
+
+def test_where_all_are_late_the_runner_up_is_late_too() -> None:
+    made = desk()
+    body = DecisionBody(llm="a", input_tokens=10, output_tokens=100, deadline_seconds=0.5)
+    decision = made.decide(body).decision
+    assert not decision.chosen.in_time
+    assert decision.why == "late"
+
+
 def test_a_correction_is_in_what_is_predicted_and_shown() -> None:
     made = desk()
     plain = made.decide(DecisionBody(llm="a", input_tokens=10, output_tokens=100))
