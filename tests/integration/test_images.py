@@ -58,7 +58,7 @@ def test_the_service_image_becomes_healthy_and_plans(
 def test_the_service_image_runs_unprivileged_without_tools_of_the_build_or_the_profiler(
     podman: Podman, service_image: str
 ) -> None:
-    absent = "pip,hatchling,pynvml,scipy,matplotlib,statsmodels,httpx,pytest"
+    absent = "pip,hatchling,pynvml,scipy,matplotlib,statsmodels,pytest"
     ran = podman("run", "--rm", "--entrypoint=python", service_image, "-c", LOOK_AROUND, absent)
     assert json.loads(ran) == {"uid": 10001, "prefix": "/opt/jouleplan", "found": []}
 
