@@ -59,6 +59,8 @@ class DecisionMetrics:
             "decided_output_tokens", "Output tokens that decisions reckoned with.", *WHERE
         )
         self._places: dict[tuple[str, str], tuple[Counter, Counter, Counter]] = {}
+        self._evidence = EvidenceCollector()
+        registry.register(self._evidence)
         self._define_policies()
         self._define_actuals()
         self._define_metering()
@@ -162,7 +164,7 @@ class DecisionMetrics:
 
     def follow_evidence(self, evidence: Evidence) -> None:
         """Take how far measurements lie from predictions whenever the metrics are read."""
-        self._registry.register(EvidenceCollector(evidence))
+        self._evidence.follow(evidence)
 
     def _decided_at(self, llm: str, pool: str) -> tuple[Counter, Counter, Counter]:
         """Return the samples of a place; looking them up by label each time costs more."""

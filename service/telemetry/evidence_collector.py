@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import GaugeMetricFamily
@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from service.telemetry.labels import PREFIX
 
 if TYPE_CHECKING:
-    from service.actuals.evidence import Evidence, Ratios
+    from service.actuals.evidence import About, Evidence, Ratios
 
 QUANTITIES = ("energy", "runtime")
 GAUGES: Mapping[str, tuple[str, Callable[[Ratios], float]]] = {
@@ -31,15 +31,13 @@ GAUGES: Mapping[str, tuple[str, Callable[[Ratios], float]]] = {
 
 
 class EvidenceCollector(Collector):
-    """Tells how far measurements lie from predictions, for the pairs of the fleet.
+    """Tells how far measurements lie from predictions, for the pairs of the fleet."""
 
-    Parameters
-    ----------
-    evidence
-        Which is read in the event loop, as the metrics are.
-    """
+    def __init__(self) -> None:
+        self._evidence: Iterable[tuple[About, Ratios]] = ()
 
-    def __init__(self, evidence: Evidence) -> None:
+    def follow(self, evidence: Evidence) -> None:
+        """Read evidence from now on, in the event loop, where it is learned."""
         self._evidence = evidence
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
