@@ -12,9 +12,11 @@ from prometheus_client import CollectorRegistry
 
 from service.access.guarding import add_guard, filed_keys, follow_keys
 from service.actuals.ledger import ActualsLedger
+from service.actuals.store import ActualsStore
 from service.background.forecasts import Forecasts
 from service.background.plans import BackgroundPlans
 from service.decisions.desk import DecisionDesk
+from service.decisions.keeper import PolicyKeeper
 from service.decisions.policy import FORECAST_PREFIX, policy_of
 from service.decisions.tokenizers import Tokenizers
 from service.metering.loop import Metering
@@ -84,11 +86,14 @@ def create_app(
     metrics = Metrics(registry or CollectorRegistry(), version)
     tokenizers = tokenizers or Tokenizers(settings.tokenizers_dir)
     desk = DecisionDesk(tokenizers, settings.min_mean_quality)
-    ledger = ActualsLedger(desk, metrics.decisions, settings.actuals_path, settings.max_actuals)
+    store = ActualsStore(settings.actuals_path, settings.max_actuals)
+    ledger = ActualsLedger(desk, metrics.decisions, store)
+    keeper = PolicyKeeper(desk, store)
 
     pool = WorkerPool(settings, worker_main, _Listener(settings, desk, metrics), first_worker)
     metrics.follow(pool)
     metrics.decisions.follow(desk)
+    metrics.decisions.follow_evidence(desk.evidence)
     background = BackgroundPlans(settings, pool, metrics)
     metering = Metering(settings, ledger, metrics.decisions)
     forecasts = Forecasts(settings, pool, desk, metrics.decisions)
@@ -98,6 +103,7 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         pool.start()
         await ledger.start()
+        await keeper.start()
         endless = [
             asyncio.create_task(one)
             for one in (
@@ -111,6 +117,7 @@ def create_app(
         for one in endless:
             one.cancel()
         await background.stop()
+        await keeper.stop()
         await ledger.stop()
         await pool.stop()
 

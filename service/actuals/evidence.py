@@ -2,14 +2,16 @@
 
 Ratios are taken in logarithms, with old ones forgotten: a weight falls to a third over `MEMORY`
 observations. A correction is applied only where enough was seen, the mean ratio is far from one by
-its own standard error, and it matters.
+its own standard error, and it matters. It is one cost model's: of another's predictions it says
+nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from math import exp, log, sqrt
+from typing import NamedTuple
 
 MEMORY = 500.0
 """Observations after which one counts a third."""
@@ -24,6 +26,8 @@ LARGEST = log(3.0)
 RECENT = 50.0
 DRIFTED = log(1.15)
 """A recent mean further than this from what is applied is drift."""
+
+_KEEP = exp(-1.0 / MEMORY)
 
 ENERGY, RUNTIME = "energy", "runtime"
 
@@ -46,12 +50,12 @@ class Ratios:
 
     def add(self, ratio: float) -> None:
         """Take in one ratio, above 0."""
-        value, keep = log(ratio), exp(-1.0 / MEMORY)
+        value = log(ratio)
         self.seen += 1
-        self._weight = self._weight * keep + 1.0
+        self._weight = self._weight * _KEEP + 1.0
         apart = value - self._mean
         self._mean += apart / self._weight
-        self._square = self._square * keep + apart * (value - self._mean)
+        self._square = self._square * _KEEP + apart * (value - self._mean)
         share = max(1.0 / self.seen, 1.0 / RECENT)
         self._recent += share * (value - self._recent)
 
@@ -81,28 +85,77 @@ class Ratios:
         return self.seen >= LEAST and abs(self._recent - log(self.factor)) > DRIFTED
 
 
-@dataclass
+class About(NamedTuple):
+    """What ratios are of.
+
+    Attributes
+    ----------
+    llm, device
+        The pair.
+    cost_model
+        Identity of its cost model, see `service.decisions.table.Row`.
+    quantity
+        `ENERGY` or `RUNTIME`.
+    """
+
+    llm: str
+    device: str
+    cost_model: str
+    quantity: str
+
+
 class Evidence:
-    """Ratios of all pairs.
+    """Ratios of all pairs, of which those of the fleet are applied and told.
+
+    Before a fleet is known, all that comes is kept. Of a pair that leaves the fleet the ratios
+    wait for its return; where it has another cost model then, they are gone.
 
     Attributes
     ----------
     pairs
-        By LLM, device and quantity.
+        All, those that wait too.
     """
 
-    pairs: dict[tuple[str, str, str], Ratios] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.pairs: dict[About, Ratios] = {}
+        self._fleet: Mapping[tuple[str, str], str] = {}
 
-    def add(self, llm: str, device: str, quantity: str, measured: float, predicted: float) -> None:
-        """Take in one measurement; what is not positive says nothing."""
-        if measured > 0.0 and predicted > 0.0:
-            self.pairs.setdefault((llm, device, quantity), Ratios()).add(measured / predicted)
+    def take_over(self, fleet: Mapping[tuple[str, str], str]) -> None:
+        """Go by other cost models from now on.
+
+        Parameters
+        ----------
+        fleet
+            Identity of the cost model of each LLM and device.
+        """
+        self._fleet = fleet
+        self.pairs = {about: one for about, one in self.pairs.items() if self._fits(about)}
+
+    def add(self, about: About, measured: float, predicted: float) -> None:
+        """Take in one measurement; what is not positive, or of a former cost model, says nothing.
+
+        Parameters
+        ----------
+        about
+            What was measured.
+        measured, predicted
+            In one unit.
+        """
+        if measured > 0.0 and predicted > 0.0 and self._fits(about):
+            found = self.pairs.get(about)
+            if found is None:
+                found = self.pairs[about] = Ratios()
+            found.add(measured / predicted)
 
     def factor(self, llm: str, device: str, quantity: str) -> float:
-        """Return what predictions of a pair are multiplied by."""
-        found = self.pairs.get((llm, device, quantity))
+        """Return what predictions of a pair of the fleet are multiplied by."""
+        found = self.pairs.get(About(llm, device, self._fleet.get((llm, device), ""), quantity))
         return 1.0 if found is None else found.factor
 
-    def __iter__(self) -> Iterator[tuple[tuple[str, str, str], Ratios]]:
-        """Walk over all pairs and quantities, in order."""
-        return iter(sorted(self.pairs.items()))
+    def __iter__(self) -> Iterator[tuple[About, Ratios]]:
+        """Walk over those of the fleet's pairs, in order."""
+        known = sorted(self.pairs.items(), key=lambda item: item[0])
+        return ((about, one) for about, one in known if (about.llm, about.device) in self._fleet)
+
+    def _fits(self, about: About) -> bool:
+        return self._fleet.get((about.llm, about.device), about.cost_model) == about.cost_model

@@ -6,27 +6,48 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from typing import TypeVar
 
-from service.actuals.evidence import ENERGY, RUNTIME
+from service.actuals.evidence import ENERGY, RUNTIME, About
 from service.actuals.store import Actual, ActualsStore
 from service.decisions.desk import DecisionDesk
-from service.decisions.policy import Policy, policy_from
 from service.metering.apportioning import Run
 from service.schemas.actuals import ActualBody
-from service.store.database import MEMORY, StoreError
+from service.store.database import StoreError
 from service.telemetry.decision_metrics import DecisionMetrics
 
 logger = logging.getLogger("service.actuals")
 
-POLICY = "policy"
-"""Name of the note that has the policy in force."""
 REPLAYED = 20_000
 """Of the last actuals, what evidence is made of again after a restart."""
+A_TURN = 100
+"""Actuals for which the event loop is kept from what waits, such as decisions."""
+
+One = TypeVar("One")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What somebody told of a request.
+
+    Attributes
+    ----------
+    actual
+        To be kept.
+    run
+        When it ran on what, where that is known.
+    decision_id
+        Of its decision, where there was one.
+    """
+
+    actual: Actual
+    run: Run | None
+    decision_id: str | None
 
 
 class ActualsLedger:
-    """Takes in actuals, and keeps the policy in force beside them; one for each app.
+    """Takes in actuals; one for each app.
 
     Parameters
     ----------
@@ -34,8 +55,8 @@ class ActualsLedger:
         Where the decisions were made.
     metrics
         That tell of it.
-    path, most
-        Of the file, and the actuals that are kept in it.
+    store
+        That keeps them.
 
     Attributes
     ----------
@@ -45,10 +66,9 @@ class ActualsLedger:
         Of answers.
     """
 
-    def __init__(self, desk: DecisionDesk, metrics: DecisionMetrics, path: Path, most: int) -> None:
-        self._desk, self._metrics = desk, metrics
-        self._store, self._most = ActualsStore(path, most), most
-        self._keeping: set[asyncio.Task[None]] = set()
+    def __init__(self, desk: DecisionDesk, metrics: DecisionMetrics, store: ActualsStore) -> None:
+        self._desk, self._metrics, self._store = desk, metrics, store
+        self._turn = asyncio.Lock()
         self._take_run: Callable[[str, Run], None] = lambda *_: None
         self.evidence = desk.evidence
         self.lengths = desk.lengths
@@ -69,30 +89,27 @@ class ActualsLedger:
         StoreError
             Where they cannot be kept: nothing was learned of them then.
         """
-        for actual in await self._store.measure(energy_j):
-            self._learn_ratio(actual, ENERGY, actual.measured_j, actual.predicted_j)
-            self._metrics.count_measured(actual)
-        self._metrics.tell_evidence(self.evidence)
+
+        def learn(some: Sequence[Actual]) -> None:
+            for actual in some:
+                self._learn_ratio(actual, ENERGY, actual.measured_j, actual.predicted_j)
+            self._metrics.count_measured(some)
+
+        await self._by_turns(await self._store.measure(energy_j), learn)
 
     async def start(self) -> None:
         """Take up what was known before; without a usable file, in memory only."""
         try:
-            known, notes = await asyncio.to_thread(self._store.recent, REPLAYED)
+            known = await asyncio.to_thread(self._store.recent, REPLAYED)
         except StoreError as error:
             logger.warning("Actuals are kept in memory only. %s", error)
-            self._store = ActualsStore(MEMORY, self._most)
+            self._store.keep_in_memory()
             return
         for actual in known:
             self._learn(actual)
-        self._metrics.tell_evidence(self.evidence)
-        if POLICY in notes:
-            self._take_up_policy(notes[POLICY])
-        self._desk.follow_policy(self._keep_policy)
 
     async def stop(self) -> None:
         """Write what waits, and close."""
-        self._desk.follow_policy(lambda _: None)
-        await asyncio.gather(*self._keeping)
         await self._store.stop()
 
     async def add(self, bodies: Sequence[ActualBody]) -> int:
@@ -101,50 +118,55 @@ class ActualsLedger:
         Raises
         ------
         StoreError
-            Where they cannot be kept: nothing was learned of them then.
+            Where they cannot be kept: nothing was learned of them then, but their load is gone.
         """
-        runs = [self._run(body) for body in bodies]
-        actuals = [actual for actual, _ in runs]
-        fresh = await self._store.add(actuals)
-        new = {actual.id for actual in fresh}
-        for actual, run in runs:
-            if actual.id in new:
-                new.remove(actual.id)
-                if run is not None:
-                    self._take_run(actual.pool, run)
-        for body in bodies:
-            if body.decision_id is not None:
-                self._desk.ended(body.decision_id, body.pool)
-        for actual in fresh:
-            self._learn(actual)
-            self._metrics.count_measured(actual)
-        self._metrics.count_actuals(len(fresh), len(bodies) - len(fresh))
-        self._metrics.tell_evidence(self.evidence)
+        told: list[Told] = []
+        await self._by_turns(bodies, lambda some: told.extend(map(self._end, some)))
+        fresh = await self._store.add([one.actual for one in told])
+        self._metrics.count_actuals(len(fresh), len(told) - len(fresh))
+        left = {actual.id for actual in fresh}
+
+        def learn(some: Sequence[Told]) -> None:
+            news = [one for one in some if _taken_from(left, one.actual.id)]
+            for one in some:
+                self._desk.forget(one.decision_id or "")
+            for one in news:
+                if one.run is not None:
+                    self._take_run(one.actual.pool, one.run)
+                self._learn(one.actual)
+            self._metrics.count_measured([one.actual for one in news])
+
+        await self._by_turns(told, learn)
         return len(fresh)
 
-    def _take_up_policy(self, text: str) -> None:
-        try:
-            self._desk.publish(policy_from(text))
-        except (ValueError, TypeError) as error:
-            logger.warning("The policy of before cannot be read. %s", error)
+    async def _by_turns(self, items: Sequence[One], take: Callable[[Sequence[One]], None]) -> None:
+        """Take in what may be much, of one call at a time, with turns for what waits between."""
+        async with self._turn:
+            for at in range(0, len(items), A_TURN):
+                if at:
+                    await asyncio.sleep(0)
+                take(items[at : at + A_TURN])
 
-    def _keep_policy(self, policy: Policy | None) -> None:
-        task = asyncio.ensure_future(self._note(None if policy is None else policy.text()))
-        self._keeping.add(task)
-        task.add_done_callback(self._keeping.discard)
+    def _end(self, body: ActualBody) -> Told:
+        """Let the load of a request go, and return what was told of it."""
+        if body.decision_id is not None:
+            self._desk.ended(body.decision_id, body.pool)
+        return self._told(body)
 
-    async def _note(self, text: str | None) -> None:
-        try:
-            await self._store.note(POLICY, text)
-        except StoreError as error:
-            logger.warning("The policy in force would not survive a restart. %s", error)
-
-    def _run(self, body: ActualBody) -> tuple[Actual, Run | None]:
-        """Return what came of a request, and when it ran on what, where that is known."""
+    def _told(self, body: ActualBody) -> Told:
         now = time.time()
-        cost = self._desk.predicted(
-            body.llm, body.pool, body.input_tokens, body.output_tokens, body.decision_id
+        reckoned = self._desk.predicted(
+            body.llm,
+            body.pool,
+            body.input_tokens,
+            body.output_tokens,
+            body.decision_id,
+            body.concurrency,
         )
+        # Where the concurrency is not known, what was reckoned is no prediction to be judged: it
+        # may be off by more than any cost model is.
+        cost, certain = reckoned or (None, False)
+        foretold = cost if certain else None
         actual = Actual(
             id=body.id or body.decision_id or "",
             at=now,
@@ -156,11 +178,12 @@ class ActualsLedger:
             output_tokens=body.output_tokens,
             measured_j=body.energy_joules,
             measured_s=body.runtime_seconds,
-            predicted_j=None if cost is None else cost.energy_j,
-            predicted_s=None if cost is None else cost.runtime_s,
+            predicted_j=None if foretold is None else foretold.energy_j,
+            predicted_s=None if foretold is None else foretold.runtime_s,
+            cost_model=None if foretold is None else foretold.row.cost_model,
         )
         if cost is None or body.runtime_seconds is None:
-            return actual, None
+            return Told(actual, None, body.decision_id)
         # A clock that is ahead must not put it into intervals to come.
         ended_at = min(body.ended_at or now, now)
         run = Run(
@@ -171,7 +194,7 @@ class ActualsLedger:
             device_seconds=cost.device_seconds,
             wanted=body.energy_joules is None,
         )
-        return actual, run
+        return Told(actual, run, body.decision_id)
 
     def _learn(self, actual: Actual) -> None:
         if actual.output_tokens:
@@ -182,5 +205,15 @@ class ActualsLedger:
     def _learn_ratio(
         self, actual: Actual, quantity: str, measured: float | None, predicted: float | None
     ) -> None:
-        if measured is not None and predicted is not None:
-            self.evidence.add(actual.llm, actual.device, quantity, measured, predicted)
+        if measured is None or predicted is None or actual.cost_model is None:
+            return
+        about = About(actual.llm, actual.device, actual.cost_model, quantity)
+        self.evidence.add(about, measured, predicted)
+
+
+def _taken_from(ids: set[str], one: str) -> bool:
+    """Take an id out where it is in: of several actuals of one id the first was kept."""
+    if one not in ids:
+        return False
+    ids.remove(one)
+    return True

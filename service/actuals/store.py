@@ -12,12 +12,14 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from service.store.database import MEMORY, StoreError
 
-SCHEMA_NUMBER = 1
+SCHEMA_NUMBER = 2
 MOST_TOGETHER = 1000
 
 
@@ -38,7 +40,9 @@ class Actual:
     measured_j, measured_s
         Joules, where metered, and seconds from sending to the last token.
     predicted_j, predicted_s
-        For those tokens; None where there is no cost model.
+        For those tokens; None where there is no cost model, or its concurrency is not known.
+    cost_model
+        Identity of what predicted them, see `service.decisions.table.Row`.
     """
 
     id: str
@@ -53,9 +57,11 @@ class Actual:
     measured_s: float | None
     predicted_j: float | None
     predicted_s: float | None
+    cost_model: str | None = None
 
 
 _NAMES = tuple(field.name for field in fields(Actual))
+_values = attrgetter(*_NAMES)
 _TABLE = """
 CREATE TABLE actuals (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, at REAL NOT NULL,
@@ -64,7 +70,11 @@ CREATE TABLE actuals (
     measured_j REAL, measured_s REAL, predicted_j REAL, predicted_s REAL
 ) STRICT;
 """
-_NOTES = "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT"
+#: What schema 2 has beside; some files of schema 1 have notes already.
+_COST_MODELS = """
+ALTER TABLE actuals ADD COLUMN cost_model TEXT;
+CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;
+"""
 # Not `OR IGNORE`: what is ignored takes a number all the same, and with it the place of another.
 _INSERT = (
     f"INSERT INTO actuals ({', '.join(_NAMES)}) "  # noqa: S608 (names of our own)
@@ -99,23 +109,30 @@ class ActualsStore:
         self._thread = threading.Thread(target=self._run, name="actuals-store", daemon=True)
         self._begun = False
 
-    def recent(self, limit: int) -> tuple[list[Actual], dict[str, str]]:
-        """Return the last actuals, oldest first, and the notes, before anything is added.
+    def recent(self, limit: int) -> list[Actual]:
+        """Return the last actuals, oldest first, before anything is added.
 
         Raises
         ------
         StoreError
             Where the file cannot be used.
         """
-        connection = self._open()
-        try:
-            rows = connection.execute(_SELECT, (limit,)).fetchall()
-            notes = dict(connection.execute("SELECT name, text FROM notes").fetchall())
-        except sqlite3.Error as error:
-            raise StoreError(f"Expected a file of actuals, got {error}.") from None
-        finally:
-            connection.close()
-        return [Actual(*row) for row in reversed(rows)], notes
+        return [Actual(*row) for row in reversed(self._read(_SELECT, limit))]
+
+    def noted(self, name: str) -> str | None:
+        """Return the text under a name, None for none, before anything is added.
+
+        Raises
+        ------
+        StoreError
+            Where the file cannot be used.
+        """
+        rows = self._read("SELECT text FROM notes WHERE name = ?", name)
+        return None if not rows else str(rows[0][0])
+
+    def keep_in_memory(self) -> None:
+        """Leave the file alone, before anything is added."""
+        self._path = MEMORY
 
     async def add(self, actuals: Sequence[Actual]) -> list[Actual]:
         """Keep actuals; return those that were not known, when they are on disk.
@@ -130,7 +147,7 @@ class ActualsStore:
             added = [
                 one
                 for one in actuals
-                if connection.execute(_INSERT, (*astuple(one), one.id)).rowcount
+                if connection.execute(_INSERT, (*_values(one), one.id)).rowcount
             ]
             connection.execute(_TRIM, (self._most,))
             return added
@@ -171,6 +188,15 @@ class ActualsStore:
             return []
 
         await self._done(write)
+
+    def _read(self, query: str, value: object) -> list[tuple[Any, ...]]:
+        connection = self._open()
+        try:
+            return connection.execute(query, (value,)).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"Expected a file of actuals, got {error}.") from None
+        finally:
+            connection.close()
 
     async def _done(self, work: Work) -> list[Actual]:
         if not self._begun:
@@ -239,17 +265,17 @@ class ActualsStore:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """Make the table where there is nothing; refuse what is not ours before it is changed."""
+    """Make the tables, or what an older file lacks; refuse what is not ours unchanged."""
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if found not in {0, SCHEMA_NUMBER} or (found == 0 and tables):
+    if found not in range(SCHEMA_NUMBER + 1) or (found == 0 and tables):
         raise StoreError(f"Expected actuals of schema {SCHEMA_NUMBER}, got schema {found}.")
     connection.execute("PRAGMA journal_mode = WAL")
-    if found == 0:
+    missing = "".join((_TABLE, _COST_MODELS)[found:])
+    if missing:
         connection.executescript(
-            f"BEGIN IMMEDIATE; {_TABLE} PRAGMA user_version = {SCHEMA_NUMBER}; COMMIT;"
+            f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {SCHEMA_NUMBER}; COMMIT;"
         )
-    connection.execute(_NOTES)
 
 
 def _rolled_back(connection: sqlite3.Connection | None) -> sqlite3.Connection | None:

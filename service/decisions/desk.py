@@ -106,6 +106,7 @@ class DecisionDesk:
     def load(self, rows: tuple[Row, ...]) -> None:
         """Take over the rows of the fleet that is loaded now."""
         self._placements = Placements(rows)
+        self.evidence.take_over({(row.llm, row.device): row.cost_model for row in rows})
         self.traffic.keep({(row.llm, row.pool) for row in rows})
 
     def publish(self, policy: Policy | None) -> None:
@@ -196,9 +197,17 @@ class DecisionDesk:
         ]
 
     def ended(self, decision_id: str, pool: str) -> None:
-        """Let a decision's load go, from the pool that it ran on and the one that was decided."""
-        self._let_go(decision_id)
-        self._loads.leave(decision_id, pool)
+        """Let a decision's load go, from the pool that it ran on and the one that was decided.
+
+        What it was decided to be is known until `forget`.
+        """
+        decided_pool, _ = self._open.get(decision_id, (pool, 0))
+        for one in {pool, decided_pool}:
+            self._loads.leave(decision_id, one)
+
+    def forget(self, decision_id: str) -> None:
+        """Forget a decision that has ended; harmless for one that is not known."""
+        self._open.pop(decision_id, None)
 
     def predicted(
         self,
@@ -207,7 +216,8 @@ class DecisionDesk:
         input_tokens: float | None,
         output_tokens: float | None,
         decision_id: str | None,
-    ) -> Cost | None:
+        concurrency: float | None = None,
+    ) -> tuple[Cost, bool] | None:
         """Return what a request should have taken, without corrections.
 
         Parameters
@@ -217,20 +227,27 @@ class DecisionDesk:
         input_tokens, output_tokens
             As they came: what was wrong with an estimate of them is not the cost model's fault.
         decision_id
-            Of the decision, for the concurrency that it reckoned with; the pool's largest where
-            that is not known.
+            Of the decision, for the concurrency that it reckoned with.
+        concurrency
+            That it ran at: as for decisions, the least level that holds it counts. None for the
+            decision's.
 
         Returns
         -------
-        Cost or None
-            None where the fleet has no such placement, or tokens are not told.
+        tuple of Cost and bool, or None
+            Whether its concurrency is known: where it is not, the cost is that of the pool's
+            largest. None where the fleet has no such placement, or tokens are not told.
         """
         group = None if self._placements is None else self._placements.group(llm, pool)
         if group is None or input_tokens is None or output_tokens is None:
             return None
-        decided = self._open.get(decision_id or "")
-        row = next((row for row in group if (pool, row.concurrency) == decided), group[-1])
-        return cost_of(row, Terms(input_tokens, output_tokens))
+        if concurrency is None:
+            decided = self._open.get(decision_id or "")
+            row = next((row for row in group if (pool, row.concurrency) == decided), None)
+        else:
+            row = next((row for row in group if row.concurrency >= concurrency), group[-1])
+        cost = cost_of(row or group[-1], Terms(input_tokens, output_tokens))
+        return cost, row is not None or len(group) == 1
 
     def _let_go(self, decision_id: str) -> None:
         decided = self._open.pop(decision_id, None)

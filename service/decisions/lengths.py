@@ -81,8 +81,9 @@ class OutputLengths:
     def add(self, llm: str, route: str | None, tokens: float) -> None:
         """Count an answer, for its route and for the LLM as a whole."""
         for key in {(llm, route), (llm, None)}:
-            self._known.setdefault(key, Lengths()).add(tokens)
-            self._known.move_to_end(key)
+            found = self._known.pop(key, None) or Lengths()
+            found.add(tokens)
+            self._known[key] = found
         while len(self._known) > MOST_ROUTES:
             self._known.popitem(last=False)
 

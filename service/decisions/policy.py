@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-
-import orjson
 
 if TYPE_CHECKING:
     from service.workers.messages import PublishedPrices
@@ -48,10 +46,6 @@ class Policy:
         """Say whether it is too old to be used."""
         return self.expires_at is not None and now >= self.expires_at
 
-    def text(self) -> str:
-        """Return it as JSON, for `policy_from`."""
-        return orjson.dumps(asdict(self)).decode()
-
 
 LEAST_JOULES = Policy()
 """Least joules that meet the deadline: used where no policy is, or the last one has expired."""
@@ -78,14 +72,3 @@ def policy_of(prices: PublishedPrices, now: float, lifetime_s: float) -> Policy:
         expires_at=now + lifetime_s,
         plan_id=prices.plan_id,
     )
-
-
-def policy_from(text: str) -> Policy:
-    """Return the policy that `Policy.text` wrote.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If it did not write that.
-    """
-    return Policy(**orjson.loads(text))

@@ -74,6 +74,8 @@ class Row:
         Half widths of the 90 % intervals; None where there are none.
     idle_watts
         Of a device that serves nothing; None where it was not measured.
+    cost_model
+        Identity of the cost model: another one where it predicts otherwise.
     """
 
     index: int
@@ -89,6 +91,7 @@ class Row:
     energy_quantile: float | None
     seconds_quantile: float | None
     idle_watts: float | None = None
+    cost_model: str = ""
 
 
 @dataclass(frozen=True)

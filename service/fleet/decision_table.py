@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 
 from costmodel.arrays import FloatArray
 from costmodel.bases import BASES
+from costmodel.cost_model import CostModel
 from costmodel.intervals import ConformalInterval
 from service.decisions.table import Row, Weights
 from service.fleet.placements import Candidates
+
+IDENTITY_DIGITS = 16
+"""Of a SHA-256: cost models of one pair to tell apart are few."""
 
 
 def decision_rows(fleet: Candidates) -> tuple[Row, ...]:
@@ -38,9 +43,20 @@ def decision_rows(fleet: Candidates) -> tuple[Row, ...]:
                 energy_quantile=_quantile(cost_model.energy_interval),
                 seconds_quantile=_quantile(cost_model.device_seconds_interval),
                 idle_watts=pool.idle_watts,
+                cost_model=_identity(cost_model),
             )
         )
     return tuple(rows)
+
+
+def _identity(cost_model: CostModel) -> str:
+    """Return a digest of what predictions are made of, not of the card's other lines."""
+    made_of = (
+        cost_model.basis,
+        cost_model.energy_coefficients,
+        cost_model.device_seconds_coefficients,
+    )
+    return sha256(repr(made_of).encode()).hexdigest()[:IDENTITY_DIGITS]
 
 
 def _plain(weights: Mapping[str, float | FloatArray]) -> Weights:

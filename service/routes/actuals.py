@@ -10,7 +10,12 @@ from service.openapi.document import information_operation, small_operation
 from service.problems import Problem, ProblemError
 from service.routes.refusals import refuse
 from service.routes.small_bodies import read_small
-from service.schemas.actuals import ActualsAnswer, ActualsBody, EvidenceAnswer
+from service.schemas.actuals import (
+    MAX_ACTUALS_BYTES,
+    ActualsAnswer,
+    ActualsBody,
+    EvidenceAnswer,
+)
 from service.store.database import StoreError
 from service.workers.messages import JSON
 
@@ -26,7 +31,7 @@ def router(ledger: ActualsLedger) -> APIRouter:
     )
     async def tell(request: Request) -> Response:
         try:
-            body = await read_small(request, ActualsBody)
+            body = await read_small(request, ActualsBody, MAX_ACTUALS_BYTES)
             fresh = await ledger.add(body.actuals)
         except ProblemError as error:
             return refuse(error.problem, request)
@@ -43,16 +48,16 @@ def router(ledger: ActualsLedger) -> APIRouter:
     async def evidence() -> Response:
         ratios = [
             {
-                "llm": llm,
-                "device": device,
-                "quantity": quantity,
+                "llm": about.llm,
+                "device": about.device,
+                "quantity": about.quantity,
                 "observations": one.seen,
                 "ratio": one.mean,
                 "recent_ratio": one.recent,
                 "applied_factor": one.factor,
                 "drifted": one.drifted,
             }
-            for (llm, device, quantity), one in ledger.evidence
+            for about, one in ledger.evidence
         ]
         lengths = [
             {

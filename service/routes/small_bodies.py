@@ -15,19 +15,21 @@ Schema = TypeVar("Schema", bound=BaseModel)
 MOST_BYTES = 4 * 1024 * 1024
 
 
-async def read_small(request: Request, schema: type[Schema]) -> Schema:
-    """Return the body of a request as a checked `schema`.
+async def read_small(
+    request: Request, schema: type[Schema], most_bytes: int = MOST_BYTES
+) -> Schema:
+    """Return the body of a request of at most so many bytes as a checked `schema`.
 
     Raises
     ------
     ProblemError
         400, 413, 415 or 422.
     """
-    return parse(await read_small_bytes(request), schema)
+    return parse(await read_small_bytes(request, most_bytes), schema)
 
 
-async def read_small_bytes(request: Request) -> bytes:
-    """Return the body of a request as it came.
+async def read_small_bytes(request: Request, most_bytes: int = MOST_BYTES) -> bytes:
+    """Return the body of a request of at most so many bytes as it came.
 
     Raises
     ------
@@ -41,8 +43,8 @@ async def read_small_bytes(request: Request) -> bytes:
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
-        if size > MOST_BYTES:
-            message = f"Expected at most {MOST_BYTES} bytes, got more."
+        if size > most_bytes:
+            message = f"Expected at most {most_bytes} bytes, got more."
             raise ProblemError(Problem("too-large", message))
         parts.append(part)
     return b"".join(parts)

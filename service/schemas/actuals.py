@@ -6,9 +6,19 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from service.schemas.fields import MAX_TOKENS, Answer, Body, LlmName, PoolName, RequestId
+from service.schemas.fields import (
+    MAX_CONCURRENCY,
+    MAX_TOKENS,
+    Answer,
+    Body,
+    LlmName,
+    PoolName,
+    RequestId,
+)
 
-MAX_ACTUALS = 10_000
+MAX_ACTUALS = 1_000
+MAX_ACTUALS_BYTES = 512 * 1024
+"""The event loop parses them, and decides nothing meanwhile."""
 Tokens = Annotated[float, Field(ge=0, le=MAX_TOKENS)]
 Positive = Annotated[float, Field(gt=0, le=1e12)]
 
@@ -21,12 +31,21 @@ class ActualBody(Body):
         Field(description="Told twice, it counts once; the decision's id where left out."),
     ] = None
     decision_id: RequestId | None = None
-    plan_id: RequestId | None = None
     llm: LlmName
     pool: PoolName
     route: Annotated[str | None, Field(max_length=128)] = None
     input_tokens: Tokens | None = None
     output_tokens: Tokens | None = None
+    concurrency: Annotated[
+        float | None,
+        Field(
+            ge=1,
+            le=MAX_CONCURRENCY,
+            description="Requests that shared its device, itself included; the decision's where "
+            "left out. Where neither is known and its pool has several levels, nothing is learned "
+            "of joules and seconds.",
+        ),
+    ] = None
     runtime_seconds: Annotated[
         Positive | None, Field(description="From sending to the last token.")
     ] = None
@@ -48,7 +67,11 @@ class ActualBody(Body):
 class ActualsBody(Body):
     """Several at once."""
 
-    actuals: Annotated[list[ActualBody], Field(min_length=1, max_length=MAX_ACTUALS)]
+    actuals: Annotated[
+        list[ActualBody],
+        # Wording what is wrong with a thousand takes longer than to read them.
+        Field(min_length=1, max_length=MAX_ACTUALS, fail_fast=True),
+    ]
 
 
 class ActualsAnswer(Answer):

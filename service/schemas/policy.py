@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -30,6 +30,18 @@ class PolicyBody(Body):
         float | None,
         Field(gt=0, le=31_536_000, description="Then the fallback is in force; null for never."),
     ] = None
+
+
+class KeptPolicy(Body):
+    """A policy as it is kept over a restart; see `service.decisions.policy.Policy`."""
+
+    source: Literal["plan", "forecast", "weights"]
+    joules_per_device_second: dict[str, float]
+    joules_per_quality_token: float
+    min_mean_quality: float | None
+    made_at: float | None
+    expires_at: float | None
+    plan_id: str | None
 
 
 class PolicyInForce(Answer):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from service.telemetry.evidence_collector import EvidenceCollector
 from service.telemetry.labels import PREFIX, Labels
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 SECONDS_BUCKETS = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 WHERE = ("llm", "pool")
-ABOUT = ("llm", "device")
-QUANTITIES = ("energy", "runtime")
 
 
 class InForce(Protocol):
@@ -60,6 +59,8 @@ class DecisionMetrics:
             "decided_output_tokens", "Output tokens that decisions reckoned with.", *WHERE
         )
         self._places: dict[tuple[str, str], tuple[Counter, Counter, Counter]] = {}
+        self._evidence = EvidenceCollector()
+        registry.register(self._evidence)
         self._define_policies()
         self._define_actuals()
         self._define_metering()
@@ -78,22 +79,13 @@ class DecisionMetrics:
         for status in ("accepted", "duplicate"):
             self._actuals.labels(status)
         of_metered = "of the actuals that have joules and a prediction."
-        self._measured = self._counter("measured_requests", f"Requests {of_metered}", *WHERE)
-        self._measured_tokens = self._counter(
-            "measured_output_tokens", f"Output tokens {of_metered}", *WHERE
-        )
-        self._measured_energy = self._counter(
-            "measured_energy_joules", f"Measured energy {of_metered}", *WHERE
-        )
-        self._foretold_energy = self._counter(
-            "measured_predicted_energy_joules", f"Predicted energy {of_metered}", *WHERE
-        )
-        self._ratio, self._factor, self._drifted = (
-            {quantity: self._gauge(f"{quantity}_{name}", text, *ABOUT) for quantity in QUANTITIES}
+        self._of_measured = tuple(
+            self._counter(name, f"{text} {of_metered}", *WHERE)
             for name, text in (
-                ("measured_to_predicted_ratio", "Geometric mean, old ones forgotten."),
-                ("correction_factor", "Applied to predictions of decisions; 1 for none."),
-                ("drifted", "1 where recent ratios lie far from what is applied."),
+                ("measured_requests", "Requests"),
+                ("measured_output_tokens", "Output tokens"),
+                ("measured_energy_joules", "Measured energy"),
+                ("measured_predicted_energy_joules", "Predicted energy"),
             )
         )
 
@@ -110,8 +102,7 @@ class DecisionMetrics:
         """Let counters of what the fleet has start at 0: a rate does not see a first count."""
         counters = (
             *(self._decided, self._decided_energy, self._decided_tokens),
-            *(self._measured, self._measured_tokens),
-            *(self._measured_energy, self._foretold_energy),
+            *self._of_measured,
         )
         for llm, pool in llm_pools:
             for counter in counters:
@@ -138,23 +129,20 @@ class DecisionMetrics:
         self._actuals.labels("accepted").inc(accepted)
         self._actuals.labels("duplicate").inc(duplicates)
 
-    def count_measured(self, actual: Actual) -> None:
-        """Count what was measured of a request, where its joules are told and predicted."""
-        if actual.measured_j is None or actual.predicted_j is None:
-            return
-        where = self._names.llm(actual.llm), self._names.pool(actual.pool)
-        self._measured.labels(*where).inc()
-        self._measured_tokens.labels(*where).inc(actual.output_tokens or 0.0)
-        self._measured_energy.labels(*where).inc(actual.measured_j)
-        self._foretold_energy.labels(*where).inc(actual.predicted_j)
-
-    def tell_evidence(self, evidence: Evidence) -> None:
-        """Tell how far measurements lie from predictions."""
-        for (llm, device, quantity), one in evidence:
-            about = self._names.llm(llm), self._names.device(device)
-            self._ratio[quantity].labels(*about).set(one.mean)
-            self._factor[quantity].labels(*about).set(one.factor)
-            self._drifted[quantity].labels(*about).set(float(one.drifted))
+    def count_measured(self, actuals: Iterable[Actual]) -> None:
+        """Count what was measured of requests whose joules are told and predicted."""
+        sums: dict[tuple[str, str], list[float]] = {}
+        for one in actuals:
+            if one.measured_j is None or one.predicted_j is None:
+                continue
+            so_far = sums.setdefault((one.llm, one.pool), [0.0] * 4)
+            counted = 1.0, one.output_tokens or 0.0, one.measured_j, one.predicted_j
+            for index, value in enumerate(counted):
+                so_far[index] += value
+        for (llm, pool), totals in sums.items():
+            where = self._names.llm(llm), self._names.pool(pool)
+            for counter, total in zip(self._of_measured, totals, strict=True):
+                counter.labels(*where).inc(total)
 
     def count_forecast(self, status: str) -> None:
         """Count a plan of forecast traffic, by how it ended."""
@@ -173,6 +161,10 @@ class DecisionMetrics:
         """Take what is known of the policy whenever the metrics are read."""
         self._policy_age.set_function(policy.policy_age_s)
         self._policy_expired.set_function(_as_number(policy.policy_expired))
+
+    def follow_evidence(self, evidence: Evidence) -> None:
+        """Take how far measurements lie from predictions whenever the metrics are read."""
+        self._evidence.follow(evidence)
 
     def _decided_at(self, llm: str, pool: str) -> tuple[Counter, Counter, Counter]:
         """Return the samples of a place; looking them up by label each time costs more."""

@@ -34,8 +34,11 @@ def running(models: Path, path: Path) -> Iterator[Server]:
         yield server
 
 
+ACTUAL = {"llm": "qwen3-8b", "pool": "small", "input_tokens": 200, "output_tokens": 100}
+
+
 def told(*names: str, **more: Any) -> dict[str, Any]:
-    actual = {"llm": "qwen3-8b", "pool": "small", "input_tokens": 200, "output_tokens": 100}
+    actual = {**ACTUAL, "concurrency": 8}
     measured = {"runtime_seconds": 1.0, "energy_joules": 100.0}
     return {"actuals": [{"id": name, **actual, **measured, **more} for name in names]}
 
@@ -47,6 +50,14 @@ def tell(server: Server, *names: str) -> httpx.Response:
 def observations(server: Server) -> int:
     ratios = server.client.get("/actuals").json()["ratios"]
     return int(ratios[0]["observations"]) if ratios else 0
+
+
+def in_flight(server: Server) -> int:
+    """Return what is in flight on the one device of the pool: 1 for any number."""
+    asked = {"input_tokens": ACTUAL["input_tokens"], "output_tokens": ACTUAL["output_tokens"]}
+    prices = server.client.get("/prices", params=asked).json()["prices"]
+    found = next(one for one in prices if one["pool"] == "small")
+    return 0 if found["concurrency"] == 1 else 1
 
 
 def test_what_was_acknowledged_is_there_after_a_kill(models: Path, tmp_path: Path) -> None:
@@ -98,11 +109,14 @@ def test_a_decision_whose_actual_was_refused_is_judged_by_its_own_concurrency(
             "/decision", {"llm": "qwen3-8b", "input_tokens": 200, "output_tokens": 100}
         ).json()
         predicted = made["placement"]["energy_joules"]["value"]
-        body = told("again", decision_id=made["decision_id"], energy_joules=predicted)
+        assert in_flight(server) > 0
+        actual = {"id": "again", "decision_id": made["decision_id"], **ACTUAL}
+        body = {"actuals": [{**actual, "energy_joules": predicted}]}
         pid = server.process.pid
         unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, unlimited[1]))
         assert server.post("/actuals", body).status_code == 503
+        assert in_flight(server) == 0
         resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
         assert server.post("/actuals", body).json()["accepted"] == 1
     with closing(sqlite3.connect(tmp_path / "actuals.sqlite3")) as connection:

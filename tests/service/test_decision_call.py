@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +34,9 @@ pools:
 TOKENS = {"input_tokens": 200, "output_tokens": 100}
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
+def save_models(folder: Path) -> Path:
+    """Write the cost models and the fleet: `large` takes twice the joules and half the time."""
+    folder.mkdir(exist_ok=True)
     save(kv_on_cost_model(), folder)
     twice = tuple(2 * value for value in kv_on_cost_model().energy_coefficients)
     half = tuple(value / 2 for value in kv_on_cost_model().device_seconds_coefficients)
@@ -48,6 +50,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(kv_on_cost_model(llm="qwen3-32b", **changed), folder)
     (folder / "fleet.yaml").write_text(FLEET)
     return folder
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture
@@ -228,6 +235,89 @@ def test_what_was_learned_survives_a_restart(models: Path, store: Path) -> None:
         second.wait_until_ready()
         assert energy_ratio(second.client) == before
         assert tell(second, {"id": "n0", "llm": "qwen3-8b", "pool": "small"})["duplicates"] == 1
+
+
+def test_what_was_learned_of_a_cost_model_is_dropped_with_it(tmp_path: Path, store: Path) -> None:
+    models = save_models(tmp_path / "models")
+    settings = {
+        "JOULEPLAN_MODELS_DIR": str(models),
+        "JOULEPLAN_WORKERS": "1",
+        "JOULEPLAN_ACTUALS_PATH": str(store),
+        "JOULEPLAN_RELOAD_SECONDS": "0.2",
+    }
+
+    def applied(server: Server) -> float:
+        made = decide(server, candidates=[{"llm": "qwen3-8b", "pool": "large"}])
+        tell(server, {"decision_id": made["decision_id"], "llm": "qwen3-8b", "pool": "large"})
+        return float(made["placement"]["correction"]["energy"])
+
+    drift = 'jouleplan_energy_correction_factor{device="2xh100",llm="qwen3-8b"}'
+    with Server(settings) as server:
+        server.wait_until_ready()
+        right_j = 1.4 * predicted_j(models)
+        where = {"llm": "qwen3-8b", "pool": "large", **TOKENS}
+        tell(server, *({"id": f"n{n}", **where, "energy_joules": right_j} for n in range(60)))
+        assert applied(server) == pytest.approx(1.4)
+        assert drift in server.client.get("/metrics").text
+        measured_again = load(models / "qwen3-8b__2xh100.joblib")
+        right = tuple(1.4 * one for one in measured_again.energy_coefficients)
+        save(replace(measured_again, energy_coefficients=right, load_s=1.0), models)
+        until(lambda: 1.0 in [one["load_seconds"] for one in cost_models(server)])
+        assert predicted_j(models) == pytest.approx(right_j)
+        assert applied(server) == 1.0
+        assert drift not in server.client.get("/metrics").text
+        assert server.client.get("/actuals").json()["ratios"] == []
+    with Server(settings) as server:
+        server.wait_until_ready()
+        assert applied(server) == 1.0
+        told = server.client.get("/actuals").json()
+        assert told["ratios"] == []
+        assert {one["answers"] for one in told["output_lengths"]} == {60.0}
+
+
+def predicted_j(models: Path) -> float:
+    return float(load(models / "qwen3-8b__2xh100.joblib").energy_j(200, 100, 1)[0])
+
+
+def cost_models(server: Server) -> list[dict[str, Any]]:
+    return list(server.client.get("/cost-models").json()["cost_models"])
+
+
+def until(ask: Callable[[], bool]) -> None:
+    end = time.perf_counter() + 30
+    while not ask():
+        assert time.perf_counter() < end
+        time.sleep(0.05)
+
+
+ACTUAL = {"llm": "qwen3-8b", "pool": "small"}
+
+
+@pytest.mark.parametrize(
+    ("actual", "pointer"),
+    [
+        ({"id": "a", "concurrency": 0}, "/actuals/1/concurrency"),
+        ({"id": "a", "plan_id": "p"}, "/actuals/1/plan_id"),
+        ({}, "/actuals/1"),
+    ],
+)
+def test_the_first_actual_that_is_wrong_is_told(
+    server: Server, actual: dict[str, Any], pointer: str
+) -> None:
+    told = [{**ACTUAL, "id": "right"}, *[{**ACTUAL, **actual}] * 5]
+    answer = server.post("/actuals", {"actuals": told})
+    assert answer.status_code == 422
+    assert [one["pointer"] for one in answer.json()["errors"]] == [pointer]
+
+
+def test_a_thousand_actuals_are_taken_in_and_no_more(server: Server) -> None:
+    told = [{**ACTUAL, "id": f"n{n}"} for n in range(1001)]
+    answer = server.post("/actuals", {"actuals": told})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/actuals"
+    assert tell(server, *told[:1000]) == {"accepted": 1000, "duplicates": 0}
+    long = [{**ACTUAL, "id": f"{n:0250}", "decision_id": f"{n:0256}"} for n in range(1000)]
+    assert server.post("/actuals", {"actuals": long}).status_code == 413
 
 
 def batch(count: int, **more: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,12 @@ pytestmark = pytest.mark.anyio
 
 def actual(name: str, measured_j: float | None = None) -> Actual:
     return Actual(
-        name, 1.0, "a", "p", "1xh100", None, 10.0, 10.0, measured_j, 1.0, 2.0, 1.0
+        name, 1.0, "a", "p", "1xh100", None, 10.0, 10.0, measured_j, 1.0, 2.0, 1.0, "first"
     )  # fmt: skip
 
 
 async def names(path: Path, most: int = 1000) -> list[str]:
-    return [one.id for one in ActualsStore(path, most).recent(10**6)[0]]
+    return [one.id for one in ActualsStore(path, most).recent(10**6)]
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ async def test_joules_are_kept_once_and_only_for_what_is_known(path: Path) -> No
     assert [(one.id, one.measured_j) for one in told] == [("one", 7.0)]
     assert await store.measure({"one": 8.0}) == []
     await store.stop()
-    assert [one.measured_j for one in ActualsStore(path, 100).recent(9)[0]] == [7.0, 5.0]
+    assert [one.measured_j for one in ActualsStore(path, 100).recent(9)] == [7.0, 5.0]
 
 
 async def test_a_mistake_of_the_service_is_told_and_the_next_is_kept(path: Path) -> None:
@@ -107,7 +108,7 @@ async def test_memory_is_of_one_process(path: Path) -> None:
     assert len(await store.add([actual("one")])) == 1
     assert await store.add([actual("one")]) == []
     await store.stop()
-    assert store.recent(10) == ([], {})
+    assert store.recent(10) == []
 
 
 async def test_a_note_replaces_the_one_before_and_is_there_afterwards(path: Path) -> None:
@@ -117,15 +118,35 @@ async def test_a_note_replaces_the_one_before_and_is_there_afterwards(path: Path
     await store.note("other", "gone")
     await store.note("other", None)
     await store.stop()
-    assert ActualsStore(path, 10).recent(10) == ([], {"one": "second"})
+    again = ActualsStore(path, 10)
+    assert (again.noted("one"), again.noted("other")) == ("second", None)
 
 
-async def test_a_file_from_before_there_were_notes_is_used(path: Path) -> None:
-    store = ActualsStore(path, 10)
-    await store.add([actual("a")])
-    await store.stop()
+SCHEMA_1 = """
+CREATE TABLE actuals (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, at REAL NOT NULL,
+    llm TEXT NOT NULL, pool TEXT NOT NULL, device TEXT NOT NULL, route TEXT,
+    input_tokens REAL, output_tokens REAL,
+    measured_j REAL, measured_s REAL, predicted_j REAL, predicted_s REAL
+) STRICT;
+INSERT INTO actuals VALUES (7, 'old', 1.0, 'a', 'p', '1xh100', NULL, 10, 10, 3.0, 1.0, 2.0, 1.0);
+PRAGMA user_version = 1;
+"""
+NOTES = """
+CREATE TABLE notes (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;
+INSERT INTO notes VALUES ('one', 'text');
+"""
+
+
+@pytest.mark.parametrize("notes", ["", NOTES], ids=["without notes", "with notes"])
+async def test_a_file_of_schema_1_is_taken_over_without_cost_models(path: Path, notes: str) -> None:
+    path.parent.mkdir()
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP TABLE notes")
-    actuals, notes = ActualsStore(path, 10).recent(10)
-    assert [one.id for one in actuals] == ["a"]
-    assert notes == {}
+        connection.executescript(SCHEMA_1 + notes)
+    before = replace(actual("old", 3.0), cost_model=None)
+    store = ActualsStore(path, 10)
+    assert store.recent(10) == [before]
+    assert store.noted("one") == ("text" if notes else None)
+    assert await store.add([before, actual("new")]) == [actual("new")]
+    await store.stop()
+    assert ActualsStore(path, 10).recent(10) == [before, actual("new")]

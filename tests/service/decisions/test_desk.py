@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.actuals.evidence import About
 from service.decisions.desk import DecisionDesk
 from service.decisions.policy import Policy
 from service.decisions.table import Row
@@ -123,20 +124,45 @@ def test_what_ended_elsewhere_leaves_the_pool_that_was_decided() -> None:
     assert ask(made, "x").concurrency == 1
 
 
-def test_a_prediction_can_be_asked_for_again_until_the_decision_has_ended() -> None:
+def level(
+    made: DecisionDesk, pool: str, name: str | None, concurrency: float | None = None
+) -> tuple[int, bool]:
+    found = made.predicted("a", pool, 10, 100, name, concurrency)
+    assert found is not None
+    return found[0].row.concurrency, found[1]
+
+
+KNOWN, GUESSED = True, False
+
+
+def test_what_ended_leaves_its_load_at_once_and_its_concurrency_until_it_is_forgotten() -> None:
     made = desk()
     ask(made, "x", "one")
-    for _ in range(2):
-        cost = made.predicted("a", "x", 10, 100, "one")
-        assert cost is not None
-        assert cost.row.concurrency == 1
-    other = made.predicted("a", "y", 10, 100, "one")
-    assert other is not None
-    assert other.row.concurrency == 4
+    assert level(made, "x", "one") == (1, KNOWN)
     made.ended("one", "x")
-    later = made.predicted("a", "x", 10, 100, "one")
-    assert later is not None
-    assert later.row.concurrency == 4
+    assert ask(made, "x", "two").concurrency == 1
+    assert level(made, "x", "one") == (1, KNOWN)
+    made.forget("one")
+    assert level(made, "x", "one") == (4, GUESSED)
+
+
+def test_without_a_decision_the_concurrency_of_several_levels_is_not_known() -> None:
+    made = desk()
+    ask(made, "x", "one")
+    assert level(made, "x", None) == (4, GUESSED)
+    assert level(made, "y", "one") == (4, GUESSED)
+    made.load(ROWS[::2])
+    assert level(made, "x", None) == (1, KNOWN)
+
+
+@pytest.mark.parametrize(("told", "counts"), [(1, 1), (1.01, 4), (4, 4), (90, 4)])
+def test_a_told_concurrency_counts_as_the_least_level_that_holds_it(
+    told: float, counts: int
+) -> None:
+    made = desk()
+    assert level(made, "x", None, told) == (counts, KNOWN)
+    ask(made, "x", "one")
+    assert level(made, "x", "one", told) == (counts, KNOWN)
 
 
 def test_a_load_expires_with_its_predicted_time() -> None:
@@ -176,15 +202,19 @@ def test_a_correction_is_in_what_is_predicted_and_shown() -> None:
     made = desk()
     plain = made.decide(DecisionBody(llm="a", input_tokens=10, output_tokens=100))
     for _ in range(50):
-        made.evidence.add("a", "1xh100", "energy", 1.4, 1.0)
-        made.evidence.add("a", "1xh100", "runtime", 0.5, 1.0)
+        made.evidence.add(About("a", "1xh100", "", "energy"), 1.4, 1.0)
+        made.evidence.add(About("a", "1xh100", "", "runtime"), 0.5, 1.0)
     made.ended(plain.decision_id, plain.decision.chosen.cost.row.pool)
     cost = made.decide(DecisionBody(llm="a", input_tokens=10, output_tokens=100)).decision.chosen
     before = plain.decision.chosen.cost
     assert cost.cost.energy_factor == pytest.approx(1.4)
     assert cost.cost.energy_j == pytest.approx(1.4 * before.energy_j)
     assert cost.cost.runtime_s == pytest.approx(0.5 * before.runtime_s)
-    assert made.predicted("a", "x", 10, 100, None) == replace(
+    plain_again = replace(
         cost.cost, row=ROWS[1], energy_j=200.0, device_seconds=1.0, energy_factor=1.0,
         runtime_factor=1.0,
     )  # fmt: skip
+    assert made.predicted("a", "x", 10, 100, None, 4) == (plain_again, KNOWN)
+    made.load(tuple(replace(one, cost_model="fitted again") for one in ROWS))
+    again = made.decide(DecisionBody(llm="a", input_tokens=10, output_tokens=100))
+    assert again.decision.chosen.cost.energy_factor == 1.0
