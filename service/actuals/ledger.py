@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from service.actuals.evidence import ENERGY, RUNTIME, About
-from service.actuals.store import Actual, ActualsStore
+from service.actuals.store import Actual, ActualsStore, PlanSums
 from service.decisions.desk import DecisionDesk
 from service.metering.apportioning import Run
 from service.schemas.actuals import ActualBody
@@ -139,6 +139,16 @@ class ActualsLedger:
         await self._by_turns(told, learn)
         return len(fresh)
 
+    async def of_plan(self, plan_id: str) -> PlanSums:
+        """Return what came of the requests of a plan, as far as actuals of it are kept.
+
+        Raises
+        ------
+        StoreError
+            Where they cannot be read.
+        """
+        return await self._store.of_plan(plan_id)
+
     async def _by_turns(self, items: Sequence[One], take: Callable[[Sequence[One]], None]) -> None:
         """Take in what may be much, of one call at a time, with turns for what waits between."""
         async with self._turn:
@@ -181,6 +191,7 @@ class ActualsLedger:
             predicted_j=None if foretold is None else foretold.energy_j,
             predicted_s=None if foretold is None else foretold.runtime_s,
             cost_model=None if foretold is None else foretold.row.cost_model,
+            plan_id=body.plan_id,
         )
         if cost is None or body.runtime_seconds is None:
             return Told(actual, None, body.decision_id)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from service.store.database import MEMORY, StoreError
 
@@ -43,6 +43,8 @@ class Actual:
         For those tokens; None where there is no cost model, or its concurrency is not known.
     cost_model
         Identity of what predicted them, see `service.decisions.table.Row`.
+    plan_id
+        Of the plan that it was part of; None for none.
     """
 
     id: str
@@ -58,6 +60,36 @@ class Actual:
     predicted_j: float | None
     predicted_s: float | None
     cost_model: str | None = None
+    plan_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Sums over the requests of which both sides are known: joules, or seconds."""
+
+    requests: int
+    measured: float
+    predicted: float
+
+
+@dataclass(frozen=True)
+class PlanSums:
+    """What came of the requests of one plan.
+
+    Attributes
+    ----------
+    requests
+        Of which actuals are kept.
+    output_tokens
+        Theirs, where told.
+    energy, runtime
+        Measured and predicted [J] and [s].
+    """
+
+    requests: int
+    output_tokens: float
+    energy: Sum
+    runtime: Sum
 
 
 _NAMES = tuple(field.name for field in fields(Actual))
@@ -73,6 +105,8 @@ CREATE TABLE actuals (
 #: What schema 2 has beside; some files of schema 1 have notes already.
 _COST_MODELS = """
 ALTER TABLE actuals ADD COLUMN cost_model TEXT;
+ALTER TABLE actuals ADD COLUMN plan_id TEXT;
+CREATE INDEX actuals_of_plans ON actuals (plan_id) WHERE plan_id IS NOT NULL;
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;
 """
 # Not `OR IGNORE`: what is ignored takes a number all the same, and with it the place of another.
@@ -85,11 +119,22 @@ _MEASURE = (
     "UPDATE actuals SET measured_j = ? WHERE id = ? AND measured_j IS NULL "  # noqa: S608
     f"RETURNING {', '.join(_NAMES)}"
 )
+_SUMS = """
+SELECT count(*), total(output_tokens),
+    count(measured_j + predicted_j),
+    total(iif(predicted_j IS NULL, NULL, measured_j)),
+    total(iif(measured_j IS NULL, NULL, predicted_j)),
+    count(measured_s + predicted_s),
+    total(iif(predicted_s IS NULL, NULL, measured_s)),
+    total(iif(measured_s IS NULL, NULL, predicted_s))
+FROM actuals WHERE plan_id = ?
+"""
 _SELECT = f"SELECT {', '.join(_NAMES)} FROM actuals ORDER BY number DESC LIMIT ?"  # noqa: S608
 
-Work = Callable[[sqlite3.Connection], list[Actual]]
-"""Writes within a transaction, and returns what it has changed."""
-Waiting = tuple[Work, asyncio.AbstractEventLoop, "asyncio.Future[list[Actual]]"]
+Result = TypeVar("Result")
+Work = Callable[[sqlite3.Connection], Result]
+"""Reads or writes within a transaction."""
+Waiting = tuple[Work[Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
 
 
 class ActualsStore:
@@ -172,6 +217,21 @@ class ActualsStore:
 
         return await self._done(update)
 
+    async def of_plan(self, plan_id: str) -> PlanSums:
+        """Return what came of the requests of a plan.
+
+        Raises
+        ------
+        StoreError
+            Where the file cannot be read.
+        """
+
+        def read(connection: sqlite3.Connection) -> PlanSums:
+            row = connection.execute(_SUMS, (plan_id,)).fetchone()
+            return PlanSums(row[0], row[1], Sum(*row[2:5]), Sum(*row[5:8]))
+
+        return await self._done(read)
+
     async def note(self, name: str, text: str | None) -> None:
         """Keep a text under a name in the place of what was there; None to forget it.
 
@@ -181,11 +241,10 @@ class ActualsStore:
             Where it cannot be kept.
         """
 
-        def write(connection: sqlite3.Connection) -> list[Actual]:
+        def write(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM notes WHERE name = ?", (name,))
             if text is not None:
                 connection.execute("INSERT INTO notes VALUES (?, ?)", (name, text))
-            return []
 
         await self._done(write)
 
@@ -198,12 +257,12 @@ class ActualsStore:
         finally:
             connection.close()
 
-    async def _done(self, work: Work) -> list[Actual]:
+    async def _done(self, work: Work[Result]) -> Result:
         if not self._begun:
             self._thread.start()
             self._begun = True
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[list[Actual]] = loop.create_future()
+        future: asyncio.Future[Result] = loop.create_future()
         self._waiting.put((work, loop, future))
         return await future
 
@@ -225,25 +284,23 @@ class ActualsStore:
                 together.append(following)
             try:
                 connection = connection or self._open()
-                told = [self._write(connection, together)]
+                results = self._write(connection, together)
             except Exception as error:  # whatever it is: who waits must hear of it
                 connection = _rolled_back(connection)
                 _tell_all(together, StoreError(f"Actuals cannot be kept now: {error}."))
             else:
-                for (_, loop, future), fresh in zip(together, told[0], strict=True):
-                    loop.call_soon_threadsafe(_settle, future, fresh)
+                for (_, loop, future), result in zip(together, results, strict=True):
+                    loop.call_soon_threadsafe(_settle, future, result)
             if last:
                 break
         if connection is not None:
             connection.close()
 
-    def _write(
-        self, connection: sqlite3.Connection, together: Sequence[Waiting]
-    ) -> list[list[Actual]]:
+    def _write(self, connection: sqlite3.Connection, together: Sequence[Waiting]) -> list[Any]:
         connection.execute("BEGIN IMMEDIATE")
-        changed = [work(connection) for work, _, _ in together]
+        results = [work(connection) for work, _, _ in together]
         connection.execute("COMMIT")
-        return changed
+        return results
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -295,11 +352,11 @@ def _tell_all(together: Sequence[Waiting], error: StoreError) -> None:
         loop.call_soon_threadsafe(_fail, future, error)
 
 
-def _settle(future: asyncio.Future[list[Actual]], fresh: list[Actual]) -> None:
+def _settle(future: asyncio.Future[Result], result: Result) -> None:
     if not future.done():
-        future.set_result(fresh)
+        future.set_result(result)
 
 
-def _fail(future: asyncio.Future[list[Actual]], error: StoreError) -> None:
+def _fail(future: asyncio.Future[Any], error: StoreError) -> None:
     if not future.done():
         future.set_exception(error)

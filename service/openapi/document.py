@@ -19,7 +19,7 @@ from service.openapi.examples import (
     PREDICT_EXAMPLES,
 )
 from service.problems import MEDIA_TYPE
-from service.schemas.actuals import ActualsAnswer, ActualsBody, EvidenceAnswer
+from service.schemas.actuals import ActualsAnswer, ActualsBody, EvidenceAnswer, PlanActualsAnswer
 from service.schemas.answers import PlanAnswer, PredictAnswer
 from service.schemas.calls import PlanRequest, PredictRequest
 from service.schemas.decisions import DecisionAnswer, DecisionBody, PricesAnswer
@@ -65,6 +65,7 @@ ANSWERS: Sequence[type[BaseModel]] = (
     PricesAnswer,
     ActualsAnswer,
     EvidenceAnswer,
+    PlanActualsAnswer,
     PlacementsAnswer,
     CostModelsAnswer,
     HealthAnswer,

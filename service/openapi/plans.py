@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from service.openapi.document import REFUSALS, json_answer, reference, refusal
+from service.schemas.actuals import PlanActualsAnswer
 from service.schemas.answers import PlanAnswer
 from service.schemas.plans import PlansAnswer, PlanStatusAnswer
 
@@ -70,6 +71,16 @@ def status_operation() -> dict[str, Any]:
     )
     answer["content"] |= _EVENTS["content"]
     return _operation({"200": answer, **_heard()}, _LAST_EVENT)
+
+
+def actuals_operation() -> dict[str, Any]:
+    """Return what is said of `GET /plans/{plan_id}/actuals`."""
+    answers = {
+        "200": json_answer("Sums over the actuals that told that plan.", PlanActualsAnswer),
+        "404": refusal("No actuals of that plan are kept.", retry=False),
+        "503": _UNAVAILABLE,
+    }
+    return {"openapi_extra": {"parameters": [PLAN_ID], "responses": answers}}
 
 
 def events_operation() -> dict[str, Any]:

@@ -6,7 +6,9 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from service.actuals.ledger import ActualsLedger
+from service.actuals.store import Sum
 from service.openapi.document import information_operation, small_operation
+from service.openapi.plans import actuals_operation
 from service.problems import Problem, ProblemError
 from service.routes.refusals import refuse
 from service.routes.small_bodies import read_small
@@ -73,4 +75,36 @@ def router(ledger: ActualsLedger) -> APIRouter:
         answer = {"ratios": ratios, "output_lengths": lengths}
         return Response(orjson.dumps(answer), media_type=JSON)
 
+    @routes.get(
+        "/plans/{plan_id}/actuals",
+        summary="What came of a plan's requests",
+        **actuals_operation(),
+    )
+    async def of_plan(request: Request) -> Response:
+        plan_id = request.path_params["plan_id"]
+        try:
+            found = await ledger.of_plan(plan_id)
+        except StoreError as error:
+            return refuse(Problem("store-unavailable", str(error), retry_after_s=5), request)
+        if not found.requests:
+            detail = "No actuals of that plan are kept."
+            return refuse(Problem("not-found", detail), request)
+        answer = {
+            "plan_id": plan_id,
+            "requests": found.requests,
+            "output_tokens": found.output_tokens,
+            "energy_joules": _sum(found.energy),
+            "runtime_seconds": _sum(found.runtime),
+        }
+        return Response(orjson.dumps(answer), media_type=JSON)
+
     return routes
+
+
+def _sum(found: Sum) -> dict[str, float | None]:
+    return {
+        "requests": found.requests,
+        "measured": found.measured,
+        "predicted": found.predicted,
+        "ratio": found.measured / found.predicted if found.predicted else None,
+    }

@@ -31,6 +31,9 @@ class ActualBody(Body):
         Field(description="Told twice, it counts once; the decision's id where left out."),
     ] = None
     decision_id: RequestId | None = None
+    plan_id: Annotated[
+        RequestId | None, Field(description="Of the plan that it was part of, to be summed up.")
+    ] = None
     llm: LlmName
     pool: PoolName
     route: Annotated[str | None, Field(max_length=128)] = None
@@ -79,6 +82,27 @@ class ActualsAnswer(Answer):
 
     accepted: int
     duplicates: int
+
+
+class PlanSumAnswer(Answer):
+    """Sums of one quantity over the requests of a plan of which both sides are known."""
+
+    requests: int
+    measured: float
+    predicted: Annotated[float, Field(description="For the tokens as they came.")]
+    ratio: Annotated[
+        float | None, Field(description="Measured over predicted; null where nothing is known.")
+    ]
+
+
+class PlanActualsAnswer(Answer):
+    """Answer of `GET /plans/{plan_id}/actuals`, over those that are kept."""
+
+    plan_id: str
+    requests: Annotated[int, Field(description="Of which actuals told.")]
+    output_tokens: float
+    energy_joules: PlanSumAnswer
+    runtime_seconds: PlanSumAnswer
 
 
 class RatioAnswer(Answer):

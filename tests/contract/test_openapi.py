@@ -41,6 +41,7 @@ def test_every_path_is_in_the_document(document: dict[str, Any]) -> None:
         "/plans/{plan_id}/result", "/predict", "/placements", "/cost-models", "/healthz",
         "/readyz", "/metrics", "/decision", "/destination", "/destination/{path}", "/prices",
         "/policy", "/actuals",
+        "/plans/{plan_id}/actuals",
         "/plans/{plan_id}/shards",
         "/plans/{plan_id}/shards/{index}",
     }  # fmt: skip

@@ -297,7 +297,7 @@ ACTUAL = {"llm": "qwen3-8b", "pool": "small"}
     ("actual", "pointer"),
     [
         ({"id": "a", "concurrency": 0}, "/actuals/1/concurrency"),
-        ({"id": "a", "plan_id": "p"}, "/actuals/1/plan_id"),
+        ({"id": "a", "plan_id": ""}, "/actuals/1/plan_id"),
         ({}, "/actuals/1"),
     ],
 )
@@ -348,3 +348,33 @@ def test_only_plans_over_the_services_own_fleet_can_be_published(server: Server)
     answer = server.post("/plan", batch(4, publish=True, fleet=fleet))
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "/publish"
+
+
+def test_actuals_of_a_plan_are_held_against_what_was_predicted_of_it(server: Server) -> None:
+    rows = [{"id": str(number), **TOKENS} for number in range(16)]
+    plan = server.post("/plan", {"requests": rows}).json()
+    placements = {
+        one["index"]: one for one in server.client.get("/placements").json()["placements"]
+    }
+    told = []
+    for number, row in enumerate(plan["assignments"]):
+        where = placements[row["placement"]]
+        told.append(
+            {
+                "id": f"{plan['plan_id']}-{number}",
+                "plan_id": plan["plan_id"],
+                **{name: where[name] for name in ("llm", "pool", "concurrency")},
+                "input_tokens": 200,
+                "output_tokens": 100,
+                "energy_joules": 1.25 * row["energy_joules"],
+            }
+        )
+    assert tell(server, *told)["accepted"] == 16
+    path = f"/plans/{plan['plan_id']}/actuals"
+    found = server.client.get(path).json()
+    assert (found["requests"], found["energy_joules"]["requests"]) == (16, 16)
+    assert found["energy_joules"]["ratio"] == pytest.approx(1.25, rel=0.01)
+    assert found["runtime_seconds"]["ratio"] is None
+    missing = server.client.get("/plans/unknown/actuals")
+    assert missing.status_code == 404
+    assert missing.headers["content-type"] == "application/problem+json"

@@ -205,3 +205,23 @@ async def test_of_several_of_one_id_the_first_counts_once(path: Path) -> None:
         assert await ledger.add(twice) == 0
         [(_, ratios)] = list(ledger.evidence)
         assert (ratios.seen, ratios.mean) == (1, pytest.approx(2.0))
+
+
+async def test_what_came_of_a_plan_is_summed_over_what_is_known_on_both_sides(path: Path) -> None:
+    async with ledger_on(path) as (ledger, _):
+        await ledger.add(
+            [
+                # 100 tokens are 100 J and 1 s at concurrency 8.
+                actual("one", plan_id="p1", concurrency=8, energy_joules=150.0),
+                actual("two", plan_id="p1", concurrency=8, energy_joules=90.0),
+                actual("unmetered", plan_id="p1", concurrency=8),
+                actual("unpredicted", plan_id="p1", energy_joules=1e6),
+                actual("of another", plan_id="p2", concurrency=8, energy_joules=1e6),
+                actual("of none", concurrency=8, energy_joules=1e6),
+            ]
+        )
+        found = await ledger.of_plan("p1")
+        assert (found.requests, found.output_tokens) == (4, 400.0)
+        assert (found.energy.requests, found.energy.measured) == (2, 240.0)
+        assert found.energy.predicted == pytest.approx(200.0)
+        assert (await ledger.of_plan("unknown")).requests == 0
