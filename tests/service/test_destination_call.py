@@ -21,6 +21,7 @@ SMALL, LARGE = "10.0.0.1:8000", "10.0.0.2:8000"
 CANDIDATES = f"small={SMALL},large={LARGE}"
 PATH = "/destination/v1/chat/completions"
 HEADER = "x-jouleplan-candidates"
+TOLD = ("denied", "openly", "elsewhere")
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +210,26 @@ def test_refusals_and_destinations_are_counted_as_decisions(server: Server) -> N
     risen = {name for name, value in after.items() if value > before.get(name, 0.0)}
     assert any('"fallback"' in name for name in risen)
     assert any('"invalid-request"' in name for name in risen)
+
+
+def test_only_what_did_not_go_well_is_logged(server: Server) -> None:
+    def named(name: str, **more: str) -> dict[str, str]:
+        return {"x-request-id": name} | more
+
+    for prefix in ("", "/v1"):
+        for path in ("/destination", PATH, "/destination/"):
+            ask(server, named("well"), path=prefix + path)
+        server.client.get(f"{prefix}/prices", headers=named("well"))
+        json = {"llm": "qwen3-8b", "input_tokens": 1, "output_tokens": 1}
+        server.client.post(f"{prefix}/decision", json=json, headers=named("well"))
+    ask(server, named("denied") | {HEADER: "nonsense"})
+    ask(server, named("openly") | {HEADER: "nonsense", "x-jouleplan-fail-open": "true"})
+    server.client.get("/elsewhere/destination", headers=named("elsewhere"))
+    server.client.get("/placements", headers=named("last"))
+    assert [line["path"] for line in server.logged("last")] == ["/placements"]
+    statuses = {name: [line["status"] for line in server.logged(name)] for name in TOLD}
+    assert statuses == {"denied": [422], "openly": [200], "elsewhere": [404]}
+    assert '"well"' not in server.logs()
 
 
 def prices(server: Server, **query: int) -> dict[str, dict[str, Any]]:
