@@ -169,7 +169,12 @@ class Settings(BaseSettings):
     ] = 120.0
     min_mean_quality: Annotated[
         float | None,
-        Field(ge=0, le=1, description="Floor on the mean quality of such plans."),
+        Field(
+            ge=0,
+            le=1,
+            description="Floor on the mean quality of plans of forecast traffic, and of decisions "
+            "without a policy.",
+        ),
     ] = None
     tokenizers_dir: Annotated[
         Path | None,
