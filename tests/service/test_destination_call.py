@@ -110,6 +110,28 @@ def test_the_addresses_of_ipv6_and_names_are_taken(server: Server) -> None:
         assert answer.headers["x-gateway-destination-endpoint"] == endpoint
 
 
+LONGEST_HOST = ".".join(["a" * 63] * 3 + ["a" * 61])
+
+
+@pytest.mark.parametrize("length", range(249, 254))
+@pytest.mark.parametrize("port", [1, 65535])
+def test_the_longest_host_names_come_back(server: Server, length: int, port: int) -> None:
+    endpoint = f"{LONGEST_HOST[-length:]}:{port}"
+    answer = ask(server, {HEADER: f"small={endpoint}"})
+    assert answer.headers["x-gateway-destination-endpoint"] == endpoint
+    assert ask(server, {HEADER: f"small=a.{LONGEST_HOST}:{port}"}).status_code == 422
+
+
+def test_a_name_may_be_as_long_as_an_endpoint(server: Server) -> None:
+    def named(name: str) -> httpx.Response:
+        candidates = [{"llm": "qwen3-8b", "pool": "small", "name": name}]
+        return server.post("/decision", {"request": CALL, "candidates": candidates})
+
+    longest = f"{LONGEST_HOST}:65535"
+    assert named(longest).json()["placement"]["name"] == longest
+    assert named(longest + "x").status_code == 422
+
+
 HOSTILE = [
     "", " ", ",", "small", "small=", "small=10.0.0.1", "small=10.0.0.1:", "small=10.0.0.1:0",
     "small=10.0.0.1:65536", "small=10.0.0.1:080", "small=10.0.0.1:99999999999", "=10.0.0.1:80",
