@@ -12,7 +12,7 @@ from service.problems import Problem, ProblemError
 from service.workers.messages import JSON
 
 Schema = TypeVar("Schema", bound=BaseModel)
-MOST_BYTES = 4 * 1024 * 1024
+MOST_BYTES = 1024 * 1024
 
 
 async def read_small(request: Request, schema: type[Schema]) -> Schema:

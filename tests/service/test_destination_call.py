@@ -21,6 +21,7 @@ SMALL, LARGE = "10.0.0.1:8000", "10.0.0.2:8000"
 CANDIDATES = f"small={SMALL},large={LARGE}"
 PATH = "/destination/v1/chat/completions"
 HEADER = "x-jouleplan-candidates"
+MOST_BYTES = 1024 * 1024
 TOLD = ("denied", "openly", "elsewhere")
 
 
@@ -108,6 +109,36 @@ def test_the_addresses_of_ipv6_and_names_are_taken(server: Server) -> None:
     for endpoint in ("[fd00::1]:8000", "[::ffff:10.0.0.1]:1", "vllm-0.pods.svc:65535"):
         answer = ask(server, {HEADER: f"small={endpoint}"})
         assert answer.headers["x-gateway-destination-endpoint"] == endpoint
+
+
+def completion(size: int) -> bytes:
+    """Return a completion of so many bytes."""
+    empty = b'{"model": "qwen3-8b", "max_tokens": 9, "prompt": "%s"}'
+    return empty % (b"x" * (size - len(empty) + 2))
+
+
+@pytest.mark.parametrize("path", ["/destination", "/decision", "/v1/decision"])
+def test_prompts_of_long_contexts_are_read_and_bodies_over_a_mebibyte_are_not(
+    server: Server, path: str
+) -> None:
+    def posted(size: int, **headers: str) -> httpx.Response:
+        head, tail = (b"", b"") if path == "/destination" else (b'{"request": ', b"}")
+        content = head + completion(size - len(head + tail)) + tail
+        named = {"content-type": "application/json"} | headers
+        return server.client.post(path, content=content, headers=named)
+
+    longest = posted(MOST_BYTES)
+    assert longest.status_code == 200
+    assert longest.json()["tokens"]["input_tokens"] > 128 * 1024
+    refused = posted(MOST_BYTES + 1)
+    assert refused.status_code == 413
+    assert f"at most {MOST_BYTES} bytes" in refused.json()["detail"]
+    assert posted(1000).status_code == 200
+    openly = posted(MOST_BYTES + 1, **{"x-jouleplan-fail-open": "true"})
+    if path == "/destination":
+        assert (openly.status_code, openly.headers["x-jouleplan-refused"]) == (200, "too-large")
+    else:
+        assert openly.status_code == 413
 
 
 LONGEST_HOST = ".".join(["a" * 63] * 3 + ["a" * 61])
