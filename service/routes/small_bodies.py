@@ -41,8 +41,10 @@ async def read_small_bytes(request: Request) -> bytes:
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
-        if size > MOST_BYTES:
-            message = f"Expected at most {MOST_BYTES} bytes, got more."
-            raise ProblemError(Problem("too-large", message))
-        parts.append(part)
+        # More is read to its end, and dropped: the rest would stand before the caller's next call.
+        if size <= MOST_BYTES:
+            parts.append(part)
+    if size > MOST_BYTES:
+        message = f"Expected at most {MOST_BYTES} bytes, got {size}."
+        raise ProblemError(Problem("too-large", message))
     return b"".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -130,15 +131,27 @@ def test_prompts_of_long_contexts_are_read_and_bodies_over_a_mebibyte_are_not(
     longest = posted(MOST_BYTES)
     assert longest.status_code == 200
     assert longest.json()["tokens"]["input_tokens"] > 128 * 1024
-    refused = posted(MOST_BYTES + 1)
-    assert refused.status_code == 413
-    assert f"at most {MOST_BYTES} bytes" in refused.json()["detail"]
-    assert posted(1000).status_code == 200
+    for size in (MOST_BYTES + 1, 3 * MOST_BYTES):
+        refused = posted(size)
+        assert refused.status_code == 413
+        assert f"at most {MOST_BYTES} bytes" in refused.json()["detail"]
+        assert posted(1000).status_code == 200
     openly = posted(MOST_BYTES + 1, **{"x-jouleplan-fail-open": "true"})
     if path == "/destination":
         assert (openly.status_code, openly.headers["x-jouleplan-refused"]) == (200, "too-large")
     else:
         assert openly.status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/destination", "/decision", "/policy"])
+def test_what_is_too_long_does_not_stand_before_the_next_call(server: Server, path: str) -> None:
+    method = "PUT" if path == "/policy" else "POST"
+    size = 3 * MOST_BYTES
+    head = f"{method} {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+    first = f"{head}content-length: {size}\r\n\r\n".encode() + completion(size)
+    second = b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    answers = exchange(server.port, first + second)
+    assert re.findall(rb"HTTP/1.1 (\d+) ", answers) == [b"413", b"200"]
 
 
 LONGEST_HOST = ".".join(["a" * 63] * 3 + ["a" * 61])
