@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from service.access.errors import AccessError
 from service.decisions.tokenizers import TokenizerError, Tokenizers
 from service.settings import Settings, is_loopback, unknown_variables
+from service.store.database import MEMORY
 from service.workers.entry import enter
 from service.workers.link import start_worker
 
@@ -147,6 +148,8 @@ def _check_keys(settings: Settings) -> None:
 def _warn(settings: Settings) -> None:
     for name in unknown_variables(os.environ):
         logger.warning("The variable %s is no setting: it has no effect.", name)
+    if settings.actuals_path == MEMORY and "actuals_path" not in settings.model_fields_set:
+        logger.warning("Actuals are kept in memory only. The user has no home folder.")
     if settings.api_keys_file and not settings.tls_certfile and not is_loopback(settings.host):
         logger.warning(
             "API keys travel in the clear: set JOULEPLAN_TLS_CERTFILE, or let only a proxy that "

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.fleet.embedded import FLEET_FILE, embedded_models_dir
+from service.store.database import MEMORY
 from service.store.paths import state_file
 from service.workers.memory import default_budget
 
@@ -23,6 +24,14 @@ PREFIX = "JOULEPLAN_"
 def _default_workers() -> int:
     """Return two workers where there are two cores: one may then restart while one answers."""
     return max(1, min(2, os.cpu_count() or 1))
+
+
+def _default_actuals_path() -> Path:
+    """Return a file in the user's state folder, memory where there is no such user."""
+    try:
+        return state_file("actuals.sqlite3")
+    except RuntimeError:
+        return MEMORY
 
 
 class Settings(BaseSettings):
@@ -169,7 +178,12 @@ class Settings(BaseSettings):
     ] = 120.0
     min_mean_quality: Annotated[
         float | None,
-        Field(ge=0, le=1, description="Floor on the mean quality of such plans."),
+        Field(
+            ge=0,
+            le=1,
+            description="Floor on the mean quality of plans of forecast traffic, and of decisions "
+            "without a policy.",
+        ),
     ] = None
     tokenizers_dir: Annotated[
         Path | None,
@@ -178,7 +192,7 @@ class Settings(BaseSettings):
     actuals_path: Annotated[
         Path,
         Field(description="File that keeps actuals and the policy; `:memory:` for none."),
-    ] = Field(default_factory=lambda: state_file("actuals.sqlite3"))
+    ] = Field(default_factory=_default_actuals_path)
     max_actuals: Annotated[
         int, Field(ge=1, le=100_000_000, description="Actuals that are kept; the oldest go.")
     ] = 200_000

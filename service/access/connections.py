@@ -3,6 +3,9 @@
 uvicorn closes a connection that is silent *after* an answer. It waits for ever for the first call,
 for the rest of a header, and for the rest of a body that was refused; it takes headers of any
 length, and any number of connections.
+
+With TLS, a connection is made when its handshake is done. uvicorn has no setting for how long that
+may take: it is what the event loop's makers chose, 60 s.
 """
 
 from __future__ import annotations

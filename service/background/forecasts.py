@@ -66,7 +66,7 @@ class Forecasts:
             return
         published = None if reply.tally is None else reply.tally.published
         if published is None:
-            self._fail(reply.outcome)
+            self._fail(reply.outcome if reply.tally is None else "No prices were found in time.")
             return
         if not self._may_publish:
             # Somebody published another while this was planned.

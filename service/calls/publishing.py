@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from service.planning.explanation.prices import POINT
+from math import isfinite
+
+from service.planning.explanation.prices import POINT, joules_per_objective, limit_names
 from service.planning.problem import PlacementProblem
-from service.planning.result import Plan
+from service.planning.result import Plan, PlanWarning
 from service.problems import FieldError, invalid
 from service.schemas.calls import PlanRequest
 from service.workers.messages import PublishedPrices
 
+UNPUBLISHED = PlanWarning(
+    "prices_unknown",
+    "No prices were found in time, so none are published: decisions rest on what they rested on.",
+)
 _QUALITY = "min_mean_quality"
 _PREFIX, _SUFFIX = "pools/", "/device_seconds"
 
@@ -23,36 +29,64 @@ def check_publishable(call: PlanRequest) -> None:
     """
     if not call.publish:
         return
+    errors, objective = [], call.objective
     if call.fleet is not None:
         message = "Expected no fleet of the call's own: decisions are over the service's."
-        raise invalid([FieldError("/publish", message)])
+        errors.append(FieldError("/publish", message))
+    if objective.minimise != "energy":
+        message = f"Expected energy, which published prices are of, got {objective.minimise}."
+        errors.append(FieldError("/objective/minimise", message))
+    if objective.zeta == 0.0:
+        message = "Expected some weight of energy, which published prices are of, got 0."
+        errors.append(FieldError("/objective/zeta", message))
+    if errors:
+        raise invalid(errors)
 
 
-def published_prices(problem: PlacementProblem, plan: Plan, plan_id: str) -> PublishedPrices:
+def published_prices(problem: PlacementProblem, plan: Plan, plan_id: str) -> PublishedPrices | None:
     """Return the prices of a plan.
 
     Parameters
     ----------
     problem, plan
-        What was planned, and how.
+        What was planned, and how; joules are in its objective.
     plan_id
         Name of the plan.
 
     Returns
     -------
-    PublishedPrices
+    PublishedPrices or None
         The price of quality is that of a point (0.01) of the mean, over the tokens that a point of
-        the mean is made of. A limit without a price in joules counts nothing.
+        the mean is made of, and what the objective itself gives for quality. None where something
+        limits the plan and its prices were not found: they are not zero.
     """
+    if limit_names(problem) and not plan.shadow_prices:
+        return None
     prices = {one.constraint: one.energy_j or 0.0 for one in plan.shadow_prices}
-    tokens = float(problem.tokens.sum())
-    return PublishedPrices(
+    found = PublishedPrices(
         plan_id=plan_id,
         joules_per_device_second={
             name.removeprefix(_PREFIX).removesuffix(_SUFFIX): price
             for name, price in prices.items()
             if name.startswith(_PREFIX) and name.endswith(_SUFFIX)
         },
-        joules_per_quality_token=prices.get(_QUALITY, 0.0) / (POINT * tokens) if tokens else 0.0,
+        joules_per_quality_token=_floor_price(problem, prices.get(_QUALITY, 0.0))
+        + _weight_price(problem),
         min_mean_quality=problem.limits.min_mean_quality,
     )
+    every = (found.joules_per_quality_token, *found.joules_per_device_second.values())
+    return found if all(map(isfinite, every)) else None
+
+
+def _floor_price(problem: PlacementProblem, price_of_point: float) -> float:
+    """Return what the floor on quality is worth [J per token and unit of score]."""
+    tokens = float(problem.tokens.sum())
+    return price_of_point / (POINT * tokens) if tokens else 0.0
+
+
+def _weight_price(problem: PlacementProblem) -> float:
+    """Return what the objective weighs quality with [J per token and unit of score]."""
+    zeta, scale = problem.objective.zeta, joules_per_objective(problem)
+    if scale is None or zeta == 1.0:
+        return 0.0
+    return scale * (1.0 - zeta) / problem.quality_normaliser

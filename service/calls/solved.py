@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from service.calls.answers import plan_chunks
 from service.calls.prepared import Prepared
-from service.calls.publishing import published_prices
+from service.calls.publishing import UNPUBLISHED, published_prices
 from service.calls.tally import tally_plan
 from service.planning.explanation.alternatives import alternatives
 from service.planning.result import Plan, PlanWarning
 from service.schemas.calls import PlanRequest
-from service.workers.messages import ARROW, PlanTally
+from service.workers.messages import ARROW, PlanTally, PublishedPrices
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Solved:
             ready.ids,
             form="arrow" if accept == ARROW else form,
             unplaceable=ready.unplaceable,
-            warnings=[*warnings, *ready.warnings, *self.plan.warnings],
+            warnings=[*warnings, *ready.warnings, *self.plan.warnings, *self._unpublished()],
             others=alternatives(problem, self.plan) if self.terms.explain else None,
             timings_s={**self.timings_s, "total": sum(self.timings_s.values())},
             plan_id=self.plan_id,
@@ -70,7 +70,12 @@ class Solved:
         """Return what is to be counted of it, whose writing took `write_s` seconds."""
         problem = self.ready.problem
         tally = tally_plan(problem, self.plan, {**self.timings_s, "write": write_s})
-        if self.terms.publish:
-            prices = published_prices(problem, self.plan, self.plan_id)
-            tally = replace(tally, published=prices)
-        return tally
+        return replace(tally, published=self._published())
+
+    def _published(self) -> PublishedPrices | None:
+        if not self.terms.publish:
+            return None
+        return published_prices(self.ready.problem, self.plan, self.plan_id)
+
+    def _unpublished(self) -> Sequence[PlanWarning]:
+        return [UNPUBLISHED] if self.terms.publish and self._published() is None else []

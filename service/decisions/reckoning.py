@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from service.decisions.lengths import OutputLengths
 from service.decisions.tokenizers import Tokenizers
-from service.decisions.tokens import input_tokens, output_limit, prompt_text
+from service.decisions.tokens import bounded, input_tokens, output_limit, prompt_text
 from service.schemas.decisions import DecisionBody
 
 DEFAULT_OUTPUT_TOKENS = 256.0
@@ -57,7 +57,7 @@ def reckon(body: DecisionBody, llm: str, lengths: OutputLengths, tokenizers: Tok
         if counted is None:
             tin, tin_from = input_tokens(request), CHARACTERS
         else:
-            tin, tin_from = counted, TOKENIZER
+            tin, tin_from = bounded(counted), TOKENIZER
     if body.output_tokens is not None:
         tout = float(body.output_tokens)
         return Tokens(tin, tout, tout, tin_from, GIVEN)

@@ -9,13 +9,14 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from starlette.routing import Route
 
+from service.calls.validation import parse
 from service.decisions.desk import DecisionDesk, Made
 from service.decisions.policy import Policy
 from service.decisions.rule import Option
 from service.openapi.document import decision_operation
 from service.problems import ProblemError
 from service.routes.refusals import refuse
-from service.routes.small_bodies import read_small
+from service.routes.small_bodies import read_small_bytes
 from service.schemas.decisions import DecisionBody
 from service.telemetry.decision_metrics import DecisionMetrics
 from service.workers.messages import JSON
@@ -40,9 +41,9 @@ class Decisions:
     async def decide(self, request: Request) -> Response:
         """Decide one request."""
         try:
-            body = await read_small(request, DecisionBody)
+            content = await read_small_bytes(request)
             started = perf_counter()
-            made = self._desk.decide(body)
+            made = self._desk.decide(parse(content, DecisionBody))
         except ProblemError as error:
             self._metrics.count_refusal(error.problem.slug)
             return refuse(error.problem, request)

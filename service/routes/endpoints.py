@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from ipaddress import IPv6Address
 
-from service.schemas.decisions import MAX_CANDIDATES
+from service.schemas.decisions import MAX_CANDIDATES, MAX_NAME_CHARACTERS
 
 MOST_CHARACTERS = 64 * 1024
+MAX_HOST_CHARACTERS = 253
 _POOL = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _ENDPOINT = re.compile(
     r"(?P<host>[^\[\]:]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[1-9][0-9]{0,4})", re.ASCII
@@ -56,7 +57,7 @@ def endpoints_of(text: str) -> dict[str, str]:
 
 
 def _is_endpoint(text: str) -> bool:
-    match = _ENDPOINT.fullmatch(text)
+    match = _ENDPOINT.fullmatch(text) if len(text) <= MAX_NAME_CHARACTERS else None
     if match is None or int(match["port"]) > 65535:
         return False
     host = match["host"]
@@ -66,4 +67,5 @@ def _is_endpoint(text: str) -> bool:
         except ValueError:
             return False
         return True
-    return len(host) <= 253 and all(_LABEL.fullmatch(label) for label in host.split("."))
+    labels = host.split(".")
+    return len(host) <= MAX_HOST_CHARACTERS and all(map(_LABEL.fullmatch, labels))

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from service.decisions.desk import DecisionDesk
 from service.decisions.policy import WEIGHTS, Policy
 from service.openapi.document import information_operation, small_operation
-from service.problems import FieldError, ProblemError, invalid
+from service.problems import FieldError, Problem, ProblemError, invalid
 from service.routes.refusals import refuse
 from service.routes.small_bodies import read_small
 from service.schemas.policy import PolicyBody, PolicyInForce
@@ -52,6 +52,8 @@ def router(desk: DecisionDesk) -> APIRouter:
 
 
 def _check_pools(body: PolicyBody, desk: DecisionDesk) -> None:
+    if body.joules_per_device_second and not desk.pools:
+        raise ProblemError(Problem("not-ready", "No fleet is loaded yet.", retry_after_s=2))
     errors = [
         FieldError(
             f"/joules_per_device_second/{name}", f"Expected a pool of the fleet, got {name}."

@@ -12,7 +12,7 @@ from service.problems import Problem, ProblemError
 from service.workers.messages import JSON
 
 Schema = TypeVar("Schema", bound=BaseModel)
-MOST_BYTES = 4 * 1024 * 1024
+MOST_BYTES = 1024 * 1024
 
 
 async def read_small(
@@ -43,8 +43,10 @@ async def read_small_bytes(request: Request, most_bytes: int = MOST_BYTES) -> by
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
-        if size > most_bytes:
-            message = f"Expected at most {most_bytes} bytes, got more."
-            raise ProblemError(Problem("too-large", message))
-        parts.append(part)
+        # More is read to its end, and dropped: the rest would stand before the caller's next call.
+        if size <= most_bytes:
+            parts.append(part)
+    if size > most_bytes:
+        message = f"Expected at most {most_bytes} bytes, got {size}."
+        raise ProblemError(Problem("too-large", message))
     return b"".join(parts)

@@ -203,7 +203,8 @@ class PlanRequest(WithRequests):
         bool,
         Field(
             description="Put the plan's shadow prices in force for single decisions "
-            "(`POST /decision`), until they expire. Only over the service's own fleet."
+            "(`POST /decision`), until they expire. Only over the service's own fleet, and where "
+            "joules are in the objective."
         ),
     ] = False
     explain: Annotated[

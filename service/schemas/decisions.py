@@ -20,6 +20,8 @@ from service.schemas.fields import (
 )
 
 MAX_CANDIDATES = 1024
+MAX_NAME_CHARACTERS = 259
+"""Of a deployment: the longest host name (253), a colon and a port."""
 PRICED_INPUT_TOKENS, PRICED_OUTPUT_TOKENS = 512, 128
 """Of the request that `GET /prices` prices, where the caller does not say."""
 
@@ -33,7 +35,11 @@ class CandidateBody(Body):
     )
     name: Annotated[
         str | None,
-        Field(min_length=1, max_length=256, description="The gateway's own name, given back."),
+        Field(
+            min_length=1,
+            max_length=MAX_NAME_CHARACTERS,
+            description="The gateway's own name, given back.",
+        ),
     ] = None
 
 

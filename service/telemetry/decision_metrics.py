@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SECONDS_BUCKETS = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 WHERE = ("llm", "pool")
+_CALLS = "Calls of /decision and /destination"
 
 
 class InForce(Protocol):
@@ -42,12 +43,12 @@ class DecisionMetrics:
 
     def __init__(self, registry: CollectorRegistry, labels: Labels) -> None:
         self._registry, self._names = registry, labels
-        self._decisions = self._counter("decisions", "Calls of /decision by outcome.", "status")
+        self._decisions = self._counter("decisions", f"{_CALLS} by outcome.", "status")
         for status in ("plan", "forecast", "weights", "fallback"):
             self._decisions.labels(status)
         self._duration = Histogram(
             f"{PREFIX}_decision_duration_seconds",
-            "Calls of /decision, from the body to the answer.",
+            f"{_CALLS} that were decided, from the last byte of the body to the answer.",
             registry=registry,
             buckets=SECONDS_BUCKETS,
         )

@@ -10,11 +10,13 @@ from time import perf_counter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.openapi.gateways import REFUSED
 from service.problems import MEDIA_TYPE, Problem
 
 HEADER = "X-Request-ID"
 OK, CLIENT_GONE = 200, 499
-OFTEN = ("/decision", "/actuals")
+OFTEN = re.compile(r"(/v1)?/(decision|actuals|prices|destination(/.*)?)", re.DOTALL)
+"""Paths that gateways call for each request of theirs, or nearly."""
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
@@ -25,7 +27,7 @@ class RequestLog:
     """Gives every request an id, echoes it, and logs method, path, status and seconds.
 
     An `X-Request-ID` of at most 64 letters, digits, dots, dashes and underscores is taken over;
-    any other is replaced.
+    any other is replaced. What gateways ask `OFTEN` is logged at DEBUG where it went well.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -40,13 +42,15 @@ class RequestLog:
         request_id = given if _SAFE_ID.fullmatch(given) else token_hex(16)
         scope.setdefault("state", {})["request_id"] = request_id
         started = perf_counter()
-        status = CLIENT_GONE
+        status, refused = CLIENT_GONE, False
 
         async def send_named(message: Message) -> None:
-            nonlocal status
+            nonlocal status, refused
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[HEADER] = request_id
+                headers = MutableHeaders(scope=message)
+                refused = REFUSED in headers
+                headers[HEADER] = request_id
             await send(message)
 
         try:
@@ -56,11 +60,12 @@ class RequestLog:
             if status == CLIENT_GONE:
                 await _send_internal(scope["path"], send_named)
         finally:
-            _tell(scope, status, perf_counter() - started)
+            went_well = status == OK and not refused
+            level = _level(scope["path"], went_well=went_well)
+            _tell(scope, status, perf_counter() - started, level)
 
 
-def _tell(scope: Scope, status: int, seconds: float) -> None:
-    level = _level(scope["path"], status)
+def _tell(scope: Scope, status: int, seconds: float, level: int) -> None:
     if logger.isEnabledFor(level):
         told = {
             "request_id": scope["state"]["request_id"],
@@ -73,9 +78,9 @@ def _tell(scope: Scope, status: int, seconds: float) -> None:
         logger.log(level, "request", extra=told)
 
 
-def _level(path: str, status: int) -> int:
+def _level(path: str, *, went_well: bool) -> int:
     """Return how loud to be: a gateway's hundreds of decisions a second are counted, not told."""
-    return logging.DEBUG if status == OK and path.endswith(OFTEN) else logging.INFO
+    return logging.DEBUG if went_well and OFTEN.fullmatch(path) else logging.INFO
 
 
 def _whose(scope: Scope) -> dict[str, str]:

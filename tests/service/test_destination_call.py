@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,8 @@ SMALL, LARGE = "10.0.0.1:8000", "10.0.0.2:8000"
 CANDIDATES = f"small={SMALL},large={LARGE}"
 PATH = "/destination/v1/chat/completions"
 HEADER = "x-jouleplan-candidates"
+MOST_BYTES = 1024 * 1024
+TOLD = ("denied", "openly", "elsewhere")
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +110,70 @@ def test_the_addresses_of_ipv6_and_names_are_taken(server: Server) -> None:
     for endpoint in ("[fd00::1]:8000", "[::ffff:10.0.0.1]:1", "vllm-0.pods.svc:65535"):
         answer = ask(server, {HEADER: f"small={endpoint}"})
         assert answer.headers["x-gateway-destination-endpoint"] == endpoint
+
+
+def completion(size: int) -> bytes:
+    """Return a completion of so many bytes."""
+    empty = b'{"model": "qwen3-8b", "max_tokens": 9, "prompt": "%s"}'
+    return empty % (b"x" * (size - len(empty) + 2))
+
+
+@pytest.mark.parametrize("path", ["/destination", "/decision", "/v1/decision"])
+def test_prompts_of_long_contexts_are_read_and_bodies_over_a_mebibyte_are_not(
+    server: Server, path: str
+) -> None:
+    def posted(size: int, **headers: str) -> httpx.Response:
+        head, tail = (b"", b"") if path == "/destination" else (b'{"request": ', b"}")
+        content = head + completion(size - len(head + tail)) + tail
+        named = {"content-type": "application/json"} | headers
+        return server.client.post(path, content=content, headers=named)
+
+    longest = posted(MOST_BYTES)
+    assert longest.status_code == 200
+    assert longest.json()["tokens"]["input_tokens"] > 128 * 1024
+    for size in (MOST_BYTES + 1, 3 * MOST_BYTES):
+        refused = posted(size)
+        assert refused.status_code == 413
+        assert f"at most {MOST_BYTES} bytes" in refused.json()["detail"]
+        assert posted(1000).status_code == 200
+    openly = posted(MOST_BYTES + 1, **{"x-jouleplan-fail-open": "true"})
+    if path == "/destination":
+        assert (openly.status_code, openly.headers["x-jouleplan-refused"]) == (200, "too-large")
+    else:
+        assert openly.status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/destination", "/decision", "/policy"])
+def test_what_is_too_long_does_not_stand_before_the_next_call(server: Server, path: str) -> None:
+    method = "PUT" if path == "/policy" else "POST"
+    size = 3 * MOST_BYTES
+    head = f"{method} {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+    first = f"{head}content-length: {size}\r\n\r\n".encode() + completion(size)
+    second = b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    answers = exchange(server.port, first + second)
+    assert re.findall(rb"HTTP/1.1 (\d+) ", answers) == [b"413", b"200"]
+
+
+LONGEST_HOST = ".".join(["a" * 63] * 3 + ["a" * 61])
+
+
+@pytest.mark.parametrize("length", range(249, 254))
+@pytest.mark.parametrize("port", [1, 65535])
+def test_the_longest_host_names_come_back(server: Server, length: int, port: int) -> None:
+    endpoint = f"{LONGEST_HOST[-length:]}:{port}"
+    answer = ask(server, {HEADER: f"small={endpoint}"})
+    assert answer.headers["x-gateway-destination-endpoint"] == endpoint
+    assert ask(server, {HEADER: f"small=a.{LONGEST_HOST}:{port}"}).status_code == 422
+
+
+def test_a_name_may_be_as_long_as_an_endpoint(server: Server) -> None:
+    def named(name: str) -> httpx.Response:
+        candidates = [{"llm": "qwen3-8b", "pool": "small", "name": name}]
+        return server.post("/decision", {"request": CALL, "candidates": candidates})
+
+    longest = f"{LONGEST_HOST}:65535"
+    assert named(longest).json()["placement"]["name"] == longest
+    assert named(longest + "x").status_code == 422
 
 
 HOSTILE = [
@@ -209,6 +276,26 @@ def test_refusals_and_destinations_are_counted_as_decisions(server: Server) -> N
     risen = {name for name, value in after.items() if value > before.get(name, 0.0)}
     assert any('"fallback"' in name for name in risen)
     assert any('"invalid-request"' in name for name in risen)
+
+
+def test_only_what_did_not_go_well_is_logged(server: Server) -> None:
+    def named(name: str, **more: str) -> dict[str, str]:
+        return {"x-request-id": name} | more
+
+    for prefix in ("", "/v1"):
+        for path in ("/destination", PATH, "/destination/"):
+            ask(server, named("well"), path=prefix + path)
+        server.client.get(f"{prefix}/prices", headers=named("well"))
+        json = {"llm": "qwen3-8b", "input_tokens": 1, "output_tokens": 1}
+        server.client.post(f"{prefix}/decision", json=json, headers=named("well"))
+    ask(server, named("denied") | {HEADER: "nonsense"})
+    ask(server, named("openly") | {HEADER: "nonsense", "x-jouleplan-fail-open": "true"})
+    server.client.get("/elsewhere/destination", headers=named("elsewhere"))
+    server.client.get("/placements", headers=named("last"))
+    assert [line["path"] for line in server.logged("last")] == ["/placements"]
+    statuses = {name: [line["status"] for line in server.logged(name)] for name in TOLD}
+    assert statuses == {"denied": [422], "openly": [200], "elsewhere": [404]}
+    assert '"well"' not in server.logs()
 
 
 def prices(server: Server, **query: int) -> dict[str, dict[str, Any]]:

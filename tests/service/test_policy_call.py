@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
+from service.decisions.desk import DecisionDesk
+from service.routes import policy
 from tests.service.decision_fleet import save_two_pools
 from tests.service.server import Server
 
@@ -87,8 +91,8 @@ def test_a_published_plan_replaces_weights(server: Server) -> None:
     put(server, joules_per_device_second={"small": 5.0})
     columns = {"input_tokens": [200] * 50, "output_tokens": [100] * 50}
     plan = server.post("/plan", {"columns": columns, "publish": True}).json()
-    policy = in_force(server)
-    assert (policy["source"], policy["plan_id"]) == ("plan", plan["plan_id"])
+    told = in_force(server)
+    assert (told["source"], told["plan_id"]) == ("plan", plan["plan_id"])
     assert put(server)["source"] == "weights"
 
 
@@ -118,6 +122,22 @@ def test_what_is_no_policy_is_refused_and_changes_nothing(
     assert answer.status_code == status, answer.text
     assert answer.json()["errors"][0]["pointer"] == pointer
     assert in_force(server)["joules_per_quality_token"] == 3.0
+
+
+@pytest.mark.anyio
+async def test_before_a_fleet_is_loaded_no_pool_is_called_unknown() -> None:
+    desk, app = DecisionDesk(), FastAPI()
+    app.include_router(policy.router(desk))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.put("/policy", json={"joules_per_device_second": {"small": 1.0}})
+        assert answer.status_code == 503
+        assert answer.json()["type"] == "urn:jouleplan:problem:not-ready"
+        assert int(answer.headers["retry-after"]) > 0
+        broken = await client.put("/policy", json={"joules_per_device_second": {"small": -1}})
+        assert broken.status_code == 422
+        assert (await client.put("/policy", json={"min_mean_quality": 0.5})).status_code == 200
+    assert desk.policy.joules_per_device_second == {}
 
 
 def test_a_policy_survives_a_restart_and_its_end_does_too(tmp_path: Path) -> None:

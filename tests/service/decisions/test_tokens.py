@@ -1,0 +1,76 @@
+"""Tokens of requests that clients wrote: whatever they state, counts that a plan could have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.batch_files.prompt_size import LIMITS
+from service.calls.validation import parse
+from service.decisions.desk import DecisionDesk
+from service.decisions.lengths import OutputLengths
+from service.decisions.reckoning import reckon
+from service.decisions.tokenizers import Tokenizers
+from service.decisions.tokens import input_tokens, output_limit
+from service.decisions.traffic import LEAST, plan_of
+from service.schemas.calls import PlanRequest
+from service.schemas.decisions import DecisionBody
+from service.schemas.fields import MAX_TOKENS
+from tests.service.decisions.test_desk import ROWS
+
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(min_value=10**6, max_value=10**450),
+    st.floats(),
+    st.text("ab7", max_size=3),
+    st.lists(st.integers(), max_size=3),
+    st.dictionaries(st.sampled_from(["n", "max_tokens"]), st.integers(), max_size=2),
+)
+REQUESTS = st.dictionaries(st.sampled_from([*LIMITS, "n", "prompt", "messages", "input"]), JUNK)
+
+
+@given(REQUESTS)
+def test_a_limit_is_a_count_that_calls_may_state_or_none(request: dict[str, Any]) -> None:
+    limit = output_limit(request)
+    assert limit is None or 1 <= limit <= MAX_TOKENS
+    assert 1 <= input_tokens(request) <= MAX_TOKENS
+
+
+@pytest.mark.parametrize("name", LIMITS)
+@pytest.mark.parametrize(
+    ("stated", "limit"),
+    [
+        ("7", 7),
+        (str(MAX_TOKENS), MAX_TOKENS),
+        (str(10**18), MAX_TOKENS),
+        ("9" * 400, MAX_TOKENS),
+        *((junk, None) for junk in ("0", "-1", "-" + "9" * 400, "true", "1.5", "1e3", '"7"')),
+        *((junk, None) for junk in ("NaN", "Infinity", "null", "[7]", '{"n": 7}')),
+    ],
+)
+def test_a_limit_is_cut_as_it_is_read(name: str, stated: str, limit: float | None) -> None:
+    body = parse(f'{{"llm": "a", "request": {{"{name}": {stated}}}}}'.encode(), DecisionBody)
+    assert output_limit(body.request or {}) == limit
+
+
+def test_a_longer_prompt_than_any_context_is_cut() -> None:
+    body = DecisionBody(llm="a", request={"prompt": "x" * (4 * MAX_TOKENS + 4)})
+    tokens = reckon(body, "a", OutputLengths(), Tokenizers())
+    assert tokens.input_tokens == MAX_TOKENS
+
+
+def test_the_traffic_of_any_request_can_be_planned() -> None:
+    desk = DecisionDesk()
+    desk.load(ROWS)
+    for number in range(LEAST):
+        desk.decide(DecisionBody(llm="a", request={"prompt": "x", "max_tokens": 10**number}))
+    asked = desk.traffic.forecast(max(one.at for one in desk.traffic.forecast(0.0)))
+    body = PlanRequest.model_validate_json(orjson.dumps(plan_of(asked, asked[-1].at, None)))
+    assert body.columns is not None
+    assert len(body.columns.input_tokens) == LEAST
