@@ -12,7 +12,7 @@ from service.actuals.evidence import ENERGY, RUNTIME, Evidence
 from service.decisions.candidates import Names, Placements
 from service.decisions.lengths import OutputLengths
 from service.decisions.load import Loads
-from service.decisions.policy import LEAST_JOULES, Policy
+from service.decisions.policy import FORECAST, LEAST_JOULES, Policy
 from service.decisions.reckoning import Tokens, reckon
 from service.decisions.rule import (
     Decision,
@@ -138,13 +138,23 @@ class DecisionDesk:
         return {one[0].pool: (one[0].devices, one[0].idle_watts) for one in groups}
 
     def policy_age_s(self) -> float:
-        """Return the seconds since the last policy was made; 0 where there never was one."""
-        made_at = self._policy.made_at
-        return 0.0 if made_at is None else self._wall_clock() - made_at
+        """Return the seconds since the last policy was made.
+
+        0 where there is none: a forecast that has run out is none.
+        """
+        made_at, now = self._policy.made_at, self._wall_clock()
+        if made_at is None or self._ran_out(now):
+            return 0.0
+        return now - made_at
 
     def policy_expired(self) -> bool:
-        """Say whether there was a policy, and it has expired."""
-        return self._policy.expired(self._wall_clock())
+        """Say whether somebody's policy, a plan or weights, was the last one and has expired."""
+        now = self._wall_clock()
+        return self._policy.expired(now) and not self._ran_out(now)
+
+    def _ran_out(self, now: float) -> bool:
+        # Where traffic falls no forecast follows the last one, and nobody owes another.
+        return self._policy.source == FORECAST and self._policy.expired(now)
 
     def decide(self, body: DecisionBody) -> Made:
         """Make one decision.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.decisions.desk import DecisionDesk
-from service.decisions.policy import Policy
+from service.decisions.policy import FORECAST, PLAN, WEIGHTS, Policy
 from service.decisions.table import Row
 from service.problems import ProblemError
 from service.schemas.decisions import CandidateBody, DecisionBody
@@ -164,3 +164,26 @@ def test_a_correction_is_in_what_is_predicted_and_shown() -> None:
         cost.cost, row=ROWS[1], energy_j=200.0, device_seconds=1.0, energy_factor=1.0,
         runtime_factor=1.0,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("source", [PLAN, WEIGHTS])
+def test_somebodys_policy_that_expires_is_told(source: str) -> None:
+    clock = Clock()
+    made = DecisionDesk(wall_clock=clock)
+    assert (made.policy_expired(), made.policy_age_s()) == (False, 0.0)
+    made.publish(Policy(source, made_at=0.0, expires_at=360.0))
+    clock.now = 300.0
+    assert (made.policy_expired(), made.policy_age_s()) == (False, 300.0)
+    clock.now = 400.0
+    assert (made.policy_expired(), made.policy_age_s()) == (True, 400.0)
+
+
+def test_a_forecast_that_runs_out_is_as_if_there_were_none() -> None:
+    clock = Clock()
+    made = DecisionDesk(wall_clock=clock)
+    made.publish(Policy(FORECAST, made_at=0.0, expires_at=360.0))
+    clock.now = 300.0
+    assert (made.policy_expired(), made.policy_age_s()) == (False, 300.0)
+    clock.now = 400.0
+    assert made.policy.source == "fallback"
+    assert (made.policy_expired(), made.policy_age_s()) == (False, 0.0)
