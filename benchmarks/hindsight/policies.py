@@ -11,11 +11,10 @@ import orjson
 
 from benchmarks.hindsight.replay import Hour
 from costmodel.arrays import FloatArray
-from service.background.forecasts import STRETCHES
 from service.calls.planner_service import PlannerService
 from service.decisions.desk import DecisionDesk, Made
 from service.decisions.policy import FORECAST_PREFIX, policy_of
-from service.decisions.traffic import plan_of
+from service.decisions.traffic import STRETCHES, plan_of, stretch_helps
 from service.fleet.decision_table import decision_rows
 from service.fleet.placements import Candidates
 from service.problems import ProblemError
@@ -94,8 +93,10 @@ class Desk:
             plan_id = f"{FORECAST_PREFIX}{self.plans}"
             try:
                 _, tally = self.planner.plan(orjson.dumps(body), plan_id=plan_id)
-            except ProblemError:
-                continue
+            except ProblemError as error:
+                if stretch_helps(error.problem.extra.get("conflict", ())):
+                    continue
+                return
             if tally.published is not None:
                 self.desk.publish(policy_of(tally.published, self.now, 3.0 * self.period_s))
                 self.plans += 1
