@@ -32,7 +32,8 @@ class Asked:
     input_tokens, output_tokens
         Reckoned with.
     keys
-        LLMs and pools that could end it in time were they idle.
+        LLMs and pools that could end it in time were they idle; where none could, all that may
+        serve it.
     deadline_s
         From then on; None for none.
     """

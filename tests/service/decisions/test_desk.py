@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from service.decisions.desk import DecisionDesk
 from service.decisions.policy import FORECAST, PLAN, WEIGHTS, Policy
 from service.decisions.table import Row
+from service.decisions.traffic import LEAST
 from service.problems import ProblemError
 from service.schemas.decisions import CandidateBody, DecisionBody
 
@@ -187,3 +188,28 @@ def test_a_forecast_that_runs_out_is_as_if_there_were_none() -> None:
     clock.now = 400.0
     assert made.policy.source == "fallback"
     assert (made.policy_expired(), made.policy_age_s()) == (False, 0.0)
+
+
+def test_forecasts_offer_the_pools_that_would_do_in_time_were_they_idle() -> None:
+    slow = replace(ROWS[0], pool="slow", seconds=(("tout", 1.0),))
+    made = DecisionDesk(clock=Clock(), wall_clock=Clock())
+    made.load((*ROWS, slow))
+    ask(made, "x")
+    assert ask(made, "x").concurrency == 4
+    body = DecisionBody(llm="a", input_tokens=10, output_tokens=100, deadline_seconds=2.0)
+    for _ in range(LEAST):
+        in_time = {one.cost.row.pool: one.in_time for one in made.decide(body).decision.options}
+        # A second on an idle device, four beside others, a hundred on the slow one.
+        assert in_time["x"] is False
+    found = [one for one in made.traffic.forecast(0.0) if one.deadline_s is not None]
+    assert len(found) == LEAST
+    assert {frozenset(one.keys) for one in found} == {frozenset({("a", "x"), ("a", "y")})}
+
+
+def test_forecasts_offer_all_pools_where_none_would_do_in_time() -> None:
+    made = desk()
+    body = DecisionBody(llm="a", input_tokens=10, output_tokens=100, deadline_seconds=0.5)
+    for _ in range(LEAST):
+        made.decide(body)
+    (keys,) = {one.keys for one in made.traffic.forecast(0.0)}
+    assert set(keys) == {("a", "x"), ("a", "y")}
