@@ -103,9 +103,22 @@ class Desk:
             return
 
 
-def least_joules(energy_j: FloatArray) -> Callable[[int, float], int]:
-    """Return the policy that takes the least joules, whatever waits there."""
-    best = np.nanargmin(energy_j, axis=1).tolist()
+def least_joules(
+    energy_j: FloatArray, fleet: Candidates, floor: float = 0.0
+) -> Callable[[int, float], int]:
+    """Return the policy that takes the least joules, whatever waits there.
+
+    Parameters
+    ----------
+    energy_j
+        Predicted, shape (n, k).
+    fleet
+        To choose from.
+    floor
+        Least score of an LLM that it takes.
+    """
+    good = np.array([(one.quality or 0.0) >= floor for one in fleet.placements])
+    best = np.nanargmin(np.where(good, energy_j, np.inf), axis=1).tolist()
     return lambda index, _: int(best[index])
 
 
