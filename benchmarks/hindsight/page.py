@@ -9,13 +9,18 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from benchmarks.hindsight.fleets import COUNTS, LEVELS, SHARED_COUNTS
 from benchmarks.hindsight.replay import Outcome
+from benchmarks.hindsight.setting import COPIES, NOISE, PERIOD_S
 from benchmarks.markdown import percent, table
 from benchmarks.timing import machine
+from benchmarks.workloads import CONTEXT_TOKENS
 from service.planning import Plan
 
 DECISIONS = "decisions"
 PLAN = "plan in hindsight"
+ARRIVING = "its placements, as they come"
+ABOVE = "least joules above"
 COLOURS = {"requests": "#0b5cad", "loading": "#c2571a", "idle": "#b8b8b8"}
 
 
@@ -35,6 +40,8 @@ class Study:
         The plan that knew all of them.
     outcomes
         Of each policy, by its name.
+    shared
+        Whether requests share a device.
     """
 
     deadline_s: float
@@ -42,6 +49,14 @@ class Study:
     requests: int
     found: Plan
     outcomes: Mapping[str, Outcome]
+    shared: bool = False
+
+    def in_flight(self, name: str) -> float:
+        """Return the mean number of requests on a device that has any."""
+        if name != PLAN:
+            return self.outcomes[name].in_flight
+        busy_s = sum(one.busy_s for one in self.found.usage)
+        return float(self.found.runtime_s.sum()) / busy_s
 
     def parts_mj(self, name: str) -> tuple[float, float, float]:
         """Return megajoules of requests, loading and idle devices."""
@@ -55,63 +70,166 @@ class Study:
 
 def summary(study: Study) -> str:
     """Tabulate what each policy took."""
-    plan_j = study.found.energy.value_j
-    rows = [_row(study, PLAN, "-", study.found.mean_quality or 0.0, study.found.makespan_s, "-")]
+    plan_j, found = study.found.energy.value_j, study.found
+    rows = [_row(study, PLAN, "-", found.mean_quality or 0.0, found.makespan_s, "-")]
     for name, one in study.outcomes.items():
         over = percent(one.energy_j / plan_j - 1.0, 2)
         missed = percent(one.missed, 2)
         rows.append(_row(study, name, missed, one.mean_quality, one.ended_s, over))
+    parts = ["in flight"] if study.shared else ["requests", "loading", "idle"]
     header = [
-        "who decides", "MJ", "requests", "loading", "idle", "missed %", "mean quality",
-        "last ended s", "over the plan %",
+        "who decides", "MJ", *parts, "missed %", "mean quality", "last ended s",
+        "over the plan %",
     ]  # fmt: skip
     return table(header, rows)
 
 
-def page(studies: Sequence[Study], counts: Mapping[str, int]) -> str:
-    """Return the page of the reference."""
-    fleet = ", ".join(f"{count} of {llm}" for llm, count in counts.items())
-    first = studies[0]
-    lines = [
-        "# Decisions against hindsight",
-        "",
-        "Made by `python -m benchmarks.hindsight --deadlines 120 300 600 --out docs/reference` "
-        "(with the traces at hand), never by hand.",
-        "",
-        f"The hour of Azure's conversation trace of 2023 (CC-BY, AzurePublicDataset), "
-        f"{first.requests:,} requests that Llama 2 can hold, in their order and at their times of "
-        f"arrival. The fleet: devices of the paper's A100 fleet as deployments of one LLM each, "
-        f"{fleet}, always on. Runtimes and joules of the replay are those of the cost models with "
-        "a factor of 5 % noise on each request; each device serves one at a time, each pool first "
-        "come first served; the first request of a device pays the load, idle devices draw their "
-        "idle watts until the hour, or the last request, has ended.",
+def page(alone: Sequence[Study], together: Sequence[Study], seeds: Sequence[int]) -> str:
+    """Return the page of the reference.
+
+    Parameters
+    ----------
+    alone, together
+        Studies of devices that serve one request at a time, and of those that requests share.
+    seeds
+        Of the noise.
+    """
+    return "\n".join(
+        [
+            "# Decisions against hindsight",
+            "",
+            f"Made by `{_command(alone, together, seeds)}` (with the traces at hand), never by "
+            "hand.",
+            "",
+            *_rules(),
+            "",
+            *_limits(seeds),
+            "",
+            *(_alone(alone) if alone else ()),
+            *(_together(together) if together else ()),
+            f"Measured on: {machine().splitlines()[0]}.",
+            "",
+        ]
+    )
+
+
+def _command(alone: Sequence[Study], together: Sequence[Study], seeds: Sequence[int]) -> str:
+    def distinct(studies: Sequence[Study]) -> str:
+        return " ".join(f"{one:g}" for one in dict.fromkeys(one.deadline_s for one in studies))
+
+    return (
+        f"python -m benchmarks.hindsight --deadlines {distinct(alone)} "
+        f"--shared-deadlines {distinct(together)} --seeds {' '.join(map(str, seeds))} "
+        "--out docs/reference"
+    )
+
+
+def _rules() -> list[str]:
+    return [
+        "Requests are those of the hour of Azure's conversation trace of 2023 (CC-BY, "
+        f"AzurePublicDataset) that have at most {CONTEXT_TOKENS:,} tokens, in their order and at "
+        "their times of arrival. Runtimes and joules of the replay are those of the cost models, "
+        f"times a factor of {percent(NOISE, 0)} % noise for each request. Each pool serves first "
+        "come first served.",
         "",
         "*Decisions* are those of `POST /decision` with every deployment as a candidate, a floor "
-        f"on the mean quality of {first.floor:g} and forecasts every 120 s: they know what has "
-        "arrived, and the tokens of each request. The *plan in hindsight* knows the whole hour, "
-        "may begin any request at once, and has until the hour and one deadline are over; so what "
-        "it takes is less than anybody could who waits for requests to arrive. The others: *least "
-        "joules* takes the cheapest deployment, whatever waits there; *round robin* and *least "
-        "loaded* take all three in turn, or the one with the fewest in flight for each device.",
+        f"on the mean quality and forecasts every {PERIOD_S:g} s: they know what has arrived, and "
+        "the tokens of each request. The *plan in hindsight* knows the whole hour, may begin any "
+        "request at once, and has until the hour and one deadline are over; so what it takes is, "
+        "but for its gap, less than anybody could who keeps the floor and waits for requests to "
+        "arrive. *Its placements, as they come* sends each request where that plan had it, but "
+        "when it arrives. The others: *least joules* takes the cheapest deployment, whatever waits "
+        "there, and *least joules above* the cheapest whose LLM alone keeps the floor; *round "
+        "robin* and *least loaded* take all of them in turn, or the one with the fewest in flight "
+        "for each device.",
+    ]
+
+
+def _limits(seeds: Sequence[int]) -> list[str]:
+    drawn = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
+    return [
+        "## How far this goes",
+        "",
+        "It is a best case for decisions:",
+        "",
+        "- The end of each request is told at the very instant, and none is lost. Gateways tell "
+        "later, and until they do the load that decisions reckon with is too high.",
+        "- Output tokens are known when a request is decided; in service they are estimates.",
+        "- The cost models are right but for the noise: no bias, no drift, no neighbour. "
+        "Corrections are not exercised.",
+        "- One service decides all the traffic. What it does not see it cannot reckon with.",
+        "- It is one hour of one service, and noise of "
+        f"{drawn}. Counts of devices and floors were chosen so that the fleets are busy but keep "
+        "up; a busier or an emptier one was not studied.",
+    ]
+
+
+def _alone(studies: Sequence[Study]) -> list[str]:
+    fleet = ", ".join(f"{count} of {llm}" for llm, count in COUNTS.items())
+    first = studies[0]
+    return [
+        "## One request at a time",
+        "",
+        "The fleet: devices of the paper's A100 fleet as deployments of one LLM each, "
+        f"{fleet}, always on. Each device serves one request at a time, the only concurrency that "
+        "was measured there. The first request of a device pays the load, idle devices draw their "
+        "idle watts until the hour, or the last request, has ended. "
+        f"{first.requests:,} requests, a floor of {first.floor:g}.",
         "",
         "![Energy of the hour by who decides](hindsight.png)",
         "",
+        *_sections(studies),
     ]
+
+
+def _together(studies: Sequence[Study]) -> list[str]:
+    fleet = ", ".join(f"{count} of {name}" for name, count in SHARED_COUNTS.items())
+    levels = ", ".join(map(str, LEVELS))
+    first = studies[0]
+    return [
+        "## Requests that share a device",
+        "",
+        f"The fleet: pools of the default fleet, {fleet}, each at the concurrencies {levels} and "
+        f"with one LLM loaded. {COPIES} copies of the trace, turned evenly around the hour, make "
+        f"{first.requests:,} requests; the floor is {first.floor:g}. With k requests in flight on "
+        "a device, each goes on at the pace, and takes joules at the rate, that the cost model has "
+        "for concurrency k, and both change for all when one comes or goes; below what was "
+        "profiled that is extrapolated. A request goes to the device of the pool with the fewest "
+        f"in flight, and waits where all have {max(LEVELS)}. Idle watts of these devices were not "
+        "measured, so idle devices are left out, of the plan too: who leaves devices empty is not "
+        "charged for it.",
+        "",
+        "Here a request is the cheaper the more share its device, and the plan, which may begin "
+        "any request at once, fills devices to the largest concurrency. Who serves requests as "
+        "they come cannot: most of what anybody takes over the plan is that. Sent where the plan "
+        "had them, requests spread over the pools at a concurrency that the plan never meant. And "
+        "decisions price a request at the concurrency that it meets; that it makes the others on "
+        "the device cheaper is not in the price, so that all traffic on one LLM above the floor "
+        "may cost less.",
+        "",
+        "![Energy of the hour on shared devices by who decides](hindsight-shared.png)",
+        "",
+        *_sections(studies),
+    ]
+
+
+def _sections(studies: Sequence[Study]) -> list[str]:
+    lines = []
     for study in studies:
         lines += [
-            f"## Deadline {study.deadline_s:g} s",
+            f"### Deadline {study.deadline_s:g} s",
             "",
             summary(study),
             "",
             f"The plan's gap is {study.found.gap:.1e}. {_verdict(study)}",
             "",
         ]
-    return "\n".join([*lines, f"Measured on: {machine().splitlines()[0]}.", ""])
+    return lines
 
 
 def draw(studies: Sequence[Study], path: Path) -> None:
     """Draw the megajoules of each policy, a panel for each study."""
-    figure = Figure(figsize=(3.4 * len(studies), 3.6), layout="constrained")
+    figure = Figure(figsize=(3.8 * len(studies), 3.8), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(studies), sharey=True, squeeze=False)[0]
     for axes, study in zip(panels, studies, strict=True):
@@ -128,7 +246,9 @@ def draw(studies: Sequence[Study], path: Path) -> None:
             )
         axes.set_title(f"deadline {study.deadline_s:g} s", size=10)
         axes.set_ylim(0.0, 1.15 * max(bottoms))
-        axes.tick_params(axis="x", rotation=40, labelsize=8)
+        axes.tick_params(axis="x", labelsize=8)
+        for label in axes.get_xticklabels():
+            label.set(rotation=40, ha="right", rotation_mode="anchor")
     panels[0].set_ylabel("energy of the hour [MJ]")
     panels[0].legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=150, metadata={"Software": None})
@@ -138,20 +258,23 @@ def _row(
     study: Study, name: str, missed: str, quality: float, ended_s: float, over: str
 ) -> list[str]:
     parts = study.parts_mj(name)
-    joules = [f"{value:,.2f}" for value in (sum(parts), *parts)]
-    return [name, *joules, missed, f"{quality:.4f}", f"{ended_s:,.0f}", over]
+    shown = [f"{sum(parts):,.2f}", *(f"{value:,.2f}" for value in parts)]
+    if study.shared:
+        shown = [shown[0], f"{study.in_flight(name):.1f}"]
+    return [name, *shown, missed, f"{quality:.4f}", f"{ended_s:,.0f}", over]
 
 
 def _verdict(study: Study) -> str:
     ours = study.outcomes[DECISIONS]
-    over = ours.energy_j / study.found.energy.value_j - 1.0
-    saved = {
-        name: 1.0 - ours.energy_j / study.outcomes[name].energy_j
-        for name in ("round robin", "least loaded")
-    }
+
+    def against(energy_j: float, whom: str) -> str:
+        change = ours.energy_j / energy_j - 1.0
+        return f"{percent(abs(change), 1)} % {'more' if change >= 0 else 'less'} than {whom}"
+
+    others = (ARRIVING, ABOVE, "round robin", "least loaded")
+    compared = [against(study.found.energy.value_j, f"the {PLAN}")]
+    compared += [against(study.outcomes[name].energy_j, f"*{name}*") for name in others]
     return (
-        f"Decisions take {percent(over, 1)} % more than the plan, miss {percent(ours.missed, 2)} % "
-        f"of the deadlines at a mean quality of {ours.mean_quality:.4f}, and take "
-        f"{percent(saved['round robin'], 0)} % less than round robin and "
-        f"{percent(saved['least loaded'], 0)} % less than least loaded."
+        f"Decisions take {', '.join(compared)}. They miss {percent(ours.missed, 2)} % of the "
+        f"deadlines at a mean quality of {ours.mean_quality:.4f}."
     )

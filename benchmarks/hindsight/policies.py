@@ -11,11 +11,10 @@ import orjson
 
 from benchmarks.hindsight.replay import Hour
 from costmodel.arrays import FloatArray
-from service.background.forecasts import STRETCHES
 from service.calls.planner_service import PlannerService
 from service.decisions.desk import DecisionDesk, Made
 from service.decisions.policy import FORECAST_PREFIX, policy_of
-from service.decisions.traffic import plan_of
+from service.decisions.traffic import STRETCHES, plan_of, stretch_helps
 from service.fleet.decision_table import decision_rows
 from service.fleet.placements import Candidates
 from service.problems import ProblemError
@@ -94,17 +93,32 @@ class Desk:
             plan_id = f"{FORECAST_PREFIX}{self.plans}"
             try:
                 _, tally = self.planner.plan(orjson.dumps(body), plan_id=plan_id)
-            except ProblemError:
-                continue
+            except ProblemError as error:
+                if stretch_helps(error.problem.extra.get("conflict", ())):
+                    continue
+                return
             if tally.published is not None:
                 self.desk.publish(policy_of(tally.published, self.now, 3.0 * self.period_s))
                 self.plans += 1
             return
 
 
-def least_joules(energy_j: FloatArray) -> Callable[[int, float], int]:
-    """Return the policy that takes the least joules, whatever waits there."""
-    best = np.nanargmin(energy_j, axis=1).tolist()
+def least_joules(
+    energy_j: FloatArray, fleet: Candidates, floor: float = 0.0
+) -> Callable[[int, float], int]:
+    """Return the policy that takes the least joules, whatever waits there.
+
+    Parameters
+    ----------
+    energy_j
+        Predicted, shape (n, k).
+    fleet
+        To choose from.
+    floor
+        Least score of an LLM that it takes.
+    """
+    good = np.array([(one.quality or 0.0) >= floor for one in fleet.placements])
+    best = np.nanargmin(np.where(good, energy_j, np.inf), axis=1).tolist()
     return lambda index, _: int(best[index])
 
 

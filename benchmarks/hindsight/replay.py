@@ -93,6 +93,8 @@ class Outcome:
         When the last request ended.
     placement
         Of each request.
+    in_flight
+        Mean number on a device while there is any; 1 where each serves one at a time.
     """
 
     requests_j: float
@@ -102,6 +104,7 @@ class Outcome:
     mean_quality: float
     ended_s: float
     placement: IntArray
+    in_flight: float = 1.0
 
     @property
     def energy_j(self) -> float:

@@ -13,17 +13,16 @@ import orjson
 from service.background.endless import every
 from service.decisions.desk import DecisionDesk
 from service.decisions.policy import FALLBACK, FORECAST, FORECAST_PREFIX, policy_of
-from service.decisions.traffic import LIMIT_S, Asked, plan_of
+from service.decisions.traffic import LIMIT_S, STRETCHES, Asked, plan_of, stretch_helps
 from service.problems import ProblemError
 from service.settings import Settings
 from service.telemetry.decision_metrics import DecisionMetrics
+from service.workers.anonymous_file import whole
 from service.workers.messages import Job, Reply
 from service.workers.pool import WorkerPool
 
 logger = logging.getLogger("service.background.forecasts")
 
-STRETCHES = (1.0, 2.0, 4.0, 16.0, 64.0)
-"""Of the time until all is done, where the fleet cannot keep up."""
 PERIODS_IN_FORCE = 3.0
 
 
@@ -76,7 +75,7 @@ class Forecasts:
         self._metrics.count_forecast("published")
 
     async def _planned(self, asked: Sequence[Asked]) -> Reply:
-        """Return the plan within the shortest time that the fleet can keep.
+        """Return the plan within the shortest time that the fleet can keep, or the last refusal.
 
         Raises
         ------
@@ -90,7 +89,7 @@ class Forecasts:
             plan_id = FORECAST_PREFIX + uuid4().hex
             job = Job("plan", body, "/plan", request_id=plan_id, plan_id=plan_id)
             reply = await self._pool.submit(job)
-            if reply.outcome != "infeasible":
+            if reply.outcome != "infeasible" or not stretch_helps(_conflict(reply)):
                 break
         return reply
 
@@ -102,3 +101,8 @@ class Forecasts:
     def _fail(self, why: str) -> None:
         logger.warning("The traffic to come could not be planned. %s", why)
         self._metrics.count_forecast("failed")
+
+
+def _conflict(reply: Reply) -> list[str]:
+    """Return the limits that an infeasible plan could not keep together."""
+    return list(orjson.loads(whole(reply.body))["conflict"])

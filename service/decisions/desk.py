@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from secrets import token_hex
 
@@ -12,11 +12,13 @@ from service.actuals.evidence import ENERGY, RUNTIME, Evidence
 from service.decisions.candidates import Names, Placements
 from service.decisions.lengths import OutputLengths
 from service.decisions.load import Loads
-from service.decisions.policy import LEAST_JOULES, Policy
+from service.decisions.policy import FORECAST, LEAST_JOULES, Policy
 from service.decisions.reckoning import Tokens, reckon
 from service.decisions.rule import (
     Decision,
+    Group,
     Option,
+    Predict,
     Prices,
     Wanted,
     decide,
@@ -139,13 +141,23 @@ class DecisionDesk:
         return {one[0].pool: (one[0].devices, one[0].idle_watts) for one in groups}
 
     def policy_age_s(self) -> float:
-        """Return the seconds since the last policy was made; 0 where there never was one."""
-        made_at = self._policy.made_at
-        return 0.0 if made_at is None else self._wall_clock() - made_at
+        """Return the seconds since the last policy was made.
+
+        0 where there is none: a forecast that has run out is none.
+        """
+        made_at, now = self._policy.made_at, self._wall_clock()
+        if made_at is None or self._ran_out(now):
+            return 0.0
+        return now - made_at
 
     def policy_expired(self) -> bool:
-        """Say whether there was a policy, and it has expired."""
-        return self._policy.expired(self._wall_clock())
+        """Say whether somebody's policy, a plan or weights, was the last one and has expired."""
+        now = self._wall_clock()
+        return self._policy.expired(now) and not self._ran_out(now)
+
+    def _ran_out(self, now: float) -> bool:
+        # Where traffic falls no forecast follows the last one, and nobody owes another.
+        return self._policy.source == FORECAST and self._policy.expired(now)
 
     def decide(self, body: DecisionBody) -> Made:
         """Make one decision.
@@ -173,7 +185,7 @@ class DecisionDesk:
             self._open.popitem(last=False)
         both = tokens.input_tokens + tokens.output_tokens
         self._steering.add(policy, both, row.quality, cost.energy_j)
-        self.traffic.add(_asked(now, tokens, body.deadline_seconds, decision))
+        self.traffic.add(_asked(now, groups, wanted, self._predict))
         return Made(decision_id, decision, policy, tokens, names)
 
     def prices(self, terms: Terms) -> list[Option]:
@@ -269,15 +281,19 @@ class DecisionDesk:
         return cost_of(row, terms, energy, self.evidence.factor(row.llm, row.device, RUNTIME))
 
 
-def _asked(now: float, tokens: Tokens, deadline_s: float | None, decision: Decision) -> Asked:
-    costs = [one.cost for one in decision.options]
-    keys = tuple(
-        (cost.row.llm, cost.row.pool)
-        for cost in costs
-        if deadline_s is None or cost.runtime_s <= deadline_s
-    )
-    every = tuple((cost.row.llm, cost.row.pool) for cost in costs)
-    return Asked(now, tokens.input_tokens, tokens.output_tokens, keys or every, deadline_s)
+def _asked(now: float, groups: Sequence[Group], wanted: Wanted, predict: Predict) -> Asked:
+    able = [rows for rows in groups if may_serve(rows[0], wanted)]
+    in_time = [rows for rows in able if _in_time_idle(rows[0], wanted, predict)]
+    keys = tuple((rows[0].llm, rows[0].pool) for rows in in_time or able)
+    terms = wanted.terms
+    return Asked(now, terms.input_tokens, terms.output_tokens, keys, wanted.deadline_s)
+
+
+def _in_time_idle(least: Row, wanted: Wanted, predict: Predict) -> bool:
+    """Say whether a request would end in time on the least concurrency of an LLM on a pool."""
+    if wanted.deadline_s is None:
+        return True
+    return predict(least, wanted.terms).runtime_s <= wanted.deadline_s
 
 
 def _wanted(body: DecisionBody, tokens: Tokens) -> Wanted:

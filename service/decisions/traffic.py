@@ -16,6 +16,9 @@ LIMIT_S = 5.0
 """Of the solver: prices need no proof."""
 LEAST = 100
 """Requests from which a forecast is made."""
+STRETCHES = (1.0, 2.0, 4.0, 16.0, 64.0)
+"""Of the time until all is done, one after the other where the fleet cannot keep up."""
+_DEADLINE = "deadline_seconds"
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Asked:
     input_tokens, output_tokens
         Reckoned with.
     keys
-        LLMs and pools that could end it in time were they idle.
+        LLMs and pools that could end it in time were they idle; where none could, all that may
+        serve it.
     deadline_s
         From then on; None for none.
     """
@@ -102,9 +106,25 @@ def plan_of(
             "llms": [sorted({llm for llm, _ in one.keys}) for one in asked],
             "pools": [sorted({pool for _, pool in one.keys}) for one in asked],
         },
-        "constraints": {"deadline_seconds": span_s, **floor},
+        "constraints": {_DEADLINE: span_s, **floor},
         "on_unplaceable": "report",
         "allow_mixed_provenance": True,
         "publish": True,
         "solver": {"time_limit_seconds": limit_s},
     }
+
+
+def stretch_helps(conflict: Collection[str]) -> bool:
+    """Say whether a plan that is infeasible may be feasible with more time.
+
+    Parameters
+    ----------
+    conflict
+        Names of the limits that cannot hold together, of which none can be left out.
+
+    Examples
+    --------
+    >>> stretch_helps(["deadline_seconds", "min_mean_quality"]), stretch_helps(["min_mean_quality"])
+    (True, False)
+    """
+    return _DEADLINE in conflict

@@ -24,10 +24,10 @@ class InForce(Protocol):
     """The policy in force, read whenever the metrics are."""
 
     def policy_age_s(self) -> float:
-        """Return the seconds since the last policy was made; 0 where there never was one."""
+        """Return the seconds since the last policy was made; 0 where there is none."""
 
     def policy_expired(self) -> bool:
-        """Say whether there was a policy, and it has expired."""
+        """Say whether a policy that somebody published was the last one and has expired."""
 
 
 class DecisionMetrics:
@@ -68,9 +68,12 @@ class DecisionMetrics:
 
     def _define_policies(self) -> None:
         self._policy_age = self._gauge(
-            "policy_age_seconds", "Since the last policy was made; 0 where there never was one."
+            "policy_age_seconds",
+            "Since the last policy was made; 0 where there is none, or a forecast has run out.",
         )
-        self._policy_expired = self._gauge("policy_expired", "1 where the last policy has expired.")
+        self._policy_expired = self._gauge(
+            "policy_expired", "1 where the last policy, a plan or weights, has expired."
+        )
         self._forecasts = self._counter("forecasts", "Plans of forecast traffic.", "status")
         for status in ("published", "failed"):
             self._forecasts.labels(status)

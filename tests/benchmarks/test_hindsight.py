@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.fleets import paper_fleet
-from benchmarks.hindsight.__main__ import deployments, study
+from benchmarks.fleets import default_fleet, paper_fleet
+from benchmarks.hindsight.__main__ import copied, study
+from benchmarks.hindsight.fleets import (
+    COUNTS,
+    LEVELS,
+    SHARED_COUNTS,
+    deployments,
+    shared_deployments,
+)
+from benchmarks.hindsight.page import page
+from benchmarks.hindsight.policies import least_joules
 from benchmarks.hindsight.replay import Hour, Replay
+from benchmarks.hindsight.setting import COPIES, FLOOR, HORIZON_S, NOISE, PERIOD_S, SHARED_FLOOR
+from benchmarks.hindsight.shared_replay import SharedReplay
+from benchmarks.workloads import without_limits
+from costmodel.workload import Workload
 from service.fleet.placements import Candidates
+from service.planning import Limits, PlacementProblem, SolverOptions, plan
 
+ROOT = Path(__file__).resolve().parents[2]
 LOAD_S, LOAD_J, WATTS = 10.0, 500.0, 50.0
+Told = tuple[int, int, float, float]
 
 
 def hour(arrivals: list[float], deadline_s: float = 30.0, tokens: int = 100) -> Hour:
@@ -68,19 +86,158 @@ def test_noise_multiplies_joules_and_seconds() -> None:
 
 
 def test_decisions_of_a_short_hour_keep_the_floor_and_cost_less_than_blind_ones() -> None:
-    rng = np.random.default_rng(3)
-    n = 600
-    arrivals = np.sort(rng.uniform(0.0, 600.0, n))
-    short = Hour(
-        arrivals,
-        rng.integers(50, 800, n),
-        rng.integers(20, 200, n),
-        300.0,
-        np.ones(n),
-    )
+    short = short_hour(600, 600.0, 300.0)
     found = study(short, deployments(paper_fleet()), 0.54)
     ours = found.outcomes["decisions"]
     assert ours.mean_quality == pytest.approx(0.54, abs=0.005)
     assert ours.missed < 0.02
     assert ours.requests_j < found.outcomes["round robin"].requests_j
     assert (ours.placement >= 0).all()
+
+
+def shared_fleet(count: int, concurrency: int) -> Candidates:
+    """One pool of one LLM, whose devices so many requests may share."""
+    found = shared_deployments(default_fleet())
+    placement = replace(found.placements[0], pool=0, concurrency=concurrency)
+    return Candidates((replace(found.pools[0], count=count),), (placement,))
+
+
+def costs(fleet: Candidates, concurrency: int, tokens: int = 100) -> tuple[float, float]:
+    """Return joules and runtime [s] of a request at a concurrency."""
+    model = fleet.placements[0].cost_model
+    joules = model.energy_j([tokens], [tokens], concurrency)[0]
+    seconds = model.device_seconds([tokens], [tokens], concurrency)[0]
+    return float(joules), float(seconds) * concurrency
+
+
+def test_a_request_alone_on_a_device_takes_what_the_cost_model_says_of_one() -> None:
+    one = shared_fleet(1, 8)
+    told: list[Told] = []
+    outcome = SharedReplay(one, hour([0.0, 500.0]), 10.0).run(
+        lambda *_: 0, lambda *a: told.append(a)
+    )
+    joules, seconds = costs(one, 1)
+    assert [a[:2] for a in told] == [(0, 0), (1, 0)]
+    assert [a[2:] for a in told] == [pytest.approx((joules, seconds))] * 2
+    assert outcome.energy_j == pytest.approx(2 * joules)
+    assert outcome.ended_s == pytest.approx(500.0 + seconds)
+    assert outcome.in_flight == pytest.approx(1.0)
+
+
+def test_two_that_overlap_by_half_are_half_done_at_each_concurrency() -> None:
+    one = shared_fleet(1, 8)
+    (alone_j, alone_s), (both_j, both_s) = costs(one, 1), costs(one, 2)
+    arrivals = [0.0, alone_s / 2]
+    told: list[Told] = []
+    outcome = SharedReplay(one, hour(arrivals), 10.0).run(lambda *_: 0, lambda *a: told.append(a))
+    # Both are half done beside the other: the first its second half, the second its first.
+    expected = pytest.approx(((alone_j + both_j) / 2, (alone_s + both_s) / 2))
+    assert [a[2:] for a in told] == [expected, expected]
+    assert outcome.in_flight == pytest.approx((alone_s + both_s) / (alone_s + both_s / 2))
+
+
+def test_full_devices_take_what_the_plan_takes_and_others_wait() -> None:
+    many, levels = 24, 8
+    one = shared_fleet(1, levels)
+    everything = hour([0.0] * many, deadline_s=1e4)
+    outcome = SharedReplay(one, everything, 10.0).run(lambda *_: 0)
+    workload = Workload(everything.input_tokens, everything.output_tokens)
+    problem = PlacementProblem.build(
+        without_limits(workload), one.pools, one.placements, Limits(deadline_s=1e4)
+    )
+    found = plan(problem, SolverOptions())
+    assert outcome.energy_j == pytest.approx(found.energy.value_j)
+    assert outcome.ended_s == pytest.approx(found.makespan_s, rel=1e-6)
+    assert outcome.in_flight == pytest.approx(levels)
+
+
+def test_requests_go_to_the_device_with_the_fewest() -> None:
+    joules, seconds = costs(shared_fleet(2, 8), 1)
+    outcome = SharedReplay(shared_fleet(2, 8), hour([0.0, 0.0]), 10.0).run(lambda *_: 0)
+    assert outcome.energy_j == pytest.approx(2 * joules)
+    assert outcome.ended_s == pytest.approx(seconds)
+
+
+def test_a_pool_of_two_llms_cannot_be_shared() -> None:
+    found = shared_deployments(default_fleet())
+    both = tuple(replace(one, pool=0) for one in found.placements)
+    with pytest.raises(ValueError, match="Expected one LLM"):
+        SharedReplay(Candidates(found.pools, both), hour([0.0]), 10.0)
+
+
+def test_copies_are_the_same_requests_all_around_the_hour() -> None:
+    rng = np.random.default_rng(1)
+    one = replace(
+        hour(sorted(rng.uniform(0.0, HORIZON_S, 50))), input_tokens=rng.integers(1, 99, 50)
+    )
+    found = copied(one, 3, seed=0)
+    assert len(found) == 150
+    assert (np.diff(found.arrival_s) >= 0.0).all()
+    assert found.arrival_s[0] >= 0.0
+    assert found.arrival_s[-1] < HORIZON_S
+    assert sorted(found.input_tokens) == sorted(np.tile(one.input_tokens, 3))
+    at = {(round(a, 6), t) for a, t in zip(found.arrival_s, found.input_tokens, strict=True)}
+    for a, t in zip(one.arrival_s, one.input_tokens, strict=True):
+        assert (round((a + HORIZON_S / 3) % HORIZON_S, 6), t) in at
+
+
+def short_hour(n: int, seconds: float, deadline_s: float) -> Hour:
+    rng = np.random.default_rng(3)
+    return Hour(
+        np.sort(rng.uniform(0.0, seconds, n)),
+        rng.integers(50, 800, n),
+        rng.integers(20, 200, n),
+        deadline_s,
+        np.ones(n),
+    )
+
+
+def test_decisions_on_shared_devices_keep_the_floor_and_cost_less_than_blind_ones() -> None:
+    found = study(
+        short_hour(3000, 300.0, 60.0), shared_deployments(default_fleet()), 0.6, shared=True
+    )
+    ours = found.outcomes["decisions"]
+    assert ours.mean_quality == pytest.approx(0.6, abs=0.01)
+    assert ours.missed < 0.02
+    assert 1.0 <= ours.in_flight <= max(LEVELS)
+    assert ours.energy_j < found.outcomes["round robin"].energy_j
+    assert ours.energy_j > found.found.energy.value_j
+
+
+def test_the_page_tells_the_constants_and_how_it_is_made() -> None:
+    alone = study(short_hour(200, 200.0, 300.0), deployments(paper_fleet()), 0.54)
+    together = study(
+        short_hour(300, 30.0, 60.0), shared_deployments(default_fleet()), 0.6, shared=True
+    )
+    told = page([alone], [together], [0])
+    assert "--deadlines 300 --shared-deadlines 60 --seeds 0 --out docs/reference" in told
+    assert f"forecasts every {PERIOD_S:g} s" in told
+    assert f"{100 * NOISE:.0f} % noise" in told
+    assert f"concurrencies {', '.join(map(str, LEVELS))}" in told
+    assert f"{COPIES} copies" in told
+    assert told.count("### Deadline") == 2
+    assert "### Deadline" not in page([], [], [0])
+
+
+def test_the_checked_in_page_is_what_these_constants_make() -> None:
+    shipped = (ROOT / "docs/reference/hindsight.md").read_text("utf-8")
+    told = [
+        line
+        for line in page([], [], [0]).splitlines()
+        if not line.startswith(("Made by", "Measured on"))
+    ]
+    assert [line for line in told if line not in shipped] == []
+    for counts in (COUNTS, SHARED_COUNTS):
+        assert ", ".join(f"{count} of {name}" for name, count in counts.items()) in shipped
+    for floor in (FLOOR, SHARED_FLOOR):
+        assert re.search(rf"floor (of|is) {floor:g}", shipped)
+    assert f"{COPIES} copies" in shipped
+
+
+def test_least_joules_above_a_floor_takes_no_llm_below_it() -> None:
+    fleet = deployments(paper_fleet())
+    scores = [one.quality or 0.0 for one in fleet.placements]
+    energy_j = np.array([[10.0 * score for score in scores]])
+    assert least_joules(energy_j, fleet)(0, 0.0) == scores.index(min(scores))
+    above = [score for score in scores if score >= 0.54]
+    assert least_joules(energy_j, fleet, 0.54)(0, 0.0) == scores.index(min(above))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections import Counter
@@ -10,9 +11,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
+from prometheus_client import CollectorRegistry
 
 from costmodel.artefact import save
+from service.background.forecasts import Forecasts
+from service.decisions.desk import DecisionDesk
+from service.decisions.traffic import STRETCHES, Asked
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+from service.workers.anonymous_file import whole
+from service.workers.messages import Job, Reply
+from service.workers.pool import WorkerPool
 from tests.costmodel.builders import kv_on_cost_model
 from tests.service.decision_fleet import save_two_pools
 from tests.service.server import Server
@@ -200,3 +211,53 @@ def test_a_floor_that_no_llm_keeps_fails_and_decisions_go_on(two_llms: Path) -> 
         assert policy(server)["source"] == "fallback"
         assert decide(server, candidates=[{"llm": llm} for llm in QUALITIES])
         assert forecasts(server, "published") == 0
+
+
+class Submitted(WorkerPool):
+    """Remembers the deadlines of the plans that it is asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.deadlines_s: list[float] = []
+
+    async def submit(self, job: Job, *args: Any, **options: Any) -> Reply:
+        self.deadlines_s.append(orjson.loads(whole(job.body))["constraints"]["deadline_seconds"])
+        return await super().submit(job, *args, **options)
+
+
+async def deadlines_of_one_period(models: Path, status: str, **settings: Any) -> list[float]:
+    """Return the deadlines of the plans that one forecast took, which ended like that."""
+    own = Settings(models_dir=models, workers=1, forecast_seconds=3600.0, **settings)
+    pool, desk, registry = Submitted(own), DecisionDesk(), CollectorRegistry()
+    metrics = Metrics(registry, "test").decisions
+    keys = (("qwen3-8b", "small"), ("qwen3-32b", "large"))
+    # Of the future: however slowly this runs, they came within the last second.
+    soon = time.monotonic() + 10.0 * PATIENCE_S
+    for _ in range(500):
+        desk.traffic.add(Asked(soon, 200.0, 100.0, keys, None))
+    pool.start()
+    period = asyncio.create_task(Forecasts(own, pool, desk, metrics).run())
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not registry.get_sample_value("jouleplan_forecasts_total", {"status": status}):
+                assert not period.done()
+                await asyncio.sleep(0.05)
+    finally:
+        period.cancel()
+        await asyncio.gather(period, return_exceptions=True)
+        await pool.stop()
+    return pool.deadlines_s
+
+
+@pytest.mark.anyio
+async def test_traffic_that_the_fleet_cannot_keep_up_with_gets_more_time(two_llms: Path) -> None:
+    deadlines_s = await deadlines_of_one_period(two_llms, "published")
+    assert len(deadlines_s) > 1
+    stretches = [one / deadlines_s[0] for one in deadlines_s]
+    assert stretches == pytest.approx(STRETCHES[: len(stretches)])
+
+
+@pytest.mark.anyio
+async def test_no_more_time_is_tried_where_it_cannot_help(two_llms: Path) -> None:
+    deadlines_s = await deadlines_of_one_period(two_llms, "failed", min_mean_quality=0.95)
+    assert len(deadlines_s) == 1

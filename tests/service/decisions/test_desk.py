@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from service.actuals.evidence import About
 from service.decisions.desk import DecisionDesk
-from service.decisions.policy import Policy
+from service.decisions.policy import FORECAST, PLAN, WEIGHTS, Policy
 from service.decisions.table import Row
+from service.decisions.traffic import LEAST
 from service.problems import ProblemError
 from service.schemas.decisions import CandidateBody, DecisionBody
 
@@ -218,3 +219,51 @@ def test_a_correction_is_in_what_is_predicted_and_shown() -> None:
     made.load(tuple(replace(one, cost_model="fitted again") for one in ROWS))
     again = made.decide(DecisionBody(llm="a", input_tokens=10, output_tokens=100))
     assert again.decision.chosen.cost.energy_factor == 1.0
+
+
+@pytest.mark.parametrize("source", [PLAN, WEIGHTS])
+def test_somebodys_policy_that_expires_is_told(source: str) -> None:
+    clock = Clock()
+    made = DecisionDesk(wall_clock=clock)
+    assert (made.policy_expired(), made.policy_age_s()) == (False, 0.0)
+    made.publish(Policy(source, made_at=0.0, expires_at=360.0))
+    clock.now = 300.0
+    assert (made.policy_expired(), made.policy_age_s()) == (False, 300.0)
+    clock.now = 400.0
+    assert (made.policy_expired(), made.policy_age_s()) == (True, 400.0)
+
+
+def test_a_forecast_that_runs_out_is_as_if_there_were_none() -> None:
+    clock = Clock()
+    made = DecisionDesk(wall_clock=clock)
+    made.publish(Policy(FORECAST, made_at=0.0, expires_at=360.0))
+    clock.now = 300.0
+    assert (made.policy_expired(), made.policy_age_s()) == (False, 300.0)
+    clock.now = 400.0
+    assert made.policy.source == "fallback"
+    assert (made.policy_expired(), made.policy_age_s()) == (False, 0.0)
+
+
+def test_forecasts_offer_the_pools_that_would_do_in_time_were_they_idle() -> None:
+    slow = replace(ROWS[0], pool="slow", seconds=(("tout", 1.0),))
+    made = DecisionDesk(clock=Clock(), wall_clock=Clock())
+    made.load((*ROWS, slow))
+    ask(made, "x")
+    assert ask(made, "x").concurrency == 4
+    body = DecisionBody(llm="a", input_tokens=10, output_tokens=100, deadline_seconds=2.0)
+    for _ in range(LEAST):
+        in_time = {one.cost.row.pool: one.in_time for one in made.decide(body).decision.options}
+        # A second on an idle device, four beside others, a hundred on the slow one.
+        assert in_time["x"] is False
+    found = [one for one in made.traffic.forecast(0.0) if one.deadline_s is not None]
+    assert len(found) == LEAST
+    assert {frozenset(one.keys) for one in found} == {frozenset({("a", "x"), ("a", "y")})}
+
+
+def test_forecasts_offer_all_pools_where_none_would_do_in_time() -> None:
+    made = desk()
+    body = DecisionBody(llm="a", input_tokens=10, output_tokens=100, deadline_seconds=0.5)
+    for _ in range(LEAST):
+        made.decide(body)
+    (keys,) = {one.keys for one in made.traffic.forecast(0.0)}
+    assert set(keys) == {("a", "x"), ("a", "y")}
