@@ -176,5 +176,7 @@ def _memory(samples: list[Sample], planned_s: float) -> list[str]:
         most = max(size for _, size in sizes)
         ratio = f"ratio {end / warm:.3f}" if warm else "no ratio"
         lines.append(f"  {name}: {warm:.1f} MB, then {end:.1f} MB: {ratio} (most {most:.1f} MB)")
-    lines.append("  (a worker lives for a minute at most, so its memory tells nothing of leaks)")
+    lines.append(
+        "  (workers are killed and started again all the time: their memory tells little of leaks)"
+    )
     return lines
