@@ -54,6 +54,11 @@ class Connection(asyncio.Protocol):
         """Keep what is written to."""
         self._transport = cast(asyncio.Transport, transport)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be asked."""
+        return self._transport is not None and not self._transport.is_closing()
+
     async def ask(self, request: bytes) -> int:
         """Send a request; return the status of its answer, 0 where the connection broke."""
         if self._transport is None or self._transport.is_closing():
@@ -61,6 +66,11 @@ class Connection(asyncio.Protocol):
         self._waiting = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return await self._waiting
+
+    def close(self) -> None:
+        """Close it."""
+        if self._transport is not None:
+            self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Take a part of an answer."""
@@ -85,6 +95,48 @@ class Connection(asyncio.Protocol):
     def _settle(self, status: int) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(status)
+
+
+class Line:
+    """A connection that is made when it is needed, and anew where it broke.
+
+    Parameters
+    ----------
+    port
+        On the loopback address.
+    answer_s
+        How long to wait for an answer; None for as long as it takes.
+    """
+
+    def __init__(self, port: int, answer_s: float | None = None) -> None:
+        self._port, self._answer_s = port, answer_s
+        self._connection: Connection | None = None
+
+    async def ask(self, request: bytes) -> int:
+        """Send a request; return the status of its answer, 0 where there was none."""
+        try:
+            async with asyncio.timeout(self._answer_s):
+                if self._connection is None or not self._connection.is_open:
+                    self._connection = await self._made()
+                status = await self._connection.ask(request)
+        except OSError:
+            # One without a connection, or without an answer in time: TimeoutError is one of these.
+            status = 0
+        if status == 0:
+            # What comes late is no answer to the next request.
+            self.close()
+        return status
+
+    def close(self) -> None:
+        """Close the connection, where there is one."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    async def _made(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(Connection, "127.0.0.1", self._port)
+        return connection
 
 
 def post(url: str, body: bytes, headers: str = "") -> bytes:
@@ -113,26 +165,16 @@ async def load(
     connections
         Kept; one that broke is made anew.
     """
-    loop = asyncio.get_running_loop()
     figures, queue = Figures(), asyncio.Queue[tuple[float, bytes]]()
     began = perf_counter()
 
     async def serve() -> None:
-        connection: Connection | None = None
+        line = Line(port)
         while True:
             due, request = await queue.get()
-            if connection is None:
-                try:
-                    _, connection = await loop.create_connection(Connection, "127.0.0.1", port)
-                except OSError:
-                    figures.refused[0] = figures.refused.get(0, 0) + 1
-                    queue.task_done()
-                    continue
             if per_s is None:
                 due = perf_counter()
-            status = await connection.ask(request)
-            if status == 0:
-                connection = None
+            status = await line.ask(request)
             if status == 200:
                 figures.seconds.append(perf_counter() - due)
             else:

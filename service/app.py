@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from service.access.guarding import add_guard, filed_keys, follow_keys
 from service.actuals.ledger import ActualsLedger
 from service.actuals.store import ActualsStore
+from service.background import endless
 from service.background.forecasts import Forecasts
 from service.background.plans import BackgroundPlans
 from service.decisions.desk import DecisionDesk
@@ -104,18 +104,15 @@ def create_app(
         pool.start()
         await ledger.start()
         await keeper.start()
-        endless = [
-            asyncio.create_task(one)
-            for one in (
-                _follow(settings, pool),
-                follow_keys(settings, keys),
-                forecasts.run(),
-                metering.run(),
-            )
-        ]
+        works = (
+            _follow(settings, pool),
+            follow_keys(settings, keys),
+            forecasts.run(),
+            metering.run(),
+        )
+        begun = endless.begin(works)
         yield
-        for one in endless:
-            one.cancel()
+        await endless.end(begun)
         await background.stop()
         await keeper.stop()
         await ledger.stop()

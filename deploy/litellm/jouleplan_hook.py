@@ -46,6 +46,8 @@ MOST_ANSWER_BYTES = 65_536
 MOST_CONNECTIONS = 16
 MOST_OPEN = 10_000
 """Decisions that are remembered until their requests end, and actuals that wait to be told."""
+MOST_DEPLOYMENTS = 10_000
+"""Whose pools are remembered."""
 BATCH, BATCH_EVERY_S, BATCH_BUDGET_S = 1_000, 0.5, 5.0
 LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 UNUSABLE = (400, 413, 415, 422)
@@ -277,6 +279,7 @@ class JouleplanRouter(CustomLogger):
         self._most_characters = int(os.environ.get("JOULEPLAN_MAX_PROMPT_CHARACTERS", "65536"))
         self._breaker = Breaker()
         self._open: OrderedDict[str, tuple[set[Any], dict[str, Any]]] = OrderedDict()
+        self._pools: OrderedDict[Any, Any] = OrderedDict()
         self._untold: deque[dict[str, Any]] = deque(maxlen=MOST_OPEN)
         self._telling: asyncio.Task[None] | None = None
 
@@ -290,16 +293,17 @@ class JouleplanRouter(CustomLogger):
     ) -> list[Any]:
         """Return the deployments of the chosen pool alone, or the list as it is.
 
-        A retry goes where the request has not been, as long as there is such a place: the pool that
-        takes the least joules may be the one that is down.
+        A retry goes to a pool where the request has not been, as long as there is one, else to
+        another deployment: what is down may be the pool that takes the least joules, as a whole.
         """
         left = healthy_deployments
         try:
             kwargs = request_kwargs or {}
+            self._note_pools(left)
             tried = _tried(kwargs)
             if tried:
                 self._end(kwargs)
-                left = [one for one in left if one["model_info"]["id"] not in tried]
+                left = self._untried(left, tried)
             groups = _groups(left)
             if len(groups) < 2 or not self._breaker.enter():
                 return left or healthy_deployments
@@ -309,6 +313,24 @@ class JouleplanRouter(CustomLogger):
             logger.debug("Not routed: %r", error)
             return left or healthy_deployments
         return chosen
+
+    def _note_pools(self, deployments: list[Any]) -> None:
+        """Remember who is of which pool: LiteLLM lists one that has failed no more for a while."""
+        for one in deployments:
+            info = one.get("model_info") or {}
+            if (pool := _pool(info)) is not None:
+                self._pools[info.get("id")] = pool
+                self._pools.move_to_end(info.get("id"))
+        while len(self._pools) > MOST_DEPLOYMENTS:
+            self._pools.popitem(last=False)
+
+    def _untried(self, deployments: list[Any], tried: set[Any]) -> list[Any]:
+        """Return those of pools where a request has not been; else those where it has not been."""
+        failed = {self._pools[one] for one in tried if one in self._pools}
+        infos = [(one, one.get("model_info") or {}) for one in deployments]
+        left = [(one, info) for one, info in infos if info.get("id") not in tried]
+        elsewhere = [one for one, info in left if _pool(info) not in failed]
+        return elsewhere or [one for one, _ in left]
 
     async def async_log_success_event(
         self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
@@ -442,6 +464,12 @@ def _groups(deployments: list[Any]) -> dict[str, list[Any]]:
             name = f"{info['jouleplan_llm']} {info.get('jouleplan_pool') or ''}"
             groups.setdefault(name, []).append(one)
     return groups
+
+
+def _pool(info: dict[str, Any]) -> Any:
+    """Return the pool of a deployment that takes part, its LLM where it names none, else None."""
+    llm = info.get("jouleplan_llm")
+    return (info.get("jouleplan_pool") or llm) if llm else None
 
 
 def _tried(kwargs: dict[str, Any]) -> set[Any]:

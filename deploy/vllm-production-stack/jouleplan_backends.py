@@ -16,6 +16,7 @@ Environment: ``JOULEPLAN_URL`` (http://127.0.0.1:8080), ``JOULEPLAN_API_KEY``.
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import sys
@@ -42,6 +43,12 @@ ROUTER_KEYS = frozenset(
 """What a file may hold beside the backends: the router refuses keys that it does not know."""
 
 Prices = Mapping[tuple[str, str], float]
+
+UNUSABLE = (
+    *(OSError, http.client.HTTPException),
+    *(ValueError, KeyError, TypeError, RecursionError),
+)
+"""What asking raises where there is no answer, none in HTTP, or none that makes sense."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +148,8 @@ def ask(url: str, input_tokens: int, output_tokens: int) -> Prices:
 
     Raises
     ------
-    OSError, ValueError, KeyError, TypeError
-        Where there is no answer, or none that makes sense.
+    UNUSABLE
+        Whatever is wrong with the answer.
     """
     query = f"?input_tokens={input_tokens}&output_tokens={output_tokens}"
     request = urllib.request.Request(f"{url.rstrip('/')}/prices{query}")  # noqa: S310
@@ -184,8 +191,8 @@ def follow(arguments: argparse.Namespace) -> None:
             used = least_price_first(backends, prices, arguments.slack)
             if write_whole(arguments.out, configuration(router, used)):
                 _say(f"uses {', '.join(one.url for one in used)}")
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            _say(f"left {arguments.out} as it is: {error}")
+        except UNUSABLE as error:
+            _say(f"left {arguments.out} as it is: {error!r}")
         rounds += 1
         if rounds == arguments.rounds:
             return

@@ -202,7 +202,6 @@ class ActualsLedger:
             begun_at=ended_at - body.runtime_seconds,
             ended_at=ended_at,
             predicted_j=cost.energy_j,
-            device_seconds=cost.device_seconds,
             wanted=body.energy_joules is None,
         )
         return Told(actual, run, body.decision_id)

@@ -1,16 +1,22 @@
 """From joules of a pool's devices in an interval to joules of the requests that ran in it.
 
-Of an interval's joules, the idle power of what no request occupied goes to nobody; the rest goes to
-the requests that ran in it, by what was predicted of each and the part of its time that lies in the
-interval. A request has its joules when the intervals that cover its time are in.
+Of an interval's joules, the idle power of devices on which no request ran goes to nobody; the rest
+goes to the requests that ran in it, by what was predicted of each and the part of its time that
+lies in the interval. A request has its joules when the intervals that cover its time are in.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from math import inf
 
+import numpy as np
+
+AT_ONCE = 1_000
+"""Runs that are looked at before others have a turn of the event loop: about a millisecond."""
 MOST_RUNS = 50_000
 """Of one pool, that wait for their joules; the oldest go without, and so do those that ran with
 them: nobody gets what others have taken."""
@@ -28,7 +34,7 @@ class Run:
         Of its actual.
     begun_at, ended_at
         Unix time [s].
-    predicted_j, device_seconds
+    predicted_j
         For the tokens that came.
     wanted
         False where its joules are known already: it takes its part of the interval's all the same.
@@ -38,7 +44,6 @@ class Run:
     begun_at: float
     ended_at: float
     predicted_j: float
-    device_seconds: float
     wanted: bool = True
     got_j: float = 0.0
     covered_s: float = 0.0
@@ -82,8 +87,39 @@ class Settled:
     apportioned_j: dict[str, float]
 
 
+def busy_device_seconds(runs: Sequence[Run], begin: float, end: float, devices: int) -> float:
+    """Return how long devices of a pool had a request, added up over the devices [s].
+
+    A device is busy from its first request on, however few share it; of several requests in flight,
+    each is taken to be on a device of its own as long as there is one.
+
+    Parameters
+    ----------
+    runs
+        That lie in the interval, or partly.
+    begin, end
+        Of the interval [Unix s].
+    devices
+        Of the pool.
+
+    Examples
+    --------
+    >>> runs = [Run("a", 0.0, 4.0, 1.0), Run("b", 2.0, 6.0, 1.0), Run("c", 3.0, 9.0, 1.0)]
+    >>> [busy_device_seconds(runs, 0.0, 10.0, devices) for devices in (1, 2, 3)]
+    [9.0, 13.0, 14.0]
+    """
+    begun = np.clip([run.begun_at for run in runs], begin, end)
+    ended = np.clip([run.ended_at for run in runs], begin, end)
+    times = np.concatenate((begun, ended))
+    order = np.argsort(times, kind="stable")
+    in_flight = np.cumsum(np.where(order < len(runs), 1, -1))
+    return float(np.minimum(in_flight[:-1], devices) @ np.diff(times[order]))
+
+
 class Apportioner:
     """Takes in runs and intervals, in any order, and settles what is old enough.
+
+    All on one event loop, which others have turns of while it settles.
 
     Parameters
     ----------
@@ -111,13 +147,14 @@ class Apportioner:
         """Take in the joules of a pool's devices between two times [Unix s]."""
         self._intervals[pool].append((begin, end, energy_j))
 
-    def settle(self, until: float, power: dict[str, PoolPower]) -> Settled:
-        """Apportion the intervals that ended by a time.
+    async def settle(self, until: float, power: dict[str, PoolPower]) -> Settled:
+        """Apportion the intervals that ended by a time; one call at a time.
 
         Parameters
         ----------
         until
-            Unix time [s]: what ran in intervals before it has been told by now.
+            Unix time [s]: what ran in intervals before it has been told by now. A run that is told
+            while this settles is too late for what is settled.
         power
             By pool of the fleet.
 
@@ -127,45 +164,66 @@ class Apportioner:
             Requests that ran on after `until` get the rest later.
         """
         settled = Settled({}, {}, {})
-        for pool, intervals in self._intervals.items():
-            reached = None
+        for pool, intervals in list(self._intervals.items()):
+            # What comes or is dropped meanwhile changes nothing of what is settled.
+            runs, reached = list(self._runs[pool]), None
             while intervals and intervals[0][1] <= until:
                 begin, end, energy_j = intervals.popleft()
-                given_j = self._share_out(pool, begin, end, energy_j, power.get(pool))
+                given_j = 0.0
+                if begin >= self._dropped_until[pool]:
+                    given_j = await _share_out(runs, begin, end, energy_j, power.get(pool))
                 settled.metered_j[pool] = settled.metered_j.get(pool, 0.0) + energy_j
                 settled.apportioned_j[pool] = settled.apportioned_j.get(pool, 0.0) + given_j
                 reached = end
             if reached is not None:
-                settled.energy_j.update(self._finished(pool, reached))
+                settled.energy_j.update(await _finished(runs, reached))
+                self._let_go(pool, reached)
         return settled
 
-    def _share_out(
-        self, pool: str, begin: float, end: float, energy_j: float, power: PoolPower | None
-    ) -> float:
-        inside = [
-            (run, run.overlap(begin, end))
-            for run in self._runs[pool]
-            if run.begun_at < end and run.ended_at > begin
-        ]
-        total = sum(part * run.predicted_j for run, part in inside)
-        if total <= 0.0 or begin < self._dropped_until[pool]:
-            return 0.0
-        if power is not None and power.idle_watts is not None:
-            busy_s = sum(part * run.device_seconds for run, part in inside)
-            idle_s = max(0.0, power.devices * (end - begin) - busy_s)
-            energy_j = max(0.0, energy_j - power.idle_watts * idle_s)
-        for run, part in inside:
+    def _let_go(self, pool: str, reached: float) -> None:
+        """Forget what has ended by then."""
+        self._runs[pool] = deque(run for run in self._runs[pool] if run.ended_at > reached)
+
+
+async def _share_out(
+    runs: Sequence[Run], begin: float, end: float, energy_j: float, power: PoolPower | None
+) -> float:
+    inside, total = [], 0.0
+    async for some in _in_turns(runs):
+        for run in some:
+            if run.begun_at < end and run.ended_at > begin:
+                inside.append(run)
+                total += run.overlap(begin, end) * run.predicted_j
+    if total <= 0.0:
+        return 0.0
+    if power is not None and power.idle_watts is not None:
+        # Tens of milliseconds for the most runs: a thread lets the event loop in between.
+        busy_s = await asyncio.to_thread(busy_device_seconds, inside, begin, end, power.devices)
+        idle_s = max(0.0, power.devices * (end - begin) - busy_s)
+        energy_j = max(0.0, energy_j - power.idle_watts * idle_s)
+    async for some in _in_turns(inside):
+        for run in some:
+            part = run.overlap(begin, end)
             run.got_j += energy_j * part * run.predicted_j / total
             run.covered_s += part * (run.ended_at - run.begun_at)
-        return energy_j
+    return energy_j
 
-    def _finished(self, pool: str, reached: float) -> dict[str, float]:
-        """Let those go that have ended by then; return the joules of those that were covered."""
-        ended = [run for run in self._runs[pool] if run.ended_at <= reached]
-        open_ = [run for run in self._runs[pool] if run.ended_at > reached]
-        self._runs[pool] = deque(open_)
-        return {
-            run.id: run.got_j
-            for run in ended
-            if run.wanted and run.covered_s >= COVERED * (run.ended_at - run.begun_at)
-        }
+
+async def _finished(runs: Sequence[Run], reached: float) -> dict[str, float]:
+    """Return the joules of those that have ended by then and were covered."""
+    return {
+        run.id: run.got_j
+        async for some in _in_turns(runs)
+        for run in some
+        if run.ended_at <= reached
+        and run.wanted
+        and run.covered_s >= COVERED * (run.ended_at - run.begun_at)
+    }
+
+
+async def _in_turns(runs: Sequence[Run]) -> AsyncIterator[Sequence[Run]]:
+    """Give the runs part by part, with a turn of the event loop between."""
+    for start in range(0, len(runs), AT_ONCE):
+        if start:
+            await asyncio.sleep(0)
+        yield runs[start : start + AT_ONCE]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import islice
 from time import time
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from service.metering.prometheus import JouleCounters
 
 logger = logging.getLogger("service.metering")
+
+TOGETHER = 500
+"""Requests whose joules are kept and learned of at once; others have a turn between."""
 
 
 class Metering:
@@ -48,12 +53,13 @@ class Metering:
         # Its HTTP client loads much that a service that meters nothing can do without.
         from service.metering.prometheus import JouleCounters  # noqa: PLC0415
 
-        self._ledger.follow_runs(self._apportioner.add_run)
         try:
             counters = JouleCounters(url, query, self._settings.metering_label)
         except MeteringError as error:
             logger.warning("Joules cannot be read. %s", error)
             return
+        # Not before: runs would pile up for nobody.
+        self._ledger.follow_runs(self._apportioner.add_run)
         try:
             await every(self._settings.metering_seconds, partial(self._ask, counters))
         finally:
@@ -83,11 +89,19 @@ class Metering:
             pool: PoolPower(devices, idle_watts)
             for pool, (devices, idle_watts) in self._ledger.idle_power().items()
         }
-        settled = self._apportioner.settle(time() - self._settings.metering_delay_seconds, power)
+        until = time() - self._settings.metering_delay_seconds
+        settled = await self._apportioner.settle(until, power)
         for pool, energy_j in settled.metered_j.items():
             self._metrics.count_metered(pool, energy_j, settled.apportioned_j[pool])
-        if settled.energy_j:
-            try:
-                await self._ledger.measured(settled.energy_j)
-            except StoreError as error:
-                logger.warning("Metered joules of requests are lost. %s", error)
+        try:
+            for some in _parts(settled.energy_j):
+                await self._ledger.measured(some)
+        except StoreError as error:
+            logger.warning("Metered joules of requests are lost. %s", error)
+
+
+def _parts(energy_j: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
+    """Cut the joules of many requests into parts that are learned of without a pause."""
+    items = iter(energy_j.items())
+    while part := dict(islice(items, TOGETHER)):
+        yield part

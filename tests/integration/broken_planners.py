@@ -37,8 +37,8 @@ def answering(status: int, body: bytes) -> Manner:
 
     async def answer(reader: Reader, writer: Writer) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        length = head.lower().partition(b"content-length:")[2].split()[0]
-        await reader.readexactly(int(length))
+        length = head.lower().partition(b"content-length:")[2].split()
+        await reader.readexactly(int(length[0]) if length else 0)
         writer.write(_head(status, len(body)) + body)
         await writer.drain()
         writer.close()

@@ -189,7 +189,10 @@ def test_a_retry_goes_where_the_request_has_not_been_and_leaves_no_load(
         planner.wait_until_ready()
         environment = {"JOULEPLAN_URL": planner.url, "JOULEPLAN_BUDGET_MS": "10000"}
         down = {"a100": free_port(), "h100": ports["h100"]}
-        with litellm_proxy(litellm, tmp_path / "one", config(down), environment) as url:
+        one = config(down)
+        # A pool that is down as a whole has more deployments than the request has retries.
+        one["model_list"] += [config({"a100": free_port()})["model_list"][0] for _ in range(3)]
+        with litellm_proxy(litellm, tmp_path / "one", one, environment) as url:
             assert answered(url, 10, max_tokens=LONG) == {"h100": 10}
             assert decisions(planner) > 0
             wait_until(lambda: waits(planner, "a100") == waits(planner, "h100") == 0.0)

@@ -47,9 +47,11 @@ def port_of(hook: ModuleType) -> int:
     return int(hook.router._planner._port)
 
 
-async def routed(hook: ModuleType, messages: Any = HELLO, **kwargs: Any) -> list[str]:
+async def routed(
+    hook: ModuleType, messages: Any = HELLO, healthy: Any = DEPLOYMENTS, **kwargs: Any
+) -> list[str]:
     asked = {"litellm_call_id": "call", "max_tokens": 8, **kwargs}
-    left = await hook.router.async_filter_deployments("chat", DEPLOYMENTS, messages, asked)
+    left = await hook.router.async_filter_deployments("chat", healthy, messages, asked)
     return [one["model_info"]["id"] for one in left]
 
 
@@ -144,13 +146,79 @@ def test_what_came_of_requests_is_told_together_and_only_of_own_decisions(
     assert told == [[decision | measured, decision, decision]]
 
 
+def after(*deployments: str) -> dict[str, Any]:
+    """Return what LiteLLM says of a request that has failed on these."""
+    return {"metadata": {"previous_models": tuple({"deployment_id": one} for one in deployments)}}
+
+
+def deployments(*names: str, **more: str) -> list[dict[str, Any]]:
+    """Return deployments whose names begin with that of their pool."""
+    llm = {"jouleplan_llm": "qwen3-8b"}
+    return [
+        {"model_info": {"id": one, "jouleplan_pool": one.rstrip("0123456789"), **llm, **more}}
+        for one in names
+    ]
+
+
+def test_a_retry_is_not_sent_to_another_deployment_of_the_pool_that_has_failed(
+    hook: ModuleType, bodies: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hook.router, "_budget_s", 10.0)
+    every = deployments("a1", "a2", "b1", "b2", "c1")
+    # LiteLLM lets one that has failed cool down: it is in the list no more.
+    cooling = every[1:]
+
+    async def scene() -> None:
+        assert await routed(hook, healthy=every) == ["a1", "a2"]
+        with_choice = await routed(hook, healthy=cooling, **after("a1"))
+        # The planner insists on what was no candidate, so nothing is decided.
+        assert with_choice == ["b1", "b2", "c1"]
+        assert await routed(hook, healthy=every, **after("a1", "b2")) == ["c1"]
+        everywhere = await routed(hook, healthy=cooling, **after("a1", "b2", "c1"))
+        assert everywhere == ["a2"]
+        tried = after("a1", "a2", "b1", "b2", "c1")
+        assert len(await routed(hook, healthy=every, **tried)) == 5
+
+    with BrokenPlanner(port_of(hook), planner(bodies, "a")):
+        run(hook, scene())
+    asked = [body["candidates"] for path, body in bodies if path == "/decision"]
+    pools = [[one["pool"] for one in candidates] for candidates in asked]
+    assert pools[:2] == [["a", "b", "c"], ["b", "c"]]
+
+
+def test_a_retry_leaves_a_pool_whatever_the_llm_and_may_go_where_nobody_takes_part(
+    hook: ModuleType,
+) -> None:
+    every = [
+        *deployments("a1"),
+        *deployments("a2", jouleplan_llm="llama-3.1-8b-instruct"),
+        {"model_info": {"id": "other"}},
+    ]
+
+    async def scene() -> None:
+        assert await routed(hook, healthy=every, **after("a1")) == ["other"]
+        assert await routed(hook, healthy=every, **after("other")) == ["a1", "a2"]
+
+    run(hook, scene())
+
+
+def test_the_pools_that_are_remembered_are_bounded(
+    hook: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hook, "MOST_DEPLOYMENTS", 3)
+
+    async def scene() -> None:
+        await routed(hook, healthy=deployments("a1", "a2", "b1", "b2"))
+        await routed(hook, healthy=deployments("a1"))
+
+    run(hook, scene())
+    assert list(hook.router._pools) == ["b1", "b2", "a1"]
+
+
 def test_a_retry_is_not_sent_where_the_request_has_failed(
     hook: ModuleType, bodies: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hook.router, "_budget_s", 10.0)
-
-    def after(*pools: str) -> dict[str, Any]:
-        return {"metadata": {"previous_models": tuple({"deployment_id": one} for one in pools)}}
 
     async def scene() -> None:
         assert await routed(hook) == ["h100"]

@@ -18,6 +18,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from examples.local_service import free_port
+from tests.integration.broken_planners import (
+    GARBAGE,
+    BrokenPlanner,
+    Manner,
+    Reader,
+    Writer,
+    answering,
+)
 from tests.service.decision_fleet import save_two_pools
 from tests.service.server import Server
 
@@ -150,6 +159,55 @@ def test_without_a_planner_every_backend_goes_in_and_a_file_stays(
     assert read(out)[0] == [LARGE, SMALL]
     out.write_text("{}")
     run(backends, out, nobody)
+    assert out.read_text() == "{}"
+
+
+async def no_http(reader: Reader, writer: Writer) -> None:
+    """Answer as a server of something else does."""
+    await reader.read(65_536)
+    writer.write(b"220 mail.example.com ESMTP\r\n")
+    await writer.drain()
+
+
+async def broken_off(reader: Reader, writer: Writer) -> None:
+    """Promise more than is sent."""
+    await reader.read(65_536)
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{")
+    await writer.drain()
+
+
+async def nothing(reader: Reader, writer: Writer) -> None:
+    """Hang up."""
+    await reader.read(65_536)
+
+
+async def many_headers(reader: Reader, writer: Writer) -> None:
+    """Send more headers than a client takes."""
+    await reader.read(65_536)
+    writer.write(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 1000)
+    await writer.drain()
+
+
+NONSENSE = {
+    **GARBAGE,
+    "no HTTP": no_http,
+    "broken off": broken_off,
+    "nothing": nothing,
+    "many headers": many_headers,
+    "deep JSON": answering(200, b"[" * 100_000),
+}
+
+
+@pytest.mark.parametrize("manner", NONSENSE.values(), ids=NONSENSE)
+def test_nonsense_in_the_planners_place_leaves_the_file_as_it_is(
+    backends: Path, tmp_path: Path, manner: Manner
+) -> None:
+    out = tmp_path / "dynamic.json"
+    out.write_text("{}")
+    port = free_port()
+    with BrokenPlanner(port, manner) as broken:
+        said = run(backends, out, f"http://127.0.0.1:{port}", "--rounds", "2", "--every", "0")
+        assert said.count("left ") == broken.connections == 2
     assert out.read_text() == "{}"
 
 

@@ -1,4 +1,4 @@
-"""What is done again and again goes on after it has failed once."""
+"""What goes on as long as the service runs: it outlives a failure, or is told to have ended."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ import asyncio
 import logging
 
 import pytest
+from prometheus_client import CollectorRegistry
 
-from service.background.endless import every
+from service.actuals.ledger import ActualsLedger
+from service.app import create_app
+from service.background.endless import begin, end, every
+from service.decisions.desk import DecisionDesk
+from service.metering.loop import Metering
+from service.settings import Settings
+from service.store.database import MEMORY
+from service.telemetry.metrics import Metrics
 
 
 def test_what_fails_is_told_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -28,3 +36,82 @@ def test_what_fails_is_told_and_tried_again(caplog: pytest.LogCaptureFixture) ->
         asyncio.run(run())
     assert done[:3] == [0, 1, 2]
     assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [RuntimeError]
+
+
+def failures(caplog: pytest.LogCaptureFixture) -> list[type[BaseException] | None]:
+    return [record.exc_info[0] for record in caplog.records if record.exc_info]
+
+
+def test_what_ends_by_a_failure_is_told_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail() -> None:
+        raise RuntimeError("for good")
+
+    async def nothing_to_do() -> None:
+        return
+
+    async def go_on() -> None:
+        await asyncio.Event().wait()
+
+    async def run() -> None:
+        tasks = begin([fail(), nothing_to_do(), go_on()])
+        while not tasks[0].done() or not tasks[1].done():
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        # The task is held on to: nothing is told because it is collected as garbage.
+        assert failures(caplog) == [RuntimeError]
+        await end(tasks)
+
+    with caplog.at_level(logging.ERROR, "service.background.endless"):
+        asyncio.run(run())
+    assert failures(caplog) == [RuntimeError]
+
+
+def test_the_end_waits_for_what_cleans_up() -> None:
+    cleaned: list[bool] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(50):
+                await asyncio.sleep(0)
+            cleaned.append(True)
+
+    async def run() -> None:
+        tasks = begin([work()])
+        await asyncio.sleep(0)
+        await end(tasks)
+        assert cleaned == [True]
+
+    asyncio.run(run())
+
+
+NO_URL = {"metering_url": 7, "metering_query": "joules"}
+"""Settings that no validation lets through: what reads them fails as a programming error would."""
+
+
+@pytest.mark.anyio
+async def test_a_service_tells_of_a_part_of_it_that_has_failed(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(settings.model_copy(update=NO_URL | {"actuals_path": MEMORY}))
+    others = asyncio.all_tasks()
+    with caplog.at_level(logging.ERROR, "service.background.endless"):
+        async with app.router.lifespan_context(app):
+            while not failures(caplog):
+                await asyncio.sleep(0.01)
+    assert failures(caplog) == [TypeError]
+    assert asyncio.all_tasks() == others
+
+
+@pytest.mark.parametrize("url", ["http://a:b", 7])
+@pytest.mark.anyio
+async def test_no_runs_are_kept_for_a_metering_that_cannot_begin(
+    settings: Settings, url: object
+) -> None:
+    metrics = Metrics(CollectorRegistry(), "0").decisions
+    ledger = ActualsLedger(DecisionDesk(), metrics, MEMORY, 10)
+    kept_for = ledger._take_run
+    wrong = settings.model_copy(update=NO_URL | {"metering_url": url})
+    await asyncio.gather(Metering(wrong, ledger, metrics).run(), return_exceptions=True)
+    assert ledger._take_run is kept_for

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.metering.apportioning import Apportioner, PoolPower, Run, Settled
+from service.metering.apportioning import (
+    AT_ONCE,
+    Apportioner,
+    PoolPower,
+    Run,
+    Settled,
+    busy_device_seconds,
+)
 
 POOL = "p"
 FOREVER = 1e9
 
 
 def run(name: str, begun_at: float, ended_at: float, predicted_j: float = 10.0) -> Run:
-    return Run(name, begun_at, ended_at, predicted_j, device_seconds=ended_at - begun_at)
+    return Run(name, begun_at, ended_at, predicted_j)
+
+
+def settle(
+    apportioner: Apportioner, until: float, power: dict[str, PoolPower] | None = None
+) -> Settled:
+    return asyncio.run(apportioner.settle(until, power or {}))
 
 
 def settled(
@@ -29,7 +43,18 @@ def settled(
         apportioner.add_run(POOL, one)
     for begin, end, energy_j in intervals:
         apportioner.add_interval(POOL, begin, end, energy_j)
-    return apportioner.settle(until, {} if power is None else {POOL: power})
+    return settle(apportioner, until, {} if power is None else {POOL: power})
+
+
+def busy_by_brute_force(runs: list[Run], begin: float, end: float, devices: int) -> float:
+    """Add up, between every two events, the devices that had a request."""
+    events = [at for one in runs for at in (one.begun_at, one.ended_at) if begin < at < end]
+    busy_s = 0.0
+    for early, late in itertools.pairwise([begin, *sorted(events), end]):
+        middle = (early + late) / 2
+        in_flight = sum(one.begun_at <= middle < one.ended_at for one in runs)
+        busy_s += min(devices, in_flight) * (late - early)
+    return busy_s
 
 
 SPANS = st.tuples(st.floats(0, 90), st.floats(0.01, 40), st.floats(0.1, 1e4))
@@ -54,17 +79,18 @@ def test_given_idle_and_left_over_joules_are_the_metered_ones(
     intervals = [
         (begin, end, joules) for begin, end in itertools.pairwise(edges) if data.draw(st.booleans())
     ]
-    power = None if idle_watts is None else PoolPower(2, idle_watts)
+    devices = data.draw(st.integers(1, 4))
+    power = None if idle_watts is None else PoolPower(devices, idle_watts)
     found = settled(runs, intervals, power)
     metered, apportioned = found.metered_j.get(POOL, 0.0), found.apportioned_j.get(POOL, 0.0)
     assert metered == pytest.approx(sum(energy_j for _, _, energy_j in intervals))
     nobodys = 0.0
     for begin, end, energy_j in intervals:
-        busy_s = sum(max(0.0, min(r.ended_at, end) - max(r.begun_at, begin)) for r in runs)
+        busy_s = busy_by_brute_force(runs, begin, end, devices)
         if busy_s <= 0.0:
             nobodys += energy_j
         elif idle_watts is not None:
-            nobodys += min(energy_j, idle_watts * max(0.0, 2 * (end - begin) - busy_s))
+            nobodys += min(energy_j, idle_watts * max(0.0, devices * (end - begin) - busy_s))
     assert sum(one.got_j for one in runs) == pytest.approx(apportioned, abs=1e-6)
     assert apportioned + nobodys == pytest.approx(metered, abs=1e-6)
     assert sum(found.energy_j.values()) <= apportioned * (1 + 1e-9) + 1e-6
@@ -91,7 +117,7 @@ def test_joules_are_shared_by_what_was_predicted_whatever_the_llm() -> None:
 
 
 def test_what_is_metered_elsewhere_takes_its_part_and_is_told_of_no_more() -> None:
-    known = Run("known", 0, 10, 10.0, 10.0, wanted=False)
+    known = Run("known", 0, 10, 10.0, wanted=False)
     assert settled([known, run("asked", 0, 10)], [(0, 10, 80)]).energy_j == {"asked": 40.0}
 
 
@@ -99,6 +125,58 @@ def test_idle_power_goes_to_nobody() -> None:
     found = settled([run("one", 0, 5)], [(0, 10, 1000)], PoolPower(2, 50.0))
     assert found.energy_j["one"] == pytest.approx(1000 - 50 * (2 * 10 - 5))
     assert settled([run("one", 0, 5)], [(0, 10, 100)], PoolPower(2, 50.0)).energy_j["one"] == 0.0
+
+
+def test_a_device_with_one_request_of_many_that_it_could_hold_is_not_idle() -> None:
+    alone = settled([run("one", 10, 20)], [(0, 30, 3000)], PoolPower(1, 60.0))
+    assert alone.energy_j["one"] == pytest.approx(3000 - 60 * 20)
+    batch = [run(str(n), 10, 20) for n in range(64)]
+    found = settled(batch, [(0, 30, 3000)], PoolPower(1, 60.0))
+    assert found.apportioned_j[POOL] == pytest.approx(3000 - 60 * 20)
+
+
+@given(st.lists(SPANS, min_size=1, max_size=30), EDGES, st.integers(1, 5))
+def test_busy_device_seconds_are_those_of_a_count_between_every_two_events(
+    spans: list[tuple[float, float, float]], edges: list[float], devices: int
+) -> None:
+    begin, end = edges[0], edges[-1]
+    runs = [run(str(n), at, at + long) for n, (at, long, _) in enumerate(spans)]
+    found = busy_device_seconds(runs, begin, end, devices)
+    assert found == pytest.approx(busy_by_brute_force(runs, begin, end, devices), abs=1e-9)
+    assert found <= devices * (end - begin) * (1 + 1e-9)
+
+
+def test_the_event_loop_has_turns_while_many_runs_are_settled() -> None:
+    many = 20 * AT_ONCE
+
+    async def scene() -> tuple[Settled, list[int]]:
+        apportioner, turns = Apportioner(most_runs=many), [0]
+
+        async def decide() -> None:
+            while True:
+                turns[0] += 1
+                # Actuals of later requests, told while this settles, push out the oldest.
+                if turns[0] <= AT_ONCE:
+                    apportioner.add_run(POOL, run(f"late {turns[0]}", 11, 12))
+                await asyncio.sleep(0)
+
+        for number in range(many):
+            apportioner.add_run(POOL, run(str(number), 0, 10))
+        apportioner.add_interval(POOL, 0, 10, float(many))
+        deciding = asyncio.create_task(decide())
+        found = await apportioner.settle(10, {POOL: PoolPower(1, 50.0)})
+        deciding.cancel()
+        apportioner.add_interval(POOL, 10, 20, 600.0)
+        later = await apportioner.settle(20, {POOL: PoolPower(1, 50.0)})
+        assert sum(later.energy_j.values()) == pytest.approx(600 - 50 * 9)
+        assert len(later.energy_j) == min(turns[0], AT_ONCE)
+        return found, turns
+
+    found, turns = asyncio.run(scene())
+    # A turn for each part of each of three walks, and some of the sorting in a thread.
+    assert turns[0] > 3 * (20 - 1)
+    assert len(found.energy_j) == many
+    assert sum(found.energy_j.values()) == pytest.approx(many)
 
 
 @pytest.mark.parametrize(
@@ -125,18 +203,18 @@ def test_a_run_waits_for_the_interval_that_it_ends_in() -> None:
     apportioner.add_run(POOL, run("one", 5, 15))
     apportioner.add_interval(POOL, 0, 10, 60)
     apportioner.add_interval(POOL, 10, 20, 40)
-    assert apportioner.settle(19, {}).energy_j == {}
-    assert apportioner.settle(20, {}).energy_j == {"one": 100}
+    assert settle(apportioner, 19).energy_j == {}
+    assert settle(apportioner, 20).energy_j == {"one": 100}
 
 
 def test_a_run_that_is_told_after_its_interval_was_settled_gets_none() -> None:
     apportioner = Apportioner()
     apportioner.add_interval(POOL, 0, 10, 60)
-    assert apportioner.settle(10, {}).metered_j == {POOL: 60}
+    assert settle(apportioner, 10).metered_j == {POOL: 60}
     apportioner.add_run(POOL, run("late", 0, 9))
     apportioner.add_run(POOL, run("early", 11, 19))
     apportioner.add_interval(POOL, 10, 20, 40)
-    assert apportioner.settle(20, {}).energy_j == {"early": 40}
+    assert settle(apportioner, 20).energy_j == {"early": 40}
 
 
 def test_pools_have_nothing_to_do_with_each_other() -> None:
@@ -146,7 +224,7 @@ def test_pools_have_nothing_to_do_with_each_other() -> None:
     apportioner.add_interval("a", 0, 10, 60)
     apportioner.add_interval("b", 0, 10, 40)
     apportioner.add_interval("unknown", 0, 10, 5)
-    found = apportioner.settle(10, {})
+    found = settle(apportioner, 10)
     assert found.energy_j == {"one": 60, "two": 40}
     assert found.apportioned_j == {"a": 60, "b": 40, "unknown": 0}
 
@@ -157,7 +235,7 @@ def test_nobody_gets_what_dropped_runs_have_taken() -> None:
         apportioner.add_run(POOL, run(str(number), number * 4, number * 4 + 4))
     apportioner.add_interval(POOL, 0, 10, 100)
     apportioner.add_interval(POOL, 10, 20, 100)
-    found = apportioner.settle(20, {})
+    found = settle(apportioner, 20)
     assert set(found.energy_j) == {"3", "4"}
     assert found.apportioned_j == {POOL: 100}
 

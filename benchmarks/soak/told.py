@@ -1,0 +1,182 @@
+"""What happened in a soak, and how it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from statistics import median
+
+import numpy as np
+
+from service.decisions.desk import MOST_OPEN
+from service.decisions.traffic import MOST
+
+KILL_S = 20.0
+"""Between the deaths of two workers."""
+FORECASTS = 5
+"""Periods of the forecasts in a soak."""
+SETTLED = 1.25
+"""Of the first of these periods, until its forecast is made."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How it stood at a time.
+
+    Attributes
+    ----------
+    at_s
+        Since the beginning.
+    main_mb, workers_mb
+        Resident memory of the main process, and of all workers together.
+    decided, acknowledged
+        Decisions until then, and actuals.
+    outages
+        Of the disk, that were over.
+    """
+
+    at_s: float
+    main_mb: float
+    workers_mb: float
+    decided: int = 0
+    acknowledged: int = 0
+    outages: int = 0
+
+
+@dataclass
+class Told:
+    """What happened.
+
+    Attributes
+    ----------
+    asked
+        Decisions that were asked for.
+    seconds
+        Latency of each that was made.
+    failed
+        Decisions without status 200, by status; 0 for a broken connection.
+    acknowledged
+        Ids of actuals that were answered with 200.
+    refused_actuals
+        Calls of /actuals that were not, by status.
+    samples
+        Second by second.
+    killed, replaced
+        Workers and sets of artefacts.
+    full_s
+        Seconds for which the disk was full.
+    broken
+        What ended the soak before its time; empty where nothing did.
+    took_s
+        The whole.
+    """
+
+    asked: int = 0
+    seconds: list[float] = field(default_factory=list)
+    failed: dict[int, int] = field(default_factory=dict)
+    acknowledged: list[str] = field(default_factory=list)
+    refused_actuals: dict[int, int] = field(default_factory=dict)
+    samples: list[Sample] = field(default_factory=list)
+    killed: int = 0
+    replaced: int = 0
+    full_s: float = 0.0
+    broken: list[str] = field(default_factory=list)
+    took_s: float = 0.0
+
+
+def warm_at(samples: Iterable[Sample], planned_s: float) -> float | None:
+    """Return when the service has filled all that it remembers, and been through all once.
+
+    That is when the traffic that it remembers is at its most, the first forecast is planned, and
+    the actuals that the disk's first outage held up are acknowledged, so that no more decisions
+    will be open than were. None where it never came to that.
+
+    Parameters
+    ----------
+    samples
+        In order.
+    planned_s
+        When the first forecast is made, since the beginning.
+    """
+    held_up: int | None = None
+    for one in samples:
+        if one.outages and held_up is None:
+            held_up = one.decided
+        settled = one.decided >= MOST and one.at_s >= planned_s
+        if settled and held_up is not None and one.acknowledged >= held_up:
+            return one.at_s
+    return None
+
+
+def report(told: Told, stored: set[str], rate: float, seconds: float) -> str:
+    """Say what happened.
+
+    Parameters
+    ----------
+    told
+        By the soak.
+    stored
+        Ids of the actuals that were found in the file afterwards.
+    rate
+        Decisions a second that were to be.
+    seconds
+        That it was to take.
+    """
+    lost = len(set(told.acknowledged) - stored)
+    waiting = len(told.seconds) - len(told.acknowledged)
+    return "\n".join(
+        [
+            *(f"ENDED EARLY: {what}" for what in told.broken),
+            f"{told.took_s:.0f} of {seconds:.0f} s at {rate:.0f} decisions/s",
+            f"decisions: {told.asked:,} asked, {sum(told.failed.values()):,} failed"
+            f"{_by_status(told.failed)}; {_latency(told.seconds)}",
+            f"actuals: {len(told.acknowledged):,} acknowledged, {lost:,} of them lost; "
+            f"{waiting:,} never acknowledged; {sum(told.refused_actuals.values()):,} calls refused"
+            f"{_by_status(told.refused_actuals)}, and made again",
+            f"workers killed: {told.killed}; artefacts replaced: {told.replaced} times; "
+            f"disk full for {told.full_s:.0f} s",
+            *_memory(told.samples, SETTLED * seconds / FORECASTS),
+        ]
+    )
+
+
+def _by_status(counts: dict[int, int]) -> str:
+    return f" {dict(sorted(counts.items()))}" if counts else ""
+
+
+def _latency(seconds: list[float]) -> str:
+    if not seconds:
+        return "none was made"
+    p50, p99, most = np.quantile(seconds, [0.5, 0.99, 1.0]) * 1e3
+    return f"p50 {p50:.2f} ms, p99 {p99:.1f} ms, longest {most:.0f} ms"
+
+
+def _memory(samples: list[Sample], planned_s: float) -> list[str]:
+    warm_s = warm_at(samples, planned_s)
+    if warm_s is None:
+        return [
+            "memory: not judged, the warm-up did not end. It takes "
+            f"{MOST:,} decisions, {planned_s:.0f} s, and the actuals of the disk's first outage."
+        ]
+    end_s = samples[-1].at_s
+    most_open = max(one.decided - one.acknowledged for one in samples)
+    lines = [
+        f"warm after {warm_s:.0f} s: by then the traffic that is remembered was full ({MOST:,} "
+        "decisions), the first forecast was planned, and the disk had been full once and what that "
+        f"held up was acknowledged (at most {most_open:,} decisions were open; {MOST_OPEN:,} may)",
+        f"resident memory, medians of {KILL_S:.0f} s after the warm-up and at the end, "
+        f"{end_s - warm_s:.0f} s later:",
+    ]
+    for name, sizes in (
+        ("main process", [(one.at_s, one.main_mb) for one in samples]),
+        ("its workers together", [(one.at_s, one.workers_mb) for one in samples]),
+    ):
+        warm = median(size for at, size in sizes if warm_s <= at < warm_s + KILL_S)
+        end = median(size for at, size in sizes if at > end_s - KILL_S)
+        most = max(size for _, size in sizes)
+        ratio = f"ratio {end / warm:.3f}" if warm else "no ratio"
+        lines.append(f"  {name}: {warm:.1f} MB, then {end:.1f} MB: {ratio} (most {most:.1f} MB)")
+    lines.append(
+        "  (workers are killed and started again all the time: their memory tells little of leaks)"
+    )
+    return lines
