@@ -22,16 +22,22 @@ from pathlib import Path
 import httpx
 import numpy as np
 
+from benchmarks.gateways.broken_planners import GARBAGE, BrokenPlanner, hung, in_turn
+from benchmarks.gateways.litellm_proxy import CALL, KEY, LLM, config, install, litellm_proxy
+from benchmarks.gateways.upstreams import upstreams
 from benchmarks.markdown import table
 from benchmarks.timing import machine
-from examples.local_service import free_port
-from tests.integration.broken_planners import GARBAGE, BrokenPlanner, hung, in_turn
-from tests.integration.litellm_proxy import CALL, KEY, config, install, litellm_proxy
-from tests.integration.upstreams import upstreams
-from tests.service.decision_fleet import FLEET, save_two_pools
-from tests.service.server import Server
+from examples.local_service import free_port, running_service
 
-CHEAP, DEAR = "a100", "h100"
+CHEAP, DEAR = "full", "sparse"
+FLEET = f"""\
+pools:
+  - {{name: {CHEAP}, device: 1xh100, count: 1, concurrency: [128], llms: [{LLM}],
+     resident: [{LLM}]}}
+  - {{name: {DEAR}, device: 1xh100, count: 1, concurrency: [16], llms: [{LLM}],
+     resident: [{LLM}]}}
+"""
+"""Equal devices: one that many requests share takes fewer joules for each."""
 WARMING_CALLS = 100
 ROUTED_IN_A_ROW = 20
 PATIENCE_S = 60.0
@@ -121,17 +127,17 @@ def _answering(client: httpx.Client) -> str | None:
     return str(answer.json()["choices"][0]["message"]["content"])
 
 
-def planners(port: int, models: Path) -> dict[str, Planner]:
+def planners(port: int, fleet: Path) -> dict[str, Planner]:
     """Return what may be where a planner is expected: one that is well, and broken ones."""
-
-    @contextmanager
-    def well() -> Iterator[None]:
-        with Server({"JOULEPLAN_MODELS_DIR": str(models)}, port=port) as planner:
-            planner.wait_until_ready()
-            yield
-
+    settings = {
+        "JOULEPLAN_PORT": str(port),
+        "JOULEPLAN_FLEET": str(fleet),
+        "JOULEPLAN_ACTUALS_PATH": ":memory:",
+        "JOULEPLAN_STORE_PATH": ":memory:",
+        "JOULEPLAN_LOG_LEVEL": "WARNING",
+    }
     return {
-        WELL: well,
+        WELL: lambda: running_service(settings),
         "killed": ExitStack,
         "hung": lambda: BrokenPlanner(port, hung),
         "garbage": lambda: BrokenPlanner(port, in_turn(list(GARBAGE.values()))),
@@ -157,15 +163,14 @@ def both_proxies(command: Path, folder: Path, planner: int) -> Iterator[Proxies]
 
 def measure(command: Path, folder: Path, options: argparse.Namespace) -> dict[str, list[Round]]:
     """Return the rounds by the state of the planner; each round goes through all of them."""
-    models = folder / "models"
-    models.mkdir()
-    save_two_pools(models, FLEET.replace("small", CHEAP).replace("large", DEAR))
+    fleet = folder / "fleet.yaml"
+    fleet.write_text(FLEET)
     port = free_port()
-    rounds: dict[str, list[Round]] = {name: [] for name in planners(port, models)}
+    rounds: dict[str, list[Round]] = {name: [] for name in planners(port, fleet)}
     with both_proxies(command, folder, port) as proxies:
         proxies.round(WARMING_CALLS)
         for _ in range(options.rounds):
-            for name, planner in planners(port, models).items():
+            for name, planner in planners(port, fleet).items():
                 with planner():
                     if name == WELL:
                         proxies.wait_until_routed()

@@ -29,19 +29,19 @@ def running_service(settings: Mapping[str, str] | None = None) -> Iterator[str]:
     Parameters
     ----------
     settings
-        Further `JOULEPLAN_*` environment variables.
+        Further `JOULEPLAN_*` environment variables; where the port is not among them, a free one
+        is taken.
 
     Raises
     ------
     RuntimeError
         If it ends, or is not ready within 30 s.
     """
-    port = free_port()
-    own = {"JOULEPLAN_HOST": "127.0.0.1", "JOULEPLAN_PORT": str(port), **(settings or {})}
+    own = {"JOULEPLAN_HOST": "127.0.0.1", "JOULEPLAN_PORT": str(free_port()), **(settings or {})}
     command = [sys.executable, "-m", "service"]
     service = subprocess.Popen(command, env={**os.environ, **own}, stdin=subprocess.DEVNULL)
     try:
-        url = f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{own['JOULEPLAN_PORT']}"
         await_answer(f"{url}/readyz", service)
         yield url
     finally:

@@ -12,14 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.open_load import Line, post
-from benchmarks.soak.__main__ import small_disk
-from benchmarks.soak.processes import resident_mb, workers_of
-from benchmarks.soak.run import Pace, Soak
-from benchmarks.soak.told import Sample, Told, report, warm_at
-from examples.local_service import free_port
-from service.decisions.traffic import MOST
-from tests.integration.broken_planners import (
+from benchmarks.gateways.broken_planners import (
     BrokenPlanner,
     Manner,
     Reader,
@@ -28,6 +21,13 @@ from tests.integration.broken_planners import (
     hung,
     in_turn,
 )
+from benchmarks.open_load import Line, post
+from benchmarks.soak.__main__ import small_disk
+from benchmarks.soak.processes import resident_mb, workers_of
+from benchmarks.soak.run import Pace, Soak
+from benchmarks.soak.told import Sample, Told, report, warm_at
+from examples.local_service import free_port
+from service.decisions.traffic import MOST
 from tests.service.server import Server
 
 ASK = post("http://127.0.0.1/decision", b"{}")

@@ -24,8 +24,8 @@ from typing import Any
 
 import httpx
 
+from benchmarks.gateways.upstreams import upstreams
 from examples.local_service import free_port
-from tests.integration.upstreams import upstreams
 from tests.service.server import Server
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "portkey"

@@ -19,8 +19,8 @@ import httpx
 import pytest
 import yaml
 
+from benchmarks.gateways.upstreams import upstreams
 from examples.local_service import free_port
-from tests.integration.upstreams import upstreams
 from tests.service.access.conftest import Keys
 from tests.service.decision_fleet import save_two_pools
 from tests.service.server import Server

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from benchmarks.gateways.broken_planners import GARBAGE, BrokenPlanner, hung, in_turn, slow_drip
+from benchmarks.gateways.litellm_proxy import answered, config, install, litellm_proxy
+from benchmarks.gateways.upstreams import upstreams
 from examples.local_service import free_port
 from service.access.keys import digest_of, new_key
-from tests.integration.broken_planners import GARBAGE, BrokenPlanner, hung, in_turn, slow_drip
-from tests.integration.litellm_proxy import answered, config, install, litellm_proxy
-from tests.integration.upstreams import upstreams
 from tests.service.decision_fleet import FLEET, save_two_pools
 from tests.service.server import Server
 

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+from benchmarks.gateways.broken_planners import GARBAGE, BrokenPlanner, Manner, Reader, Writer, hung
 from examples.local_service import free_port
-from tests.integration.broken_planners import GARBAGE, BrokenPlanner, Manner, Reader, Writer, hung
 
 Result = TypeVar("Result")
 HOOK = Path(__file__).parents[2] / "deploy" / "litellm" / "jouleplan_hook.py"

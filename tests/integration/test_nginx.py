@@ -13,10 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from costmodel.artefact import save
-from examples.local_service import free_port
-from tests.costmodel.builders import kv_on_cost_model
-from tests.integration.broken_planners import (
+from benchmarks.gateways.broken_planners import (
     GARBAGE,
     BrokenPlanner,
     Manner,
@@ -26,7 +23,10 @@ from tests.integration.broken_planners import (
     hung,
     slow_drip,
 )
-from tests.integration.upstreams import upstreams
+from benchmarks.gateways.upstreams import upstreams
+from costmodel.artefact import save
+from examples.local_service import free_port
+from tests.costmodel.builders import kv_on_cost_model
 from tests.service.server import Server
 
 ROOT = Path(__file__).parents[2]

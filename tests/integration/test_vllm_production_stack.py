@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from examples.local_service import free_port
-from tests.integration.broken_planners import (
+from benchmarks.gateways.broken_planners import (
     GARBAGE,
     BrokenPlanner,
     Manner,
@@ -27,6 +26,7 @@ from tests.integration.broken_planners import (
     Writer,
     answering,
 )
+from examples.local_service import free_port
 from tests.service.decision_fleet import save_two_pools
 from tests.service.server import Server
 

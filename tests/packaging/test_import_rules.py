@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-PACKAGES = ("costmodel", "service", "profiler")
+PACKAGES = ("costmodel", "service", "profiler", "benchmarks", "examples")
 
 BREACHES = [
     ("service/breach.py", "import profiler", "applications"),
@@ -25,6 +25,9 @@ BREACHES = [
     ("service/breach.py", "import ortools.graph", "solver"),
     ("profiler/breach.py", "from pynvml import nvmlInit", "nvml"),
     ("service/breach.py", "import benchmarks", "products"),
+    ("service/breach.py", "import tests", "products"),
+    ("benchmarks/breach.py", "from tests.service.server import Server", "harness"),
+    ("examples/breach.py", "import models", "harness"),
 ]
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.slow_rules import best
 from service.planning import (
     InfeasibleError,
     Limits,
@@ -17,7 +18,6 @@ from service.planning import (
 )
 from service.planning.explanation.knobs import Knob, knobs_of
 from tests.planning.instances import three_llms, workload
-from tests.planning.slow_rules import best
 from tests.planning.test_oracle import small_problem
 
 PATIENT = SolverOptions(time_limit_s=90.0, relative_gap=1e-3)

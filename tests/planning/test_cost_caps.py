@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.slow_rules import best
 from service.planning import (
     InfeasibleError,
     InvalidProblemError,
@@ -16,7 +17,6 @@ from service.planning import (
 )
 from service.planning.inputs import CAP_NAMES, Unit
 from tests.planning.instances import three_llms, tiny_priced_problem, workload
-from tests.planning.slow_rules import best
 
 EXACT = SolverOptions(time_limit_s=30.0, relative_gap=1e-6)
 QUICK = SolverOptions(time_limit_s=20.0, relative_gap=1e-3)

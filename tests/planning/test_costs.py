@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.slow_rules import price
 from service.planning import (
     InvalidProblemError,
     Limits,
@@ -16,7 +17,6 @@ from service.planning import (
 from service.planning.schedule.dealing import deal
 from service.planning.schedule.evaluation import evaluate
 from tests.planning.instances import three_llms, workload
-from tests.planning.slow_rules import price
 
 EXACT = SolverOptions(time_limit_s=20.0, relative_gap=1e-6)
 

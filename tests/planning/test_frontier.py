@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.slow_rules import Slow, price
 from service.planning import (
     InfeasibleError,
     Limits,
@@ -20,7 +21,6 @@ from service.planning.frontier.filtering import at_most
 from service.planning.frontier.points import Candidate, Ends, Front, Point, Step, Summary
 from service.planning.frontier.sweep import trace
 from tests.planning.instances import three_llms, tiny_priced_problem, workload
-from tests.planning.slow_rules import Slow, price
 
 EXACT = SolverOptions(time_limit_s=60.0, relative_gap=1e-6)
 PAIRS: list[tuple[AxisName, AxisName]] = list(itertools.permutations(AXES, 2))

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.slow_rules import price
 from service.planning import Limits, Share, SolverOptions, plan
 from service.planning.bounds.assignment_problem import AssignmentProblem, Row
 from service.planning.bounds.bounding import bound
@@ -21,7 +22,6 @@ from service.planning.clock import Deadline
 from service.planning.schedule.slots import deal_to_slots
 from service.planning.search.descent import descend
 from tests.planning.instances import three_llms, workload
-from tests.planning.slow_rules import price
 
 SHARES = {"small": Share(0.2, 0.5), "medium": Share(0.1, 0.6), "large": Share(0.05, 0.6)}
 

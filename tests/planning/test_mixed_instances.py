@@ -10,10 +10,10 @@ import math
 import numpy as np
 import pytest
 
+from benchmarks.slow_rules import best, price
 from service.planning import PlacementProblem
 from tests.planning.mixed_instances import MIDDLE, SMALL, TINY, mixed_problem
 from tests.planning.outcomes import Outcome, solve
-from tests.planning.slow_rules import best, price
 from tests.planning.witnesses import witnessed
 
 TOLERANCE = 1e-8

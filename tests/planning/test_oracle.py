@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.slow_rules import best, price
 from service.planning import (
     InfeasibleError,
     Limits,
@@ -17,7 +18,6 @@ from service.planning import (
 from service.planning.schedule.evaluation import evaluate
 from service.planning.schedule.schedule import lay_out
 from tests.planning.instances import cost_model, requests, workload
-from tests.planning.slow_rules import best, price
 
 EXACT = SolverOptions(time_limit_s=30.0, relative_gap=1e-6)
 

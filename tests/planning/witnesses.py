@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from benchmarks.slow_rules import price
 from service.planning import Limits, PlacementProblem, Share
 from service.planning.schedule.dealing import deal
 from service.planning.schedule.schedule import lay_out
 from tests.planning.mixed_instances import Size, mixed_problem
-from tests.planning.slow_rules import price
 
 ROUNDS = 6
 

@@ -11,7 +11,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
+Reader = asyncio.StreamReader
+Writer = asyncio.StreamWriter
 Manner = Callable[[Reader, Writer], Awaitable[None]]
 PLACEMENT = {"llm": "qwen3-8b", "pool": "h100", "name": "nobody"}
 

@@ -14,9 +14,10 @@ USED = {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19}
 
 
 def completion(name: str) -> dict[str, Any]:
+    """Return the answer of a server of that name."""
     message = {"role": "assistant", "content": name}
     choice = {"index": 0, "message": message, "text": name, "finish_reason": "stop"}
-    body = {"id": "1", "object": "chat.completion", "created": 1, "model": name}
+    body: dict[str, Any] = {"id": "1", "object": "chat.completion", "created": 1, "model": name}
     return body | {"choices": [choice], "usage": USED}
 
 
@@ -25,7 +26,11 @@ def streamed(name: str) -> str:
     head = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": name}
     said = {"index": 0, "delta": {"role": "assistant", "content": name}, "finish_reason": None}
     stop = {"index": 0, "delta": {}, "finish_reason": "stop"}
-    chunks = [{"choices": [said]}, {"choices": [stop]}, {"choices": [], "usage": USED}]
+    chunks: list[dict[str, Any]] = [
+        {"choices": [said]},
+        {"choices": [stop]},
+        {"choices": [], "usage": USED},
+    ]
     events = [f"data: {json.dumps(head | chunk)}\n\n" for chunk in chunks]
     return "".join([*events, "data: [DONE]\n\n"])
 
@@ -82,6 +87,7 @@ class Upstream:
         self._thread.start()
 
     def close(self) -> None:
+        """Stop listening."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

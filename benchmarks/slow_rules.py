@@ -1,19 +1,37 @@
-"""The rules of a schedule written out slowly, request by request: the oracle of these tests."""
+"""The rules of a schedule written out slowly, request by request: by these, plans are judged.
+
+A second implementation, independent of the planning's own; for small batches.
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from typing import Any
 
-from service.planning import PlacementProblem
+from service.planning import Placement, PlacementProblem
+
+Deal = tuple[tuple[int, int], ...]
+"""Placement and device of each request."""
 
 
 class Slow:
-    """One dealt-out schedule, worked through in plain Python."""
+    """One dealt-out schedule, worked through in plain Python.
 
-    def __init__(self, problem: PlacementProblem, placement, device):
+    Parameters
+    ----------
+    problem
+        With every limit.
+    placement, device
+        Of each request.
+    """
+
+    def __init__(
+        self, problem: PlacementProblem, placement: Sequence[int], device: Sequence[int]
+    ) -> None:
         self.problem, self.placement, self.device = problem, placement, device
         self.n = problem.n
         self.tin = problem.requests.workload.input_tokens.tolist()
@@ -21,28 +39,32 @@ class Slow:
         plan = problem.limits.deadline_s or math.inf
         self.due = [min(float(own), plan) for own in problem.requests.deadline_s]
         self.slot = [self.slot_s(i) for i in range(self.n)]
-        self.underfill, self.loading = defaultdict(float), defaultdict(float)
-        self.activation = defaultdict(float)
+        self.underfill: defaultdict[int, float] = defaultdict(float)
+        self.loading: defaultdict[int, float] = defaultdict(float)
+        self.activation: defaultdict[int, float] = defaultdict(float)
         self.end = [0.0] * self.n
-        self.busy = defaultdict(float)
-        self.last = defaultdict(float)
+        self.busy: defaultdict[tuple[int, int], float] = defaultdict(float)
+        self.last: defaultdict[tuple[int, int], float] = defaultdict(float)
         for pool, spec in enumerate(problem.pools):
             for d in range(spec.count):
                 self.run_device(pool, d)
 
     def joules(self, i: int) -> float:
+        """Energy of a request at the nominal concurrency [J]."""
         return float(self.problem.costs.energy_j[i, self.placement[i]])
 
     def slot_s(self, i: int) -> float:
+        """Time for which a request holds its slot [s]."""
         batch = self.problem.placements[self.placement[i]].concurrency
-        seconds = self.problem.costs.device_seconds[:, self.placement[i]].tolist()
+        seconds: list[float] = self.problem.costs.device_seconds[:, self.placement[i]].tolist()
         if batch == 1:
             return seconds[i]
         mix = [j for j in range(self.n) if self.placement[j] == self.placement[i]]
         step = batch * sum(seconds[j] for j in mix) / sum(self.tout[j] for j in mix)
-        return self.tout[i] * step
+        return float(self.tout[i] * step)
 
     def blocks_of(self, pool: int, d: int) -> list[list[int]]:
+        """Requests of each block of a device, in the order of the blocks."""
         here = [
             i
             for i in range(self.n)
@@ -51,7 +73,7 @@ class Slow:
         blocks = [[i for i in here if self.placement[i] == k] for k in range(self.problem.k)]
         llms = self.problem.llms
 
-        def order(block: list[int]):
+        def order(block: list[int]) -> tuple[float, int, int]:
             k = self.placement[block[0]]
             earliest = min(self.due[i] for i in block)
             return earliest, llms.index(self.problem.placements[k].llm), k
@@ -59,7 +81,8 @@ class Slow:
         return sorted((block for block in blocks if block), key=order)
 
     def run_device(self, pool: int, d: int) -> None:
-        clock, loaded = 0.0, None
+        """Work through the blocks of a device."""
+        clock, loaded = 0.0, ""
         spec, blocks = self.problem.pools[pool], self.blocks_of(pool, d)
         if blocks:
             clock = spec.activation_s
@@ -67,16 +90,18 @@ class Slow:
         for block in blocks:
             where = self.problem.placements[self.placement[block[0]]]
             if where.llm not in spec.resident and loaded != where.llm:
-                clock += where.cost_model.load_s
-                self.busy[pool, d] += where.cost_model.load_s
-                self.loading[pool] += where.cost_model.load_energy_j
+                load_s, load_j = _load(where)
+                clock += load_s
+                self.busy[pool, d] += load_s
+                self.loading[pool] += load_j
                 loaded = where.llm
             length = self.run_block(block, where, clock)
             clock += length
             self.busy[pool, d] += length
         self.last[pool, d] = clock
 
-    def run_block(self, block: list[int], where, clock: float) -> float:
+    def run_block(self, block: list[int], where: Placement, clock: float) -> float:
+        """Work through a block, and return how long it takes [s]."""
         slots = [0.0] * where.concurrency
         for i in sorted(block, key=lambda i: (self.due[i], -self.slot[i], i)):
             free = min(range(len(slots)), key=slots.__getitem__)
@@ -91,6 +116,7 @@ class Slow:
         return length
 
     def on_s(self, pool: int, d: int) -> float:
+        """Time for which a device is on [s]."""
         if self.problem.pools[pool].power_policy == "power_down":
             return self.last[pool, d]
         horizon = self.problem.limits.horizon_s
@@ -98,6 +124,7 @@ class Slow:
         return max(horizon, self.last[pool, d])
 
     def idle(self, pool: int) -> float:
+        """Idle energy of a pool [J]."""
         spec = self.problem.pools[pool]
         if spec.power_policy == "power_down" or not spec.idle_watts:
             return 0.0
@@ -106,6 +133,7 @@ class Slow:
         )
 
     def energy_of(self, pool: int) -> float:
+        """Energy of a pool with all its parts [J]."""
         here = [
             self.joules(i)
             for i in range(self.n)
@@ -130,6 +158,7 @@ class Slow:
         return total
 
     def in_time(self) -> bool:
+        """Whether all end in time, and while their pools are available."""
         available = [
             self.problem.pools[self.problem.placements[k].pool].available_s or math.inf
             for k in self.placement
@@ -138,6 +167,7 @@ class Slow:
         return all(end <= due * (1 + 1e-9) for end, due in zip(self.end, latest, strict=True))
 
     def counts_hold(self) -> bool:
+        """Whether each LLM has its share and its least number of requests."""
         limits = self.problem.limits
         for llm in {*limits.shares, *limits.min_requests}:
             count = sum(self.problem.placements[k].llm == llm for k in self.placement)
@@ -149,6 +179,20 @@ class Slow:
             if count < limits.min_requests.get(llm, 0):
                 return False
         return True
+
+
+def _load(where: Placement) -> tuple[float, float]:
+    """Seconds and joules of a load.
+
+    Raises
+    ------
+    ValueError
+        Where it was not measured: nothing may run there then.
+    """
+    seconds, joules = where.cost_model.load_s, where.cost_model.load_energy_j
+    if seconds is None or joules is None:
+        raise ValueError(f"Expected a measured load of {where.llm}, got none.")
+    return seconds, joules
 
 
 def cost_normaliser(problem: PlacementProblem) -> float:
@@ -199,7 +243,12 @@ def may_run(problem: PlacementProblem, i: int, k: int) -> bool:
     return where.quality >= floor
 
 
-def price(problem: PlacementProblem, placement, device, normaliser: float | None = None):
+def price(
+    problem: PlacementProblem,
+    placement: Sequence[int],
+    device: Sequence[int],
+    normaliser: float | None = None,
+) -> dict[str, Any]:
     """Energy parts, ends, makespan, objective and whether every limit holds."""
     slow = Slow(problem, placement, device)
     requests_j = sum(slow.joules(i) for i in range(slow.n))
@@ -237,7 +286,7 @@ def price(problem: PlacementProblem, placement, device, normaliser: float | None
     }
 
 
-def deals(problem: PlacementProblem):
+def deals(problem: PlacementProblem) -> Iterator[tuple[list[int], list[int]]]:
     """Every (placements, devices) there is, but for pairs that may not run and equal devices."""
     pins = problem.requests.device
     named = set() if pins is None else {pin for pin in pins.tolist() if pin >= 0}
@@ -255,16 +304,17 @@ def deals(problem: PlacementProblem):
             yield [k for k, _ in deal], [d for _, d in deal]
 
 
-def _in_order(problem: PlacementProblem, deal, pool: int, named: set[int]) -> bool:
+def _in_order(problem: PlacementProblem, deal: Deal, pool: int, named: set[int]) -> bool:
     """Whether devices that nobody is pinned to are first used in the order of their numbers."""
     used = [d for k, d in deal if problem.placements[k].pool == pool and d not in named]
     free = [d for d in range(problem.pools[pool].count) if d not in named]
     return list(dict.fromkeys(used)) == free[: len(set(used))]
 
 
-def best(problem: PlacementProblem):
+def best(problem: PlacementProblem) -> float | None:
     """Objective of the best deal of all, None where none keeps every limit."""
-    found, normaliser = None, cost_normaliser(problem)
+    found: float | None = None
+    normaliser = cost_normaliser(problem)
     for placement, device in deals(problem):
         priced = price(problem, placement, device, normaliser)
         if priced["keeps"] and (found is None or priced["objective"] < found):

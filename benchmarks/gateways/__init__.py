@@ -1,0 +1,1 @@
+"""What stands around gateways under test: LLM servers, broken planners, a LiteLLM proxy."""
