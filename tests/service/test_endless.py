@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from service.actuals.ledger import ActualsLedger
+from service.actuals.store import ActualsStore
 from service.app import create_app
 from service.background.endless import begin, end, every
 from service.decisions.desk import DecisionDesk
@@ -110,7 +111,7 @@ async def test_no_runs_are_kept_for_a_metering_that_cannot_begin(
     settings: Settings, url: object
 ) -> None:
     metrics = Metrics(CollectorRegistry(), "0").decisions
-    ledger = ActualsLedger(DecisionDesk(), metrics, MEMORY, 10)
+    ledger = ActualsLedger(DecisionDesk(), metrics, ActualsStore(MEMORY, 10))
     kept_for = ledger._take_run
     wrong = settings.model_copy(update=NO_URL | {"metering_url": url})
     await asyncio.gather(Metering(wrong, ledger, metrics).run(), return_exceptions=True)
