@@ -72,6 +72,9 @@ def _check(call: FrontierRequest) -> None:
             "Ask /plan for it with the limits of the point that you choose."
         )
         raise invalid([FieldError(pointer("constraints", "confidence"), message)])
+    if call.publish:
+        message = "Expected one plan to publish the prices of, got a front: publish the point's."
+        raise invalid([FieldError("/publish", message)])
 
 
 def _unused(call: FrontierRequest) -> Iterator[PlanWarning]:

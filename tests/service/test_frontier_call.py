@@ -51,6 +51,10 @@ def test_a_front_of_plans_at_a_confidence_is_refused(planner_service: PlannerSer
     assert pointers(problem) == ["/constraints/confidence"]
 
 
+def test_a_front_publishes_no_prices(planner_service: PlannerService) -> None:
+    assert pointers(refused(planner_service, publish=True)) == ["/publish"]
+
+
 def test_the_ends_come_first_then_the_points_in_order_then_the_summary(
     planner_service: PlannerService,
 ) -> None:
