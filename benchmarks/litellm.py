@@ -155,7 +155,7 @@ def both_proxies(command: Path, folder: Path, planner: int) -> Iterator[Proxies]
         for with_hook in (False, True):
             settings = config(ports, with_hook=with_hook)
             running = litellm_proxy(command, folder / f"hook-{with_hook}", settings, hook)
-            url = stack.enter_context(running)
+            url = stack.enter_context(running).url
             client = httpx.Client(base_url=url, headers=headers, timeout=60.0, trust_env=False)
             clients.append(stack.enter_context(client))
         yield Proxies(*clients)

@@ -6,12 +6,14 @@ import asyncio
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +62,32 @@ def config(ports: Mapping[str, int], *, with_hook: bool = True) -> dict[str, Any
     return {"model_list": deployments, **hook}
 
 
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy that runs.
+
+    Attributes
+    ----------
+    url
+        Of its API.
+    process
+        Its own.
+    """
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def crashed(self) -> bool:
+        """Whether a signal has ended it that nobody sent: a fault of the interpreter."""
+        return self.process.poll() in {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS}
+
+
 @contextmanager
 def litellm_proxy(
     command: Path, folder: Path, settings: Mapping[str, Any], environment: Mapping[str, str]
-) -> Iterator[str]:
-    """Run a proxy and give its URL."""
+) -> Iterator[Proxy]:
+    """Run a proxy."""
     folder.mkdir(exist_ok=True)
     shutil.copy(HOOK, folder)
     (folder / "config.yaml").write_text(yaml.safe_dump(dict(settings)))
@@ -76,6 +99,7 @@ def litellm_proxy(
             cwd=folder, stdout=log, stderr=log,
             env={
                 **given,
+                "PYTHONFAULTHANDLER": "1",
                 "LITELLM_LOCAL_MODEL_COST_MAP": "True",
                 "LITELLM_MASTER_KEY": KEY,
                 **environment,
@@ -84,7 +108,7 @@ def litellm_proxy(
         url = f"http://127.0.0.1:{port}"
         try:
             _wait_until_alive(process, url, folder)
-            yield url
+            yield Proxy(url, process)
         finally:
             process.kill()
             process.wait(30)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import Self
 
 import pytest
 import yaml
 
 from benchmarks.gateways.broken_planners import GARBAGE, BrokenPlanner, hung, in_turn, slow_drip
-from benchmarks.gateways.litellm_proxy import answered, config, install, litellm_proxy
+from benchmarks.gateways.litellm_proxy import Proxy, answered, config, install, litellm_proxy
 from benchmarks.gateways.upstreams import upstreams
 from examples.local_service import free_port
 from service.access.keys import digest_of, new_key
@@ -29,10 +31,34 @@ pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1200)]
 
 
 class Gateway:
-    """A proxy and the port on which it looks for a planner."""
+    """A proxy, and the port on which it looks for a planner."""
 
-    def __init__(self, url: str, port: int) -> None:
-        self.url, self.port = url, port
+    def __init__(self, begin: Callable[[int], AbstractContextManager[Proxy]]) -> None:
+        self.port = free_port()
+        self._begin = begin
+        self._running = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._proxy = self._running.enter_context(self._begin(self.port))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    @property
+    def url(self) -> str:
+        """Of the proxy."""
+        return self._proxy.url
+
+    @property
+    def crashed(self) -> bool:
+        """Whether the proxy's interpreter has."""
+        return self._proxy.crashed
+
+    def begin_anew(self) -> None:
+        """Start another proxy in its place."""
+        self._running.close()
+        self.__enter__()
 
     def planner(self, models: Path, **settings: str) -> Server:
         """Return a planner on that port, to be started."""
@@ -66,15 +92,10 @@ def patient(
     litellm: Path, ports: dict[str, int], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     """One that waits for decisions, with a key: machines that run tests can be slow."""
-    port = free_port()
-    environment = {
-        "JOULEPLAN_URL": f"http://127.0.0.1:{port}",
-        "JOULEPLAN_BUDGET_MS": "10000",
-        "JOULEPLAN_API_KEY": GATEWAY_KEY,
-    }
+    settings = {"JOULEPLAN_BUDGET_MS": "10000", "JOULEPLAN_API_KEY": GATEWAY_KEY}
     folder = tmp_path_factory.mktemp("patient")
-    with litellm_proxy(litellm, folder, config(ports), environment) as url:
-        yield Gateway(url, port)
+    with Gateway(lambda port: proxy(litellm, folder, ports, port, **settings)) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -82,11 +103,16 @@ def hasty(
     litellm: Path, ports: dict[str, int], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     """One with the budget that is shipped."""
-    port = free_port()
-    environment = {"JOULEPLAN_URL": f"http://127.0.0.1:{port}"}
     folder = tmp_path_factory.mktemp("hasty")
-    with litellm_proxy(litellm, folder, config(ports), environment) as url:
-        yield Gateway(url, port)
+    with Gateway(lambda port: proxy(litellm, folder, ports, port)) as running:
+        yield running
+
+
+def proxy(
+    command: Path, folder: Path, ports: dict[str, int], planner: int, **settings: str
+) -> AbstractContextManager[Proxy]:
+    environment = {"JOULEPLAN_URL": f"http://127.0.0.1:{planner}", **settings}
+    return litellm_proxy(command, folder, config(ports), environment)
 
 
 def wait_until(true: Callable[[], bool]) -> None:
@@ -192,14 +218,14 @@ def test_a_retry_goes_where_the_request_has_not_been_and_leaves_no_load(
         one = config(down)
         # A pool that is down as a whole has more deployments than the request has retries.
         one["model_list"] += [config({"a100": free_port()})["model_list"][0] for _ in range(3)]
-        with litellm_proxy(litellm, tmp_path / "one", one, environment) as url:
-            assert answered(url, 10, max_tokens=LONG) == {"h100": 10}
+        with litellm_proxy(litellm, tmp_path / "one", one, environment) as running:
+            assert answered(running.url, 10, max_tokens=LONG) == {"h100": 10}
             assert decisions(planner) > 0
             wait_until(lambda: waits(planner, "a100") == waits(planner, "h100") == 0.0)
         down = {"a100": free_port(), "h100": free_port()}
-        with litellm_proxy(litellm, tmp_path / "both", config(down), environment) as url:
+        with litellm_proxy(litellm, tmp_path / "both", config(down), environment) as running:
             before = decisions(planner)
-            assert served(answered(url, 10, max_tokens=LONG)) == 0
+            assert served(answered(running.url, 10, max_tokens=LONG)) == 0
             assert decisions(planner) > before
             wait_until(lambda: waits(planner, "a100") == waits(planner, "h100") == 0.0)
 
