@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from service.calls.answers import plan_chunks
@@ -70,12 +71,13 @@ class Solved:
         """Return what is to be counted of it, whose writing took `write_s` seconds."""
         problem = self.ready.problem
         tally = tally_plan(problem, self.plan, {**self.timings_s, "write": write_s})
-        return replace(tally, published=self._published())
+        return replace(tally, published=self._published)
 
+    @cached_property
     def _published(self) -> PublishedPrices | None:
         if not self.terms.publish:
             return None
         return published_prices(self.ready.problem, self.plan, self.plan_id)
 
     def _unpublished(self) -> Sequence[PlanWarning]:
-        return [UNPUBLISHED] if self.terms.publish and self._published() is None else []
+        return [UNPUBLISHED] if self.terms.publish and self._published is None else []

@@ -22,6 +22,7 @@ from service.decisions.rule import (
     Prices,
     Wanted,
     decide,
+    level_of,
     may_serve,
     option_of,
 )
@@ -257,7 +258,7 @@ class DecisionDesk:
             decided = self._open.get(decision_id or "")
             row = next((row for row in group if (pool, row.concurrency) == decided), None)
         else:
-            row = next((row for row in group if row.concurrency >= concurrency), group[-1])
+            row = level_of(group, concurrency)
         cost = cost_of(row or group[-1], Terms(input_tokens, output_tokens))
         return cost, row is not None or len(group) == 1
 

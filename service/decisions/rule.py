@@ -107,6 +107,11 @@ def levels(rows: Sequence[Row]) -> list[Group]:
     return [tuple(sorted(group, key=lambda row: row.concurrency)) for group in groups.values()]
 
 
+def level_of(rows: Group, concurrency: float) -> Row:
+    """Return the least level that holds so many requests on a device; the largest if none does."""
+    return next((row for row in rows if row.concurrency >= concurrency), rows[-1])
+
+
 def decide(
     groups: Sequence[Group],
     wanted: Wanted,
@@ -188,7 +193,7 @@ def option_of(
         What a request takes of a placement.
     """
     each = load.in_flight // rows[0].devices + 1
-    row = next((row for row in rows if row.concurrency >= each), rows[-1])
+    row = level_of(rows, each)
     cost = predict(row, wanted.terms)
     wait_s = load.wait_s(rows[-1].concurrency * row.devices, now)
     tokens = wanted.terms.input_tokens + wanted.terms.output_tokens
