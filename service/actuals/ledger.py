@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from service.actuals.evidence import ENERGY, RUNTIME, About
-from service.actuals.store import Actual, ActualsStore, PlanSums
+from service.actuals.records import Actual, PlanSums
+from service.actuals.store import ActualsStore
 from service.decisions.desk import DecisionDesk
 from service.metering.apportioning import Run
 from service.schemas.actuals import ActualBody

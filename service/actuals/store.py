@@ -12,85 +12,16 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
+from service.actuals.records import Actual, PlanSums, Sum
 from service.store.database import MEMORY, StoreError
 
 SCHEMA_NUMBER = 2
 MOST_TOGETHER = 1000
-
-
-@dataclass(frozen=True)
-class Actual:
-    """What came of one request.
-
-    Attributes
-    ----------
-    id
-        Names it; a second one of the same id is not counted.
-    at
-        Unix time [s].
-    llm, pool, device, route
-        Where it ran, and its kind of traffic; an empty device where the fleet has no such pool.
-    input_tokens, output_tokens
-        As they came; None where not told.
-    measured_j, measured_s
-        Joules, where metered, and seconds from sending to the last token.
-    predicted_j, predicted_s
-        For those tokens; None where there is no cost model, or its concurrency is not known.
-    cost_model
-        Identity of what predicted them, see `service.decisions.table.Row`.
-    plan_id
-        Of the plan that it was part of; None for none.
-    """
-
-    id: str
-    at: float
-    llm: str
-    pool: str
-    device: str
-    route: str | None
-    input_tokens: float | None
-    output_tokens: float | None
-    measured_j: float | None
-    measured_s: float | None
-    predicted_j: float | None
-    predicted_s: float | None
-    cost_model: str | None = None
-    plan_id: str | None = None
-
-
-@dataclass(frozen=True)
-class Sum:
-    """Sums over the requests of which both sides are known: joules, or seconds."""
-
-    requests: int
-    measured: float
-    predicted: float
-
-
-@dataclass(frozen=True)
-class PlanSums:
-    """What came of the requests of one plan.
-
-    Attributes
-    ----------
-    requests
-        Of which actuals are kept.
-    output_tokens
-        Theirs, where told.
-    energy, runtime
-        Measured and predicted [J] and [s].
-    """
-
-    requests: int
-    output_tokens: float
-    energy: Sum
-    runtime: Sum
-
 
 _NAMES = tuple(field.name for field in fields(Actual))
 _values = attrgetter(*_NAMES)

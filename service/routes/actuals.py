@@ -6,7 +6,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from service.actuals.ledger import ActualsLedger
-from service.actuals.store import Sum
+from service.actuals.records import Sum
 from service.openapi.document import information_operation, small_operation
 from service.openapi.plans import actuals_operation
 from service.problems import Problem, ProblemError

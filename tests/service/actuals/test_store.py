@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from service.actuals.store import Actual, ActualsStore
+from service.actuals.records import Actual
+from service.actuals.store import ActualsStore
 from service.store.database import MEMORY, StoreError
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,74 @@
+"""What is kept of requests that ran, and sums of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Actual:
+    """What came of one request.
+
+    Attributes
+    ----------
+    id
+        Names it; a second one of the same id is not counted.
+    at
+        Unix time [s].
+    llm, pool, device, route
+        Where it ran, and its kind of traffic; an empty device where the fleet has no such pool.
+    input_tokens, output_tokens
+        As they came; None where not told.
+    measured_j, measured_s
+        Joules, where metered, and seconds from sending to the last token.
+    predicted_j, predicted_s
+        For those tokens; None where there is no cost model, or its concurrency is not known.
+    cost_model
+        Identity of what predicted them, see `service.decisions.table.Row`.
+    plan_id
+        Of the plan that it was part of; None for none.
+    """
+
+    id: str
+    at: float
+    llm: str
+    pool: str
+    device: str
+    route: str | None
+    input_tokens: float | None
+    output_tokens: float | None
+    measured_j: float | None
+    measured_s: float | None
+    predicted_j: float | None
+    predicted_s: float | None
+    cost_model: str | None = None
+    plan_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Sums over the requests of which both sides are known: joules, or seconds."""
+
+    requests: int
+    measured: float
+    predicted: float
+
+
+@dataclass(frozen=True)
+class PlanSums:
+    """What came of the requests of one plan.
+
+    Attributes
+    ----------
+    requests
+        Of which actuals are kept.
+    output_tokens
+        Theirs, where told.
+    energy, runtime
+        Measured and predicted [J] and [s].
+    """
+
+    requests: int
+    output_tokens: float
+    energy: Sum
+    runtime: Sum
