@@ -27,6 +27,7 @@ RULES_TEST = yaml.safe_load((PROMETHEUS / "rules_test.yml").read_text("utf-8"))[
 DASHBOARD: dict[str, Any] = json.loads((GRAFANA / "dashboard.json").read_text("utf-8"))
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+DOCS_ADDRESS = "{{ $externalLabels.jouleplan_docs }}"
 STRING = re.compile(r'"[^"]*"')
 NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 SELECTOR = re.compile(r"(jouleplan_\w+)\{([^}]*)\}")
@@ -131,9 +132,11 @@ def test_every_alert_waits_and_says_what_to_do(rule: dict[str, Any]) -> None:
     assert re.fullmatch(r"[1-9]\d*[mh]", rule["for"])
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
     told = rule["annotations"]
-    assert set(told) == {"summary", "description", "runbook"}
+    assert set(told) == {"summary", "description", "runbook_url"}
     assert "$value" in told["description"]
-    page, _, anchor = told["runbook"].partition("#")
+    address, _, anchor = told["runbook_url"].partition("#")
+    assert address.startswith(DOCS_ADDRESS)
+    page = address.removeprefix(DOCS_ADDRESS)
     assert anchor == rule["alert"].lower()
     assert anchor in anchors(ROOT / page)
 
