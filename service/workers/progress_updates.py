@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from time import perf_counter
 
@@ -9,6 +10,8 @@ import orjson
 
 from service.planning.progress import Progress
 from service.workers.messages import PROGRESS, Tell, Update
+
+logger = logging.getLogger("service.worker")
 
 SHORTEST_PAUSE_S = 0.1
 """Ten updates a second are more than an eye follows; a search finds better plans far faster."""
@@ -18,7 +21,8 @@ class ProgressUpdates:
     """A `service.planning.progress.Watch` that tells `Update` messages of kind ``progress``.
 
     A new phase is told at once. Within a phase the newest look is told, at most ten times a second;
-    what was held back is told with the next look.
+    what was held back is told with the next look. What cannot be told is logged, and the plan goes
+    on: it is worth more than the news of it.
 
     Parameters
     ----------
@@ -41,7 +45,10 @@ class ProgressUpdates:
         if progress.phase == self._phase and elapsed_s - self._told < SHORTEST_PAUSE_S:
             return
         self._phase, self._told = progress.phase, elapsed_s
-        self._tell(Update(PROGRESS, progress_body(progress, elapsed_s)))
+        try:
+            self._tell(Update(PROGRESS, progress_body(progress, elapsed_s)))
+        except Exception:
+            logger.exception("The progress of a plan was not told: %s", progress)
 
 
 def progress_body(progress: Progress, elapsed_s: float) -> bytes:
@@ -59,5 +66,6 @@ def progress_body(progress: Progress, elapsed_s: float) -> bytes:
             "lower_bound": progress.lower_bound,
             "gap": progress.gap,
             "elapsed_seconds": elapsed_s,
-        }
+        },
+        option=orjson.OPT_SERIALIZE_NUMPY,
     )

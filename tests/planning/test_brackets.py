@@ -1,6 +1,7 @@
 """What a conflict needs: attained by a plan, proven by a bound, and close together."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,3 +133,56 @@ def test_an_explanation_cut_by_the_clock_says_so_and_brackets_the_truth_all_the_
         if found.constraint == "deadline_seconds":
             assert found.needed_lower_bound <= whole.needed
             assert found.needed >= whole.needed_lower_bound
+
+
+def switched_on(seconds: float, available_s: float | None = None, **given: Any) -> PlacementProblem:
+    """Return three requests on pools whose devices take some seconds to switch on."""
+    plain = three_llms(workload(3, 5), **given)
+    pools = tuple(
+        replace(pool, activation_s=seconds, available_s=available_s) for pool in plain.pools
+    )
+    return replace(plain, pools=pools)
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        (
+            "requests/deadline_seconds",
+            switched_on(60.0, deadline_s=np.array([1.0, np.inf, np.inf])),
+        ),
+        ("requests/deadline_seconds", switched_on(60.0, deadline_s=np.array([1e-6, 2.0, 3e3]))),
+        ("deadline_seconds", switched_on(60.0, limits=Limits(deadline_s=1.0))),
+    ],
+)
+def test_limits_shorter_than_switching_on_are_told_what_they_need(
+    name: str, problem: PlacementProblem
+) -> None:
+    refused = refusal(problem)
+    [found] = refused.relaxations
+    assert found.constraint == name
+    assert found.given < found.needed_lower_bound <= found.needed
+    knob = knob_of(problem, name)
+    assert plan(knob.turn(problem, found.needed), PATIENT).placement.shape == (3,)
+
+
+def test_pools_that_close_before_they_are_on_are_told_what_they_need() -> None:
+    refused = refusal(switched_on(60.0, available_s=1.0))
+    assert {found.constraint for found in refused.relaxations} <= set(refused.conflict)
+    joint = refused.relaxations or refused.joint_relaxation
+    assert joint
+    for found in joint:
+        assert found.given <= found.needed_lower_bound <= found.needed
+        assert found.needed > 60.0
+
+
+@pytest.mark.parametrize("seconds", [0.0, 30.0])
+def test_no_deadline_is_said_to_need_more_than_some_plan_keeps(seconds: float) -> None:
+    """What loads and switching on leave of a device grows faster than its deadline."""
+    due = np.repeat([20.0 + 0.5 * seconds, 400.0], 15)
+    plain = three_llms(workload(30, 5), count=1, resident=False, deadline_s=due)
+    pools = tuple(replace(pool, activation_s=seconds) for pool in plain.pools)
+    [found] = refusal(replace(plain, pools=pools)).relaxations
+    assert found.constraint == "requests/deadline_seconds"
+    assert found.needed_lower_bound <= found.needed
+    assert width(found) <= CLOSE

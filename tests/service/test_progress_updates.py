@@ -1,6 +1,10 @@
 """What a worker tells while it plans: every phase, else seldom; the planner's own figures."""
 
+import logging
+
+import numpy as np
 import orjson
+import pytest
 
 from service.calls.planner_service import PlannerService
 from service.planning.progress import Progress
@@ -65,6 +69,44 @@ def test_a_plan_tells_its_phases_with_falling_incumbents_above_rising_bounds(
     assert found[-1] == orjson.loads(reply.body)["objective"]
     times = [look["elapsed_seconds"] for look in looks]
     assert times == sorted(times)
+
+
+def test_figures_of_numpy_are_told_as_numbers() -> None:
+    looks = [(0.0, Progress("bounding", np.float64(2.0), np.float64(1.5), np.float64(0.25), 0.0))]
+    [only] = told(looks)
+    assert (only["incumbent"], only["lower_bound"], only["gap"]) == (2.0, 1.5, 0.25)
+
+
+@pytest.mark.parametrize("minimise", ["energy", "carbon", "money"])
+@pytest.mark.parametrize("zeta", [1.0, 0.5])
+def test_pools_that_stay_on_until_a_horizon_are_planned(
+    planner_service: PlannerService, minimise: str, zeta: float
+) -> None:
+    body = {
+        "requests": rows(5),
+        "fleet": a100_fleet(power_policy="always_on"),
+        "objective": {"minimise": minimise, "zeta": zeta},
+        "constraints": {"horizon_seconds": 4000.0},
+    }
+    for pool in body["fleet"]["pools"]:
+        pool |= {"carbon_g_per_kwh": 300.0, "price_per_kwh": 0.2, "price_per_device_hour": 2.0}
+    heard: list[Update] = []
+    reply = answer(planner_service, Job("plan", orjson.dumps(body), "/plan"), heard.append)
+    assert reply.status == 200, reply.body
+    last = orjson.loads(heard[-1].body)
+    assert last["incumbent"] == orjson.loads(reply.body)["objective"]
+
+
+def test_a_plan_outlives_progress_that_cannot_be_told(
+    planner_service: PlannerService, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: Update) -> None:
+        raise ValueError("nobody listens")
+
+    with caplog.at_level(logging.ERROR):
+        reply = answer(planner_service, Job("plan", orjson.dumps(BODY), "/plan"), refuse)
+    assert reply.status == 200, reply.body
+    assert "nobody listens" in caplog.text
 
 
 def test_a_plan_is_named_as_the_job_says(planner_service: PlannerService) -> None:

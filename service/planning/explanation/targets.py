@@ -22,6 +22,8 @@ from service.planning.problem import PlacementProblem
 
 AIM = "aim"
 """Variable of a deadline's factor or of a pool's available seconds."""
+GENEROUS = 1e9
+"""Factor of a limit of time beside which loads and switching on are nothing."""
 
 
 @dataclass(frozen=True)
@@ -115,15 +117,24 @@ def _growing(
     loose: float | None,
     pricing: Pricing | None,
 ) -> AssignmentProblem:
-    """Minimise a factor of the rows that the limit alone makes: they have no other bound."""
-    alone = Formulation(_alone(problem, knob), pricing).build()
+    """Minimise a factor of the rows that the limit alone makes: they have no other bound.
+
+    What loads and switching on leave of a device grows faster than the limit does. So the rows are
+    those of the most generous value of interest, times the factor's share of it: no smaller factor
+    has more room.
+    """
+    generous = GENEROUS if loose is None else loose / knob.given
+    turned = knob.turn(problem, generous * knob.given)
+    alone = Formulation(_alone(turned, knob), pricing).build()
     known = {v.name for v in plain.variables}
     rows = [
-        replace(row, bound=0.0, variables={**row.variables, AIM: -row.bound})
+        replace(row, bound=0.0, variables={**row.variables, AIM: -row.bound / generous})
         for row in alone.rows
-        if _is_of(row, problem, knob) and set(row.variables) <= known
+        if _is_of(row, problem, knob)
+        and set(row.variables) <= known
+        and (row.bound > 0.0 or loose is not None)
     ]
-    most = _most(rows, plain) if loose is None else loose / knob.given
+    most = _most(rows, plain) if loose is None else generous
     group, of_plain, of_alone = _common_groups(plain, alone)
     return replace(
         plain,
