@@ -5,6 +5,7 @@
     CostModelError
     ├── InvalidCostModelError      a value that no cost model may hold; also a ValueError
     ├── NameRefusedError           a name of an LLM or a device that is not one; also a ValueError
+    ├── MomentRefusedError         a text or number that is no moment or no zone; also a ValueError
     ├── UnknownCostModelError      a pair that the catalogue does not hold; also a LookupError
     └── ArtefactError              a file that is not loaded; the others still are
         ├── UnsafeArtefactError    holds something other than plain data, or too much of it
@@ -42,6 +43,12 @@ class NameRefusedError(CostModelError, ValueError):
     """A name that is not the name of an LLM or of a device."""
 
     kind = "name_refused"
+
+
+class MomentRefusedError(CostModelError, ValueError):
+    """A text or number that is no moment, or no zone."""
+
+    kind = "moment_refused"
 
 
 class UnknownCostModelError(CostModelError, LookupError):
