@@ -95,6 +95,28 @@ def read_moment(value: str | float, zone: Zone = MACHINE) -> Moment:
     return _epoch(value, value)
 
 
+def read_zoned_moment(value: object) -> float:
+    """Return the seconds since 1970-01-01 UTC of a moment from another machine.
+
+    Raises
+    ------
+    MomentRefusedError
+        As `read_moment`, and where it is written without its zone.
+
+    Examples
+    --------
+    >>> read_zoned_moment("2026-03-01T12:00:10Z")
+    1772366410.0
+    """
+    if not isinstance(value, str | int | float):
+        raise MomentRefusedError(f"Expected a moment as {EXAMPLES}, got {_shown(value)}.")
+    moment = read_moment(value)
+    if not moment.zoned:
+        msg = f"Expected a moment with its zone as 2027-01-01T00:00:00Z, got {_shown(value)}."
+        raise MomentRefusedError(msg)
+    return moment.at_s
+
+
 def written(at_s: float) -> str:
     """Write a moment in ISO 8601, in UTC, to the millisecond.
 

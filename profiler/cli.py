@@ -127,7 +127,12 @@ def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--power-log", type=Path, metavar="CSV", help="for vllm-bench: of nvidia-smi, or time,watts"
     )
     parser.add_argument(
-        "--started-at", metavar="ISO", help="for vllm-bench: when it began, else from its date"
+        "--started-at", metavar="MOMENT", help="for vllm-bench: when it began, else from its date"
+    )
+    parser.add_argument(
+        "--zone",
+        metavar="ZONE",
+        help="of moments without one: Asia/Karachi, +05:00; else the machine's",
     )
 
 

@@ -16,6 +16,7 @@ from rich.progress import track
 from costmodel.artefact import JOBLIB_SUFFIX, load, save
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
+from costmodel.zones import read_zone
 from profiler.campaign.journal import LOADS_SUFFIX, companion
 from profiler.checking import check_pairs
 from profiler.errors import UnfittablePairError, UnusableInputError
@@ -52,19 +53,21 @@ def import_file(options: argparse.Namespace) -> None:
     ----------
     options
         Of the command line: `format`, `path`, `out`; `column` for "csv"; `set`; `power_log` and
-        `started_at` for "vllm-bench".
+        `started_at` for "vllm-bench"; `zone` for moments without one.
     """
-    left_out: list[str] = []
+    notes: list[str] = []
     path: Path = options.path
     fixed = parse_assignments(options.set, "--set")
+    zone = read_zone(options.zone)
     if options.format == "wilkins2024":
         trials = import_wilkins2024(path)
     elif options.format == "mlenergy_v3":
         trials, left_out = import_mlenergy_v3(path)
+        notes = [f"left out: {sentence}" for sentence in left_out]
     elif options.format == "mlenergy":
-        trials = import_mlenergy(path, fixed)
+        trials, notes = import_mlenergy(path, fixed, zone)
     elif options.format == "vllm-bench":
-        trials = import_vllm_bench(path, options.power_log, options.started_at, fixed)
+        trials, notes = import_vllm_bench(path, options.power_log, options.started_at, fixed, zone)
     else:
         trials = import_csv(path, parse_assignments(options.column, "--column"), fixed)
     written = append_observations(options.out, trials)
@@ -73,7 +76,7 @@ def import_file(options: argparse.Namespace) -> None:
         for llm, device, some in trials.pairs()
     ]
     print_table(f"{written} of {len(trials)} trials written", _IMPORTED, rows)
-    _say(*(f"left out: {sentence}" for sentence in left_out))
+    _say(*notes)
 
 
 def fit(

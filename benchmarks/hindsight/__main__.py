@@ -16,7 +16,6 @@ import csv
 import gzip
 import sys
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +30,9 @@ from benchmarks.hindsight.shared_replay import SharedReplay
 from benchmarks.workloads import CONTEXT_TOKENS, DATA, trace_path, without_limits
 from costmodel.arrays import FloatArray
 from costmodel.catalogue import Catalogue
+from costmodel.moments import read_moment
 from costmodel.workload import Workload
+from costmodel.zones import UNIVERSAL
 from service.calls.planner_service import CallLimits, PlannerService
 from service.fleet.placements import Candidates
 from service.planning import Limits, PlacementProblem, Plan, SolverOptions, plan
@@ -42,7 +43,7 @@ def read_hour(path: Path, deadline_s: float, seed: int) -> Hour:
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         rows = [
             (
-                datetime.fromisoformat(row["TIMESTAMP"][:26]).timestamp(),
+                read_moment(row["TIMESTAMP"], UNIVERSAL).at_s,
                 int(row["ContextTokens"]),
                 max(1, int(row["GeneratedTokens"])),
             )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from costmodel.errors import MomentRefusedError
 from costmodel.intervals import MIN_POINTS
+from costmodel.moments import read_moment, written
 from profiler.errors import UnfittablePairError
 from profiler.fit.calibration import IDLE_METERED_NOTE, IDLE_NOTE, LoadFigures
 from profiler.fit.published import Campaign, campaign_of
@@ -159,8 +162,12 @@ def _scope_of(device: str) -> str:
 
 
 def _started(trials: Observations) -> str | None:
-    started = [text for text in trials.extra.get("started_at", []) if text]
-    return min(started)[:10] if started else None
+    """Return the day on which the first trial began, in UTC; None where no cell is a moment."""
+    began_s = []
+    for text in trials.extra.get("started_at", ()):
+        with contextlib.suppress(MomentRefusedError):
+            began_s.append(read_moment(str(text)).at_s)
+    return written(min(began_s))[:10] if began_s else None
 
 
 def _context(trials: Observations) -> int | None:

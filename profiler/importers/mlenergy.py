@@ -8,12 +8,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from costmodel.moments import MomentReader, written
+from costmodel.zones import MACHINE, Zone
 from profiler.errors import ObservationError
-from profiler.importers.results import Row, Run, named_llm, positive, read_runs, step_sums
+from profiler.importers.results import (
+    Row,
+    Run,
+    began_s,
+    named_llm,
+    positive,
+    read_runs,
+    step_sums,
+)
 from profiler.observations import Observations
 
 
-def import_mlenergy(path: Path, fixed: Row) -> Observations:
+def import_mlenergy(path: Path, fixed: Row, zone: Zone = MACHINE) -> tuple[Observations, list[str]]:
     """Turn benchmark results into observations, a row a run.
 
     Parameters
@@ -22,19 +32,30 @@ def import_mlenergy(path: Path, fixed: Row) -> Observations:
         A result, or a folder of results.
     fixed
         Text that all rows get; a `task` should be among them.
+    zone
+        Of dates, which are written without one.
 
     Returns
     -------
-    Observations
-        Without input lengths, which are the task's own mix: their share is in every joule. The
-        concurrency is that of the decoding: tokens per second times the mean step.
+    tuple
+        The observations, and what had to be assumed, a sentence each. They are without input
+        lengths, which are the task's own mix: their share is in every joule. The concurrency is
+        that of the decoding: tokens per second times the mean step.
 
     Raises
     ------
     ObservationError
         Where a result lacks what is needed.
     """
-    return read_runs(path, _row, {"kv_cache": "on", "energy_cpu_j": "", **fixed})
+    reader = MomentReader(zone)
+    dated = {"date", "duration"}
+
+    def to_row(file: Path, run: Run) -> Row:
+        began = written(began_s(file, run, reader)) if dated <= run.keys() else ""
+        return {**_row(file, run), "started_at": began}
+
+    trials = read_runs(path, to_row, {"kv_cache": "on", "energy_cpu_j": "", **fixed})
+    return trials, reader.assumed(path.name)
 
 
 def _row(path: Path, run: Run) -> Row:

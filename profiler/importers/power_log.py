@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from costmodel.arrays import FloatArray
+from costmodel.errors import MomentRefusedError
+from costmodel.moments import MomentReader, written
+from costmodel.zones import MACHINE, Zone
 from profiler.errors import ObservationError
 from profiler.observation_files import read_table
 
 _NUMBER = re.compile(r"[-+0-9.eE]+")
-_FORMS = ("%Y/%m/%d %H:%M:%S.%f", "%Y/%m/%d %H:%M:%S")
 LARGEST_GAP_S = 10.0
 """Between two readings within a run: a longer one hides what the GPU did."""
+QUARTER_S = 900.0
+"""Offsets of zones are whole quarters of an hour."""
+MAX_ZONES_APART_H = 26
 
 
 @dataclass(frozen=True)
@@ -29,19 +34,22 @@ class PowerLog:
     path
         Where it was read from.
     readings
-        By GPU: seconds since the epoch (local time taken as UTC), rising, and watts.
+        By GPU: seconds since 1970-01-01 UTC, rising, and watts.
+    notes
+        What had to be assumed, a sentence each.
     """
 
     path: Path
     readings: Mapping[str, tuple[FloatArray, FloatArray]]
+    notes: tuple[str, ...] = ()
 
-    def joules(self, start: datetime.datetime, seconds: float) -> float:
+    def joules(self, start_s: float, seconds: float) -> float:
         """Integrate the power of all GPUs.
 
         Parameters
         ----------
-        start
-            Without a zone, in the log's time.
+        start_s
+            Since 1970-01-01 UTC.
         seconds
             Length.
 
@@ -55,15 +63,14 @@ class PowerLog:
         ObservationError
             Where a GPU's readings do not cover the run, or leave a gap of over ten seconds.
         """
-        begin = _seconds(start)
-        ends = begin, begin + seconds
+        ends = start_s, start_s + seconds
         total = 0.0
         for gpu, (at_s, watts) in self.readings.items():
             if at_s[0] > ends[0] or at_s[-1] < ends[1]:
-                first, last = (_clock(at_s[place]) for place in (0, -1))
                 problem = (
-                    f"Expected power of GPU {gpu} from {_clock(ends[0])} to {_clock(ends[1])}, got "
-                    f"readings from {first} to {last}: another zone, or another run?"
+                    f"Expected power of GPU {gpu} from {written(ends[0])} to {written(ends[1])}, "
+                    f"got readings from {written(at_s[0])} to {written(at_s[-1])}: "
+                    f"{_shift(ends, (at_s[0], at_s[-1]))}"
                 )
                 raise ObservationError(self.path, problem)
             inner = at_s[(at_s > ends[0]) & (at_s < ends[1])]
@@ -77,16 +84,18 @@ class PowerLog:
         return total
 
 
-def read_power_log(path: Path) -> PowerLog:
+def read_power_log(path: Path, zone: Zone = MACHINE) -> PowerLog:
     """Read a log.
 
     Parameters
     ----------
     path
-        CSV with a header. A column whose name begins with ``time`` has the moment, as nvidia-smi
-        writes it, in ISO 8601 or in seconds since the epoch; one that begins with ``power`` or
+        CSV with a header. A column whose name begins with ``time`` has the moment, in a form that
+        `costmodel.moments` knows; one that begins with ``power`` or
         ``watts`` has watts, with or without a unit behind; one that begins with ``index``, ``uuid``
         or ``gpu`` tells GPUs apart.
+    zone
+        Of moments that are written without one.
 
     Returns
     -------
@@ -102,9 +111,13 @@ def read_power_log(path: Path) -> PowerLog:
     time = _column(path, header, "time")
     power = _column(path, header, "power", "watts")
     gpu = _column(path, header, "index", "uuid", "gpu", needed=False)
+    reader = MomentReader(zone)
     found: dict[str, list[tuple[float, float]]] = {}
     for line, cells in rows:
-        at_s = _moment(path, line, time, cells[time].strip())
+        try:
+            at_s = reader.read(cells[time])
+        except MomentRefusedError as error:
+            raise ObservationError(path, str(error), row=line, column=time) from None
         match = _NUMBER.match(cells[power].strip())
         try:
             watts = float(match[0]) if match else float("nan")
@@ -122,7 +135,7 @@ def read_power_log(path: Path) -> PowerLog:
         readings[name] = (at, drawn)
     if not readings:
         raise ObservationError(path, "Expected readings of power, got only a header.")
-    return PowerLog(path, readings)
+    return PowerLog(path, readings, tuple(reader.assumed(path.name)))
 
 
 def _column(path: Path, header: list[str], *names: str, needed: bool = True) -> str:
@@ -135,26 +148,17 @@ def _column(path: Path, header: list[str], *names: str, needed: bool = True) -> 
     return ""
 
 
-def _moment(path: Path, line: int, column: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    for form in _FORMS:
-        try:
-            return _seconds(datetime.datetime.strptime(text, form))
-        except ValueError:
-            continue
-    try:
-        return _seconds(datetime.datetime.fromisoformat(text).replace(tzinfo=None))
-    except ValueError:
-        problem = f"Expected a moment like 2026/01/31 23:59:59.000, got {text!r}."
-        raise ObservationError(path, problem, row=line, column=column) from None
-
-
-def _seconds(moment: datetime.datetime) -> float:
-    return moment.replace(tzinfo=datetime.UTC).timestamp()
-
-
-def _clock(at_s: float) -> str:
-    return datetime.datetime.fromtimestamp(at_s, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
+def _shift(run: tuple[float, float], log: tuple[float, float]) -> str:
+    """Say which whole zones the log would have to be apart from the run to cover it."""
+    quarters = range(
+        math.ceil((run[1] - log[1]) / QUARTER_S), math.floor((run[0] - log[0]) / QUARTER_S) + 1
+    )
+    nearest = [shift for shift in quarters if 0 < abs(shift) <= MAX_ZONES_APART_H * 4]
+    if not nearest:
+        return "another run?"
+    hours = min(nearest, key=lambda shift: (shift % 4 != 0, shift % 2, abs(shift))) / 4
+    later = "later" if hours > 0 else "earlier"
+    return (
+        f"they would overlap if the log's were {abs(hours):g} h {later}: another zone? State that "
+        "of moments without one with --zone."
+    )

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, MomentRefusedError
+from costmodel.moments import MomentReader
 from costmodel.names import device_num_gpus, llm_name
 from profiler.errors import ObservationError
 from profiler.observation_files import checked_observations
@@ -84,6 +85,24 @@ def numbers(run: Run, name: str) -> list[float]:
     if not isinstance(values, list):
         return []
     return [float(value) for value in values if isinstance(value, int | float)]
+
+
+def began_s(path: Path, run: Run, reader: MomentReader) -> float:
+    """Return when a run began, in seconds since 1970-01-01 UTC.
+
+    Load generators write their ``date`` as they end, ``duration`` seconds later.
+
+    Raises
+    ------
+    ObservationError
+        Where the date is no moment, or the duration no number.
+    """
+    date = run.get("date")
+    try:
+        ended_s = reader.read(date if isinstance(date, str | int | float) else str(date))
+    except MomentRefusedError as error:
+        raise ObservationError(path, f"date: {error}") from None
+    return ended_s - positive(path, run, "duration")
 
 
 def step_sums(run: Run) -> list[tuple[float, int]]:

@@ -1,23 +1,33 @@
 """Results of ``vllm bench serve --save-result --save-detailed``, with a log of power beside them.
 
-The benchmark meters no energy. Its ``date`` is the moment at which it ended, in local time, as is
+The benchmark meters no energy. Its ``date`` is the moment at which it ended, without a zone, as is
 the time in a log of ``nvidia-smi --query-gpu=timestamp,index,power.draw --format=csv -l 1``.
 """
 
 from __future__ import annotations
 
-import datetime
 from pathlib import Path
 
 import numpy as np
 
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, MomentRefusedError
 from costmodel.formulas import context_square_sum, context_sum
+from costmodel.moments import MomentReader, written
 from costmodel.names import device_num_gpus
+from costmodel.zones import MACHINE, Zone
 from profiler.errors import ObservationError, UnusableInputError
 from profiler.fit.selection import MIXED_FLAG
 from profiler.importers.power_log import PowerLog, read_power_log
-from profiler.importers.results import Row, Run, named_llm, numbers, positive, read_runs, step_sums
+from profiler.importers.results import (
+    Row,
+    Run,
+    began_s,
+    named_llm,
+    numbers,
+    positive,
+    read_runs,
+    step_sums,
+)
 from profiler.observations import Observations
 
 ALIKE = 0.1
@@ -25,8 +35,12 @@ ALIKE = 0.1
 
 
 def import_vllm_bench(
-    path: Path, power_log: Path | None, started_at: str | None, fixed: Row
-) -> Observations:
+    path: Path,
+    power_log: Path | None,
+    started_at: str | None,
+    fixed: Row,
+    zone: Zone = MACHINE,
+) -> tuple[Observations, list[str]]:
     """Turn benchmark results into observations, a row a run.
 
     Parameters
@@ -36,14 +50,18 @@ def import_vllm_bench(
     power_log
         CSV of time and watts, see `profiler.importers.power_log`.
     started_at
-        Of a single result, ISO 8601 in the log's time; None to count back from its ``date``.
+        Of a single result, in a form that `costmodel.moments` knows; None to count back from its
+        ``date``.
     fixed
         Text that all rows get.
+    zone
+        Of moments that are written without one, in results and log alike.
 
     Returns
     -------
-    Observations
-        The concurrency is the mean number in flight: latencies over the run's seconds.
+    tuple
+        The observations, and what had to be assumed, a sentence each. The concurrency is the mean
+        number in flight: latencies over the run's seconds.
 
     Raises
     ------
@@ -56,14 +74,17 @@ def import_vllm_bench(
         raise UnusableInputError("Expected --power-log CSV with vllm-bench, got none.")
     if started_at is not None and path.is_dir():
         raise UnusableInputError("Expected --started-at with one result, got a folder.")
-    log = read_power_log(power_log)
+    log = read_power_log(power_log, zone)
     _check_gpus(power_log, log, fixed.get("device"))
-    begin = None if started_at is None else _instant(started_at)
+    reader = MomentReader(zone)
+    begin_s = None if started_at is None else _stated(started_at, reader)
 
     def to_row(file: Path, run: Run) -> Row:
-        return _row(file, run, log, begin)
+        return _row(file, run, log, begin_s if begin_s is not None else began_s(file, run, reader))
 
-    return read_runs(path, to_row, {"kv_cache": "on", "energy_cpu_j": "", **fixed})
+    trials = read_runs(path, to_row, {"kv_cache": "on", "energy_cpu_j": "", **fixed})
+    what = path.name if started_at is None else "--started-at"
+    return trials, [*log.notes, *reader.assumed(what)]
 
 
 def _check_gpus(path: Path, log: PowerLog, device: str | None) -> None:
@@ -81,9 +102,8 @@ def _check_gpus(path: Path, log: PowerLog, device: str | None) -> None:
         raise ObservationError(path, problem)
 
 
-def _row(path: Path, run: Run, log: PowerLog, begin: datetime.datetime | None) -> Row:
+def _row(path: Path, run: Run, log: PowerLog, start_s: float) -> Row:
     seconds, completed = (positive(path, run, name) for name in ("duration", "completed"))
-    start = begin or _ended(path, run) - datetime.timedelta(seconds=seconds)
     latency_s = _latency_s(path, run)
     tin, tout = (np.array(numbers(run, f"{part}_lens")) for part in ("input", "output"))
     row = {
@@ -92,12 +112,12 @@ def _row(path: Path, run: Run, log: PowerLog, begin: datetime.datetime | None) -
         "input_tokens": repr(positive(path, run, "total_input_tokens") / completed),
         "output_tokens": repr(positive(path, run, "total_output_tokens") / completed),
         "runtime_s": repr(latency_s),
-        "energy_gpu_j": repr(log.joules(start, seconds) / completed),
+        "energy_gpu_j": repr(log.joules(start_s, seconds) / completed),
         "warmup": "0",
         "source": "vllm-bench",
         "flags": "",
         "engine": "vllm",
-        "started_at": start.isoformat(),
+        "started_at": written(start_s),
         "requests": str(round(completed)),
         "window_s": repr(seconds),
     }
@@ -128,20 +148,8 @@ def _latency_s(path: Path, run: Run) -> float:
     return ttft + step * max(0.0, generated - 1.0)
 
 
-def _ended(path: Path, run: Run) -> datetime.datetime:
-    text = str(run.get("date", ""))
-    for form in ("%Y%m%d-%H%M%S", "%Y-%m-%d %H:%M:%S"):
-        try:
-            # Local time of the machine, as the power log's.
-            return datetime.datetime.strptime(text, form)
-        except ValueError:
-            continue
-    raise ObservationError(path, f"Expected a date like 20260131-235959, got {text!r}.")
-
-
-def _instant(text: str) -> datetime.datetime:
+def _stated(text: str, reader: MomentReader) -> float:
     try:
-        return datetime.datetime.fromisoformat(text).replace(tzinfo=None)
-    except ValueError:
-        msg = f"Expected --started-at as 2026-01-31T23:59:59, got {text!r}."
-        raise UnusableInputError(msg) from None
+        return reader.read(text)
+    except MomentRefusedError as error:
+        raise UnusableInputError(f"--started-at: {error}") from None

@@ -9,7 +9,7 @@ import stat
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
 from typing import Annotated, Self
@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from costmodel.moments import read_zoned_moment
 from service.access.errors import KeyFileError
 from service.access.keys import NAME_PATTERN, ApiKey
 from service.problems import pointer
@@ -39,10 +40,9 @@ Look = tuple[int, ...] | None
 
 
 def _time(value: object) -> object:
-    if value is None or isinstance(value, str | datetime):
+    if value is None or isinstance(value, datetime):
         return value
-    msg = f"Expected a time with its offset, as 2027-01-01T00:00:00Z, got {value!r:.40}."
-    raise ValueError(msg)
+    return datetime.fromtimestamp(read_zoned_moment(value), UTC)
 
 
 class KeyRow(BaseModel):

@@ -11,6 +11,7 @@ from service.schemas.fields import (
     MAX_TOKENS,
     Answer,
     Body,
+    Instant,
     LlmName,
     PoolName,
     RequestId,
@@ -53,8 +54,8 @@ class ActualBody(Body):
         Positive | None, Field(description="From sending to the last token.")
     ] = None
     ended_at: Annotated[
-        float | None,
-        Field(gt=0, le=1e11, description="Unix time of the last token [s]; now where left out."),
+        Instant | None,
+        Field(description="Moment of the last token; now where left out."),
     ] = None
     energy_joules: Annotated[
         Positive | None, Field(description="Of this request, where it is metered.")

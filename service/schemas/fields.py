@@ -5,7 +5,18 @@ from __future__ import annotations
 import itertools
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+)
+
+from costmodel.moments import read_zoned_moment
 
 #: More than any published context; keeps every sum of tokens exact.
 MAX_TOKENS = 10_000_000
@@ -49,6 +60,21 @@ PoolName = Annotated[
         examples=["a100"],
     ),
 ]
+Instant = Annotated[
+    float,
+    BeforeValidator(read_zoned_moment),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "description": "Unix time in s, ms, us or ns."},
+                {"type": "string", "description": "ISO 8601 with its zone."},
+            ],
+            "examples": [1790000000.5, "2026-09-21T14:13:20.5Z"],
+        },
+        mode="validation",
+    ),
+]
+"""A moment, told by another machine, as seconds since 1970-01-01 UTC."""
 DeviceName = Annotated[
     str,
     Field(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costmodel.errors import MomentRefusedError
-from costmodel.moments import MomentReader, read_moment, written
+from costmodel.moments import MomentReader, read_moment, read_zoned_moment, written
 from costmodel.zones import read_zone
 
 AT = datetime(2026, 3, 1, 12, 0, 10, tzinfo=UTC).timestamp()
@@ -171,6 +171,13 @@ def test_any_moment_comes_back_from_all_its_forms(at, mark, precision):
 def test_nothing_ends_otherwise_than_in_a_moment_or_a_refusal(value):
     with contextlib.suppress(MomentRefusedError):
         assert written(read_moment(value).at_s)
+
+
+@pytest.mark.parametrize("value", ["2026-03-01 12:00:10", "20260301-120010", None, {}, [1]])
+def test_a_moment_of_another_machine_needs_its_zone(value):
+    with pytest.raises(MomentRefusedError, match="Expected a moment"):
+        read_zoned_moment(value)
+    assert read_zoned_moment("2026-03-01T12:00:10Z") == read_zoned_moment(1772366410) == AT
 
 
 def test_of_an_hour_that_the_clock_showed_twice_the_first_is_taken_and_said():

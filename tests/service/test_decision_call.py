@@ -299,6 +299,9 @@ ACTUAL = {"llm": "qwen3-8b", "pool": "small"}
         ({"id": "a", "concurrency": 0}, "/actuals/1/concurrency"),
         ({"id": "a", "plan_id": ""}, "/actuals/1/plan_id"),
         ({}, "/actuals/1"),
+        ({"id": "a", "ended_at": 12.5}, "/actuals/1/ended_at"),
+        ({"id": "a", "ended_at": "2026-03-01T12:00:10"}, "/actuals/1/ended_at"),
+        ({"id": "a", "ended_at": True}, "/actuals/1/ended_at"),
     ],
 )
 def test_the_first_actual_that_is_wrong_is_told(
@@ -308,6 +311,12 @@ def test_the_first_actual_that_is_wrong_is_told(
     answer = server.post("/actuals", {"actuals": told})
     assert answer.status_code == 422
     assert [one["pointer"] for one in answer.json()["errors"]] == [pointer]
+
+
+def test_the_last_token_came_at_any_moment_with_its_zone(server: Server) -> None:
+    moments = [1772366410.5, 1772366410500, "2026-03-01T17:00:10.5+0500", None]
+    told = [{**ACTUAL, "id": f"at {at}", "ended_at": at} for at in moments]
+    assert tell(server, *told) == {"accepted": 4, "duplicates": 0}
 
 
 def test_a_thousand_actuals_are_taken_in_and_no_more(server: Server) -> None:

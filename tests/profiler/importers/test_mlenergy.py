@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from costmodel.zones import read_zone
 from profiler.errors import ObservationError
 from profiler.importers.mlenergy import import_mlenergy
 
@@ -31,7 +32,7 @@ def result(**changes: Any) -> dict[str, Any]:
 def test_a_steady_state_becomes_joules_and_device_seconds_of_a_request(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.write_text(json.dumps(result()))
-    trials = import_mlenergy(path, DEVICE)
+    trials, _ = import_mlenergy(path, DEVICE)
     assert trials.concurrency.tolist() == pytest.approx([8.0])
     assert trials.energy_gpu_j.tolist() == pytest.approx([4.0 * 250])
     assert trials.device_seconds.tolist() == pytest.approx([250 / 100.0])
@@ -53,3 +54,11 @@ def test_a_file_that_is_no_json_is_told(tmp_path: Path) -> None:
     path.write_text("not json")
     with pytest.raises(ObservationError, match="JSON"):
         import_mlenergy(path, DEVICE)
+
+
+def test_a_dated_run_began_its_duration_before(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(result(date="20260301-170010", duration=130.0)))
+    trials, notes = import_mlenergy(path, DEVICE, read_zone("Asia/Karachi"))
+    assert trials.extra["started_at"].tolist() == ["2026-03-01T11:58:00.000+00:00"]
+    assert notes == ["results.json: moments without a zone are taken in Asia/Karachi (UTC+05:00)"]

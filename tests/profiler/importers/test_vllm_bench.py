@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from costmodel.zones import read_zone
 from profiler.errors import ObservationError, UnusableInputError
 from profiler.importers.vllm_bench import import_vllm_bench
 from profiler.observations import Observations
@@ -49,7 +52,7 @@ def write_log(path: Path, seconds: range = range(-20, 5), watts: float = 300.0) 
 def imported(folder: Path, run: dict[str, Any], **log: Any) -> Observations:
     path = folder / "result.json"
     path.write_text(json.dumps(run))
-    return import_vllm_bench(path, write_log(folder / "power.csv", **log), None, DEVICE)
+    return import_vllm_bench(path, write_log(folder / "power.csv", **log), None, DEVICE)[0]
 
 
 def test_joules_are_those_of_the_run_on_all_gpus(tmp_path: Path) -> None:
@@ -90,8 +93,8 @@ def test_mixed_lengths_are_marked_with_their_means(tmp_path: Path) -> None:
         ({"completed": 0}, {}, "positive completed"),
         ({"model_id": "a/b c"}, {}, "model_id"),
         ({"input_lens": []}, {}, "--save-detailed"),
-        ({"date": "yesterday"}, {}, "date like"),
-        ({}, {"seconds": range(-5, 5)}, "another zone"),
+        ({"date": "yesterday"}, {}, "Expected a moment"),
+        ({}, {"seconds": range(-5, 5)}, "another run"),
         ({}, {"seconds": range(-30, 30, 20)}, "at least every"),
     ],
 )
@@ -126,8 +129,67 @@ def test_a_folder_of_results_is_a_row_each(tmp_path: Path) -> None:
     for number in (8, 16):
         run = result(completed=number, total_input_tokens=100 * number)
         (folder / f"{number}.json").write_text(json.dumps(run))
-    trials = import_vllm_bench(folder, write_log(tmp_path / "power.csv"), None, DEVICE)
+    trials, _ = import_vllm_bench(folder, write_log(tmp_path / "power.csv"), None, DEVICE)
     assert len(trials) == 2
+
+
+KARACHI = datetime.timezone(datetime.timedelta(hours=5))
+
+
+@pytest.mark.parametrize(
+    ("form", "zone"),
+    [
+        (lambda at: at.isoformat(), None),
+        (lambda at: at.astimezone(datetime.UTC).isoformat(), None),
+        (lambda at: at.strftime("%Y-%m-%d %H:%M:%S,%f %z"), None),
+        (lambda at: at.strftime("%Y/%m/%d %H:%M:%S.%f"), "Asia/Karachi"),
+        (lambda at: f"{at.timestamp():.3f}", None),
+        (lambda at: str(round(at.timestamp() * 1e3)), None),
+        (lambda at: str(round(at.timestamp() * 1e6)), None),
+        (lambda at: str(round(at.timestamp()) * 10**9), None),
+    ],
+)
+@pytest.mark.parametrize("machine", ["Asia/Karachi", "America/New_York"])
+def test_joules_do_not_depend_on_how_a_moment_is_written(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    machine: str,
+    form: Callable[[datetime.datetime], str],
+    zone: str | None,
+) -> None:
+    """600 W during the ten seconds of the run and 60 W around them, in Karachi."""
+    begin = datetime.datetime(2026, 3, 1, 17, 0, 10, tzinfo=KARACHI)
+    log = tmp_path / "power.csv"
+    rows = ["time,watts"]
+    for tenth in range(-200, 400):
+        at = begin + datetime.timedelta(seconds=tenth / 10)
+        rows.append(f'"{form(at)}",{600 if 0 <= tenth <= 100 else 60}')
+    log.write_text("\n".join(rows))
+    run = result(date="20260301-120020")
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(run))
+    monkeypatch.setenv("TZ", machine)
+    time.tzset()
+    try:
+        trials, notes = import_vllm_bench(
+            path, log, "2026-03-01T12:00:10Z", {"device": "1xh100-sxm5-80gb"}, read_zone(zone)
+        )
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert trials.energy_gpu_j.tolist() == pytest.approx([600 * 10 / 8], rel=0.05)
+    assert trials.extra["started_at"].tolist() == ["2026-03-01T12:00:10.000+00:00"]
+    assert len(notes) == (zone is not None)
+
+
+def test_a_wrong_zone_is_told_by_its_hours(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(result()))
+    log = write_log(tmp_path / "power.csv")
+    began = (ENDED - datetime.timedelta(seconds=10)).isoformat()
+    for offset, said in (("+05:30", "5.5 h earlier"), ("-08:00", "8 h later"), ("+00:07", "run?")):
+        with pytest.raises(ObservationError, match=said):
+            import_vllm_bench(path, log, began + offset, DEVICE, read_zone("UTC"))
 
 
 @pytest.mark.parametrize("text", ["time,watts\nnever,1\n", "time,watts\n0,a\n", "a,b\n1,2\n"])

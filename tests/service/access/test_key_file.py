@@ -194,6 +194,15 @@ def test_json_is_taken_and_a_seconds_worth_is_the_burst(path: Path) -> None:
     assert (key.burst, key.max_concurrent, key.expires_at) == (3, None, 60.0)
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["2027-01-01T00:00:00Z", "2027-01-01 05:00:00 +0500", "20270101T000000Z", "1798761600000"],
+)
+def test_an_expiry_is_any_moment_with_its_zone(path: Path, written: str) -> None:
+    (key,) = (row.key() for row in read_keys(kept(path, row(expires_at=written))).keys)
+    assert key.expires_at == 1798761600.0
+
+
 def test_names_and_hashes_may_not_repeat(path: Path) -> None:
     for first, second in (("a", "a"), ("a", "b")):
         other = "cd" * 32 if first == second else "ab" * 32
