@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from service.access.errors import AccessError
 from service.decisions.tokenizers import TokenizerError, Tokenizers
+from service.problems import words_of
 from service.settings import Settings, is_loopback, unknown_variables
 from service.store.database import MEMORY
 from service.workers.entry import enter
@@ -34,10 +35,10 @@ def read_settings(host: str | None = None) -> Settings | None:
     try:
         return Settings() if host is None else Settings(host=host)
     except ValidationError as error:
-        for found in error.errors(include_url=False, include_input=False):
+        for found in error.errors(include_url=False):
             name = "_".join(str(part) for part in found["loc"]).upper()
             place = f"JOULEPLAN_{name}: " if name else ""
-            sys.stderr.write(f"{place}{found['msg'].removeprefix('Value error, ')}\n")
+            sys.stderr.write(f"{place}{words_of(found)}\n")
         return None
 
 

@@ -28,7 +28,7 @@ from pydantic import (
 from costmodel.moments import read_zoned_moment
 from service.access.errors import KeyFileError
 from service.access.keys import NAME_PATTERN, ApiKey
-from service.problems import pointer
+from service.problems import pointer, words_of
 
 MOST_BYTES = 1024 * 1024
 HEAD = "# API keys of jouleplan: the SHA-256 of each, no key. `python -m service keys` writes it.\n"
@@ -115,8 +115,8 @@ def read_keys(path: Path) -> KeyFile:
     try:
         return KeyFile.model_validate(document)
     except ValidationError as error:
-        first, *others = error.errors(include_url=False, include_input=False)
-        words = first["msg"].removeprefix("Value error, ")
+        first, *others = error.errors(include_url=False)
+        words = words_of(first)
         more = f" ({len(others)} more)" if others else ""
         msg = f"{path}: at {pointer(*first['loc']) or '/'}: {words}{more}"
         raise KeyFileError(msg) from None

@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from service.calls.plain_columns import FILLER
 from service.calls.validation import path_of
-from service.problems import Complaints, FieldError, pointer
+from service.problems import Complaints, FieldError, pointer, words_of
 from service.schemas.requests import RequestColumns
 
 PIECE = 10_000
@@ -111,6 +111,6 @@ def _errors(schema: type[BaseModel], part: Mapping[str, Any]) -> list[tuple[Path
     try:
         schema.model_validate_json(to_json(part, inf_nan_mode="constants"))
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        return [(path_of(each), each["msg"]) for each in found]
+        found = error.errors(include_url=False)
+        return [(path_of(each), words_of(each)) for each in found]
     return []

@@ -21,6 +21,9 @@ from service.planning.errors import (
 from service.planning.problem import PlacementProblem
 from service.problems import MAX_FIELD_ERRORS, FieldError, Problem, ProblemError, pointer
 
+DIGITS = 6
+"""Of what a limit would have to be, in an answer and in its words alike."""
+
 
 @dataclass(frozen=True)
 class Body:
@@ -124,7 +127,7 @@ def _unattained(error: UnattainedConfidenceError, body: Body) -> Problem:
 
 def in_words(error: InfeasibleError) -> str:
     """Say what conflicts and what would mend it."""
-    found = str(error) + "."
+    found = f"{error}. {error.note}".rstrip()
     if error.relaxations:
         found += " Enough alone: " + "; ".join(map(_change, error.relaxations)) + "."
     if error.joint_relaxation:
@@ -133,33 +136,44 @@ def in_words(error: InfeasibleError) -> str:
 
 
 def _change(relaxation: Relaxation) -> str:
-    """Write one limit's move, ``needed`` rounded to what still suffices.
+    """Write one limit's move, with the digits that the answer has.
 
     Examples
     --------
-    >>> _change(Relaxation("deadline_seconds", 3600.0, 4129.52, 4129.0))
-    'deadline_seconds: 3600 -> 4130'
-    >>> _change(Relaxation("min_mean_quality", 0.6, 0.57839, 0.5784))
-    'min_mean_quality: 0.6 -> 0.5783'
+    >>> _change(Relaxation("deadline_seconds", 3600.0, 4129.5234, 4129.0))
+    'deadline_seconds: 3600 -> 4129.53'
+    """
+    moved = _relaxation(relaxation)
+    return f"{moved['constraint']}: {moved['given']:.15g} -> {moved['needed']:.15g}"
+
+
+def _relaxation(relaxation: Relaxation) -> dict[str, Any]:
+    """Return one limit's move as JSON: a plan exists at what is needed, and none is promised.
+
+    Rounding keeps what is known: ``needed`` is rounded to what still suffices, the proven side to
+    what is still proven.
+
+    Examples
+    --------
+    >>> moved = _relaxation(Relaxation("min_mean_quality", 0.6, 0.5783912, 0.5784123))
+    >>> moved["needed"], moved["needed_lower_bound"]
+    (0.578391, 0.578413)
     """
     given, needed = relaxation.given, relaxation.needed
-    return f"{relaxation.constraint}: {given:.6g} -> {_rounded(needed, up=needed > given)}"
-
-
-def _rounded(value: float, *, up: bool, digits: int = 4) -> str:
-    """Round to a few digits in one direction."""
-    if value == 0.0:
-        return "0"
-    exact = Decimal(repr(value))
-    unit = Decimal(1).scaleb(exact.adjusted() - digits + 1)
-    rounded = (exact / unit).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR) * unit
-    return f"{float(rounded):.10g}"
-
-
-def _relaxation(relaxation: Relaxation) -> dict[str, str | float]:
+    up = needed > given
+    proven = _rounded(relaxation.needed_lower_bound, up=not up)
     return {
         "constraint": relaxation.constraint,
-        "given": relaxation.given,
-        "needed": relaxation.needed,
-        "needed_lower_bound": relaxation.needed_lower_bound,
+        "given": given,
+        "needed": _rounded(needed, up=up),
+        "needed_lower_bound": max(proven, given) if up else min(proven, given),
     }
+
+
+def _rounded(value: float, *, up: bool) -> float:
+    """Round to six digits in one direction."""
+    if value == 0.0:
+        return 0.0
+    exact = Decimal(repr(value))
+    unit = Decimal(1).scaleb(exact.adjusted() - DIGITS + 1)
+    return float((exact / unit).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR) * unit)

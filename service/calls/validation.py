@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from service.problems import FieldError, Problem, ProblemError, invalid, pointer
+from service.problems import FieldError, Problem, ProblemError, invalid, pointer, words_of
 from service.schemas.fields import COUNT, QUANTILES
 from service.schemas.requests import LISTED, MIXED
 
@@ -28,13 +28,13 @@ def parse(body: bytes, schema: type[Schema]) -> Schema:
     try:
         return schema.model_validate_json(body)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
+        found = error.errors(include_url=False)
     malformed = next((e for e in found if e["type"] == "json_invalid"), None)
     if malformed is not None:
         raise ProblemError(
             Problem("malformed-json", malformed["msg"], [FieldError("", malformed["msg"])])
         )
-    raise invalid([FieldError(pointer(*path_of(e)), e["msg"]) for e in found])
+    raise invalid([FieldError(pointer(*path_of(e)), words_of(e)) for e in found])
 
 
 def path_of(error: Mapping[str, Any]) -> tuple[str | int, ...]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from service.durations import seconds
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,7 @@ class Option:
 
     flag: str
     pointer: str
-    kind: type
+    kind: Callable[[str], float]
     text: str
 
     @property
@@ -25,7 +28,12 @@ class Option:
 
 
 OPTIONS = (
-    Option("--deadline-seconds", "/constraints/deadline_seconds", float, "all is done by then [s]"),
+    Option(
+        "--deadline-seconds",
+        "/constraints/deadline_seconds",
+        seconds,
+        "all is done by then [s], e.g. 600 or 10m",
+    ),
     Option("--zeta", "/objective/zeta", float, "weight of energy against quality, 0 to 1"),
     Option(
         "--min-mean-quality",
@@ -33,7 +41,7 @@ OPTIONS = (
         float,
         "floor on the token-weighted mean score, 0 to 1",
     ),
-    Option("--time-limit", "/solver/time_limit_seconds", float, "time for solving [s]"),
+    Option("--time-limit", "/solver/time_limit_seconds", seconds, "time for solving [s]"),
     Option("--gap", "/solver/relative_gap", float, "stop at this relative gap, 0 to 1"),
     Option("--seed", "/solver/seed", int, "of every random choice"),
 )

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from service.access.errors import KeyFileError
 from service.access.key_file import KeyRow, changed_keys, read_keys
 from service.access.keys import digest_of, new_key
+from service.problems import words_of
 
 DONE, BAD_INPUT = 0, 2
 COLUMNS = ("name", "requests_per_second", "burst", "max_concurrent", "expires_at")
@@ -99,9 +100,9 @@ def _row(options: argparse.Namespace, key: str) -> KeyRow:
             expires_at=_expiry(options.expires_in_days),
         )
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        first = error.errors(include_url=False)[0]
         name = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else ""
-        words = first["msg"].removeprefix("Value error, ")
+        words = words_of(first)
         msg = f"{name.replace('--name', 'NAME')}: {words}" if name else words
         raise KeyFileError(msg) from None
 

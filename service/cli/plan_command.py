@@ -167,8 +167,8 @@ def _words(problem: Problem, batch: BatchFile) -> Iterator[str]:
 
 def _relaxed(change: dict[str, Any]) -> str:
     given, needed, least = change["given"], change["needed"], change["needed_lower_bound"]
-    words = f"{change['constraint']}: {given:.6g} -> {needed:.6g}"
-    return f"{words} (a plan was found there; proven: nothing tighter than {least:.6g} will do)"
+    words = f"{change['constraint']}: {given:.15g} -> {needed:.15g}"
+    return f"{words} (a plan was found there; proven: nothing tighter than {least:.15g} will do)"
 
 
 def _by_option(error: FieldError) -> FieldError:

@@ -36,6 +36,12 @@ class Placements:
         return frozenset(pool for _, pool in self._groups)
 
     @property
+    def highest_quality(self) -> float | None:
+        """The highest score of the LLMs; None where none has one."""
+        scores = (one[0].quality for one in self._groups.values())
+        return max((score for score in scores if score is not None), default=None)
+
+    @property
     def groups(self) -> Sequence[Group]:
         """Placements of each LLM on each pool."""
         return tuple(self._groups.values())

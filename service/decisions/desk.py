@@ -25,12 +25,13 @@ from service.decisions.rule import (
     level_of,
     may_serve,
     option_of,
+    why_none,
 )
 from service.decisions.steering import QualitySteering
 from service.decisions.table import Cost, Row, Terms, cost_of
 from service.decisions.tokenizers import Tokenizers
 from service.decisions.traffic import Asked, Traffic
-from service.problems import FieldError, Problem, ProblemError, invalid
+from service.problems import Problem, ProblemError, invalid
 from service.schemas.decisions import DecisionBody
 
 MOST_OPEN = 100_000
@@ -136,6 +137,11 @@ class DecisionDesk:
         """Names of the fleet's pools."""
         return frozenset() if self._placements is None else self._placements.pools
 
+    @property
+    def highest_quality(self) -> float | None:
+        """The highest score of the fleet's LLMs; None where none has one."""
+        return None if self._placements is None else self._placements.highest_quality
+
     def idle_power(self) -> Mapping[str, tuple[int, float | None]]:
         """Return the devices of each pool, and the idle watts of one."""
         groups = () if self._placements is None else self._placements.groups
@@ -176,8 +182,7 @@ class DecisionDesk:
         wanted, prices = _wanted(body, tokens), self._prices(policy)
         decision = decide(groups, wanted, prices, self._loads, now, self._predict)
         if decision is None:
-            message = "Expected a candidate whose context and quality suffice, got none."
-            raise invalid([FieldError("/candidates", message)])
+            raise invalid([why_none(groups, wanted)])
         cost, row = decision.chosen.cost, decision.chosen.cost.row
         gone_at = now + decision.chosen.wait_s + cost.runtime_s
         self._loads.of(row.pool, now).enter(decision_id, now, gone_at)

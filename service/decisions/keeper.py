@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from service.actuals.store import ActualsStore
 from service.decisions.desk import DecisionDesk
 from service.decisions.policy import Policy
+from service.problems import words_of
 from service.schemas.policy import KeptPolicy
 from service.store.database import StoreError
 
@@ -89,7 +90,7 @@ def policy_from(text: str) -> Policy:
     try:
         return Policy(**KeptPolicy.model_validate_json(text).model_dump())
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)[0]
+        found = error.errors(include_url=False)[0]
         where = "/".join(map(str, found["loc"]))
-        msg = f"Expected what was kept, got another {where or 'text'}: {found['msg']}."
+        msg = f"Expected what was kept, got another {where or 'text'}: {words_of(found)}"
         raise ValueError(msg) from None

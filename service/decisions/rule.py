@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from service.decisions.load import Loads, PoolLoad
 from service.decisions.table import Cost, Row, Terms, cost_of
+from service.problems import FieldError
 
 LATE, PRICE = "late", "price"
 
@@ -164,6 +165,18 @@ def may_serve(row: Row, wanted: Wanted) -> bool:
         return False
     return wanted.min_quality is None or (
         row.quality is not None and row.quality >= wanted.min_quality
+    )
+
+
+def why_none(groups: Sequence[Group], wanted: Wanted) -> FieldError:
+    """Say what keeps a request from every candidate."""
+    scores = [rows[0].quality or 0.0 for rows in groups]
+    highest = max(scores, default=0.0)
+    if wanted.min_quality is not None and wanted.min_quality > highest:
+        message = f"Expected at most {highest:g}, the highest score of what may serve it, got "
+        return FieldError("/min_quality", f"{message}{wanted.min_quality:g}.")
+    return FieldError(
+        "/candidates", "Expected a candidate whose context and quality suffice, got none."
     )
 
 

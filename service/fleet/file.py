@@ -13,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from service.calls.validation import path_of
-from service.problems import pointer
+from service.problems import pointer, words_of
 from service.schemas.fleet import FleetFileSpec
 
 MAX_BYTES = 1024 * 1024
@@ -44,8 +44,8 @@ def load_fleet_file(path: Path) -> FleetFileSpec:
         return FleetFileSpec.model_validate(document)
     except ValidationError as error:
         places = [
-            f"{path}: at {pointer(*path_of(e)) or '/'}: {e['msg']}"
-            for e in error.errors(include_url=False, include_input=False)
+            f"{path}: at {pointer(*path_of(e)) or '/'}: {words_of(e)}"
+            for e in error.errors(include_url=False)
         ]
         raise FleetFileError("\n".join(places)) from None
 

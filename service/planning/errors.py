@@ -64,9 +64,9 @@ class Relaxation:
     needed
         A value at which a verified plan exists.
     needed_lower_bound
-        Proven: with a value less generous than this no plan exists. For limits from below, as
-        ``min_mean_quality``, a less generous value is a larger one. For the requests' own
-        deadlines all three are factors of them.
+        Proven: with a value less generous than this no plan exists, where limits move together
+        whatever the others are. For limits from below, as ``min_mean_quality``, a less generous
+        value is a larger one. For the requests' own deadlines all three are factors of them.
     """
 
     constraint: str
@@ -88,6 +88,8 @@ class InfeasibleError(PlanningError):
         Limits to be moved together, where none alone is enough; otherwise empty.
     cut_by_clock
         Whether time ended before what is needed and what is proven were close.
+    note
+        What is to be known beside it, a sentence; empty for nothing.
     """
 
     def __init__(
@@ -97,8 +99,11 @@ class InfeasibleError(PlanningError):
         joint_relaxation: tuple[Relaxation, ...] = (),
         *,
         cut_by_clock: bool = False,
+        note: str = "",
     ) -> None:
-        super().__init__("No plan keeps these limits together: " + ", ".join(conflict))
+        limits = "this limit" if len(conflict) == 1 else "these limits together"
+        super().__init__(f"No plan keeps {limits}: " + ", ".join(conflict))
+        self.note = note
         self.conflict = conflict
         self.relaxations = relaxations
         self.joint_relaxation = joint_relaxation

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from service.calls.validation import path_of
-from service.problems import FieldError, invalid, pointer
+from service.problems import FieldError, invalid, pointer, words_of
 from service.schemas.batch_query import PREFIX, BatchQuery, parted, typed
 from service.workers.messages import BATCH_FILES
 
@@ -32,8 +32,8 @@ def query_of(request: Request, media_type: str) -> BatchQuery | None:
     try:
         query = BatchQuery.model_validate(values)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        errors += [_error(each["msg"], str(path_of(each)[0])) for each in found]
+        found = error.errors(include_url=False)
+        errors += [_error(words_of(each), str(path_of(each)[0])) for each in found]
         raise invalid(list(dict.fromkeys(errors))) from None
     errors += _repeated_llms(query)
     if errors:

@@ -34,6 +34,7 @@ def router(desk: DecisionDesk) -> APIRouter:
         try:
             body = await read_small(request, PolicyBody)
             _check_pools(body, desk)
+            _check_floor(body, desk)
         except ProblemError as error:
             return refuse(error.problem, request)
         desk.publish(_weights(body, time.time()))
@@ -63,6 +64,13 @@ def _check_pools(body: PolicyBody, desk: DecisionDesk) -> None:
     ]
     if errors:
         raise invalid(errors)
+
+
+def _check_floor(body: PolicyBody, desk: DecisionDesk) -> None:
+    floor, highest = body.min_mean_quality, desk.highest_quality
+    if floor is not None and highest is not None and floor > highest:
+        message = f"Expected at most {highest:g}, the highest score of the fleet, got {floor:g}."
+        raise invalid([FieldError("/min_mean_quality", message)])
 
 
 def _weights(body: PolicyBody, now: float) -> Policy:

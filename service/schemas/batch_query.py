@@ -10,6 +10,7 @@ from pydantic import Field
 
 from service.batch_files.prompt_size import CHARACTERS_PER_TOKEN
 from service.batch_files.token_rule import TokenRule
+from service.durations import seconds_of
 from service.schemas.fields import (
     MAX_SECONDS,
     Body,
@@ -173,12 +174,14 @@ def typed(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, Any], list[str]]:
     """Return query parameters as the schema takes them, and the names that stand twice.
 
     Numbers and true and false are read as in JSON; what is none stays text, for the schema to
-    refuse.
+    refuse. Lengths of time may have units.
 
     Examples
     --------
     >>> typed([("zeta", "0.5"), ("llms", "a,b"), ("llms", "c"), ("seed", "x"), ("seed", "2")])
     ({'zeta': 0.5, 'llms': ['a', 'b', 'c'], 'seed': 2}, ['seed'])
+    >>> typed([("deadline_seconds", "10m")])
+    ({'deadline_seconds': 600.0}, [])
     """
     values: dict[str, Any] = {}
     repeated = []
@@ -188,13 +191,14 @@ def typed(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, Any], list[str]]:
             continue
         if name in values:
             repeated.append(name)
-        values[name] = _value(text)
+        values[name] = _value(name, text)
     return values, repeated
 
 
-def _value(text: str) -> Any:  # noqa: ANN401  of whatever JSON has
+def _value(name: str, text: str) -> Any:  # noqa: ANN401  of whatever JSON has
     if text in {"true", "false"}:
         return text == "true"
     if _NUMBER.fullmatch(text) is None:
-        return text
+        length_s = seconds_of(text) if name.endswith("_seconds") else None
+        return text if length_s is None else length_s
     return int(text) if text.lstrip("-").isdecimal() else float(text)

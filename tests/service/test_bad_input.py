@@ -1,7 +1,9 @@
 """Every bad body is a problem of the right status that points at the field."""
 
+import re
 from typing import Any
 
+import orjson
 import pytest
 
 from service.calls.planner_service import PlannerService
@@ -182,10 +184,57 @@ def test_an_impossible_deadline_is_infeasible_and_says_what_would_do(
     assert relaxation["given"] == 0.5
     assert relaxation["needed"] >= relaxation["needed_lower_bound"] > 0.5
     words = problem["detail"].rpartition("deadline_seconds: 0.5 -> ")[2]
-    assert relaxation["needed"] <= float(words.rstrip(".")) <= 1.001 * relaxation["needed"]
+    assert float(words.rstrip(".")) == relaxation["needed"]
     assert problem["cut_by_clock"] is False
-    mended = limits(deadline_seconds=relaxation["needed"] * 1.000001)
+    mended = limits(deadline_seconds=relaxation["needed"])
     assert call(planner_service, mended)[0] == 200
+
+
+def test_a_floor_above_every_score_says_so(planner_service: PlannerService) -> None:
+    status, problem, _ = call(planner_service, limits(min_mean_quality=0.95))
+    assert (status, problem["conflict"]) == (422, ["min_mean_quality"])
+    highest = problem["relaxations"][0]["needed"]
+    assert f"No LLM that may serve these requests scores above {highest:g}." in problem["detail"]
+    status, problem, _ = call(planner_service, row(min_quality=0.95))
+    assert (status, problem["type"]) == (422, "urn:jouleplan:problem:unplaceable")
+    assert "no LLM scores 0.95 or more, the highest is 0.784" in problem["errors"][0]["detail"]
+
+
+def test_a_floor_that_only_some_requests_reach_says_what_the_mean_can_be(
+    planner_service: PlannerService,
+) -> None:
+    kept = [
+        {"input_tokens": 100, "output_tokens": 300, "llms": ["llama-3.1-8b-instruct"]},
+        *rows(1),
+    ]
+    body = {"requests": kept, "constraints": {"min_mean_quality": 0.78}}
+    status, problem, _ = call(planner_service, body)
+    assert (status, problem["conflict"]) == (422, ["min_mean_quality"])
+    reached = re.search(
+        r"With the best LLM that may serve each request the mean is ([0-9.]+)\.$",
+        problem["detail"].partition(" Enough")[0],
+    )
+    assert reached is not None
+    assert float(reached[1]) == pytest.approx(problem["relaxations"][0]["needed"], rel=1e-4)
+
+
+def test_no_words_of_a_library_reach_the_caller(planner_service: PlannerService) -> None:
+    body = row(output_tokens={"p50": 10, "p90": 5})
+    _, problem, _ = call(planner_service, body)
+    assert problem["errors"][0]["detail"].startswith("Expected quantiles that do not fall")
+    assert "Value error" not in orjson.dumps(problem).decode()
+
+
+def test_seconds_with_a_unit_are_told_as_a_number(planner_service: PlannerService) -> None:
+    _, problem, _ = call(planner_service, limits(deadline_seconds="10m"))
+    assert problem["errors"][0] == {
+        "pointer": "/constraints/deadline_seconds",
+        "detail": "Expected seconds as a number, got '10m': write 600.",
+    }
+    _, problem, _ = call(
+        planner_service, {"columns": {**columns(), "deadline_seconds": ["1h"] * 3}}
+    )
+    assert problem["errors"][0]["detail"].endswith("got '1h': write 3600.")
 
 
 def test_many_field_errors_are_cut_and_counted(planner_service: PlannerService) -> None:

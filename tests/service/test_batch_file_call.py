@@ -121,7 +121,7 @@ def test_the_names_that_servers_have_are_taken(server: Server) -> None:
 def test_terms_in_the_query_are_those_of_a_body(server: Server) -> None:
     query = "&".join(
         [
-            "llms=any", "min_mean_quality=0.6", "deadline_seconds=1e4", "seed=3", "zeta=0.9",
+            "llms=any", "min_mean_quality=0.6", "deadline_seconds=166m40s", "seed=3", "zeta=0.9",
             "relative_gap=0.01", "time_limit_seconds=5", "max_energy_joules=1e6",
         ]
     )  # fmt: skip

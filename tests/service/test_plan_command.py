@@ -119,7 +119,7 @@ def test_an_infeasible_batch_is_explained_in_words(
     write_json(tmp_path / "batch.json")
     done = plan("batch.json", "--deadline-seconds", "0.01", "--quiet")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "No plan keeps these limits together: deadline_seconds" in done.stderr
+    assert "No plan keeps this limit: deadline_seconds" in done.stderr
     assert "deadline_seconds: 0.01 -> " in done.stderr
     assert "proven" in done.stderr
 

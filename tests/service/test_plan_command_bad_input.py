@@ -65,6 +65,8 @@ def test_bad_options_are_told_by_name(
 def test_an_option_that_is_no_number_is_told(plan: Callable[..., Any]) -> None:
     done = plan("batch.json", "--seed", "x")
     assert (done.returncode, "--seed: invalid int value" in done.stderr) == (2, True)
+    done = plan("batch.json", "--deadline-seconds", "10x")
+    assert "--deadline-seconds: invalid seconds value: '10x'" in done.stderr
 
 
 def test_a_file_that_is_not_there_is_told(plan: Callable[..., Any]) -> None:

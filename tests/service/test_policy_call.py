@@ -12,8 +12,12 @@ import pytest
 from fastapi import FastAPI
 
 from service.decisions.desk import DecisionDesk
+from service.problems import ProblemError
 from service.routes import policy
+from service.schemas.decisions import DecisionBody
 from tests.service.decision_fleet import save_two_pools
+from tests.service.decisions.test_desk import ROWS
+from tests.service.decisions.test_desk import desk as desk_of
 from tests.service.server import Server
 
 TOKENS = {"llm": "qwen3-8b", "input_tokens": 200, "output_tokens": 100}
@@ -159,3 +163,22 @@ def test_a_policy_survives_a_restart_and_its_end_does_too(tmp_path: Path) -> Non
     with Server(settings) as third:
         third.wait_until_ready()
         assert in_force(third)["source"] == "fallback"
+
+
+@pytest.mark.anyio
+async def test_a_floor_above_every_score_is_refused_with_the_highest() -> None:
+    desk, app = desk_of(), FastAPI()
+    app.include_router(policy.router(desk))
+    transport = httpx.ASGITransport(app)
+    highest = max(row.quality or 0.0 for row in ROWS)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.put("/policy", json={"min_mean_quality": 0.99})
+        assert answer.status_code == 422
+        (error,) = answer.json()["errors"]
+        assert error["pointer"] == "/min_mean_quality"
+        assert error["detail"].startswith(f"Expected at most {highest:g}, ")
+        assert (await client.put("/policy", json={"min_mean_quality": highest})).status_code == 200
+        asked = DecisionBody(llm="a", input_tokens=1, output_tokens=1, min_quality=0.99)
+    with pytest.raises(ProblemError) as refused:
+        desk.decide(asked)
+    assert refused.value.problem.errors[0].pointer == "/min_quality"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from service.planning.clock import Deadline
 from service.planning.errors import InfeasibleError, Relaxation
 from service.planning.explanation.brackets import Attempt, Bracket
@@ -43,7 +45,22 @@ def explain(
     if not relaxations and conflict:
         joint = Joint(problem, knobs, attempt, prove, deadline).relaxations(tell)
     names = tuple(knob.name for knob in conflict)
-    return InfeasibleError(names, tuple(relaxations), joint, cut_by_clock=deadline.cut)
+    note = _quality_note(problem) if "min_mean_quality" in names else ""
+    return InfeasibleError(names, tuple(relaxations), joint, cut_by_clock=deadline.cut, note=note)
+
+
+def _quality_note(problem: PlacementProblem) -> str:
+    """Say so where the floor on mean quality is above what the best LLMs for all would reach."""
+    floor = problem.limits.min_mean_quality
+    scores = np.where(problem.eligible, problem.quality_values, 0.0)
+    best = scores.max(axis=1)
+    reached = float(best @ problem.tokens / problem.tokens.sum())
+    if floor is None or floor <= reached:
+        return ""
+    highest = float(best.max())
+    if floor > highest:
+        return f"No LLM that may serve these requests scores above {highest:.6g}."
+    return f"With the best LLM that may serve each request the mean is {reached:.6g}."
 
 
 def _conflict(

@@ -11,6 +11,7 @@ from service.planning.clock import Deadline
 from service.planning.errors import Relaxation
 from service.planning.explanation.aiming import Found
 from service.planning.explanation.brackets import ATTEMPT_S, WIDE, Attempt
+from service.planning.explanation.extremes import proven_extreme
 from service.planning.explanation.knobs import Knob
 from service.planning.problem import PlacementProblem
 
@@ -46,15 +47,21 @@ class Joint:
                 share, found = middle, closer
         moved = [(knob, knob.attained(self.problem, *found)) for knob in self.knobs]
         return tuple(
-            Relaxation(
-                knob.name,
-                float(knob.given),
-                float(_verified(knob, _by_share(knob, share), attained)),
-                float(_by_share(knob, self.proven)),
-            )
+            self._relaxation(knob, _verified(knob, _by_share(knob, share), attained))
             for knob, attained in moved
             if (attained - knob.given) * knob.looser > 0.0
         )
+
+    def _relaxation(self, knob: Knob, needed: float) -> Relaxation:
+        """Return how far a limit has to move, proven for whatever the other limits are."""
+        alone = self.problem
+        for other in self.knobs:
+            if other.name != knob.name:
+                alone = other.turn(alone, None)
+        proven = proven_extreme(alone, knob, None, self.deadline)
+        within = sorted((knob.given, needed))
+        bound = knob.given if proven is None else min(max(proven, within[0]), within[1])
+        return Relaxation(knob.name, float(knob.given), float(needed), float(bound))
 
     def _first(self, tell: Callable[[], None]) -> tuple[float, Found | None]:
         for share in SHARES:
