@@ -1,8 +1,17 @@
-"""What every test may ask for."""
+"""What every test may ask for, and how hypothesis draws its examples."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A machine that does other things too must not turn a law red: nothing here is about speed.
+settings.register_profile(
+    "patient", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("repeatable", settings.get_profile("patient"), derandomize=True)
+settings.load_profile("repeatable" if os.environ.get("CI") else "patient")
 
 
 @pytest.fixture(scope="session")

@@ -72,7 +72,7 @@ def test_no_dealt_out_schedule_is_below_the_lower_bound(
     assert tried > 0
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10_000), floor=st.floats(0.5, 0.65), step=st.floats(0.0, 0.05))
 def test_relaxing_a_limit_never_raises_the_optimum(seed: int, floor: float, step: float) -> None:
     tight = three_llms(workload(6, seed), count=1, limits=Limits(min_mean_quality=floor + step))
@@ -82,7 +82,7 @@ def test_relaxing_a_limit_never_raises_the_optimum(seed: int, floor: float, step
     assert plan(loose, exact).objective <= tightened + 1e-6 * abs(tightened)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10_000))
 def test_permuting_requests_leaves_the_optimum_as_it_is(seed: int) -> None:
     problem = three_llms(workload(7, seed), limits=Limits(min_mean_quality=0.58))

@@ -15,7 +15,7 @@ from service.planning.schedule.schedule import lay_out
 from tests.planning.mixed_instances import TINY, mixed_problem
 from tests.planning.outcomes import Outcome, solve
 
-few = settings(max_examples=8, deadline=None)
+few = settings(max_examples=8)
 any_seed = st.integers(0, 10_000)
 CLOSE = 3e-6
 
@@ -110,7 +110,7 @@ def unpinned(problem: PlacementProblem) -> PlacementProblem | None:
 LOOSENED = [later, longer_available, capped_higher, lower_floor, wider_shares, unpinned]
 
 
-@settings(max_examples=16, deadline=None)
+@settings(max_examples=16)
 @given(seed=any_seed, data=st.data())
 def test_relaxing_a_limit_never_raises_the_optimum(seed: int, data: st.DataObject) -> None:
     tight = normalised(problem_of(seed))

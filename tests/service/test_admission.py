@@ -5,7 +5,6 @@ import gc
 import json
 import os
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from service.workers.pool import WorkerPool
 from tests.service import worker_mains
 from tests.service.bodies import a100_fleet
 from tests.service.server import Server
+from tests.waiting import wait_in_loop_until, wait_until
 
 pytestmark = pytest.mark.anyio
 GIBIBYTE = 2**30
@@ -94,21 +94,21 @@ async def test_a_call_that_would_never_fit_is_too_large() -> None:
     assert "2.1 GB" in problem.detail
 
 
-async def test_a_call_waits_for_memory_though_a_worker_is_idle() -> None:
+async def test_a_call_waits_for_memory_though_a_worker_is_idle(tmp_path: Path) -> None:
     pool = pool_of(workers=2, memory_bytes=GIBIBYTE, max_queue=2)
     pool.start()
     try:
-        await asyncio.gather(*(pool.submit(job("sleep 0.2")) for _ in range(2)))
         large = GIBIBYTE * 3 // 4
-        running = asyncio.create_task(pool.submit(job("sleep 1", large)))
-        await asyncio.sleep(0.1)
+        running = asyncio.create_task(pool.submit(job(f"hold {tmp_path / 'go'}", large)))
+        await wait_in_loop_until(lambda: pool.running == 1 and not pool._idle.empty())
         waiting = [asyncio.create_task(pool.submit(job("pid", large))) for _ in range(2)]
-        await asyncio.sleep(0.1)
+        await wait_in_loop_until(lambda: pool.waiting == 2)
         assert (pool.running, pool.waiting, pool.committed_bytes) == (1, 2, large)
         with pytest.raises(ProblemError) as caught:
             await pool.submit(job("pid", large))
         assert (caught.value.problem.status, caught.value.problem.slug) == (429, "overloaded")
         assert caught.value.problem.retry_after_s is not None
+        (tmp_path / "go").touch()
         replies = await asyncio.gather(running, *waiting)
         assert [reply.status for reply in replies] == [200, 200, 200]
         assert (pool.running, pool.waiting, pool.committed_bytes) == (0, 0, 0)
@@ -120,13 +120,11 @@ async def test_calls_are_told_to_come_back_when_a_turn_is_to_be_expected() -> No
     pool = pool_of(workers=1, max_queue=0)
     pool.start()
     try:
+        await wait_in_loop_until(lambda: not pool._idle.empty())
         for _ in range(3):
-            try:
-                await pool.submit(job("sleep 4"))
-            except ProblemError:
-                await asyncio.sleep(3)
-        busy = asyncio.create_task(pool.submit(job("sleep 60")))
-        await asyncio.sleep(0.1)
+            await pool.submit(job("sleep 4"))
+        busy = asyncio.create_task(pool.submit(job("sleep 600")))
+        await wait_in_loop_until(lambda: pool.running == 1)
         with pytest.raises(ProblemError) as caught:
             await pool.submit(job("pid"))
         assert (caught.value.problem.retry_after_s or 0) >= 2
@@ -216,9 +214,7 @@ def test_a_server_says_how_busy_it_is_and_refuses_bytes_that_may_not_wait(models
                     httpx.post, f"{own.url}/plan", content=body, headers=headers, timeout=90
                 )
             )
-            end = time.perf_counter() + 30
-            while gauges(own)[gauge] < 1 and time.perf_counter() < end:
-                time.sleep(0.05)
+            wait_until(lambda gauge=gauge: gauges(own)[gauge] >= 1)  # type: ignore[misc]
         busy = gauges(own)
         assert (busy["calls_running"], busy["calls_waiting"]) == (1, 1)
         assert busy["held_body_bytes"] == len(body)

@@ -62,7 +62,7 @@ def dealt(
 
 
 @given(batch_lines(0))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_place_of_the_name_is_found_to_the_byte(parts: Parts) -> None:
     expected = ModelPlace(len(parts.before), len(parts.before) + len(parts.name), Kind.TEXT)
     assert place_of_model(parts.line, named=True) == expected
@@ -71,7 +71,7 @@ def test_the_place_of_the_name_is_found_to_the_byte(parts: Parts) -> None:
 
 
 @given(st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_every_line_is_in_one_shard_byte_for_byte_but_for_the_name(data: st.DataObject) -> None:
     file, parts = data.draw(batch_files())
     batch = read_lines(file, RULE)

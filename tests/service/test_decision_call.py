@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from costmodel.artefact import load, save
 from tests.costmodel.builders import kv_on_cost_model
 from tests.service.server import Server
+from tests.waiting import wait_until
 
 FLEET = """\
 quality: {qwen3-8b: 0.6, qwen3-32b: 0.8}
@@ -262,7 +262,7 @@ def test_what_was_learned_of_a_cost_model_is_dropped_with_it(tmp_path: Path, sto
         measured_again = load(models / "qwen3-8b__2xh100.joblib")
         right = tuple(1.4 * one for one in measured_again.energy_coefficients)
         save(replace(measured_again, energy_coefficients=right, load_s=1.0), models)
-        until(lambda: 1.0 in [one["load_seconds"] for one in cost_models(server)])
+        wait_until(lambda: 1.0 in [one["load_seconds"] for one in cost_models(server)])
         assert predicted_j(models) == pytest.approx(right_j)
         assert applied(server) == 1.0
         assert drift not in server.client.get("/metrics").text
@@ -281,13 +281,6 @@ def predicted_j(models: Path) -> float:
 
 def cost_models(server: Server) -> list[dict[str, Any]]:
     return list(server.client.get("/cost-models").json()["cost_models"])
-
-
-def until(ask: Callable[[], bool]) -> None:
-    end = time.perf_counter() + 30
-    while not ask():
-        assert time.perf_counter() < end
-        time.sleep(0.05)
 
 
 ACTUAL = {"llm": "qwen3-8b", "pool": "small"}

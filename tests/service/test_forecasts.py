@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from service.workers.pool import WorkerPool
 from tests.costmodel.builders import kv_on_cost_model
 from tests.service.decision_fleet import save_two_pools
 from tests.service.server import Server
+from tests.waiting import wait_until
 
 PATIENCE_S = 60.0
 TOKENS = {"input_tokens": 200, "output_tokens": 100}
@@ -71,13 +72,6 @@ def forecasts(server: Server, status: str) -> float:
     return float(found[1])
 
 
-def eventually(ask: Callable[[], bool]) -> None:
-    end = time.perf_counter() + PATIENCE_S
-    while not ask():
-        assert time.perf_counter() < end
-        time.sleep(0.05)
-
-
 def ended(server: Server, made: dict[str, Any]) -> None:
     where = {name: made["placement"][name] for name in ("llm", "pool")}
     told = {"decision_id": made["decision_id"], **where}
@@ -97,7 +91,7 @@ def test_a_saturated_pool_gets_a_price_and_decisions_spread(two_pools: Path) -> 
         # Far more than the cheap pool does in the time that they take to come.
         for _ in range(400):
             ended(server, decide(server, **asked))
-        eventually(lambda: policy(server)["source"] == "forecast")
+        wait_until(lambda: policy(server)["source"] == "forecast")
         assert policy(server)["joules_per_device_second"]["small"] > 0
         assert policy(server)["plan_id"].startswith("forecast-")
         assert 0 < policy(server)["expires_in_seconds"] <= 3
@@ -117,19 +111,19 @@ def test_a_saturated_pool_gets_a_price_and_decisions_spread(two_pools: Path) -> 
                 pools[made["placement"]["pool"]] += 1
             return min(pools["small"], pools["large"]) > 50
 
-        eventually(spread)
+        wait_until(spread)
 
 
 def test_what_somebody_set_is_left_alone_until_it_expires(two_pools: Path) -> None:
     with running(two_pools) as server:
         for _ in range(150):
             decide(server, llm="qwen3-8b")
-        eventually(lambda: policy(server)["source"] == "forecast")
+        wait_until(lambda: policy(server)["source"] == "forecast")
         server.client.put("/policy", json={"expires_in_seconds": 5.0}).raise_for_status()
         while (told := policy(server))["source"] == "weights":
             assert told["expires_in_seconds"] > 0
             time.sleep(0.05)
-        eventually(lambda: policy(server)["source"] == "forecast")
+        wait_until(lambda: policy(server)["source"] == "forecast")
         columns = {name: [count] * 20 for name, count in TOKENS.items()}
         server.post("/plan", {"columns": columns, "publish": True}).raise_for_status()
         done = forecasts(server, "published")
@@ -138,7 +132,7 @@ def test_what_somebody_set_is_left_alone_until_it_expires(two_pools: Path) -> No
             time.sleep(0.1)
         assert forecasts(server, "published") == done
         server.client.delete("/policy").raise_for_status()
-        eventually(lambda: policy(server)["source"] == "forecast")
+        wait_until(lambda: policy(server)["source"] == "forecast")
 
 
 def test_too_few_requests_are_not_planned(two_pools: Path) -> None:
@@ -149,7 +143,7 @@ def test_too_few_requests_are_not_planned(two_pools: Path) -> None:
         assert policy(server)["source"] == "fallback"
         assert (forecasts(server, "published"), forecasts(server, "failed")) == (0, 0)
         decide(server, llm="qwen3-8b")
-        eventually(lambda: policy(server)["source"] == "forecast")
+        wait_until(lambda: policy(server)["source"] == "forecast")
 
 
 def test_limits_of_calls_hold_for_forecasts(two_pools: Path) -> None:
@@ -157,7 +151,7 @@ def test_limits_of_calls_hold_for_forecasts(two_pools: Path) -> None:
     with running(two_pools, **limits) as server:
         for _ in range(200):
             decide(server, llm="qwen3-8b")
-        eventually(lambda: policy(server)["source"] == "forecast")
+        wait_until(lambda: policy(server)["source"] == "forecast")
         # Until the window is long enough for so many it may be infeasible, but never refused.
         assert "Expected at most" not in server.logs()
 
@@ -170,9 +164,9 @@ def test_a_fleet_without_what_was_asked_for_is_planned_for_the_rest(tmp_path: Pa
                 decide(server, candidates=[{"llm": "qwen3-8b", "pool": pool}])
         whole = (models / "fleet.yaml").read_text()
         (models / "fleet.yaml").write_text(whole[: whole.index("  - name: large")])
-        eventually(lambda: len(server.client.get("/placements").json()["placements"]) == 1)
+        wait_until(lambda: len(server.client.get("/placements").json()["placements"]) == 1)
         done = forecasts(server, "published")
-        eventually(lambda: forecasts(server, "published") > done + 1)
+        wait_until(lambda: forecasts(server, "published") > done + 1)
         assert "large" not in policy(server)["joules_per_device_second"]
 
 
@@ -198,7 +192,7 @@ def mean_quality(server: Server, count: int) -> float:
 def test_the_mean_quality_is_kept_at_its_floor(two_llms: Path) -> None:
     with running(two_llms, MIN_MEAN_QUALITY="0.7") as server:
         assert mean_quality(server, 1000) == pytest.approx(0.7, abs=0.02)
-        eventually(lambda: policy(server)["source"] == "forecast")
+        wait_until(lambda: policy(server)["source"] == "forecast")
         assert policy(server)["min_mean_quality"] == 0.7
         assert mean_quality(server, 1000) == pytest.approx(0.7, abs=0.02)
 
@@ -207,7 +201,7 @@ def test_a_floor_that_no_llm_keeps_fails_and_decisions_go_on(two_llms: Path) -> 
     with running(two_llms, MIN_MEAN_QUALITY="0.95") as server:
         for _ in range(120):
             decide(server, candidates=[{"llm": llm} for llm in QUALITIES])
-        eventually(lambda: forecasts(server, "failed") >= 2)
+        wait_until(lambda: forecasts(server, "failed") >= 2)
         assert policy(server)["source"] == "fallback"
         assert decide(server, candidates=[{"llm": llm} for llm in QUALITIES])
         assert forecasts(server, "published") == 0

@@ -171,7 +171,7 @@ def seen(batch: Batch) -> Json:
     }
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(DOCUMENTS)
 @example({"columns": {"input_tokens": [1], "output_tokens": {"p50": [], "p90": []}}, "urgent": 1})
 def test_any_document_is_read_or_refused_as_by_the_schema(document: Json) -> None:
@@ -195,7 +195,7 @@ def test_any_document_is_read_or_refused_as_by_the_schema(document: Json) -> Non
         assert terms == expected.model_copy(update=without)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(row_of(GOOD), min_size=1, max_size=5))
 def test_good_rows_need_no_help_of_the_schema(rows: list[Json]) -> None:
     expected = PlanRequest.model_validate({"requests": rows}).requests
@@ -203,7 +203,7 @@ def test_good_rows_need_no_help_of_the_schema(rows: list[Json]) -> None:
     assert seen(batch_of_rows(rows)) == seen(Batch.from_rows(expected))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(columns_of(GOOD))
 def test_good_columns_need_no_help_of_the_schema(columns: Json) -> None:
     expected = PlanRequest.model_validate({"columns": columns}).columns

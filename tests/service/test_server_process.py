@@ -20,6 +20,7 @@ from service.schemas.information import (
 )
 from tests.service.bodies import a100_fleet, rows
 from tests.service.server import ROOT, Server
+from tests.waiting import wait_until
 
 BODY = {"requests": rows(), "fleet": a100_fleet()}
 
@@ -132,7 +133,7 @@ def test_a_killed_worker_is_replaced_and_the_next_call_is_answered(models_dir: P
         own.wait_until_ready()
         (worker,) = own.worker_pids()
         os.kill(worker, signal.SIGKILL)
-        time.sleep(0.2)
+        wait_until(lambda: worker not in own.worker_pids())
         response = own.post("/plan", BODY)
         assert response.status_code == 200
         assert own.worker_pids() != [worker]
@@ -153,8 +154,8 @@ def test_a_caller_that_leaves_ends_its_call(server: Server) -> None:
             b"POST /plan HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
             b"Content-Length: " + str(len(hard)).encode() + b"\r\n\r\n" + hard
         )
-        time.sleep(0.5)
-    server.wait_until_ready(within_s=time.perf_counter() - server.started_s + 20)
+        wait_until(lambda: "jouleplan_calls_running 1.0" in server.client.get("/metrics").text)
+    server.wait_until_ready(within_s=time.perf_counter() - server.started_s + 60)
     assert server.post("/plan", BODY).status_code == 200
     assert server.worker_pids() != [worker]
 
@@ -176,10 +177,7 @@ def test_workers_end_when_their_parent_is_killed(models_dir: Path) -> None:
         (worker, *_) = own.worker_pids()
         own.process.kill()
         own.process.wait()
-        deadline = time.perf_counter() + 10
-        while Path(f"/proc/{worker}").exists() and time.perf_counter() < deadline:
-            time.sleep(0.05)
-        assert not Path(f"/proc/{worker}").exists()
+        wait_until(lambda: not Path(f"/proc/{worker}").exists())
 
 
 def test_a_body_over_the_limit_is_refused_before_and_while_it_is_read(models_dir: Path) -> None:
@@ -228,9 +226,7 @@ def test_it_is_not_ready_where_it_cannot_plan_and_says_why(
             "JOULEPLAN_FLEET": str(tmp_path / "fleet.yaml"),
         }
     with Server(environment) as own:
-        deadline = time.perf_counter() + 30
-        while "A worker is ready" not in own.logs() and time.perf_counter() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: "A worker is ready" in own.logs())
         response = own.client.get("/readyz")
         assert response.status_code == 503
         assert is_problem(response)

@@ -4,9 +4,17 @@ import os
 import signal
 import time
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from service.settings import Settings
 from service.workers.messages import JSON, Description, Job, Reply, Update
+
+ENDS = {
+    "abort": os.abort,
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "exit": lambda: os._exit(0),
+    "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+}
 
 
 def obey(connection: Connection, settings: Settings) -> None:
@@ -18,6 +26,9 @@ def obey(connection: Connection, settings: Settings) -> None:
             command, _, argument = job.body.decode().partition(" ")
             if command == "sleep":
                 time.sleep(float(argument))
+            elif command == "hold":
+                while not Path(argument).exists():
+                    time.sleep(0.01)
             elif command == "tell":
                 for number in range(int(argument)):
                     connection.send(Update("number", str(number).encode()))
@@ -28,12 +39,8 @@ def obey(connection: Connection, settings: Settings) -> None:
             elif command == "watched":
                 connection.send(Reply(200, str(job.watched).encode(), JSON, "predicted"))
                 continue
-            elif command == "abort":
-                os.abort()
-            elif command == "kill":
-                os.kill(os.getpid(), signal.SIGKILL)
-            elif command == "exit":
-                os._exit(0)
+            elif command in ENDS:
+                ENDS[command]()
             elif command == "garbage":
                 connection.send_bytes(b"not a pickle")
                 continue

@@ -1,0 +1,23 @@
+"""Waiting for a condition instead of for a time: a busy machine takes longer, and is not wrong."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+PATIENCE_S = 60.0
+"""Far beyond what anything here takes on a busy machine."""
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Return as soon as a condition holds; fail when it never does."""
+    end = time.perf_counter() + PATIENCE_S
+    while not holds():
+        assert time.perf_counter() < end, "what was waited for did not come to be"
+        time.sleep(0.02)
+
+
+async def wait_in_loop_until(holds: Callable[[], bool]) -> None:
+    """Return as soon as a condition holds, the event loop running meanwhile."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():
+            await asyncio.sleep(0.01)
