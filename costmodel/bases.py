@@ -112,11 +112,15 @@ class Basis:
         ndarray of float64, shape (n, p)
             One column for each of `terms`.
         """
-        batch = np.asarray(concurrency, dtype=np.float64)
         tokens = TokenTerms(
             np.atleast_1d(np.asarray(input_tokens, dtype=np.float64)),
             np.atleast_1d(np.asarray(output_tokens, dtype=np.float64)),
         )
+        return self.features_of(tokens, concurrency)
+
+    def features_of(self, tokens: TokenTerms, concurrency: npt.ArrayLike) -> FloatArray:
+        """Return `features` of requests, or of windows, given by the functions of their tokens."""
+        batch = np.asarray(concurrency, dtype=np.float64)
         columns = [tokens[term] * batch**power for term, power in self.factors]
         return np.stack(np.broadcast_arrays(*columns), axis=-1)
 

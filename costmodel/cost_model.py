@@ -123,8 +123,7 @@ class CostModel:
         InvalidCostModelError
             If tokens or concurrency are out of range.
         """
-        tokens, batch = self._checked(input_tokens, output_tokens, concurrency)
-        return BASES[self.basis].evaluate(self.energy_coefficients, tokens, batch)
+        return self.energy_of(*self._checked(input_tokens, output_tokens, concurrency))
 
     def device_seconds(
         self,
@@ -136,8 +135,7 @@ class CostModel:
 
         Parameters, shapes and errors as `energy_j`; at least 0 s.
         """
-        tokens, batch = self._checked(input_tokens, output_tokens, concurrency)
-        return BASES[self.basis].evaluate(self.device_seconds_coefficients, tokens, batch)
+        return self.device_seconds_of(*self._checked(input_tokens, output_tokens, concurrency))
 
     def energy_bounds_j(
         self,
@@ -149,13 +147,7 @@ class CostModel:
 
         Parameters, shapes and errors as `energy_j`.
         """
-        if self.energy_interval is None:
-            return None
-        tokens, batch = self._checked(input_tokens, output_tokens, concurrency)
-        basis = BASES[self.basis]
-        runtime_s = basis.evaluate(self.device_seconds_coefficients, tokens, batch) * batch
-        energy_j = basis.evaluate(self.energy_coefficients, tokens, batch)
-        return self.energy_interval.bounds(energy_j, runtime_s)
+        return self.energy_bounds_of(*self._checked(input_tokens, output_tokens, concurrency))
 
     def device_seconds_bounds(
         self,
@@ -167,30 +159,38 @@ class CostModel:
 
         Parameters, shapes and errors as `energy_j`.
         """
-        if self.device_seconds_interval is None:
-            return None
-        tokens, batch = self._checked(input_tokens, output_tokens, concurrency)
-        seconds = BASES[self.basis].evaluate(self.device_seconds_coefficients, tokens, batch)
-        return self.device_seconds_interval.bounds(seconds, seconds * batch)
+        checked = self._checked(input_tokens, output_tokens, concurrency)
+        return self.device_seconds_bounds_of(*checked)
 
-    def energy_of(self, tokens: TokenTerms, concurrency: float) -> FloatArray:
+    def energy_of(self, tokens: TokenTerms, concurrency: npt.ArrayLike) -> FloatArray:
         """Return `energy_j` of requests given by the functions of their tokens, shape (n,)."""
         batch = checked_concurrency(concurrency)
         return BASES[self.basis].evaluate(self.energy_coefficients, tokens, batch)
 
-    def device_seconds_of(self, tokens: TokenTerms, concurrency: float) -> FloatArray:
+    def device_seconds_of(self, tokens: TokenTerms, concurrency: npt.ArrayLike) -> FloatArray:
         """Return `device_seconds` of requests given by the functions of their tokens, (n,)."""
         batch = checked_concurrency(concurrency)
         return BASES[self.basis].evaluate(self.device_seconds_coefficients, tokens, batch)
 
     def energy_bounds_of(
-        self, tokens: TokenTerms, concurrency: float
+        self, tokens: TokenTerms, concurrency: npt.ArrayLike
     ) -> tuple[FloatArray, FloatArray] | None:
         """Return `energy_bounds_j` of requests given by the functions of their tokens, (n,)."""
         if self.energy_interval is None:
             return None
-        runtime_s = self.device_seconds_of(tokens, concurrency) * concurrency
+        runtime_s = self.device_seconds_of(tokens, concurrency) * checked_concurrency(concurrency)
         return self.energy_interval.bounds(self.energy_of(tokens, concurrency), runtime_s)
+
+    def device_seconds_bounds_of(
+        self, tokens: TokenTerms, concurrency: npt.ArrayLike
+    ) -> tuple[FloatArray, FloatArray] | None:
+        """Return `device_seconds_bounds` likewise."""
+        if self.device_seconds_interval is None:
+            return None
+        seconds = self.device_seconds_of(tokens, concurrency)
+        return self.device_seconds_interval.bounds(
+            seconds, seconds * checked_concurrency(concurrency)
+        )
 
     def _checked(
         self,

@@ -13,6 +13,7 @@ from costmodel.bases import BASES
 from costmodel.cost_model import CostModel
 from profiler.fit.scoring import Score, score
 from profiler.fit.selection import metered, scoped_energy_j
+from profiler.length_mix import WindowTerms
 from profiler.observations import Observations
 
 CAMPAIGN_TERM = 0.10
@@ -130,18 +131,19 @@ def check_pair(trials: Observations, cost_model: CostModel) -> PairCheck:
     Returns
     -------
     PairCheck
-        Runtime is device-seconds times the observed concurrency.
+        Runtime is device-seconds times the observed concurrency; a window of several lengths is
+        predicted by the means over its requests, where they are recorded.
     """
-    point = trials.input_tokens, trials.output_tokens, trials.concurrency
+    point = WindowTerms(trials), trials.concurrency
     joules = scoped_energy_j(trials, cost_model.provenance.energy_scope)
-    runtime_s = cost_model.device_seconds(*point) * trials.concurrency
+    runtime_s = cost_model.device_seconds_of(*point) * trials.concurrency
     return PairCheck(
         cost_model.llm,
         cost_model.device,
-        score(joules, cost_model.energy_j(*point)),
+        score(joules, cost_model.energy_of(*point)),
         score(trials.runtime_s, runtime_s),
-        _inside(joules, cost_model.energy_bounds_j(*point)),
-        _inside(trials.device_seconds, cost_model.device_seconds_bounds(*point)),
+        _inside(joules, cost_model.energy_bounds_of(*point)),
+        _inside(trials.device_seconds, cost_model.device_seconds_bounds_of(*point)),
     )
 
 

@@ -17,7 +17,7 @@ from profiler.campaign.rig import Measured, Rig
 from profiler.campaign.trial import EXTRA_COLUMNS, MIX, WARM_UP, Trial
 from profiler.campaign.windows import Window, measure_window
 from profiler.errors import UnusableInputError
-from profiler.fit.selection import MIXED_FLAG
+from profiler.length_mix import MIXED_FLAG
 from profiler.meters.meter import Joules, Meter
 from profiler.server.connection import connect
 from profiler.server.load import GaugeWatch, Lengths, Load, quiet

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from profiler.campaign.points import Point
-from profiler.fit.selection import MIXED_FLAG
+from profiler.length_mix import MIXED_FLAG
 from profiler.observations import COLUMNS
 
 UNSTABLE = "unstable"

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from costmodel.formulas import context_square_sum, context_sum
 from profiler.campaign.points import Point
 from profiler.campaign.trial import (
     LENGTHS_NOT_FORCED,
@@ -18,6 +17,7 @@ from profiler.campaign.trial import (
     SHORT_WINDOW,
     STEADY_S,
 )
+from profiler.length_mix import mean_cells
 from profiler.meters.meter import Joules, Mark, Meter
 from profiler.server.completion import Completion
 from profiler.server.endpoint import LoadGauges
@@ -84,8 +84,6 @@ class Window:
         gpu_j, cpu_j = self.joules.gpu_j, self.joules.cpu_j
         return {
             "concurrency": _text(concurrency),
-            "input_tokens": _text(float(tin.mean())),
-            "output_tokens": _text(float(tout.mean())),
             "runtime_s": _text(self.seconds / count * concurrency),
             "energy_gpu_j": _text((gpu_j or 0.0) / count),
             "energy_cpu_j": "" if cpu_j is None else _text(cpu_j / count),
@@ -97,9 +95,7 @@ class Window:
             "latency_s": _text(float(np.mean([one.latency_s for one in self.ended]))),
             "running": "" if self.gauges is None else _text(self.gauges.running),
             "waiting": "" if self.gauges is None else _text(self.gauges.waiting),
-            "input_tokens_squared": _text(float((tin * tin).mean())),
-            "context_sum": _text(float(context_sum(tin, tout).mean())),
-            "context_square_sum": _text(float(context_square_sum(tin, tout).mean())),
+            **mean_cells(tin, tout),
             "started_at": _instant(self.begin.clock_s),
             "counters_begin": _counters(self.begin),
             "counters_end": _counters(self.end),

@@ -8,39 +8,21 @@ from typing import Any
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from costmodel.bases import Basis, TokenTerms
+from costmodel.bases import Basis
 from profiler.fit.least_squares import significant
 from profiler.fit.scoring import Score, score
-from profiler.fit.selection import MIXED_FLAG, metered, scoped_energy_j
+from profiler.fit.selection import metered, scoped_energy_j
 from profiler.fit.training import ENERGY, RUNTIME
+from profiler.length_mix import MIXED_FLAG, WindowTerms, means_known
 from profiler.observations import Observations
 
 DIGITS = 5
-_MEANS = {"tin^2": "input_tokens_squared", "S1": "context_sum", "S2": "context_square_sum"}
-
-
-class MeanTerms(TokenTerms):
-    """The functions of the tokens as means over the requests of each window.
-
-    Parameters
-    ----------
-    trials
-        n windows with the further columns that hold the means.
-    """
-
-    def __init__(self, trials: Observations) -> None:
-        super().__init__(trials.input_tokens, trials.output_tokens)
-        for term, column in _MEANS.items():
-            self._computed[term] = np.array([float(text) for text in trials.extra[column]])
 
 
 def mixed_windows(trials: Observations, scope: str) -> Observations:
     """Keep the windows of mixed lengths whose means are recorded and whose joules were seen."""
-    if not all(column in trials.extra for column in _MEANS.values()):
-        return trials.take(np.zeros(len(trials), dtype=np.bool_))
-    told = np.all([trials.extra[column] != "" for column in _MEANS.values()], axis=0)
     seen = metered(scoped_energy_j(trials, scope))
-    return trials.take(trials.flagged(MIXED_FLAG) & told & seen & ~trials.warmup)
+    return trials.take(trials.flagged(MIXED_FLAG) & means_known(trials) & seen & ~trials.warmup)
 
 
 def score_mixed(
@@ -69,7 +51,7 @@ def score_mixed(
     mixed = mixed_windows(trials, scope)
     if not len(mixed):
         return None
-    terms = MeanTerms(mixed)
+    terms = WindowTerms(mixed)
     measured = {ENERGY: scoped_energy_j(mixed, scope), RUNTIME: mixed.device_seconds}
     scores = {
         name: _ratios(

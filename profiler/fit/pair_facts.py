@@ -97,6 +97,7 @@ def null_reasons(
     *,
     input_recorded: bool,
     mixed: bool = False,
+    mixed_taught: int = 0,
 ) -> Mapping[str, str]:
     """Say why a field of the card is null.
 
@@ -111,14 +112,22 @@ def null_reasons(
     input_recorded
         Whether input lengths are in the observations.
     mixed
-        Whether windows of mixed lengths are.
+        Whether the fit was scored on windows of mixed lengths.
+    mixed_taught
+        Number of such windows that it learnt from.
 
     Returns
     -------
     Mapping
         Reason by field.
     """
-    reasons = {} if mixed else {"mixed_lengths": "no window of mixed lengths was measured"}
+    reasons = {}
+    if not mixed:
+        reasons["mixed_lengths"] = (
+            f"the {mixed_taught} windows of mixed lengths are what the fit learnt from"
+            if mixed_taught
+            else "no window of mixed lengths was measured"
+        )
     if facts.driver is None:
         published = campaign_of(facts.source).citation is not None
         reasons["driver"] = "not published" if published else "not recorded"

@@ -13,21 +13,26 @@ from costmodel.provenance import Provenance
 from costmodel.region import ProfiledRegion
 from profiler.fit.calibration import LoadFigures
 from profiler.fit.card_errors import card_errors
+from profiler.fit.identification import confounded
+from profiler.fit.learning import Learning, choose_learning
 from profiler.fit.least_squares import significant
 from profiler.fit.mixed import score_mixed
 from profiler.fit.pair_facts import load_notes, null_reasons, pair_facts
-from profiler.fit.selection import choose_trials
 from profiler.fit.training import (
     ENERGY,
     QUANTITIES,
     RUNTIME,
     TrainingSet,
     fit_cost_model,
-    training_set,
 )
 from profiler.observations import Observations
 
 COEFFICIENT_DIGITS = 8
+ONE_MIX_NOTE = (
+    "All windows are of one mix of lengths, which cannot tell what a prompt takes from what an "
+    "answer takes: a token of the answer carries its share of the prompts. Windows of other "
+    "lengths would tell."
+)
 LOAD_DIGITS = 6
 
 
@@ -77,16 +82,19 @@ def fit_pair(
         Where trials are too few or do not belong together.
     """
     facts = pair_facts(llm, device, trials, date)
-    chosen, left_out = choose_trials(trials, facts.energy_scope)
-    data = training_set(trials.take(chosen), facts.energy_scope)
+    learning, data = choose_learning(trials, facts.energy_scope)
     errors, figures = card_errors(data)
     everything = np.ones(len(data), dtype=np.bool_)
     coefficients = {
         quantity: _coefficients(fit_cost_model(data, quantity, everything))
         for quantity in QUANTITIES
     }
-    mixed_lengths = score_mixed(trials, facts.energy_scope, data.basis, coefficients)
-    counts = tuple(f"Left out: {count} trials, {why}." for why, count in left_out.items())
+    # What a fit has learnt from says nothing of its errors.
+    mixed_lengths = (
+        None
+        if learning.mixed
+        else score_mixed(trials, facts.energy_scope, data.basis, coefficients)
+    )
     provenance = Provenance(
         source=facts.source,
         kv_cache=facts.kv_cache,
@@ -98,13 +106,14 @@ def fit_pair(
         task=facts.task,
         observations=len(data),
         points=data.distinct_points,
-        notes=(*facts.notes, *load_notes(load), *counts),
+        notes=(*facts.notes, *load_notes(load), *_notes(learning, data)),
         null_reasons=null_reasons(
             facts,
             load,
             data.distinct_points,
-            input_recorded=data.basis.needs_input,
+            input_recorded=bool(np.isfinite(data.points[:, 0]).all()),
             mixed=mixed_lengths is not None,
+            mixed_taught=learning.mixed,
         ),
     )
     cost_model = CostModel(
@@ -125,7 +134,25 @@ def fit_pair(
         mixed_lengths=mixed_lengths,
         errors=errors,
     )
-    return PairFit(cost_model, left_out)
+    return PairFit(cost_model, learning.left_out)
+
+
+def _notes(learning: Learning, data: TrainingSet) -> tuple[str, ...]:
+    notes = [f"Left out: {count} trials, {why}." for why, count in learning.left_out.items()]
+    if learning.mixed:
+        notes.append(
+            f"{learning.mixed} of the {len(data)} windows are of mixed lengths: their features are "
+            "the means over their requests, and the profiled points their mean lengths."
+        )
+    if not data.basis.needs_input and np.isfinite(data.points[:, 0]).all():
+        notes.append(ONE_MIX_NOTE)
+    alike = confounded(data.features, data.targets[ENERGY].measured, data.basis.terms)
+    if alike:
+        notes.append(
+            f"The measured lengths and concurrencies do not tell {', '.join(alike)} apart: trust "
+            "predictions between the profiled points alone."
+        )
+    return tuple(notes)
 
 
 def _coefficients(values: FloatArray) -> tuple[float, ...]:

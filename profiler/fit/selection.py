@@ -25,9 +25,12 @@ token does not depend on what the LLM was trained for. Early stops stay: output 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray
+from profiler.length_mix import MEAN_COLUMNS, MIXED_FLAG, means_known
 from profiler.observations import Observations
 
 COMPILED_FLAG = "mps_shape_compile_in_single_trial"
@@ -39,8 +42,26 @@ SLOWER = 1.1
 LEAST_JOULES = 1e-3
 """Resolution of the finest of the energy counters (NVML's, in millijoules)."""
 
-MIXED_FLAG = "mixed"
-"""Windows of mixed lengths: scored apart, since one row cannot tell their features."""
+WARM_UP = "warm-up"
+COMPILED = "compiled kernels while timed"
+UNTOLD = "of mixed lengths without the means of their requests"
+APART = "windows of mixed lengths, scored apart"
+RESTARTED = "after an unmarked restart"
+ZERO = "zero joules"
+UNMETERED = "joules of the processor not metered"
+REMEDIES: Mapping[str, str] = {
+    WARM_UP: "set warmup to 0 where the LLM was warm, or measure each point again",
+    COMPILED: "measure each point again after a run that compiles its kernels",
+    UNTOLD: (
+        "record each request's lengths (vllm bench serve --save-detailed) and import again, or "
+        f"fill in {', '.join(MEAN_COLUMNS.values())}"
+    ),
+    APART: "measure more of them, at other concurrencies and lengths",
+    RESTARTED: "mark the first run after each load as warmup, and measure the point again",
+    ZERO: "the meter saw nothing: check the column of the joules and its unit, and import again",
+    UNMETERED: "fill in energy_cpu_j, or set energy_scope to gpu",
+}
+"""What to do, by the reason why a trial is left out."""
 
 GPU = "gpu"
 GPU_AND_CPU = "gpu+cpu"
@@ -106,7 +127,9 @@ def follows_restart(trials: Observations) -> BoolArray:
     return np.asarray((sooner & longer & same_prompt & same_batch).any(axis=1), dtype=np.bool_)
 
 
-def choose_trials(trials: Observations, scope: str) -> tuple[BoolArray, dict[str, int]]:
+def choose_trials(
+    trials: Observations, scope: str, *, mixed: bool = False
+) -> tuple[BoolArray, dict[str, int]]:
     """Choose the trials of a pair that a fit learns from.
 
     Parameters
@@ -115,23 +138,29 @@ def choose_trials(trials: Observations, scope: str) -> tuple[BoolArray, dict[str
         Trials of one pair.
     scope
         Energy scope of the fit.
+    mixed
+        Whether windows of mixed lengths teach too, where their means are recorded.
 
     Returns
     -------
     tuple
-        Which to learn from, shape (n,), and the number left out by reason. The module says why.
+        Which to learn from, shape (n,), and the number left out by reason, a key of `REMEDIES`. The
+        module says why.
     """
-    compiled, mixed = trials.flagged(COMPILED_FLAG), trials.flagged(MIXED_FLAG)
-    steady = ~(trials.warmup | compiled | mixed)
+    compiled, of_mix = trials.flagged(COMPILED_FLAG), trials.flagged(MIXED_FLAG)
+    told = means_known(trials)
+    steady = ~(trials.warmup | compiled | of_mix)
     restarted = np.zeros(len(trials), dtype=np.bool_)
     restarted[steady] = follows_restart(trials.take(steady))
     joules = scoped_energy_j(trials, scope)
     reasons = {
-        "warm-up": trials.warmup,
-        "compiled kernels while timed": compiled,
-        "windows of mixed lengths, scored apart": mixed,
-        "after an unmarked restart": restarted,
-        "energy not metered": ~metered(joules),
+        WARM_UP: trials.warmup,
+        COMPILED: compiled,
+        UNTOLD: of_mix & ~told,
+        APART: of_mix & told & (not mixed),
+        RESTARTED: restarted,
+        ZERO: joules < LEAST_JOULES,
+        UNMETERED: np.isnan(joules),
     }
     chosen = np.ones(len(trials), dtype=np.bool_)
     left_out = {}

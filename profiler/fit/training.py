@@ -11,8 +11,10 @@ from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.bases import BASES, CONTROL_BASIS, Basis
 from profiler.errors import UnfittablePairError
 from profiler.fit.cells import grid_cells
+from profiler.fit.identification import of_one_mix
 from profiler.fit.least_squares import fit_non_negative, fit_ordinary
 from profiler.fit.selection import scoped_energy_j
+from profiler.length_mix import WindowTerms
 from profiler.observations import Observations
 
 ENERGY, RUNTIME = "energy", "runtime"
@@ -83,7 +85,8 @@ def choose_basis(trials: Observations) -> Basis:
     -------
     Basis
         Without a KV cache the sums over positions; with one, the phases with concurrency, or decode
-        alone where input lengths were never recorded.
+        alone where input lengths were never recorded, or where all windows are of one mix of
+        lengths: then what the prompts took is in the price of an answer's token.
 
     Raises
     ------
@@ -99,7 +102,8 @@ def choose_basis(trials: Observations) -> Basis:
     if recorded.any() and not recorded.all():
         raise UnfittablePairError("input tokens recorded for some trials only")
     if settings == ["on"]:
-        return BASES["kv_on" if recorded.all() else "kv_on_decode"]
+        told_apart = bool(recorded.all()) and not of_one_mix(trials)
+        return BASES["kv_on" if told_apart else "kv_on_decode"]
     if not recorded.all():
         raise UnfittablePairError("without a KV cache the input tokens must be recorded")
     if np.any(trials.concurrency != 1):
@@ -126,6 +130,11 @@ def training_set(trials: Observations, scope: str) -> TrainingSet:
     ------
     UnfittablePairError
         Where there are fewer distinct grid points than coefficients.
+
+    Notes
+    -----
+    A window of several lengths is a trial like any other: its features are the means over its
+    requests. The control knows the mean lengths alone.
     """
     basis = choose_basis(trials)
     axes = trials.input_tokens, trials.output_tokens, trials.concurrency
@@ -136,17 +145,31 @@ def training_set(trials: Observations, scope: str) -> TrainingSet:
         cell = grid_cells(trials.concurrency)
         # Without input lengths the paper's form keeps its output term alone.
         control = trials.output_tokens[:, None]
-    distinct, needed = len(np.unique(cell)), len(basis.terms)
-    if distinct < needed:
-        points = "grid point" if distinct == 1 else "grid points"
-        raise UnfittablePairError(f"{distinct} distinct {points}, {needed} needed")
+    if len(np.unique(cell)) < len(basis.terms):
+        raise UnfittablePairError(_too_few(trials, basis, len(np.unique(cell))))
     joules = scoped_energy_j(trials, scope)
     targets = {
         ENERGY: Target(joules, np.ones(len(trials))),
         RUNTIME: Target(trials.device_seconds, trials.concurrency),
     }
     points_at = np.stack(axes, axis=1)
-    return TrainingSet(basis, basis.features(*axes), control, points_at, cell, targets)
+    features = basis.features_of(WindowTerms(trials), trials.concurrency)
+    return TrainingSet(basis, features, control, points_at, cell, targets)
+
+
+def _too_few(trials: Observations, basis: Basis, distinct: int) -> str:
+    points = "grid point" if distinct == 1 else "grid points"
+    if basis.needs_input or not np.isfinite(trials.input_tokens).all():
+        return f"{distinct} distinct {points}, {len(basis.terms)} needed"
+    tin, tout = trials.input_tokens.mean(), trials.output_tokens.mean()
+    full = len(BASES["kv_on"].terms)
+    return (
+        f"{distinct} distinct {points}: all {len(trials)} windows are of one mix of lengths (about "
+        f"{tin:.0f} tokens in, {tout:.0f} out), which cannot tell what a prompt takes from what an "
+        f"answer takes; {len(basis.terms)} distinct concurrencies are needed for a token of the "
+        f"answer with its share of the prompt, {full} distinct points of several lengths and "
+        "concurrencies for both"
+    )
 
 
 def fit_cost_model(data: TrainingSet, quantity: str, learn: BoolArray) -> FloatArray:

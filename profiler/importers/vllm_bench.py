@@ -11,12 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from costmodel.errors import CostModelError, MomentRefusedError
-from costmodel.formulas import context_square_sum, context_sum
 from costmodel.moments import MomentReader, written
 from costmodel.names import device_num_gpus
 from costmodel.zones import MACHINE, Zone
 from profiler.errors import ObservationError, UnusableInputError
-from profiler.fit.selection import MIXED_FLAG
 from profiler.importers.power_log import PowerLog, read_power_log
 from profiler.importers.results import (
     Row,
@@ -28,6 +26,7 @@ from profiler.importers.results import (
     read_runs,
     step_sums,
 )
+from profiler.length_mix import MIXED_FLAG, mean_cells
 from profiler.observations import Observations
 
 ALIKE = 0.1
@@ -109,8 +108,6 @@ def _row(path: Path, run: Run, log: PowerLog, start_s: float) -> Row:
     row = {
         "llm": named_llm(path, run),
         "concurrency": repr(max(1.0, latency_s * completed / seconds)),
-        "input_tokens": repr(positive(path, run, "total_input_tokens") / completed),
-        "output_tokens": repr(positive(path, run, "total_output_tokens") / completed),
         "runtime_s": repr(latency_s),
         "energy_gpu_j": repr(log.joules(start_s, seconds) / completed),
         "warmup": "0",
@@ -125,12 +122,7 @@ def _row(path: Path, run: Run, log: PowerLog, start_s: float) -> Row:
         problem = "Expected input_lens and output_lens, got none: run with --save-detailed."
         raise ObservationError(path, problem)
     mixed = max(float(np.std(one) / np.mean(one)) for one in (tin, tout)) > ALIKE
-    return row | {
-        "flags": MIXED_FLAG if mixed else "",
-        "input_tokens_squared": repr(float((tin * tin).mean())),
-        "context_sum": repr(float(context_sum(tin, tout).mean())),
-        "context_square_sum": repr(float(context_square_sum(tin, tout).mean())),
-    }
+    return row | {"flags": MIXED_FLAG if mixed else "", **mean_cells(tin, tout)}
 
 
 def _latency_s(path: Path, run: Run) -> float:

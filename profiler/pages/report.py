@@ -18,10 +18,13 @@ from matplotlib.figure import Figure
 
 from costmodel.arrays import FloatArray
 from costmodel.bases import BASES
+from costmodel.card import null_reasons
 from costmodel.cost_model import CostModel
 from profiler.fit.anova import analyse
-from profiler.fit.selection import choose_trials, scoped_energy_j
+from profiler.fit.learning import choose_learning
+from profiler.fit.selection import scoped_energy_j
 from profiler.fit.training import ENERGY, RUNTIME
+from profiler.length_mix import WindowTerms
 from profiler.observations import Observations
 from profiler.pages.suggestions import suggestions
 from profiler.pages.tables import percent, statistic
@@ -81,8 +84,8 @@ def _anchor(cost_model: CostModel) -> str:
 def _section(pair: ReportedPair) -> str:
     cost_model, trials = pair
     scope = cost_model.provenance.energy_scope
-    chosen, left_out = choose_trials(trials, scope)
-    used = trials.take(chosen)
+    learning, _ = choose_learning(trials, scope)
+    used = trials.take(learning.chosen)
     simulated = (
         "<p class=warn>Simulated: these joules were not measured on any device. The service "
         "refuses this artefact unless it is told otherwise.</p>"
@@ -99,7 +102,7 @@ def _section(pair: ReportedPair) -> str:
     advice = "".join(f"<li>{html.escape(one)}</li>" for one in suggestions(cost_model))
     return (
         f"<section id={_anchor(cost_model)}><h1>{_title(cost_model)}</h1>{simulated}"
-        f"{_facts(cost_model, len(used), left_out)}"
+        f"{_facts(cost_model, len(used), learning.left_out)}"
         f"<h2>Cross-validated errors, beside the paper's form</h2>{_errors(cost_model)}"
         f"{_mixed(cost_model)}{drawn}"
         f"<h2>Analysis of variance</h2>{_anova(used, scope)}"
@@ -143,7 +146,8 @@ def _errors(cost_model: CostModel) -> str:
 def _mixed(cost_model: CostModel) -> str:
     mixed = cost_model.mixed_lengths
     if mixed is None:
-        return "<p class=note>No window of mixed lengths was measured.</p>"
+        why = null_reasons(cost_model)["mixed_lengths"]
+        return f"<p class=note>Mixed lengths: {html.escape(why)}.</p>"
     rows = [
         [name.replace("_", "-"), *(percent(mixed[name][one]) for one in ("mape", "wape", "worst"))]
         for name in ("energy", "device_seconds")
@@ -187,10 +191,10 @@ def _anova(used: Observations, scope: str) -> str:
 def _both(
     cost_model: CostModel, used: Observations, scope: str
 ) -> list[tuple[str, FloatArray, FloatArray]]:
-    at = used.input_tokens, used.output_tokens, used.concurrency
+    at = WindowTerms(used), used.concurrency
     return [
-        ("joules per request", scoped_energy_j(used, scope), cost_model.energy_j(*at)),
-        ("device-seconds per request", used.device_seconds, cost_model.device_seconds(*at)),
+        ("joules per request", scoped_energy_j(used, scope), cost_model.energy_of(*at)),
+        ("device-seconds per request", used.device_seconds, cost_model.device_seconds_of(*at)),
     ]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from costmodel.bases import BASES
+from profiler.length_mix import MEAN_COLUMNS, MIXED_FLAG, mean_cells
 from profiler.observations import COLUMNS, Observations
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,3 +99,38 @@ def write_rows(path, rows):
     lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def log_normal(mean_in, mean_out, count=200, seed=0, sigma=0.8):
+    """Return lengths of a mix as chat traces have it: whole, log-normal, with about those means."""
+    rng = np.random.default_rng(seed)
+    spread = np.exp(sigma * rng.standard_normal((2, count)) - sigma * sigma / 2)
+    return tuple(np.maximum(1.0, np.round([[mean_in], [mean_out]] * spread)))
+
+
+def mixed_trials(windows, noise=0.0, seed=0, **changes):
+    """Return one trial a window of (input lengths, output lengths, concurrency).
+
+    Each request of a window takes what the KV-on form says of its own lengths.
+    """
+    rng = np.random.default_rng(seed)
+    points, cells, truth = [], [], {"joules": [], "seconds": []}
+    for tin, tout, batch in windows:
+        features = BASES["kv_on"].features(tin, tout, batch)
+        truth["joules"].append(float((features @ KV_ON_JOULES).mean()))
+        truth["seconds"].append(float((features @ KV_ON_SECONDS).mean()))
+        points.append((tin.mean(), tout.mean(), batch))
+        cells.append(mean_cells(tin, tout))
+    extra = {name: np.array([one[name] for one in cells]) for name in MEAN_COLUMNS.values()}
+    measured = {
+        name: np.array(values) * np.exp(noise * rng.standard_normal(len(windows)))
+        for name, values in truth.items()
+    }
+    fields = {
+        "kv_cache": np.full(len(windows), "on"),
+        "flags": np.full(len(windows), MIXED_FLAG),
+        "extra": extra,
+    }
+    return trials_at(
+        np.array(points), measured["joules"], measured["seconds"], **{**fields, **changes}
+    )

@@ -46,7 +46,7 @@ def test_flags_that_were_measured_to_do_no_harm_are_kept():
 
 
 def test_joules_that_the_counter_did_not_see_are_left_out():
-    assert choose_trials(marked("energy_gpu_j", 5, 0.0), GPU)[1] == {"energy not metered": 1}
+    assert choose_trials(marked("energy_gpu_j", 5, 0.0), GPU)[1] == {"zero joules": 1}
 
 
 def test_processor_joules_count_only_in_their_scope():
