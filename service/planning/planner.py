@@ -62,16 +62,9 @@ def plan(
     if incumbent.schedule is None or incumbent.evaluation is None:
         raise why_not(solved, explained=explained)
     timings = {"solve": deadline.elapsed_s}
-    schedule, evaluation = incumbent.schedule, incumbent.evaluation
     solved.enter("comparing")
-    baselines = compare(
-        problem,
-        evaluation,
-        solved.policies,
-        solved.relaxation,
-        options.seed,
-        incumbent,
-    )
+    baselines = compare(problem, solved.policies, solved.relaxation, options.seed, incumbent)
+    schedule, evaluation = incumbent.schedule, incumbent.evaluation
     timings["baselines"] = deadline.elapsed_s - timings["solve"]
     found = report(
         problem,

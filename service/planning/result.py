@@ -97,7 +97,8 @@ class ShadowPrice:
         pool's devices.
     unit
         ``second``, ``device_second``, ``percent`` of the requests' own deadlines, ``point`` (0.01)
-        of the mean quality, ``joule`` or ``request``, in the generous direction.
+        of the mean quality, ``joule``, ``gram``, ``money`` or ``request``, in the generous
+        direction.
     energy_j
         The same in joules; None where joules are not in the objective.
     """

@@ -124,8 +124,11 @@ class ShadowPriceAnswer(Answer):
         Field(description="The limit's name; `pools/<name>/device_seconds` for a pool's seconds."),
     ]
     unit: Annotated[
-        Literal["second", "device_second", "percent", "point", "joule", "request"],
-        Field(description="What one unit is; a `point` is 0.01 of mean quality."),
+        Literal["second", "device_second", "percent", "point", "joule", "gram", "money", "request"],
+        Field(
+            description="What one unit is; a `point` is 0.01 of mean quality, `money` one unit of "
+            "the pools' currency."
+        ),
     ]
     objective: Annotated[float, Field(ge=0, description="By how much the objective falls.")]
     energy_joules: Annotated[

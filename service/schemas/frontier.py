@@ -74,8 +74,9 @@ class ProvenTotals(TotalsAnswer):
     gap: Annotated[
         float | None,
         Field(
-            description="By what share of its value, at most, the minimised axis could be better "
-            "with the limited one no worse; null where there is nothing to gain."
+            description="By what share of its value, less what no plan can avoid, the minimised "
+            "axis could at most be better with the limited one no worse; null where there is "
+            "nothing to gain."
         ),
     ]
     lower_bound: _Bound

@@ -17,6 +17,7 @@ from service.planning import (
 )
 from service.planning.inputs import CAP_NAMES, Unit
 from tests.planning.instances import three_llms, tiny_priced_problem, workload
+from tests.planning.test_prices import least, prices
 
 EXACT = SolverOptions(time_limit_s=30.0, relative_gap=1e-6)
 QUICK = SolverOptions(time_limit_s=20.0, relative_gap=1e-3)
@@ -100,3 +101,36 @@ def test_joules_capped_through_their_unit_are_the_energy_cap() -> None:
     limits = Limits(max_energy_j=5.0).with_cap("carbon", 2.0)
     assert limits.caps == {"energy": 5.0, "carbon": 2.0}
     assert limits.with_cap("energy", None) == Limits(max_carbon_g=2.0)
+
+
+@pytest.mark.parametrize("unit", ["energy", "carbon", "money"])
+def test_the_price_of_a_cap_is_what_the_bound_falls_by_for_one_unit_more(unit: Unit) -> None:
+    free = priced(Limits(min_mean_quality=0.6), n=300)
+    other: Unit = "money" if unit == "carbon" else "carbon"
+    found = plan(free.with_objective(Objective(minimise=unit)), QUICK)
+    cap = (
+        1.02
+        * {"energy": found.energy.value_j, "carbon": found.carbon_g, "money": found.money}[unit]
+    )  # type: ignore[operator]
+    capped = free.with_limits(free.limits.with_cap(unit, cap))
+    capped = capped.with_objective(Objective(minimise=other))
+    told = prices(capped)[CAP_NAMES[unit]]
+    step = 1e-3 * cap
+    looser, tighter = (
+        least(capped.with_limits(capped.limits.with_cap(unit, cap + sign * step)))
+        for sign in (1.0, -1.0)
+    )
+    assert told > 0.0
+    assert told * 2.0 * step == pytest.approx(tighter - looser, rel=0.2)
+
+
+def test_every_cap_has_a_price_with_its_unit() -> None:
+    limits = Limits(max_energy_j=1e12, max_carbon_g=1e12, max_money=1e12)
+    found = plan(priced(limits, n=12), QUICK)
+    units = {price.constraint: price.unit for price in found.shadow_prices}
+    assert {name: units[name] for name in CAP_NAMES.values()} == {
+        "max_energy_joules": "joule",
+        "max_carbon_grams": "gram",
+        "max_money": "money",
+    }
+    assert {price.objective for price in found.shadow_prices} == {0.0}

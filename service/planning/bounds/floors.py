@@ -175,10 +175,11 @@ def unavoidable(problem: PlacementProblem) -> float:
     """
     rates = problem.rates
     per_joule, per_second = rates.per_joule[problem.pool_of], rates.per_second[problem.pool_of]
-    loads = np.where(np.isfinite(problem.load_energy_j), problem.load_energy_j * per_joule, np.inf)
+    loads, known = np.full(problem.k, np.inf), np.isfinite(problem.load_energy_j)
+    loads[known] = problem.load_energy_j[known] * per_joule[known]
     always = np.array([pool.power_policy == "always_on" for pool in problem.pools])
     down = ~always[problem.pool_of] & np.isfinite(problem.load_s)
-    loads[down] += (problem.load_s * per_second)[down]
+    loads[down] += problem.load_s[down] * per_second[down]
     loads += activation_cost(problem, problem.objective.minimise)[problem.pool_of]
     total = _least_for_all(problem, loads)
     horizon = problem.limits.horizon_s

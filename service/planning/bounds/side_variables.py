@@ -118,7 +118,8 @@ class SideVariables:
 
     def _loads(self, unit: Unit, weight: float) -> list[Variable]:
         """One load for each block of the LLM: one block for each of its concurrencies."""
-        cost = weight * floors.load_cost(self._problem, unit)
+        # Loads that were not measured cost without end, and are no variables.
+        cost = weight * np.nan_to_num(floors.load_cost(self._problem, unit), posinf=0.0)
         return [
             Variable(
                 name,

@@ -10,6 +10,7 @@ import numpy as np
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.formulation import Formulation
+from service.planning.explanation.prices import count_limit
 from service.planning.problem import PlacementProblem
 from service.planning.result import Plan
 
@@ -104,7 +105,7 @@ class _Look:
             if price > 0.0:
                 asked = price * np.broadcast_to(part.coefficients(row), part.cost.shape)
                 asked = asked - asked[rows, own][:, None]
-                name = _limit_of(row.name)
+                name = _limit_of(self.problem, row.name)
                 found[name] = found[name] + asked if name in found else asked
         return found
 
@@ -176,11 +177,15 @@ class _Look:
         return np.asarray(codes[which.reshape(stacked.shape[:-1])])
 
 
-def _limit_of(row: str) -> str:
+def _limit_of(problem: PlacementProblem, row: str) -> str:
     """Return the name that a row's price has among the shadow prices, or what it stands for."""
     kind, _, rest = row.partition("/")
-    if kind in ("pools", "makespan", "on"):
+    if kind in ("pools", "makespan", "on", "devices"):
         return f"pools/{rest}/device_seconds"
     if row.startswith("requests/deadline_seconds/"):
         return f"pools/{rest.rpartition('/')[2]}/device_seconds"
+    if row.startswith("requests/pinned/"):
+        return f"pools/{rest.split('/')[1]}/device_seconds"
+    if kind == "shares":
+        return count_limit(problem, rest)
     return {"loads": "loading", "steps": "underfill"}.get(kind, row)

@@ -14,7 +14,7 @@ import numpy as np
 
 from service.planning.bounds.assignment_problem import AssignmentProblem, Row
 from service.planning.bounds.bounding import Bounded
-from service.planning.inputs import Share
+from service.planning.inputs import CAP_NAMES, Share
 from service.planning.problem import ROUNDING, PlacementProblem
 from service.planning.result import Plan, ShadowPrice
 
@@ -29,6 +29,8 @@ UNITS = {
     "requests/deadline_seconds": "percent",
     "min_mean_quality": "point",
     "max_energy_joules": "joule",
+    "max_carbon_grams": "gram",
+    "max_money": "money",
 }
 """What a price is for, by the limit's name or its last part; a request for all others."""
 
@@ -48,16 +50,16 @@ class Pricing:
             self._seconds(rest, price)
             if kind == "pools":
                 self._end(rest, price * self._count(rest))
-        elif kind == "loads":
-            pool = rest.rsplit("/", 1)[0]
+        elif kind in ("loads", "devices"):
+            pool = rest.rsplit("/", 1)[0] if kind == "loads" else rest
             self._end(pool, price * self.variables.get(row.name, 0.0))
         elif row.name.startswith("requests/deadline_seconds/"):
             self._due(row, price)
         elif kind == "shares":
-            self.found[self._count_limit(rest)] += price
+            self.found[count_limit(self.problem, rest)] += price
         elif kind == "min_mean_quality":
             self.found[kind] += price * POINT * float(self.problem.tokens.sum())
-        elif kind == "max_energy_joules":
+        elif kind in CAP_NAMES.values():
             self.found[kind] += price
 
     def _seconds(self, pool: str, price: float) -> None:
@@ -90,14 +92,15 @@ class Pricing:
         else:
             self.found["requests/deadline_seconds"] += price * last * PERCENT
 
-    def _count_limit(self, rest: str) -> str:
-        """Return the name of the limit that a row of counts is made of."""
-        llm, _, side = rest.rpartition("/")
-        limits, n = self.problem.limits, self.problem.n
-        share = limits.shares.get(llm, Share())
-        if side == "min" and limits.min_requests.get(llm, 0) > np.floor(share.min * n + ROUNDING):
-            return f"min_requests/{llm}"
-        return f"shares/{rest}"
+
+def count_limit(problem: PlacementProblem, rest: str) -> str:
+    """Return the name of the limit that the row of counts ``shares/<rest>`` is made of."""
+    llm, _, side = rest.rpartition("/")
+    limits, n = problem.limits, problem.n
+    share = limits.shares.get(llm, Share())
+    if side == "min" and limits.min_requests.get(llm, 0) > np.floor(share.min * n + ROUNDING):
+        return f"min_requests/{llm}"
+    return f"shares/{rest}"
 
 
 def shadow_prices(
@@ -145,7 +148,7 @@ def limit_names(problem: PlacementProblem) -> list[str]:
     ended = limits.deadline_s is not None or own
     names = ["deadline_seconds"] if limits.deadline_s is not None else []
     names += ["requests/deadline_seconds"] if own else []
-    names += ["max_energy_joules"] if limits.max_energy_j is not None else []
+    names += [CAP_NAMES[unit] for unit in limits.caps]
     names += ["min_mean_quality"] if limits.min_mean_quality is not None else []
     for llm, share in limits.shares.items():
         names += [f"shares/{llm}/min"] if share.min > 0.0 else []

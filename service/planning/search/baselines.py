@@ -60,13 +60,32 @@ def _deal(problem: PlacementProblem, placement: IntArray) -> tuple[Schedule, Eva
 
 def compare(
     problem: PlacementProblem,
+    policies: Mapping[str, IntArray | None],
+    relaxation: AssignmentProblem,
+    seed: int,
+    incumbent: Incumbent,
+) -> tuple[Baseline, ...]:
+    """Evaluate baselines against the best plan, which is a baseline itself where that is better.
+
+    The incumbent deals out what it was not yet offered. One that beats it takes its place, and all
+    are compared with that.
+    """
+    plan: Evaluation | None = None
+    found: tuple[Baseline, ...] = ()
+    while incumbent.evaluation is not None and plan is not incumbent.evaluation:
+        plan = incumbent.evaluation
+        found = _against(problem, plan, policies, relaxation, seed, incumbent)
+    return found
+
+
+def _against(
+    problem: PlacementProblem,
     plan: Evaluation,
     policies: Mapping[str, IntArray | None],
     relaxation: AssignmentProblem,
     seed: int,
     incumbent: Incumbent,
 ) -> tuple[Baseline, ...]:
-    """Evaluate baselines against a plan; the incumbent deals out what it was not yet offered."""
     judge = incumbent.evaluate_placement
     found = [
         Baseline(name, None, None, None, feasible=False, saving_ratio=None)
