@@ -1,0 +1,111 @@
+"""Checks an answer by calling again: what it needs, what it proves, that it is the same."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from random import Random
+from typing import TYPE_CHECKING
+
+import httpx
+
+from benchmarks.fuzz.calls import Case, read_answer
+from benchmarks.fuzz.catalogue import Json
+from benchmarks.fuzz.outcomes import Outcome
+from benchmarks.fuzz.question import Question
+from benchmarks.fuzz.refusals import looser, with_limit
+
+if TYPE_CHECKING:
+    from benchmarks.fuzz.run import Fuzzer
+
+AGAIN = 0.15
+"""Share of plans that are asked for again."""
+LIMIT_S = 3.0
+"""Time limit of what is only asked to check another answer."""
+
+
+def check_again(
+    rng: Random, fuzzer: Fuzzer, asked: Question, response: httpx.Response, outcome: Outcome
+) -> None:
+    """Add the faults that second calls show to an outcome."""
+    if outcome.faults or outcome.ended not in ("optimal", "feasible", "infeasible"):
+        return
+    answer = read_answer(response.content, response.headers["content-type"])
+    if outcome.ended == "infeasible":
+        _relaxations_are_true(rng, fuzzer, asked, answer, outcome)
+    elif rng.random() < AGAIN:
+        _plan_comes_again(fuzzer, asked, answer, outcome)
+        _bound_holds(rng, fuzzer, asked, answer, outcome)
+
+
+def _patient(case: Case) -> Case:
+    terms = copy.deepcopy(case.terms)
+    terms["solver"] = {**terms["solver"], "time_limit_seconds": LIMIT_S}
+    return replace(case, terms=terms)
+
+
+def _relaxations_are_true(
+    rng: Random, fuzzer: Fuzzer, asked: Question, problem: Json, outcome: Outcome
+) -> None:
+    case = _patient(asked.case)
+    # What is needed is needed as predicted.
+    case.terms.get("constraints", {}).pop("confidence", None)
+    for entry in problem["relaxations"][:2]:
+        name = entry["constraint"]
+        mended = fuzzer.post(with_limit(case, name, entry["needed"]))
+        _expect_plan(f"{name} at needed {entry['needed']}", mended, outcome)
+        least, given = entry["needed_lower_bound"], entry["given"]
+        sign, counted = looser(name), name.startswith("min_requests/")
+        tighter = least + 1.0 if counted else least - sign * 1e-3 * abs(least - given)
+        if (tighter - given) * sign > 0.0 and (tighter - least) * sign < 0.0:
+            beyond = fuzzer.post(with_limit(case, name, tighter))
+            outcome.calls += 1
+            if beyond.status_code == 200:
+                outcome.faults.append(
+                    f"{name} at {tighter}, tighter than needed_lower_bound {least}: has a plan"
+                )
+    if problem["joint_relaxation"] and rng.random() < 0.5:
+        for entry in problem["joint_relaxation"]:
+            case = with_limit(case, entry["constraint"], entry["needed"])
+        _expect_plan("joint_relaxation", fuzzer.post(case), outcome)
+
+
+def _expect_plan(what: str, response: httpx.Response, outcome: Outcome) -> None:
+    """A verified plan is there; finding it anew may take longer than there is time."""
+    outcome.calls += 1
+    if response.status_code not in (200, 503):
+        outcome.faults.append(f"{what}: {response.status_code} {response.text[:300]}")
+
+
+def _plan_comes_again(fuzzer: Fuzzer, asked: Question, answer: Json, outcome: Outcome) -> None:
+    if answer["cut_by_clock"]:
+        return
+    again = fuzzer.post(asked.case)
+    outcome.calls += 1
+    told = read_answer(again.content, again.headers["content-type"])
+    if again.status_code == 200 and told["cut_by_clock"]:
+        return
+    same = ("objective", "lower_bound", "assignments", "baselines", "energy_joules")
+    if again.status_code != 200 or any(told[name] != answer[name] for name in same):
+        outcome.faults.append("the same call gave another plan, and neither was cut by the clock")
+
+
+def _bound_holds(
+    rng: Random, fuzzer: Fuzzer, asked: Question, answer: Json, outcome: Outcome
+) -> None:
+    """Another seed and more time find no plan below the bound, nor a bound above the plan."""
+    case = _patient(asked.case)
+    case.terms["solver"].update(seed=rng.randrange(1000), relative_gap=0.0)
+    other = fuzzer.post(case)
+    outcome.calls += 1
+    if other.status_code != 200:
+        if other.status_code != 503:
+            outcome.faults.append(f"with another seed: {other.status_code} {other.text[:300]}")
+        return
+    told = read_answer(other.content, other.headers["content-type"])
+    for one, two in ((answer, told), (told, answer)):
+        size = 1e-6 * max(abs(one["objective"]), abs(two["objective"]))
+        if "confidence" not in asked.constraints and one["lower_bound"] > two["objective"] + size:
+            outcome.faults.append(
+                f"lower_bound {one['lower_bound']} is above a plan's {two['objective']}"
+            )

@@ -1,0 +1,37 @@
+"""Random mixed calls to a real service, each answer checked by rules that know no planner."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.fuzz.run import Fuzzer
+from tests.service.server import Server
+
+QUICK = range(60)
+HEAVY = range(60, 360)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Iterator[Server]:
+    """A real server over the cost models and the fleet that are shipped."""
+    with Server({"JOULEPLAN_WORKERS": "1"}) as running:
+        running.wait_until_ready()
+        yield running
+
+
+def wrong(server: Server, seeds: range) -> list[str]:
+    with Fuzzer(server.url) as fuzzer:
+        outcomes = [fuzzer.case(seed) for seed in seeds]
+    ended = {outcome.ended for outcome in outcomes}
+    assert {"optimal", "feasible", "infeasible"} <= ended
+    told = [f"seed {o.seed}, {o.kind}, {o.ended}: {f}" for o in outcomes for f in o.faults]
+    return told + [line for line in server.logs().splitlines() if "Warning: " in line]
+
+
+def test_random_calls_get_answers_whose_arithmetic_holds(shipped: Server) -> None:
+    assert wrong(shipped, QUICK) == []
+
+
+@pytest.mark.heavy
+def test_many_random_calls_get_answers_whose_arithmetic_holds(shipped: Server) -> None:
+    assert wrong(shipped, HEAVY) == []
