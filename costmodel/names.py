@@ -2,7 +2,8 @@
 
 An LLM is its published name after the last ``/`` in lower case. A device is a number of equal
 accelerators that hold one replica, ``<count>x<accelerator>``, or an Apple chip, which has no count.
-Everything else is refused, which also keeps paths safe.
+Names come in as people write them: `llm_name` and `device_named` are the one place where they get
+their normal form. Everything else is refused, which also keeps paths safe.
 """
 
 import re
@@ -19,6 +20,9 @@ _COUNTED = re.compile(
     r"(?:-tp(?P<tp>[1-9][0-9]{0,3})-ep(?P<ep>[1-9][0-9]{0,3})-dp(?P<dp>[1-9][0-9]{0,3}))?",
     re.ASCII,
 )
+_WRITTEN = re.compile(
+    r"(?:(?P<count>[1-9][0-9]{0,3})\s*[xX×*]\s*)?(?P<gpu>\S.*)", re.ASCII | re.DOTALL
+)
 _PARALLELISM = re.compile(r"-(?:tp|ep|dp)[0-9]*(?:-|$)")
 
 
@@ -28,19 +32,20 @@ def llm_name(published: str) -> str:
     Parameters
     ----------
     published : str
-        As on a model hub, with or without its organisation.
+        As on a model hub, with or without its organisation, or a gateway's provider before it.
 
     Raises
     ------
     NameRefusedError
-        If what follows the last ``/``, in lower case, is not a name.
+        If what follows the last ``/``, in lower case and without white space around it, is not a
+        name.
 
     Examples
     --------
-    >>> llm_name("meta-llama/Llama-2-7b-chat")
-    'llama-2-7b-chat'
+    >>> llm_name("meta-llama/Llama-2-7b-chat"), llm_name("hosted_vllm/Qwen/Qwen3-8B")
+    ('llama-2-7b-chat', 'qwen3-8b')
     """
-    return check_llm(published.rsplit("/", maxsplit=1)[-1].lower())
+    return check_llm(published.rpartition("/")[2].strip().lower())
 
 
 def check_llm(name: str) -> str:
@@ -62,8 +67,9 @@ def check_llm(name: str) -> str:
         or STEM_SEPARATOR in name
     ):
         msg = (
-            f"Expected the name of an LLM in [a-z0-9._-], at most {MAX_NAME_LENGTH} characters, "
-            f"without '..' or '__' and with a letter or digit at both ends, got {_shown(name)}."
+            "Expected the name of an LLM in lower-case letters, digits, '.', '_' and '-', at most "
+            f"{MAX_NAME_LENGTH} characters, without '..' or '__' and with a letter or digit at "
+            f"both ends, got {_shown(name)}."
         )
         raise NameRefusedError(msg)
     return name
@@ -149,6 +155,37 @@ def device_name(
     plain = degrees == (num_gpus, 1, 1)
     suffix = "" if plain else "-tp{}-ep{}-dp{}".format(*degrees)
     return check_device(f"{num_gpus}x{chip}{suffix}")
+
+
+def device_named(written: str) -> str:
+    """Return the name of a device here for what people and drivers call it.
+
+    Parameters
+    ----------
+    written : str
+        In any case, with its count or without it, which then is 1.
+
+    Raises
+    ------
+    NameRefusedError
+        If that is not the name of a device.
+
+    Examples
+    --------
+    >>> device_named("1xH100"), device_named("NVIDIA A100-SXM4-40GB"), device_named("Apple M1 Pro")
+    ('1xh100', '1xa100-sxm4-40gb', 'm1-pro')
+    >>> device_named("4x NVIDIA B200"), device_named("4xB200-TP1-EP4-DP1")
+    ('4xb200', '4xb200-tp1-ep4-dp1')
+    """
+    found = _WRITTEN.fullmatch(written.strip()) if isinstance(written, str) else None
+    # Every accelerator has a number in its name: without one, and uncounted, it is but a word.
+    if found is None or not (found["count"] or re.search(r"[0-9]", found["gpu"])):
+        return check_device(written)
+    try:
+        return device_name(int(found["count"] or 1), found["gpu"])
+    except NameRefusedError:
+        # What was written, and not what was made of it, is what its writer can mend.
+        return check_device(written)
 
 
 def artefact_stem(llm: str, device: str) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from profiler.errors import ProfilerError
-from profiler.measure_options import add_check, add_measure
+from profiler.measure_options import add_check, add_measure, device
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     anova.add_argument(
         "--pool", metavar="LLM,LLM", help="LLMs taken together; those of the published table"
     )
-    anova.add_argument("--device", help="that the pool ran on")
+    anova.add_argument("--device", type=device, help="that the pool ran on")
     return parser
 
 

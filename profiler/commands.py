@@ -16,6 +16,7 @@ from rich.progress import track
 from costmodel.artefact import JOBLIB_SUFFIX, load, save
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
+from costmodel.names import llm_name
 from costmodel.zones import read_zone
 from profiler.campaign.journal import LOADS_SUFFIX, companion
 from profiler.checking import check_pairs
@@ -207,7 +208,7 @@ def print_anova(path: Path, pool_names: str | None, device: str | None) -> None:
     device
         That they ran on; None for that of the published table.
     """
-    pool = PUBLISHED_LLMS if pool_names is None else tuple(pool_names.split(","))
+    pool = PUBLISHED_LLMS if pool_names is None else tuple(map(llm_name, pool_names.split(",")))
     device = device or PUBLISHED_DEVICE
     trials = read_observations(path)
     recorded = np.isfinite(trials.input_tokens) & (trials.input_tokens > 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from profiler.meters.rapl import POWERCAP
@@ -73,10 +74,35 @@ def add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def add_pair(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add the names of what is measured."""
-    parser.add_argument("--llm", required=required, metavar="NAME")
+    parser.add_argument("--llm", type=llm, required=required, metavar="NAME", help="as published")
     parser.add_argument(
-        "--device", required=required, metavar="NAME", help="such as 1xh100-sxm5-80gb"
+        "--device",
+        type=device,
+        required=required,
+        metavar="NAME",
+        help="such as 1xh100-sxm5-80gb",
     )
+
+
+def llm(text: str) -> str:
+    """Return the normal form of the name of an LLM, as an option has it."""
+    from costmodel.names import llm_name  # noqa: PLC0415  numpy comes with it
+
+    return _normal(llm_name, text)
+
+
+def device(text: str) -> str:
+    """Return the normal form of the name of a device, as an option has it."""
+    from costmodel.names import device_named  # noqa: PLC0415  numpy comes with it
+
+    return _normal(device_named, text)
+
+
+def _normal(normal: Callable[[str], str], text: str) -> str:
+    try:
+        return normal(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def add_server(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from costmodel.errors import CostModelError
-from costmodel.names import check_device, check_llm, device_num_gpus
+from costmodel.names import device_named, device_num_gpus, llm_name
 
 Rule = Callable[[str], object]
 
@@ -57,13 +57,12 @@ def number(text: str, *, least: float = -LARGEST, wanted: str = "a number") -> f
     return value
 
 
-def _name(check: Callable[[str], object]) -> Rule:
+def _name(normal: Callable[[str], str]) -> Rule:
     def read(text: str) -> str:
         try:
-            check(text)
+            return normal(text)
         except CostModelError as error:
             raise CellError(str(error)) from None
-        return text
 
     return read
 
@@ -95,8 +94,8 @@ def _named_source(text: str) -> str:
 
 
 RULES: Mapping[str, Rule] = {
-    "llm": _name(check_llm),
-    "device": _name(check_device),
+    "llm": _name(llm_name),
+    "device": _name(device_named),
     "num_gpus": _whole,
     "concurrency": lambda text: number(text, least=1.0, wanted="a concurrency of 1 or more"),
     "kv_cache": _one_of("on", "off"),

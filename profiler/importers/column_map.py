@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from costmodel.errors import NameRefusedError
+from costmodel.names import device_named, llm_name
 from profiler.errors import ObservationError, UnusableInputError
 from profiler.observation_files import checked_observations, read_table
 from profiler.observations import COLUMNS, Observations
@@ -75,7 +77,8 @@ def parse_assignments(texts: Sequence[str], option: str) -> dict[str, str]:
     Raises
     ------
     UnusableInputError
-        Where there is no "=" or, for a column, no such name in the schema.
+        Where there is no "=" or, for a column, no such name in the schema; or a constant is to
+        be the name of an LLM or a device and is none.
 
     Examples
     --------
@@ -91,5 +94,14 @@ def parse_assignments(texts: Sequence[str], option: str) -> dict[str, str]:
             raise UnusableInputError(
                 f"Expected {option} with one of {', '.join(COLUMNS)}, got {name!r}."
             )
-        pairs[name] = value
+        pairs[name] = _normal(name, value) if option == "--set" else value
     return pairs
+
+
+def _normal(name: str, value: str) -> str:
+    """Return the normal form of the value of a column of names, any other value as it is."""
+    read = {"llm": llm_name, "device": device_named}.get(name)
+    try:
+        return value if read is None else read(value)
+    except NameRefusedError as error:
+        raise UnusableInputError(f"--set {name}: {error}") from None

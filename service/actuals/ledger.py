@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from costmodel.nearest import unknown_name
 from service.actuals.evidence import ENERGY, RUNTIME, About
 from service.actuals.records import Actual, PlanSums
 from service.actuals.store import ActualsStore
 from service.decisions.desk import DecisionDesk
 from service.metering.apportioning import Run
+from service.problems import FieldError, invalid, pointer
 from service.schemas.actuals import ActualBody
+from service.schemas.names import has_normal_form
 from service.store.database import StoreError
 from service.telemetry.decision_metrics import DecisionMetrics
 
@@ -118,9 +121,12 @@ class ActualsLedger:
 
         Raises
         ------
+        ProblemError
+            422 where one names an LLM in a way that no LLM is named.
         StoreError
             Where they cannot be kept: nothing was learned of them then, but their load is gone.
         """
+        _check_names(bodies, self._desk.llms)
         told: list[Told] = []
         await self._by_turns(bodies, lambda some: told.extend(map(self._end, some)))
         fresh = await self._store.add([one.actual for one in told])
@@ -220,6 +226,19 @@ class ActualsLedger:
             return
         about = About(actual.llm, actual.device, actual.cost_model, quantity)
         self.evidence.add(about, measured, predicted)
+
+
+def _check_names(bodies: Sequence[ActualBody], llms: Sequence[str]) -> None:
+    errors = [
+        FieldError(
+            pointer("actuals", index, "llm"),
+            unknown_name(body.llm, llms, "one of the fleet's llms"),
+        )
+        for index, body in enumerate(bodies)
+        if body.llm not in llms and not has_normal_form(body.llm)
+    ]
+    if errors:
+        raise invalid(errors)
 
 
 def _taken_from(ids: set[str], one: str) -> bool:

@@ -21,9 +21,10 @@ from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.lines import BatchLines, Data, line_spans
 from service.batch_files.model_place import RepeatedKeyError, place_of_model
 from service.batch_files.prompt_size import LIMITS, PromptSize
-from service.batch_files.token_rule import TokenRule, llm_named
+from service.batch_files.token_rule import TokenRule
 from service.planning.result import PlanWarning
 from service.problems import Complaints, FieldError, pointer
+from service.schemas.names import read_llm
 
 CHAT = "/v1/chat/completions"
 PROMPTS: Mapping[str, tuple[str, ...]] = {
@@ -247,7 +248,7 @@ def _model(body: Mapping[str, Any]) -> str | None:
 
 def _llms(spelled: str | None, rule: TokenRule) -> list[str] | None:
     if rule.llms is None:
-        return None if spelled is None else [llm_named(spelled)]
+        return None if spelled is None else [read_llm(spelled)]
     return list(rule.llms) or None
 
 

@@ -16,8 +16,8 @@ import numpy as np
 from costmodel.arrays import FloatArray, IntArray
 from service.batch_files.lines import BatchLines
 from service.batch_files.shard import UNPLACED, Shard
-from service.batch_files.token_rule import llm_named
 from service.planning.result import PlanWarning
+from service.schemas.names import read_llm
 
 #: Bytes that are written at once.
 BLOCK = 1024 * 1024
@@ -103,7 +103,7 @@ class ServedNames:
     def __init__(self, lines: BatchLines, given: Mapping[str, str]) -> None:
         self._given = given
         self._names = list(lines.names)
-        self._llms = [llm_named(name) for name in self._names]
+        self._llms = [read_llm(name) for name in self._names]
         self._first: dict[str, str] = {}
         for name, llm in zip(self._names, self._llms, strict=True):
             self._first.setdefault(llm, name)

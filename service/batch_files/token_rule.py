@@ -1,4 +1,4 @@
-"""How the lines of an OpenAI batch are read: lengths are estimated, LLMs named in our way.
+"""How the lines of an OpenAI batch are read: how lengths are estimated, and which LLMs may serve.
 
 Light, because what speaks HTTP reads the rule and not the lines.
 """
@@ -28,14 +28,3 @@ class TokenRule:
     characters_per_token: float = CHARACTERS_PER_TOKEN
     output_tokens: int | None = None
     llms: tuple[str, ...] | None = None
-
-
-def llm_named(name: str) -> str:
-    """Return an LLM as jouleplan names it: after the last slash, in lower case.
-
-    Examples
-    --------
-    >>> llm_named("meta-llama/Llama-3.1-8B-Instruct")
-    'llama-3.1-8b-instruct'
-    """
-    return name.rpartition("/")[2].lower()

@@ -10,6 +10,7 @@ from typing import cast, overload
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
+from costmodel.nearest import unknown_name
 from service.calls.choices import Choices
 from service.calls.output_estimates import (
     Estimates,
@@ -195,7 +196,7 @@ class Batch:
         errors = (
             FieldError(
                 self.pointer_to(int(index), field, position),
-                f"Expected one of the fleet's {field} ({', '.join(known)}), got {name}.",
+                unknown_name(name, known, f"one of the fleet's {field}"),
             )
             for index in strange
             for position, name in enumerate(choices.distinct[choices.codes[index]] or ())

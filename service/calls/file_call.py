@@ -13,6 +13,7 @@ from uuid import uuid4
 import numpy as np
 
 from costmodel.arrays import IntArray
+from costmodel.nearest import unknown_name
 from service.batch_files.openai_batch import BadLinesError, OpenAiBatch, read_lines
 from service.batch_files.shard import Shard, told
 from service.batch_files.shards import ServedNames, draft_shards, name_warnings, write_shard
@@ -102,9 +103,7 @@ def _check_names(query: BatchQuery, fleet: Candidates | None) -> None:
     ]
     for name, given, known in asked:
         errors += [
-            FieldError(
-                pointer(PREFIX, name), f"Expected names of the fleet ({', '.join(known)}), got {g}."
-            )
+            FieldError(pointer(PREFIX, name), unknown_name(g, known, "names of the fleet"))
             for g in dict.fromkeys(given)
             if g not in known
         ]

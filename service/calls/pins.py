@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from costmodel.arrays import BoolArray, IntArray
+from costmodel.nearest import unknown_name
 from service.fleet.placements import Candidates
 from service.schemas.requests import Pin
 
@@ -24,7 +25,7 @@ def pin_errors(pins: Pins, candidates: Candidates) -> Iterator[tuple[int, str, s
 def _errors_of(pin: Pin, candidates: Candidates) -> Iterator[tuple[str, str]]:
     names = {"llm": list(candidates.llms), "pool": list(candidates.pool_names)}
     unknown = [
-        (field, f"Expected one of the fleet's {field}s ({', '.join(known)}), got {got}.")
+        (field, unknown_name(got, known, f"one of the fleet's {field}s"))
         for field, known in names.items()
         if (got := getattr(pin, field)) is not None and got not in known
     ]

@@ -148,9 +148,12 @@ def _transposed(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _whole_numbers(values: list[Any], bounds: Bounds) -> IntArray:
-    _need(set(map(type, values)) == {int})
+    types = set(map(type, values))
+    _need(bool(types) and types <= {int, float})
+    if float in types:
+        _need(all(type(value) is int or value.is_integer() for value in values))
     try:
-        array = np.fromiter(values, np.int64, len(values))
+        array = np.fromiter(map(int, values) if float in types else values, np.int64, len(values))
     except OverflowError:
         raise NotPlainError from None
     _need(not bounds.broken(array).any())
@@ -210,12 +213,33 @@ def _choices(name: str, lists: list[Any]) -> Choices:
     _need({list, _NONE}.issuperset(map(type, lists)))
     try:
         choices = Choices.of(lists)
-        # The schema itself checks the names: there are few distinct ones.
-        distinct = [None if entry is None else list(entry) for entry in choices.distinct]
-        RequestColumns.model_validate({**FILLER, name: distinct})
-    except (TypeError, ValidationError):
+    except TypeError:
         raise NotPlainError from None
-    return choices
+    return read_choices(name, choices)
+
+
+def read_choices(name: str, choices: Choices) -> Choices:
+    """Return choices with their names as the schema reads them: there are few distinct lists.
+
+    Parameters
+    ----------
+    name
+        Of the column, ``llms`` or ``pools``.
+    choices
+        As they came.
+
+    Raises
+    ------
+    NotPlainError
+        If a list is none of names.
+    """
+    distinct = [None if entry is None else list(entry) for entry in choices.distinct]
+    try:
+        read = RequestColumns.model_validate({**FILLER, name: distinct})
+    except ValidationError:
+        raise NotPlainError from None
+    names = [None if entry is None else tuple(entry) for entry in getattr(read, name)]
+    return Choices(choices.codes, tuple(names))
 
 
 def pins_of(values: list[Any]) -> list[Pin | None]:

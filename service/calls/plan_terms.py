@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from costmodel.nearest import unknown_name
 from service.fleet.placements import Candidates
 from service.planning.inputs import CAP_NAMES, Limits, Objective, Share, Unit
 from service.planning.problem import PlacementProblem
@@ -11,6 +12,7 @@ from service.planning.rates import no_figures
 from service.planning.result import SolverOptions
 from service.problems import FieldError, invalid, pointer
 from service.schemas.calls import Constraints, ObjectiveSpec, SolverOptionsSpec
+from service.schemas.names import as_written
 
 NORMALISER_NAMES: dict[Unit, str] = {
     "energy": "energy_joules",
@@ -28,15 +30,16 @@ def limits_of(constraints: Constraints, candidates: Candidates) -> Limits:
     ProblemError
         422 where a limit is about an LLM that the fleet has not.
     """
+    by_llm: Mapping[str, Mapping[str, object]] = {
+        "shares": constraints.shares,
+        "min_requests": constraints.min_requests,
+    }
     errors = [
         FieldError(
-            pointer("constraints", key, llm),
-            f"Expected one of the fleet's llms ({', '.join(candidates.llms)}), got {llm}.",
+            pointer("constraints", key, as_written(named, llm)),
+            unknown_name(as_written(named, llm), candidates.llms, "one of the fleet's llms"),
         )
-        for key, named in (
-            ("shares", list(constraints.shares)),
-            ("min_requests", list(constraints.min_requests)),
-        )
+        for key, named in by_llm.items()
         for llm in named
         if llm not in candidates.llms
     ]

@@ -17,7 +17,7 @@ import orjson
 from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.reading import read_batch
 from service.batch_files.shard import Shard
-from service.batch_files.token_rule import TokenRule, llm_named
+from service.batch_files.token_rule import TokenRule
 from service.calls.planner_service import PlannerService
 from service.cli.arguments import OPTIONS, merged
 from service.cli.progress import shown
@@ -27,6 +27,7 @@ from service.problems import FieldError, Problem, ProblemError
 from service.schemas.batch_query import ANY
 from service.schemas.calls import SolverOptionsSpec
 from service.schemas.fields import MAX_SECONDS
+from service.schemas.names import read_llm
 from service.settings import Settings
 from service.workers.anonymous_file import whole
 from service.workers.process import load_service
@@ -83,7 +84,7 @@ def _token_rule(options: argparse.Namespace) -> TokenRule:
 def _llms(given: str | None) -> tuple[str, ...] | None:
     if given is None:
         return None
-    names = tuple(llm_named(name.strip()) for name in given.split(","))
+    names = tuple(read_llm(name.strip()) for name in given.split(","))
     return () if names == (ANY,) else names
 
 

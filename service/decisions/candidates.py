@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from costmodel.nearest import listed, nearest, shown, unknown_name
 from service.decisions.rule import Group, levels
 from service.decisions.table import Row
 from service.problems import FieldError, invalid
 from service.schemas.decisions import CandidateBody, DecisionBody
+from service.schemas.names import read_llm
 
 Key = tuple[str, str]
 """LLM and pool."""
@@ -29,6 +31,11 @@ class Placements:
         self._of_llm: dict[str, Names] = {}
         for key in self._groups:
             self._of_llm[key[0]] = {**self._of_llm.get(key[0], {}), key: None}
+
+    @property
+    def llms(self) -> tuple[str, ...]:
+        """Names of the LLMs, in the order of the fleet."""
+        return tuple(self._of_llm)
 
     @property
     def pools(self) -> frozenset[str]:
@@ -58,22 +65,38 @@ class Placements:
         ProblemError
             422 where the fleet has nothing of what is asked for.
         """
+        where, llm = _named(body)
+        if read_llm(llm) not in self._of_llm and (body.llm is not None or body.candidates is None):
+            message = unknown_name(llm, self.llms, "one of the fleet's llms")
+            raise invalid([FieldError(where, message)])
         if body.candidates is None:
-            llm = body.llm or str((body.request or {}).get("model"))
-            found = self._of_llm.get(llm, {})
-            if not found:
-                raise invalid([FieldError("/llm", f"Expected an LLM of the fleet, got {llm!r}.")])
+            found = self._of_llm[read_llm(llm)]
         else:
             found = {key: one.name for one in body.candidates for key in self._keys(one)}
             if body.llm is not None:
                 found = {key: name for key, name in found.items() if key[0] == body.llm}
             if not found:
-                message = "Expected a candidate that the fleet has, got none."
-                raise invalid([FieldError("/candidates", message)])
+                raise invalid([FieldError("/candidates", self._unknown(body.candidates))])
         return [self._groups[key] for key in found], found
+
+    def _unknown(self, candidates: Sequence[CandidateBody]) -> str:
+        """Return the sentence for candidates of which the fleet has none."""
+        has = listed([f"{llm} on {pool}" for llm, pool in self._groups])
+        asked = dict.fromkeys(one.llm for one in candidates)
+        near = dict.fromkeys(name for llm in asked for name in nearest(llm, self.llms, 1))
+        hint = f" Nearest: {listed(tuple(near))}." if near else ""
+        got = listed([f"{shown(one.llm)} on {one.pool or 'any pool'}" for one in candidates])
+        return f"Expected a candidate that the fleet has ({has}), got {got}.{hint}"
 
     def _keys(self, candidate: CandidateBody) -> Sequence[Key]:
         if candidate.pool is not None:
             key = candidate.llm, candidate.pool
             return [key] if key in self._groups else []
         return list(self._of_llm.get(candidate.llm, ()))
+
+
+def _named(body: DecisionBody) -> tuple[str, str]:
+    """Return the LLM that a request is for, and the pointer to where the caller names it."""
+    if body.llm is not None:
+        return "/llm", body.llm
+    return "/request/model", str((body.request or {}).get("model"))

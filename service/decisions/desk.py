@@ -133,6 +133,11 @@ class DecisionDesk:
         return self._steering.price(self.policy)
 
     @property
+    def llms(self) -> tuple[str, ...]:
+        """Names of the fleet's LLMs, in its order."""
+        return () if self._placements is None else self._placements.llms
+
+    @property
     def pools(self) -> frozenset[str]:
         """Names of the fleet's pools."""
         return frozenset() if self._placements is None else self._placements.pools

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
+from costmodel.nearest import unknown_name
 from service.planning.inputs import Placement, Pool
 from service.problems import FieldError, pointer
 from service.schemas.fleet import FleetSpec, PoolSpec
+from service.schemas.names import as_written
 
 MAX_PLACEMENTS = 4096
 
@@ -82,14 +84,14 @@ def candidate_list(pools: Sequence[Pool], placements: Sequence[Placement]) -> li
 def contradictions(fleet: FleetSpec) -> list[FieldError]:
     """Return what is wrong with a fleet whatever cost models there are; pointers start at it."""
     errors = list(_repeats("pools", [pool.name for pool in fleet.pools], "name"))
-    named = {llm for pool in fleet.pools for llm in pool.llms}
+    named = list(dict.fromkeys(llm for pool in fleet.pools for llm in pool.llms))
     for index, pool in enumerate(fleet.pools):
         errors += _repeats(f"pools/{index}/llms", pool.llms)
         errors += _repeats(f"pools/{index}/concurrency", pool.concurrency)
         errors += [
             FieldError(
                 pointer("pools", index, "resident", i),
-                f"Expected one of the pool's LLMs, got {llm}.",
+                unknown_name(llm, pool.llms, "one of the pool's LLMs"),
             )
             for i, llm in enumerate(pool.resident)
             if llm not in pool.llms
@@ -105,12 +107,16 @@ def contradictions(fleet: FleetSpec) -> list[FieldError]:
             )
             if pool.power_policy == "always_on" and value > 0.0
         ]
-    for key, names in (
-        ("quality", fleet.quality),
-        ("max_context_tokens", fleet.max_context_tokens),
-    ):
+    by_llm: Mapping[str, Mapping[str, object]] = {
+        "quality": fleet.quality,
+        "max_context_tokens": fleet.max_context_tokens,
+    }
+    for key, names in by_llm.items():
         errors += [
-            FieldError(pointer(key, llm), f"Expected an LLM of one of the pools, got {llm}.")
+            FieldError(
+                pointer(key, as_written(names, llm)),
+                unknown_name(as_written(names, llm), named, "an LLM of one of the pools"),
+            )
             for llm in names
             if llm not in named
         ]
@@ -167,14 +173,12 @@ def _no_cost_model(index: int, j: int, spec: PoolSpec, catalogue: Catalogue) -> 
     if known:
         return FieldError(
             pointer("pools", index, "llms", j),
-            f"Expected an LLM with a cost model on {spec.device} ({', '.join(known)}), "
-            f"got {spec.llms[j]}.",
+            unknown_name(spec.llms[j], known, f"an LLM with a cost model on {spec.device}"),
         )
     devices = sorted({device for _, device in catalogue.cost_models})
     return FieldError(
         pointer("pools", index, "device"),
-        f"Expected a device with cost models ({', '.join(devices) or 'none is loaded'}), "
-        f"got {spec.device}.",
+        unknown_name(spec.device, devices, "a device with cost models"),
     )
 
 

@@ -16,7 +16,6 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from costmodel.names import llm_name
 from service.calls.validation import parse
 from service.decisions.desk import DecisionDesk, Made
 from service.openapi.gateways import (
@@ -36,6 +35,7 @@ from service.routes.fail_open import refuse_openly
 from service.routes.small_bodies import read_small_bytes
 from service.schemas.decisions import CandidateBody, CompletionBody, DecisionBody
 from service.schemas.fields import MAX_SECONDS
+from service.schemas.names import MAX_WRITTEN, read_llm
 from service.telemetry.decision_metrics import DecisionMetrics
 from service.workers.messages import JSON
 
@@ -76,7 +76,8 @@ def _decide(desk: DecisionDesk, request: Request, body: bytes) -> Made:
     try:
         return desk.decide(asked)
     except ProblemError as error:
-        raise ProblemError(_of_headers(error.problem)) from None
+        in_header = request.headers.get(LLM) is not None
+        raise ProblemError(_as_sent(error.problem, in_header=in_header)) from None
 
 
 class Headers:
@@ -107,7 +108,7 @@ def body_of(headers: Headers, request: Mapping[str, Any]) -> DecisionBody:
     ProblemError
         422 that names the header.
     """
-    llm = _llm(headers, request)
+    llm = read_llm(_llm(headers, request))
     given = headers.get(CANDIDATES)
     candidates = None
     if given is not None:
@@ -130,12 +131,10 @@ def body_of(headers: Headers, request: Mapping[str, Any]) -> DecisionBody:
 def _llm(headers: Headers, request: Mapping[str, Any]) -> str:
     given = headers.get(LLM)
     published = request.get("model") if given is None else given
-    if not isinstance(published, str):
-        raise _wrong(LLM, "Expected it, or a body that names its model; got neither.")
-    try:
-        return llm_name(published)
-    except ValueError:
-        raise _wrong(LLM, f"Expected the name of an LLM, got {published!r:.80}.") from None
+    if not isinstance(published, str) or not 0 < len(published) <= MAX_WRITTEN:
+        message = f"Expected it, or a body that names its model, in at most {MAX_WRITTEN} letters."
+        raise _wrong(LLM, message)
+    return published
 
 
 def _route(headers: Headers) -> str | None:
@@ -166,13 +165,27 @@ def _wrong(header: str, message: str) -> ProblemError:
     return ProblemError(Problem("invalid-request", told, [FieldError("", told)]))
 
 
-def _of_headers(problem: Problem) -> Problem:
-    """Return a refusal with the names of headers in the place of pointers into a body."""
-    errors = [
-        FieldError("", f"{_HEADERS_OF_POINTERS[error.pointer]}: {error.detail}")
-        if error.pointer in _HEADERS_OF_POINTERS
-        else error
-        for error in problem.errors
-    ]
-    detail = errors[0].detail if errors else problem.detail
+def _as_sent(problem: Problem, *, in_header: bool) -> Problem:
+    """Return a refusal that names what the caller sent: headers, or the model of the completion.
+
+    Parameters
+    ----------
+    problem
+        Of a decision.
+    in_header
+        Whether the LLM was named in a header.
+    """
+    errors = []
+    for error in problem.errors:
+        if error.pointer == "/llm" and not in_header:
+            errors.append(FieldError("/model", error.detail))
+        elif error.pointer in _HEADERS_OF_POINTERS:
+            header = _HEADERS_OF_POINTERS[error.pointer]
+            errors.append(FieldError("", f"{header}: {error.detail}"))
+        else:
+            errors.append(error)
+    if not errors:
+        return problem
+    first = errors[0]
+    detail = f"{first.pointer}: {first.detail}" if first.pointer else first.detail
     return replace(problem, errors=errors, detail=detail)

@@ -12,10 +12,9 @@ from service.schemas.fields import (
     Answer,
     Body,
     Instant,
-    LlmName,
-    PoolName,
     RequestId,
 )
+from service.schemas.names import LlmName, PoolName
 
 MAX_ACTUALS = 1_000
 MAX_ACTUALS_BYTES = 512 * 1024

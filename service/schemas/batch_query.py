@@ -6,24 +6,28 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from service.batch_files.prompt_size import CHARACTERS_PER_TOKEN
 from service.batch_files.token_rule import TokenRule
 from service.durations import seconds_of
 from service.schemas.fields import (
     MAX_SECONDS,
+    WHOLE,
     Body,
     CarbonCap,
     Joules,
-    LlmName,
     Money,
     OutputTokens,
-    PoolName,
     Score,
     Seconds,
 )
+from service.schemas.names import LlmName, PoolName, matching, read_llm
 
+ServedName = Annotated[
+    str,
+    AfterValidator(matching(r"[^:\x00-\x1f]{1,256}:[^\x00-\x1f]{1,512}", "llm:name")),
+]
 ANY = "any"
 PREFIX = "query"
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,4})?")
@@ -78,7 +82,7 @@ class BatchQuery(Body):
         float | None, Field(ge=0, le=1, description="Stop when the gap is at most this, 0 to 1.")
     ] = None
     seed: Annotated[
-        int | None, Field(ge=0, le=2**31 - 1, description="Same call, same seed, same plan.")
+        int | None, Field(ge=0, le=2**31 - 1, description="Same call, same seed, same plan."), WHOLE
     ] = None
     on_unplaceable: Annotated[
         Literal["refuse", "report"] | None,
@@ -113,7 +117,7 @@ class BatchQuery(Body):
         Field(ge=0.1, le=1000, description="Of a prompt's text, to estimate its tokens; 4."),
     ] = None
     served_name: Annotated[
-        list[Annotated[str, Field(pattern=r"^[a-z0-9._-]{1,96}:[^\x00-\x1f]{1,512}$")]] | None,
+        list[ServedName] | None,
         Field(
             min_length=1,
             max_length=256,
@@ -144,15 +148,15 @@ class BatchQuery(Body):
 
 
 def parted(pair: str) -> tuple[str, str]:
-    """Return the LLM and the name of a pair.
+    """Return the LLM, in its normal form, and the name of a pair.
 
     Examples
     --------
-    >>> parted("qwen3-8b:Qwen/Qwen3-8B")
+    >>> parted("Qwen3-8B:Qwen/Qwen3-8B")
     ('qwen3-8b', 'Qwen/Qwen3-8B')
     """
     llm, _, name = pair.partition(":")
-    return llm, name
+    return read_llm(llm), name
 
 
 def query_pointer(pointer: str) -> str:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from service.schemas.fields import (
     MAX_SECONDS,
+    WHOLE,
     Body,
     CarbonCap,
     Joules,
-    LlmName,
     Money,
     Ratio,
     Score,
     Seconds,
 )
 from service.schemas.fleet import FleetSpec
+from service.schemas.names import ByLlm, WrittenName
 from service.schemas.requests import RequestColumns, RequestRow
 
 #: Exactly one of `requests` and `columns`, for the JSON schema.
@@ -120,13 +121,15 @@ class Constraints(Body):
         Score | None, Field(description="Floor on the token-weighted mean quality, 0 to 1.")
     ] = None
     shares: Annotated[
-        dict[LlmName, ShareSpec],
+        dict[WrittenName, ShareSpec],
         Field(description="For an LLM, the least and the largest share of the requests."),
-    ] = Field(default_factory=dict)
+        AfterValidator(ByLlm),
+    ] = Field(default_factory=ByLlm)
     min_requests: Annotated[
-        dict[LlmName, Annotated[int, Field(ge=0, le=10_000_000)]],
+        dict[WrittenName, Annotated[int, Field(ge=0, le=10_000_000), WHOLE]],
         Field(description="For an LLM, the least number of requests."),
-    ] = Field(default_factory=dict)
+        AfterValidator(ByLlm),
+    ] = Field(default_factory=ByLlm)
     confidence: Annotated[
         float | None,
         Field(
@@ -153,7 +156,7 @@ class SolverOptionsSpec(Body):
         float, Field(ge=0, le=1, description="Stop when the gap is at most this, 0 to 1.")
     ] = 1e-3
     seed: Annotated[
-        int, Field(ge=0, le=2**31 - 1, description="Same call, same seed, same plan.")
+        int, Field(ge=0, le=2**31 - 1, description="Same call, same seed, same plan."), WHOLE
     ] = 0
 
 

@@ -11,13 +11,12 @@ from service.schemas.fields import (
     Answer,
     Body,
     InputTokens,
-    LlmName,
     OutputTokens,
-    PoolName,
     RequestId,
     Score,
     Seconds,
 )
+from service.schemas.names import LlmName, PoolName
 
 MAX_CANDIDATES = 1024
 MAX_NAME_CHARACTERS = 259

@@ -1,4 +1,4 @@
-"""Field types that several schemas share: names, tokens, seconds, joules, ratios."""
+"""Field types that several schemas share: tokens, seconds, joules, ratios."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from costmodel.moments import read_zoned_moment
+from service.schemas.names import matching
 
 #: More than any published context; keeps every sum of tokens exact.
 MAX_TOKENS = 10_000_000
@@ -40,26 +41,6 @@ class Answer(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-LlmName = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=96,
-        pattern=r"^[a-z0-9._-]+$",
-        description="Name of an LLM: the published name after its last `/`, in lower case.",
-        examples=["llama-2-7b-chat"],
-    ),
-]
-PoolName = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=64,
-        pattern=r"^[A-Za-z0-9._-]+$",
-        description="Name of a pool of the fleet.",
-        examples=["a100"],
-    ),
-]
 Instant = Annotated[
     float,
     BeforeValidator(read_zoned_moment),
@@ -75,16 +56,26 @@ Instant = Annotated[
     ),
 ]
 """A moment, told by another machine, as seconds since 1970-01-01 UTC."""
-DeviceName = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=96,
-        pattern=r"^[a-z0-9.-]+$",
-        description="A kind of accelerator set that runs one LLM replica.",
-        examples=["1xa100-sxm4-40gb"],
-    ),
-]
+
+
+def whole(value: object) -> object:
+    """Return a float that is whole as the integer that it is; refuse one that is not.
+
+    Examples
+    --------
+    >>> whole(812.0), whole("812"), whole(True)
+    (812, '812', True)
+    """
+    if not isinstance(value, float):
+        return value
+    if not value.is_integer():
+        raise ValueError(f"Expected a whole number, got {value:.15g}.")
+    return int(value)
+
+
+#: Writers of JSON, CSV and Parquet turn integers into floats unasked: pandas does where one is NaN.
+WHOLE = BeforeValidator(whole)
+
 RequestId = Annotated[
     str,
     Field(
@@ -95,13 +86,19 @@ RequestId = Annotated[
     ),
 ]
 InputTokens = Annotated[
-    int, Field(ge=0, le=MAX_TOKENS, description="Tokens of the prompt.", examples=[812])
+    int, Field(ge=0, le=MAX_TOKENS, description="Tokens of the prompt.", examples=[812]), WHOLE
 ]
 OutputTokens = Annotated[
     int,
     Field(ge=1, le=MAX_TOKENS, description="Tokens of the answer, an estimate.", examples=[154]),
+    WHOLE,
 ]
-QuantileName = Annotated[str, Field(pattern=r"^p(0[5-9]|[1-9][0-9])$")]
+_QUANTILE = r"p(0[5-9]|[1-9][0-9])"
+QuantileName = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": f"^{_QUANTILE}$"}),
+    AfterValidator(matching(_QUANTILE, "the name of a quantile, p05 to p99")),
+]
 #: What tells apart the ways of stating an estimate; not part of any path in a body.
 COUNT, QUANTILES = "[count]", "[quantiles]"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from service.schemas.fields import (
     MAX_CONCURRENCY,
@@ -12,18 +12,17 @@ from service.schemas.fields import (
     MAX_JOULES,
     MAX_SECONDS,
     MAX_TOKENS,
+    WHOLE,
     Body,
-    DeviceName,
     Grams,
-    LlmName,
-    PoolName,
     Price,
     Score,
     Seconds,
     Watts,
 )
+from service.schemas.names import ByLlm, DeviceName, LlmName, PoolName, WrittenName
 
-Concurrency = Annotated[int, Field(ge=1, le=MAX_CONCURRENCY)]
+Concurrency = Annotated[int, Field(ge=1, le=MAX_CONCURRENCY), WHOLE]
 
 
 class PoolSpec(Body):
@@ -31,7 +30,7 @@ class PoolSpec(Body):
 
     name: PoolName
     device: DeviceName
-    count: Annotated[int, Field(ge=1, le=MAX_DEVICES, description="Number of devices.")] = 1
+    count: Annotated[int, Field(ge=1, le=MAX_DEVICES, description="Number of devices."), WHOLE] = 1
     llms: Annotated[
         list[LlmName],
         Field(min_length=1, max_length=256, description="LLMs that its devices may run."),
@@ -109,16 +108,18 @@ class FleetSpec(Body):
 
     pools: Annotated[list[PoolSpec], Field(min_length=1, max_length=256, description="The pools.")]
     quality: Annotated[
-        dict[LlmName, Score | None],
+        dict[WrittenName, Score | None],
         Field(
             description="Quality score of each LLM, 0 to 1, all of one metric; an LLM without one "
             "takes no part where quality matters."
         ),
-    ] = Field(default_factory=dict)
+        AfterValidator(ByLlm),
+    ] = Field(default_factory=ByLlm)
     max_context_tokens: Annotated[
-        dict[LlmName, Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None],
+        dict[WrittenName, Annotated[int, Field(ge=1, le=MAX_TOKENS), WHOLE] | None],
         Field(description="Most input plus output tokens of one request for each LLM [tokens]."),
-    ] = Field(default_factory=dict)
+        AfterValidator(ByLlm),
+    ] = Field(default_factory=ByLlm)
 
 
 class FleetFileSpec(FleetSpec):

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, field_validator
 
 from service.schemas.answers import PlacementAnswer, TimingsAnswer, UnplaceableAnswer, WarningAnswer
 from service.schemas.calls import EITHER_ROWS_OR_COLUMNS, PlanRequest
-from service.schemas.fields import Answer, Body
+from service.schemas.fields import WHOLE, Answer, Body
 
 AxisName = Literal["energy", "makespan", "mean_quality", "carbon", "money"]
 
@@ -29,6 +29,7 @@ class FrontierSpec(Body):
     points: Annotated[
         int,
         Field(ge=2, le=100, description="Most points; fewer where some would be dominated."),
+        WHOLE,
     ] = 9
 
     @field_validator("axes")

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from service.schemas.fields import Answer, Body, PoolName, Score
+from service.schemas.fields import Answer, Body, Score
+from service.schemas.names import PoolName
 
 Price = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 

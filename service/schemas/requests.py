@@ -11,17 +11,17 @@ from service.schemas.fields import (
     MAX_DEVICES,
     MAX_TOKENS,
     QUANTILES,
+    WHOLE,
     Body,
     InputTokens,
-    LlmName,
     OutputEstimate,
     OutputTokens,
-    PoolName,
     QuantileName,
     RequestId,
     Score,
     Seconds,
 )
+from service.schemas.names import LlmName, PoolName
 
 LlmNames = Annotated[
     list[LlmName],
@@ -65,10 +65,14 @@ class Pin(Body):
     llm: LlmName | None = None
     pool: PoolName | None = None
     concurrency: Annotated[
-        int | None, Field(ge=1, le=MAX_CONCURRENCY, description="One that the pool offers.")
+        int | None,
+        Field(ge=1, le=MAX_CONCURRENCY, description="One that the pool offers."),
+        WHOLE,
     ] = None
     device_index: Annotated[
-        int | None, Field(ge=0, lt=MAX_DEVICES, description="Which device of its pool, from 0.")
+        int | None,
+        Field(ge=0, lt=MAX_DEVICES, description="Which device of its pool, from 0."),
+        WHOLE,
     ] = None
 
     @model_validator(mode="after")

@@ -53,10 +53,15 @@ def test_what_cannot_be_measured_is_refused_in_one_line(
     assert said in told[0]
 
 
-@pytest.mark.parametrize(("llm", "device"), [("a/b", DEVICE), (LLM, "gpu")])
-def test_names_that_are_none_are_refused(llm: str, device: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("llm", "device"), [("llama3.1:8b", DEVICE), (LLM, "gpu")])
+def test_names_that_are_none_are_refused(
+    llm: str, device: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = f"--out={tmp_path / 'o.csv'}"
-    assert main(["measure", f"--llm={llm}", f"--device={device}", "--meter=replay", out]) == 2
+    with pytest.raises(SystemExit) as ended:
+        main(["measure", f"--llm={llm}", f"--device={device}", "--meter=replay", out])
+    assert ended.value.code == 2
+    assert "Expected the name of" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--target-error=2", "--max-minutes=-1", "--window-seconds=x"])

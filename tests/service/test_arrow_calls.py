@@ -127,7 +127,7 @@ BAD: dict[str, tuple[bytes, str]] = {
         two(input_tokens=pa.array([1, 2**64 - 1], pa.uint64())),
         "/columns/input_tokens/1",
     ),
-    "fractional tokens": (two(input_tokens=[1.0, 2.0]), "/columns/input_tokens"),
+    "fractional tokens": (two(input_tokens=[1.0, 2.5]), "/columns/input_tokens/1"),
     "tokens as text": (two(output_tokens=["1", "2"]), "/columns/output_tokens"),
     "tokens as truths": (two(output_tokens=[True, True]), "/columns/output_tokens"),
     "odd quantiles": (

@@ -25,7 +25,8 @@ from service.batch_files.openai_batch import (
 )
 from service.batch_files.shard import Shard
 from service.batch_files.shards import ServedNames, draft_shards, write_shard
-from service.batch_files.token_rule import TokenRule, llm_named
+from service.batch_files.token_rule import TokenRule
+from service.schemas.names import read_llm
 from tests.service.batch_lines import LLMS, Parts, batch_files, batch_lines
 
 PLACEMENTS = [
@@ -95,9 +96,9 @@ def test_every_line_is_in_one_shard_byte_for_byte_but_for_the_name(data: st.Data
             if shard.llm in served:
                 if served[shard.llm] != own:
                     name = json.dumps(served[shard.llm], ensure_ascii=False).encode()
-            elif shard.llm is not None and llm_named(own) != shard.llm:
+            elif shard.llm is not None and read_llm(own) != shard.llm:
                 others = [json.loads(p.name) for p in parts]
-                named = [o for o in others if llm_named(o) == shard.llm] or [shard.llm]
+                named = [o for o in others if read_llm(o) == shard.llm] or [shard.llm]
                 name = json.dumps(named[0]).encode()
             expected += part.before + name + part.after + part.ending
         assert content == expected

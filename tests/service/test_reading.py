@@ -215,7 +215,7 @@ def test_errors_are_pointed_to_beyond_the_first_piece(monkeypatch: pytest.Monkey
     monkeypatch.setattr(pieces, "PIECE", 3)
     rows: list[Json] = [{"input_tokens": 1, "output_tokens": 1} for _ in range(10)]
     rows[7]["input_tokens"] = -1
-    rows[9]["llms"] = ["ok", "Not ok"]
+    rows[9]["llms"] = ["ok", ""]
     with pytest.raises(ProblemError) as caught:
         read_json(orjson.dumps({"requests": rows}), PlanRequest)
     found = [error.pointer for error in caught.value.problem.errors]

@@ -27,6 +27,7 @@ from service.calls.plain_columns import (
     NotPlainError,
     check_quantile_names,
     pins_of,
+    read_choices,
 )
 from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer
 from service.schemas.requests import Pin
@@ -132,10 +133,10 @@ class _Reader:
 def _tokens(bounds: Bounds) -> Callable[[pa.Array], IntArray]:
     def convert(column: pa.Array) -> IntArray:
         column = _decoded(column)
-        if not kinds.is_integer(column.type):
+        if not (kinds.is_integer(column.type) or kinds.is_floating(column.type)):
             raise _WrongTypeError("whole numbers")
         values = _filled(column, 0)
-        _refuse(bounds.broken(values) | _nulls(column))
+        _refuse(bounds.broken(values) | _nulls(column) | (values % 1 != 0))
         return np.asarray(values, dtype=np.int64)
 
     return convert
@@ -215,9 +216,11 @@ def _choices(name: str) -> Callable[[pa.Array], Choices | None]:
         if not (is_list and is_text(column.type.value_type)):
             raise _WrongTypeError("lists of names")
         choices = distinct_lists(column)
-        wrong = _wrong(name, choices.distinct)
-        _refuse(np.array(wrong, dtype=bool)[choices.codes])
-        return choices
+        try:
+            return read_choices(name, choices)
+        except NotPlainError:
+            wrong = np.array(_wrong(name, choices.distinct), dtype=bool)
+            raise _BadValuesError(wrong[choices.codes]) from None
 
     return convert
 
