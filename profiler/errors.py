@@ -35,7 +35,7 @@ class ObservationError(ProfilerError):
     def __init__(
         self, path: Path, problem: str, *, row: int | None = None, column: str | None = None
     ) -> None:
-        self.path, self.row, self.column = path, row, column
+        self.path, self.problem, self.row, self.column = path, problem, row, column
         place = [str(path)]
         if row is not None:
             place.append(f"row {row}")

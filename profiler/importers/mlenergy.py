@@ -15,11 +15,11 @@ from profiler.importers.results import (
     Row,
     Run,
     began_s,
-    named_llm,
     positive,
     read_runs,
     step_sums,
 )
+from profiler.importers.served import completed_notes, output_lengths, served_mask
 from profiler.observations import Observations
 
 
@@ -50,27 +50,30 @@ def import_mlenergy(path: Path, fixed: Row, zone: Zone = MACHINE) -> tuple[Obser
     reader = MomentReader(zone)
     dated = {"date", "duration"}
 
+    notes: list[str] = []
+
     def to_row(file: Path, run: Run) -> Row:
         began = written(began_s(file, run, reader)) if dated <= run.keys() else ""
-        return {**_row(file, run), "started_at": began}
+        row, said = _row(file, run)
+        notes.extend(f"{file.name}: {sentence}" for sentence in said)
+        return {**row, "started_at": began}
 
     trials = read_runs(path, to_row, {"kv_cache": "on", "energy_cpu_j": "", **fixed})
-    return trials, reader.assumed(path.name)
+    return trials, [*notes, *reader.assumed(path.name)]
 
 
-def _row(path: Path, run: Run) -> Row:
+def _row(path: Path, run: Run) -> tuple[Row, list[str]]:
     seconds = positive(path, run, "steady_state_duration")
     per_token_j = positive(path, run, "steady_state_energy_per_token")
-    completed = positive(path, run, "completed")
+    completed, notes = _completed(path, run)
     length = positive(path, run, "total_output_tokens") / completed
     tokens = positive(path, run, "steady_state_energy") / per_token_j
-    steps = step_sums(run)
-    total_s, count = (sum(column) for column in zip(*steps, strict=True)) if steps else (0.0, 0)
+    total_s, count = (sum(column) for column in zip((0.0, 0), *step_sums(run), strict=True))
     if not count or not total_s > 0:
         raise ObservationError(path, "Expected itls, the steps between tokens, got none.")
     concurrency = max(1.0, tokens / seconds * total_s / count)
-    return {
-        "llm": named_llm(path, run),
+    prompts = run.get("total_input_tokens")
+    row = {
         "concurrency": repr(concurrency),
         "input_tokens": "",
         "output_tokens": repr(length),
@@ -80,6 +83,22 @@ def _row(path: Path, run: Run) -> Row:
         "source": "mlenergy-benchmark",
         "flags": "",
         "engine": "vllm",
-        "mean_input_tokens": repr(positive(path, run, "total_input_tokens") / completed),
+        "mean_input_tokens": ""
+        if prompts is None
+        else repr(positive(path, run, "total_input_tokens") / completed),
         "window_s": repr(seconds),
     }
+    return row, notes
+
+
+def _completed(path: Path, run: Run) -> tuple[float, list[str]]:
+    """Return how many requests were served, by the list of them where there is one."""
+    lengths = output_lengths(run)
+    if not len(lengths):
+        return positive(path, run, "completed"), []
+    count = int(served_mask(path, run, lengths).sum())
+    if not count:
+        raise ObservationError(path, "Expected a request that was served, got none.")
+    failed = len(lengths) - count
+    said = [f"{failed} of {len(lengths)} requests failed and are left out"] if failed else []
+    return float(count), [*said, *completed_notes(run, count)]

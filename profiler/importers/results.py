@@ -1,8 +1,9 @@
-"""Result files of load generators: one JSON object a run, in one file or a folder of them."""
+"""Result files of load generators: a JSON object a run, one or several in a file, or a folder."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,16 @@ from profiler.observations import COLUMNS, Observations
 Run = Mapping[str, Any]
 Row = dict[str, str]
 
+_LISTS: Mapping[str, str] = {
+    "input_lens": "input_len",
+    "output_lens": "output_len",
+    "ttfts": "ttft",
+    "itls": "itl",
+    "success": "success",
+    "errors": "error",
+}
+"""What the ML.ENERGY benchmark writes in an object a request, by the name of the list."""
+
 
 def read_runs(path: Path, to_row: Callable[[Path, Run], Row], fixed: Row) -> Observations:
     """Read runs and turn each into a row.
@@ -24,11 +35,13 @@ def read_runs(path: Path, to_row: Callable[[Path, Run], Row], fixed: Row) -> Obs
     Parameters
     ----------
     path
-        A JSON file, or a folder with some; read in the order of their names.
+        A file of JSON objects, one after the other as ``--append-result`` writes them, or a folder
+        with such files (``*.json``, ``*.jsonl``), read in the order of their names.
     to_row
         Makes the cells of a run's row.
     fixed
-        Text that all rows get; `device` is needed, since no result names it.
+        Text that all rows get; `device` is needed, since no result names it, and `llm` where it
+        has no ``model_id``.
 
     Returns
     -------
@@ -42,25 +55,37 @@ def read_runs(path: Path, to_row: Callable[[Path, Run], Row], fixed: Row) -> Obs
     """
     if "device" not in fixed:
         raise ObservationError(path, "Expected --set device=NAME, got none: results do not tell.")
-    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    files = sorted(path.glob("*.json*")) if path.is_dir() else [path]
     if not files:
         raise ObservationError(path, "Expected JSON results in the folder, got none.")
     try:
         count = str(device_num_gpus(fixed["device"]))
     except CostModelError as error:
         raise ObservationError(path, str(error)) from None
+    found = [_row(file, line, run, to_row, fixed) for file in files for line, run in _runs(file)]
     rows = [
-        (number, {"num_gpus": count, **to_row(file, _read(file)), **fixed})
-        for number, file in enumerate(files, start=1)
+        (number, {"num_gpus": count, **row, **fixed}) for number, row in enumerate(found, start=1)
     ]
     header = list(dict.fromkeys(name for _, row in rows for name in row))
     return checked_observations(path, [*COLUMNS, *(n for n in header if n not in COLUMNS)], rows)
 
 
-def named_llm(path: Path, run: Run) -> str:
-    """Return the name of the LLM that a run names as ``model_id``."""
+def _row(file: Path, line: int, run: Run, to_row: Callable[[Path, Run], Row], fixed: Row) -> Row:
+    """Make a run's row, and say in which line of its file a run is that makes none."""
     try:
-        return llm_name(str(run.get("model_id", "")))
+        named = {} if "llm" in fixed else {"llm": _named_llm(file, run)}
+        return {**named, **to_row(file, run)}
+    except ObservationError as error:
+        if line == 1 or error.path != file:
+            raise
+        raise ObservationError(file, error.problem, row=line) from None
+
+
+def _named_llm(path: Path, run: Run) -> str:
+    if "model_id" not in run:
+        raise ObservationError(path, "Expected model_id or --set llm=NAME, got neither.")
+    try:
+        return llm_name(str(run["model_id"]))
     except CostModelError as error:
         raise ObservationError(path, f"model_id: {error}") from None
 
@@ -77,14 +102,6 @@ def positive(path: Path, run: Run, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e15:
         raise ObservationError(path, f"Expected a positive {name}, got {value!r}.")
     return float(value)
-
-
-def numbers(run: Run, name: str) -> list[float]:
-    """Return a list of numbers of a run; empty where it has none."""
-    values = run.get(name)
-    if not isinstance(values, list):
-        return []
-    return [float(value) for value in values if isinstance(value, int | float)]
 
 
 def began_s(path: Path, run: Run, reader: MomentReader) -> float:
@@ -110,14 +127,55 @@ def step_sums(run: Run) -> list[tuple[float, int]]:
     steps = run.get("itls")
     if not isinstance(steps, list):
         return []
-    return [(sum(map(float, one)), len(one)) for one in steps if isinstance(one, list)]
+    known = [
+        [step for step in one if isinstance(step, int | float) and 0 <= step < math.inf]
+        for one in steps
+        if isinstance(one, list)
+    ]
+    return [(float(sum(one)), len(one)) for one in known]
 
 
-def _read(path: Path) -> Run:
+def _runs(path: Path) -> list[tuple[int, Run]]:
+    """Read the runs of a file, each with the line where it begins."""
     try:
-        run = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError) as error:
         raise ObservationError(path, f"Expected a JSON result, got: {error}.") from None
-    if not isinstance(run, dict):
-        raise ObservationError(path, f"Expected one JSON object, got a {type(run).__name__}.")
-    return run
+    decoder, place = json.JSONDecoder(), _begin(text, 0)
+    runs: list[tuple[int, Run]] = []
+    while place < len(text) or not runs:
+        line = text.count("\n", 0, place) + 1
+        try:
+            run, end = decoder.raw_decode(text, place)
+        except (ValueError, RecursionError) as error:
+            problem = f"Expected a JSON result, got: {error}."
+            raise ObservationError(path, problem, row=line if runs else None) from None
+        for one in run if isinstance(run, list) and run else [run]:
+            if not isinstance(one, dict):
+                problem = f"Expected a JSON object a run, got a {type(one).__name__}."
+                raise ObservationError(path, problem, row=line if runs else None)
+            runs.append((line, _listed(one)))
+        place = _begin(text, end)
+    return runs
+
+
+def _begin(text: str, place: int) -> int:
+    """Return where the next value begins: after white space, and the comma that some write."""
+    while place < len(text) and text[place] in " \t\r\n,":
+        place += 1
+    return place
+
+
+def _listed(run: Run) -> Run:
+    """Return a run whose requests are objects of ``results`` with the lists that others have."""
+    requests = run.get("results")
+    if "output_lens" in run or not isinstance(requests, list) or not requests:
+        return run
+    if not all(isinstance(one, dict) for one in requests):
+        return run
+    lists = {
+        ours: [one.get(theirs) for one in requests]
+        for ours, theirs in _LISTS.items()
+        if any(theirs in one for one in requests)
+    }
+    return {**lists, **run}

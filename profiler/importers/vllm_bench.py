@@ -1,5 +1,8 @@
 """Results of ``vllm bench serve --save-result --save-detailed``, with a log of power beside them.
 
+SGLang's ``bench_serving --output-details`` writes the same lists, without the name of the LLM and
+the date.
+
 The benchmark meters no energy. Its ``date`` is the moment at which it ended, without a zone, as is
 the time in a log of ``nvidia-smi --query-gpu=timestamp,index,power.draw --format=csv -l 1``.
 """
@@ -20,17 +23,19 @@ from profiler.importers.results import (
     Row,
     Run,
     began_s,
-    named_llm,
-    numbers,
     positive,
     read_runs,
-    step_sums,
 )
+from profiler.importers.served import FAILED_FLAG, Served, read_served
 from profiler.length_mix import MIXED_FLAG, mean_cells
 from profiler.observations import Observations
 
 ALIKE = 0.1
 """Lengths whose coefficient of variation stays below this count as uniform."""
+MAX_IN_FLIGHT = 1.05
+"""Times ``max_concurrency``: beyond it latencies and duration are not of one run."""
+BUSY = 0.9
+"""Mean number in flight below which the server waited for requests."""
 
 
 def import_vllm_bench(
@@ -45,7 +50,7 @@ def import_vllm_bench(
     Parameters
     ----------
     path
-        A result, or a folder of results.
+        Results: a file of one or several, or a folder of such files.
     power_log
         CSV of time and watts, see `profiler.importers.power_log`.
     started_at
@@ -59,8 +64,9 @@ def import_vllm_bench(
     Returns
     -------
     tuple
-        The observations, and what had to be assumed, a sentence each. The concurrency is the mean
-        number in flight: latencies over the run's seconds.
+        The observations, and what was left out or had to be assumed, a sentence each. The
+        concurrency is the mean number in flight: latencies of the served requests over the run's
+        seconds.
 
     Raises
     ------
@@ -71,19 +77,26 @@ def import_vllm_bench(
     """
     if power_log is None:
         raise UnusableInputError("Expected --power-log CSV with vllm-bench, got none.")
-    if started_at is not None and path.is_dir():
-        raise UnusableInputError("Expected --started-at with one result, got a folder.")
     log = read_power_log(power_log, zone)
     _check_gpus(power_log, log, fixed.get("device"))
     reader = MomentReader(zone)
     begin_s = None if started_at is None else _stated(started_at, reader)
 
+    notes: list[str] = []
+
     def to_row(file: Path, run: Run) -> Row:
-        return _row(file, run, log, begin_s if begin_s is not None else began_s(file, run, reader))
+        start_s = begin_s if begin_s is not None else began_s(file, run, reader)
+        row, said = _row(file, run, log, start_s)
+        notes.extend(f"{file.name}: {sentence}" for sentence in said)
+        return row
 
     trials = read_runs(path, to_row, {"kv_cache": "on", "energy_cpu_j": "", **fixed})
+    if started_at is not None and len(trials) > 1:
+        count = len(trials)
+        msg = f"Expected --started-at with one result, got {count} that do not all begin then."
+        raise UnusableInputError(msg)
     what = path.name if started_at is None else "--started-at"
-    return trials, [*log.notes, *reader.assumed(what)]
+    return trials, [*notes, *log.notes, *reader.assumed(what)]
 
 
 def _check_gpus(path: Path, log: PowerLog, device: str | None) -> None:
@@ -101,43 +114,56 @@ def _check_gpus(path: Path, log: PowerLog, device: str | None) -> None:
         raise ObservationError(path, problem)
 
 
-def _row(path: Path, run: Run, log: PowerLog, start_s: float) -> Row:
-    seconds, completed = (positive(path, run, name) for name in ("duration", "completed"))
-    latency_s = _latency_s(path, run)
-    tin, tout = (np.array(numbers(run, f"{part}_lens")) for part in ("input", "output"))
+def _row(path: Path, run: Run, log: PowerLog, start_s: float) -> tuple[Row, list[str]]:
+    seconds, served = positive(path, run, "duration"), read_served(path, run)
+    in_flight = served.latency_s * len(served) / seconds
+    notes = [*served.notes, *_judged(path, run, in_flight)]
     row = {
-        "llm": named_llm(path, run),
-        "concurrency": repr(max(1.0, latency_s * completed / seconds)),
-        "runtime_s": repr(latency_s),
-        "energy_gpu_j": repr(log.joules(start_s, seconds) / completed),
+        "concurrency": repr(max(1.0, in_flight)),
+        "runtime_s": repr(served.latency_s),
+        "energy_gpu_j": repr(log.joules(start_s, seconds) / len(served)),
         "warmup": "0",
         "source": "vllm-bench",
-        "flags": "",
-        "engine": "vllm",
+        "flags": ";".join(_flags(served)),
+        "engine": _engine(run),
         "started_at": written(start_s),
-        "requests": str(round(completed)),
+        "requests": str(len(served)),
+        "failed": str(served.failed),
         "window_s": repr(seconds),
+        **mean_cells(served.input_tokens, served.output_tokens),
     }
-    if not len(tin) or len(tin) != len(tout):
-        problem = "Expected input_lens and output_lens, got none: run with --save-detailed."
-        raise ObservationError(path, problem)
-    mixed = max(float(np.std(one) / np.mean(one)) for one in (tin, tout)) > ALIKE
-    return row | {"flags": MIXED_FLAG if mixed else "", **mean_cells(tin, tout)}
+    return row, notes
 
 
-def _latency_s(path: Path, run: Run) -> float:
-    """Mean latency: of the requests one by one, or from the means that are always there."""
-    first, steps = numbers(run, "ttfts"), step_sums(run)
-    if first and len(first) == len(steps):
-        return float(
-            np.mean([ttft + seconds for ttft, (seconds, _) in zip(first, steps, strict=True)])
+def _judged(path: Path, run: Run, in_flight: float) -> list[str]:
+    """Refuse more requests in flight than were allowed, and tell where the server waited."""
+    allowed = run.get("max_concurrency")
+    if isinstance(allowed, int | float) and in_flight > MAX_IN_FLIGHT * allowed > 0:
+        problem = (
+            f"Expected at most max_concurrency {allowed} requests in flight, got {in_flight:.3g} "
+            "from latencies and duration: are the lists of this run?"
         )
-    if "mean_e2el_ms" in run:
-        return positive(path, run, "mean_e2el_ms") / 1e3
-    completed = positive(path, run, "completed")
-    generated = positive(path, run, "total_output_tokens") / completed
-    ttft, step = (positive(path, run, f"mean_{name}_ms") / 1e3 for name in ("ttft", "tpot"))
-    return ttft + step * max(0.0, generated - 1.0)
+        raise ObservationError(path, problem)
+    if in_flight < BUSY:
+        return [
+            f"{in_flight:.2g} requests were in flight on average: what the server drew while it "
+            "waited is in the joules of the requests; send them faster"
+        ]
+    return []
+
+
+def _flags(served: Served) -> list[str]:
+    lengths = served.input_tokens, served.output_tokens
+    mixed = max(float(np.std(one) / np.mean(one)) for one in lengths) > ALIKE
+    named = {MIXED_FLAG: mixed, FAILED_FLAG: served.failed > 0}
+    return [flag for flag, raised in named.items() if raised]
+
+
+def _engine(run: Run) -> str:
+    backend = str(run.get("backend") or "vllm").lower()
+    if backend.startswith("sglang"):
+        return "sglang"
+    return "vllm" if backend.startswith(("vllm", "openai")) else backend
 
 
 def _stated(text: str, reader: MomentReader) -> float:

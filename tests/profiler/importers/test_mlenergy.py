@@ -62,3 +62,16 @@ def test_a_dated_run_began_its_duration_before(tmp_path: Path) -> None:
     trials, notes = import_mlenergy(path, DEVICE, read_zone("Asia/Karachi"))
     assert trials.extra["started_at"].tolist() == ["2026-03-01T11:58:00.000+00:00"]
     assert notes == ["results.json: moments without a zone are taken in Asia/Karachi (UTC+05:00)"]
+
+
+def test_failed_requests_of_the_benchmark_are_left_out_and_told(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    served = [{"success": True, "itl": [0.08] * 249, "output_len": 250, "input_len": 100}] * 50
+    failed = [{"success": False, "itl": [], "output_len": 0, "input_len": 100}] * 3
+    run = {name: value for name, value in result(completed=53).items() if name != "itls"}
+    path.write_text(json.dumps(run | {"results": served + failed}))
+    trials, notes = import_mlenergy(path, DEVICE)
+    assert trials.output_tokens.tolist() == [250.0]
+    assert trials.concurrency.tolist() == pytest.approx([8.0])
+    assert any("3 of 53 requests failed" in note for note in notes)
+    assert any("completed says 53" in note for note in notes)

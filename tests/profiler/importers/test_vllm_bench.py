@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import datetime
 import json
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from costmodel.zones import read_zone
+from costmodel.zones import UNIVERSAL, read_zone
 from profiler.errors import ObservationError, UnusableInputError
 from profiler.importers.vllm_bench import import_vllm_bench
 from profiler.observations import Observations
@@ -49,10 +53,17 @@ def write_log(path: Path, seconds: range = range(-20, 5), watts: float = 300.0) 
     return path
 
 
-def imported(folder: Path, run: dict[str, Any], **log: Any) -> Observations:
+def read(
+    folder: Path, *runs: dict[str, Any], fixed: dict[str, str] = DEVICE, **log: Any
+) -> tuple[Observations, list[str]]:
     path = folder / "result.json"
-    path.write_text(json.dumps(run))
-    return import_vllm_bench(path, write_log(folder / "power.csv", **log), None, DEVICE)[0]
+    path.write_text("\n".join(json.dumps(run) for run in runs))
+    power = write_log(folder / "power.csv", **log)
+    return import_vllm_bench(path, power, None, fixed, zone=UNIVERSAL)
+
+
+def imported(folder: Path, run: dict[str, Any], **log: Any) -> Observations:
+    return read(folder, run, **log)[0]
 
 
 def test_joules_are_those_of_the_run_on_all_gpus(tmp_path: Path) -> None:
@@ -90,7 +101,14 @@ def test_mixed_lengths_are_marked_with_their_means(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "log", "said"),
     [
-        ({"completed": 0}, {}, "positive completed"),
+        ({"duration": 0}, {}, "positive duration"),
+        ({"duration": float("nan")}, {}, "positive duration"),
+        ({"output_lens": [0] * 8}, {}, "8 of 8 requests failed"),
+        ({"output_lens": [11] * 7}, {}, "output_lens of the same 8 requests"),
+        ({"errors": ["boom"]}, {}, "errors of the same 8 requests"),
+        ({"ttfts": [1.0] * 5}, {}, "ttfts and itls of the same 8 requests"),
+        ({"input_lens": [None] * 8}, {}, "input_lens of 1 or more"),
+        ({"max_concurrency": 2}, {}, "at most max_concurrency 2"),
         ({"model_id": "a/b c"}, {}, "model_id"),
         ({"input_lens": []}, {}, "--save-detailed"),
         ({"date": "yesterday"}, {}, "Expected a moment"),
@@ -199,3 +217,142 @@ def test_a_log_that_is_none_is_told(tmp_path: Path, text: str) -> None:
     log.write_text(text)
     with pytest.raises(ObservationError, match="power"):
         import_vllm_bench(path, log, None, DEVICE)
+
+
+FAILED_TWO = {
+    "input_lens": [100] * 10,
+    "output_lens": [11] * 8 + [0, 0],
+    "ttfts": [1.0] * 8 + [0.0, 0.3],
+    "itls": [[0.4] * 10] * 8 + [[], [0.1]],
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        FAILED_TWO,
+        FAILED_TWO | {"output_lens": [11] * 8 + [None, float("nan")]},
+        FAILED_TWO | {"output_lens": [11] * 10, "errors": [""] * 8 + ["Traceback:\nboom", "x"]},
+        FAILED_TWO | {"output_lens": [11] * 10, "success": [True] * 8 + [False, False]},
+        FAILED_TWO | {"ttfts": [1.0] * 8, "itls": [[0.4] * 10] * 8},
+        FAILED_TWO | {"input_lens": [100] * 8 + [0, 0], "generated_texts": ["a"] * 8 + ["", ""]},
+    ],
+)
+def test_failed_requests_are_left_out_and_counted(tmp_path: Path, changes: dict[str, Any]) -> None:
+    whole, _ = read(tmp_path, result())
+    trials, notes = read(tmp_path, result(**changes))
+    for name in ("runtime_s", "concurrency", "energy_gpu_j", "input_tokens", "output_tokens"):
+        assert getattr(trials, name) == pytest.approx(getattr(whole, name)), name
+    assert trials.flags.tolist() == ["failed_requests"]
+    assert trials.extra["failed"].tolist() == ["2"]
+    assert trials.extra["requests"].tolist() == ["8"]
+    assert any("2 of 10 requests failed" in note for note in notes)
+
+
+@pytest.mark.parametrize("completed", [0, 10, None, "8", 7.5])
+def test_completed_is_believed_only_where_the_lists_agree(tmp_path: Path, completed: Any) -> None:
+    trials, notes = read(tmp_path, result(completed=completed))
+    assert trials.energy_gpu_j.tolist() == pytest.approx([(300 + 400) * 10 / 8])
+    assert any("completed says" in note for note in notes) == (completed is not None)
+
+
+@pytest.mark.parametrize("broken", [None, float("nan"), "late"])
+def test_a_latency_that_is_not_recorded_is_told(tmp_path: Path, broken: Any) -> None:
+    trials, notes = read(tmp_path, result(ttfts=[broken] * 2 + [1.0] * 6))
+    assert trials.runtime_s.tolist() == pytest.approx([5.0])
+    assert trials.concurrency.tolist() == pytest.approx([4.0])
+    assert any("latencies of 2 of 8" in note for note in notes)
+
+
+def test_latencies_that_nobody_recorded_are_read_by_their_means(tmp_path: Path) -> None:
+    trials, _ = read(tmp_path, result(ttfts=[None] * 8, mean_e2el_ms=5000.0))
+    assert trials.runtime_s.tolist() == pytest.approx([5.0])
+
+
+def test_a_rate_without_a_limit_is_no_concurrency(tmp_path: Path) -> None:
+    trials, notes = read(tmp_path, result(request_rate="inf", max_concurrency=None))
+    assert trials.concurrency.tolist() == pytest.approx([4.0])
+    assert all("without a zone" in note for note in notes)
+
+
+def test_requests_with_gaps_between_them_are_told(tmp_path: Path) -> None:
+    trials, notes = read(tmp_path, result(ttfts=[0.1] * 8, itls=[[0.01] * 10] * 8))
+    assert trials.concurrency.tolist() == [1.0]
+    assert any("waited" in note for note in notes)
+
+
+@pytest.mark.parametrize("between", ["", "\n", "\n\n", ",\n"])
+def test_runs_that_were_appended_to_one_file_are_a_row_each(tmp_path: Path, between: str) -> None:
+    path = tmp_path / "appended.json"
+    runs = [result(), result(**FAILED_TWO), result(max_concurrency=4)]
+    path.write_text(between.join(json.dumps(run) for run in runs))
+    log = write_log(tmp_path / "power.csv")
+    trials, notes = import_vllm_bench(path, log, None, DEVICE, zone=UNIVERSAL)
+    assert trials.extra["failed"].tolist() == ["0", "2", "0"]
+    assert sum("requests failed" in note for note in notes) == 1
+
+
+def test_an_appended_run_that_cannot_be_read_is_named_by_its_line(tmp_path: Path) -> None:
+    with pytest.raises(ObservationError, match=r"row 2: Expected a positive duration"):
+        read(tmp_path, result(), result(duration=None))
+    path = tmp_path / "cut.json"
+    path.write_text(json.dumps(result()) + "\n" + json.dumps(result())[:100])
+    with pytest.raises(ObservationError, match="row 2: Expected a JSON result"):
+        import_vllm_bench(path, write_log(tmp_path / "power.csv"), None, DEVICE)
+
+
+def test_one_beginning_is_not_that_of_several_runs(tmp_path: Path) -> None:
+    path, log = tmp_path / "result.json", write_log(tmp_path / "power.csv")
+    path.write_text(json.dumps(result()) + "\n" + json.dumps(result()))
+    with pytest.raises(UnusableInputError, match="got 2"):
+        import_vllm_bench(path, log, "2026-01-31T11:59:50", DEVICE, zone=UNIVERSAL)
+
+
+def test_results_of_sglang_need_the_name_of_the_llm_and_the_beginning(tmp_path: Path) -> None:
+    run = result(backend="sglang-oai", mean_e2e_latency_ms=5000.0)
+    run = {name: value for name, value in run.items() if name not in ("model_id", "date")}
+    path, log = tmp_path / "result.jsonl", write_log(tmp_path / "power.csv")
+    path.write_text(json.dumps(run))
+    began = "2026-01-31T11:59:50"
+    with pytest.raises(ObservationError, match="--set llm"):
+        import_vllm_bench(path, log, began, DEVICE, zone=UNIVERSAL)
+    fixed = DEVICE | {"llm": "qwen3-8b"}
+    trials, _ = import_vllm_bench(path, log, began, fixed, zone=UNIVERSAL)
+    assert trials.extra["engine"].tolist() == ["sglang"]
+    assert trials.energy_gpu_j.tolist() == pytest.approx([(300 + 400) * 10 / 8])
+
+
+CASES = Path(__file__).resolve().parents[4] / "shared" / "cases"
+
+
+@pytest.mark.skipif(not CASES.exists(), reason="the shared cases are not beside this checkout")
+@pytest.mark.parametrize("name", ["02-vllm-failed.json", "02-vllm-ok.json"])
+def test_the_shared_results_give_their_stated_values(name: str) -> None:
+    log = CASES / "03-plain.csv"
+    fixed = {"device": "1xh100"}
+    trials, notes = import_vllm_bench(CASES / name, log, None, fixed, zone=UNIVERSAL)
+    assert trials.runtime_s.tolist() == pytest.approx([2.18])
+    assert trials.concurrency.tolist() == pytest.approx([1.308])
+    assert trials.energy_gpu_j.tolist() == pytest.approx([500.0])
+    assert trials.extra["requests"].tolist() == ["6"]
+    assert any("2 of 8 requests failed" in note for note in notes) == ("failed" in name)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=9),
+    max_leaves=20,
+)
+FIELDS = st.sampled_from(sorted([*result(), "errors", "success", "max_concurrency", "results"]))
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(FIELDS, JSON, max_size=4))
+def test_a_damaged_result_is_read_or_refused_and_never_crashes(changes: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            trials, _ = read(Path(folder), result(**changes))
+        except ObservationError:
+            return
+    assert np.isfinite(trials.energy_gpu_j).all()
+    assert (trials.concurrency >= 1).all()

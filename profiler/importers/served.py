@@ -1,0 +1,203 @@
+"""Which requests of a benchmark's run were served, with what lengths and how long it took.
+
+Load generators list all requests one by one, those that failed too: with no token, an error, or a
+flag. Failed requests are left out; the joules that they took are in those of the served ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from costmodel.arrays import BoolArray, FloatArray
+from profiler.errors import ObservationError
+from profiler.importers.results import Run, positive
+
+FAILED_FLAG = "failed_requests"
+"""Marks windows in which requests failed; the column ``failed`` has their number."""
+MEAN_LATENCIES = ("mean_e2el_ms", "mean_e2e_latency_ms")
+"""As vLLM and SGLang name the mean latency of the served requests."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """The served requests of a run.
+
+    Attributes
+    ----------
+    input_tokens, output_tokens
+        Shape (n,), n of at least 1, tokens of each, 1 or more.
+    latency_s
+        Mean of theirs.
+    failed
+        Number of the others.
+    notes
+        What was left out or not believed, a sentence each.
+    """
+
+    input_tokens: FloatArray
+    output_tokens: FloatArray
+    latency_s: float
+    failed: int
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Return the number of served requests."""
+        return len(self.output_tokens)
+
+
+def read_served(path: Path, run: Run) -> Served:
+    """Read the served requests of a run.
+
+    Parameters
+    ----------
+    path
+        Of the result, for messages.
+    run
+        With ``input_lens`` and ``output_lens`` of all requests, as ``--save-detailed`` writes them.
+
+    Returns
+    -------
+    Served
+        Counted from the lists; ``completed`` is believed only where it says the same.
+
+    Raises
+    ------
+    ObservationError
+        Where the lists are missing or are not of the same requests, or none was served.
+    """
+    tin, tout = (_lengths(run.get(f"{part}_lens")) for part in ("input", "output"))
+    if not len(tin) or not len(tout):
+        problem = "Expected input_lens and output_lens, got none: run with --save-detailed."
+        raise ObservationError(path, problem)
+    _check_count(path, "output_lens", tout, len(tin))
+    served = served_mask(path, run, tout)
+    count, failed = int(served.sum()), int((~served).sum())
+    notes = []
+    if failed:
+        notes.append(_failures(run, count, failed))
+    if not count:
+        raise ObservationError(path, f"Expected a request that was served, got none: {notes[0]}")
+    if not np.all(tin[served] >= 1):
+        problem = "Expected input_lens of 1 or more of each served request, got others."
+        raise ObservationError(path, problem)
+    notes += completed_notes(run, count)
+    latency_s, unknown = _latency_s(path, run, served, tout)
+    if unknown:
+        notes.append(
+            f"the latencies of {unknown} of {count} served requests are not recorded: the mean of "
+            "the others is taken"
+        )
+    return Served(tin[served], tout[served], latency_s, failed, tuple(notes))
+
+
+def served_mask(path: Path, run: Run, output_tokens: FloatArray) -> BoolArray:
+    """Say which requests were served: those with tokens, no error and no flag of a failure.
+
+    Parameters
+    ----------
+    path
+        Of the result, for messages.
+    run
+        With ``errors`` or ``success``, or without.
+    output_tokens
+        Shape (n,), NaN where not a number.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n,).
+    """
+    served = output_tokens >= 1
+    for name, is_failure in (
+        ("errors", bool),
+        ("success", lambda told: told == 0),
+    ):
+        told = run.get(name)
+        if isinstance(told, list) and told:
+            _check_count(path, name, told, len(output_tokens))
+            served &= ~np.array([is_failure(one) for one in told], dtype=np.bool_)
+    return np.asarray(served, dtype=np.bool_)
+
+
+def completed_notes(run: Run, count: int) -> list[str]:
+    """Say where ``completed`` is another number than the lists have served requests."""
+    completed = run.get("completed")
+    if completed is None or completed == count:
+        return []
+    return [f"completed says {completed!r}, the lists hold {count} served requests: counted so"]
+
+
+def output_lengths(run: Run) -> FloatArray:
+    """Return the output tokens of each request, NaN where not a number; empty where not listed."""
+    return _lengths(run.get("output_lens"))
+
+
+def _lengths(values: object) -> FloatArray:
+    listed = values if isinstance(values, list) else []
+    return np.array([_number(value) for value in listed], dtype=np.float64)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    return float(value) if abs(value) < 1e15 else math.nan
+
+
+def _check_count(path: Path, name: str, values: Sequence[Any] | FloatArray, wanted: int) -> None:
+    if len(values) != wanted:
+        problem = f"Expected {name} of the same {wanted} requests as input_lens, got {len(values)}."
+        raise ObservationError(path, problem)
+
+
+def _failures(run: Run, count: int, failed: int) -> str:
+    errors = run.get("errors")
+    first = next((str(one) for one in errors if one), "") if isinstance(errors, list) else ""
+    said = first.strip().splitlines()[-1][:120] if first.strip() else ""
+    return (
+        f"{failed} of {count + failed} requests failed{f' ({said})' if said else ''} and are left "
+        f"out; what joules they took is in those of the {count} served"
+    )
+
+
+def _latency_s(
+    path: Path, run: Run, served: BoolArray, output_tokens: FloatArray
+) -> tuple[float, int]:
+    """Return the mean latency, and of how many served requests it is not recorded."""
+    each = _latencies_s(path, run, served)
+    known = each[each > 0]
+    if len(known):
+        return float(known.mean()), int(served.sum()) - len(known)
+    for name in MEAN_LATENCIES:
+        if name in run:
+            return positive(path, run, name) / 1e3, 0
+    ttft, step = (positive(path, run, f"mean_{name}_ms") / 1e3 for name in ("ttft", "tpot"))
+    return ttft + step * max(0.0, float(output_tokens[served].mean()) - 1.0), 0
+
+
+def _latencies_s(path: Path, run: Run, served: BoolArray) -> FloatArray:
+    """Return the latency of each served request, NaN where not recorded; empty where not listed."""
+    first, steps = run.get("ttfts"), run.get("itls")
+    if not (isinstance(first, list) and isinstance(steps, list) and first and steps):
+        return np.zeros(0)
+    if len(first) != len(steps) or len(first) not in (len(served), int(served.sum())):
+        problem = (
+            f"Expected ttfts and itls of the same {len(served)} requests as input_lens, got "
+            f"{len(first)} and {len(steps)}."
+        )
+        raise ObservationError(path, problem)
+    each = np.array(
+        [_number(ttft) + _sum(between) for ttft, between in zip(first, steps, strict=True)]
+    )
+    return each[served] if len(each) == len(served) else each
+
+
+def _sum(values: object) -> float:
+    if not isinstance(values, list):
+        return math.nan
+    return sum(map(_number, values))
