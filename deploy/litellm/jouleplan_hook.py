@@ -30,7 +30,8 @@ import logging
 import os
 import ssl
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -49,7 +50,8 @@ MOST_OPEN = 10_000
 MOST_DEPLOYMENTS = 10_000
 """Whose pools are remembered."""
 BATCH, BATCH_EVERY_S, BATCH_BUDGET_S = 1_000, 0.5, 5.0
-LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+MOST_TOLD = 1_000
+"""Different warnings that are said, each once."""
 UNUSABLE = (400, 413, 415, 422)
 """Statuses of a planner that is well, and cannot use what it was sent."""
 
@@ -282,6 +284,7 @@ class JouleplanRouter(CustomLogger):
         self._pools: OrderedDict[Any, Any] = OrderedDict()
         self._untold: deque[dict[str, Any]] = deque(maxlen=MOST_OPEN)
         self._telling: asyncio.Task[None] | None = None
+        self._told: set[str] = set()
 
     async def async_filter_deployments(
         self,
@@ -371,7 +374,12 @@ class JouleplanRouter(CustomLogger):
     ) -> tuple[dict[str, Any], list[Any]]:
         """Ask, and tell the breaker how that went, whatever happens."""
         try:
-            body = _asked(messages, kwargs, self._most_characters) | {
+            asked, prompt = _asked(messages, kwargs, self._most_characters)
+            for kind in prompt.uncounted:
+                self._warn_once(
+                    f"{kind.capitalize()} in prompts count nothing when they are routed."
+                )
+            body = asked | {
                 "route": model[:128],
                 "candidates": [_candidate(name, some[0]) for name, some in groups.items()],
             }
@@ -403,6 +411,11 @@ class JouleplanRouter(CustomLogger):
             raise
         self._breaker.succeed()
         return told, chosen
+
+    def _warn_once(self, message: str) -> None:
+        if message not in self._told and len(self._told) < MOST_TOLD:
+            self._told.add(message)
+            logger.warning("%s", message)
 
     def _remember(
         self, kwargs: dict[str, Any], decision: dict[str, Any], chosen: list[Any]
@@ -487,28 +500,22 @@ def _candidate(name: str, deployment: dict[str, Any]) -> dict[str, Any]:
 
 def _asked(
     messages: list[Any] | None, kwargs: dict[str, Any], most_characters: int
-) -> dict[str, Any]:
-    """Return a request as it came; without its prompt, but with its tokens, where that is long."""
-    limits = {name: kwargs[name] for name in LIMITS if isinstance(kwargs.get(name), int)}
-    prompt = messages or kwargs.get("prompt") or kwargs.get("input")
-    characters, only_text = _size(prompt)
-    if only_text and characters <= most_characters:
-        return {"request": limits | {"messages" if messages else "prompt": prompt}}
-    return {"request": limits, "input_tokens": max(1, ceil(characters / 4))}
+) -> tuple[dict[str, Any], Prompt]:
+    """Return a request as it came, without its prompt but with its tokens where that is long.
 
-
-def _size(node: Any) -> tuple[int, bool]:
-    """Return the characters of text in a prompt, and whether there is nothing else in it."""
-    if isinstance(node, str):
-        return len(node), True
-    if isinstance(node, list):
-        sizes = [_size(one) for one in node]
-        return sum(size for size, _ in sizes), all(only for _, only in sizes)
-    if isinstance(node, dict):
-        named = node.keys() - {"role", "type", "name", "cache_control"}
-        inner = _size(node.get("content", node.get("text")))
-        return inner[0], inner[1] and len(named) == 1
-    return 4 if isinstance(node, int) else 0, False
+    Of other endpoints than chat, LiteLLM makes messages up: their own prompt or input is read.
+    """
+    terms = {name: kwargs[name] for name in NUMBERS if isinstance(kwargs.get(name), int)}
+    body = {
+        name: kwargs[name] for name in PROMPT if isinstance(kwargs.get(name), str | list | dict)
+    }
+    if not ({"prompt", "input"} & body.keys()):
+        body["messages"] = messages
+    prompt = prompt_of(body)
+    if not prompt.uncounted and prompt.characters <= most_characters:
+        return {"request": terms | body}, prompt
+    tokens = ceil(prompt.characters / CHARACTERS_PER_TOKEN) + prompt.tokens
+    return {"request": terms, "input_tokens": max(1, tokens)}, prompt
 
 
 def _run(kwargs: dict[str, Any], response: Any, end_time: Any) -> dict[str, Any]:
@@ -524,5 +531,222 @@ def _run(kwargs: dict[str, Any], response: Any, end_time: Any) -> dict[str, Any]
         run |= {"runtime_seconds": seconds, "ended_at": end_time.timestamp()}
     return run
 
+
+# What follows is service/prompts.py as it stands (a test holds the two together): a proxy has this
+# file alone, and both must read the same of a prompt.
+
+CHARACTERS_PER_TOKEN = 4.0
+"""What OpenAI's help centre gives for English: one token is about four characters."""
+LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+"""Members of a body that limit its answer, the newest first."""
+NOT_COUNTED = "prompt_parts_not_counted"
+"""Code of the warning that parts of prompts were not counted."""
+MEMBERS = ("system", "instructions", "messages", "prompt", "suffix", "input", "documents")
+JSON_MEMBERS = ("tools", "functions")
+SCHEMAS = ("response_format", "output_format", "text", "output_config")
+"""Members that may hold the schema of an answer, of themselves or below ``format``."""
+TEXTS = frozenset(
+    {"content", "text", "refusal", "thinking", "reasoning_content", "reasoning", "summary"}
+    | {"output", "name", "title", "context", "tool_calls", "function_call", "function", "custom"}
+    | {"error", "code", "logs", "outputs", "queries", "results"}
+)
+JSON_TEXTS = frozenset(("arguments", "input", "action", "tools"))
+IMAGES, AUDIO, VIDEOS, FILES = "images", "audio", "videos", "files"
+STORED, ENCRYPTED, OTHERS = "stored prompts or items", "encrypted parts", "unknown parts"
+UNCOUNTED: Mapping[str, str] = {
+    "image_url": IMAGES,
+    "image": IMAGES,
+    "image_embeds": IMAGES,
+    "input_audio": AUDIO,
+    "audio_url": AUDIO,
+    "audio": AUDIO,
+    "video_url": VIDEOS,
+    "video": VIDEOS,
+    "file": FILES,
+    "file_data": FILES,
+    "file_id": FILES,
+    "file_url": FILES,
+    "source": FILES,
+    "result": FILES,
+    "data": ENCRYPTED,
+    "encrypted_content": ENCRYPTED,
+}
+"""Members of a part that hold what is no text, and its kind where the part's type names none."""
+TYPES: Mapping[str, str] = {
+    "image": IMAGES,
+    "screenshot": IMAGES,
+    "audio": AUDIO,
+    "video": VIDEOS,
+    "file": FILES,
+    "document": FILES,
+    "container": FILES,
+    "reference": STORED,
+}
+"""Words in the type of a part, and the kind that it then is."""
+LOOKED_UP: Mapping[str, str] = {
+    "previous_response_id": STORED,
+    "conversation": STORED,
+    "prompt_embeds": ENCRYPTED,
+}
+"""Members of a body that add to a prompt what is not in the body."""
+
+
+class Prompt:
+    """What a server reads of a body.
+
+    Attributes
+    ----------
+    texts
+        Pieces of text, in order.
+    tokens
+        Tokens that are given as ids.
+    uncounted
+        How many parts are no text, by kind.
+
+    Examples
+    --------
+    >>> part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    >>> found = prompt_of({"messages": [{"role": "user", "content": ["abc", part]}]})
+    >>> found.texts, found.uncounted
+    (['abc'], Counter({'images': 1}))
+    """
+
+    # No dataclass: gateways load their plug-ins without a place in sys.modules, which it needs.
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.tokens = 0
+        self.uncounted: Counter[str] = Counter()
+
+    @property
+    def characters(self) -> int:
+        """Characters of text."""
+        return sum(map(len, self.texts))
+
+    def add(self, node: object) -> None:
+        """Count a prompt, a list of messages, or a part of either."""
+        waiting = [node]
+        while waiting:
+            one = waiting.pop()
+            if isinstance(one, str):
+                self.texts.append(one)
+            elif isinstance(one, list | tuple):
+                waiting.extend(reversed(one))
+            elif isinstance(one, dict):
+                waiting.extend(reversed(self._parts(one)))
+            elif isinstance(one, int) and not isinstance(one, bool):
+                self.tokens += 1
+            elif one is not None:
+                self.uncounted[OTHERS] += 1
+
+    def add_json(self, value: object) -> None:
+        """Count what templates write as JSON; text stands as it is."""
+        self.texts.append(value if isinstance(value, str) else json_text(value))
+
+    def _parts(self, part: Mapping[str, Any]) -> list[Any]:
+        """Return what is to be read of a message, part or item; what cannot be is noted."""
+        parts: list[Any] = []
+        kinds: list[str] = []
+        seen = "role" in part
+        for name, value in part.items():
+            if name in TEXTS:
+                # Some servers give reasoning back under both names.
+                twice = name == "reasoning" and "reasoning_content" in part
+                parts.append(None if twice else value)
+            elif name in JSON_TEXTS:
+                parts.append(value if value is None or isinstance(value, str) else json_text(value))
+            elif name == "source" and (text := _source_text(value)) is not None:
+                parts.append(text)
+            elif name in UNCOUNTED:
+                kinds += [UNCOUNTED[name]] if value else []
+            else:
+                continue
+            seen = True
+        if (kinds and not isinstance(part.get("text"), str)) or not seen:
+            self.uncounted[_kind(part, kinds[0] if kinds else OTHERS)] += 1
+        return parts
+
+
+def prompt_of(body: Mapping[str, Any]) -> Prompt:
+    """Return what the server will read of a body."""
+    found = Prompt()
+    for member in MEMBERS:
+        value = body.get(member)
+        if member == "prompt" and isinstance(value, dict):
+            found.uncounted[STORED] += 1
+            variables = value.get("variables")
+            value = list(variables.values()) if isinstance(variables, dict) else None
+        found.add(value)
+    for member in JSON_MEMBERS:
+        if body.get(member):
+            found.add_json(body[member])
+    for schema in _schemas(body):
+        found.add_json(schema)
+    for member, kind in LOOKED_UP.items():
+        if body.get(member):
+            found.uncounted[kind] += 1
+    return found
+
+
+def told_uncounted(uncounted: Mapping[str, int]) -> str:
+    """Return what was not counted in words.
+
+    Examples
+    --------
+    >>> told_uncounted({"images": 2, "files": 1})
+    '3 parts of prompts are no text that can be counted (2 images, 1 files) and count nothing.'
+    """
+    kinds = ", ".join(f"{count} {kind}" for kind, count in uncounted.items())
+    total = sum(uncounted.values())
+    return f"{total} parts of prompts are no text that can be counted ({kinds}) and count nothing."
+
+
+def json_text(value: object) -> str:
+    """Return the JSON text of a value, compact; its strings alone where it is nested too deeply."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except (RecursionError, TypeError, ValueError):
+        return " ".join(_strings(value))
+
+
+def _strings(value: object) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            waiting += [*one.keys(), *one.values()]
+        elif isinstance(one, list | tuple):
+            waiting += one
+
+
+def _schemas(body: Mapping[str, Any]) -> Iterator[object]:
+    for member in SCHEMAS:
+        value = body.get(member)
+        for one in (value, value.get("format")) if isinstance(value, dict) else ():
+            if isinstance(one, dict) and one.get("type") == "json_schema":
+                yield one.get("json_schema") or one
+
+
+def _source_text(source: object) -> object | None:
+    """Return the text of a source of an Anthropic document, None where it holds none."""
+    if not isinstance(source, dict):
+        return source if isinstance(source, str) else None
+    return {"text": source.get("data"), "content": source.get("content")}.get(_type(source))
+
+
+def _kind(part: Mapping[str, Any], otherwise: str) -> str:
+    named = _type(part)
+    return next((kind for word, kind in TYPES.items() if word in named), otherwise)
+
+
+def _type(part: Mapping[str, Any]) -> str:
+    named = part.get("type")
+    return named[:64] if isinstance(named, str) else ""
+
+
+NUMBERS = (*LIMITS, "n", "best_of")
+PROMPT = ({*MEMBERS, *JSON_MEMBERS, *SCHEMAS, *LOOKED_UP}) - {"messages"}
+"""Members of a request that are sent on, where they are not too long."""
 
 router = JouleplanRouter()

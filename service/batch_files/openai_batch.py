@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
@@ -20,19 +21,14 @@ import orjson
 from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.lines import BatchLines, Data, line_spans
 from service.batch_files.model_place import RepeatedKeyError, place_of_model
-from service.batch_files.prompt_size import LIMITS, PromptSize
 from service.batch_files.token_rule import TokenRule
 from service.planning.result import PlanWarning
 from service.problems import Complaints, FieldError, pointer
+from service.prompts import LIMITS, NOT_COUNTED, Prompt, prompt_of, told_uncounted
 from service.schemas.names import read_llm
 
 CHAT = "/v1/chat/completions"
-PROMPTS: Mapping[str, tuple[str, ...]] = {
-    CHAT: ("messages",),
-    "/v1/completions": ("prompt",),
-    "/v1/responses": ("instructions", "input"),
-}
-"""Members of the body that hold the prompt, by the endpoint."""
+ENDPOINTS = (CHAT, "/v1/completions", "/v1/responses")
 
 MAX_LINE_BYTES = 32 * 1024 * 1024
 """A line above this is refused: no prompt with its images is as long."""
@@ -131,7 +127,7 @@ class _Reader:
         self._input_tokens: list[int] = []
         self._output_tokens: list[int] = []
         self._llms: list[list[str] | None] = []
-        self._unseen = 0
+        self._uncounted: Counter[str] = Counter()
         self._elsewhere = 0
 
     def read(self, span: tuple[int, int, int, int]) -> None:
@@ -160,7 +156,7 @@ class _Reader:
         }
         if any(llms is not None for llms in self._llms):
             columns["llms"] = self._llms
-        warnings = _warnings(self._rule, self._unseen, self._elsewhere)
+        warnings = _warnings(self._rule, self._uncounted, self._elsewhere)
         return OpenAiBatch(self._lines, columns, warnings)
 
     def _read(self, span: tuple[int, int, int, int]) -> None:
@@ -175,17 +171,17 @@ class _Reader:
             place = place_of_model(text, named=spelled is not None)
         except RepeatedKeyError as error:
             raise _ComplaintError(str(error)) from None
-        size = _size(line["url"], body)
+        prompt = prompt_of(body)
         output_tokens = _output_tokens(body, self._rule)
         first = self._numbers.setdefault(name, number)
         if first != number:
             message = f"Expected custom_ids that differ, got {name!r:.80} as on line {first}."
             raise _ComplaintError(message, "custom_id")
         self._lines.add(span, place, spelled)
-        self._input_tokens.append(_input_tokens(size, self._rule))
+        self._input_tokens.append(_input_tokens(prompt, self._rule))
         self._output_tokens.append(output_tokens)
         self._llms.append(_llms(spelled, self._rule))
-        self._unseen += size.other
+        self._uncounted += prompt.uncounted
         self._elsewhere += line["url"] != CHAT
 
 
@@ -196,7 +192,7 @@ def _parsed(text: bytes) -> dict[str, Any]:
         raise _ComplaintError(f"Expected JSON, got: {error}.") from None
     if not isinstance(line, dict) or not isinstance(line.get("body"), dict):
         raise _ComplaintError("Expected an object with custom_id, method, url and body.")
-    for member, known in (("method", ("POST",)), ("url", tuple(PROMPTS))):
+    for member, known in (("method", ("POST",)), ("url", ENDPOINTS)):
         got = line.get(member)
         if not isinstance(got, str) or got not in known:
             message = f"Expected {member} {' or '.join(known)}, got {got!r:.60}."
@@ -206,18 +202,8 @@ def _parsed(text: bytes) -> dict[str, Any]:
     return line
 
 
-def _size(url: str, body: Mapping[str, Any]) -> PromptSize:
-    size = PromptSize()
-    try:
-        for member in PROMPTS[url]:
-            size.add(body.get(member))
-    except RecursionError:
-        raise _ComplaintError("Expected a prompt that is not nested so deeply.", "body") from None
-    return size
-
-
-def _input_tokens(size: PromptSize, rule: TokenRule) -> int:
-    return size.tokens + ceil(size.characters / rule.characters_per_token)
+def _input_tokens(prompt: Prompt, rule: TokenRule) -> int:
+    return prompt.tokens + ceil(prompt.characters / rule.characters_per_token)
 
 
 def _output_tokens(body: Mapping[str, Any], rule: TokenRule) -> int:
@@ -258,7 +244,9 @@ def _in_words(error: FieldError) -> str:
     return f"line {parts[2]}: {error.detail}" if len(parts) > 2 else error.detail
 
 
-def _warnings(rule: TokenRule, unseen: int, elsewhere: int) -> tuple[PlanWarning, ...]:
+def _warnings(
+    rule: TokenRule, uncounted: Mapping[str, int], elsewhere: int
+) -> tuple[PlanWarning, ...]:
     told = [
         PlanWarning(
             "tokens_estimated",
@@ -271,9 +259,8 @@ def _warnings(rule: TokenRule, unseen: int, elsewhere: int) -> tuple[PlanWarning
             ),
         )
     ]
-    if unseen:
-        message = f"{unseen} parts of prompts are no text (images, files) and count nothing."
-        told.append(PlanWarning("prompt_parts_not_counted", message))
+    if uncounted:
+        told.append(PlanWarning(NOT_COUNTED, told_uncounted(uncounted)))
     if elsewhere:
         message = (
             f"{elsewhere} lines are for other endpoints than {CHAT}, the only one of these that "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.batch_files.prompt_size import CHARACTERS_PER_TOKEN
+from service.prompts import CHARACTERS_PER_TOKEN
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from service.decisions.lengths import OutputLengths
 from service.decisions.tokenizers import Tokenizers
-from service.decisions.tokens import bounded, input_tokens, output_limit, prompt_text
+from service.decisions.tokens import bounded, input_tokens, output_limit
+from service.prompts import Prompt, prompt_of
 from service.schemas.decisions import DecisionBody
 
 DEFAULT_OUTPUT_TOKENS = 256.0
@@ -28,6 +30,8 @@ class Tokens:
         Of a long answer: nine of ten are shorter where lengths were learned.
     input_from, output_from
         Where they come from.
+    uncounted
+        Parts of the prompt that are no text, by kind: the input tokens hold none of them.
     """
 
     input_tokens: float
@@ -35,6 +39,7 @@ class Tokens:
     output_tokens_high: float
     input_from: str
     output_from: str
+    uncounted: Mapping[str, int] = field(default_factory=dict)
 
 
 def reckon(body: DecisionBody, llm: str, lengths: OutputLengths, tokenizers: Tokenizers) -> Tokens:
@@ -51,21 +56,25 @@ def reckon(body: DecisionBody, llm: str, lengths: OutputLengths, tokenizers: Tok
     """
     request = body.request or {}
     if body.input_tokens is not None:
-        tin, tin_from = float(body.input_tokens), GIVEN
+        tin, tin_from, prompt = float(body.input_tokens), GIVEN, Prompt()
     else:
-        counted = tokenizers.count(llm, prompt_text(request)) if llm in tokenizers else None
-        if counted is None:
-            tin, tin_from = input_tokens(request), CHARACTERS
-        else:
-            tin, tin_from = bounded(counted), TOKENIZER
+        prompt = prompt_of(request)
+        tin, tin_from = _input_tokens(prompt, llm, tokenizers)
     if body.output_tokens is not None:
         tout = float(body.output_tokens)
-        return Tokens(tin, tout, tout, tin_from, GIVEN)
+        return Tokens(tin, tout, tout, tin_from, GIVEN, prompt.uncounted)
     limit = output_limit(request)
     learned = lengths.of(llm, body.route)
     if learned is not None:
-        high = learned.quantile(LATE_QUANTILE, limit)
-        return Tokens(tin, learned.mean(limit), high, tin_from, LEARNED)
-    if limit is not None:
-        return Tokens(tin, limit, limit, tin_from, LIMIT)
-    return Tokens(tin, DEFAULT_OUTPUT_TOKENS, DEFAULT_OUTPUT_TOKENS, tin_from, DEFAULT)
+        tout, high = learned.mean(limit), learned.quantile(LATE_QUANTILE, limit)
+        return Tokens(tin, tout, high, tin_from, LEARNED, prompt.uncounted)
+    tout, tout_from = (DEFAULT_OUTPUT_TOKENS, DEFAULT) if limit is None else (limit, LIMIT)
+    return Tokens(tin, tout, tout, tin_from, tout_from, prompt.uncounted)
+
+
+def _input_tokens(prompt: Prompt, llm: str, tokenizers: Tokenizers) -> tuple[float, str]:
+    if llm in tokenizers:
+        counted = tokenizers.count(llm, "\n".join(prompt.texts))
+        if counted is not None:
+            return bounded(counted + prompt.tokens), TOKENIZER
+    return input_tokens(prompt), CHARACTERS

@@ -24,6 +24,7 @@ FAIL_OPEN = "x-jouleplan-fail-open"
 ENDPOINT = "x-gateway-destination-endpoint"
 DECISION_ID = "x-jouleplan-decision-id"
 POOL = "x-jouleplan-pool"
+NOT_COUNTED = "x-jouleplan-not-counted"
 REFUSED = "x-jouleplan-refused"
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._-]+$"}
@@ -57,6 +58,7 @@ _TOLD = (
     (ENDPOINT, "Endpoint of the chosen pool; only where candidates were given."),
     (DECISION_ID, "For the actuals."),
     (POOL, "The chosen pool."),
+    (NOT_COUNTED, "Parts of the prompt that count nothing, by kind, where there are any."),
     (REFUSED, f"What stood against it, where `{FAIL_OPEN}` was asked for; then no other."),
 )
 _PATH = {
@@ -89,7 +91,7 @@ def destination_operation(*, in_path: bool) -> dict[str, Any]:
             "parameters": [*([_PATH] if in_path else []), *parameters],
             "requestBody": {
                 "required": False,
-                "description": "Body of an OpenAI (chat) completion.",
+                "description": "Body of a (chat) completion, a response or a message, as it came.",
                 "content": {JSON: {"schema": {"type": "object"}}},
             },
             "responses": {"200": answer, **refusals},

@@ -15,6 +15,7 @@ from service.decisions.policy import Policy
 from service.decisions.rule import Option
 from service.openapi.document import decision_operation
 from service.problems import ProblemError
+from service.prompts import NOT_COUNTED, told_uncounted
 from service.routes.refusals import refuse
 from service.routes.small_bodies import read_small_bytes
 from service.schemas.decisions import DecisionBody
@@ -88,7 +89,14 @@ def answer_of(made: Made) -> dict[str, object]:
             "input_from": made.tokens.input_from,
             "output_from": made.tokens.output_from,
         },
+        "warnings": _warnings(made),
     }
+
+
+def _warnings(made: Made) -> list[dict[str, str]]:
+    if not made.tokens.uncounted:
+        return []
+    return [{"code": NOT_COUNTED, "message": told_uncounted(made.tokens.uncounted)}]
 
 
 def told_policy(policy: Policy) -> dict[str, object]:

@@ -24,6 +24,7 @@ from service.openapi.gateways import (
     DECISION_ID,
     ENDPOINT,
     LLM,
+    NOT_COUNTED,
     POOL,
     ROUTE,
     destination_operation,
@@ -156,6 +157,8 @@ def _deadline(headers: Headers) -> float | None:
 def _told(made: Made) -> dict[str, str]:
     row = made.decision.chosen.cost.row
     told = {DECISION_ID: made.decision_id, POOL: row.pool}
+    if made.tokens.uncounted:
+        told[NOT_COUNTED] = ", ".join(f"{n} {kind}" for kind, n in made.tokens.uncounted.items())
     endpoint = made.names.get((row.llm, row.pool))
     return told if endpoint is None else told | {ENDPOINT: endpoint}
 

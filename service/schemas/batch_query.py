@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from service.batch_files.prompt_size import CHARACTERS_PER_TOKEN
 from service.batch_files.token_rule import TokenRule
 from service.durations import seconds_of
+from service.prompts import CHARACTERS_PER_TOKEN
 from service.schemas.fields import (
     MAX_SECONDS,
     WHOLE,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, RootModel, model_validator
 
+from service.schemas.answers import WarningAnswer
 from service.schemas.fields import (
     MAX_TOKENS,
     Answer,
@@ -54,7 +55,10 @@ class DecisionBody(Body):
     ] = None
     request: Annotated[
         dict[str, Any] | None,
-        Field(description="Body of an OpenAI (chat) completion, whose tokens are estimated."),
+        Field(
+            description="Body of a (chat) completion, a response or a message of Anthropic's API, "
+            "whose tokens are estimated from all text that the server will read."
+        ),
     ] = None
     llm: Annotated[
         LlmName | None, Field(description="The only LLM that may serve it; else the candidates'.")
@@ -151,6 +155,10 @@ class DecisionAnswer(Answer):
     runner_up: RunnerUpAnswer | None
     policy: PolicyAnswer
     tokens: TokensAnswer
+    warnings: Annotated[
+        list[WarningAnswer],
+        Field(description="Images, audio, files and stored prompts, which count nothing."),
+    ]
 
 
 class PriceAnswer(Answer):

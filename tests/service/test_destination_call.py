@@ -345,3 +345,31 @@ def exchange(port: int, message: bytes) -> bytes:
         while part := connection.recv(65536):
             parts.append(part)
     return b"".join(parts)
+
+
+def test_parts_that_are_no_text_count_nothing_and_are_told(server: Server) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + 4000 * "A"}}
+    seen = CALL | {"messages": [*CALL["messages"], {"role": "user", "content": [image]}]}  # type: ignore[misc]
+    answer = ask(server, json=seen)
+    assert answer.json()["tokens"]["input_tokens"] == 200
+    assert answer.headers["x-jouleplan-not-counted"] == "1 images"
+    assert [one["code"] for one in answer.json()["warnings"]] == ["prompt_parts_not_counted"]
+    decided = server.post("/decision", {"request": seen}).json()
+    assert decided["warnings"] == answer.json()["warnings"]
+    plain = ask(server)
+    assert "x-jouleplan-not-counted" not in plain.headers
+    assert plain.json()["warnings"] == []
+
+
+def test_tools_that_fit_no_context_are_placed_nowhere(server: Server) -> None:
+    function = {"name": "f", "description": 750_000 * "d"}
+    large = CALL | {"tools": [{"type": "function", "function": function}]}
+    assert ask(server, json=large).status_code == 422
+    assert server.post("/decision", {"request": large}).status_code == 422
+    # Any depth that the reader of JSON takes is counted, and nothing deeper ends in a fault.
+    for depth in (100, 1_000, 100_000):
+        text = '{"model": "qwen3-8b", "tools": ' + depth * "[" + depth * "]" + "}"
+        answer = server.client.post(
+            PATH, content=text, headers={"content-type": "application/json"}
+        )
+        assert answer.status_code in (200, 422), answer.text

@@ -61,7 +61,10 @@ def test_prompts_are_counted_by_the_llms_own_tokenizer(tmp_path: Path) -> None:
 
         assert tokens(prompt=QUESTION) == (5.0, "tokenizer")
         parts = [{"type": "text", "text": QUESTION}, {"type": "text", "text": "the sea"}]
-        assert tokens(messages=[{"role": "user", "content": parts}]) == (8.0, "tokenizer")
+        assert tokens(messages=[{"role": "user", "content": parts}]) == (7.0, "tokenizer")
+        tools = [{"type": "function", "function": {"name": "sky"}}]
+        assert tokens(prompt=QUESTION, tools=tools)[0] > 7.0
+        assert tokens(prompt=[[1, 2, 3]], instructions=QUESTION) == (8.0, "tokenizer")
         assert tokens(prompt=[[1, 2, 3]]) == (3.0, "characters")
         long = tokens(prompt=f"{QUESTION} " * 40_000)
         assert long == (pytest.approx(200_000, rel=0.001), "tokenizer")

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.batch_files.prompt_size import LIMITS
 from service.calls.validation import parse
 from service.decisions.desk import DecisionDesk
 from service.decisions.lengths import OutputLengths
@@ -17,6 +16,7 @@ from service.decisions.reckoning import reckon
 from service.decisions.tokenizers import Tokenizers
 from service.decisions.tokens import input_tokens, output_limit
 from service.decisions.traffic import LEAST, plan_of
+from service.prompts import LIMITS, prompt_of
 from service.schemas.calls import PlanRequest
 from service.schemas.decisions import DecisionBody
 from service.schemas.fields import MAX_TOKENS
@@ -39,7 +39,7 @@ REQUESTS = st.dictionaries(st.sampled_from([*LIMITS, "n", "prompt", "messages", 
 def test_a_limit_is_a_count_that_calls_may_state_or_none(request: dict[str, Any]) -> None:
     limit = output_limit(request)
     assert limit is None or 1 <= limit <= MAX_TOKENS
-    assert 1 <= input_tokens(request) <= MAX_TOKENS
+    assert 1 <= input_tokens(prompt_of(request)) <= MAX_TOKENS
 
 
 @pytest.mark.parametrize("name", LIMITS)

@@ -1,0 +1,233 @@
+"""Which text of a request's body the LLM's server will read, and what of it cannot be counted.
+
+One rule for bodies of Chat Completions, Completions, Responses, embeddings and Anthropic Messages,
+whichever way they come. Each piece counts once, by where it stands:
+
+- the members of `MEMBERS`: messages, prompts, instructions, a system prompt, documents for the chat
+  template. Inside them, messages, parts and items are read by `TEXTS` (text, or parts of it) and
+  `JSON_TEXTS` (arguments and inputs of calls, which templates write as JSON);
+- tools and functions, and the schema of a structured answer, as their JSON text. Servers that hold
+  the schema in the grammar alone read it too, and hosted ones count it. The members that constrain
+  decoding by other names (``guided_json``, ``structured_outputs``) never reach the prompt and count
+  nothing, nor do roles, ids and types: what the chat template writes about them is a few tokens;
+- images, audio, video, files and whatever the server looks up by an id have no text here. They are
+  noted by kind, and their bytes never count.
+
+Nothing here recurses, so that a body as deep as its parser admits costs its length and no more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+CHARACTERS_PER_TOKEN = 4.0
+"""What OpenAI's help centre gives for English: one token is about four characters."""
+LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+"""Members of a body that limit its answer, the newest first."""
+NOT_COUNTED = "prompt_parts_not_counted"
+"""Code of the warning that parts of prompts were not counted."""
+MEMBERS = ("system", "instructions", "messages", "prompt", "suffix", "input", "documents")
+JSON_MEMBERS = ("tools", "functions")
+SCHEMAS = ("response_format", "output_format", "text", "output_config")
+"""Members that may hold the schema of an answer, of themselves or below ``format``."""
+TEXTS = frozenset(
+    {"content", "text", "refusal", "thinking", "reasoning_content", "reasoning", "summary"}
+    | {"output", "name", "title", "context", "tool_calls", "function_call", "function", "custom"}
+    | {"error", "code", "logs", "outputs", "queries", "results"}
+)
+JSON_TEXTS = frozenset(("arguments", "input", "action", "tools"))
+IMAGES, AUDIO, VIDEOS, FILES = "images", "audio", "videos", "files"
+STORED, ENCRYPTED, OTHERS = "stored prompts or items", "encrypted parts", "unknown parts"
+UNCOUNTED: Mapping[str, str] = {
+    "image_url": IMAGES,
+    "image": IMAGES,
+    "image_embeds": IMAGES,
+    "input_audio": AUDIO,
+    "audio_url": AUDIO,
+    "audio": AUDIO,
+    "video_url": VIDEOS,
+    "video": VIDEOS,
+    "file": FILES,
+    "file_data": FILES,
+    "file_id": FILES,
+    "file_url": FILES,
+    "source": FILES,
+    "result": FILES,
+    "data": ENCRYPTED,
+    "encrypted_content": ENCRYPTED,
+}
+"""Members of a part that hold what is no text, and its kind where the part's type names none."""
+TYPES: Mapping[str, str] = {
+    "image": IMAGES,
+    "screenshot": IMAGES,
+    "audio": AUDIO,
+    "video": VIDEOS,
+    "file": FILES,
+    "document": FILES,
+    "container": FILES,
+    "reference": STORED,
+}
+"""Words in the type of a part, and the kind that it then is."""
+LOOKED_UP: Mapping[str, str] = {
+    "previous_response_id": STORED,
+    "conversation": STORED,
+    "prompt_embeds": ENCRYPTED,
+}
+"""Members of a body that add to a prompt what is not in the body."""
+
+
+class Prompt:
+    """What a server reads of a body.
+
+    Attributes
+    ----------
+    texts
+        Pieces of text, in order.
+    tokens
+        Tokens that are given as ids.
+    uncounted
+        How many parts are no text, by kind.
+
+    Examples
+    --------
+    >>> part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    >>> found = prompt_of({"messages": [{"role": "user", "content": ["abc", part]}]})
+    >>> found.texts, found.uncounted
+    (['abc'], Counter({'images': 1}))
+    """
+
+    # No dataclass: gateways load their plug-ins without a place in sys.modules, which it needs.
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.tokens = 0
+        self.uncounted: Counter[str] = Counter()
+
+    @property
+    def characters(self) -> int:
+        """Characters of text."""
+        return sum(map(len, self.texts))
+
+    def add(self, node: object) -> None:
+        """Count a prompt, a list of messages, or a part of either."""
+        waiting = [node]
+        while waiting:
+            one = waiting.pop()
+            if isinstance(one, str):
+                self.texts.append(one)
+            elif isinstance(one, list | tuple):
+                waiting.extend(reversed(one))
+            elif isinstance(one, dict):
+                waiting.extend(reversed(self._parts(one)))
+            elif isinstance(one, int) and not isinstance(one, bool):
+                self.tokens += 1
+            elif one is not None:
+                self.uncounted[OTHERS] += 1
+
+    def add_json(self, value: object) -> None:
+        """Count what templates write as JSON; text stands as it is."""
+        self.texts.append(value if isinstance(value, str) else json_text(value))
+
+    def _parts(self, part: Mapping[str, Any]) -> list[Any]:
+        """Return what is to be read of a message, part or item; what cannot be is noted."""
+        parts: list[Any] = []
+        kinds: list[str] = []
+        seen = "role" in part
+        for name, value in part.items():
+            if name in TEXTS:
+                # Some servers give reasoning back under both names.
+                twice = name == "reasoning" and "reasoning_content" in part
+                parts.append(None if twice else value)
+            elif name in JSON_TEXTS:
+                parts.append(value if value is None or isinstance(value, str) else json_text(value))
+            elif name == "source" and (text := _source_text(value)) is not None:
+                parts.append(text)
+            elif name in UNCOUNTED:
+                kinds += [UNCOUNTED[name]] if value else []
+            else:
+                continue
+            seen = True
+        if (kinds and not isinstance(part.get("text"), str)) or not seen:
+            self.uncounted[_kind(part, kinds[0] if kinds else OTHERS)] += 1
+        return parts
+
+
+def prompt_of(body: Mapping[str, Any]) -> Prompt:
+    """Return what the server will read of a body."""
+    found = Prompt()
+    for member in MEMBERS:
+        value = body.get(member)
+        if member == "prompt" and isinstance(value, dict):
+            found.uncounted[STORED] += 1
+            variables = value.get("variables")
+            value = list(variables.values()) if isinstance(variables, dict) else None
+        found.add(value)
+    for member in JSON_MEMBERS:
+        if body.get(member):
+            found.add_json(body[member])
+    for schema in _schemas(body):
+        found.add_json(schema)
+    for member, kind in LOOKED_UP.items():
+        if body.get(member):
+            found.uncounted[kind] += 1
+    return found
+
+
+def told_uncounted(uncounted: Mapping[str, int]) -> str:
+    """Return what was not counted in words.
+
+    Examples
+    --------
+    >>> told_uncounted({"images": 2, "files": 1})
+    '3 parts of prompts are no text that can be counted (2 images, 1 files) and count nothing.'
+    """
+    kinds = ", ".join(f"{count} {kind}" for kind, count in uncounted.items())
+    total = sum(uncounted.values())
+    return f"{total} parts of prompts are no text that can be counted ({kinds}) and count nothing."
+
+
+def json_text(value: object) -> str:
+    """Return the JSON text of a value, compact; its strings alone where it is nested too deeply."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except (RecursionError, TypeError, ValueError):
+        return " ".join(_strings(value))
+
+
+def _strings(value: object) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            waiting += [*one.keys(), *one.values()]
+        elif isinstance(one, list | tuple):
+            waiting += one
+
+
+def _schemas(body: Mapping[str, Any]) -> Iterator[object]:
+    for member in SCHEMAS:
+        value = body.get(member)
+        for one in (value, value.get("format")) if isinstance(value, dict) else ():
+            if isinstance(one, dict) and one.get("type") == "json_schema":
+                yield one.get("json_schema") or one
+
+
+def _source_text(source: object) -> object | None:
+    """Return the text of a source of an Anthropic document, None where it holds none."""
+    if not isinstance(source, dict):
+        return source if isinstance(source, str) else None
+    return {"text": source.get("data"), "content": source.get("content")}.get(_type(source))
+
+
+def _kind(part: Mapping[str, Any], otherwise: str) -> str:
+    named = _type(part)
+    return next((kind for word, kind in TYPES.items() if word in named), otherwise)
+
+
+def _type(part: Mapping[str, Any]) -> str:
+    named = part.get("type")
+    return named[:64] if isinstance(named, str) else ""

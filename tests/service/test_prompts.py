@@ -1,0 +1,200 @@
+"""Which text of a body counts: all that the server will read, each piece once, whatever the API."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.prompts import json_text, prompt_of
+from tests.service.server import ROOT
+
+BYTES = "data:image/png;base64," + 40_000 * "A"
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+SCHEMA = {"name": "s", "schema": {"type": "object", "properties": {"a": {"type": "string"}}}}
+CALL = {"id": "c", "type": "function", "function": {"name": "fn", "arguments": '{"q": 1}'}}
+
+COUNTED: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "text": ({"messages": [{"role": "user", "content": "hello", "name": "ann"}]}, ["hello", "ann"]),
+    "tool calls": (
+        {"messages": [{"role": "assistant", "content": None, "tool_calls": [CALL]}]},
+        ["fn", '{"q": 1}'],
+    ),
+    "function call": (
+        {"messages": [{"role": "assistant", "function_call": {"name": "g", "arguments": "{}"}}]},
+        ["g", "{}"],
+    ),
+    "refusal": (
+        {"messages": [{"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}]},
+        ["no"],
+    ),
+    "tools": ({"prompt": "a", "tools": TOOLS, "functions": TOOLS}, ["a", *2 * [json_text(TOOLS)]]),
+    "schema": (
+        {"response_format": {"type": "json_schema", "json_schema": SCHEMA}},
+        [json_text(SCHEMA)],
+    ),
+    "no schema": ({"prompt": "a", "response_format": {"type": "json_object"}}, ["a"]),
+    "schema of a response": (
+        {"input": "a", "text": {"format": {"type": "json_schema", **SCHEMA}}},
+        ["a", json_text({"type": "json_schema", **SCHEMA})],
+    ),
+    "response": (
+        {
+            "instructions": "brief",
+            "input": [
+                {"role": "user", "content": [{"type": "input_text", "text": "ask"}]},
+                {"type": "reasoning", "summary": [{"type": "summary_text", "text": "think"}]},
+                {"type": "function_call", "call_id": "c", "name": "f", "arguments": "args"},
+                {"type": "function_call_output", "call_id": "c", "output": "out"},
+                {
+                    "type": "function_call_output",
+                    "output": [{"type": "input_text", "text": "parts"}],
+                },
+            ],
+        },
+        ["brief", "ask", "think", "f", "args", "out", "parts"],
+    ),
+    "anthropic": (
+        {
+            "system": [{"type": "text", "text": "sys", "cache_control": {"type": "ephemeral"}}],
+            "messages": [
+                {
+                    "role": "assistant",
+                    "content": [
+                        {"type": "thinking", "thinking": "hm", "signature": 4000 * "s"},
+                        {"type": "tool_use", "id": "t", "name": "u", "input": {"q": "v"}},
+                    ],
+                },
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "tool_result", "tool_use_id": "t", "content": "res"},
+                        {
+                            "type": "document",
+                            "title": "T",
+                            "source": {"type": "text", "media_type": "text/plain", "data": "doc"},
+                        },
+                    ],
+                },
+            ],
+        },
+        ["sys", "hm", "u", '{"q":"v"}', "res", "T", "doc"],
+    ),
+    "documents": ({"documents": [{"title": "t", "text": "body"}]}, ["t", "body"]),
+    "constraints": ({"prompt": "a", "guided_json": SCHEMA, "structured_outputs": SCHEMA}, ["a"]),
+    "one reasoning under two names": (
+        {"messages": [{"role": "assistant", "reasoning": "r", "reasoning_content": "r"}]},
+        ["r"],
+    ),
+}
+
+UNCOUNTED: dict[str, tuple[dict[str, Any], dict[str, int]]] = {
+    "image": ({"type": "image_url", "image_url": {"url": BYTES}}, {"images": 1}),
+    "input image": ({"type": "input_image", "image_url": BYTES}, {"images": 1}),
+    "image by id": ({"type": "input_image", "file_id": "f"}, {"images": 1}),
+    "anthropic image": (
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": BYTES}},
+        {"images": 1},
+    ),
+    "audio": ({"type": "input_audio", "input_audio": {"data": BYTES}}, {"audio": 1}),
+    "video": ({"type": "video_url", "video_url": {"url": BYTES}}, {"videos": 1}),
+    "file": ({"type": "file", "file": {"file_data": BYTES}}, {"files": 1}),
+    "input file": ({"type": "input_file", "file_data": BYTES, "filename": "a.pdf"}, {"files": 1}),
+    "document": (
+        {"type": "document", "source": {"type": "base64", "data": BYTES}},
+        {"files": 1},
+    ),
+    "item": ({"type": "item_reference", "id": "msg"}, {"stored prompts or items": 1}),
+    "sealed reasoning": (
+        {"type": "reasoning", "summary": [], "encrypted_content": BYTES},
+        {"encrypted parts": 1},
+    ),
+    "screenshot": (
+        {
+            "type": "computer_call_output",
+            "output": {"type": "computer_screenshot", "image_url": BYTES},
+        },
+        {"images": 1},
+    ),
+    "no kind that is known": ({"type": "hologram", "hologram": BYTES}, {"unknown parts": 1}),
+}
+
+
+@pytest.mark.parametrize("case", COUNTED)
+def test_all_that_the_server_reads_counts_once(case: str) -> None:
+    body, texts = COUNTED[case]
+    found = prompt_of(body)
+    assert found.texts == texts
+    assert not found.uncounted
+
+
+@pytest.mark.parametrize("case", UNCOUNTED)
+def test_bytes_never_count_and_are_told(case: str) -> None:
+    part, kinds = UNCOUNTED[case]
+    text = {"type": "text", "text": "seen"}
+    for body in (
+        {"messages": [{"role": "user", "content": [text, part]}]},
+        {"input": [text, part]},
+    ):
+        found = prompt_of(body)
+        assert found.texts == ["seen"]
+        assert found.uncounted == kinds
+
+
+def test_what_the_server_looks_up_is_told() -> None:
+    stored = {"id": "pmpt_1", "variables": {"city": "Rome", "photo": UNCOUNTED["input image"][0]}}
+    found = prompt_of({"prompt": stored, "previous_response_id": "resp_1"})
+    assert found.texts == ["Rome"]
+    assert found.uncounted == {"stored prompts or items": 2, "images": 1}
+
+
+def test_token_ids_count_one_each() -> None:
+    assert prompt_of({"prompt": [[1, 2, 3], [4]]}).tokens == 4
+    assert prompt_of({"input": [5, 6]}).tokens == 2
+
+
+@pytest.mark.parametrize("depth", [900, 20_000])
+@pytest.mark.parametrize("member", ["messages", "input", "prompt", "tools", "response_format"])
+def test_nesting_ends_in_a_count(member: str, depth: int) -> None:
+    nested: Any = "end"
+    for _ in range(depth):
+        nested = {"content": [nested]}
+    body = {member: {"type": "json_schema", "json_schema": nested, "content": nested}}
+    if member == "prompt":
+        body = {member: {"variables": body}}
+    assert "end" in "".join(prompt_of(body).texts)
+    assert prompt_of({member: {"type": nested}}).characters < 20 * depth
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["content", "text", "type", "input", "source", "data", "image_url", "role"]
+            )
+            | st.text(max_size=5),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(["messages", "prompt", "input", "tools", "text"]), JSON))
+def test_any_body_is_counted_and_never_by_more_than_its_text(body: dict[str, Any]) -> None:
+    found = prompt_of(body)
+    assert found.characters <= len(json.dumps(body, ensure_ascii=False))
+    assert found.tokens >= 0
+
+
+def test_the_hook_of_litellm_reads_prompts_by_the_same_rule() -> None:
+    rule = (ROOT / "service" / "prompts.py").read_text()
+    rule = rule[rule.index("CHARACTERS_PER_TOKEN = ") :].strip()
+    assert rule in (ROOT / "deploy" / "litellm" / "jouleplan_hook.py").read_text()
