@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.service.decision_fleet import save_two_pools
+from tests.service.decision_fleet import FLEET, save_two_pools
 from tests.service.server import Server
 
 CALL = {
@@ -18,6 +19,7 @@ CALL = {
     "max_tokens": 100,
     "messages": [{"role": "user", "content": "x" * 800}],
 }
+LIMITED = FLEET + "max_context_tokens:\n  qwen3-8b: 131072\n"
 SMALL, LARGE = "10.0.0.1:8000", "10.0.0.2:8000"
 CANDIDATES = f"small={SMALL},large={LARGE}"
 PATH = "/destination/v1/chat/completions"
@@ -361,15 +363,25 @@ def test_parts_that_are_no_text_count_nothing_and_are_told(server: Server) -> No
     assert plain.json()["warnings"] == []
 
 
-def test_tools_that_fit_no_context_are_placed_nowhere(server: Server) -> None:
+def test_tools_that_fit_no_context_are_placed_nowhere(tmp_path: Path) -> None:
     function = {"name": "f", "description": 750_000 * "d"}
     large = CALL | {"tools": [{"type": "function", "function": function}]}
-    assert ask(server, json=large).status_code == 422
-    assert server.post("/decision", {"request": large}).status_code == 422
+    settings = {
+        "JOULEPLAN_MODELS_DIR": str(save_two_pools(tmp_path, LIMITED)),
+        "JOULEPLAN_WORKERS": "1",
+    }
+    with Server(settings) as limited:
+        limited.wait_until_ready()
+        assert ask(limited).status_code == 200
+        assert ask(limited, json=large).status_code == 422
+        assert limited.post("/decision", {"request": large}).status_code == 422
+
+
+def test_a_body_of_any_depth_is_decided_or_refused(server: Server) -> None:
     # Any depth that the reader of JSON takes is counted, and nothing deeper ends in a fault.
     for depth in (100, 1_000, 100_000):
         text = '{"model": "qwen3-8b", "tools": ' + depth * "[" + depth * "]" + "}"
         answer = server.client.post(
             PATH, content=text, headers={"content-type": "application/json"}
         )
-        assert answer.status_code in (200, 422), answer.text
+        assert answer.status_code in (200, 400), answer.text
