@@ -33,7 +33,7 @@ from profiler.observations import Observations
 ALIKE = 0.1
 """Lengths whose coefficient of variation stays below this count as uniform."""
 MAX_IN_FLIGHT = 1.05
-"""Times ``max_concurrency``: beyond it latencies and duration are not of one run."""
+"""Times ``max_concurrency``, or the duration: beyond, latencies and duration are of two runs."""
 BUSY = 0.9
 """Mean number in flight below which the server waited for requests."""
 
@@ -117,6 +117,12 @@ def _check_gpus(path: Path, log: PowerLog, device: str | None) -> None:
 def _row(path: Path, run: Run, log: PowerLog, start_s: float) -> tuple[Row, list[str]]:
     seconds, served = positive(path, run, "duration"), read_served(path, run)
     in_flight = served.latency_s * len(served) / seconds
+    if served.latency_s > MAX_IN_FLIGHT * seconds:
+        problem = (
+            f"Expected latencies within the duration of {seconds:g} s, got {served.latency_s:.3g} "
+            "s on average: are the lists of this run?"
+        )
+        raise ObservationError(path, problem)
     notes = [*served.notes, *_judged(path, run, in_flight)]
     row = {
         "concurrency": repr(max(1.0, in_flight)),

@@ -109,6 +109,7 @@ def test_mixed_lengths_are_marked_with_their_means(tmp_path: Path) -> None:
         ({"ttfts": [1.0] * 5}, {}, "ttfts and itls of the same 8 requests"),
         ({"input_lens": [None] * 8}, {}, "input_lens of 1 or more"),
         ({"max_concurrency": 2}, {}, "at most max_concurrency 2"),
+        ({"duration": 1e-12}, {}, "latencies within the duration"),
         ({"model_id": "a/b c"}, {}, "model_id"),
         ({"input_lens": []}, {}, "--save-detailed"),
         ({"date": "yesterday"}, {}, "Expected a moment"),
