@@ -11,6 +11,7 @@ from costmodel.errors import CostModelError
 from costmodel.names import device_name, llm_name
 from profiler.errors import ObservationError
 from profiler.fit.published import MLENERGY_V3
+from profiler.importers.leaderboard_json import read_leaderboard
 from profiler.observation_files import checked_observations, read_table
 from profiler.observation_rules import SMALLEST, CellError, number
 from profiler.observations import COLUMNS, Observations
@@ -43,31 +44,30 @@ def import_mlenergy_v3(path: Path) -> tuple[Observations, list[str]]:
     Parameters
     ----------
     path
-        `configurations.csv`, or the folder that holds it.
+        `configurations.csv`, or the folder that holds it; or JSON of the leaderboard's own (one
+        LLM's, or a task's), or a folder of such files.
 
     Returns
     -------
     tuple
-        The observations, and one sentence for each pair that is left out.
+        The observations, and one sentence for each pair or file that is left out.
 
     Raises
     ------
     ObservationError
         With the row and column of what is not as expected.
     """
-    file = path / "configurations.csv" if path.is_dir() else path
-    header, rows = read_table(file)
-    missing = [name for name in NEEDED if name not in header]
-    if missing:
-        raise ObservationError(file, f"Expected the columns {', '.join(missing)} too.", row=1)
-    by_pair: dict[tuple[str, str], list[tuple[int, Cells]]] = defaultdict(list)
-    for line, cells in rows:
-        by_pair[_pair(file, line, cells)].append((line, cells))
+    by_pair: dict[tuple[str, str], list[tuple[Path, int, Cells]]] = defaultdict(list)
     left_out, chosen = [], []
+    for file in _files(path):
+        rows, why = _rows(file)
+        left_out += [why] if why else []
+        for line, cells in rows:
+            by_pair[_pair(file, line, cells)].append((file, line, cells))
     for (llm, device), configurations in sorted(by_pair.items()):
         task = _task(configurations)
         if task is None:
-            found = ", ".join(sorted({cells["task"] for _, cells in configurations}))
+            found = ", ".join(sorted({cells["task"] for *_, cells in configurations}))
             left_out.append(
                 f"{llm} on {device}: fewer than {LEAST_BATCH_SIZES} batch sizes of "
                 f"{' or '.join(TASKS)} (has {found})"
@@ -75,11 +75,36 @@ def import_mlenergy_v3(path: Path) -> tuple[Observations, list[str]]:
             continue
         chosen += [
             (line, _trial(file, line, cells, llm, device))
-            for line, cells in configurations
+            for file, line, cells in configurations
             if cells["task"] == task
         ]
+    if not chosen:
+        why = "; ".join(left_out) or "no configurations"
+        raise ObservationError(path, f"Expected configurations of text tasks, got none: {why}.")
     columns = [*COLUMNS, "task", "hardware", *KEPT]
-    return checked_observations(file, columns, chosen), left_out
+    return checked_observations(path, columns, chosen), left_out
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    table = path / "configurations.csv"
+    return sorted(path.glob("*.json")) if not table.exists() else [table]
+
+
+def _rows(file: Path) -> tuple[list[tuple[int, dict[str, str]]], str | None]:
+    """Read a file's configurations, and say why it has none."""
+    if file.suffix == ".json":
+        rows, why = read_leaderboard(file)
+        header = set.intersection(*(set(cells) for _, cells in rows)) if rows else set(NEEDED)
+    else:
+        why = None
+        names, rows = read_table(file)
+        header = set(names)
+    missing = [name for name in NEEDED if name not in header]
+    if missing:
+        raise ObservationError(file, f"Expected {', '.join(missing)} of each configuration too.")
+    return rows, why
 
 
 def _pair(file: Path, line: int, cells: Cells) -> tuple[str, str]:
@@ -96,9 +121,9 @@ def _pair(file: Path, line: int, cells: Cells) -> tuple[str, str]:
         raise ObservationError(file, str(error), row=line) from None
 
 
-def _task(configurations: list[tuple[int, Cells]]) -> str | None:
+def _task(configurations: list[tuple[Path, int, Cells]]) -> str | None:
     for task in TASKS:
-        batches = {cells["max_num_seqs"] for _, cells in configurations if cells["task"] == task}
+        batches = {cells["max_num_seqs"] for *_, cells in configurations if cells["task"] == task}
         if len(batches) >= LEAST_BATCH_SIZES:
             return task
     return None

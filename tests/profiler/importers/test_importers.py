@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,7 @@ from profiler.errors import ObservationError, UnusableInputError
 from profiler.importers.column_map import import_csv, parse_assignments
 from profiler.importers.mlenergy_v3 import NEEDED, import_mlenergy_v3
 from profiler.importers.wilkins2024 import import_wilkins2024
+from profiler.observations import COLUMNS
 from tests.profiler.builders import row_of, write_rows
 
 
@@ -92,6 +95,72 @@ def test_the_leaderboard_gives_forty_seven_curves(shared_data):
     assert len(list(trials.pairs())) == 47
     assert len(left_out) == 19
     assert all(some.only("task") for _, _, some in trials.pairs())
+
+
+ABOVE = ("model_id", "task", "weight_precision", "architecture")
+PARALLEL = ("tensor_parallel", "expert_parallel", "data_parallel")
+
+
+def per_llm(*batches, drop=(), **changes):
+    """Return a file of the leaderboard: what holds for all above, the rest a configuration."""
+    numbers = [
+        {
+            name: text if name in ("gpu_model", *ABOVE) else float(text)
+            for name, text in configuration(batch).items()
+        }
+        for batch in batches
+    ]
+    listed = [
+        {name: one[name] for name in one if name not in (*ABOVE, *PARALLEL, *drop)}
+        | {"energy_per_token_joules": 0.15, "num_gpus": 2, "max_num_seqs": int(batch)}
+        | {"parallelization": {name: int(one[name]) for name in PARALLEL} | {"notes": ""}}
+        | {"output_length_distribution": {"bins": [2.0, 9.0], "counts": [1]}}
+        for one, batch in zip(numbers, batches, strict=True)
+    ]
+    return {name: numbers[0][name] for name in ABOVE} | {"configurations": listed} | changes
+
+
+@pytest.mark.parametrize("drop", [(), ("avg_output_len",)])
+def test_the_leaderboards_file_of_an_llm_says_what_its_table_says(tmp_path, drop):
+    table, _ = imported(tmp_path, *(configuration(batch) for batch in (8, 16, 32)))
+    path = tmp_path / "meta-llama__Made-Up-8B__lm-arena-chat.json"
+    path.write_text(json.dumps(per_llm(8, 16, 32, drop=drop)))
+    trials, left_out = import_mlenergy_v3(path)
+    assert left_out == []
+    for name in COLUMNS:
+        ours, theirs = getattr(trials, name), getattr(table, name)
+        np.testing.assert_array_equal(ours, theirs, err_msg=name)
+    assert trials.extra["hardware"].tolist() == table.extra["hardware"].tolist()
+
+
+def test_the_leaderboards_file_of_a_task_and_a_folder_of_files_are_read(tmp_path):
+    task = [configuration(batch) for batch in (8, 16, 32)]
+    (tmp_path / "lm-arena-chat.json").write_text(
+        json.dumps({"task": "lm-arena-chat", "configurations": task})
+    )
+    image = {"configurations": [{"model_id": "a/b", "energy_per_image_joules": 9.0}]}
+    (tmp_path / "text-to-image.json").write_text(json.dumps(image))
+    trials, left_out = import_mlenergy_v3(tmp_path)
+    assert len(trials) == 3
+    assert left_out == ["text-to-image.json: no energy_per_request_joules, as of images and videos"]
+    with pytest.raises(ObservationError, match="images and videos"):
+        import_mlenergy_v3(tmp_path / "text-to-image.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{}", "configurations of the ML.ENERGY Leaderboard"),
+        ("[1", "JSON file"),
+        ('{"configurations": [1]}', "row 1: Expected a configuration as an object"),
+        ('{"configurations": [{"energy_per_request_joules": 1}]}', "gpu_model"),
+    ],
+)
+def test_other_json_is_no_leaderboard(tmp_path, text, said):
+    path = tmp_path / "other.json"
+    path.write_text(text)
+    with pytest.raises(ObservationError, match=said):
+        import_mlenergy_v3(path)
 
 
 def test_single_request_trials_come_through_unchanged(shared_data):
