@@ -24,7 +24,8 @@ from service.planning.schedule.schedule import Schedule
 
 OPTIMAL_GAP = 1e-6
 CONTRADICTION = 1e-7
-"""Relative excess of a bound over a plan's objective beyond the rounding of floats."""
+"""Excess of a bound over a plan's objective beyond the rounding of floats, as a share of the size
+of the objective's terms: these may cancel to nothing."""
 
 
 def gap_unit(problem: PlacementProblem, evaluation: Evaluation) -> float:
@@ -33,10 +34,19 @@ def gap_unit(problem: PlacementProblem, evaluation: Evaluation) -> float:
     The plan's cost less what no plan can avoid for idling, loading and being on, and its quality,
     each in the objective's units.
     """
-    zeta = problem.objective.zeta
     avoidable = max(0.0, evaluation.cost - unavoidable(problem))
-    unit = zeta * avoidable / problem.cost_normaliser
-    return unit + (1.0 - zeta) * evaluation.quality / problem.quality_normaliser
+    return _weighed(problem, avoidable, evaluation.quality)
+
+
+def _terms_size(problem: PlacementProblem, evaluation: Evaluation) -> float:
+    return _weighed(problem, evaluation.cost, evaluation.quality)
+
+
+def _weighed(problem: PlacementProblem, cost: float, quality: float) -> float:
+    """Sum a cost and a quality in the objective's units, both counted as sizes."""
+    zeta = problem.objective.zeta
+    of_quality = (1.0 - zeta) * quality / problem.quality_normaliser
+    return float(zeta * cost / problem.cost_normaliser + of_quality)
 
 
 def report(
@@ -50,8 +60,7 @@ def report(
     timings_s: dict[str, float],
 ) -> Plan:
     """Assemble the plan."""
-    contradicts = lower_bound - evaluation.objective > CONTRADICTION * abs(evaluation.objective)
-    if contradicts:
+    if lower_bound - evaluation.objective > CONTRADICTION * _terms_size(problem, evaluation):
         message = f"The bound {lower_bound} is above the plan's own {evaluation.objective}."
         raise BoundContradictedError(message)
     lower_bound = float(min(lower_bound, evaluation.objective))

@@ -11,9 +11,11 @@ from service.planning.bounds.bounding import bound
 from service.planning.bounds.formulation import Formulation
 from service.planning.bounds.lagrangian import lagrangian_bound
 from service.planning.clock import Deadline
+from service.planning.errors import BoundContradictedError
+from service.planning.reporting import report
 from service.planning.schedule.evaluation import evaluate
 from service.planning.schedule.schedule import lay_out
-from tests.planning.instances import REGION, requests
+from tests.planning.instances import REGION, requests, three_llms, workload
 
 
 def any_cost_model(llm: str, rng: np.random.Generator) -> CostModel:
@@ -101,3 +103,22 @@ def test_long_blocks_of_an_always_on_pool_save_no_more_idle_joules_than_the_boun
     relaxation = Formulation(problem).build()
     least = lagrangian_bound(relaxation, np.zeros(len(relaxation.rows)))
     assert least <= evaluate(problem, schedule).objective
+
+
+def test_terms_that_cancel_leave_no_contradiction_but_a_real_one_is_told() -> None:
+    """One request on its dearest, best placement: cost and quality are 1 each, and the sum 0."""
+    problem = three_llms(workload(1), objective=Objective(0.5))
+    dearest = np.array([int((problem.costs.energy_j[0] * (problem.quality == 0.7)).argmax())])
+    schedule = lay_out(problem, dearest, np.zeros(1, dtype=np.int64))
+    evaluation = evaluate(problem, schedule)
+    assert abs(evaluation.objective) < 1e-9
+
+    def told(lower_bound: float) -> float:
+        found = report(
+            problem, schedule, evaluation, lower_bound, (), cut_by_clock=False, timings_s={}
+        )
+        return found.lower_bound
+
+    assert told(evaluation.objective + 1e-11) == evaluation.objective
+    with pytest.raises(BoundContradictedError):
+        told(evaluation.objective + 1e-5)
