@@ -17,6 +17,7 @@ TYPE_PREFIX = "urn:jouleplan:problem:"
 #: Every problem type: its slug, status and title. The slug is stable; wording may change.
 PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "malformed-json": (400, "The body is not JSON"),
+    "malformed-encoding": (400, "The body is not compressed as it says"),
     "unauthenticated": (401, "No API key that is in force"),
     "not-found": (404, "No such path"),
     "plan-not-found": (404, "No such plan"),

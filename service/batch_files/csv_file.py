@@ -1,49 +1,84 @@
-"""A batch as CSV: one row a request, with the columns of `columns`."""
+"""A batch as CSV: one row a request, with the columns of `columns` or of a known trace."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
 import orjson
 
-from service.batch_files.batch_file import BatchFile, BatchFileError, check_columns, row_and_column
+from service.batch_files.batch_file import BatchFile, BatchFileError
+from service.batch_files.known_columns import recognise, worth
+from service.batch_files.table import batch_of
 
-SEPARATOR = ";"
+NAMES_SEPARATOR = ";"
+SEPARATORS = (",", ";", "\t", "|")
 _LISTS = ("llms", "pools")
+_NOTHING = frozenset({"", "nan", "na", "n/a", "none", "null"})
+# The first line that spreadsheets write to say how they separate.
+_SAID = "sep="
 
 
-def read_csv(data: bytes) -> BatchFile:
+def read_csv(data: bytes, renamed: Mapping[str, str] | None = None) -> BatchFile:
     """Return the batch.
 
-    The first row names the columns. Names in `llms` and `pools` are joined by ``;``. An empty cell
-    is null. A cell that begins with ``{`` or ``[`` is JSON.
+    The first row names the columns. Cells are separated by a comma, a semicolon, a tab or a bar, as
+    the first row tells. Names in `llms` and `pools` are joined by ``;``. An empty cell, or what
+    writers put there, is null. A cell that begins with ``{`` or ``[`` is JSON.
+
+    Parameters
+    ----------
+    data
+        Of the file, in UTF-8.
+    renamed
+        Their column for each of ours.
 
     Raises
     ------
     BatchFileError
-        Where it is not UTF-8, has unknown columns or rows of another length.
+        Where it is no CSV, has unknown columns or rows of another length.
     """
+    text = data.decode("utf-8-sig")
+    first, _, after = text.partition("\n")
+    if first.strip().lower().startswith(_SAID):
+        text = after
     try:
-        rows = list(csv.reader(StringIO(data.decode("utf-8-sig"), newline=""), strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BatchFileError(f"Expected CSV in UTF-8, got: {error}.") from None
-    header, *body = rows or [[]]
-    names = [name.strip() for name in header]
-    check_columns(names)
-    body = [row for row in body if row]
+        names, body = _table(text, renamed or {})
+    except csv.Error as error:
+        raise BatchFileError(f"Expected CSV, got: {error}.") from None
+    recognised = recognise(names, renamed or {})
     for number, row in enumerate(body, start=1):
         if len(row) != len(names):
             raise BatchFileError(f"row {number}: Expected {len(names)} cells, got {len(row)}.")
     if not body:
         raise BatchFileError("Expected at least one row below the names of the columns.")
-    columns = {
-        name: [_reader(name)(cell) for cell in cells]
-        for name, cells in zip(names, zip(*body, strict=True), strict=True)
-    }
-    return BatchFile({"columns": columns}, row_and_column)
+    ours = {index: name for name, index in recognised.origin.items()}
+
+    def column(index: int) -> list[Any]:
+        read = _reader(ours.get(index, ""))
+        return [read(row[index]) for row in body]
+
+    return batch_of(names, column, recognised, range(1, len(body) + 1))
+
+
+def _table(text: str, renamed: Mapping[str, str]) -> tuple[list[str], list[list[str]]]:
+    """Return the names of the columns, and the rows that are not blank."""
+    separator = max(SEPARATORS, key=lambda sign: _fit(text, sign, renamed))
+    rows = list(csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True))
+    names, *body = rows or [[]]
+    return [name.strip() for name in names], [row for row in body if row]
+
+
+def _fit(text: str, separator: str, renamed: Mapping[str, str]) -> tuple[int, int]:
+    """Return how well a separator fits: columns that are known, then columns at all."""
+    reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        names: Sequence[str] = next(reader, [])
+    except csv.Error:
+        return 0, 0
+    return worth(names, renamed), len(names)
 
 
 def _reader(name: str) -> Callable[[str], Any]:
@@ -53,7 +88,19 @@ def _reader(name: str) -> Callable[[str], Any]:
 
 
 def _names(cell: str) -> list[str] | None:
-    return [name.strip() for name in cell.split(SEPARATOR)] if cell.strip() else None
+    """Return the names in a cell, as we write them, or as JSON or Python write lists.
+
+    Examples
+    --------
+    >>> _names("a; b"), _names('["a", "b"]'), _names("['a', 'b']"), _names(" ")
+    (['a', 'b'], ['a', 'b'], ['a', 'b'], None)
+    """
+    text = cell.strip()
+    if text.lower() in _NOTHING:
+        return None
+    if text.startswith("[") and text.endswith("]"):
+        return [name.strip().strip("'\"") for name in text[1:-1].split(",")]
+    return [name.strip() for name in text.split(NAMES_SEPARATOR)]
 
 
 def _number(cell: str) -> object:
@@ -61,11 +108,11 @@ def _number(cell: str) -> object:
 
     Examples
     --------
-    >>> [_number(cell) for cell in ("12", " 0.5 ", "", "many", '{"p50": 10, "p90": 40}')]
-    [12, 0.5, None, 'many', {'p50': 10, 'p90': 40}]
+    >>> [_number(cell) for cell in ("12", " 0.5 ", "", "many", '{"p50": 10, "p90": 40}', "NaN")]
+    [12, 0.5, None, 'many', {'p50': 10, 'p90': 40}, None]
     """
     text = cell.strip()
-    if not text:
+    if text.lower() in _NOTHING:
         return None
     try:
         return orjson.loads(text)

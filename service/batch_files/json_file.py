@@ -1,24 +1,41 @@
-"""A body of `POST /plan` as a file."""
+"""A batch as JSON: a body of `POST /plan`, or a list of rows as tables are written."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import orjson
 
 from service.batch_files.batch_file import BatchFile, BatchFileError
+from service.batch_files.known_columns import recognise
+from service.batch_files.table import batch_of, transposed
 
 
-def read_json(data: bytes) -> BatchFile:
-    """Return the batch, with all that stands beside it in the body.
+def read_json(data: bytes, renamed: Mapping[str, str] | None = None) -> BatchFile:
+    """Return the batch, with all that stands beside it in a body.
+
+    Parameters
+    ----------
+    data
+        Of the file, in UTF-8.
+    renamed
+        Their column for each of ours, where it is a list of rows.
 
     Raises
     ------
     BatchFileError
-        Where it is not a JSON object.
+        Where it is neither a JSON object nor a list of them.
     """
     try:
-        members = orjson.loads(data)
+        document = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
         raise BatchFileError(f"Expected JSON, got: {error}.") from None
-    if not isinstance(members, dict):
-        raise BatchFileError(f"Expected a JSON object, got {type(members).__name__}.")
-    return BatchFile(members)
+    if isinstance(document, list) and document and all(isinstance(row, dict) for row in document):
+        names, column = transposed(document)
+        numbers = range(1, len(document) + 1)
+        return batch_of(names, column, recognise(names, renamed or {}), numbers)
+    if not isinstance(document, dict):
+        raise BatchFileError(f"Expected a JSON object, got {type(document).__name__}.")
+    if renamed:
+        raise BatchFileError("Expected --column with a table only: a body has the names it has.")
+    return BatchFile(document)

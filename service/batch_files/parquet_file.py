@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from service.batch_files.batch_file import BatchFile, BatchFileError, check_columns, row_and_column
+from collections.abc import Mapping
+
+from service.batch_files.batch_file import BatchFile, BatchFileError
+from service.batch_files.known_columns import recognise
+from service.batch_files.table import batch_of
 
 _OF_PANDAS = "__index_level_"
 
 
-def read_parquet(data: bytes) -> BatchFile:
+def read_parquet(data: bytes, renamed: Mapping[str, str] | None = None) -> BatchFile:
     """Return the batch; an index that pandas wrote beside the columns is left out.
 
     Raises
@@ -23,15 +27,22 @@ def read_parquet(data: bytes) -> BatchFile:
     except pa.ArrowException as error:
         raise BatchFileError(f"Expected Parquet, got: {error}") from None
     names = [name for name in table.column_names if not name.startswith(_OF_PANDAS)]
-    check_columns(names)
-    for name in names:
-        if not _is_json(table.schema.field(name).type):
-            got = table.schema.field(name).type
+    recognised = recognise(names, renamed or {})
+    for index in recognised.origin.values():
+        got = table.schema.field(names[index]).type
+        if not _is_json(got):
+            name = names[index]
             raise BatchFileError(f"column {name}: Expected numbers, text or lists, got {got}.")
-    if table.num_rows == 0:
-        raise BatchFileError("Expected at least one row.")
-    columns = {name: table.column(name).to_pylist() for name in names}
-    return BatchFile({"columns": columns}, row_and_column)
+
+    def column(index: int) -> list[object]:
+        return [_or_null(value) for value in table.column(names[index]).to_pylist()]
+
+    return batch_of(names, column, recognised, range(1, table.num_rows + 1))
+
+
+def _or_null(value: object) -> object:
+    """Return a value, None for what is not a number: pandas has no other null among floats."""
+    return None if value != value else value  # noqa: PLR0124  what is not a number is unequal
 
 
 def _is_json(kind: object) -> bool:

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
 from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.csv_file import read_csv
+from service.batch_files.decoding import in_utf8, inflated
 from service.batch_files.json_file import read_json
+from service.batch_files.json_lines import holds_rows, read_rows
 from service.batch_files.openai_batch import read_openai_batch
 from service.batch_files.parquet_file import read_parquet
 from service.batch_files.token_rule import TokenRule
 
-Kind = Literal["json", "csv", "parquet", "openai-batch"]
+Kind = Literal["json", "csv", "parquet", "jsonl", "openai-batch"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 STANDARD_INPUT = "-"
 
 _BY_SUFFIX: dict[str, Kind] = {
     ".json": "json",
     ".csv": "csv",
+    ".tsv": "csv",
     ".parquet": "parquet",
     ".pq": "parquet",
-    ".jsonl": "openai-batch",
-    ".ndjson": "openai-batch",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
 }
+_COMPRESSED = ".gz"
 
 
-def read_batch(name: str, kind: Kind | None, rule: TokenRule) -> BatchFile:
+def read_batch(
+    name: str, kind: Kind | None, rule: TokenRule, renamed: Mapping[str, str] | None = None
+) -> BatchFile:
     """Return the batch of a file.
 
     Parameters
@@ -38,6 +45,8 @@ def read_batch(name: str, kind: Kind | None, rule: TokenRule) -> BatchFile:
         None: as the end of the name tells.
     rule
         How tokens are estimated where the file has prompts.
+    renamed
+        Their column for each of ours, where the file is a table.
 
     Raises
     ------
@@ -49,16 +58,38 @@ def read_batch(name: str, kind: Kind | None, rule: TokenRule) -> BatchFile:
         data = sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
     except OSError as error:
         raise BatchFileError(f"Expected a file that can be read, got: {error.strerror}.") from None
-    if kind == "openai-batch":
-        return read_openai_batch(data, rule)
-    return {"json": read_json, "csv": read_csv, "parquet": read_parquet}[kind](data)
+    return read_bytes(data, kind, rule, renamed or {})
+
+
+def read_bytes(data: bytes, kind: Kind, rule: TokenRule, renamed: Mapping[str, str]) -> BatchFile:
+    """Return the batch of what a file holds; as of `read_batch`.
+
+    Raises
+    ------
+    BatchFileError
+        Where it is not of its kind.
+    """
+    data = inflated(data)
+    if kind == "parquet":
+        return read_parquet(data, renamed)
+    data = in_utf8(data)
+    if kind in ("json", "csv"):
+        return (read_json if kind == "json" else read_csv)(data, renamed)
+    if kind == "jsonl" and holds_rows(data, renamed):
+        return read_rows(data, renamed)
+    if renamed:
+        raise BatchFileError("Expected --column with a table only, got an OpenAI batch.")
+    return read_openai_batch(data, rule)
 
 
 def _kind_of(name: str) -> Kind:
     if name == STANDARD_INPUT:
         return "json"
-    found = _BY_SUFFIX.get(Path(name).suffix.lower())
+    plain = name.lower().removesuffix(_COMPRESSED)
+    found = _BY_SUFFIX.get(Path(plain).suffix)
     if found is None:
         known = ", ".join(_BY_SUFFIX)
-        raise BatchFileError(f"Expected a name that ends in {known}, or --format.")
+        raise BatchFileError(
+            f"Expected a name that ends in {known}, or these with .gz; or --format."
+        )
     return found

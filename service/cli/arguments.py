@@ -52,13 +52,21 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file",
         metavar="FILE",
-        help="a batch: .json (a body of /plan), .csv, .parquet, .jsonl (an OpenAI batch); - reads "
-        "standard input",
+        help="a batch: .json (a body of /plan), .csv, .parquet, .jsonl (an OpenAI batch, or rows), "
+        "or these with .gz; - reads standard input",
     )
     parser.add_argument(
         "--format",
-        choices=("json", "csv", "parquet", "openai-batch"),
+        choices=("json", "csv", "parquet", "jsonl", "openai-batch"),
         help="kind of the file, where its name does not tell",
+    )
+    parser.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="NAME=THEIRS",
+        help="our column and its name in a table; once for each, the columns that nobody names are "
+        "left out",
     )
     parser.add_argument(
         "--fleet", type=Path, metavar="YAML", help="fleet file, instead of any other fleet"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,9 @@ def plan_file(options: argparse.Namespace, settings: Settings) -> int:
     try:
         names = served_names(options)
         check_folder(options)
-        batch = read_batch(options.file, options.format, _token_rule(options))
+        batch = read_batch(
+            options.file, options.format, _token_rule(options), _renamed(options.column)
+        )
         body = _body(batch, options)
         service = _service(options, settings)
         answer = _planned(service, body, batch, options)
@@ -79,6 +81,22 @@ def _token_rule(options: argparse.Namespace) -> TokenRule:
         got = options.characters_per_token
         raise BatchFileError(f"Expected --characters-per-token above 0, got {got:g}.")
     return TokenRule(options.characters_per_token, options.output_tokens, _llms(options.llms))
+
+
+def _renamed(given: Sequence[str]) -> dict[str, str]:
+    """Return their column for each of ours.
+
+    Examples
+    --------
+    >>> _renamed(["input_tokens=prompt", "output_tokens=a=b"])
+    {'input_tokens': 'prompt', 'output_tokens': 'a=b'}
+    """
+    pairs = [(ours, theirs) for ours, _, theirs in (text.partition("=") for text in given)]
+    renamed = dict(pairs)
+    if len(renamed) < len(pairs) or not all(ours and theirs for ours, theirs in pairs):
+        got = ", ".join(given)
+        raise BatchFileError(f"Expected --column NAME=THEIRS, once for each NAME, got {got}.")
+    return renamed
 
 
 def _llms(given: str | None) -> tuple[str, ...] | None:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from service.problems import Problem, ProblemError
 from service.routes.batch_query import query_of
+from service.routes.content_encoding import decoded
 from service.routes.negotiation import body_type
 from service.settings import Settings
 from service.workers.anonymous_file import MOST_INLINE, AnonymousFile, Content
@@ -41,7 +42,7 @@ async def arrived(
     Raises
     ------
     ProblemError
-        413, 415 or 429 for the body, 422 for the query.
+        400, 413, 415 or 429 for the body, 422 for the query.
     """
     media_type = body_type(request, BATCH_FILES if kind == "plan" else ())
     query = query_of(request, media_type) if kind == "plan" else None
@@ -99,15 +100,16 @@ class Arrival:
         Raises
         ------
         ProblemError
-            413 as soon as it is announced, or has grown, larger than a body may be; 429 where the
-            bodies that wait would have more bytes than may wait.
+            413 as soon as it is announced, or has grown, larger than a body may be, inflated where
+            it comes compressed; 400 or 415 as of `decoded`; 429 where the bodies that wait would
+            have more bytes than may wait.
         """
         announced = request.headers.get("content-length", "")
         if announced.isdecimal():
             if len(announced) > MOST_DIGITS or int(announced) > self._most:
                 raise self._too_large()
             self._pool.check_bytes(int(announced))
-        async for chunk in request.stream():
+        async for chunk in decoded(request, self._most):
             self._add(chunk)
         return self._small if self._file is None else self._file
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from service.calls.validation import parse
 from service.problems import Problem, ProblemError
+from service.routes.content_encoding import decoded, is_encoded
 from service.workers.messages import JSON
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -29,24 +30,25 @@ async def read_small(
 
 
 async def read_small_bytes(request: Request, most_bytes: int = MOST_BYTES) -> bytes:
-    """Return the body of a request of at most so many bytes as it came.
+    """Return the body of a request of at most so many bytes, inflated where it came compressed.
 
     Raises
     ------
     ProblemError
-        413 or 415.
+        400, 413 or 415.
     """
     kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
     if kind != JSON:
         message = f"Expected {JSON}, got {kind:.100}."
         raise ProblemError(Problem("unsupported-media-type", message))
     parts, size = [], 0
-    async for part in request.stream():
+    async for part in decoded(request, most_bytes):
         size += len(part)
         # More is read to its end, and dropped: the rest would stand before the caller's next call.
         if size <= most_bytes:
             parts.append(part)
     if size > most_bytes:
-        message = f"Expected at most {most_bytes} bytes, got {size}."
+        got = "more, inflated" if is_encoded(request) else str(size)
+        message = f"Expected at most {most_bytes} bytes, got {got}."
         raise ProblemError(Problem("too-large", message))
     return b"".join(parts)
