@@ -121,6 +121,9 @@ def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--column", action="append", default=[], metavar="NAME=THEIRS", help="for csv"
     )
     parser.add_argument(
+        "--unit", action="append", default=[], metavar="NAME=UNIT", help="for csv: mJ, kWh, ms"
+    )
+    parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=TEXT", help="the same text in all rows"
     )
     parser.add_argument(

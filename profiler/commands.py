@@ -35,6 +35,7 @@ from profiler.observations import Observations, joined
 from profiler.pages.errors_page import errors_page
 from profiler.pages.show import show
 from profiler.pages.tables import percent, print_table, statistic
+from profiler.plausibility import unchecked_devices, unmetered
 
 _IMPORTED = ("LLM", "device", "trials", "warm-ups")
 _FITTED = (
@@ -70,14 +71,16 @@ def import_file(options: argparse.Namespace) -> None:
     elif options.format == "vllm-bench":
         trials, notes = import_vllm_bench(path, options.power_log, options.started_at, fixed, zone)
     else:
-        trials = import_csv(path, parse_assignments(options.column, "--column"), fixed)
+        units = parse_assignments(options.unit, "--unit")
+        columns = parse_assignments(options.column, "--column")
+        trials, notes = import_csv(path, columns, fixed, units)
     written = append_observations(options.out, trials)
     rows = [
         [llm, device, str(len(some)), str(int(some.warmup.sum()))]
         for llm, device, some in trials.pairs()
     ]
     print_table(f"{written} of {len(trials)} trials written", _IMPORTED, rows)
-    _say(*notes)
+    _say(*notes, *unmetered(trials), *unchecked_devices(trials))
 
 
 def fit(

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from profiler.delimited import read_table
 from profiler.errors import ObservationError
 from profiler.observation_rules import RULES, CellError, check_row
 from profiler.observations import COLUMNS, Observations
+from profiler.plausibility import misread_trials
 
 _TYPES: Mapping[str, type] = {
     "num_gpus": np.int64,
@@ -24,49 +26,6 @@ _TYPES: Mapping[str, type] = {
     "energy_cpu_j": np.float64,
     "warmup": np.bool_,
 }
-
-
-def read_table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """Read any CSV file with a header into rows of text.
-
-    Parameters
-    ----------
-    path
-        UTF-8, comma-separated.
-
-    Returns
-    -------
-    tuple
-        The header, and (line number, text by column) a row; empty lines are skipped.
-
-    Raises
-    ------
-    ObservationError
-        Where the file cannot be read, has no header or repeats a column, or a row has more or
-        fewer cells than the header.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return _parsed(path, csv.reader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ObservationError(path, f"Expected a readable CSV file, got: {error}.") from None
-
-
-def _parsed(
-    path: Path, lines: Iterator[list[str]]
-) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    header = next(lines, [])
-    if not header or len(set(header)) != len(header):
-        raise ObservationError(path, f"Expected a header of distinct columns, got {header}.", row=1)
-    rows = []
-    for count, cells in enumerate(lines, start=2):
-        if not cells:
-            continue
-        if len(cells) != len(header):
-            problem = f"Expected {len(header)} cells, got {len(cells)}."
-            raise ObservationError(path, problem, row=count)
-        rows.append((count, dict(zip(header, cells, strict=True))))
-    return header, rows
 
 
 def read_observations(path: Path) -> Observations:
@@ -132,7 +91,14 @@ def checked_observations(
         for name in header
         if name not in RULES
     }
-    return Observations(**columns, extra=extra)
+    trials = Observations(**columns, extra=extra)
+    misread = misread_trials(trials)
+    if misread:
+        first = misread[0]
+        more = f" ({len(misread) - 1} more trials)" if len(misread) > 1 else ""
+        row = rows[first.trial][0]
+        raise ObservationError(path, first.problem + more, row=row, column="energy_gpu_j")
+    return trials
 
 
 def _checked_row(path: Path, line: int, cells: Mapping[str, str]) -> dict[str, object]:

@@ -21,3 +21,12 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the third-party measurements in ../shared/data, which are not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """Return the folder of small inputs that once failed, beside the repository."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "cases"
+    if not folder.is_dir():
+        pytest.skip("needs the small inputs in ../shared/cases, which are not here")
+    return folder

@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Self
 
 from profiler.campaign.trial import HEADER, Trial
+from profiler.delimited import read_table
 from profiler.errors import ObservationError, UnusableInputError
-from profiler.observation_files import read_table
 
 SETTINGS_SUFFIX = ".campaign.json"
 REQUESTS_SUFFIX = ".requests.csv"

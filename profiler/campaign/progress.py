@@ -10,6 +10,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from profiler.campaign.stages import LEAST_POINTS, Design, Step
 from profiler.campaign.trial import Trial
+from profiler.fit.selection import IMPOSSIBLE_FLAG
+from profiler.plausibility import misread_window
 
 
 class CampaignProgress:
@@ -37,6 +39,7 @@ class CampaignProgress:
         self._task = self._bar.add_task("starting", total=1.0, figures="")
         self._step: Step | None = None
         self._trials: list[Trial] = []
+        self._warned = False
 
     def step(self, step: Step, trials: list[Trial]) -> None:
         """A point is about to be measured."""
@@ -48,6 +51,11 @@ class CampaignProgress:
     def window(self, trial: Trial) -> None:
         """A window has ended and is on disk."""
         self._show()
+        misread = misread_window(trial.cells)
+        if misread is not None and not self._warned:
+            self._warned = True
+            said = f"{misread}. Such windows are kept, marked {IMPOSSIBLE_FLAG}, and not fitted."
+            self._console.print(said, highlight=False)
         if not self._console.is_terminal:
             flags = f", {trial.cells['flags']}" if trial.cells["flags"] else ""
             said = (

@@ -20,6 +20,8 @@ from profiler.campaign.stages import (
     spread,
 )
 from profiler.campaign.trial import UNSTABLE, Trial
+from profiler.fit.selection import IMPOSSIBLE_FLAG
+from profiler.plausibility import misread_window
 
 
 @dataclass(frozen=True)
@@ -111,12 +113,14 @@ def measure_point(
 
 
 def _judged(design: Design, before: list[Trial], trial: Trial) -> Trial:
-    """Mark the last window of a point whose repeats never came close to one another."""
+    """Mark a window of impossible watts, and the last of repeats that never came close."""
     own = [*before, trial]
     last = design.kind == ADAPTIVE and len(own) >= MOST_WINDOWS
-    if not (last and spread(own) > SPREAD):
-        return trial
-    flags = ";".join(filter(None, (trial.cells["flags"], UNSTABLE)))
+    marks = {
+        IMPOSSIBLE_FLAG: misread_window(trial.cells) is not None,
+        UNSTABLE: last and spread(own) > SPREAD,
+    }
+    flags = ";".join(filter(None, (trial.cells["flags"], *(m for m in marks if marks[m]))))
     return replace(trial, cells={**trial.cells, "flags": flags})
 
 

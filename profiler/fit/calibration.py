@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from profiler.delimited import read_table
 from profiler.errors import ObservationError
-from profiler.observation_files import read_table
 from profiler.observation_rules import RULES, SMALLEST, CellError, number
 
 LOAD_COLUMNS = ("llm", "device", "num_gpus", "load_s", "load_energy_gpu_j", "idle_watts")

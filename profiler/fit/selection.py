@@ -39,10 +39,14 @@ LONGER = 1.5
 SLOWER = 1.1
 """... unless the shorter one took this many times longer than it for another reason: a restart."""
 
+IMPOSSIBLE_FLAG = "impossible_watts"
+"""Marks windows whose joules their device cannot draw: kept, lest a campaign be lost."""
+
 LEAST_JOULES = 1e-3
 """Resolution of the finest of the energy counters (NVML's, in millijoules)."""
 
 WARM_UP = "warm-up"
+IMPOSSIBLE = "joules that the device cannot have drawn"
 COMPILED = "compiled kernels while timed"
 UNTOLD = "of mixed lengths without the means of their requests"
 APART = "windows of mixed lengths, scored apart"
@@ -57,6 +61,7 @@ REMEDIES: Mapping[str, str] = {
         f"fill in {', '.join(MEAN_COLUMNS.values())}"
     ),
     APART: "measure more of them, at other concurrencies and lengths",
+    IMPOSSIBLE: "see what the meter and --device are of, and measure again",
     RESTARTED: "mark the first run after each load as warmup, and measure the point again",
     ZERO: "the meter saw nothing: check the column of the joules and its unit, and import again",
     UNMETERED: "fill in energy_cpu_j, or set energy_scope to gpu",
@@ -155,6 +160,7 @@ def choose_trials(
     joules = scoped_energy_j(trials, scope)
     reasons = {
         WARM_UP: trials.warmup,
+        IMPOSSIBLE: trials.flagged(IMPOSSIBLE_FLAG),
         COMPILED: compiled,
         UNTOLD: of_mix & ~told,
         APART: of_mix & told & (not mixed),

@@ -7,17 +7,23 @@ from pathlib import Path
 
 from costmodel.errors import NameRefusedError
 from costmodel.names import device_named, llm_name
+from profiler.delimited import read_table
 from profiler.errors import ObservationError, UnusableInputError
-from profiler.observation_files import checked_observations, read_table
+from profiler.importers.column_units import QUANTITIES, convert_units
+from profiler.observation_files import checked_observations
 from profiler.observations import COLUMNS, Observations
 
+NO_UNITS: Mapping[str, str] = {}
 DEFAULTS: Mapping[str, str] = {"energy_cpu_j": "", "warmup": "0", "source": "csv", "flags": ""}
 """Columns that a file may lack: nothing metered on the processor, no warm-up, no campaign name."""
 
 
 def import_csv(
-    path: Path, renamed: Mapping[str, str], constants: Mapping[str, str]
-) -> Observations:
+    path: Path,
+    renamed: Mapping[str, str],
+    constants: Mapping[str, str],
+    units: Mapping[str, str] = NO_UNITS,
+) -> tuple[Observations, list[str]]:
     """Read a CSV file whose columns have other names than the schema's.
 
     Parameters
@@ -28,11 +34,14 @@ def import_csv(
         Name in the file by column of the schema.
     constants
         Text that all rows get, by column; it wins over the file.
+    units
+        Of joules and seconds whose columns do not name theirs, by column of the schema.
 
     Returns
     -------
-    Observations
-        Columns that the schema does not know are kept.
+    tuple
+        The observations, with columns kept that the schema does not know, and what had to be
+        assumed, a sentence each.
 
     Raises
     ------
@@ -56,7 +65,11 @@ def import_csv(
         (line, {**{ours: cells[theirs] for ours, theirs in origin.items()}, **fixed})
         for line, cells in rows
     ]
-    return checked_observations(path, list({**origin, **fixed}), mapped)
+    read = {
+        ours: theirs for ours, theirs in origin.items() if ours in QUANTITIES and ours not in fixed
+    }
+    notes = convert_units(path, read, mapped, units)
+    return checked_observations(path, list({**origin, **fixed}), mapped), notes
 
 
 def parse_assignments(texts: Sequence[str], option: str) -> dict[str, str]:
@@ -90,9 +103,10 @@ def parse_assignments(texts: Sequence[str], option: str) -> dict[str, str]:
         name, sign, value = text.partition("=")
         if not sign or not name:
             raise UnusableInputError(f"Expected {option} NAME=VALUE, got {text!r}.")
-        if option == "--column" and name not in COLUMNS:
+        allowed = {"--column": COLUMNS, "--unit": tuple(QUANTITIES)}.get(option)
+        if allowed is not None and name not in allowed:
             raise UnusableInputError(
-                f"Expected {option} with one of {', '.join(COLUMNS)}, got {name!r}."
+                f"Expected {option} with one of {', '.join(allowed)}, got {name!r}."
             )
         pairs[name] = _normal(name, value) if option == "--set" else value
     return pairs

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from costmodel.errors import CostModelError
 from costmodel.names import device_name, llm_name
+from profiler.delimited import read_table
 from profiler.errors import ObservationError
 from profiler.fit.published import MLENERGY_V3
 from profiler.importers.leaderboard_json import read_leaderboard
-from profiler.observation_files import checked_observations, read_table
+from profiler.observation_files import checked_observations
 from profiler.observation_rules import SMALLEST, CellError, number
 from profiler.observations import COLUMNS, Observations
 

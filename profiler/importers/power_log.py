@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +10,23 @@ from pathlib import Path
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from costmodel.errors import MomentRefusedError
-from costmodel.moments import MomentReader, written
+from costmodel.moments import written
 from costmodel.zones import MACHINE, Zone
+from profiler.delimited import read_table
 from profiler.errors import ObservationError
-from profiler.observation_files import read_table
+from profiler.importers.power_readings import Readings, read_readings
 
-_NUMBER = re.compile(r"[-+0-9.eE]+")
-LARGEST_GAP_S = 10.0
+MAX_GAP_S = 10.0
 """Between two readings within a run: a longer one hides what the GPU did."""
 QUARTER_S = 900.0
 """Offsets of zones are whole quarters of an hour."""
 MAX_ZONES_APART_H = 26
+MAX_BURST_SHARE = 1 / 3
+"""Of readings that follow another at once: more, and they are of several GPUs."""
+AT_ONCE = 0.05
+"""Of the mean time between two readings."""
+
+Series = tuple[FloatArray, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,19 @@ class PowerLog:
     path
         Where it was read from.
     readings
-        By GPU: seconds since 1970-01-01 UTC, rising, and watts.
+        By GPU: seconds since 1970-01-01 UTC, rising, and watts; of counters joules.
+    counted
+        Whether they are counters of energy.
+    summed
+        Whether they are of all GPUs together.
     notes
-        What had to be assumed, a sentence each.
+        What was taken and what had to be assumed, a sentence each.
     """
 
     path: Path
-    readings: Mapping[str, tuple[FloatArray, FloatArray]]
+    readings: Mapping[str, Series]
+    counted: bool = False
+    summed: bool = False
     notes: tuple[str, ...] = ()
 
     def joules(self, start_s: float, seconds: float) -> float:
@@ -56,7 +66,7 @@ class PowerLog:
         Returns
         -------
         float
-            Joules, by the trapezoid rule.
+            Joules: by the trapezoid rule, or by the difference of the counters.
 
         Raises
         ------
@@ -65,23 +75,30 @@ class PowerLog:
         """
         ends = start_s, start_s + seconds
         total = 0.0
-        for gpu, (at_s, watts) in self.readings.items():
-            if at_s[0] > ends[0] or at_s[-1] < ends[1]:
-                problem = (
-                    f"Expected power of GPU {gpu} from {written(ends[0])} to {written(ends[1])}, "
-                    f"got readings from {written(at_s[0])} to {written(at_s[-1])}: "
-                    f"{_shift(ends, (at_s[0], at_s[-1]))}"
-                )
-                raise ObservationError(self.path, problem)
+        for gpu, (at_s, values) in self.readings.items():
+            self._check_covers(gpu, at_s, ends)
+            if self.counted:
+                begun, ended = np.interp(ends, at_s, values)
+                total += float(ended - begun)
+                continue
             inner = at_s[(at_s > ends[0]) & (at_s < ends[1])]
             moments = np.concatenate([[ends[0]], inner, [ends[1]]])
-            before = int(np.searchsorted(at_s, ends[0], side="right")) - 1
-            after = int(np.searchsorted(at_s, ends[1], side="left"))
-            if float(np.max(np.diff(at_s[before : after + 1]))) > LARGEST_GAP_S:
-                problem = f"Expected a reading of GPU {gpu} at least every {LARGEST_GAP_S:g} s."
-                raise ObservationError(self.path, problem)
-            total += float(np.trapezoid(np.interp(moments, at_s, watts), moments))
+            total += float(np.trapezoid(np.interp(moments, at_s, values), moments))
         return total
+
+    def _check_covers(self, gpu: str, at_s: FloatArray, ends: tuple[float, float]) -> None:
+        if at_s[0] > ends[0] or at_s[-1] < ends[1]:
+            problem = (
+                f"Expected power of GPU {gpu} from {written(ends[0])} to {written(ends[1])}, got "
+                f"readings from {written(at_s[0])} to {written(at_s[-1])}: "
+                f"{_shift(ends, (at_s[0], at_s[-1]))}"
+            )
+            raise ObservationError(self.path, problem)
+        before = int(np.searchsorted(at_s, ends[0], side="right")) - 1
+        after = int(np.searchsorted(at_s, ends[1], side="left"))
+        if float(np.max(np.diff(at_s[before : after + 1]), initial=0.0)) > MAX_GAP_S:
+            problem = f"Expected a reading of GPU {gpu} at least every {MAX_GAP_S:g} s."
+            raise ObservationError(self.path, problem)
 
 
 def read_power_log(path: Path, zone: Zone = MACHINE) -> PowerLog:
@@ -90,10 +107,8 @@ def read_power_log(path: Path, zone: Zone = MACHINE) -> PowerLog:
     Parameters
     ----------
     path
-        CSV with a header. A column whose name begins with ``time`` has the moment, in a form that
-        `costmodel.moments` knows; one that begins with ``power`` or
-        ``watts`` has watts, with or without a unit behind; one that begins with ``index``, ``uuid``
-        or ``gpu`` tells GPUs apart.
+        A table with a header, of which `profiler.importers.power_columns` finds the columns: a row
+        for each reading of a GPU, or a column for each GPU.
     zone
         Of moments that are written without one.
 
@@ -105,47 +120,66 @@ def read_power_log(path: Path, zone: Zone = MACHINE) -> PowerLog:
     Raises
     ------
     ObservationError
-        Where a column is missing or a cell cannot be read.
+        Where a column is missing, a cell cannot be read, or nothing tells GPUs apart.
     """
     header, rows = read_table(path)
-    time = _column(path, header, "time")
-    power = _column(path, header, "power", "watts")
-    gpu = _column(path, header, "index", "uuid", "gpu", needed=False)
-    reader = MomentReader(zone)
-    found: dict[str, list[tuple[float, float]]] = {}
-    for line, cells in rows:
-        try:
-            at_s = reader.read(cells[time])
-        except MomentRefusedError as error:
-            raise ObservationError(path, str(error), row=line, column=time) from None
-        match = _NUMBER.match(cells[power].strip())
-        try:
-            watts = float(match[0]) if match else float("nan")
-        except ValueError:
-            watts = float("nan")
-        if not 0 <= watts < 1e6:
-            problem = f"Expected watts, got {cells[power]!r}."
-            raise ObservationError(path, problem, row=line, column=power)
-        found.setdefault(cells[gpu].strip() if gpu else "0", []).append((at_s, watts))
-    readings = {}
-    for name, values in found.items():
-        if len(values) < 2:
-            raise ObservationError(path, f"Expected two readings or more of GPU {name}, got one.")
-        at, drawn = (np.array(column) for column in zip(*sorted(values), strict=True))
-        readings[name] = (at, drawn)
-    if not readings:
+    found = read_readings(path, header, rows, zone)
+    series = {gpu: _series(path, gpu, values, found) for gpu, values in found.by_gpu.items()}
+    if not series:
         raise ObservationError(path, "Expected readings of power, got only a header.")
-    return PowerLog(path, readings, tuple(reader.assumed(path.name)))
+    if not found.told_apart:
+        _check_one_gpu(path, *(at_s for at_s, _ in series.values()))
+    _check_even(path, {gpu: len(at_s) for gpu, (at_s, _) in series.items()})
+    return PowerLog(path, series, found.counted, found.summed, found.notes)
 
 
-def _column(path: Path, header: list[str], *names: str, needed: bool = True) -> str:
-    for column in header:
-        if column.strip().lower().startswith(names):
-            return column
-    if needed:
-        problem = f"Expected a column {' or '.join(names)}..., got {', '.join(header)}."
-        raise ObservationError(path, problem, row=1)
-    return ""
+def _series(path: Path, gpu: str, values: list[tuple[float, float]], found: Readings) -> Series:
+    """Put the readings of a GPU in order of time."""
+    if len(values) < 2:
+        raise ObservationError(path, f"Expected two readings or more of GPU {gpu}, got one.")
+    at_s, read = (np.array(column) for column in zip(*sorted(values), strict=True))
+    same = np.flatnonzero(np.diff(at_s) == 0)
+    if len(same):
+        why = (
+            f"of GPU {gpu}"
+            if found.told_apart
+            else "and nothing to tell GPUs apart: log index or uuid too"
+        )
+        problem = (
+            f"Expected one reading a moment, got two at {written(at_s[same[0]])} {why}, or write "
+            "moments finer."
+        )
+        raise ObservationError(path, problem)
+    if found.counted and np.any(np.diff(read) < 0):
+        place = int(np.argmax(np.diff(read) < 0))
+        problem = (
+            f"Expected a counter of energy, which never falls, got one of GPU {gpu} that falls "
+            f"after {written(at_s[place])}: joules of single intervals are not read, log watts."
+        )
+        raise ObservationError(path, problem)
+    return at_s, read
+
+
+def _check_one_gpu(path: Path, at_s: FloatArray) -> None:
+    """Refuse readings in bursts, as of several GPUs one after the other."""
+    steps = np.diff(at_s)
+    if float(np.mean(steps < AT_ONCE * steps.mean())) > MAX_BURST_SHARE:
+        problem = (
+            "Expected readings at even times, got bursts, as of several GPUs, and nothing to tell "
+            "them apart: log index or uuid too."
+        )
+        raise ObservationError(path, problem)
+
+
+def _check_even(path: Path, counts: Mapping[str, int]) -> None:
+    """Refuse GPUs that were read far less often than others: they are something else."""
+    least, most = (choose(counts, key=lambda gpu: counts[gpu]) for choose in (min, max))
+    if counts[most] > 2 * counts[least] + 2:
+        problem = (
+            f"Expected as many readings of each GPU, got {counts[most]} of {most} and "
+            f"{counts[least]} of {least}: is that what tells GPUs apart?"
+        )
+        raise ObservationError(path, problem)
 
 
 def _shift(run: tuple[float, float], log: tuple[float, float]) -> str:

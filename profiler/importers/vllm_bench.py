@@ -106,7 +106,7 @@ def _check_gpus(path: Path, log: PowerLog, device: str | None) -> None:
         count = device_num_gpus(device)
     except CostModelError as error:
         raise ObservationError(path, str(error)) from None
-    if len(log.readings) != count:
+    if not log.summed and len(log.readings) != count:
         problem = (
             f"Expected the power of {count} GPUs as {device} says, got that of "
             f"{', '.join(sorted(log.readings))}: log the server's alone, with nvidia-smi -i."

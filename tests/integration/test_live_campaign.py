@@ -24,7 +24,8 @@ from profiler.campaign.points import Axes, Point
 from profiler.campaign.rig import Rig
 from profiler.campaign.stages import EXHAUSTED, Design, next_step
 from profiler.campaign.trial import Trial
-from profiler.observation_files import read_observations, read_table
+from profiler.delimited import read_table
+from profiler.observation_files import read_observations
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1200)]
 

@@ -12,7 +12,7 @@ from costmodel.bases import BASES
 from profiler.observation_files import read_observations
 from profiler.observations import COLUMNS, Observations
 
-LLM, DEVICE = "example-1b", "1xl4"
+LLM, DEVICE = "example-1b", "1xh100"
 ENERGY = (3.0, 2e-3, 1e-7, 0.02, 0.4, 0.05, 1e-6)
 SECONDS = (0.02, 1e-5, 1e-9, 1e-4, 2e-3, 3e-4, 1e-8)
 

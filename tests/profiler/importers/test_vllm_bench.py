@@ -165,7 +165,7 @@ KARACHI = datetime.timezone(datetime.timedelta(hours=5))
         (lambda at: f"{at.timestamp():.3f}", None),
         (lambda at: str(round(at.timestamp() * 1e3)), None),
         (lambda at: str(round(at.timestamp() * 1e6)), None),
-        (lambda at: str(round(at.timestamp()) * 10**9), None),
+        (lambda at: str(round(at.timestamp() * 10) * 10**8), None),
     ],
 )
 @pytest.mark.parametrize("machine", ["Asia/Karachi", "America/New_York"])

@@ -1,0 +1,97 @@
+"""What a device can draw: the watts published of it, with what meters and makers are off by.
+
+Accelerators keep their limit within a few per cent over seconds, and one that serves draws much
+more than nothing; units and counts go wrong by factors of 3.6, 8 or 1,000. So what lies beyond
+`MAX_SHARE` of the published watts, or below `MIN_SHARE`, was not measured, but misread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from costmodel.devices import accelerators
+from costmodel.names import device_num_gpus
+from profiler.fit.selection import GPU
+
+MAX_SHARE = 1.35
+"""Of the published watts: makers of cards raise limits, and meters are off by some per cent."""
+MIN_SHARE = 0.02
+"""Of the published watts. Cards idle at 3 to 20 % of theirs."""
+COARSE_S = 0.2
+"""An energy counter is behind by up to that much, which matters in short windows."""
+MAX_COARSE = 3.0
+HOST_W = 1500.0
+"""Beside the accelerators, in scopes that hold more: processors, memory, fans."""
+UNKNOWN_W = (0.5, 3000.0)
+"""Of one accelerator of which nothing is published."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a device can draw.
+
+    Attributes
+    ----------
+    low, high
+        Of all its accelerators, and the host where the scope holds it [W].
+    published
+        What they rest on.
+    """
+
+    low: float
+    high: float
+    published: str
+
+    def side(self, watts: float, seconds: float) -> int:
+        """Return 1 for a power above, -1 for one below, 0 for one that can be.
+
+        Parameters
+        ----------
+        watts
+            Over the window.
+        seconds
+            That a request took in it.
+        """
+        coarse = min(MAX_COARSE, 1.0 + COARSE_S / seconds)
+        return int(watts > self.high * coarse) - int(watts * coarse < self.low)
+
+    def off(self, watts: float) -> float:
+        """Return by which factor a power lies outside; 1 inside."""
+        return max(1.0, watts / self.high, self.low / max(watts, 1e-30))
+
+
+def limits(device: str, scope: str = GPU) -> Limits:
+    """Return what a device can draw in an energy scope.
+
+    Examples
+    --------
+    >>> limits("1xl4").published
+    '72 W by NVIDIA L4 datasheet'
+    """
+    count, boards = device_num_gpus(device), accelerators(device)
+    if not boards:
+        low, high = (count * watts for watts in UNKNOWN_W)
+        return Limits(low, high, "nothing is published of it")
+    most = max(boards, key=lambda one: one.watts)
+    times = f"{count} x " if count > 1 else ""
+    host = 0.0 if scope == GPU else HOST_W + (count - 1) * most.watts / 2
+    beside = "" if scope == GPU else f" and {host:.0f} W of its host"
+    return Limits(
+        MIN_SHARE * count * min(one.watts for one in boards),
+        MAX_SHARE * count * most.watts + host,
+        f"{times}{most.watts:g} W by {most.source}{beside}",
+    )
+
+
+def shown_watts(watts: float) -> str:
+    """Write a power as people say it.
+
+    Examples
+    --------
+    >>> shown_watts(107_000.0)
+    '107 kW'
+    """
+    for scale, symbol in ((1e9, "GW"), (1e6, "MW"), (1e3, "kW"), (1.0, "W"), (1e-3, "mW")):
+        if watts >= scale:
+            return f"{watts / scale:.3g} {symbol}"
+    return f"{watts:.3g} W"

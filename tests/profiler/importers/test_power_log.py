@@ -1,0 +1,203 @@
+"""Logs of power: which columns are read, in which units, of which GPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from costmodel.zones import UNIVERSAL
+from profiler.errors import ObservationError
+from profiler.importers.power_log import PowerLog, read_power_log
+
+BEGIN = 1_772_366_400
+"""Noon of the first of March 2026 in Greenwich."""
+
+
+def read(folder: Path, header: str, rows: Sequence[str]) -> PowerLog:
+    """Read a log of a row each second, `{at}` its moment."""
+    path = folder / "power.csv"
+    lines = [row.replace("{at}", str(BEGIN + second)) for second, row in enumerate(rows)]
+    path.write_text("\n".join([header, *lines]) + "\n")
+    return read_power_log(path, UNIVERSAL)
+
+
+def joules(folder: Path, header: str, row: str) -> float:
+    """Joules of ten seconds of a log whose rows are alike."""
+    return read(folder, header, [row] * 20).joules(BEGIN + 5, 10)
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("timestamp, power.limit [W], power.draw [W]", "{at}, 700.00 W, 300.00 W"),
+        ("timestamp, enforced.power.limit [W], power.draw [W]", "{at}, 700, 300"),
+        ("timestamp, power.management, power.draw [W], pstate", "{at}, Enabled, 300.00 W, P0"),
+        ("timestamp, power.max_limit [W], power.default_limit [W], power.draw", "{at}, 9, 9, 300"),
+        ("timestamp, gpu_util [%], gpu_temp, power.draw [W]", "{at}, 40 %, 61, 300.00 W"),
+        ("timestamp, utilization.gpu [%], memory.used [MiB], power_w", "{at}, 97 %, 900 MiB, 300"),
+        ("timestamp, gpu [%], power_w", "{at}, 97, 300"),
+        ("timestamp, power.draw.instant [W], power.draw.average [W]", "{at}, 500 W, 300 W"),
+        ("timestamp, power.draw [W], power.draw.average [W]", "{at}, 500.00 W, 300.00 W"),
+        ("timestamp, power.draw.instant [W], power.draw [W]", "{at}, 500.00 W, 300.00 W"),
+        ("timestamp, power.draw.average [W], power.draw [W]", "{at}, [N/A], 300.00 W"),
+        ("timestamp, cpu_power_w, dram_power_w, gpu_power_w", "{at}, 120, 30, 300"),
+        ("timestamp, gpu0_power_w, total_power_w", "{at}, 300, 900"),
+        ("timestamp,power", "{at},300000 mW"),
+        ("timestamp,power", "{at},0.3 kW"),
+        ("timestamp,Power (kW)", "{at},0.3"),
+        ("timestamp,power_mw", "{at},300000"),
+        ("timestamp,POWER_MW", "{at},300000"),
+        ("timestamp,gpu_power_milliwatts", "{at},300000"),
+        ("timestamp,power [mW]", "{at},300 W"),
+        ("timestamp,Draw [W]", "{at},300"),
+        ("time,watts", "{at},300"),
+        ("Time,DCGM_FI_DEV_POWER_USAGE,gpu", "{at},300,0"),
+        ("timestamp,index,name,power.draw [W]", "{at},0,NVIDIA H100 80GB HBM3,300.00 W"),
+        ("timestamp,gpu,power_w", "{at},NVIDIA H100,300"),
+        (",timestamp,power_w", "7,{at},300"),
+        ("timestamp;power_w", "{at};300"),
+        ("timestamp\tpower_w", "{at}\t300"),
+    ],
+)
+def test_the_draw_is_read_whatever_stands_beside_it(tmp_path: Path, header: str, row: str) -> None:
+    assert joules(tmp_path, header, row) == pytest.approx(3000)
+
+
+@pytest.mark.parametrize(
+    "header", ["timestamp,gpu0_power_w,gpu1_power_w", "timestamp,GPU 0 Power (W),GPU 1 Power (W)"]
+)
+def test_a_column_for_each_gpu_is_read(tmp_path: Path, header: str) -> None:
+    log = read(tmp_path, header, ["{at},300,400"] * 20)
+    assert sorted(log.readings) == ["0", "1"]
+    assert log.joules(BEGIN + 5, 10) == pytest.approx(7000)
+
+
+@pytest.mark.parametrize(
+    ("column", "names"),
+    [
+        *(("index", "01"), ("gpu", "01"), ("gpu_uuid", ["GPU-aa-1", "GPU-bb-2"]), ("device", "37")),
+        *(("pci.bus_id", ["00000000:07:00.0", "00000000:0A:00.0"]), ("gpu_id", ["0.0", "1.0"])),
+        ("hostname", ["node-a", "node-b"]),
+    ],
+)
+def test_rows_of_two_gpus_are_told_apart(tmp_path: Path, column: str, names: list[str]) -> None:
+    rows = [f"{BEGIN + s},{gpu},{300 + 100 * n}" for s in range(20) for n, gpu in enumerate(names)]
+    log = read(tmp_path, f"timestamp,{column},power_w", rows)
+    assert list(log.readings) == list(names)
+    assert log.joules(BEGIN + 5, 10) == pytest.approx(7000)
+
+
+def test_the_sum_of_all_gpus_is_said_to_be_one(tmp_path: Path) -> None:
+    log = read(tmp_path, "timestamp,total_power_w", ["{at},700"] * 20)
+    assert log.summed
+    assert log.notes == ("power.csv: total_power_w is taken as the sum of all GPUs",)
+
+
+@pytest.mark.parametrize(
+    ("header", "scale"),
+    [
+        *(("energy [mJ]", 1e-3), ("energy_uj", 1e-6), ("energy_kWh", 3.6e6), ("energy (Wh)", 3600)),
+        *(("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", 1e-3), ("joules", 1)),
+    ],
+)
+def test_a_counter_of_energy_is_read_by_its_difference(
+    tmp_path: Path, header: str, scale: float
+) -> None:
+    rows = [f"{{at}},{(1e6 + 300 * second) / scale!r}" for second in range(20)]
+    log = read(tmp_path, f"timestamp,{header}", rows)
+    assert log.joules(BEGIN + 5, 10) == pytest.approx(3000)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "said"),
+    [
+        ("timestamp,power.limit [W]", "{at},700 W", "not what GPUs draw"),
+        ("timestamp,cpu_power_w", "{at},100", "not what GPUs draw"),
+        ("timestamp,gpu_util [%]", "{at},97", "Expected a column of what GPUs draw"),
+        ("timestamp,power [%]", "{at},97", "Expected a unit"),
+        ("timestamp,power_mw [W]", "{at},300", "Expected one unit in the name"),
+        ("timestamp,power_w", "{at},300 J", "Expected W"),
+        ("timestamp,power_w", "{at},97 %", "Expected a unit"),
+        ("timestamp;power_w", "{at};300,5", "decimal point"),
+        ("timestamp,power_w,board_power_w", "{at},300,310", "keep those that are meant"),
+        ("timestamp,energy_mj", "{at},300", "case says nothing"),
+        ("timestamp,energy", "{at},300", "Expected a unit"),
+        ("timestamp,power_w", "{at},-5", "zero or more"),
+        ("timestamp,power_w", "{at},[N/A]", "got none in power_w"),
+        ("timestamp,gpu,power_w", "{at},40.5,300", "rename the column"),
+        ("timestamp,gpu,power_w", "{at},40 %,300", "rename the column"),
+        ("when,power_w", "{at},300", "a column of moments"),
+        ("timestamp,power_w", "12.5,300", "Expected a moment"),
+    ],
+)
+def test_what_cannot_be_told_is_refused(tmp_path: Path, header: str, row: str, said: str) -> None:
+    with pytest.raises(ObservationError, match=said):
+        joules(tmp_path, header, row)
+
+
+def test_cells_with_and_without_units_are_refused_unless_the_header_has_one(
+    tmp_path: Path,
+) -> None:
+    rows = ["{at},300000 mW", "{at},300"] * 10
+    with pytest.raises(ObservationError, match="Expected a unit"):
+        read(tmp_path, "timestamp,power", rows)
+    log = read(tmp_path, "timestamp,power [W]", rows)
+    assert log.joules(BEGIN + 5, 10) == pytest.approx(3000)
+    assert log.notes == ("power.csv: cells of power [W] are in mW, which is taken",)
+
+
+def test_two_readings_a_moment_need_something_to_tell_them_apart(tmp_path: Path) -> None:
+    rows = [f"{BEGIN + second // 2},300" for second in range(40)]
+    with pytest.raises(ObservationError, match="nothing to tell GPUs apart"):
+        read(tmp_path, "timestamp,power_w", rows)
+
+
+def test_readings_in_bursts_are_of_several_gpus(tmp_path: Path) -> None:
+    rows = [f"{BEGIN + s + 0.003 * gpu:.3f},{300 + 100 * gpu}" for s in range(20) for gpu in (0, 1)]
+    with pytest.raises(ObservationError, match="bursts, as of several GPUs"):
+        read(tmp_path, "timestamp,power_w", rows)
+
+
+def test_a_column_that_is_no_gpu_is_read_too_seldom_to_be_one(tmp_path: Path) -> None:
+    rows = [f"{{at}},{40 if second % 10 else 41},300" for second in range(20)]
+    with pytest.raises(ObservationError, match="is that what tells GPUs apart"):
+        read(tmp_path, "timestamp,gpu,power_w", rows)
+
+
+def test_joules_of_intervals_are_no_counter(tmp_path: Path) -> None:
+    rows = [f"{{at}},{300 + second % 3}" for second in range(20)]
+    with pytest.raises(ObservationError, match="log watts"):
+        read(tmp_path, "timestamp,energy_j", rows)
+
+
+def test_what_was_taken_and_assumed_is_said(tmp_path: Path) -> None:
+    header = "timestamp,power.limit [W],power.draw,power.draw.instant"
+    log = read(tmp_path, header, ["{at},700,300,500"] * 20)
+    assert log.notes == (
+        "power.csv: power.draw is what was drawn; not read: power.draw.instant, power.limit [W]",
+        "power.csv: power.draw names no unit, taken as W",
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_any_encoding_and_end_of_line_is_read(tmp_path: Path, encoding: str, end: str) -> None:
+    path = tmp_path / "power.csv"
+    lines = ["timestamp,temp [°C],power_w", *(f"{BEGIN + s},61,300" for s in range(20))]
+    path.write_bytes(end.join(lines).encode(encoding))
+    assert read_power_log(path).joules(BEGIN + 5, 10) == pytest.approx(3000)
+
+
+def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "power.csv"
+    for content in (
+        b"\x00\x01\x02",
+        "timestamp,power_w\n1,2".encode("utf-16-le"),
+        b"",
+        b"\xff\xfe",
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ObservationError):
+            read_power_log(path)
