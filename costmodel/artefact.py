@@ -23,6 +23,7 @@ from costmodel.errors import (
     NameRefusedError,
     UnsafeArtefactError,
 )
+from costmodel.files import read_regular
 from costmodel.names import artefact_stem, split_stem
 from costmodel.unpickler import MAX_DISK_BYTES, read_plain
 
@@ -131,8 +132,7 @@ def _read(path: Path) -> bytes:
     if not path.is_file():
         msg = f"Expected {path.name} to be a regular file, got something else."
         raise MalformedArtefactError(msg)
-    with path.open("rb") as file:
-        data = file.read(MAX_DISK_BYTES + 1)
+    data = read_regular(path, MAX_DISK_BYTES)
     if len(data) > MAX_DISK_BYTES:
         msg = f"Expected {path.name} of at most {MAX_DISK_BYTES} bytes, got more."
         raise UnsafeArtefactError(msg)

@@ -12,11 +12,16 @@ from costmodel.cost_model import CostModel
 from costmodel.errors import (
     CostModelError,
     MissingFileError,
+    NameRefusedError,
     SimulatedArtefactError,
     UnknownCostModelError,
 )
-from costmodel.names import STEM_SEPARATOR
+from costmodel.files import shown_name
+from costmodel.names import STEM_SEPARATOR, split_stem
 from costmodel.workload import Workload
+
+MISSING_FOLDER = "missing_folder"
+UNREADABLE_FOLDER = "unreadable_folder"
 
 
 @dataclass(frozen=True)
@@ -26,17 +31,25 @@ class Refusal:
     Attributes
     ----------
     path : str
-        Name of the file in its folder.
+        Name of the file in its folder, as `costmodel.files.shown_name` has it.
     reason : str
         One sentence.
     kind : str
         The ``kind`` of its error, see `costmodel.errors`; ``unreadable`` where the file system
-        refused, ``missing_folder`` where the folder itself is not there.
+        refused, ``missing_folder`` or ``unreadable_folder`` where it is the folder itself.
+    pair : tuple of str or None
+        LLM and device that the file is named for; None where it is named otherwise.
     """
 
     path: str
     reason: str
     kind: str
+    pair: tuple[str, str] | None = None
+
+    @property
+    def of_folder(self) -> bool:
+        """Whether the folder itself cannot be used, and nothing is known of what is in it."""
+        return self.kind in {MISSING_FOLDER, UNREADABLE_FOLDER}
 
 
 class Catalogue:
@@ -80,12 +93,13 @@ class Catalogue:
             Never raises for what is in the folder, nor for a folder that is not there: the reasons
             are in ``refused``.
         """
-        if not folder.is_dir():
-            reason = f"Expected a folder of artefacts, got no folder {folder.name}."
-            return cls({}, (Refusal(folder.name, reason, "missing_folder"),))
         cost_models: dict[tuple[str, str], CostModel] = {}
         refused: list[Refusal] = []
-        for path in _artefact_paths(folder):
+        try:
+            paths = _artefact_paths(folder)
+        except OSError as error:
+            return cls({}, (_folder_refusal(folder, error),))
+        for path in paths:
             try:
                 cost_model = _admitted(path, allow_simulated=allow_simulated)
             except (CostModelError, OSError) as error:
@@ -152,7 +166,7 @@ def _artefact_paths(folder: Path) -> list[Path]:
 
 def _admitted(path: Path, *, allow_simulated: bool) -> CostModel:
     if not path.exists():
-        msg = f"Expected {path.name} beside its card, got no such file."
+        msg = f"Expected {shown_name(path.name)} beside its card, got no such file."
         raise MissingFileError(msg)
     cost_model = load(path)
     if cost_model.provenance.simulated and not allow_simulated:
@@ -162,7 +176,24 @@ def _admitted(path: Path, *, allow_simulated: bool) -> CostModel:
 
 
 def _refusal(path: Path, error: Exception) -> Refusal:
+    name, pair = shown_name(path.name), _pair_of(path)
     if isinstance(error, CostModelError):
-        return Refusal(path.name, str(error), error.kind)
-    reason = f"Expected a readable file, got {type(error).__name__}."
-    return Refusal(path.name, reason, "unreadable")
+        return Refusal(name, str(error), error.kind, pair)
+    words = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+    return Refusal(name, f"Expected a readable file, got: {words}.", "unreadable", pair)
+
+
+def _folder_refusal(folder: Path, error: OSError) -> Refusal:
+    name = shown_name(folder.name)
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        reason = f"Expected a folder of artefacts, got no folder {name}."
+        return Refusal(name, reason, MISSING_FOLDER)
+    reason = f"Expected a folder {name} that can be read, got: {error.strerror}."
+    return Refusal(name, reason, UNREADABLE_FOLDER)
+
+
+def _pair_of(path: Path) -> tuple[str, str] | None:
+    try:
+        return split_stem(path.name.removesuffix(JOBLIB_SUFFIX))
+    except NameRefusedError:
+        return None

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from service.access.guarding import add_guard, filed_keys, follow_keys
+from service.access.guarding import add_guard, filed_keys
+from service.access.tls import RenewableContext
 from service.actuals.ledger import ActualsLedger
 from service.actuals.store import ActualsStore
 from service.background import endless
 from service.background.forecasts import Forecasts
 from service.background.plans import BackgroundPlans
+from service.background.reloads import follow_files
 from service.decisions.desk import DecisionDesk
 from service.decisions.keeper import PolicyKeeper
 from service.decisions.policy import FORECAST_PREFIX, policy_of
@@ -43,9 +45,8 @@ from service.version import running_version
 from service.workers.entry import enter
 from service.workers.link import WorkerMain, WorkerProcess
 from service.workers.listener import PoolListener
-from service.workers.messages import Description, PlanTally
+from service.workers.messages import RELOADED, Description, PlanTally
 from service.workers.pool import WorkerPool
-from service.workers.reloading import follow_files
 
 VERSION_PREFIX = "/v1"
 
@@ -57,6 +58,7 @@ def create_app(
     worker_main: WorkerMain = enter,
     first_worker: WorkerProcess | None = None,
     tokenizers: Tokenizers | None = None,
+    certificate: RenewableContext | None = None,
 ) -> FastAPI:
     """Return the service.
 
@@ -74,6 +76,8 @@ def create_app(
         A worker process that was started already, to be ready sooner.
     tokenizers
         That were loaded already; those of the settings where left out.
+    certificate
+        That is served, to be renewed with its files.
 
     Raises
     ------
@@ -98,6 +102,7 @@ def create_app(
     metering = Metering(settings, ledger, metrics.decisions)
     forecasts = Forecasts(settings, pool, desk, metrics.decisions)
     keys = filed_keys(settings)
+    health = information.Health(pool, metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -105,8 +110,7 @@ def create_app(
         await ledger.start()
         await keeper.start()
         works = (
-            _follow(settings, pool),
-            follow_keys(settings, keys),
+            *follow_files(settings, pool, tokenizers, keys, certificate, metrics.reloads),
             forecasts.run(),
             metering.run(),
         )
@@ -144,17 +148,13 @@ def create_app(
             prices.router(desk),
             policy.router(desk),
             actuals.router(ledger),
+            plans.router(background),
+            shards.router(background),
+            frontier.router(settings, pool, metrics),
+            information.health_router(health),
+            information.router(pool),
         ):
             app.include_router(routes, prefix=prefix, include_in_schema=in_schema)
-        app.include_router(plans.router(background), prefix=prefix, include_in_schema=in_schema)
-        app.include_router(shards.router(background), prefix=prefix, include_in_schema=in_schema)
-        app.include_router(
-            frontier.router(settings, pool, metrics), prefix=prefix, include_in_schema=in_schema
-        )
-        app.include_router(
-            information.health_router(pool), prefix=prefix, include_in_schema=in_schema
-        )
-        app.include_router(information.router(pool), prefix=prefix, include_in_schema=in_schema)
         if settings.operations_port is None:
             app.include_router(
                 information.metrics_router(metrics), prefix=prefix, include_in_schema=in_schema
@@ -162,7 +162,7 @@ def create_app(
         app.include_router(docs.router(prefix), prefix=prefix, include_in_schema=False)
     docs.mount_assets(app)
     app.state.before_shutdown = background.interrupt
-    app.state.operations = operations_app(pool, metrics, prefixes)
+    app.state.operations = operations_app(health, metrics, prefixes)
     document(app, needs_key=keys is not None)
     add_refusals(app, prefixes)
     add_guard(app, settings, keys, prefixes, metrics.count_unadmitted)
@@ -180,6 +180,10 @@ class _Listener(PoolListener):
         self._metrics.describe(description)
         self._desk.load(description.rows)
 
+    def files_read(self, failures: Mapping[str, str]) -> None:
+        for name in RELOADED:
+            self._metrics.reloads.found(name, failures.get(name))
+
     def planned(self, tally: PlanTally) -> None:
         found = tally.published
         # Plans of forecast traffic are published by who asks for them, for as long as they hold.
@@ -191,8 +195,3 @@ class _Listener(PoolListener):
 
     def worker_lost(self) -> None:
         self._metrics.count_restart()
-
-
-async def _follow(settings: Settings, pool: WorkerPool) -> None:
-    if settings.reload_seconds > 0:
-        await follow_files(settings, pool.reload)

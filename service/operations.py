@@ -19,7 +19,6 @@ from service.routes.refusals import add_refusals
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_log import RequestLog
-from service.workers.pool import WorkerPool
 
 logger = logging.getLogger("service.operations")
 
@@ -28,7 +27,9 @@ MOST_CONNECTIONS = 100
 GRACE_S = 1
 
 
-def operations_app(pool: WorkerPool, metrics: Metrics, prefixes: Sequence[str]) -> FastAPI:
+def operations_app(
+    health: information.Health, metrics: Metrics, prefixes: Sequence[str]
+) -> FastAPI:
     """Return the application of the operations port."""
     app = FastAPI(
         title="jouleplan operations",
@@ -39,7 +40,7 @@ def operations_app(pool: WorkerPool, metrics: Metrics, prefixes: Sequence[str]) 
     )
     for prefix in prefixes:
         in_schema = not prefix
-        for router in (information.health_router(pool), information.metrics_router(metrics)):
+        for router in (information.health_router(health), information.metrics_router(metrics)):
             app.include_router(router, prefix=prefix, include_in_schema=in_schema)
     add_refusals(app, prefixes)
     app.add_middleware(RequestLog)

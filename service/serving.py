@@ -7,9 +7,9 @@ import logging
 import os
 import signal
 import socket
-import ssl
 import sys
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -20,6 +20,9 @@ from service.settings import Settings, is_loopback, unknown_variables
 from service.store.database import MEMORY
 from service.workers.entry import enter
 from service.workers.link import start_worker
+
+if TYPE_CHECKING:
+    from service.access.tls import RenewableContext
 
 logger = logging.getLogger("service")
 
@@ -56,6 +59,9 @@ def serve(settings: Settings) -> int:
     int
         0 after serving, 2 where keys, TLS, the operations port or tokenizers cannot be used.
     """
+    from service.telemetry.logs import configure_logging  # noqa: PLC0415
+
+    configure_logging(settings.log_level)
     try:
         context = _tls_context(settings)
         _check_keys(settings)
@@ -65,7 +71,7 @@ def serve(settings: Settings) -> int:
         return 2
 
 
-def _serve(settings: Settings, context: ssl.SSLContext | None, tokenizers: Tokenizers) -> int:
+def _serve(settings: Settings, context: RenewableContext | None, tokenizers: Tokenizers) -> int:
     # It loads while this process imports what it needs to speak HTTP.
     first_worker = start_worker(enter, settings)
     import uvicorn  # noqa: PLC0415
@@ -73,13 +79,14 @@ def _serve(settings: Settings, context: ssl.SSLContext | None, tokenizers: Token
     from service.access.connections import TimedProtocol  # noqa: PLC0415
     from service.app import create_app  # noqa: PLC0415
     from service.operations import OperationsServer  # noqa: PLC0415
-    from service.telemetry.logs import configure_logging, logging_config  # noqa: PLC0415
+    from service.telemetry.logs import logging_config  # noqa: PLC0415
 
     # The server raises the signal that stopped it once more when it is done: that is no failure.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _ignore)
-    configure_logging(settings.log_level)
-    app = create_app(settings, first_worker=first_worker, tokenizers=tokenizers)
+    app = create_app(
+        settings, first_worker=first_worker, tokenizers=tokenizers, certificate=context
+    )
     operations = (
         None
         if settings.operations_port is None
@@ -124,17 +131,15 @@ def _serve(settings: Settings, context: ssl.SSLContext | None, tokenizers: Token
     return 0 if server.started else 1
 
 
-def _tls_context(settings: Settings) -> ssl.SSLContext | None:
+def _tls_context(settings: Settings) -> RenewableContext | None:
     if settings.tls_certfile is None:
         return None
-    from service.access.tls import server_context  # noqa: PLC0415
+    from service.access.tls import TlsFiles, renewable_context  # noqa: PLC0415
 
     secret = settings.tls_keyfile_password
-    return server_context(
-        settings.tls_certfile,
-        settings.tls_keyfile,
-        None if secret is None else secret.get_secret_value(),
-        settings.tls_ca_certs,
+    password = None if secret is None else secret.get_secret_value()
+    return renewable_context(
+        TlsFiles(settings.tls_certfile, settings.tls_keyfile, password, settings.tls_ca_certs)
     )
 
 

@@ -10,7 +10,6 @@ from service.access.body import BodyLimits
 from service.access.guard import OPEN_PATHS, Guard
 from service.access.ring import FiledKeys
 from service.settings import Settings
-from service.workers.reloading import follow
 
 
 def filed_keys(settings: Settings) -> FiledKeys | None:
@@ -44,9 +43,3 @@ def add_guard(
         open_paths=[prefix + path for prefix in prefixes for path in OPEN_PATHS],
         refused=refused,
     )
-
-
-async def follow_keys(settings: Settings, keys: FiledKeys | None) -> None:
-    """Put each later version of the key file in force, until cancelled."""
-    if keys is not None and settings.reload_seconds > 0:
-        await follow(keys.look, keys.looked, settings.reload_seconds, keys.reload)

@@ -25,10 +25,12 @@ from pydantic import (
     model_validator,
 )
 
+from costmodel.files import open_regular
 from costmodel.moments import read_zoned_moment
 from service.access.errors import KeyFileError
 from service.access.keys import NAME_PATTERN, ApiKey
 from service.problems import pointer, words_of
+from service.yaml_lines import place_in
 
 MOST_BYTES = 1024 * 1024
 HEAD = "# API keys of jouleplan: the SHA-256 of each, no key. `python -m service keys` writes it.\n"
@@ -111,14 +113,15 @@ def read_keys(path: Path) -> KeyFile:
         If it is missing, too large, writable for others, no YAML or does not hold keys. The
         message names the first place that is wrong.
     """
-    document = _parse(path, _text(path))
+    text = _text(path)
+    document = _parse(path, text)
     try:
         return KeyFile.model_validate(document)
     except ValidationError as error:
         first, *others = error.errors(include_url=False)
         words = words_of(first)
         more = f" ({len(others)} more)" if others else ""
-        msg = f"{path}: at {pointer(*first['loc']) or '/'}: {words}{more}"
+        msg = f"{path}: {place_in(text, pointer(*first['loc']))}: {words}{more}"
         raise KeyFileError(msg) from None
 
 
@@ -181,7 +184,7 @@ def _replace(path: Path, rows: Sequence[KeyRow]) -> None:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             found = os.fstat(file.fileno())
             if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 mode = stat.S_IMODE(found.st_mode)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
-from service.access.errors import KeyFileError
 from service.access.key_file import Look, look_at, others_may_read, read_keys
 from service.access.keys import ApiKey, given_keys, is_key_of, name_of
 from service.access.limits import Clock, Limits
@@ -134,13 +133,15 @@ class FiledKeys:
         return look_at(self._path)
 
     async def reload(self) -> None:
-        """Read the file again; where it cannot be used, say so and leave the keys in force."""
-        try:
-            self.ring.replace(await asyncio.to_thread(self._read))
-        except KeyFileError as error:
-            logger.error("The key file cannot be used, the keys of before stay: %s", error)
-        else:
-            logger.info("API keys in force: %d.", len(self.ring))
+        """Read the file again.
+
+        Raises
+        ------
+        KeyFileError
+            If it cannot be used: the keys of before stay in force.
+        """
+        self.ring.replace(await asyncio.to_thread(self._read))
+        logger.info("API keys in force: %d.", len(self.ring))
 
     def _read(self) -> list[ApiKey]:
         keys = [row.key() for row in read_keys(self._path).keys]

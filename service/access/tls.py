@@ -2,10 +2,86 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from costmodel.files import open_regular
 from service.access.errors import TlsError
+from service.access.key_file import look_at
+
+logger = logging.getLogger("service.access.tls")
+
+
+class RenewableContext(ssl.SSLContext):
+    """What a server speaks TLS with: each new connection by the newest files that can be used.
+
+    It is made with `renewable_context`; connections that are open go on with what they have.
+
+    Attributes
+    ----------
+    looked
+        How the files looked when they were read first.
+    """
+
+    looked: tuple[object, ...]
+    _files: TlsFiles
+    _inner: ssl.SSLContext
+
+    def look(self) -> tuple[object, ...]:
+        """Return what changes when one of the files does; runs in any thread."""
+        return self._files.look()
+
+    async def reload(self) -> None:
+        """Take up the files as they are now.
+
+        Raises
+        ------
+        TlsError
+            If they cannot be used: those of before stay.
+        """
+        self._inner = await asyncio.to_thread(self._files.context)
+        logger.info("The certificate that is served was renewed.")
+
+    def wrap_bio(self, *arguments: Any, **named: Any) -> ssl.SSLObject:  # noqa: ANN401
+        """Begin a connection, as the newest context has it."""
+        return self._inner.wrap_bio(*arguments, **named)
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """The files of `server_context`, as it takes them."""
+
+    certfile: Path
+    keyfile: Path | None = None
+    password: str | None = None
+    ca_certs: Path | None = None
+
+    def look(self) -> tuple[object, ...]:
+        """Return what changes when one of the files does."""
+        paths = (self.certfile, self.keyfile, self.ca_certs)
+        return tuple(None if path is None else look_at(path) for path in paths)
+
+    def context(self) -> ssl.SSLContext:
+        """Return the context of the files as they are now; see `server_context`."""
+        return server_context(self.certfile, self.keyfile, self.password, self.ca_certs)
+
+
+def renewable_context(files: TlsFiles) -> RenewableContext:
+    """Return a context that takes up each later version of its files.
+
+    Raises
+    ------
+    TlsError
+        If the files cannot be used to begin with.
+    """
+    context = RenewableContext(ssl.PROTOCOL_TLS_SERVER)
+    context._files, context.looked = files, files.look()
+    context._inner = files.context()
+    return context
 
 
 def server_context(
@@ -75,8 +151,7 @@ def _load_pair(
 
 def _readable(path: Path) -> None:
     try:
-        with path.open("rb"):
-            pass
+        open_regular(path).close()
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror}."
         raise TlsError(msg) from None

@@ -7,15 +7,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
+from costmodel.errors import NameRefusedError
+from costmodel.files import read_regular, shown_name
 from costmodel.names import check_llm
 
 logger = logging.getLogger("service.decisions.tokenizers")
 
 SUFFIX = ".json"
+MAX_BYTES = 256 * 1024 * 1024
+Seen = dict[str, tuple[int, ...]]
 MOST_CHARACTERS = 16_384
 """A longer text is counted so far, and the rest by the same tokens per character: what one
 decision may take of the event loop."""
@@ -28,10 +34,17 @@ class TokenizerError(Exception):
 class Tokenizers:
     """Files ``<llm>.json`` of Hugging Face's `tokenizers` in a folder.
 
+    A file that is named otherwise is told of and let be.
+
     Parameters
     ----------
     folder
         None for none.
+
+    Attributes
+    ----------
+    seen
+        How the folder looked when it was read.
 
     Raises
     ------
@@ -40,28 +53,60 @@ class Tokenizers:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
         self._known: dict[str, Any] = {}
-        if folder is None:
-            return
-        if not folder.is_dir():
-            raise TokenizerError(f"Expected a folder of tokenizer files, got {folder}.")
+        self.seen: Seen = {}
+        if folder is not None:
+            _library()
+            self._take(*self._read())
+
+    def look(self) -> Seen | None:
+        """Return what tells each file from other versions of it; None where there is no folder."""
+        if self._folder is None:
+            return None
         try:
-            from tokenizers import Tokenizer  # noqa: PLC0415  an optional extra
-        except ImportError:
-            message = "Expected the extra `tokenizers` to be installed to use tokenizer files."
-            raise TokenizerError(message) from None
-        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            names = sorted(entry.name for entry in os.scandir(self._folder))
+        except OSError:
+            return None
+        return {name: _version(self._folder / name) for name in names if name.endswith(SUFFIX)}
+
+    async def reload(self) -> None:
+        """Read what has changed, and forget what is gone.
+
+        Raises
+        ------
+        TokenizerError
+            Where a file, or the folder, cannot be used: its tokenizers of before stay.
+        """
+        self._take(*await asyncio.to_thread(self._read))
+
+    def _read(self) -> tuple[Seen, dict[str, Any], list[str]]:
+        """Return how the folder looks, the tokenizers in it, and what cannot be used."""
+        seen = self.look()
+        if seen is None or self._folder is None:
+            raise TokenizerError(f"Expected a folder of tokenizer files, got {self._folder}.")
+        known, wrong = {}, []
+        for name, version in seen.items():
+            llm = _llm_of(name)
+            if llm is None:
+                continue
+            if llm in self._known and self.seen.get(name) == version:
+                known[llm] = self._known[llm]
+                continue
             try:
-                tokenizer = Tokenizer.from_file(str(path))
-                # Files of the Hub often state how to cut and fill up a batch for training.
-                tokenizer.no_truncation()
-                tokenizer.no_padding()
-                self._known[check_llm(path.stem)] = tokenizer
-            except Exception as error:  # the library raises bare exceptions
-                told = " ".join(str(error).split())
-                message = f"Expected a tokenizer in {path.name}, got: {told:.200}"
-                raise TokenizerError(message) from None
-        logger.info("Tokenizers are loaded.", extra={"llms": sorted(self._known)})
+                known[llm] = _tokenizer(self._folder / name)
+            except TokenizerError as error:
+                wrong.append(str(error))
+                if llm in self._known:
+                    known[llm] = self._known[llm]
+        return seen, known, wrong
+
+    def _take(self, seen: Seen, known: dict[str, Any], wrong: list[str]) -> None:
+        self.seen, self._known = seen, known
+        if wrong:
+            more = f" ({len(wrong) - 1} more)" if len(wrong) > 1 else ""
+            raise TokenizerError(wrong[0] + more)
+        logger.info("Tokenizers are loaded.", extra={"llms": sorted(known)})
 
     def __contains__(self, llm: object) -> bool:
         """Say whether an LLM's tokenizer is known."""
@@ -74,3 +119,44 @@ class Tokenizers:
         part = text[:MOST_CHARACTERS]
         counted = len(self._known[llm].encode(part, add_special_tokens=True).ids)
         return max(1.0, counted * len(text) / len(part))
+
+
+def _library() -> Any:  # noqa: ANN401  its types are unknown
+    try:
+        from tokenizers import Tokenizer  # noqa: PLC0415  an optional extra
+    except ImportError:
+        message = "Expected the extra `tokenizers` to be installed to use tokenizer files."
+        raise TokenizerError(message) from None
+    return Tokenizer
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _llm_of(name: str) -> str | None:
+    try:
+        return check_llm(name.removesuffix(SUFFIX))
+    except NameRefusedError:
+        logger.warning("Expected a file named <llm>.json of a tokenizer, got %s.", shown_name(name))
+        return None
+
+
+def _tokenizer(path: Path) -> Any:  # noqa: ANN401
+    try:
+        content = read_regular(path, MAX_BYTES)
+        if len(content) > MAX_BYTES:
+            raise ValueError(f"more than {MAX_BYTES} bytes")
+        tokenizer = _library().from_buffer(content)
+        # Files of the Hub often state how to cut and fill up a batch for training.
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+    except Exception as error:  # the library raises bare exceptions
+        told = getattr(error, "strerror", None) or " ".join(str(error).split())
+        message = f"Expected a tokenizer in {path.name}, got: {told:.200}"
+        raise TokenizerError(message) from None
+    return tokenizer

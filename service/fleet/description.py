@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
-from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
 from service.fleet.decision_table import decision_rows
+from service.fleet.loading import Loaded
 from service.fleet.placements import Candidates, candidate_list
 from service.workers.messages import CostModelLabels, Description
 
 
-def describe(
-    catalogue: Catalogue, fleet: Candidates | None, reasons: Sequence[str], notes: Sequence[str]
-) -> Description:
-    """Return what is loaded.
+def describe(loaded: Loaded, fleet: Candidates | None) -> Description:
+    """Return what is loaded, as the process that speaks HTTP tells it.
 
     Parameters
     ----------
-    catalogue
-        The cost models.
+    loaded
+        The cost models, what is wrong and what failed; a catalogue without cost models is a reason.
     fleet
         The service's own fleet; None where it has none.
-    reasons, notes
-        See `Description`; a catalogue without cost models adds a reason.
     """
+    catalogue = loaded.catalogue
     refused = tuple({"path": r.path, "kind": r.kind, "reason": r.reason} for r in catalogue.refused)
     nothing = () if catalogue.cost_models else ("No cost model could be loaded.",)
     placements = [] if fleet is None else _placements(fleet)
@@ -45,8 +41,10 @@ def describe(
             for c in catalogue.cost_models.values()
         ),
         refused=refused,
-        reasons=(*nothing, *reasons),
-        notes=tuple(notes),
+        reasons=(*nothing, *loaded.reasons),
+        notes=loaded.notes,
+        failures=loaded.failures,
+        loaded=loaded.packed(),
         placement_count=len(placements),
         llms=frozenset(() if fleet is None else fleet.llms),
         pools=frozenset(() if fleet is None else fleet.pool_names),

@@ -19,10 +19,33 @@ from service.telemetry.metrics import Metrics
 from service.workers.messages import JSON, Description
 from service.workers.pool import RETRY_AFTER_S, WorkerPool
 
+MAX_REFUSED = 10
+"""Files that readiness names; `/cost-models` names all."""
 STARTING = "No worker is ready yet."
 
 
-def health_router(pool: WorkerPool) -> APIRouter:
+class Health:
+    """What readiness rests on.
+
+    Parameters
+    ----------
+    pool, metrics
+        Of the workers, and what fails beside them.
+    """
+
+    def __init__(self, pool: WorkerPool, metrics: Metrics) -> None:
+        self._pool, self._metrics = pool, metrics
+
+    def description(self) -> Description | None:
+        """Return what is loaded; None where no worker is ready."""
+        return self._pool.description if self._pool.ready else None
+
+    def notes(self) -> list[str]:
+        """Return what goes wrong, and does not keep it from planning."""
+        return self._metrics.reloads.notes()
+
+
+def health_router(health: Health) -> APIRouter:
     """Return the routes that tell whether it lives and can plan."""
     routes = APIRouter(tags=["information"])
 
@@ -38,10 +61,10 @@ def health_router(pool: WorkerPool) -> APIRouter:
         **information_operation(ReadinessAnswer, may_be_unready=True),
     )
     async def readyz(request: Request) -> Response:
-        description = pool.description
-        if description is None or not pool.ready or description.reasons:
-            return refuse(_not_ready(description if pool.ready else None), request)
-        return Response(_readiness(description), media_type=JSON)
+        description = health.description()
+        if description is None or description.reasons:
+            return refuse(_not_ready(description), request)
+        return Response(_readiness(description, health.notes()), media_type=JSON)
 
     return routes
 
@@ -87,22 +110,27 @@ def metrics_router(metrics: Metrics) -> APIRouter:
 
 def _not_ready(description: Description | None) -> Problem:
     reasons = [STARTING] if description is None else list(description.reasons)
-    refused = [] if description is None else list(description.refused)
+    refused = () if description is None else description.refused
     return Problem(
         "not-ready",
         " ".join(reasons),
-        extra={"reasons": reasons, "refused": refused},
+        extra={
+            "reasons": reasons,
+            "refused": refused[:MAX_REFUSED],
+            "refused_count": len(refused),
+        },
         retry_after_s=RETRY_AFTER_S,
     )
 
 
-def _readiness(description: Description) -> bytes:
+def _readiness(description: Description, notes: list[str]) -> bytes:
     return orjson.dumps(
         {
             "status": "ready",
             "cost_models": len(description.cost_models),
             "placements": description.placement_count,
-            "notes": description.notes,
-            "refused": description.refused,
+            "notes": [*notes, *description.notes],
+            "refused": description.refused[:MAX_REFUSED],
+            "refused_count": len(description.refused),
         }
     )

@@ -71,8 +71,19 @@ class ReadinessAnswer(Answer):
     status: Literal["ready"]
     cost_models: Annotated[int, Field(ge=0, description="Cost models that are loaded.")]
     placements: Annotated[int, Field(ge=0, description="Placements of the service's own fleet.")]
-    notes: Annotated[list[str], Field(description="What does not keep it from planning.")]
-    refused: list[RefusedArtefact]
+    notes: Annotated[
+        list[str],
+        Field(
+            description="What does not keep it from planning: changed files that cannot be used, "
+            "so that those of before stay, and stores that do not keep what they are told, each "
+            "since when and why; what of the fleet cannot be planned on."
+        ),
+    ]
+    refused: Annotated[
+        list[RefusedArtefact],
+        Field(description="The first artefacts that were not loaded; `/cost-models` names all."),
+    ]
+    refused_count: Annotated[int, Field(ge=0, description="How many were not.")]
 
 
 class FieldErrorAnswer(Answer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -9,10 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from service.telemetry.decision_metrics import DecisionMetrics
+from service.telemetry.failures import Failures, FailuresCollector
 from service.telemetry.labels import OTHER, PREFIX, Labels
 
 if TYPE_CHECKING:
     from service.workers.messages import Description, PlanTally
+
+logger = logging.getLogger("service.reloads")
 
 BASELINES = ("round_robin", "query_blind_split", "greedy_least_energy", "greedy_fastest", "random")
 """Baselines that every plan has, whose savings are counted from 0 on."""
@@ -56,6 +60,8 @@ class Metrics:
     ----------
     decisions
         Of single decisions.
+    reloads
+        What has changed on disk and cannot be used.
     """
 
     def __init__(self, registry: CollectorRegistry, version: str) -> None:
@@ -69,6 +75,10 @@ class Metrics:
         self.decisions = DecisionMetrics(registry, self._names)
         self._define_workers()
         self._define_async_plans()
+        self.reloads = Failures(
+            logger, "What has changed of {} cannot be used, so that of before stays."
+        )
+        registry.register(FailuresCollector(self.reloads, "reload", "kind"))
         build = self._gauge("build_info", "The running version; always 1.", "version")
         build.labels(version).set(1)
 

@@ -13,11 +13,13 @@ import multiprocessing
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from service.workers.anonymous_file import gathered
 from service.workers.messages import Description, Job, Reply, Tell, Update, unheard
 from service.workers.pipe import receive, send
 
@@ -40,8 +42,16 @@ class WorkerProcess:
     connection: Connection
 
 
-def start_worker(main: WorkerMain, settings: Settings) -> WorkerProcess:
-    """Start a process that runs `main`; it does not wait for it to be ready."""
+def start_worker(main: WorkerMain, settings: Settings, loaded: bytes = b"") -> WorkerProcess:
+    """Start a process that runs `main`; it does not wait for it to be ready.
+
+    Parameters
+    ----------
+    main, settings
+        What it runs, and with what.
+    loaded
+        What another worker has loaded and this one is to adopt; empty to read the files.
+    """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(
@@ -49,7 +59,15 @@ def start_worker(main: WorkerMain, settings: Settings) -> WorkerProcess:
     )
     process.start()
     theirs.close()
+    # One that has ended already is found by whoever waits for what it has loaded.
+    with suppress(OSError):
+        send(ours, loading_job("adopt" if loaded else "reload", loaded))
     return WorkerProcess(process, ours)
+
+
+def loading_job(kind: Literal["adopt", "reload"], loaded: bytes) -> Job:
+    """Return the job that lets a worker adopt what another has loaded, or read the files anew."""
+    return Job(kind, gathered([loaded]), "")
 
 
 class Worker:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from service.workers.messages import Description, PlanTally
 
 
@@ -10,6 +12,9 @@ class PoolListener:
 
     def described(self, description: Description) -> None:
         """Hear what a worker has loaded, when it is ready and when it has loaded again."""
+
+    def files_read(self, failures: Mapping[str, str]) -> None:
+        """Hear that files were read, and which of them cannot be used, by `RELOADED`, and why."""
 
     def planned(self, tally: PlanTally) -> None:
         """Hear of a plan that was made."""

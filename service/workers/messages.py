@@ -21,6 +21,10 @@ BATCH_FILES = (JSONL, NDJSON)
 """Types of a body that is an OpenAI batch file."""
 EVENT_STREAM = "text/event-stream"
 PROGRESS = "progress"
+COST_MODELS = "cost_models"
+FLEET = "fleet"
+RELOADED = (COST_MODELS, FLEET)
+"""What a worker loads, each of which may fail by itself."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Job:
         What is asked of the plan of a batch file; None of another body.
     """
 
-    kind: Literal["plan", "predict", "frontier", "reload"]
+    kind: Literal["plan", "predict", "frontier", "reload", "adopt"]
     body: Content
     path: str
     request_id: str = ""
@@ -204,6 +208,10 @@ class Description:
         Why it cannot plan; empty where it can.
     notes
         What does not keep it from planning.
+    failures
+        What of the files cannot be used, so that what was loaded before stays, by `RELOADED`.
+    loaded
+        All of it, for other workers to adopt.
     llms, pools, devices
         As the configured fleet names them.
     llm_pools
@@ -218,6 +226,8 @@ class Description:
     refused: tuple[Mapping[str, str], ...] = ()
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)
+    loaded: bytes = b""
     placement_count: int = 0
     llms: frozenset[str] = frozenset()
     pools: frozenset[str] = frozenset()

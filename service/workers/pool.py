@@ -20,10 +20,17 @@ from typing import TYPE_CHECKING, Literal
 
 from service.problems import Problem, ProblemError
 from service.workers.entry import enter
-from service.workers.link import Worker, WorkerLostError, WorkerMain, WorkerProcess, start_worker
+from service.workers.link import (
+    Worker,
+    WorkerLostError,
+    WorkerMain,
+    WorkerProcess,
+    loading_job,
+    start_worker,
+)
 from service.workers.listener import PoolListener
 from service.workers.memory import HeldBodies, MemoryBudget
-from service.workers.messages import Description, Job, Reply, Tell, unheard
+from service.workers.messages import RELOADED, Description, Job, Reply, Tell, unheard
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -35,6 +42,7 @@ LONGEST_BACKOFF_S = 30.0
 RETRY_AFTER_S = 2
 LONGEST_RETRY_AFTER_S = 120
 RELOAD_WAIT_S = 10.0
+RELOAD_TRIES = 3
 #: Weight of the last call in the mean of how long calls take.
 SMOOTHING = 0.2
 
@@ -87,6 +95,7 @@ class WorkerPool:
         self._workers: set[Worker] = set()
         self._supervisors: list[asyncio.Task[None]] = []
         self._generation = 0
+        self._changed = False
         self.description: Description | None = None
 
     @property
@@ -184,20 +193,33 @@ class WorkerPool:
     async def reload(self) -> None:
         """Let the workers load the cost models and the fleet again.
 
-        One that is idle does at once, and tells what is loaded now; each other does before its next
-        call. What has begun goes on with what it had.
+        One that is idle does at once, and tells what is loaded now; each other adopts that before
+        its next call. What has begun goes on with what it had.
         """
-        self._generation += 1
+        self._changed = True
+        for _ in range(RELOAD_TRIES):
+            if await self._reload_once():
+                return
+        # Whatever is in them: callers must not lose their workers by it.
+        self._changed = False
+        lost = f"{RELOAD_TRIES} workers were lost that were to load them."
+        self._listener.files_read(dict.fromkeys(RELOADED, lost))
+
+    async def _reload_once(self) -> bool:
+        """Return whether a worker has loaded, or one that is busy will."""
         try:
             async with asyncio.timeout(RELOAD_WAIT_S):
                 worker = await self._take(0, lambda _: None, patient=True)
         except TimeoutError:
-            # All are busy: each loads before its next call, and tells then.
-            return
+            # All are busy: the first that is not loads before its next call, and tells then.
+            return True
         try:
-            await self._refresh(worker)
-        except WorkerLostError:
+            async with asyncio.timeout(self._settings.call_limit_seconds):
+                await self._refresh(worker)
+        except (WorkerLostError, TimeoutError):
+            worker.kill()
             logger.warning("A worker was lost while it loaded the cost models again.")
+            return False
         except asyncio.CancelledError:
             worker.kill()
             raise
@@ -205,16 +227,35 @@ class WorkerPool:
             self._memory.leave(0)
             if worker.alive:
                 self._idle.put_nowait(worker)
+        return True
 
     async def _refresh(self, worker: Worker) -> None:
-        generation = self._generation
-        if worker.generation == generation:
-            return
-        reply = await worker.exchange(Job("reload", b"", ""))
-        worker.generation = generation
+        """Let a worker load what has changed, or adopt what another has loaded."""
+        if self._changed:
+            await self._read_files(worker)
+        elif worker.generation != self._generation:
+            generation = self._generation
+            await worker.exchange(loading_job("adopt", self._loaded))
+            worker.generation = generation
+
+    @property
+    def _loaded(self) -> bytes:
+        """What some worker has loaded, for others; empty before."""
+        return b"" if self.description is None else self.description.loaded
+
+    async def _read_files(self, worker: Worker) -> None:
+        self._changed = False
+        try:
+            reply = await worker.exchange(loading_job("reload", self._loaded))
+        except (WorkerLostError, asyncio.CancelledError):
+            self._changed = True
+            raise
+        self._generation += 1
+        worker.generation = self._generation
         if reply.description is not None:
             self.description = reply.description
             self._listener.described(reply.description)
+            self._listener.files_read(reply.description.failures)
             count = len(reply.description.cost_models)
             logger.info("A worker has loaded again.", extra={"cost_models": count})
 
@@ -307,7 +348,8 @@ class WorkerPool:
         """Run one worker until it is lost; return whether it was ever ready."""
         started = perf_counter()
         generation = self._generation
-        process, self._first = self._first or start_worker(self._main, self._settings), None
+        process = self._first or start_worker(self._main, self._settings, self._loaded)
+        self._first = None
         worker = Worker(process, generation)
         try:
             description = await worker.receive()
@@ -326,8 +368,12 @@ class WorkerPool:
         return True
 
     def _add(self, worker: Worker, description: Description) -> None:
-        self.description = description
-        self._listener.described(description)
+        if self.description is None:
+            self._listener.files_read(description.failures)
+        # It may have begun before the others loaded what is newer.
+        if worker.generation == self._generation:
+            self.description = description
+            self._listener.described(description)
         self._workers.add(worker)
         self._listener.workers_changed(len(self._workers))
         self._first_ready.set()

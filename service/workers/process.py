@@ -17,34 +17,33 @@ from threading import Thread
 from time import perf_counter
 from uuid import uuid4
 
-from costmodel.catalogue import Catalogue
 from service.calls.file_call import plan_batch_file
 from service.calls.frontier_call import trace_front
 from service.calls.planner_service import CallLimits, PlannerService
 from service.fleet.description import describe
-from service.fleet.file import FleetFileError, load_fleet_file
-from service.fleet.placements import Candidates, build_candidates, contradictions
+from service.fleet.loading import Loaded, load_files
 from service.planning.progress import Watch
 from service.problems import Problem, ProblemError
 from service.schemas.batch_query import BatchQuery
 from service.settings import Settings
 from service.telemetry.logs import configure_logging
+from service.workers.anonymous_file import whole
 from service.workers.heap import give_back, share_one_heap
 from service.workers.memory import limit_memory
 from service.workers.messages import JSON, Description, Job, PlanTally, Reply, Tell, Update, unheard
-from service.workers.pipe import receive, send
+from service.workers.pipe import Message, receive, send
 from service.workers.progress_updates import ProgressUpdates
 
 logger = logging.getLogger("service.worker")
 
 
 def run_worker(connection: Connection, settings: Settings) -> None:
-    """Load, say what is loaded, then answer calls until the other end of the pipe is closed."""
+    """Load as the first message says, tell what, then answer calls until the pipe is closed."""
     share_one_heap()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     configure_logging(settings.log_level)
-    service, description = load_service(settings)
+    service, description = load_service(settings, _loaded(settings, receive(connection)))
     os.nice(settings.worker_niceness)
     limit_memory(settings.memory_bytes)
     gc.collect()
@@ -53,8 +52,8 @@ def run_worker(connection: Connection, settings: Settings) -> None:
         connection.send(description)
         while True:
             job = receive(connection)
-            if isinstance(job, Job) and job.kind == "reload":
-                service, description = load_service(settings)
+            if isinstance(job, Job) and job.kind in {"reload", "adopt"}:
+                service, description = load_service(settings, _loaded(settings, job))
                 send(connection, Reply(200, b"", JSON, "reloaded", description=description))
             elif isinstance(job, Job):
                 tell = _teller(connection) if job.watched else unheard
@@ -64,6 +63,15 @@ def run_worker(connection: Connection, settings: Settings) -> None:
                 give_back()
     except (EOFError, OSError):
         logger.debug("The pipe is closed: the worker ends.")
+
+
+def _loaded(settings: Settings, job: Message) -> Loaded:
+    """Return what some worker has loaded, which the job brings, or what files have since."""
+    content = whole(job.body) if isinstance(job, Job) else b""
+    known = Loaded.unpacked(content) if content else None
+    if known is not None and isinstance(job, Job) and job.kind == "adopt":
+        return known
+    return load_files(settings, known)
 
 
 def _end_with_parent() -> None:
@@ -84,39 +92,19 @@ def _teller(connection: Connection) -> Tell:
     return tell
 
 
-def load_service(settings: Settings) -> tuple[PlannerService, Description]:
-    """Return the service over what `settings` names, and what was found there."""
-    catalogue = Catalogue.load(settings.models_dir, allow_simulated=settings.allow_simulated)
-    fleet, reasons, notes = _own_fleet(settings, catalogue)
+def load_service(
+    settings: Settings, loaded: Loaded | None = None
+) -> tuple[PlannerService, Description]:
+    """Return the service over what is loaded, else over what `settings` names, and what that is."""
+    loaded = loaded or load_files(settings)
+    fleet = loaded.candidates
     limits = CallLimits(
         max_requests=settings.max_requests,
         max_pairs=settings.max_pairs,
         max_predictions=settings.max_predictions,
         max_time_limit_s=settings.max_time_limit_seconds,
     )
-    service = PlannerService(catalogue, fleet, limits)
-    return service, describe(catalogue, fleet, reasons, notes)
-
-
-def _own_fleet(
-    settings: Settings, catalogue: Catalogue
-) -> tuple[Candidates | None, list[str], list[str]]:
-    """Return the service's own fleet, why it cannot be used, and what of it cannot."""
-    path = settings.fleet_path
-    if path is None:
-        return None, [], ["There is no fleet file: a call must bring its own fleet."]
-    try:
-        spec = load_fleet_file(path)
-    except FleetFileError as error:
-        return None, [str(error)], []
-    wrong = [f"{path}: at {e.pointer}: {e.detail}" for e in contradictions(spec)]
-    if wrong:
-        return None, wrong, []
-    fleet = build_candidates(spec, catalogue)
-    notes = [f"{path}: at {e.pointer}: {e.detail}" for e in fleet.missing]
-    if fleet.placements:
-        return fleet, [], notes
-    return None, [f"{path}: no placement has a cost model.", *notes], []
+    return PlannerService(loaded.catalogue, fleet, limits), describe(loaded, fleet)
 
 
 def answer(service: PlannerService, job: Job, tell: Tell = unheard) -> Reply:

@@ -1,4 +1,4 @@
-"""Notices when cost models or the fleet file change, so that workers load them again."""
+"""Notices when files have changed, so that they are loaded again."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from service.settings import Settings
 
 logger = logging.getLogger("service.workers.reloading")
 
-Fingerprint = tuple[tuple[str, int, int, int], ...]
+Fingerprint = tuple[tuple[str, int, int, int, int], ...]
 
 
 def fingerprint(folder: Path, fleet: Path | None) -> Fingerprint:
-    """Return what tells a changed file from the same one: name, inode, size and time of change.
+    """Return what tells a changed file from the same one: name, inode, size and times of change.
 
     Parameters
     ----------
@@ -36,25 +32,10 @@ def fingerprint(folder: Path, fleet: Path | None) -> Fingerprint:
             status = path.stat()
         except OSError:
             continue
-        found.append((str(path), status.st_ino, status.st_size, status.st_mtime_ns))
+        found.append(
+            (str(path), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        )
     return tuple(found)
-
-
-async def follow_files(settings: Settings, reload: Callable[[], Awaitable[None]]) -> None:
-    """Call `reload` whenever the files have changed and stayed as they are for a period.
-
-    Parameters
-    ----------
-    settings
-        Names the files, and the period.
-    reload
-        Lets the workers load them; where it raises, that is logged and it is tried again.
-    """
-
-    def look() -> Fingerprint:
-        return fingerprint(settings.models_dir, settings.fleet_path)
-
-    await follow(look, await asyncio.to_thread(look), settings.reload_seconds, reload)
 
 
 async def follow(

@@ -19,6 +19,7 @@ ENDS = {
 
 def obey(connection: Connection, settings: Settings) -> None:
     """Do what the body of a job says, and answer with the process id."""
+    connection.recv()
     connection.send(Description(b"{}", b"{}"))
     try:
         while True:
@@ -55,6 +56,7 @@ def never_ready(connection: Connection, settings: Settings) -> None:
 
 def break_off(connection: Connection, settings: Settings) -> None:
     """Tell the first two lines of a front, then die."""
+    connection.recv()
     connection.send(Description(b"{}", b"{}"))
     connection.recv()
     connection.send(Update("ends", b'{"type":"ends"}'))

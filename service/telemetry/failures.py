@@ -1,0 +1,126 @@
+"""What fails while the service goes on: since when and why, logged once and told by metrics."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from service.telemetry.labels import PREFIX
+
+MAX_REASON = 1000
+"""Characters of a reason that are told."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Since when something fails [Unix time, s], and why."""
+
+    since: float
+    reason: str
+
+
+class Failures:
+    """What of several things fails; one for each app, used by its event loop alone.
+
+    Parameters
+    ----------
+    logger
+        Where each begin, each other reason and each end is logged.
+    sentence
+        Says what a failure means, with a place for the name.
+    wall_clock
+        Unix time [s].
+    """
+
+    def __init__(
+        self,
+        logger: logging.Logger,
+        sentence: str,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._logger, self._sentence, self._wall_clock = logger, sentence, wall_clock
+        self._known: dict[str, Failure | None] = {}
+
+    @property
+    def known(self) -> Mapping[str, Failure | None]:
+        """What is watched, by name; None where it does not fail."""
+        return MappingProxyType(self._known)
+
+    def watch(self, name: str) -> None:
+        """Tell of something from now on, which does not fail until it is said to."""
+        self._known.setdefault(name, None)
+
+    def failed(self, name: str, reason: str) -> None:
+        """Note that something fails, and log it unless that reason is known."""
+        before = self._known.get(name)
+        cut = reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}..."
+        if before is None:
+            self._known[name] = Failure(self._wall_clock(), cut)
+        elif before.reason != cut:
+            self._known[name] = replace(before, reason=cut)
+        else:
+            return
+        self._logger.error("%s %s", self._sentence.format(name), cut)
+
+    def mended(self, name: str) -> None:
+        """Note that something does not fail, or no more."""
+        before, self._known[name] = self._known.get(name), None
+        if before is not None:
+            seconds = round(self._wall_clock() - before.since, 3)
+            self._logger.info("%s is mended.", name, extra={"failed_seconds": seconds})
+
+    def found(self, name: str, reason: str | None) -> None:
+        """Note that something fails for a reason, or does not where that is None."""
+        if reason is None:
+            self.mended(name)
+        else:
+            self.failed(name, reason)
+
+    def notes(self) -> list[str]:
+        """Return a sentence for each failure."""
+        return [
+            f"Since {_shown(one.since)}: {self._sentence.format(name)} {one.reason}"
+            for name, one in self._known.items()
+            if one is not None
+        ]
+
+
+class FailuresCollector(Collector):
+    """Tells of failures when metrics are read.
+
+    Parameters
+    ----------
+    failures
+        To tell of.
+    subject, label
+        Begin of the metrics' names, and the label that names what fails.
+    """
+
+    def __init__(self, failures: Failures, subject: str, label: str) -> None:
+        self._failures, self._subject, self._label = failures, subject, label
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Give a gauge of what succeeds, and one of since when what fails does."""
+        successful = GaugeMetricFamily(
+            f"{PREFIX}_{self._subject}_successful", "1 unless it fails now.", labels=[self._label]
+        )
+        since = GaugeMetricFamily(
+            f"{PREFIX}_{self._subject}_failed_since_timestamp_seconds",
+            "Unix time since when it fails; 0 where it does not.",
+            labels=[self._label],
+        )
+        for name, one in self._failures.known.items():
+            successful.add_metric([name], float(one is None))
+            since.add_metric([name], 0.0 if one is None else one.since)
+        yield from (successful, since)
+
+
+def _shown(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
