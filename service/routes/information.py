@@ -42,7 +42,7 @@ class Health:
 
     def notes(self) -> list[str]:
         """Return what goes wrong, and does not keep it from planning."""
-        return self._metrics.reloads.notes()
+        return [*self._metrics.reloads.notes(), *self._metrics.stores.notes()]
 
 
 def health_router(health: Health) -> APIRouter:

@@ -16,7 +16,7 @@ from service.telemetry.labels import OTHER, PREFIX, Labels
 if TYPE_CHECKING:
     from service.workers.messages import Description, PlanTally
 
-logger = logging.getLogger("service.reloads")
+logger = logging.getLogger("service.failures")
 
 BASELINES = ("round_robin", "query_blind_split", "greedy_least_energy", "greedy_fastest", "random")
 """Baselines that every plan has, whose savings are counted from 0 on."""
@@ -62,6 +62,8 @@ class Metrics:
         Of single decisions.
     reloads
         What has changed on disk and cannot be used.
+    stores
+        What cannot be kept on disk.
     """
 
     def __init__(self, registry: CollectorRegistry, version: str) -> None:
@@ -75,10 +77,10 @@ class Metrics:
         self.decisions = DecisionMetrics(registry, self._names)
         self._define_workers()
         self._define_async_plans()
-        self.reloads = Failures(
-            logger, "What has changed of {} cannot be used, so that of before stays."
-        )
+        self.reloads = Failures(logger, "Cannot load {}, what was loaded before stays in force:")
         registry.register(FailuresCollector(self.reloads, "reload", "kind"))
+        self.stores = Failures(logger, "Cannot keep {}, what comes is refused until it can be:")
+        registry.register(FailuresCollector(self.stores, "store", "store"))
         build = self._gauge("build_info", "The running version; always 1.", "version")
         build.labels(version).set(1)
 

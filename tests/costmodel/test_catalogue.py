@@ -1,3 +1,5 @@
+import json
+import os
 import pickle
 
 import numpy as np
@@ -98,6 +100,32 @@ def test_a_folder_that_is_not_there_is_a_refusal(tmp_path):
     catalogue = Catalogue.load(tmp_path / "none")
     assert not catalogue.cost_models
     assert [refusal.kind for refusal in catalogue.refused] == ["missing_folder"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (b"\xff__1xh100.joblib", r"b'\xff__1xh100.joblib'"),
+        (b"a\nb__1xh100.joblib", r"b'a\nb__1xh100.joblib'"),
+        (b"x" * 240 + b"__1xh100.json", "x" * 100 + "..."),
+    ],
+)
+def test_a_name_that_cannot_be_written_is_refused_as_its_bytes(folder, name, shown):
+    (folder / os.fsdecode(name)).write_bytes(b"odd")
+    catalogue = Catalogue.load(folder)
+    assert len(catalogue.cost_models) == 2
+    (refusal,) = catalogue.refused
+    assert (refusal.path, refusal.pair) == (shown, None)
+    assert json.dumps([refusal.path, refusal.reason], ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("suffix", [".joblib", ".json"])
+def test_a_fifo_is_refused_without_waiting_for_its_writer(folder, suffix):
+    (folder / f"qwen3-8b__1xh100{suffix}").unlink()
+    os.mkfifo(folder / f"qwen3-8b__1xh100{suffix}")
+    catalogue = Catalogue.load(folder)
+    assert len(catalogue.cost_models) == 1
+    assert [refusal.pair for refusal in catalogue.refused] == [("qwen3-8b", "1xh100")]
 
 
 def test_an_unknown_pair_is_named_with_what_is_known(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from service.decisions.tokenizers import MOST_CHARACTERS, Tokenizers
+from service.decisions.tokenizers import MOST_CHARACTERS, TokenizerError, Tokenizers
 from tests.service.decision_fleet import save_two_pools
 from tests.service.server import ROOT, Server
 
 LINES = ["the sky is blue", "why is the sea blue", "because the light is scattered"]
 QUESTION = "why is the sky blue"
+OTHER = "bluebird"
 LLM = "qwen3-8b"
 UNKNOWN = "[UNK]"
 
@@ -81,6 +83,47 @@ def test_files_that_cut_and_fill_up_count_all_the_same(make: Any, tmp_path: Path
     tokenizer.enable_padding(length=64)
     assert saved(tokenizer, tmp_path / "cut").count(LLM, QUESTION) == plain
     assert plain == len(make().encode(QUESTION).ids)
+
+
+@pytest.mark.anyio
+async def test_a_changed_file_is_taken_over_and_a_bad_one_is_not(tmp_path: Path) -> None:
+    counts, file = saved(words(), tmp_path), tmp_path / f"{LLM}.json"
+    by_words = counts.count(LLM, OTHER)
+    file.write_text("{}")
+    with pytest.raises(TokenizerError, match=f"Expected a tokenizer in {LLM}.json, got"):
+        await counts.reload()
+    assert counts.count(LLM, OTHER) == by_words
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(TokenizerError, match="Not a regular file"):
+        await counts.reload()
+    assert counts.count(LLM, OTHER) == by_words
+    file.unlink()
+    pairs().save(str(file))
+    await counts.reload()
+    assert counts.count(LLM, OTHER) != by_words
+    file.unlink()
+    await counts.reload()
+    assert LLM not in counts
+
+
+@pytest.mark.anyio
+async def test_a_folder_that_is_gone_leaves_its_tokenizers(tmp_path: Path) -> None:
+    counts = saved(words(), tmp_path / "there")
+    (tmp_path / "there").rename(tmp_path / "away")
+    with pytest.raises(TokenizerError, match="Expected a folder of tokenizer files"):
+        await counts.reload()
+    assert LLM in counts
+
+
+def test_files_that_are_named_otherwise_are_told_of_and_let_be(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in (b"\xff.json", b"Bad Name.json", b"a\nb.json"):
+        (tmp_path / os.fsdecode(name)).touch()
+    assert LLM in saved(words(), tmp_path)
+    for shown in (r"b'\xff.json'", "Bad Name.json", r"b'a\nb.json'"):
+        assert shown in caplog.text
 
 
 def test_no_more_than_so_many_characters_are_counted(tmp_path: Path) -> None:

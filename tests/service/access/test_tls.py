@@ -22,6 +22,7 @@ from service.access.tls import server_context
 from service.settings import Settings
 from tests.service.access.conftest import PATIENCE_S, Keys, bearer
 from tests.service.server import ROOT, Server
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 
@@ -79,6 +80,37 @@ def trusting(pair: Pair, caller: Pair | None = None) -> ssl.SSLContext:
     if caller is not None:
         context.load_cert_chain(caller.certificate, caller.key)
     return context
+
+
+def served_certificate(server: Server) -> str:
+    return ssl.get_server_certificate(("127.0.0.1", server.port))
+
+
+def test_a_renewed_certificate_is_served_and_one_that_does_not_fit_its_key_is_not(
+    models_dir: Path, tmp_path: Path
+) -> None:
+    first, second = self_signed(tmp_path, "first"), self_signed(tmp_path, "second")
+    served = Pair(tmp_path / "served.pem", tmp_path / "served.key")
+    shutil.copy(first.certificate, served.certificate)
+    shutil.copy(first.key, served.key)
+    settings = settings_of(models_dir, served, JOULEPLAN_RELOAD_SECONDS="0.1")
+    with (
+        Server(settings) as server,
+        ready(server, trusting(first)) as old,
+    ):
+        shutil.copy(second.certificate, served.certificate)
+        wait_until(lambda: f"{served.key}: is not the key of" in server.logs())
+        assert served_certificate(server) == first.certificate.read_text()
+        metrics = old.get("/metrics").text
+        assert 'jouleplan_reload_successful{kind="certificate"} 0.0' in metrics
+        assert str(served.key) in old.get("/readyz").json()["notes"][0]
+
+        shutil.copy(second.key, served.key)
+        wait_until(lambda: served_certificate(server) == second.certificate.read_text())
+        metrics = old.get("/metrics").text
+        assert 'jouleplan_reload_successful{kind="certificate"} 1.0' in metrics
+        with ready(server, trusting(second)) as new:
+            assert new.get("/readyz").json()["notes"] == []
 
 
 @contextlib.contextmanager
