@@ -9,9 +9,11 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from costmodel.artefact import save
+from costmodel.region import ProfiledRegion
 from tests.costmodel.builders import kv_off_cost_model, kv_on_cost_model
 from tests.service.decision_fleet import FLEET, save_two_pools
 from tests.service.server import Server
@@ -183,7 +185,8 @@ def test_an_artefact_that_the_fleet_outgrows_is_not_taken_over(
     two = FLEET.replace("concurrency: [1]", "concurrency: [1, 64]")
     (models / "fleet.yaml").write_text(two)
     wait_until(lambda: len(server.client.get("/placements").json()["placements"]) == 4)
-    save(kv_on_cost_model(max_concurrency=8.0), models)
+    few = ProfiledRegion(np.array([[16.0, 16.0, 1.0], [1024.0, 1024.0, 8.0]]))
+    save(kv_on_cost_model(region=few), models)
     wait_until(lambda: failing(server, "cost_models"))
     assert "expected a concurrency of 64" in errors(server)[-1]
     assert len(server.client.get("/placements").json()["placements"]) == 4
@@ -225,7 +228,7 @@ ODD_NAMES = (
     b"a\nb__1xh100.joblib",
     b"\xe2\x80\xae__1xh100.json",
     b"x" * 240 + b"__1xh100.json",
-    b"..__1xh100.joblib",
+    b"-__1xh100.joblib",
 )
 
 
