@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from time import perf_counter
 from typing import Any, cast
@@ -30,6 +30,8 @@ from service.calls.unplanned import Body, placeable
 from service.calls.why import check_explained
 from service.fleet.placements import Candidates, build_candidates, contradictions
 from service.fleet.provenance_rules import check_provenance
+from service.planning.clock import Deadline
+from service.planning.cutting import run_within, with_grace
 from service.planning.errors import InvalidProblemError
 from service.planning.inputs import Limits, Objective, Unit
 from service.planning.problem import PlacementProblem
@@ -170,8 +172,26 @@ class PlannerService:
         ProblemError
             When the call is refused.
         """
+        options = options_of(cast(PlanRequest, read.terms).solver, self.limits.max_time_limit_s)
+        budget = Deadline(options.time_limit_s)
+        ready = run_within(
+            with_grace(options.time_limit_s),
+            lambda: self._prepare(read, options, objective, on_predicting, asked),
+        )
+        if ready is None:
+            detail = "The time limit was up before every request was predicted. Allow more time."
+            raise ProblemError(Problem("undecided", detail, retry_after_s=1))
+        return replace(ready, options=replace(options, time_limit_s=budget.left_s))
+
+    def _prepare(
+        self,
+        read: Call[Any],
+        options: SolverOptions,
+        objective: Objective,
+        on_predicting: Callable[[], None],
+        asked: Mapping[Unit, str] | None,
+    ) -> Prepared:
         call, batch = cast(PlanRequest, read.terms), read.batch
-        options = options_of(call.solver, self.limits.max_time_limit_s)
         candidates = self._candidates(call.fleet)
         self._check(batch, candidates, self.limits.max_pairs)
         check_explained(len(batch), explain=call.explain)

@@ -7,6 +7,7 @@ solver: relax and bound -> first candidates -> assign, deal out, price anew -> e
 from __future__ import annotations
 
 from service.planning.clock import Deadline
+from service.planning.cutting import run_within
 from service.planning.errors import UnplaceableError
 from service.planning.explanation.prices import with_prices
 from service.planning.problem import PlacementProblem
@@ -14,8 +15,12 @@ from service.planning.progress import Watch, unwatched
 from service.planning.refusal import why_not
 from service.planning.reporting import report
 from service.planning.result import Plan, SolverOptions
-from service.planning.search.baselines import compare
+from service.planning.schedule.evaluation import Evaluation
+from service.planning.search.baselines import baselines, judged_policies
 from service.planning.solver import Solver
+
+COMPARE_S = 0.1
+"""Seconds at least for comparing a plan whose search was cut."""
 
 
 def plan(
@@ -56,23 +61,34 @@ def plan(
         raise UnplaceableError(unplaceable)
     problem.rates_in(problem.objective.minimise)
     solved = Solver(problem, options, deadline, watch)
-    solved.run()
-    solved.look_harder()
+    solved.run_in_time(harder=True)
     incumbent = solved.incumbent
-    if incumbent.schedule is None or incumbent.evaluation is None:
+    if incumbent.best is None:
         raise why_not(solved, explained=explained)
     timings = {"solve": deadline.elapsed_s}
     solved.enter("comparing")
-    baselines = compare(problem, solved.policies, solved.relaxation, options.seed, incumbent)
-    schedule, evaluation = incumbent.schedule, incumbent.evaluation
+    last = Deadline(solved.last.left_s + COMPARE_S)
+    judged: dict[str, Evaluation | None] = {}
+
+    def judge() -> None:
+        for name, evaluation in judged_policies(
+            problem, solved.policies, solved.relaxation, options.seed, incumbent
+        ):
+            judged[name] = evaluation
+
+    run_within(last, judge)
     timings["baselines"] = deadline.elapsed_s - timings["solve"]
+    schedule, evaluation = incumbent.best
     found = report(
         problem,
         schedule,
         evaluation,
         solved.lower_bound,
-        baselines,
-        cut_by_clock=deadline.cut,
+        baselines(problem, evaluation, judged),
+        cut_by_clock=deadline.cut or last.cut,
         timings_s=timings,
     )
-    return with_prices(found, problem, solved.relaxation, solved.bounded)
+    priced = run_within(
+        last, lambda: with_prices(found, problem, solved.relaxation, solved.bounded)
+    )
+    return priced or found

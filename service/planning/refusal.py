@@ -19,12 +19,14 @@ from service.planning.schedule.schedule import Schedule
 from service.planning.search import exact
 from service.planning.solver import Solver
 
-EXPLAIN_S = 4.0
-"""Seconds at least for telling what would mend a problem that has no plan."""
-
 
 def why_not(solver: Solver, *, explained: bool = True) -> Exception:
     """Return the error that says why a run found no plan, and if so asked what would mend it."""
+    if not solver.proven_infeasible and solver.deadline.cut:
+        return UndecidedError(
+            "The time limit was up before a plan was found, or a proof that there is none. Allow "
+            "more time, send fewer requests, or loosen a limit."
+        )
     if not solver.proven_infeasible:
         return UndecidedError(
             "The limits allow a relaxed plan, but none was found that keeps them on the devices' "
@@ -37,7 +39,7 @@ def why_not(solver: Solver, *, explained: bool = True) -> Exception:
         solver.problem,
         partial(_attempt, solver.options),
         _prove,
-        Deadline(max(EXPLAIN_S, solver.options.time_limit_s)),
+        Deadline(solver.last.left_s),
         solver.options.seed,
         solver.tell,
     )
@@ -48,7 +50,7 @@ def _attempt(
 ) -> tuple[Schedule, Evaluation] | None:
     """Look for any plan of a problem with loosened limits."""
     solver = Solver(problem, replace(options, relative_gap=0.05), Deadline(seconds))
-    solver.run()
+    solver.run_in_time()
     found = solver.incumbent
     if found.schedule is None or found.evaluation is None:
         return None

@@ -16,6 +16,7 @@ from service.planning.bounds.formulation import Formulation
 from service.planning.bounds.lagrangian import lagrangian_bound
 from service.planning.bounds.pricing import Pricing
 from service.planning.clock import Deadline
+from service.planning.cutting import run_within, with_grace
 from service.planning.explanation.aiming import aimed_plans
 from service.planning.inputs import Objective
 from service.planning.problem import PlacementProblem
@@ -31,8 +32,6 @@ from service.planning.search.incumbent import Incumbent
 from service.planning.search.neighbourhood import Neighbourhood
 from service.planning.search.tightening import LEAST_REQUESTS, Tightener
 
-PROOF_S = 5.0
-"""Seconds that a proof of infeasibility may take beyond the limit: without it nothing is known."""
 DEADLINE_ROUNDS = 3
 """Times that rows are given to further deadlines."""
 FIRST_REQUESTS = 5_000
@@ -42,7 +41,15 @@ NEIGHBOURHOOD_REQUESTS = 5_000
 
 
 class Solver:
-    """One run of the pipeline over a problem."""
+    """One run of the pipeline over a problem.
+
+    Parameters
+    ----------
+    deadline
+        When to end, looked at between the steps.
+    last
+        When the run is cut wherever it is; somewhat later unless given.
+    """
 
     def __init__(
         self,
@@ -50,19 +57,28 @@ class Solver:
         options: SolverOptions,
         deadline: Deadline,
         watch: Watch = unwatched,
+        last: Deadline | None = None,
     ) -> None:
         self.problem = problem
         self.options = options
         self.deadline = deadline
+        self.last = last or with_grace(deadline.left_s)
         self.watch = watch
         self.phase = ""
         self.incumbent = Incumbent(problem, on_better=self.tell)
         self.lower_bound = -np.inf
-        self.enter("relaxing")
-        self.formulation = Formulation(problem)
-        self.relaxation: AssignmentProblem = self.formulation.build()
         self.bounded: Bounded | None = None
         self.proven_infeasible = False
+
+    @cached_property
+    def formulation(self) -> Formulation:
+        """The relaxation's formulation, with rows for more deadlines as they are broken."""
+        return Formulation(self.problem)
+
+    @cached_property
+    def relaxation(self) -> AssignmentProblem:
+        """The relaxation, built of the formulation."""
+        return self.formulation.build()
 
     @cached_property
     def policies(self) -> dict[str, IntArray | None]:
@@ -70,8 +86,20 @@ class Solver:
         every = simple_policies(self.problem, self.options.seed)
         return dict(islice(every, most_compared(self.problem.n)))
 
+    def run_in_time(self, *, harder: bool = False) -> None:
+        """Run until the time is up at most, `harder` where no plan is found at first."""
+
+        def work() -> None:
+            self.run()
+            if harder:
+                self.look_harder()
+
+        run_within(self.last, work)
+        self.deadline.cut |= self.last.cut
+
     def run(self) -> None:
         """Fill the incumbent and the lower bound, or find out that there is no plan."""
+        self.enter("relaxing")
         if not self.relaxation.allowed.any(axis=1).all():
             self.proven_infeasible = True
             return
@@ -88,9 +116,7 @@ class Solver:
             if bounded is not None:
                 self.lower_bound = max(self.lower_bound, bounded.lower_bound)
             elif self.incumbent.schedule is None and proves_violation(
-                self.relaxation,
-                self.problem.requests.workload,
-                Deadline(max(PROOF_S, self.deadline.left_s)),
+                self.relaxation, self.problem.requests.workload, self.deadline
             ):
                 self.proven_infeasible = True
                 return

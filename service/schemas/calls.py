@@ -150,7 +150,12 @@ class SolverOptionsSpec(Body):
     """When the solver may stop, and its seed."""
 
     time_limit_seconds: Annotated[
-        float, Field(ge=0.01, le=MAX_SECONDS, description="Time for solving [s], at least 0.01.")
+        float,
+        Field(
+            ge=0.01,
+            le=MAX_SECONDS,
+            description="Time for predicting, solving and explaining [s], at least 0.01.",
+        ),
     ] = 10.0
     relative_gap: Annotated[
         float, Field(ge=0, le=1, description="Stop when the gap is at most this, 0 to 1.")

@@ -5,7 +5,7 @@ import pytest
 
 from service.planning.bounds.formulation import Formulation
 from service.planning.inputs import Limits, Objective
-from service.planning.search.baselines import compare
+from service.planning.search.baselines import baselines, judged_policies
 from service.planning.search.incumbent import Incumbent
 from tests.planning.instances import three_llms, workload
 
@@ -21,9 +21,10 @@ def test_a_baseline_that_is_better_than_the_plan_becomes_the_plan(zeta: float) -
     poor = incumbent.evaluation
     assert poor is not None
     relaxation = Formulation(problem).build()
-    found = compare(problem, {"dearest": dearest}, relaxation, 0, incumbent)
+    judged = dict(judged_policies(problem, {"dearest": dearest}, relaxation, 0, incumbent))
     plan = incumbent.evaluation
     assert plan is not None
+    found = baselines(problem, plan, judged)
     assert plan.objective < poor.objective
     by_name = {baseline.name: baseline for baseline in found}
     assert by_name["dearest"].saving_ratio == pytest.approx(1.0 - plan.energy_j / poor.energy_j)

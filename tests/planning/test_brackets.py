@@ -17,7 +17,10 @@ from service.planning import (
     SolverOptions,
     plan,
 )
+from service.planning.clock import Deadline
 from service.planning.explanation.knobs import Knob, knobs_of
+from service.planning.refusal import why_not
+from service.planning.solver import Solver
 from tests.planning.instances import three_llms, workload
 from tests.planning.test_oracle import small_problem
 
@@ -128,10 +131,14 @@ def test_explaining_tells_how_far_it_is() -> None:
 
 def test_an_explanation_cut_by_the_clock_says_so_and_brackets_the_truth_all_the_same() -> None:
     problem = conflicts()["deadline_seconds"]
-    with pytest.raises(InfeasibleError) as caught:
-        plan(problem, SolverOptions(time_limit_s=0.05))
+    solver = Solver(problem, SolverOptions(), Deadline(60.0))
+    solver.run()
+    solver.deadline = Deadline(0.05)
+    cut = why_not(solver)
+    assert isinstance(cut, InfeasibleError)
+    assert "deadline_seconds" in cut.conflict
     whole = {r.constraint: r for r in refusal(problem).relaxations}["deadline_seconds"]
-    for found in caught.value.relaxations:
+    for found in cut.relaxations:
         if found.constraint == "deadline_seconds":
             assert found.needed_lower_bound <= whole.needed
             assert found.needed >= whole.needed_lower_bound

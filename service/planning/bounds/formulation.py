@@ -270,8 +270,8 @@ class Formulation:
 
     def room_until(self, index: int, deadlines_s: FloatArray) -> FloatArray:
         """Device-seconds that a pool has for work before each of some deadlines, shape (D,)."""
-        ends = [self.side.working_s(index, loosest(deadline)) for deadline in deadlines_s.tolist()]
-        return self._capacity(index) * np.array(ends)
+        before_s = self.side.working_before_s(index, loosest(deadlines_s))
+        return np.asarray(self._capacity(index) * before_s)
 
     def _capacity(self, index: int) -> float:
         share = 1.0 if self.pricing.capacity is None else float(self.pricing.capacity[index])

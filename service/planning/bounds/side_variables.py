@@ -91,14 +91,17 @@ class SideVariables:
 
     def pool_end_s(self, index: int) -> float:
         """Time by which everything on a pool must have ended [s]."""
-        pool = self._problem.pools[index]
-        end = min(float(self._problem.distinct_deadlines_s.max(initial=0.0)), pool.end_s)
-        return loosest(end)
+        last = float(self._problem.distinct_deadlines_s[-1]) if self._problem.n else 0.0
+        return loosest(min(last, self._problem.pools[index].end_s))
 
     def working_s(self, index: int, before_s: float = np.inf) -> float:
         """Seconds that a device of a pool has to load and serve by a time, switched on first."""
-        end = min(before_s, self.pool_end_s(index))
-        return max(0.0, end - self._problem.pools[index].activation_s)
+        return float(self.working_before_s(index, np.array(before_s)))
+
+    def working_before_s(self, index: int, before_s: FloatArray) -> FloatArray:
+        """The same by each of some times [s], of their shape."""
+        end = np.minimum(before_s, self.pool_end_s(index))
+        return np.asarray(np.maximum(0.0, end - self._problem.pools[index].activation_s))
 
     @cached_property
     def makespan_range_s(self) -> tuple[float, float]:

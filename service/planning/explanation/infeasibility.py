@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from service.planning.clock import Deadline
+from service.planning.cutting import run_within
 from service.planning.errors import InfeasibleError, Relaxation
 from service.planning.explanation.brackets import Attempt, Bracket
 from service.planning.explanation.joint import Joint, Prove
@@ -36,17 +38,69 @@ def explain(
     tell
         Is called at every step.
     """
-    knobs = knobs_of(problem)
-    conflict = _conflict(problem, knobs, prove, deadline)
-    brackets = [Bracket(problem, knob, attempt, deadline, seed) for knob in conflict]
-    _narrow(brackets, deadline, tell)
-    relaxations = [found for bracket in brackets if (found := bracket.relaxation()) is not None]
+    found = _Explanation(problem, attempt, prove, deadline, seed)
+    run_within(deadline, lambda: found.complete(tell))
+    return found.as_error()
+
+
+@dataclass
+class _Explanation:
+    """What is known so far of why there is no plan.
+
+    Attributes
+    ----------
+    conflict
+        Limits that cannot hold together: all at first.
+    joint
+        Limits to be moved together.
+    """
+
+    problem: PlacementProblem
+    attempt: Attempt
+    prove: Prove
+    deadline: Deadline
+    seed: int
+    conflict: list[Knob] = field(init=False)
+    brackets: list[Bracket] = field(default_factory=list)
     joint: tuple[Relaxation, ...] = ()
-    if not relaxations and conflict:
-        joint = Joint(problem, knobs, attempt, prove, deadline).relaxations(tell)
-    names = tuple(knob.name for knob in conflict)
-    note = _quality_note(problem) if "min_mean_quality" in names else ""
-    return InfeasibleError(names, tuple(relaxations), joint, cut_by_clock=deadline.cut, note=note)
+
+    def __post_init__(self) -> None:
+        self.conflict = knobs_of(self.problem)
+
+    def complete(self, tell: Callable[[], None]) -> None:
+        """Find out all, the names of the limits first."""
+        knobs = self.conflict
+        self._leave_out()
+        self.brackets = [
+            Bracket(self.problem, knob, self.attempt, self.deadline, self.seed)
+            for knob in self.conflict
+        ]
+        _narrow(self.brackets, self.deadline, tell)
+        if not self.relaxations and self.conflict:
+            joint = Joint(self.problem, knobs, self.attempt, self.prove, self.deadline)
+            self.joint = joint.relaxations(tell)
+
+    @property
+    def relaxations(self) -> tuple[Relaxation, ...]:
+        """Limits each of which alone would mend it."""
+        known = (bracket.relaxation() for bracket in self.brackets)
+        return tuple(one for one in known if one is not None)
+
+    def as_error(self) -> InfeasibleError:
+        """Return what is known."""
+        names = tuple(knob.name for knob in self.conflict)
+        note = _quality_note(self.problem) if "min_mean_quality" in names else ""
+        cut = self.deadline.cut
+        return InfeasibleError(names, self.relaxations, self.joint, cut_by_clock=cut, note=note)
+
+    def _leave_out(self) -> None:
+        """Leave out each limit without which infeasibility is proven all the same."""
+        knobs, current = self.conflict, self.problem
+        for knob in knobs if len(knobs) > 1 else ():
+            without = knob.turn(current, None)
+            if self.prove(without, self.deadline):
+                self.conflict = [kept for kept in self.conflict if kept is not knob]
+                current = without
 
 
 def _quality_note(problem: PlacementProblem) -> str:
@@ -61,19 +115,6 @@ def _quality_note(problem: PlacementProblem) -> str:
     if floor > highest:
         return f"No LLM that may serve these requests scores above {highest:.6g}."
     return f"With the best LLM that may serve each request the mean is {reached:.6g}."
-
-
-def _conflict(
-    problem: PlacementProblem, knobs: list[Knob], prove: Prove, deadline: Deadline
-) -> list[Knob]:
-    """Return limits of which none can be left out: without it, infeasibility is not proven."""
-    kept, current = list(knobs), problem
-    for knob in knobs if len(knobs) > 1 else ():
-        without = knob.turn(current, None)
-        if prove(without, deadline):
-            kept.remove(knob)
-            current = without
-    return kept
 
 
 def _narrow(brackets: list[Bracket], deadline: Deadline, tell: Callable[[], None]) -> None:

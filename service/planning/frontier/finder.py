@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import inf
 
 from service.planning.clock import Deadline
+from service.planning.cutting import run_within
 from service.planning.frontier.archive import Archive, Known
 from service.planning.frontier.hurrying import hurried
 from service.planning.frontier.seeking import HeadStart, Sought, seek, verified
@@ -21,10 +22,18 @@ class Finder:
     ----------
     cut
         Whether the clock has cut any of them.
+
+    Parameters
+    ----------
+    archive
+        What it remembers.
+    last
+        When the last look is cut, wherever it is.
     """
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, last: Deadline) -> None:
         self._archive = archive
+        self._last = last
         self.cut = False
 
     def seek(
@@ -36,7 +45,7 @@ class Finder:
         harder: bool = False,
     ) -> Sought:
         """Look for a plan of least objective, and remember it."""
-        sought = seek(problem, options, start, harder=harder)
+        sought = seek(problem, options, start, harder=harder, last=self._last)
         if sought.plan is not None:
             self._archive.add(sought.plan)
             self.cut |= sought.plan.cut_by_clock
@@ -45,11 +54,16 @@ class Finder:
     def hurry(self, problem: PlacementProblem, deadline_s: float, clock: Deadline) -> Plan | None:
         """Look for plans near a deadline, and remember them; return the soonest."""
         found: list[Plan] = []
-        for schedule in hurried(problem, deadline_s, clock):
-            plan = verified(problem, schedule)
-            if plan is not None:
-                self._archive.add(plan)
-                found.append(plan)
+
+        def look() -> None:
+            for schedule in hurried(problem, deadline_s, clock):
+                plan = verified(problem, schedule)
+                if plan is not None:
+                    self._archive.add(plan)
+                    found.append(plan)
+
+        run_within(self._last, look)
+        self.cut |= self._last.cut
         return min(found, key=lambda plan: plan.makespan_s, default=None)
 
     def least_limited(self, problem: PlacementProblem, minimised_cost: float) -> Plan | None:

@@ -74,20 +74,19 @@ def seek(
     *,
     harder: bool = False,
     watch: Watch = unwatched,
+    last: Deadline | None = None,
 ) -> Sought:
     """Look for a plan of least objective that keeps every limit.
 
-    With `harder` as hard as `plan` does, where none is found at first.
+    With `harder` as hard as `plan` does, where none is found at first; cut at `last` at the latest.
     """
     start = start or HeadStart()
     deadline = Deadline(options.time_limit_s)
-    solver = Solver(problem, options, deadline, watch)
+    solver = Solver(problem, options, deadline, watch, last)
     solver.lower_bound = start.lower_bound
     for placement, device in start.deals:
         solver.incumbent.offer(lay_out(problem, placement, device))
-    solver.run()
-    if harder:
-        solver.look_harder()
+    solver.run_in_time(harder=harder)
     found, plan = solver.incumbent, None
     if found.schedule is not None and found.evaluation is not None:
         plan = report(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from service.planning.clock import Deadline
+from service.planning.cutting import with_grace
 from service.planning.errors import UnplaceableError
 from service.planning.frontier.archive import Archive
 from service.planning.frontier.axes import MAKESPAN, limited_and_minimised, objective_for
@@ -77,7 +78,9 @@ class Sweep:
         self.loosening = (first is self.limited) == (first.sign > 0.0)
         self.clock = Deadline(options.time_limit_s)
         self.exact = small_enough(problem)
-        self.finder = Finder(Archive(self.limited, self.minimised))
+        self.finder = Finder(
+            Archive(self.limited, self.minimised), with_grace(options.time_limit_s)
+        )
 
     def walk(self) -> Iterator[Step]:
         """Yield ends, points and summary."""

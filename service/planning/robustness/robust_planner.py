@@ -13,6 +13,7 @@ import numpy as np
 
 from costmodel.arrays import FloatArray
 from service.planning.clock import Deadline
+from service.planning.cutting import run_within, with_grace
 from service.planning.errors import (
     InfeasibleError,
     Relaxation,
@@ -86,14 +87,17 @@ def plan_robustly(
         return planner(problem, options, watch)
     if not has_deadlines(problem):
         return _without_deadline(planner(problem, options, watch), confidence)
-    clock = Deadline(options.time_limit_s)
+    clock, last = Deadline(options.time_limit_s), with_grace(options.time_limit_s)
     drawn = scenarios or Scenarios.draw(problem, options.seed)
     if not drawn.spread:
         plain = planner(problem, options, watch)
         return replace(plain, robustness=_robustness(confidence, 1.0, 1.0, plain, plain, drawn))
     first_options = replace(options, time_limit_s=FIRST_SHARE * options.time_limit_s)
     plain = planner(problem, first_options, watch)
-    first = Attempt(0, plain, _ratios(plain, drawn))
+    ratios = run_within(last, lambda: _ratios(plain, drawn))
+    if ratios is None:
+        raise UndecidedError("The time limit was up before a plan was replayed. Allow more time.")
+    first = Attempt(0, plain, ratios)
 
     def attempt(rung: int) -> Attempt | None:
         if clock.left_s < LEAST_S * (1.0 + options.time_limit_s):
@@ -101,7 +105,10 @@ def plan_robustly(
             return None
         seconds = max(LEAST_S, LATER_SHARE * clock.left_s)
         watch(Progress("padding", plain.objective, plain.lower_bound, None, clock.elapsed_s))
-        return _attempt(rung, drawn, replace(options, time_limit_s=seconds), planner)
+        later = replace(options, time_limit_s=seconds)
+        found = run_within(last, lambda: _attempt(rung, drawn, later, planner))
+        clock.cut |= last.cut
+        return found
 
     share = share_to_keep(confidence, drawn.count)
     attempts = search(first, share, attempt, options.relative_gap)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
+from costmodel.arrays import FloatArray
 from service.planning.inputs import CAP_NAMES, Unit
 from service.planning.problem import ROUNDING, PlacementProblem
 from service.planning.schedule.schedule import Schedule
@@ -15,7 +17,10 @@ TOLERANCE = 1e-9
 """Relative excess of a limit that is taken for rounding of floats."""
 
 
-def loosest(limit: float, direction: float = 1.0) -> float:
+Values = TypeVar("Values", float, FloatArray)
+
+
+def loosest(limit: Values, direction: float = 1.0) -> Values:
     """Return a value just beyond what `exceeds` lets pass, for bounds that must lose nothing.
 
     `direction` is 1.0 for a limit from above and -1.0 for one from below.

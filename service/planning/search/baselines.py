@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from service.planning.schedule.evaluation import Evaluation, evaluate
 from service.planning.schedule.schedule import Schedule
 from service.planning.search.candidates import QUERY_BLIND, query_blind_splits
 from service.planning.search.incumbent import Incumbent
+from service.planning.threads import WAKE_S
 
 FEWEST = 1
 MOST_DEALT = 1_500_000
@@ -50,6 +52,9 @@ class Ahead:
     def offer_to(self, incumbent: Incumbent) -> None:
         """Wait for all and offer them."""
         for dealt in self.dealt.values():
+            while not dealt.done():
+                # In short pieces: between them a limit of time can cut the wait.
+                time.sleep(WAKE_S)
             incumbent.offer_dealt(*dealt.result())
 
 
@@ -58,53 +63,43 @@ def _deal(problem: PlacementProblem, placement: IntArray) -> tuple[Schedule, Eva
     return schedule, evaluate(problem, schedule)
 
 
-def compare(
+def judged_policies(
     problem: PlacementProblem,
     policies: Mapping[str, IntArray | None],
     relaxation: AssignmentProblem,
     seed: int,
     incumbent: Incumbent,
-) -> tuple[Baseline, ...]:
-    """Evaluate baselines against the best plan, which is a baseline itself where that is better.
+) -> Iterator[tuple[str, Evaluation | None]]:
+    """Yield what each policy comes to, None where it cannot place all; the query-blind split last.
 
-    The incumbent deals out what it was not yet offered. One that beats it takes its place, and all
-    are compared with that.
+    The incumbent deals out what it was not yet offered. One that beats it takes its place, and the
+    split is of the mean quality of what is best in the end.
     """
-    plan: Evaluation | None = None
-    found: tuple[Baseline, ...] = ()
-    while incumbent.evaluation is not None and plan is not incumbent.evaluation:
-        plan = incumbent.evaluation
-        found = _against(problem, plan, policies, relaxation, seed, incumbent)
-    return found
-
-
-def _against(
-    problem: PlacementProblem,
-    plan: Evaluation,
-    policies: Mapping[str, IntArray | None],
-    relaxation: AssignmentProblem,
-    seed: int,
-    incumbent: Incumbent,
-) -> tuple[Baseline, ...]:
-    judge = incumbent.evaluate_placement
-    found = [
-        Baseline(name, None, None, None, feasible=False, saving_ratio=None)
-        if placement is None
-        else _baseline(problem, name, plan, judge(placement))
-        for name, placement in policies.items()
-    ]
-    if plan.mean_quality is not None:
+    for name, placement in policies.items():
+        yield name, None if placement is None else incumbent.evaluate_placement(placement)
+    while (plan := incumbent.evaluation) is not None and plan.mean_quality is not None:
         splits = query_blind_splits(problem, relaxation, plan.mean_quality, seed)
-        deals = [_baseline(problem, QUERY_BLIND, plan, judge(split)) for split in splits]
-        found.append(_best_deal(deals))
-    return tuple(found)
+        deals = [incumbent.evaluate_placement(split) for split in splits]
+        if incumbent.evaluation is plan:
+            yield QUERY_BLIND, _best_deal(deals)
+            return
 
 
-def _best_deal(deals: list[Baseline]) -> Baseline:
+def baselines(
+    problem: PlacementProblem, plan: Evaluation, judged: Mapping[str, Evaluation | None]
+) -> tuple[Baseline, ...]:
+    """Compare what policies come to with a plan."""
+    return tuple(
+        Baseline(name, None, None, None, feasible=False, saving_ratio=None)
+        if evaluation is None
+        else _baseline(problem, name, plan, evaluation)
+        for name, evaluation in judged.items()
+    )
+
+
+def _best_deal(deals: list[Evaluation]) -> Evaluation | None:
     """Return the deal of least joules, feasible ones first: the strongest to compare with."""
-    if not deals:
-        return Baseline(QUERY_BLIND, None, None, None, feasible=False, saving_ratio=None)
-    return min(deals, key=lambda deal: (not deal.feasible, deal.energy_j))
+    return min(deals, key=lambda deal: (not deal.feasible, deal.energy_j), default=None)
 
 
 def _baseline(

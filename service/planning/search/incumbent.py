@@ -22,17 +22,28 @@ class Incumbent:
 
     Attributes
     ----------
+    best
+        The best schedule with its totals, replaced by one assignment; None before the first.
     nearest
         Of the schedules that were offered, the one that exceeds limits least, and by how much;
         None before the first.
     """
 
     problem: PlacementProblem
-    schedule: Schedule | None = None
-    evaluation: Evaluation | None = None
+    best: tuple[Schedule, Evaluation] | None = None
     on_better: Callable[[], None] = lambda: None
     dealt: dict[bytes, Evaluation] = field(default_factory=dict)
     nearest: tuple[Schedule, float] | None = None
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """The best schedule, None while there is none."""
+        return None if self.best is None else self.best[0]
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """Totals of the best schedule, None while there is none."""
+        return None if self.best is None else self.best[1]
 
     @property
     def objective(self) -> float:
@@ -49,7 +60,7 @@ class Incumbent:
         if self.nearest is None or evaluation.excess < self.nearest[1]:
             self.nearest = schedule, evaluation.excess
         if evaluation.feasible and self._better(evaluation):
-            self.schedule, self.evaluation = schedule, evaluation
+            self.best = schedule, evaluation
             self.on_better()
 
     def offer_placement(self, placement: IntArray) -> tuple[Schedule, Evaluation] | None:

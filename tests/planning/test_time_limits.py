@@ -1,0 +1,93 @@
+"""Nothing takes longer than its time limit, a tenth and half a second, however many deadlines."""
+
+import contextlib
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from service.planning.clock import Deadline
+from service.planning.cutting import TimeIsUpError, run_within
+from service.planning.errors import InfeasibleError, UndecidedError
+from service.planning.inputs import Limits
+from service.planning.planner import plan
+from service.planning.result import SolverOptions
+from service.planning.search.incumbent import Incumbent
+from service.planning.threads import in_threads
+from tests.planning.instances import three_llms, workload
+
+
+def spin() -> None:
+    while True:
+        sum(range(1000))
+
+
+def test_work_that_never_ends_ends_when_its_time_is_up() -> None:
+    budget = Deadline(0.2)
+    assert run_within(budget, spin) is None
+    assert budget.cut
+    assert 0.2 <= budget.elapsed_s < 30.0
+
+
+def test_work_that_ends_in_time_is_not_cut_later() -> None:
+    budget = Deadline(0.05)
+    assert run_within(budget, lambda: 7) == 7
+    time.sleep(0.2)
+    assert not budget.cut
+
+
+def test_the_outer_limit_ends_inner_work_whose_own_is_longer() -> None:
+    outer, inner = Deadline(0.2), Deadline(600.0)
+    assert run_within(outer, lambda: run_within(inner, spin)) is None
+    assert outer.cut
+    assert not inner.cut
+
+
+def test_the_inner_limit_leaves_the_outer_work_running() -> None:
+    outer, inner = Deadline(600.0), Deadline(0.1)
+    assert run_within(outer, lambda: (run_within(inner, spin), "went on")) == (None, "went on")
+    assert not outer.cut
+
+
+def test_waiting_for_threads_is_cut_too() -> None:
+    release = threading.Event()
+    budget = Deadline(0.2)
+    try:
+        assert (
+            run_within(budget, lambda: in_threads(lambda _: release.wait(60), [1], 10**6)) is None
+        )
+    finally:
+        release.set()
+    assert budget.elapsed_s < 30.0
+
+
+def test_errors_of_the_work_pass() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run_within(Deadline(5.0), lambda: 1 // 0)
+    assert not issubclass(TimeIsUpError, ArithmeticError)
+
+
+def test_an_incumbent_is_kept_when_the_search_is_cut() -> None:
+    problem = three_llms(workload(50, 1))
+    incumbent = Incumbent(problem)
+
+    def search() -> None:
+        incumbent.offer_placement(np.zeros(problem.n, dtype=np.int64))
+        spin()
+
+    run_within(Deadline(0.5), search)
+    assert incumbent.schedule is not None
+    assert incumbent.evaluation is not None
+
+
+@pytest.mark.parametrize("limit_s", [0.02, 0.3, 1.0])
+@pytest.mark.parametrize("tight", [False, True])
+def test_plans_of_many_deadlines_keep_their_limit(limit_s: float, *, tight: bool) -> None:
+    n = 20_000
+    due = np.linspace(300.0, 900.0, n) * (0.01 if tight else 100.0)
+    problem = three_llms(workload(n, 3), deadline_s=due, limits=Limits(min_mean_quality=0.56))
+    began = time.perf_counter()
+    with contextlib.suppress(UndecidedError, InfeasibleError):
+        plan(problem, SolverOptions(time_limit_s=limit_s))
+    assert time.perf_counter() - began <= 1.1 * limit_s + 0.5
