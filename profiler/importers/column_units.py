@@ -71,7 +71,7 @@ def convert_units(
         if len(units) > 1 and any(bare):
             units = (_decided(path, theirs, units, rows, read),)
             notes.append(f"{path.name}: {theirs} is taken as {units[0].symbol}: only so can it be")
-        elif not units and any(bare) and dimension == ENERGY:
+        elif not units and any(bare):
             notes.append(f"{path.name}: {theirs} names no unit, taken as {PLAIN[dimension]}")
         for (_, cells), (number, own) in zip(rows, read, strict=True):
             chosen = own or (units[0] if units else None)

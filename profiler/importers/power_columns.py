@@ -167,6 +167,8 @@ def _groups(
             ranked.setdefault((source.summed, _rank(words)), []).append(source)
         if ranked:
             groups = tuple(tuple(ranked[rank]) for rank in sorted(ranked))
+            if dimension == POWER:
+                others += [one for one in names if _tells(ENERGY, one, set(name_words(one)))]
             return groups, tuple(others)
     if unread:
         raise unread[0]
