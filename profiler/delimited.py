@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_STATED = re.compile(r"[\r\n]*sep=([,;\t|])\r?\n")
+"""A first line by which spreadsheets are told the separator."""
 
 Rows = list[tuple[int, dict[str, str]]]
 
@@ -27,7 +30,7 @@ def read_table(path: Path) -> tuple[list[str], Rows]:
     ----------
     path
         In UTF-8, in UTF-16 with its mark, or in Latin 1; separated by commas, semicolons, tabs or
-        bars, whichever the header has most of.
+        bars: what a first line ``sep=;`` says, else whichever the header has most of.
 
     Returns
     -------
@@ -44,8 +47,11 @@ def read_table(path: Path) -> tuple[list[str], Rows]:
     try:
         content = path.read_bytes()
         text = _decoded(content)
+        stated = _STATED.match(text)
+        if stated is not None:
+            text = text[stated.end() :]
         head = text.lstrip("\r\n").split("\n", 1)[0]
-        separator = max(SEPARATORS, key=_unquoted(head).count)
+        separator = stated[1] if stated else max(SEPARATORS, key=_unquoted(head).count)
         lines = csv.reader(
             io.StringIO(text, newline=""),
             strict=True,

@@ -190,6 +190,13 @@ def test_any_encoding_and_end_of_line_is_read(tmp_path: Path, encoding: str, end
     assert read_power_log(path).joules(BEGIN + 5, 10) == pytest.approx(3000)
 
 
+def test_a_first_line_may_state_the_separator(tmp_path: Path) -> None:
+    path = tmp_path / "power.csv"
+    lines = ["sep=;", "timestamp;gpu power, board (W)", *(f"{BEGIN + s};300" for s in range(20))]
+    path.write_text("\r\n".join(lines))
+    assert read_power_log(path).joules(BEGIN + 5, 10) == pytest.approx(3000)
+
+
 def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "power.csv"
     for content in (
