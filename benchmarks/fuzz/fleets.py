@@ -9,7 +9,8 @@ from typing import Any
 from benchmarks.fuzz.catalogue import Catalogue, Json, Known
 
 SCORES = (0.0, 0.3, 0.5, 0.5, 0.7, 1.0)
-LARGEST_COUNT = 6
+MAX_COUNT = 100_000
+"""Devices that a pool may have at most."""
 
 
 def draw_fleet(rng: Random, catalogue: Catalogue) -> Json:
@@ -45,7 +46,7 @@ def _pool(rng: Random, name: str, chosen: Sequence[Known], priced: dict[str, boo
         "concurrency": _concurrencies(rng, min(known.max_concurrency for known in run)),
     }
     if rng.random() < 0.9:
-        pool["count"] = rng.choice([1, 1, 2, 3, LARGEST_COUNT])
+        pool["count"] = rng.choice([1, 1, 2, 3, 6] * 6 + [1000, MAX_COUNT])
     resident = [k.llm for k in run if rng.random() < (0.3 if k.loads else 0.98)]
     if resident or rng.random() < 0.3:
         pool["resident"] = resident

@@ -7,7 +7,7 @@ from random import Random
 
 from benchmarks.fuzz.catalogue import Json
 
-FACTORS = (1e-6, 0.3, 0.8, 0.95, 1.05, 1.2, 1.5, 2.0, 2.0, 4.0, 4.0, 10.0, 10.0, 1000.0)
+FACTORS = (1e-300, 1e-6, 0.3, 0.8, 0.95, 1.05, 1.2, 1.5, 2.0, 2.0, 4.0, 4.0, 10.0, 10.0, 1000.0)
 """Of the least that an endless fleet would take."""
 
 
@@ -66,7 +66,7 @@ def draw_terms(rng: Random, fleet: Json, rows: list[Json], scale: Scale) -> Json
 
 
 def _near(rng: Random, value: float, factors: tuple[float, ...] = FACTORS) -> float:
-    return max(1e-9, min(1e8, value * rng.choice(factors)))
+    return max(1e-300, min(1e8, value * rng.choice(factors)))
 
 
 def _own_deadlines(rng: Random, rows: list[Json], scale: Scale) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from costmodel.arrays import BoolArray
+from costmodel.arrays import BoolArray, FloatArray
 
 if TYPE_CHECKING:
     from service.planning.problem import PlacementProblem
@@ -50,3 +51,17 @@ def find_unplaceable(problem: PlacementProblem) -> dict[int, str]:
             reasons.append(f"no LLM scores {asked:g} or more, the highest is {highest:g}")
         found[int(i)] = "; ".join(reasons)
     return found
+
+
+def largest(columns: Iterable[FloatArray], eligible: BoolArray) -> float:
+    """Return the largest value of an eligible pair, at least 0.
+
+    Parameters
+    ----------
+    columns
+        Values of all requests on each placement, shape (n,) each.
+    eligible
+        Shape (n, k).
+    """
+    found = (np.max(v, where=eligible[:, k], initial=0.0) for k, v in enumerate(columns))
+    return float(max(found))

@@ -15,6 +15,7 @@ from service.planning.progress import Watch, unwatched
 from service.planning.refusal import why_not
 from service.planning.reporting import report
 from service.planning.result import Plan, SolverOptions
+from service.planning.scaling import in_units, objective_unit, restated, restating
 from service.planning.schedule.evaluation import Evaluation
 from service.planning.search.baselines import baselines, judged_policies
 from service.planning.solver import Solver
@@ -60,6 +61,23 @@ def plan(
     if unplaceable:
         raise UnplaceableError(unplaceable)
     problem.rates_in(problem.objective.minimise)
+    unit = objective_unit(problem)
+    if unit == 1.0:
+        return _plan(problem, options, deadline, watch, explained=explained)
+    scaled, watch = in_units(problem, unit), restating(watch, unit)
+    found = _plan(scaled, options, deadline, watch, explained=explained)
+    return restated(found, problem, unit)
+
+
+def _plan(
+    problem: PlacementProblem,
+    options: SolverOptions,
+    deadline: Deadline,
+    watch: Watch,
+    *,
+    explained: bool,
+) -> Plan:
+    """Plan a problem whose objective is of ordinary size."""
     solved = Solver(problem, options, deadline, watch)
     solved.run_in_time(harder=True)
     incumbent = solved.incumbent

@@ -10,7 +10,7 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_matrix import CostMatrix, predict
-from service.planning.eligibility import find_exclusions, find_unplaceable
+from service.planning.eligibility import find_exclusions, find_unplaceable, largest
 from service.planning.inputs import Limits, Objective, Placement, Pool, Requests, Share, Unit
 from service.planning.rates import Rates, no_figures, rates_of, unpriced
 from service.planning.terms import check_terms
@@ -266,15 +266,15 @@ class PlacementProblem:
         return cost + self.costs.device_seconds * rates.per_second[self.pool_of]
 
     @cached_property
+    def largest_cost(self) -> float:
+        """The largest cost of an eligible pair, in the unit of what is minimised."""
+        return largest(self.pair_cost(self.objective.minimise).T, self.eligible)
+
+    @cached_property
     def cost_normaliser(self) -> float:
         """C0 of the objective, in the unit of what it minimises."""
-        if self.objective.cost_normaliser is not None:
-            return self.objective.cost_normaliser
-        cost = self.pair_cost(self.objective.minimise)
-        largest = (
-            np.max(cost[:, k], where=self.eligible[:, k], initial=0.0) for k in range(self.k)
-        )
-        return float(max(largest)) or 1.0
+        given = self.objective.cost_normaliser
+        return (self.largest_cost or 1.0) if given is None else given
 
     @cached_property
     def quality_values(self) -> FloatArray:
@@ -282,15 +282,15 @@ class PlacementProblem:
         return np.nan_to_num(self.quality)
 
     @cached_property
+    def largest_quality(self) -> float:
+        """The largest quality of an eligible pair [score x tokens]."""
+        return largest((score * self.tokens for score in self.quality_values), self.eligible)
+
+    @cached_property
     def quality_normaliser(self) -> float:
         """Q0 of the objective [score x tokens]."""
-        if self.objective.quality_normaliser is not None:
-            return self.objective.quality_normaliser
-        largest = (
-            quality * np.max(self.tokens, where=self.eligible[:, k], initial=0.0)
-            for k, quality in enumerate(self.quality_values.tolist())
-        )
-        return float(max(largest)) or 1.0
+        given = self.objective.quality_normaliser
+        return (self.largest_quality or 1.0) if given is None else given
 
     def request_counts(self, llm: str) -> tuple[int, int]:
         """Least and most requests that an LLM may serve, from shares and `min_requests`."""
