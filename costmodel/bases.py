@@ -32,6 +32,10 @@ _TOKEN_TERMS: Mapping[str, Callable[[FloatArray, FloatArray], FloatArray]] = Map
 )
 
 
+_OF_THE_PROMPT = frozenset(("1", "tin", "tin^2"))
+"""Functions of a request that do not grow with its choices: they share one prompt."""
+
+
 class TokenTerms:
     """The functions of the tokens that features are made of, each computed once.
 
@@ -39,18 +43,32 @@ class TokenTerms:
     ----------
     input_tokens, output_tokens : ndarray of float64, shape (n,)
         Tokens of each request. Input tokens may be nan where no basis in use needs them.
+    choices : ndarray of float64, shape (n,), optional
+        Answers that each request wants of its one prompt: what decoding takes counts so often.
     """
 
-    def __init__(self, input_tokens: FloatArray, output_tokens: FloatArray) -> None:
+    def __init__(
+        self,
+        input_tokens: FloatArray,
+        output_tokens: FloatArray,
+        choices: FloatArray | None = None,
+    ) -> None:
         self.input_tokens = input_tokens
         self.output_tokens = output_tokens
+        self._choices = choices
         self._computed: dict[str, FloatArray] = {}
 
     def __getitem__(self, term: str) -> FloatArray:
         """Return one function of the tokens, shape (n,), such as ``"S1"``."""
         if term not in self._computed:
-            self._computed[term] = _TOKEN_TERMS[term](self.input_tokens, self.output_tokens)
+            self._keep(term, _TOKEN_TERMS[term](self.input_tokens, self.output_tokens))
         return self._computed[term]
+
+    def _keep(self, term: str, of_one: FloatArray) -> None:
+        if self._choices is None or term in _OF_THE_PROMPT:
+            self._computed[term] = of_one
+        else:
+            self._computed[term] = of_one * self._choices
 
 
 class ExpectedTokenTerms(TokenTerms):
@@ -62,13 +80,17 @@ class ExpectedTokenTerms(TokenTerms):
         Tokens of each request.
     moments : ndarray of float64, shape (n, 3)
         Means of the output tokens, of their squares and of their cubes.
+    choices : ndarray of float64, shape (n,), optional
+        As of `TokenTerms`.
     """
 
-    def __init__(self, input_tokens: FloatArray, moments: FloatArray) -> None:
+    def __init__(
+        self, input_tokens: FloatArray, moments: FloatArray, choices: FloatArray | None = None
+    ) -> None:
         mean, square, cube = moments.T
-        super().__init__(input_tokens, mean)
-        self._computed["S1"] = expected_context_sum(input_tokens, mean, square)
-        self._computed["S2"] = expected_context_square_sum(input_tokens, mean, square, cube)
+        super().__init__(input_tokens, mean, choices)
+        self._keep("S1", expected_context_sum(input_tokens, mean, square))
+        self._keep("S2", expected_context_square_sum(input_tokens, mean, square, cube))
 
 
 @dataclass(frozen=True)

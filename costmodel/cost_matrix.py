@@ -103,23 +103,28 @@ def predict(
 
 
 def slot_seconds(
-    output_tokens: IntArray, device_seconds: FloatArray, concurrency: float
+    output_tokens: IntArray,
+    device_seconds: FloatArray,
+    concurrency: float,
+    choices: IntArray | None = None,
 ) -> FloatArray:
     """Return how long each request of a mix holds its slot: its latency.
 
     At concurrency 1 it is the device-seconds. Above, requests decode in step with each other, so a
     request holds its slot for its output tokens times the mean step of the mix,
     ``concurrency * sum(device_seconds) / sum(output_tokens)``. Slot times add up to concurrency
-    times the device-seconds.
+    times the device-seconds. A request of several choices holds as many slots, each so long.
 
     Parameters
     ----------
     output_tokens : ndarray of int64, shape (n,)
-        Tokens, at least 1, of the requests that share the placement.
+        Tokens, at least 1, of one answer to each of the requests that share the placement.
     device_seconds : ndarray of float64, shape (n,)
         Seconds, on that placement.
     concurrency : float
         Requests that share the device, at least 1.
+    choices : ndarray of int64, shape (n,), optional
+        Answers that each request wants; None for one.
 
     Returns
     -------
@@ -134,9 +139,10 @@ def slot_seconds(
     batch = _one_concurrency(concurrency)
     seconds = np.array(device_seconds, dtype=np.float64)
     if batch == 1.0 or not seconds.size:
-        return seconds
+        return seconds if choices is None else seconds / choices
     tokens = np.asarray(output_tokens, dtype=np.float64)
-    return np.asarray(tokens * (batch * seconds.sum() / tokens.sum()))
+    generated = tokens if choices is None else tokens * choices
+    return np.asarray(tokens * (batch * seconds.sum() / generated.sum()))
 
 
 def _fill(

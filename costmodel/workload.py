@@ -25,6 +25,9 @@ class Workload:
         Tokens of the answers, estimated, at least 1: rounded means where `lengths` are given.
     lengths : OutputLengths, optional
         What is known of the lengths of the answers; None where they are taken as certain.
+    choices : ndarray of int64, shape (n,), optional
+        Answers that each request wants of its one prompt, at least 1; None where all want one.
+        Tokens of an answer are those of one choice.
 
     Raises
     ------
@@ -40,6 +43,7 @@ class Workload:
     input_tokens: IntArray
     output_tokens: IntArray
     lengths: OutputLengths | None = None
+    choices: IntArray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input_tokens", _tokens(self.input_tokens, "input_tokens", 0))
@@ -53,12 +57,19 @@ class Workload:
         if self.lengths is not None and len(self.lengths) != self.output_tokens.size:
             msg = f"Expected {self.output_tokens.size} lengths, got {len(self.lengths)}."
             raise InvalidCostModelError(msg)
+        if self.choices is not None:
+            object.__setattr__(self, "choices", _tokens(self.choices, "choices", 1))
+            if self.choices.size != self.output_tokens.size:
+                msg = f"Expected {self.output_tokens.size} choices, got {self.choices.size}."
+                raise InvalidCostModelError(msg)
 
     @classmethod
-    def expected(cls, input_tokens: IntArray, lengths: OutputLengths) -> Self:
+    def expected(
+        cls, input_tokens: IntArray, lengths: OutputLengths, choices: IntArray | None = None
+    ) -> Self:
         """Return the workload of answers whose lengths are distributions."""
         means = np.maximum(1, np.rint(lengths.moments[:, 0])).astype(np.int64)
-        return cls(input_tokens, means, None if lengths.certain.all() else lengths)
+        return cls(input_tokens, means, None if lengths.certain.all() else lengths, choices)
 
     def take(self, indices: IntArray | slice) -> Self:
         """Return some of the requests."""
@@ -68,6 +79,7 @@ class Workload:
             input_tokens=self.input_tokens[indices],
             output_tokens=self.output_tokens[indices],
             lengths=lengths,
+            choices=None if self.choices is None else self.choices[indices],
         )
 
     def terms(self, rows: IntArray | slice = _ALL) -> TokenTerms:
@@ -77,9 +89,15 @@ class Workload:
         in these terms, so predictions are then means too.
         """
         inputs = self.input_tokens[rows].astype(np.float64)
+        choices = None if self.choices is None else self.choices[rows].astype(np.float64)
         if self.lengths is None:
-            return TokenTerms(inputs, self.output_tokens[rows].astype(np.float64))
-        return ExpectedTokenTerms(inputs, self.lengths.moments[rows])
+            return TokenTerms(inputs, self.output_tokens[rows].astype(np.float64), choices)
+        return ExpectedTokenTerms(inputs, self.lengths.moments[rows], choices)
+
+    @property
+    def generated_tokens(self) -> IntArray:
+        """Tokens of all choices of each request together, shape (n,)."""
+        return self.output_tokens if self.choices is None else self.output_tokens * self.choices
 
     @property
     def size(self) -> int:

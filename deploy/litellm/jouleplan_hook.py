@@ -687,6 +687,21 @@ def prompt_of(body: Mapping[str, Any]) -> Prompt:
     return found
 
 
+def choices_of(body: Mapping[str, Any]) -> int:
+    """Return how many answers a body wants: `n`, or `best_of` where that is larger, of each prompt.
+
+    Examples
+    --------
+    >>> choices_of({"n": 2}), choices_of({"prompt": ["a", "b"], "n": 2, "best_of": 3})
+    (2, 6)
+    """
+    given = [body.get(name) for name in ("n", "best_of")]
+    counts = [one for one in given if isinstance(one, int) and not isinstance(one, bool)]
+    prompts = body.get("prompt")
+    several = isinstance(prompts, list) and bool(prompts) and isinstance(prompts[0], str | list)
+    return max(1, *counts, 1) * (len(prompts) if several and prompts else 1)
+
+
 def told_uncounted(uncounted: Mapping[str, int]) -> str:
     """Return what was not counted in words.
 

@@ -172,13 +172,15 @@ class ActualsLedger:
 
     def _told(self, body: ActualBody) -> Told:
         now = time.time()
+        choices = body.choices or self._desk.choices(body.decision_id)
         reckoned = self._desk.predicted(
             body.llm,
             body.pool,
             body.input_tokens,
-            body.output_tokens,
+            None if body.output_tokens is None else body.output_tokens / choices,
             body.decision_id,
             body.concurrency,
+            choices,
         )
         # Where the concurrency is not known, what was reckoned is no prediction to be judged: it
         # may be off by more than any cost model is.
@@ -199,6 +201,7 @@ class ActualsLedger:
             predicted_s=None if foretold is None else foretold.runtime_s,
             cost_model=None if foretold is None else foretold.row.cost_model,
             plan_id=body.plan_id,
+            choices=choices,
         )
         if cost is None or body.runtime_seconds is None:
             return Told(actual, None, body.decision_id)
@@ -215,7 +218,7 @@ class ActualsLedger:
 
     def _learn(self, actual: Actual) -> None:
         if actual.output_tokens:
-            self._desk.lengths.add(actual.llm, actual.route, actual.output_tokens)
+            self._desk.lengths.add(actual.llm, actual.route, actual.output_tokens / actual.choices)
         self._learn_ratio(actual, ENERGY, actual.measured_j, actual.predicted_j)
         self._learn_ratio(actual, RUNTIME, actual.measured_s, actual.predicted_s)
 

@@ -27,6 +27,8 @@ class Actual:
         Identity of what predicted them, see `service.decisions.table.Row`.
     plan_id
         Of the plan that it was part of; None for none.
+    choices
+        Answers that it wanted, of which `output_tokens` are the sum.
     """
 
     id: str
@@ -43,6 +45,7 @@ class Actual:
     predicted_s: float | None
     cost_model: str | None = None
     plan_id: str | None = None
+    choices: int = 1
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from service.actuals.records import Actual, PlanSums, Sum
 from service.store.database import MEMORY, StoreError
 
-SCHEMA_NUMBER = 2
+SCHEMA_NUMBER = 3
 MOST_TOGETHER = 1000
 
 _NAMES = tuple(field.name for field in fields(Actual))
@@ -40,6 +40,8 @@ ALTER TABLE actuals ADD COLUMN plan_id TEXT;
 CREATE INDEX actuals_of_plans ON actuals (plan_id) WHERE plan_id IS NOT NULL;
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;
 """
+#: What schema 3 has beside.
+_CHOICES = "ALTER TABLE actuals ADD COLUMN choices INTEGER NOT NULL DEFAULT 1;"
 # Not `OR IGNORE`: what is ignored takes a number all the same, and with it the place of another.
 _INSERT = (
     f"INSERT INTO actuals ({', '.join(_NAMES)}) "  # noqa: S608 (names of our own)
@@ -259,7 +261,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     if found not in range(SCHEMA_NUMBER + 1) or (found == 0 and tables):
         raise StoreError(f"Expected actuals of schema {SCHEMA_NUMBER}, got schema {found}.")
     connection.execute("PRAGMA journal_mode = WAL")
-    missing = "".join((_TABLE, _COST_MODELS)[found:])
+    missing = "".join((_TABLE, _COST_MODELS, _CHOICES)[found:])
     if missing:
         connection.executescript(
             f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {SCHEMA_NUMBER}; COMMIT;"

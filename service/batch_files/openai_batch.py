@@ -24,7 +24,7 @@ from service.batch_files.model_place import RepeatedKeyError, place_of_model
 from service.batch_files.token_rule import TokenRule
 from service.planning.result import PlanWarning
 from service.problems import Complaints, FieldError, pointer
-from service.prompts import LIMITS, NOT_COUNTED, Prompt, prompt_of, told_uncounted
+from service.prompts import LIMITS, NOT_COUNTED, Prompt, choices_of, prompt_of, told_uncounted
 from service.schemas.names import read_llm
 
 CHAT = "/v1/chat/completions"
@@ -126,6 +126,7 @@ class _Reader:
         self._numbers: dict[str, int] = {}
         self._input_tokens: list[int] = []
         self._output_tokens: list[int] = []
+        self._choices: list[int] = []
         self._llms: list[list[str] | None] = []
         self._uncounted: Counter[str] = Counter()
         self._elsewhere = 0
@@ -156,6 +157,8 @@ class _Reader:
         }
         if any(llms is not None for llms in self._llms):
             columns["llms"] = self._llms
+        if any(choices != 1 for choices in self._choices):
+            columns["choices"] = self._choices
         warnings = _warnings(self._rule, self._uncounted, self._elsewhere)
         return OpenAiBatch(self._lines, columns, warnings)
 
@@ -172,7 +175,7 @@ class _Reader:
         except RepeatedKeyError as error:
             raise _ComplaintError(str(error)) from None
         prompt = prompt_of(body)
-        output_tokens = _output_tokens(body, self._rule)
+        output_tokens, choices = _output_tokens(body, self._rule), _choices(body)
         first = self._numbers.setdefault(name, number)
         if first != number:
             message = f"Expected custom_ids that differ, got {name!r:.80} as on line {first}."
@@ -180,6 +183,7 @@ class _Reader:
         self._lines.add(span, place, spelled)
         self._input_tokens.append(_input_tokens(prompt, self._rule))
         self._output_tokens.append(output_tokens)
+        self._choices.append(choices)
         self._llms.append(_llms(spelled, self._rule))
         self._uncounted += prompt.uncounted
         self._elsewhere += line["url"] != CHAT
@@ -208,17 +212,24 @@ def _input_tokens(prompt: Prompt, rule: TokenRule) -> int:
 
 def _output_tokens(body: Mapping[str, Any], rule: TokenRule) -> int:
     stated = next((body[name] for name in LIMITS if body.get(name) is not None), rule.output_tokens)
-    choices = body.get("n") or 1
     if stated is None:
         message = (
             f"Expected {' or '.join(LIMITS)} in the body, got none: state an estimate for such "
             "lines, output_tokens in a call or --output-tokens on the command line."
         )
         raise _ComplaintError(message, "body")
-    if not (_is_count(stated) and _is_count(choices)):
+    if not _is_count(stated):
         message = f"Expected limits of output as whole numbers, got {stated!r:.40}."
         raise _ComplaintError(message, "body")
-    return int(stated) * int(choices)
+    return int(stated)
+
+
+def _choices(body: Mapping[str, Any]) -> int:
+    for name in ("n", "best_of"):
+        if body.get(name) is not None and not _is_count(body[name]):
+            message = f"Expected a whole number, got {body[name]!r:.40}."
+            raise _ComplaintError(message, "body", name)
+    return choices_of(body)
 
 
 def _is_count(value: object) -> bool:

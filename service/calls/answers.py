@@ -140,10 +140,15 @@ def predict_body(
 
 def _matrices(problem: PlacementProblem) -> dict[str, npt.NDArray[Any]]:
     """Return the matrices of an answer of `/predict`, (n, k) each, with no regard to who may."""
-    costs, tokens = problem.costs, problem.requests.workload.output_tokens
+    costs, workload = problem.costs, problem.requests.workload
     runtime_s = np.empty_like(costs.device_seconds)
     for k, placement in enumerate(problem.placements):
-        runtime_s[:, k] = slot_seconds(tokens, costs.device_seconds[:, k], placement.concurrency)
+        runtime_s[:, k] = slot_seconds(
+            workload.output_tokens,
+            costs.device_seconds[:, k],
+            placement.concurrency,
+            workload.choices,
+        )
     return {
         "energy_joules": costs.energy_j,
         "device_seconds": costs.device_seconds,

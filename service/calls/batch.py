@@ -75,6 +75,7 @@ class Batch:
     pools: Choices | None = None
     min_quality: FloatArray | None = None
     deadline_s: FloatArray | None = None
+    choices: IntArray | None = None
     pinned: Sequence[Pin | None] | None = None
 
     @classmethod
@@ -89,6 +90,7 @@ class Batch:
             pools=Choices.of([row.pools for row in rows]),
             min_quality=_numbers([row.min_quality for row in rows]),
             deadline_s=_numbers([row.deadline_seconds for row in rows]),
+            choices=_counts([row.choices for row in rows]),
             pinned=[row.pinned for row in rows],
         )
 
@@ -104,6 +106,7 @@ class Batch:
             pools=None if columns.pools is None else Choices.of(columns.pools),
             min_quality=_numbers(columns.min_quality),
             deadline_s=_numbers(columns.deadline_seconds),
+            choices=None if columns.choices is None else np.array(columns.choices, np.int64),
             pinned=columns.pinned,
         )
 
@@ -151,6 +154,7 @@ class Batch:
             "pools": self.pools,
             "min_quality": self.min_quality,
             "deadline_seconds": self.deadline_s,
+            "choices": self.choices,
             "pinned": self.pinned,
         }
         named: list[tuple[tuple[str, ...], Sized | None]]
@@ -210,7 +214,7 @@ class Batch:
     def to_requests(self, candidates: Candidates) -> Requests:
         """Return the arrays of a batch that nobody complains of."""
         return Requests(
-            workload=workload_of(self.input_tokens, self.output_tokens),
+            workload=workload_of(self.input_tokens, self.output_tokens, self.choices),
             deadline_s=_filled(self.deadline_s, len(self), np.inf),
             min_quality=_filled(self.min_quality, len(self), -np.inf),
             allowed=self._allowed(candidates),
@@ -229,6 +233,12 @@ class Batch:
         admitted = pinned_placements(self.pinned, candidates)
         masks += [] if admitted is None else [admitted]
         return None if not masks else np.logical_and.reduce(masks)
+
+
+def _counts(column: Sequence[int | None]) -> IntArray | None:
+    if not any(column):
+        return None
+    return np.array([count or 1 for count in column], dtype=np.int64)
 
 
 def _numbers(column: Sequence[float | None] | None) -> FloatArray | None:

@@ -28,7 +28,12 @@ from service.workers.anonymous_file import AnonymousFile, Content
 from service.workers.messages import JSON, PlanTally
 
 _OTHERS = " Others may serve the lines where `llms` names them."
-_MEMBERS = {"id": ("custom_id",), "output_tokens": ("body",), "llms": ("body", "model")}
+_MEMBERS = {
+    "id": ("custom_id",),
+    "output_tokens": ("body",),
+    "choices": ("body", "n"),
+    "llms": ("body", "model"),
+}
 
 
 def plan_batch_file(

@@ -52,7 +52,9 @@ def falling(estimates: IntArray | Estimates) -> list[tuple[str, str, int]]:
     ]
 
 
-def workload_of(input_tokens: IntArray, estimates: IntArray | Estimates) -> Workload:
+def workload_of(
+    input_tokens: IntArray, estimates: IntArray | Estimates, choices: IntArray | None = None
+) -> Workload:
     """Return the workload of valid estimates.
 
     Parameters
@@ -61,13 +63,17 @@ def workload_of(input_tokens: IntArray, estimates: IntArray | Estimates) -> Work
         Shape (n,).
     estimates
         Of n requests, without errors.
+    choices
+        Answers that each request wants, shape (n,); None for one.
     """
+    if choices is not None and (choices == 1).all():
+        choices = None
     if isinstance(estimates, Mapping):
         lengths = _from_columns(estimates)
-        return Workload.expected(input_tokens, lengths)
+        return Workload.expected(input_tokens, lengths, choices)
     if isinstance(estimates, np.ndarray):
-        return Workload(input_tokens, estimates)
-    return Workload.expected(input_tokens, _from_mixed(estimates))
+        return Workload(input_tokens, estimates, choices=choices)
+    return Workload.expected(input_tokens, _from_mixed(estimates), choices)
 
 
 def _from_columns(columns: Mapping[str, Sequence[float]]) -> OutputLengths:

@@ -19,7 +19,7 @@ from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.calls.batch import Batch
 from service.calls.choices import Choices
 from service.calls.output_estimates import Estimates
-from service.schemas.fields import InputTokens, OutputTokens, RequestId, Score, Seconds
+from service.schemas.fields import ChoiceCount, InputTokens, OutputTokens, RequestId, Score, Seconds
 from service.schemas.requests import Pin, RequestColumns
 
 #: Columns that are needed, with a value that is good: what stands for those that are checked here.
@@ -33,6 +33,7 @@ FIELDS = frozenset(
         "pools",
         "min_quality",
         "deadline_seconds",
+        "choices",
         "pinned",
     )
 )
@@ -81,6 +82,7 @@ class Bounds:
 
 
 INPUT_TOKENS = Bounds.of(InputTokens)
+CHOICES = Bounds.of(ChoiceCount)
 OUTPUT_TOKENS = Bounds.of(OutputTokens)
 REQUEST_ID = Bounds.of(RequestId)
 SCORE = Bounds.of(Score)
@@ -129,6 +131,7 @@ def _batch(columns: Mapping[str, list[Any]], *, by_row: bool) -> Batch:
         pools=_choices("pools", columns["pools"]) if "pools" in columns else None,
         min_quality=_numbers(columns.get("min_quality"), SCORE),
         deadline_s=_numbers(columns.get("deadline_seconds"), SECONDS),
+        choices=_whole_numbers(columns["choices"], CHOICES) if "choices" in columns else None,
         pinned=pins_of(columns["pinned"]) if "pinned" in columns else None,
     )
 

@@ -196,6 +196,7 @@ class PlannerService:
         self._check(batch, candidates, self.limits.max_pairs)
         check_explained(len(batch), explain=call.explain)
         limits = limits_of(call.constraints, candidates)
+        _check_certain(batch, limits)
         predict_started = perf_counter()
         on_predicting()
         whole = _build(batch, candidates, limits, objective)
@@ -275,6 +276,16 @@ def _written(found: Plan, started: float) -> Progress:
     gap = found.gap if isfinite(found.gap) else None
     elapsed_s = perf_counter() - started
     return Progress("writing", found.objective, found.lower_bound, gap, elapsed_s)
+
+
+def _check_certain(batch: Batch, limits: Limits) -> None:
+    """Refuse a confidence for several answers, whose lengths are not drawn one by one."""
+    if limits.confidence is not None and batch.choices is not None and (batch.choices > 1).any():
+        message = (
+            "Expected no confidence where a request wants several choices, got "
+            f"{limits.confidence:g}: leave it out, or give each choice a request of its own."
+        )
+        raise invalid([FieldError("/constraints/confidence", message)])
 
 
 def _build(

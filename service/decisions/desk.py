@@ -102,7 +102,7 @@ class DecisionDesk:
         self._tell_policy: Callable[[Policy | None], None] = lambda _: None
         self._steering = QualitySteering()
         self._loads = Loads()
-        self._open: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self._open: OrderedDict[str, tuple[str, int, int]] = OrderedDict()
         self.lengths = OutputLengths()
         self.evidence = Evidence()
         self.traffic = Traffic()
@@ -190,11 +190,11 @@ class DecisionDesk:
             raise invalid([why_none(groups, wanted)])
         cost, row = decision.chosen.cost, decision.chosen.cost.row
         gone_at = now + decision.chosen.wait_s + cost.runtime_s
-        self._loads.of(row.pool, now).enter(decision_id, now, gone_at)
-        self._open[decision_id] = row.pool, row.concurrency
+        self._loads.of(row.pool, now).enter(decision_id, now, gone_at, tokens.choices)
+        self._open[decision_id] = row.pool, row.concurrency, tokens.choices
         if len(self._open) > MOST_OPEN:
             self._open.popitem(last=False)
-        both = tokens.input_tokens + tokens.output_tokens
+        both = wanted.terms.input_tokens + wanted.terms.generated_tokens
         self._steering.add(policy, both, row.quality, cost.energy_j)
         self.traffic.add(_asked(now, groups, wanted, self._predict))
         return Made(decision_id, decision, policy, tokens, names)
@@ -219,12 +219,17 @@ class DecisionDesk:
             if may_serve(rows[0], wanted)
         ]
 
+    def choices(self, decision_id: str | None) -> int:
+        """Return how many answers a decision's request wants, 1 where it is not known."""
+        decided = self._open.get(decision_id or "")
+        return 1 if decided is None else decided[2]
+
     def ended(self, decision_id: str, pool: str) -> None:
         """Let a decision's load go, from the pool that it ran on and the one that was decided.
 
         What it was decided to be is known until `forget`.
         """
-        decided_pool, _ = self._open.get(decision_id, (pool, 0))
+        decided_pool, _, _ = self._open.get(decision_id, (pool, 0, 1))
         for one in {pool, decided_pool}:
             self._loads.leave(decision_id, one)
 
@@ -240,6 +245,7 @@ class DecisionDesk:
         output_tokens: float | None,
         decision_id: str | None,
         concurrency: float | None = None,
+        choices: int = 1,
     ) -> tuple[Cost, bool] | None:
         """Return what a request should have taken, without corrections.
 
@@ -251,6 +257,8 @@ class DecisionDesk:
             As they came: what was wrong with an estimate of them is not the cost model's fault.
         decision_id
             Of the decision, for the concurrency that it reckoned with.
+        choices
+            Answers that it wanted, of which `output_tokens` are one's.
         concurrency
             That it ran at: as for decisions, the least level that holds it counts. None for the
             decision's.
@@ -265,11 +273,11 @@ class DecisionDesk:
         if group is None or input_tokens is None or output_tokens is None:
             return None
         if concurrency is None:
-            decided = self._open.get(decision_id or "")
+            decided = self._open.get(decision_id or "", ())[:2]
             row = next((row for row in group if (pool, row.concurrency) == decided), None)
         else:
             row = level_of(group, concurrency)
-        cost = cost_of(row or group[-1], Terms(input_tokens, output_tokens))
+        cost = cost_of(row or group[-1], Terms(input_tokens, output_tokens, choices))
         return cost, row is not None or len(group) == 1
 
     def _let_go(self, decision_id: str) -> None:
@@ -297,7 +305,9 @@ def _asked(now: float, groups: Sequence[Group], wanted: Wanted, predict: Predict
     in_time = [rows for rows in able if _in_time_idle(rows[0], wanted, predict)]
     keys = tuple((rows[0].llm, rows[0].pool) for rows in in_time or able)
     terms = wanted.terms
-    return Asked(now, terms.input_tokens, terms.output_tokens, keys, wanted.deadline_s)
+    return Asked(
+        now, terms.input_tokens, terms.output_tokens, keys, wanted.deadline_s, terms.choices
+    )
 
 
 def _in_time_idle(least: Row, wanted: Wanted, predict: Predict) -> bool:
@@ -308,8 +318,8 @@ def _in_time_idle(least: Row, wanted: Wanted, predict: Predict) -> bool:
 
 
 def _wanted(body: DecisionBody, tokens: Tokens) -> Wanted:
-    terms = Terms(tokens.input_tokens, tokens.output_tokens)
+    terms = Terms(tokens.input_tokens, tokens.output_tokens, tokens.choices)
     late = terms
     if tokens.output_tokens_high != tokens.output_tokens:
-        late = Terms(tokens.input_tokens, tokens.output_tokens_high)
+        late = Terms(tokens.input_tokens, tokens.output_tokens_high, tokens.choices)
     return Wanted(terms, late, body.deadline_seconds, body.min_quality)

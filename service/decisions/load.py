@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 
 LONGEST_S = 86_400.0
 """No decision counts for longer, whatever was predicted of it."""
@@ -13,36 +13,45 @@ class PoolLoad:
 
     def __init__(self) -> None:
         self._ends: list[tuple[float, str]] = []
-        self._end_of: dict[str, float] = {}
+        self._end_of: dict[str, tuple[float, int]] = {}
 
     @property
     def in_flight(self) -> int:
-        """Number of decisions that are taken to be there still."""
+        """Number of answers that are taken to be under way still."""
         return len(self._ends)
 
-    def enter(self, decision_id: str, now: float, gone_at: float) -> None:
-        """Take in a decision that will be gone at a time, unless `leave` says so before."""
+    def enter(self, decision_id: str, now: float, gone_at: float, choices: int = 1) -> None:
+        """Take in a decision that will be gone at a time, unless `leave` says so before.
+
+        It takes as many slots as it wants choices.
+        """
         self.leave(decision_id)
         gone_at = min(gone_at, now + LONGEST_S)
-        insort(self._ends, (gone_at, decision_id))
-        self._end_of[decision_id] = gone_at
+        at = bisect_left(self._ends, (gone_at, decision_id))
+        self._ends[at:at] = choices * [(gone_at, decision_id)]
+        self._end_of[decision_id] = gone_at, choices
 
     def leave(self, decision_id: str) -> None:
         """Let a decision go; harmless for one that is gone."""
-        gone_at = self._end_of.pop(decision_id, None)
-        if gone_at is not None:
-            del self._ends[bisect_left(self._ends, (gone_at, decision_id))]
+        found = self._end_of.pop(decision_id, None)
+        if found is not None:
+            gone_at, choices = found
+            at = bisect_left(self._ends, (gone_at, decision_id))
+            del self._ends[at : at + choices]
 
     def let_go(self, now: float) -> None:
         """Let those go whose time has come."""
         gone = bisect_right(self._ends, now, key=lambda end: end[0])
         for _, decision_id in self._ends[:gone]:
-            del self._end_of[decision_id]
+            self._end_of.pop(decision_id, None)
         del self._ends[:gone]
 
-    def wait_s(self, slots: int, now: float) -> float:
-        """Return the seconds until one of so many slots is free, by the predicted ends."""
-        beyond = len(self._ends) - slots
+    def wait_s(self, slots: int, now: float, choices: int = 1) -> float:
+        """Return the seconds until so many of the slots are free, by the predicted ends.
+
+        Where there are fewer slots than choices, until all slots are.
+        """
+        beyond = len(self._ends) - slots + min(choices, slots) - 1
         return 0.0 if beyond < 0 else self._ends[beyond][0] - now
 
 

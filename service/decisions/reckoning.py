@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from service.decisions.lengths import OutputLengths
 from service.decisions.tokenizers import Tokenizers
 from service.decisions.tokens import bounded, input_tokens, output_limit
-from service.prompts import Prompt, prompt_of
+from service.prompts import Prompt, choices_of, prompt_of
 from service.schemas.decisions import DecisionBody
+from service.schemas.fields import MAX_CHOICES
 
 DEFAULT_OUTPUT_TOKENS = 256.0
 LATE_QUANTILE = 0.9
@@ -30,6 +31,8 @@ class Tokens:
         Of a long answer: nine of ten are shorter where lengths were learned.
     input_from, output_from
         Where they come from.
+    choices
+        Answers that the request wants, each of `output_tokens`.
     uncounted
         Parts of the prompt that are no text, by kind: the input tokens hold none of them.
     """
@@ -39,6 +42,7 @@ class Tokens:
     output_tokens_high: float
     input_from: str
     output_from: str
+    choices: int = 1
     uncounted: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -60,16 +64,17 @@ def reckon(body: DecisionBody, llm: str, lengths: OutputLengths, tokenizers: Tok
     else:
         prompt = prompt_of(request)
         tin, tin_from = _input_tokens(prompt, llm, tokenizers)
+    choices = body.choices or min(choices_of(request), MAX_CHOICES)
     if body.output_tokens is not None:
         tout = float(body.output_tokens)
-        return Tokens(tin, tout, tout, tin_from, GIVEN, prompt.uncounted)
+        return Tokens(tin, tout, tout, tin_from, GIVEN, choices, prompt.uncounted)
     limit = output_limit(request)
     learned = lengths.of(llm, body.route)
     if learned is not None:
         tout, high = learned.mean(limit), learned.quantile(LATE_QUANTILE, limit)
-        return Tokens(tin, tout, high, tin_from, LEARNED, prompt.uncounted)
+        return Tokens(tin, tout, high, tin_from, LEARNED, choices, prompt.uncounted)
     tout, tout_from = (DEFAULT_OUTPUT_TOKENS, DEFAULT) if limit is None else (limit, LIMIT)
-    return Tokens(tin, tout, tout, tin_from, tout_from, prompt.uncounted)
+    return Tokens(tin, tout, tout, tin_from, tout_from, choices, prompt.uncounted)
 
 
 def _input_tokens(prompt: Prompt, llm: str, tokenizers: Tokenizers) -> tuple[float, str]:

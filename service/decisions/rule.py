@@ -205,11 +205,12 @@ def option_of(
     predict
         What a request takes of a placement.
     """
-    each = load.in_flight // rows[0].devices + 1
+    choices = wanted.terms.choices
+    each = load.in_flight // rows[0].devices + choices
     row = level_of(rows, each)
     cost = predict(row, wanted.terms)
-    wait_s = load.wait_s(rows[-1].concurrency * row.devices, now)
-    tokens = wanted.terms.input_tokens + wanted.terms.output_tokens
+    wait_s = load.wait_s(rows[-1].concurrency * row.devices, now, choices)
+    tokens = wanted.terms.input_tokens + wanted.terms.generated_tokens
     price_j = cost.energy_j
     price_j += prices.joules_per_device_second.get(row.pool, 0.0) * cost.device_seconds
     price_j -= prices.joules_per_quality_token * (row.quality or 0.0) * tokens

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import exp, sqrt
+from math import ceil, exp, sqrt
 
 RELATIVE_FLOOR = 0.04
 METER_SECONDS = 0.08
@@ -25,11 +25,19 @@ class Terms:
     Attributes
     ----------
     input_tokens, output_tokens
-        Of one request.
+        Of one request, and of one answer to it.
+    choices
+        Answers that it wants of its one prompt.
     """
 
     input_tokens: float
     output_tokens: float
+    choices: int = 1
+
+    @property
+    def generated_tokens(self) -> float:
+        """Tokens of all answers together."""
+        return self.output_tokens * self.choices
 
     def total(self, weights: Weights) -> float:
         """Return the weighted sum of the functions."""
@@ -41,14 +49,15 @@ class Terms:
         tin, tout = self.input_tokens, self.output_tokens
         steps = tout * (tout - 1.0) / 2.0
         squares = tout * (tout - 1.0) * (2.0 * tout - 1.0) / 6.0
+        count = self.choices
         return {
             "1": 1.0,
             "tin": tin,
             "tin^2": tin * tin,
-            "tout": tout,
-            "tin*tout": tin * tout,
-            "S1": tin * tout + steps,
-            "S2": tin * tin * tout + 2.0 * tin * steps + squares,
+            "tout": count * tout,
+            "tin*tout": count * tin * tout,
+            "S1": count * (tin * tout + steps),
+            "S2": count * (tin * tin * tout + 2.0 * tin * steps + squares),
         }
 
 
@@ -106,6 +115,8 @@ class Cost:
         Predicted, corrections included.
     energy_factor, runtime_factor
         What the cost model's own predictions were multiplied by; 1 for none.
+    choices
+        Answers that it wants.
     """
 
     row: Row
@@ -113,11 +124,16 @@ class Cost:
     device_seconds: float
     energy_factor: float = 1.0
     runtime_factor: float = 1.0
+    choices: int = 1
 
     @property
     def runtime_s(self) -> float:
-        """Seconds from its start to its last token."""
-        return self.device_seconds * self.row.concurrency
+        """Seconds from its start to its last token.
+
+        Its choices run side by side, each in a slot of its own, by turns where slots are fewer.
+        """
+        turns = ceil(self.choices / self.row.concurrency)
+        return self.device_seconds * self.row.concurrency / self.choices * turns
 
     def energy_bounds(self) -> tuple[float, float] | None:
         """Return the 90 % interval of the joules; None where the cost model has none."""
@@ -131,7 +147,7 @@ class Cost:
 def cost_of(row: Row, terms: Terms, energy: float = 1.0, runtime: float = 1.0) -> Cost:
     """Return what a request takes of a placement, the predictions multiplied by these factors."""
     joules, seconds = terms.total(row.energy), terms.total(row.seconds)
-    return Cost(row, energy * joules, runtime * seconds, energy, runtime)
+    return Cost(row, energy * joules, runtime * seconds, energy, runtime, terms.choices)
 
 
 def _bounds(value: float, quantile: float | None, runtime_s: float) -> tuple[float, float] | None:

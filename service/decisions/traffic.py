@@ -36,6 +36,8 @@ class Asked:
         serve it.
     deadline_s
         From then on; None for none.
+    choices
+        Answers wanted, each of `output_tokens`.
     """
 
     at: float
@@ -43,6 +45,7 @@ class Asked:
     output_tokens: float
     keys: tuple[tuple[str, str], ...]
     deadline_s: float | None
+    choices: int = 1
 
 
 class Traffic:
@@ -103,6 +106,7 @@ def plan_of(
         "columns": {
             "input_tokens": [max(1, round(one.input_tokens)) for one in asked],
             "output_tokens": [max(1, round(one.output_tokens)) for one in asked],
+            "choices": [one.choices for one in asked],
             "llms": [sorted({llm for llm, _ in one.keys}) for one in asked],
             "pools": [sorted({pool for _, pool in one.keys}) for one in asked],
         },

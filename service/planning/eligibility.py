@@ -22,8 +22,8 @@ def find_exclusions(problem: PlacementProblem) -> dict[str, BoolArray]:
             None, :
         ],
     }
-    if problem.tokens.max(initial=0.0) > context.min():
-        reasons["longer than the context of the LLM"] = problem.tokens[:, None] > context
+    if problem.context_tokens.max(initial=0.0) > context.min():
+        reasons["longer than the context of the LLM"] = problem.context_tokens[:, None] > context
     if requests.allowed is not None:
         reasons["not among the LLMs or pools that the request names"] = ~requests.allowed
     if requests.device is not None:

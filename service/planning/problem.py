@@ -92,7 +92,13 @@ class PlacementProblem:
 
     @cached_property
     def tokens(self) -> FloatArray:
-        """Input plus output tokens of each request, shape (n,)."""
+        """Input plus output tokens of each request, of all its choices, shape (n,)."""
+        workload = self.requests.workload
+        return (workload.input_tokens + workload.generated_tokens).astype(float)
+
+    @cached_property
+    def context_tokens(self) -> FloatArray:
+        """Input plus output tokens of each request, of one choice, shape (n,)."""
         workload = self.requests.workload
         return (workload.input_tokens + workload.output_tokens).astype(float)
 

@@ -86,6 +86,7 @@ def answer_of(made: Made) -> dict[str, object]:
             "input_tokens": made.tokens.input_tokens,
             "output_tokens": made.tokens.output_tokens,
             "output_tokens_high": made.tokens.output_tokens_high,
+            "choices": made.tokens.choices,
             "input_from": made.tokens.input_from,
             "output_from": made.tokens.output_from,
         },

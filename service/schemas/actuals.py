@@ -11,6 +11,7 @@ from service.schemas.fields import (
     MAX_TOKENS,
     Answer,
     Body,
+    ChoiceCount,
     Instant,
     RequestId,
 )
@@ -39,6 +40,13 @@ class ActualBody(Body):
     route: Annotated[str | None, Field(max_length=128)] = None
     input_tokens: Tokens | None = None
     output_tokens: Tokens | None = None
+    choices: Annotated[
+        ChoiceCount | None,
+        Field(
+            description="Answers that it wanted, of which `output_tokens` are the sum; the "
+            "decision's where left out."
+        ),
+    ] = None
     concurrency: Annotated[
         float | None,
         Field(

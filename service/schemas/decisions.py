@@ -11,6 +11,7 @@ from service.schemas.fields import (
     MAX_TOKENS,
     Answer,
     Body,
+    ChoiceCount,
     InputTokens,
     OutputTokens,
     RequestId,
@@ -52,6 +53,9 @@ class DecisionBody(Body):
     input_tokens: InputTokens | None = None
     output_tokens: Annotated[
         OutputTokens | None, Field(description="An estimate; learned or stated where left out.")
+    ] = None
+    choices: Annotated[
+        ChoiceCount | None, Field(description="Answers wanted; the request's `n` where left out.")
     ] = None
     request: Annotated[
         dict[str, Any] | None,
@@ -143,6 +147,7 @@ class TokensAnswer(Answer):
     output_tokens_high: Annotated[
         float, Field(ge=0, description="Of a long answer, by which it must end in time.")
     ]
+    choices: Annotated[int, Field(description="Answers wanted, each of `output_tokens`.")]
     input_from: Annotated[str, Field(description="`given`, `tokenizer` or `characters`.")]
     output_from: Annotated[str, Field(description="`given`, `learned`, `limit` or `default`.")]
 

@@ -93,6 +93,17 @@ OutputTokens = Annotated[
     Field(ge=1, le=MAX_TOKENS, description="Tokens of the answer, an estimate.", examples=[154]),
     WHOLE,
 ]
+MAX_CHOICES = 1_024
+ChoiceCount = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=MAX_CHOICES,
+        description="Answers wanted of the one prompt (`n`), 1 where left out: each of "
+        "`output_tokens`, in a slot of its own.",
+    ),
+    WHOLE,
+]
 _QUANTILE = r"p(0[5-9]|[1-9][0-9])"
 QuantileName = Annotated[
     str,

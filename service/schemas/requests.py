@@ -13,6 +13,7 @@ from service.schemas.fields import (
     QUANTILES,
     WHOLE,
     Body,
+    ChoiceCount,
     InputTokens,
     OutputEstimate,
     OutputTokens,
@@ -101,6 +102,7 @@ class RequestRow(Body):
     deadline_seconds: Annotated[
         Seconds | None, Field(description="Seconds from the start of the plan, above 0.")
     ] = None
+    choices: ChoiceCount | None = None
     pinned: Annotated[Pin | None, Field(description="Where it must run; null for anywhere.")] = None
 
 
@@ -132,6 +134,9 @@ class RequestColumns(Body):
     deadline_seconds: Annotated[
         list[Seconds | None] | None,
         Field(description="Seconds from the start of the plan for each, above 0."),
+    ] = None
+    choices: Annotated[
+        list[ChoiceCount] | None, Field(description="Answers that each wants; left out: one.")
     ] = None
     pinned: Annotated[
         list[Pin | None] | None, Field(description="Where each must run; null for anywhere.")

@@ -233,3 +233,27 @@ def test_all_text_that_the_server_reads_counts_as_prompt(
     assert [one["id"] for one in answer["unplaceable"]] == ["c2"]
     assert "context" in answer["unplaceable"][0]["reason"]
     assert answer["columns"]["id"] == ["c0", "c1"]
+
+
+def test_choices_want_the_context_and_the_time_of_one(
+    plan: Callable[..., Any], tmp_path: Path
+) -> None:
+    llm = "meta-llama/Llama-3.1-8B-Instruct"
+
+    def answer(*counts: int) -> dict[str, Any]:
+        lines = [batch_line(i, max_tokens=32_768, model=llm, n=n) for i, n in enumerate(counts)]
+        (tmp_path / "n.jsonl").write_text("\n".join(lines))
+        done = plan("n.jsonl", "--json", "--quiet", "--zeta", "1")
+        assert done.returncode == 0, done.stderr
+        told: dict[str, Any] = json.loads(done.stdout)
+        return told
+
+    together, apart = answer(5), answer(1, 1, 1, 1, 1)
+    assert together["energy_joules"]["value"] == pytest.approx(
+        apart["energy_joules"]["value"], rel=0.01
+    )
+    assert together["makespan_seconds"] == pytest.approx(apart["makespan_seconds"], rel=0.01)
+    best = {"n": 1, "best_of": 5}
+    (tmp_path / "best.jsonl").write_text(batch_line(0, max_tokens=32_768, model=llm, **best))
+    done = plan("best.jsonl", "--json", "--quiet")
+    assert json.loads(done.stdout)["energy_joules"] == together["energy_joules"]

@@ -18,6 +18,7 @@ from service.calls.choices import Choices
 from service.calls.output_estimates import Estimates
 from service.calls.pieces import complain_of_values
 from service.calls.plain_columns import (
+    CHOICES,
     INPUT_TOKENS,
     OUTPUT_TOKENS,
     REQUEST_ID,
@@ -65,6 +66,7 @@ def batch_of_table(table: pa.Table, found: Complaints) -> Batch | None:
     llms, pools = reader.read("llms", _choices("llms")), reader.read("pools", _choices("pools"))
     min_quality = reader.read("min_quality", _numbers(SCORE))
     deadline_s = reader.read("deadline_seconds", _numbers(SECONDS))
+    choices = reader.read("choices", _tokens(CHOICES))
     pinned = reader.read("pinned", _pins)
     if found or input_tokens is None or output_tokens is None:
         return None
@@ -77,6 +79,7 @@ def batch_of_table(table: pa.Table, found: Complaints) -> Batch | None:
         pools=pools,
         min_quality=min_quality,
         deadline_s=deadline_s,
+        choices=choices,
         pinned=pinned,
     )
 

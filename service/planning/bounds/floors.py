@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from costmodel.arrays import FloatArray
+from costmodel.arrays import FloatArray, IntArray
 from service.planning.inputs import Unit
 from service.planning.problem import PlacementProblem
 
@@ -21,28 +21,31 @@ def slot_floor_s(problem: PlacementProblem) -> FloatArray:
     At concurrency 1 its device-seconds; above, its output tokens times the least mean step that
     a mix of eligible requests can have.
     """
-    return _slot_bound(problem, np.min, np.inf)
+    return _slot_bound(problem, problem.requests.workload.output_tokens, np.min, np.inf)
 
 
 def slot_ceiling_s(problem: PlacementProblem) -> FloatArray:
-    """Most seconds for which a request holds its slot, by the largest mean step of a mix."""
-    return _slot_bound(problem, np.max, 0.0)
+    """Most seconds for which a request holds its slots, by the largest mean step of a mix."""
+    return _slot_bound(problem, problem.requests.workload.generated_tokens, np.max, 0.0)
 
 
 def _slot_bound(
-    problem: PlacementProblem, extreme: Callable[..., FloatArray], start: float
+    problem: PlacementProblem,
+    tokens: IntArray,
+    extreme: Callable[..., FloatArray],
+    start: float,
 ) -> FloatArray:
     if (problem.concurrency == 1.0).all():
         return problem.costs.device_seconds
-    output = problem.requests.workload.output_tokens.astype(float)
+    generated = problem.requests.workload.generated_tokens.astype(float)
     slot = np.empty((problem.n, problem.k), order="F")
     for k, concurrency in enumerate(problem.concurrency.tolist()):
         seconds = problem.costs.device_seconds[:, k]
         if concurrency == 1.0:
             slot[:, k] = seconds
             continue
-        step = float(extreme(seconds / output, where=problem.eligible[:, k], initial=start))
-        slot[:, k] = output * (step * concurrency if np.isfinite(step) else 0.0)
+        step = float(extreme(seconds / generated, where=problem.eligible[:, k], initial=start))
+        slot[:, k] = tokens * (step * concurrency if np.isfinite(step) else 0.0)
     return slot
 
 
@@ -53,7 +56,7 @@ def least_rise_j(problem: PlacementProblem, k: int) -> float:
     if problem.placements[k].concurrency == 1 or not able.any():
         return 0.0
     alone = problem.energy_at_j(k, np.flatnonzero(able), 1.0)
-    rise = (alone - problem.costs.energy_j[able, k]) / workload.output_tokens[able]
+    rise = (alone - problem.costs.energy_j[able, k]) / workload.generated_tokens[able]
     return max(0.0, float(rise.min()))
 
 
@@ -86,7 +89,7 @@ def _least_step_s(problem: PlacementProblem, k: int) -> float:
     able = problem.eligible[:, k]
     if not able.any():
         return 0.0
-    tokens = problem.requests.workload.output_tokens[able]
+    tokens = problem.requests.workload.generated_tokens[able]
     seconds = problem.costs.device_seconds[able, k]
     return float((seconds / tokens).min()) * problem.placements[k].concurrency
 
@@ -119,7 +122,7 @@ def _priced_floor_j(problem: PlacementProblem) -> FloatArray:
     if not any(pool.always_on_watts for pool in problem.pools):
         return problem.costs.energy_j
     floor = problem.costs.energy_j.copy(order="F")
-    output_tokens = problem.requests.workload.output_tokens
+    output_tokens = problem.requests.workload.generated_tokens
     for k, placement in enumerate(problem.placements):
         watts = problem.pools[placement.pool].always_on_watts
         if watts == 0.0:

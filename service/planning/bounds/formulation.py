@@ -193,7 +193,7 @@ class Formulation:
 
     def steps_cover_the_tokens(self) -> list[Row]:
         """Ensures that a placement's blocks run enough steps for their tokens, all slots full."""
-        output = self.problem.requests.workload.output_tokens.astype(float)[:, None]
+        output = self.problem.requests.workload.generated_tokens.astype(float)[:, None]
         return [
             Row(
                 steps_of(k),

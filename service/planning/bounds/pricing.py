@@ -88,5 +88,5 @@ class Prices:
     def _less_steps(self, floor: FloatArray, unit: Unit) -> FloatArray:
         if not self.of_steps(unit).any():
             return floor
-        output = self._problem.requests.workload.output_tokens.astype(float)[:, None]
+        output = self._problem.requests.workload.generated_tokens.astype(float)[:, None]
         return np.asarray(floor - self.of_steps(unit) / self._problem.concurrency * output)

@@ -148,7 +148,7 @@ class SideVariables:
         ]
 
     def _steps(self, unit: Unit, weight: float) -> list[Variable]:
-        most = float(self._problem.requests.workload.output_tokens.sum())
+        most = float(self._problem.requests.workload.generated_tokens.sum())
         price = weight * self._prices.of_steps(unit)
         return [Variable(steps_of(k), 0.0, most, float(price[k])) for k in self._prices.steps]
 

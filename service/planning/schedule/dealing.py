@@ -150,7 +150,7 @@ def _levels(
     work, longest = 0.0, 0.0
     for group in groups:
         k, seconds = group.placement, group.slot_s
-        work += float(seconds.sum()) / problem.placements[k].concurrency + problem.load_s[k]
+        work += float(group.held_s.sum()) / problem.placements[k].concurrency + problem.load_s[k]
         longest = max(longest, float(seconds.max()) + problem.load_s[k])
     balanced = spec.activation_s + max(work / count, longest)
     end = float(problem.latest_in_pool_s(pool, members).max())

@@ -38,7 +38,7 @@ def fill_apart(
     last = max(int(problem.deadline_rank[group.members].max()) for group in groups)
     early = [problem.deadline_rank[group.members] < last for group in groups]
     work = [
-        float(group.slot_s[first].sum()) / problem.placements[group.placement].concurrency
+        float(group.held_s[first].sum()) / problem.placements[group.placement].concurrency
         for group, first in zip(groups, early, strict=True)
     ]
     own = _whole_devices(np.array(work), filling.count)
@@ -46,11 +46,11 @@ def fill_apart(
         return False
     for group, first, devices in zip(groups, early, own, strict=True):
         if first.any():
-            part = Group(group.placement, group.members[first], group.slot_s[first])
+            part = group.take(first)
             filling.put(part, level, only=devices)
     for group, first, devices in zip(groups, early, own, strict=True):
         if not first.all():
-            part = Group(group.placement, group.members[~first], group.slot_s[~first])
+            part = group.take(~first)
             filling.put(part, level, preferred=devices)
     return True
 
@@ -96,7 +96,7 @@ class _Filling:
     ) -> None:
         """Deal a group to devices that have room up to a level, or to all of `only`."""
         problem, count = self.problem, self.count
-        k, seconds = group.placement, group.slot_s
+        k, seconds = group.placement, group.held_s
         llm, slots = problem.placements[k].llm, problem.placements[k].concurrency
         load = [0.0 if self.loaded[d] == llm else float(problem.load_s[k]) for d in range(count)]
         start, taken = self.clock + np.array(load), np.zeros(count, dtype=bool)

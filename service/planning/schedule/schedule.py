@@ -2,9 +2,10 @@
 
 A device runs at most one block for each placement, in order of earliest deadline; blocks of equal
 deadline keep an LLM's together. Inside a block the earliest deadline goes first, then the longest.
-Changing the LLM drains and loads, changing the concurrency drains. A device that is used is first
-switched on, which takes its pool's activation seconds. Nothing is decided here: the
-same (placement, device) always gives the same schedule.
+Changing the LLM drains and loads, changing the concurrency drains. A request of several choices
+holds a slot for each, as slots come free; it starts with the last of them. A device that is used
+is first switched on, which takes its pool's activation seconds. Nothing is decided here: the same
+(placement, device) always gives the same schedule.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
-from costmodel.arrays import FloatArray, IntArray
+from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_matrix import slot_seconds
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.slots import fill_blocks, narrow
@@ -90,13 +91,15 @@ class Schedule:
 def slot_times(problem: PlacementProblem, placement: IntArray) -> FloatArray:
     """Seconds for which each request holds its slot, given the mix on each placement, (n,)."""
     times = np.empty(problem.n)
-    output_tokens = problem.requests.workload.output_tokens
+    workload = problem.requests.workload
+    output_tokens, choices = workload.output_tokens, workload.choices
     for k in np.unique(placement):
         members = np.flatnonzero(placement == k)
         times[members] = slot_seconds(
             output_tokens[members],
             problem.costs.device_seconds[members, k],
             problem.placements[k].concurrency,
+            None if choices is None else choices[members],
         )
     return times
 
@@ -109,17 +112,25 @@ class Group:
     ----------
     slot_s
         Seconds for which each holds its slot, shape (members,).
+    held_s
+        The same over all slots that it holds: as many as it wants choices.
     """
 
     placement: int
     members: IntArray
     slot_s: FloatArray
+    held_s: FloatArray
+
+    def take(self, which: BoolArray) -> Group:
+        """Return some of its requests."""
+        return Group(self.placement, self.members[which], self.slot_s[which], self.held_s[which])
 
 
 def groups_in_order(
     problem: PlacementProblem, placement: IntArray, slot_s: FloatArray
 ) -> list[Group]:
     """Return the requests of each placement in use: earliest deadline first, then longest."""
+    choices = problem.requests.workload.choices
     by_placement = np.argsort(narrow(placement), kind="stable")
     counts = np.bincount(placement, minlength=problem.k)
     ends = np.cumsum(counts)
@@ -129,7 +140,8 @@ def groups_in_order(
         members = members[_longest_first(problem, k, members, slot_s)]
         if problem.deadline_count > 1:
             members = members[np.argsort(problem.deadline_rank[members], kind="stable")]
-        return Group(k, members, slot_s[members])
+        held_s = slot_s if choices is None else slot_s * choices
+        return Group(k, members, slot_s[members], held_s[members])
 
     return in_threads(group, np.flatnonzero(counts).tolist(), problem.n)
 
@@ -194,8 +206,15 @@ def _runs(problem: PlacementProblem, group: Group, device: IntArray) -> Iterator
     edges = np.append(0, np.flatnonzero(np.diff(there)) + 1)
     counts = np.diff(np.append(edges, len(order)))
     slots = problem.placements[group.placement].concurrency
-    starts, seconds = fill_blocks(slot_s, counts, slots)
-    held = np.add.reduceat(slot_s, edges)
+    choices = problem.requests.workload.choices
+    if choices is None:
+        starts, seconds = fill_blocks(slot_s, counts, slots)
+    else:
+        each = choices[order]
+        of_all, seconds = fill_blocks(np.repeat(slot_s, each), np.add.reduceat(each, edges), slots)
+        # Slots come free in order, so the last choice of a request is the last to start.
+        starts = of_all[np.cumsum(each) - 1]
+    held = np.add.reduceat(group.held_s[by_device], edges)
     parts = zip(
         there[edges].tolist(),
         np.split(order, edges[1:]),

@@ -102,13 +102,14 @@ def _turns(problem: PlacementProblem, columns: IntArray, turn: IntArray) -> IntA
 def latencies_s(problem: PlacementProblem, columns: IntArray) -> FloatArray:
     """Seconds of each request, were all eligible requests its mix, on some placements, (n, k)."""
     output = problem.requests.workload.output_tokens.astype(float)
+    generated = problem.requests.workload.generated_tokens.astype(float)
     latency = np.empty((problem.n, problem.k), order="F")
     for k in columns.tolist():
         eligible, seconds = problem.eligible[:, k], problem.costs.device_seconds[:, k]
         latency[:, k] = seconds
         concurrency = problem.placements[k].concurrency
         if concurrency > 1 and eligible.any():
-            step = seconds.sum(where=eligible) / output.sum(where=eligible)
+            step = seconds.sum(where=eligible) / generated.sum(where=eligible)
             latency[:, k] = output * step * concurrency
     return latency
 

@@ -92,7 +92,8 @@ def timely(problem: PlacementProblem, schedule: Schedule) -> BoolArray:
         if not len(everyone):
             continue
         output = problem.requests.workload.output_tokens.astype(float)
+        generated = problem.requests.workload.generated_tokens.astype(float)
         seconds = problem.costs.device_seconds[everyone, k].sum() * placement.concurrency
-        slot = output * (seconds / output[everyone].sum())
+        slot = output * (seconds / generated[everyone].sum())
         allowed[:, k] = slot + problem.setup_s[k] <= latest
     return allowed

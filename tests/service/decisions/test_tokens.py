@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ from service.calls.validation import parse
 from service.decisions.desk import DecisionDesk
 from service.decisions.lengths import OutputLengths
 from service.decisions.reckoning import reckon
+from service.decisions.table import Terms, cost_of
 from service.decisions.tokenizers import Tokenizers
 from service.decisions.tokens import input_tokens, output_limit
 from service.decisions.traffic import LEAST, plan_of
@@ -74,3 +76,39 @@ def test_the_traffic_of_any_request_can_be_planned() -> None:
     body = PlanRequest.model_validate_json(orjson.dumps(plan_of(asked, asked[-1].at, None)))
     assert body.columns is not None
     assert len(body.columns.input_tokens) == LEAST
+
+
+def test_choices_are_slots_of_one_decision_and_actuals_of_them_are_no_surprise() -> None:
+    desk = DecisionDesk()
+    desk.load(ROWS)
+    asked = {"prompt": "x" * 400, "max_tokens": 100}
+    one = desk.decide(DecisionBody(llm="a", request=asked))
+    desk.ended(one.decision_id, one.decision.chosen.cost.row.pool)
+    made = desk.decide(DecisionBody(llm="a", request=asked | {"n": 5}))
+    assert made.tokens.choices == 5
+    assert made.tokens.output_tokens == one.tokens.output_tokens
+    chosen = made.decision.chosen.cost
+    pool = chosen.row.pool
+    assert desk._loads.of(pool, desk._clock()).in_flight == 5
+    # All five answers come back in one usage: judged by what was decided, the ratio is 1.
+    found = desk.predicted("a", pool, 100.0, 500.0 / 5, made.decision_id, choices=5)
+    assert found is not None
+    assert found[0].energy_j == pytest.approx(chosen.energy_j)
+    assert found[0].runtime_s == pytest.approx(chosen.runtime_s)
+    desk.ended(made.decision_id, pool)
+    assert desk._loads.of(pool, desk._clock()).in_flight == 0
+
+
+def test_choices_cost_one_prompt_and_end_with_one() -> None:
+    row = next(row for row in ROWS if row.llm == "a")
+    wide = replace(row, concurrency=8)
+    one, two, five = (cost_of(wide, Terms(100.0, 50.0, n)) for n in (1, 2, 5))
+    each = two.energy_j - one.energy_j
+    assert five.energy_j == pytest.approx(one.energy_j + 4 * each)
+    assert five.energy_j <= 5 * one.energy_j * (1 + 1e-12)
+    assert five.runtime_s <= one.runtime_s * (1 + 1e-12)
+    # Where slots are fewer than answers, these take turns.
+    single = replace(row, concurrency=1)
+    by_turns = [cost_of(single, Terms(100.0, 50.0, n)) for n in (1, 5)]
+    assert by_turns[1].runtime_s == pytest.approx(by_turns[1].device_seconds)
+    assert by_turns[1].runtime_s > 2 * by_turns[0].runtime_s
