@@ -23,7 +23,9 @@ from profiler.checking import check_pairs
 from profiler.errors import UnfittablePairError, UnusableInputError
 from profiler.fit.anova import PUBLISHED, PUBLISHED_DEVICE, PUBLISHED_LLMS, Effect, analyse
 from profiler.fit.calibration import LoadFigures, read_loads
+from profiler.fit.learning import told
 from profiler.fit.pair_fit import fit_pair
+from profiler.fit.selection import GPU, UNTOLD, choose_trials
 from profiler.fit.training import ENERGY, RUNTIME
 from profiler.importers.column_map import import_csv, parse_assignments
 from profiler.importers.mlenergy import import_mlenergy
@@ -80,7 +82,18 @@ def import_file(options: argparse.Namespace) -> None:
         for llm, device, some in trials.pairs()
     ]
     print_table(f"{written} of {len(trials)} trials written", _IMPORTED, rows)
-    _say(*notes, *unmetered(trials), *unchecked_devices(trials))
+    _say(*notes, *unmetered(trials), *_untold(trials), *unchecked_devices(trials))
+
+
+def _untold(trials: Observations) -> list[str]:
+    """Say at once which windows of mixed lengths no fit will learn from."""
+    said = []
+    for llm, device, some in trials.pairs():
+        count = choose_trials(some, GPU, mixed=True)[1].get(UNTOLD)
+        if count:
+            left_out = told({UNTOLD: count})
+            said.append(f"{llm} on {device}: fit will leave out, of {len(some)}: {left_out}")
+    return said
 
 
 def fit(

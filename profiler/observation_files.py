@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from profiler.column_proposals import import_command
 from profiler.delimited import read_table
 from profiler.errors import ObservationError
 from profiler.observation_rules import RULES, CellError, check_row
@@ -77,7 +78,11 @@ def checked_observations(
     """
     missing = [name for name in COLUMNS if name not in header]
     if missing:
-        problem = f"Expected the columns {', '.join(COLUMNS)}, got none named {', '.join(missing)}."
+        problem = (
+            f"Expected the columns {', '.join(COLUMNS)}, got none named {', '.join(missing)}. A "
+            f"table with other columns ({', '.join(header)}) is imported first, as "
+            f"`{import_command(path, header, missing)}`: see that each is what it seems."
+        )
         raise ObservationError(path, problem, row=1)
     if not rows:
         raise ObservationError(path, "Expected at least one trial, got only a header.")

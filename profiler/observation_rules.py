@@ -76,6 +76,12 @@ def _one_of(*allowed: str) -> Rule:
     return read
 
 
+def _yes_or_no(text: str) -> bool:
+    """Read 0 or 1, also as programs write them that know only floats or truth values."""
+    value = {"false": "0", "true": "1", "0.0": "0", "1.0": "1"}.get(text.lower(), text)
+    return _one_of("0", "1")(value) == "1"
+
+
 def _whole(text: str) -> int:
     value = number(text, least=1.0, wanted="a whole number of 1 or more")
     if value != int(value):
@@ -104,7 +110,7 @@ RULES: Mapping[str, Rule] = {
     "runtime_s": lambda text: number(text, least=SMALLEST, wanted="positive seconds"),
     "energy_gpu_j": lambda text: number(text, least=0.0, wanted="zero or more joules"),
     "energy_cpu_j": lambda text: number(text, wanted="joules") if text else math.nan,
-    "warmup": lambda text: _one_of("0", "1")(text) == "1",
+    "warmup": _yes_or_no,
     "source": _named_source,
     "flags": str,
 }

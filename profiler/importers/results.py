@@ -18,6 +18,9 @@ from profiler.observations import COLUMNS, Observations
 Run = Mapping[str, Any]
 Row = dict[str, str]
 
+MAX_RUN_S = 366 * 86_400.0
+"""A longer duration is in another unit."""
+
 _LISTS: Mapping[str, str] = {
     "input_lens": "input_len",
     "output_lens": "output_len",
@@ -119,7 +122,15 @@ def began_s(path: Path, run: Run, reader: MomentReader) -> float:
         ended_s = reader.read(date if isinstance(date, str | int | float) else str(date))
     except MomentRefusedError as error:
         raise ObservationError(path, f"date: {error}") from None
-    return ended_s - positive(path, run, "duration")
+    return ended_s - duration_s(path, run)
+
+
+def duration_s(path: Path, run: Run) -> float:
+    """Return the seconds that a run took: above zero, and at most a year."""
+    seconds = positive(path, run, "duration")
+    if seconds > MAX_RUN_S:
+        raise ObservationError(path, f"Expected a duration in seconds, got {seconds:g}.")
+    return seconds
 
 
 def step_sums(run: Run) -> list[tuple[float, int]]:

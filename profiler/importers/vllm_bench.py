@@ -23,7 +23,7 @@ from profiler.importers.results import (
     Row,
     Run,
     began_s,
-    positive,
+    duration_s,
     read_runs,
 )
 from profiler.importers.served import FAILED_FLAG, Served, read_served
@@ -115,7 +115,7 @@ def _check_gpus(path: Path, log: PowerLog, device: str | None) -> None:
 
 
 def _row(path: Path, run: Run, log: PowerLog, start_s: float) -> tuple[Row, list[str]]:
-    seconds, served = positive(path, run, "duration"), read_served(path, run)
+    seconds, served = duration_s(path, run), read_served(path, run)
     in_flight = served.latency_s * len(served) / seconds
     if served.latency_s > MAX_IN_FLIGHT * seconds:
         problem = (

@@ -110,6 +110,7 @@ def test_mixed_lengths_are_marked_with_their_means(tmp_path: Path) -> None:
         ({"input_lens": [None] * 8}, {}, "input_lens of 1 or more"),
         ({"max_concurrency": 2}, {}, "at most max_concurrency 2"),
         ({"duration": 1e-12}, {}, "latencies within the duration"),
+        ({"duration": 6e10}, {}, "duration in seconds"),
         ({"model_id": "a/b c"}, {}, "model_id"),
         ({"input_lens": []}, {}, "--save-detailed"),
         ({"date": "yesterday"}, {}, "Expected a moment"),
