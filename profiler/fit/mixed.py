@@ -11,18 +11,18 @@ from costmodel.arrays import FloatArray
 from costmodel.bases import Basis
 from profiler.fit.least_squares import significant
 from profiler.fit.scoring import Score, score
-from profiler.fit.selection import metered, scoped_energy_j
+from profiler.fit.selection import choose_trials, scoped_energy_j
 from profiler.fit.training import ENERGY, RUNTIME
-from profiler.length_mix import MIXED_FLAG, WindowTerms, means_known
+from profiler.length_mix import MIXED_FLAG, WindowTerms
 from profiler.observations import Observations
 
 DIGITS = 5
 
 
 def mixed_windows(trials: Observations, scope: str) -> Observations:
-    """Keep the windows of mixed lengths whose means are recorded and whose joules were seen."""
-    seen = metered(scoped_energy_j(trials, scope))
-    return trials.take(trials.flagged(MIXED_FLAG) & means_known(trials) & seen & ~trials.warmup)
+    """Keep the windows of mixed lengths that a fit could learn from."""
+    usable, _ = choose_trials(trials, scope, mixed=True)
+    return trials.take(usable & trials.flagged(MIXED_FLAG))
 
 
 def score_mixed(
