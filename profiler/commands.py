@@ -129,6 +129,7 @@ def fit(
     for path in beside:
         if loads is not None or path.exists():
             figures |= read_loads(path)
+    _say(*unchecked_devices(trials))
     models_dir.mkdir(parents=True, exist_ok=True)
     fitted: list[tuple[CostModel, Observations]] = []
     rows, skipped = [], []

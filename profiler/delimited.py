@@ -36,7 +36,8 @@ def read_table(path: Path) -> tuple[list[str], Rows]:
     -------
     tuple
         The header, and (line number, text by column) a row. Empty lines are skipped, and so are
-        columns without a name, as programs write for the numbers of rows.
+        the header again, as a logger writes it that was begun anew, and columns without a name, as
+        programs write for the numbers of rows.
 
     Raises
     ------
@@ -89,7 +90,7 @@ def _parsed(path: Path, lines: Iterator[list[str]]) -> tuple[list[str], Rows]:
         raise ObservationError(path, f"Expected a header of distinct columns, got {header}.", row=1)
     rows = []
     for count, cells in enumerate(lines, start=2):
-        if not cells or not any(map(str.strip, cells)):
+        if not any(map(str.strip, cells)) or [cell.strip() for cell in cells] == header:
             continue
         while len(cells) > len(header) and not cells[-1].strip():
             cells.pop()

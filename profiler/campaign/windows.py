@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from costmodel.moments import written
 from profiler.campaign.points import Point
 from profiler.campaign.trial import (
     LENGTHS_NOT_FORCED,
@@ -96,7 +96,7 @@ class Window:
             "running": "" if self.gauges is None else _text(self.gauges.running),
             "waiting": "" if self.gauges is None else _text(self.gauges.waiting),
             **mean_cells(tin, tout),
-            "started_at": _instant(self.begin.clock_s),
+            "started_at": written(self.begin.clock_s),
             "counters_begin": _counters(self.begin),
             "counters_end": _counters(self.end),
         }
@@ -194,10 +194,6 @@ def _most_at_once(ended: Sequence[Completion]) -> int:
 
 def _counters(mark: Mark) -> str:
     return " ".join(f"{name}={value:.15g}" for name, value in mark.counters.items())
-
-
-def _instant(clock_s: float) -> str:
-    return datetime.datetime.fromtimestamp(clock_s, datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def _text(value: float) -> str:

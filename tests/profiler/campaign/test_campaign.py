@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from profiler.campaign.journal import Journal
+from profiler.campaign.progress import CampaignProgress
 from profiler.campaign.replay import ReplayRig
 from profiler.campaign.run import Outcome, run_campaign
 from profiler.campaign.stages import ENERGY as ENERGY_SPENT
 from profiler.campaign.stages import EXHAUSTED, GRID, TARGET, TIME, Design, Step
 from profiler.campaign.trial import ANCHORS, UNSTABLE, Trial
-from profiler.errors import ObservationError, UnusableInputError
+from profiler.errors import ObservationError, UnfittablePairError, UnusableInputError
 from profiler.fit.pair_fit import fit_pair
+from profiler.fit.selection import IMPOSSIBLE, IMPOSSIBLE_FLAG
 from profiler.observation_files import read_observations
 from tests.profiler.campaign.recorded import DEVICE, ENERGY, LLM, record
 
@@ -64,6 +67,29 @@ def test_an_adaptive_campaign_stops_early_and_finds_the_law(tmp_path: Path, rig:
     features = rig.basis.features(*every.T.astype(float))
     off = fitted.energy_j(*every.T) / (features @ np.array(ENERGY)) - 1.0
     assert np.abs(off).mean() < 0.05
+
+
+def test_joules_that_cannot_be_are_kept_marked_and_not_fitted(
+    tmp_path: Path, rig: ReplayRig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded = record(tmp_path / "recorded.csv")
+    misread = replace(recorded, energy_gpu_j=1e3 * recorded.energy_gpu_j)
+    path, design = tmp_path / "obs.csv", Design(kind=GRID)
+    wrong = ReplayRig(LLM, DEVICE, misread)
+    with (
+        Journal(path, SETTINGS) as journal,
+        CampaignProgress(design, len(wrong.candidates())) as progress,
+    ):
+        run_campaign(design, wrong, journal, progress)
+        assert journal.trials
+    said = capsys.readouterr().err
+    assert said.count("Expected at most 945 W of 1xh100") == 1
+    trials = read_observations(path)
+    assert trials.flagged(IMPOSSIBLE_FLAG).all()
+    with pytest.raises(UnfittablePairError, match=IMPOSSIBLE):
+        fit_pair(LLM, DEVICE, trials.take(~trials.warmup), None, None)
+    run(tmp_path / "right.csv", rig, design)
+    assert not read_observations(tmp_path / "right.csv").flagged(IMPOSSIBLE_FLAG).any()
 
 
 def test_a_stricter_target_takes_more_points(tmp_path: Path) -> None:

@@ -197,6 +197,13 @@ def test_a_first_line_may_state_the_separator(tmp_path: Path) -> None:
     assert read_power_log(path).joules(BEGIN + 5, 10) == pytest.approx(3000)
 
 
+def test_a_logger_that_was_begun_anew_writes_its_header_again(tmp_path: Path) -> None:
+    rows = [f"{{at}}, {300 if second else 200}" for second in range(20)]
+    rows[7] = "timestamp, power_w"
+    log = read(tmp_path, "timestamp, power_w", rows)
+    assert log.joules(BEGIN + 5, 10) == pytest.approx(3000)
+
+
 def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "power.csv"
     for content in (
