@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -34,7 +36,7 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "invalid-request": (422, "The body does not describe a call that can be planned"),
     "mixed-provenance": (422, "The cost models were not measured alike"),
     "unplaceable": (422, "Some requests fit no placement"),
-    "infeasible": (422, "No plan keeps all limits together"),
+    "infeasible": (422, "No plan keeps all limits"),
     "confidence-unattained": (422, "No plan was found that keeps the deadlines so surely"),
     "rate-limited": (429, "The limits of the API key are spent"),
     "overloaded": (429, "Too many calls wait already"),
@@ -46,6 +48,7 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "timed-out": (503, "The call took too long"),
 }
 
+_NUMBER = re.compile(r"[0-9]+")
 #: Most field errors in one answer; a body with a million bad rows is told of the first ones.
 MAX_FIELD_ERRORS = 100
 
@@ -107,6 +110,65 @@ class Complaints:
         """
         if self.count:
             raise self.refusal()
+
+
+MAX_EXAMPLES = 3
+
+
+class AlikeErrors:
+    """Errors that say the same of many places, each kept once with a count.
+
+    Places are alike where they differ in numbers only: ``/lines/3/url`` and ``/lines/7/url``.
+
+    Examples
+    --------
+    >>> found = AlikeErrors(FieldError(f"/lines/{n}/url", "Expected b.") for n in (3, 7, 9, 12))
+    >>> found.errors()[0].detail
+    'Expected b. (and 3 more alike: /lines/7/url, /lines/9/url, /lines/12/url)'
+    """
+
+    def __init__(self, errors: Iterable[FieldError] = ()) -> None:
+        self._first: dict[tuple[str, str], FieldError] = {}
+        self._others: dict[tuple[str, str], list[str]] = {}
+        self._count: Counter[tuple[str, str]] = Counter()
+        self._more = 0
+        for error in errors:
+            self.add(error)
+
+    def __bool__(self) -> bool:
+        return bool(self._first)
+
+    def add(self, error: FieldError) -> None:
+        """Take in an error; of those that are alike, some places are kept."""
+        kind = _NUMBER.sub("#", error.pointer), error.detail
+        if kind not in self._first:
+            if len(self._first) == MAX_FIELD_ERRORS:
+                self._more += 1
+                return
+            self._first[kind], self._others[kind] = error, []
+            return
+        self._count[kind] += 1
+        if len(self._others[kind]) < MAX_EXAMPLES:
+            self._others[kind].append(error.pointer)
+
+    def errors(self) -> list[FieldError]:
+        """Return one error for each kind, in the order in which they came."""
+        return [
+            replace(error, detail=error.detail + self._alike(kind))
+            for kind, error in self._first.items()
+        ]
+
+    def complaints(self) -> Complaints:
+        """Return the same, with how many are not told."""
+        errors = self.errors()
+        return Complaints(errors, len(errors) + self._more)
+
+    def _alike(self, kind: tuple[str, str]) -> str:
+        count, others = self._count[kind], self._others[kind]
+        if not count:
+            return ""
+        such = ": " if count == len(others) else ", such as "
+        return f" (and {count:,} more alike{such}{', '.join(others)})"
 
 
 class ProblemError(Exception):

@@ -8,12 +8,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from service.batch_files.lines import BatchLines
 from service.planning.result import PlanWarning
-from service.problems import FieldError
 from service.schemas.requests import RequestColumns
 
 COLUMNS = tuple(RequestColumns.model_fields)
@@ -31,20 +30,20 @@ class BatchFile:
     ----------
     members
         Of a body of `POST /plan`.
-    place
-        Returns where in the file a JSON pointer leads, in words; the pointer itself where nowhere.
+    place, pointer
+        Return where in the file a JSON pointer leads, in words and as a pointer into its lines; the
+        pointer itself where nowhere.
     warnings
         What the reader of the plan should know about the reading.
     lines
         Of an OpenAI batch, as they lie in the file; None of another.
+    set_aside
+        Why requests are not to be planned, by index, although the rest is.
     """
 
     members: Mapping[str, Any]
     place: Callable[[str], str] = str
     warnings: tuple[PlanWarning, ...] = ()
     lines: BatchLines | None = None
-
-    def tell(self, error: FieldError) -> str:
-        """Return what is to be mended, and where."""
-        place = self.place(error.pointer)
-        return f"{place}: {error.detail}" if place else error.detail
+    set_aside: Mapping[int, str] = field(default_factory=dict)
+    pointer: Callable[[str], str] = str

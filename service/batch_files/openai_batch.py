@@ -19,17 +19,17 @@ from typing import Any
 import orjson
 
 from service.batch_files.batch_file import BatchFile, BatchFileError
+from service.batch_files.endpoints import CHAT, REPORT_OTHERS, is_planned, other_endpoint
 from service.batch_files.lines import BatchLines, Data, line_spans
 from service.batch_files.model_place import RepeatedKeyError, place_of_model
 from service.batch_files.token_rule import TokenRule
 from service.planning.result import PlanWarning
-from service.problems import Complaints, FieldError, pointer
+from service.problems import AlikeErrors, Complaints, FieldError, pointer
 from service.prompts import LIMITS, NOT_COUNTED, Prompt, choices_of, prompt_of, told_uncounted
 from service.schemas.names import read_llm
 
-CHAT = "/v1/chat/completions"
-ENDPOINTS = (CHAT, "/v1/completions", "/v1/responses")
-
+MAX_TOLD = 20
+"""Kinds of complaints that the command line tells of."""
 MAX_LINE_BYTES = 32 * 1024 * 1024
 """A line above this is refused: no prompt with its images is as long."""
 
@@ -44,9 +44,9 @@ class BadLinesError(BatchFileError):
     """
 
     def __init__(self, complaints: Complaints) -> None:
-        first = complaints.first[0]
-        more = f" ({complaints.count - 1} more)" if complaints.count > 1 else ""
-        super().__init__(f"{_in_words(first)}{more}")
+        told = [_in_words(error) for error in complaints.first[:MAX_TOLD]]
+        more = complaints.count - len(told)
+        super().__init__("\n  ".join(told) + (f"\n  and {more} more" if more > 0 else ""))
         self.complaints = complaints
 
 
@@ -62,11 +62,14 @@ class OpenAiBatch:
         As of a body of `POST /plan`.
     warnings
         What the reader of the plan should know about the reading.
+    set_aside
+        Why lines are not to be planned, by index.
     """
 
     lines: BatchLines
     columns: dict[str, list[Any]] = field(default_factory=dict)
     warnings: tuple[PlanWarning, ...] = ()
+    set_aside: Mapping[int, str] = field(default_factory=dict)
 
     def place(self, where: str) -> str:
         """Return where in the file a pointer into the columns leads, in words."""
@@ -85,7 +88,8 @@ def read_openai_batch(data: Data, rule: TokenRule) -> BatchFile:
         Where a line is not of that form, or states no limit of its output and the rule has none.
     """
     batch = read_lines(data, rule)
-    return BatchFile({"columns": batch.columns}, batch.place, batch.warnings, batch.lines)
+    columns = {"columns": batch.columns}
+    return BatchFile(columns, batch.place, batch.warnings, batch.lines, batch.set_aside)
 
 
 def read_lines(data: Data, rule: TokenRule) -> OpenAiBatch:
@@ -122,7 +126,8 @@ class _Reader:
     def __init__(self, data: Data, rule: TokenRule) -> None:
         self._rule = rule
         self._lines = BatchLines(data)
-        self._found = Complaints()
+        self._found = AlikeErrors()
+        self._set_aside: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._input_tokens: list[int] = []
         self._output_tokens: list[int] = []
@@ -149,7 +154,7 @@ class _Reader:
         if not self._found and not len(self._lines):
             self._found.add(FieldError("", "Expected at least one line."))
         if self._found:
-            raise BadLinesError(self._found)
+            raise BadLinesError(self._found.complaints())
         columns: dict[str, list[Any]] = {
             "id": list(self._numbers),
             "input_tokens": self._input_tokens,
@@ -160,7 +165,7 @@ class _Reader:
         if any(choices != 1 for choices in self._choices):
             columns["choices"] = self._choices
         warnings = _warnings(self._rule, self._uncounted, self._elsewhere)
-        return OpenAiBatch(self._lines, columns, warnings)
+        return OpenAiBatch(self._lines, columns, warnings, self._set_aside)
 
     def _read(self, span: tuple[int, int, int, int]) -> None:
         number, start, end, _ = span
@@ -168,25 +173,32 @@ class _Reader:
             raise _ComplaintError(f"Expected at most {MAX_LINE_BYTES} bytes in a line.")
         text = self._lines.data[start:end]
         line = _parsed(text)
+        elsewhere = not is_planned(line["url"])
+        if elsewhere and not self._rule.reports_others:
+            raise _ComplaintError(other_endpoint(line["url"]) + REPORT_OTHERS, "url")
         name, body = line["custom_id"], line["body"]
         spelled = _model(body)
         try:
             place = place_of_model(text, named=spelled is not None)
         except RepeatedKeyError as error:
             raise _ComplaintError(str(error)) from None
-        prompt = prompt_of(body)
-        output_tokens, choices = _output_tokens(body, self._rule), _choices(body)
+        # What is set aside is never priced; a row keeps its place among the lines.
+        prompt = Prompt() if elsewhere else prompt_of(body)
+        output_tokens = 1 if elsewhere else _output_tokens(body, self._rule)
+        choices = 1 if elsewhere else _choices(body)
         first = self._numbers.setdefault(name, number)
         if first != number:
             message = f"Expected custom_ids that differ, got {name!r:.80} as on line {first}."
             raise _ComplaintError(message, "custom_id")
+        if elsewhere:
+            self._set_aside[len(self._lines)] = other_endpoint(line["url"])
         self._lines.add(span, place, spelled)
         self._input_tokens.append(_input_tokens(prompt, self._rule))
         self._output_tokens.append(output_tokens)
         self._choices.append(choices)
-        self._llms.append(_llms(spelled, self._rule))
+        self._llms.append(None if elsewhere else _llms(spelled, self._rule))
         self._uncounted += prompt.uncounted
-        self._elsewhere += line["url"] != CHAT
+        self._elsewhere += not elsewhere and line["url"] != CHAT
 
 
 def _parsed(text: bytes) -> dict[str, Any]:
@@ -196,11 +208,10 @@ def _parsed(text: bytes) -> dict[str, Any]:
         raise _ComplaintError(f"Expected JSON, got: {error}.") from None
     if not isinstance(line, dict) or not isinstance(line.get("body"), dict):
         raise _ComplaintError("Expected an object with custom_id, method, url and body.")
-    for member, known in (("method", ("POST",)), ("url", ENDPOINTS)):
-        got = line.get(member)
-        if not isinstance(got, str) or got not in known:
-            message = f"Expected {member} {' or '.join(known)}, got {got!r:.60}."
-            raise _ComplaintError(message, member)
+    if line.get("method") != "POST":
+        raise _ComplaintError(f"Expected method POST, got {line.get('method')!r:.60}.", "method")
+    if not isinstance(line.get("url"), str):
+        raise _ComplaintError(other_endpoint(line.get("url")), "url")
     if not isinstance(line.get("custom_id"), str):
         raise _ComplaintError("Expected custom_id as text.", "custom_id")
     return line
@@ -274,8 +285,8 @@ def _warnings(
         told.append(PlanWarning(NOT_COUNTED, told_uncounted(uncounted)))
     if elsewhere:
         message = (
-            f"{elsewhere} lines are for other endpoints than {CHAT}, the only one of these that "
-            "`vllm run-batch` serves."
+            f"{elsewhere} lines have another url than {CHAT}, the only one of these that `vllm "
+            "run-batch` serves."
         )
         told.append(PlanWarning("not_for_run_batch", message))
     return tuple(told)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.known_columns import Recognised
 from service.planning.result import PlanWarning
+from service.problems import pointer
 
 Column = Sequence[Any]
 
@@ -53,16 +55,48 @@ def batch_of(
         columns["id"] = [_id(value, index) for index, value in enumerate(columns["id"])]
     theirs = {ours: names[index] for ours, index in recognised.origin.items()}
 
-    def place(where: str) -> str:
+    places = _Places(theirs, [numbers[index] for index in kept], word)
+    return BatchFile(
+        {"columns": columns}, places.in_words, tuple(warnings), pointer=places.as_pointer
+    )
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where in a file the entries of its columns stand.
+
+    Attributes
+    ----------
+    theirs
+        The file's name of each of our columns.
+    numbers
+        Of the row that each request is from.
+    word
+        What the file calls a row.
+    """
+
+    theirs: Mapping[str, str]
+    numbers: Sequence[int]
+    word: str
+
+    def in_words(self, where: str) -> str:
+        name, number = self._found(where)
+        if not name:
+            return where
+        return f"column {name}" if number is None else f"{self.word} {number}, column {name}"
+
+    def as_pointer(self, where: str) -> str:
+        name, number = self._found(where)
+        return where if number is None else pointer("lines", number, name)
+
+    def _found(self, where: str) -> tuple[str, int | None]:
+        """Return the file's column that a pointer leads into, and the row."""
         parts = where.split("/")
         if parts[1:2] != ["columns"] or len(parts) < 3:
-            return where
-        name = theirs.get(parts[2], parts[2])
-        if len(parts) > 3 and parts[3].isdecimal():
-            return f"{word} {numbers[kept[int(parts[3])]]}, column {name}"
-        return f"column {name}"
-
-    return BatchFile({"columns": columns}, place, tuple(warnings))
+            return "", None
+        is_row = len(parts) > 3 and parts[3].isdecimal()
+        name = self.theirs.get(parts[2], parts[2])
+        return name, self.numbers[int(parts[3])] if is_row else None
 
 
 def _answered(

@@ -23,8 +23,11 @@ class TokenRule:
     llms
         Those that may serve any line; empty for any LLM; None: the one that the line names, and
         any where it names none.
+    reports_others
+        Whether lines of other endpoints are set aside, to be reported, instead of being refused.
     """
 
     characters_per_token: float = CHARACTERS_PER_TOKEN
     output_tokens: int | None = None
     llms: tuple[str, ...] | None = None
+    reports_others: bool = False

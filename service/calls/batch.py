@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import cast, overload
 
@@ -65,6 +65,8 @@ class Batch:
         As the caller named them; None where not.
     min_quality, deadline_s
         nan where a request has none.
+    set_aside
+        Why requests are not to be planned, by index, whatever they ask for.
     """
 
     by_row: bool
@@ -77,6 +79,7 @@ class Batch:
     deadline_s: FloatArray | None = None
     choices: IntArray | None = None
     pinned: Sequence[Pin | None] | None = None
+    set_aside: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def from_rows(cls, rows: Sequence[RequestRow]) -> Batch:
@@ -232,6 +235,10 @@ class Batch:
         ]
         admitted = pinned_placements(self.pinned, candidates)
         masks += [] if admitted is None else [admitted]
+        if self.set_aside:
+            kept = np.ones((len(self), len(candidates.placements)), dtype=bool)
+            kept[list(self.set_aside)] = False
+            masks.append(kept)
         return None if not masks else np.logical_and.reduce(masks)
 
 

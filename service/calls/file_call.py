@@ -5,7 +5,8 @@ The reply is one body: the shards one after the other, then the answer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
@@ -14,14 +15,18 @@ import numpy as np
 
 from costmodel.arrays import IntArray
 from costmodel.nearest import unknown_name
+from service.batch_files.batch_file import BatchFile, BatchFileError
+from service.batch_files.json_lines import holds_rows, read_rows
+from service.batch_files.lines import Data
 from service.batch_files.openai_batch import BadLinesError, OpenAiBatch, read_lines
+from service.batch_files.own_llms import STAYS, stays_below
 from service.batch_files.shard import Shard, told
 from service.batch_files.shards import ServedNames, draft_shards, name_warnings, write_shard
 from service.calls.planner_service import PlannerService
 from service.calls.reading import Call, read_document
 from service.fleet.placements import Candidates, candidate_list
 from service.planning.progress import Progress, Watch
-from service.problems import Complaints, FieldError, Problem, ProblemError, invalid, pointer
+from service.problems import AlikeErrors, FieldError, Problem, ProblemError, invalid, pointer
 from service.schemas.batch_query import PREFIX, BatchQuery, query_pointer
 from service.schemas.calls import PlanRequest
 from service.workers.anonymous_file import AnonymousFile, Content
@@ -71,9 +76,12 @@ def plan_batch_file(
     watch(Progress("reading", None, None, None, 0.0))
     plan_id = plan_id or str(uuid4())
     _check_names(query, service.fleet)
-    batch = _read(body, query)
+    data = body if isinstance(body, bytes) else body.mapped()
+    if holds_rows(data):
+        return _plan_rows(service, data, query, watch, (plan_id, accept, started))
+    batch = _read(data, query)
     try:
-        call = _call(batch, query)
+        call = _call(batch.columns, len(batch.lines), query).without(batch.set_aside)
         solved = service.solve(call, watch, plan_id, started)
     except ProblemError as error:
         raise _relocated(error.problem, batch, query) from None
@@ -116,17 +124,47 @@ def _check_names(query: BatchQuery, fleet: Candidates | None) -> None:
         raise invalid(errors)
 
 
-def _read(body: Content, query: BatchQuery) -> OpenAiBatch:
-    data = body if isinstance(body, bytes) else body.mapped()
+def _plan_rows(
+    service: PlannerService,
+    data: Data,
+    query: BatchQuery,
+    watch: Watch,
+    named: tuple[str, str, float],
+) -> tuple[AnonymousFile, tuple[Shard, ...], PlanTally]:
+    """Return the plan of a file of plain rows: there are no lines for servers, and no shards."""
+    plan_id, accept, started = named
+    try:
+        batch = read_rows(data)
+    except BatchFileError as error:
+        raise invalid([FieldError("", str(error))]) from None
+    columns = batch.members["columns"]
+    n = len(columns["input_tokens"])
+    chosen = query.rule().llms
+    if chosen is not None:
+        columns = {**columns, "llms": [list(chosen) or None] * n}
+    try:
+        solved = service.solve(_call(columns, n, query), watch, plan_id, started)
+    except ProblemError as error:
+        moved = AlikeErrors(
+            FieldError(_place_of_row(e.pointer, batch), e.detail) for e in error.problem.errors
+        )
+        raise _with_errors(error.problem, moved) from None
+    write_started = perf_counter()
+    file = AnonymousFile.create()
+    for chunk in solved.chunks(accept, batch.warnings, {"shards": []}):
+        file.write(chunk)
+    return file, (), solved.tally(perf_counter() - write_started)
+
+
+def _read(data: Data, query: BatchQuery) -> OpenAiBatch:
     try:
         return read_lines(data, query.rule())
     except BadLinesError as error:
         raise error.complaints.refusal() from None
 
 
-def _call(batch: OpenAiBatch, query: BatchQuery) -> Call[PlanRequest]:
-    n = len(batch.lines)
-    columns: dict[str, Any] = dict(batch.columns)
+def _call(given: Mapping[str, Any], n: int, query: BatchQuery) -> Call[PlanRequest]:
+    columns: dict[str, Any] = dict(given)
     if query.min_quality is not None:
         columns["min_quality"] = [query.min_quality] * n
     if query.pools is not None:
@@ -145,25 +183,26 @@ def _kept(unplaceable: Sequence[dict[str, Any]], n: int) -> IntArray:
 
 def _relocated(problem: Problem, batch: OpenAiBatch, query: BatchQuery) -> ProblemError:
     """Return a problem of columns as one of lines and parameters."""
-    moved = Complaints()
+    moved = AlikeErrors()
     for error in problem.errors:
         where = _place(error.pointer, batch, query)
         hint = _OTHERS if where.endswith("/body/model") else ""
         moved.add(FieldError(where, error.detail + hint))
-    omitted = problem.omitted
+    if query.llms is None and stays_below(problem, batch.columns):
+        problem = replace(problem, detail=problem.detail + STAYS.format("llms=any"))
+    return _with_errors(problem, moved)
+
+
+def _place_of_row(where: str, batch: BatchFile) -> str:
+    """Return where in a file of rows, or else in the query, a pointer of columns leads."""
+    found = batch.pointer(where)
+    return query_pointer(where) if found == where else found
+
+
+def _with_errors(problem: Problem, moved: AlikeErrors) -> ProblemError:
     if problem.slug == "invalid-request" and moved:
-        return invalid(moved.first, omitted)
-    return ProblemError(
-        Problem(
-            problem.slug,
-            problem.detail,
-            moved.first,
-            problem.extra,
-            problem.retry_after_s,
-            problem.headers,
-            omitted,
-        )
-    )
+        return invalid(moved.errors(), problem.omitted)
+    return ProblemError(replace(problem, errors=moved.errors()))
 
 
 def _place(where: str, batch: OpenAiBatch, query: BatchQuery) -> str:

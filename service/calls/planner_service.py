@@ -81,6 +81,7 @@ class PlannerService:
         plan_id: str = "",
         *,
         warnings: Sequence[PlanWarning] = (),
+        set_aside: Mapping[int, str] | None = None,
         media_type: str = JSON,
         accept: str = JSON,
     ) -> tuple[Content, PlanTally]:
@@ -97,6 +98,8 @@ class PlannerService:
             Name of the plan; a random one where empty.
         warnings
             Of the caller, to stand before those of the plan.
+        set_aside
+            Why requests are not to be planned, by index.
         media_type, accept
             Of the body, and of the answer.
 
@@ -108,6 +111,8 @@ class PlannerService:
         started = perf_counter()
         watch(_entered("reading", started))
         read = read_call(body, media_type, PlanRequest, self.limits.max_requests)
+        if set_aside:
+            read = read.without(set_aside)
         solved = self.solve(read, watch, plan_id, started)
         write_started = perf_counter()
         answer = gathered(solved.chunks(accept, warnings))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from pydantic_core import from_json, to_json
@@ -41,6 +41,10 @@ class Call(Generic[Terms]):
 
     terms: Terms
     batch: Batch
+
+    def without(self, set_aside: Mapping[int, str]) -> Call[Terms]:
+        """Return the call with requests that are not to be planned: why, by index."""
+        return replace(self, batch=replace(self.batch, set_aside=set_aside))
 
 
 def read_call(

@@ -63,7 +63,7 @@ def placeable(
     ProblemError
         422 where there are others and they are not to be listed, or there are no requests left.
     """
-    reasons = problem.unplaceable()
+    reasons = {**problem.unplaceable(), **batch.set_aside}
     if reasons and (not report or len(reasons) == problem.n):
         first = islice(reasons.items(), MAX_FIELD_ERRORS)
         errors = [FieldError(batch.pointer_to(i), reason) for i, reason in first]

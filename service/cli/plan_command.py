@@ -15,6 +15,8 @@ from typing import Any
 import orjson
 
 from service.batch_files.batch_file import BatchFile, BatchFileError
+from service.batch_files.openai_batch import MAX_TOLD
+from service.batch_files.own_llms import STAYS, stays_below
 from service.batch_files.reading import read_batch
 from service.batch_files.shard import Shard
 from service.batch_files.token_rule import TokenRule
@@ -23,7 +25,8 @@ from service.cli.arguments import OPTIONS, merged
 from service.cli.progress import shown
 from service.cli.shards import check_folder, served_names, told_of, write_shards
 from service.cli.tables import print_plan
-from service.problems import FieldError, Problem, ProblemError
+from service.fleet.embedded import FLEET_FILE, embedded_models_dir
+from service.problems import AlikeErrors, FieldError, Problem, ProblemError
 from service.schemas.batch_query import ANY
 from service.schemas.calls import SolverOptionsSpec
 from service.schemas.fields import MAX_SECONDS
@@ -69,8 +72,8 @@ def plan_file(options: argparse.Namespace, settings: Settings) -> int:
         return _refuse(f"{options.file}: {error}", BAD_INPUT)
     except ProblemError as error:
         status = NO_PLAN if error.problem.slug in NO_PLAN_PROBLEMS else BAD_INPUT
-        return _refuse("\n".join(_words(error.problem, batch)), status)
-    _print(answer, as_json=options.json)
+        return _refuse("\n".join(_words(error.problem, batch, options)), status)
+    _print(answer, _fleet_of(batch, options, settings), as_json=options.json)
     for line in told_of(shards, options.shards):
         sys.stderr.write(f"{line}\n")
     return PLANNED
@@ -80,7 +83,12 @@ def _token_rule(options: argparse.Namespace) -> TokenRule:
     if not options.characters_per_token > 0.0:
         got = options.characters_per_token
         raise BatchFileError(f"Expected --characters-per-token above 0, got {got:g}.")
-    return TokenRule(options.characters_per_token, options.output_tokens, _llms(options.llms))
+    return TokenRule(
+        options.characters_per_token,
+        options.output_tokens,
+        _llms(options.llms),
+        options.report_unplaceable,
+    )
 
 
 def _renamed(given: Sequence[str]) -> dict[str, str]:
@@ -128,7 +136,7 @@ def _planned(
 ) -> bytes:
     limit_s = options.time_limit or SolverOptionsSpec().time_limit_seconds
     with shown(limit_s, quiet=options.quiet) as watch:
-        answer, _ = service.plan(body, watch, warnings=batch.warnings)
+        answer, _ = service.plan(body, watch, warnings=batch.warnings, set_aside=batch.set_aside)
     return whole(answer)
 
 
@@ -144,12 +152,21 @@ def _save(answer: bytes, path: Path | None) -> None:
         raise BatchFileError(f"{path} cannot be written: {error.strerror}.") from None
 
 
-def _print(answer: bytes, *, as_json: bool) -> None:
+def _fleet_of(batch: BatchFile, options: argparse.Namespace, settings: Settings) -> str:
+    """Return the name of the fleet that was planned on."""
+    if options.fleet is None and batch.members.get("fleet") is not None:
+        return f"that of {options.file}"
+    path = options.fleet or settings.fleet_path
+    is_example = path == embedded_models_dir() / FLEET_FILE
+    return f"example, {path}: say --fleet for yours" if is_example else str(path)
+
+
+def _print(answer: bytes, fleet: str, *, as_json: bool) -> None:
     try:
         if as_json:
             sys.stdout.buffer.write(answer + b"\n")
         else:
-            print_plan(orjson.loads(answer))
+            print_plan(orjson.loads(answer), fleet)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read has had enough; nothing is to be flushed to nobody at the end.
@@ -161,18 +178,22 @@ def _refuse(words: str, status: int) -> int:
     return status
 
 
-def _words(problem: Problem, batch: BatchFile) -> Iterator[str]:
+def _words(problem: Problem, batch: BatchFile, options: argparse.Namespace) -> Iterator[str]:
     """Give the lines that tell what is wrong and what would mend it."""
-    yield (
-        problem.detail
-        if problem.slug in NO_PLAN_PROBLEMS or not problem.errors
-        else (f"{len(problem.errors)} to mend:" if len(problem.errors) > 1 else "To mend:")
-    )
+    placed = (FieldError(batch.place(e.pointer), e.detail) for e in map(_by_option, problem.errors))
+    errors = AlikeErrors(placed).errors()
+    if problem.slug in NO_PLAN_PROBLEMS or not errors:
+        yield problem.detail
+    else:
+        yield f"{len(errors)} to mend:" if len(errors) > 1 else "To mend:"
+    if options.llms is None and stays_below(problem, batch.members.get("columns") or {}):
+        yield STAYS.format("--llms any").strip()
     if problem.slug != "infeasible":
-        for error in problem.errors[:20]:
-            yield f"  {batch.tell(_by_option(error))}"
-        if len(problem.errors) > 20:
-            yield f"  and {len(problem.errors) - 20} more"
+        for error in errors[:MAX_TOLD]:
+            yield f"  {error.pointer}: {error.detail}" if error.pointer else f"  {error.detail}"
+        more = len(errors) - MAX_TOLD + problem.omitted
+        if more > 0:
+            yield f"  and {more} more"
     for key, words in (
         ("relaxations", "Each of these alone would mend it:"),
         ("joint_relaxation", "None alone would mend it, all of these together would:"),

@@ -9,19 +9,22 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from service.problems import AlikeErrors, FieldError
+
 Json = Mapping[str, Any]
 EQUAL_QUALITY = "query_blind_split"
 WIDTH_OF_FILES = 160
 """Columns where the output is no terminal, so that nothing is cut."""
 
 
-def print_plan(plan: Json) -> None:
-    """Print the answer of `/plan` on standard output."""
+def print_plan(plan: Json, fleet: str) -> None:
+    """Print the answer of `/plan` on standard output, and the name of the fleet that it is over."""
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=WIDTH_OF_FILES)
     console.print(usage_table(plan))
     console.print(baseline_table(plan))
+    console.print(f"fleet     {fleet}", soft_wrap=True)
     for line in totals(plan):
         console.print(line, soft_wrap=True)
 
@@ -80,6 +83,11 @@ def totals(plan: Json) -> Iterator[str]:
     yield f"saving    {_saving(plan)}"
     if plan["unplaceable"]:
         yield f"left out  {len(plan['unplaceable']):,} requests that fit no placement"
+        errors = AlikeErrors(
+            FieldError(str(one["id"]), one["reason"]) for one in plan["unplaceable"]
+        )
+        for error in errors.errors():
+            yield f"          {error.pointer}: {error.detail}"
     for warning in plan["warnings"]:
         yield f"warning   {warning['code']}: {warning['message']}"
 

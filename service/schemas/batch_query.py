@@ -132,6 +132,7 @@ class BatchQuery(Body):
             self.characters_per_token or CHARACTERS_PER_TOKEN,
             self.output_tokens,
             () if chosen == (ANY,) else chosen,
+            self.on_unplaceable == "report",
         )
 
     def served_names(self) -> dict[str, str]:

@@ -204,10 +204,23 @@ def test_a_line_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         read_lines(GOOD, RULE)
 
 
-def test_all_bad_lines_are_counted_and_the_first_ones_told() -> None:
+def test_bad_lines_that_are_alike_are_told_once_with_their_count() -> None:
     with pytest.raises(BadLinesError) as caught:
         read_lines(b"x\n" * 250, RULE)
-    assert (caught.value.complaints.count, len(caught.value.complaints.first)) == (250, 100)
+    complaints = caught.value.complaints
+    assert (complaints.count, len(complaints.first)) == (1, 1)
+    assert complaints.first[0].pointer == "/lines/1"
+    assert complaints.first[0].detail.endswith(
+        "(and 249 more alike, such as /lines/2, /lines/3, /lines/4)"
+    )
+
+
+def test_bad_lines_that_differ_are_counted_and_the_first_ones_told() -> None:
+    lines = (GOOD.replace(b'"a/B"', b"%d" % number) for number in range(250))
+    with pytest.raises(BadLinesError) as caught:
+        read_lines(b"\n".join(lines), RULE)
+    complaints = caught.value.complaints
+    assert (complaints.count, len(complaints.first)) == (250, 100)
 
 
 def test_shards_whose_names_would_be_the_same_have_others() -> None:

@@ -1,0 +1,34 @@
+"""Which endpoints the lines of an OpenAI batch may be for."""
+
+from __future__ import annotations
+
+import re
+
+CHAT = "/v1/chat/completions"
+ENDPOINTS = (CHAT, "/v1/completions", "/v1/responses")
+# As Azure has it: without a version, or behind the name of a deployment.
+_URL = re.compile(
+    r"(?:/openai)?(?:/deployments/[^/?]+)?(?:/v1)?/(?:chat/completions|completions|responses)"
+    r"/?(?:\?.*)?"
+)
+
+REPORT_OTHERS = (
+    " The others can be planned with on_unplaceable=report, --report-unplaceable on the command "
+    "line."
+)
+
+
+def is_planned(url: str) -> bool:
+    """Say whether lines of a url are planned.
+
+    Examples
+    --------
+    >>> is_planned("/chat/completions"), is_planned("/v1/embeddings")
+    (True, False)
+    """
+    return _URL.fullmatch(url) is not None
+
+
+def other_endpoint(url: object) -> str:
+    """Return why a line of another url is not planned."""
+    return f"Expected url {' or '.join(ENDPOINTS)}, got {url!r:.60}."
