@@ -236,7 +236,7 @@ class Planner:
         finally:
             self._connections -= 1
         if status in UNUSABLE:
-            raise Refused(f"status {status}")
+            raise Refused(f"status {status}: {_detail(answer)}")
         if status != 200:
             raise ValueError(f"Expected status 200, got {status}.")
         return json.loads(answer)
@@ -303,6 +303,7 @@ class JouleplanRouter(CustomLogger):
         try:
             kwargs = request_kwargs or {}
             self._note_pools(left)
+            self._name_those_left_out(left)
             tried = _tried(kwargs)
             if tried:
                 self._end(kwargs)
@@ -313,7 +314,8 @@ class JouleplanRouter(CustomLogger):
             decision, chosen = await self._decide(model, groups, messages, kwargs)
             self._remember(kwargs, decision, chosen)
         except Exception as error:
-            logger.debug("Not routed: %r", error)
+            if not isinstance(error, Refused):
+                self._warn_once(f"Not routed: {type(error).__name__}: {error}")
             return left or healthy_deployments
         return chosen
 
@@ -326,6 +328,19 @@ class JouleplanRouter(CustomLogger):
                 self._pools.move_to_end(info.get("id"))
         while len(self._pools) > MOST_DEPLOYMENTS:
             self._pools.popitem(last=False)
+
+    def _name_those_left_out(self, deployments: list[Any]) -> None:
+        """Say once which deployments take no part where others do."""
+        infos = [one.get("model_info") or {} for one in deployments]
+        if not any(info.get("jouleplan_llm") for info in infos):
+            return
+        for one, info in zip(deployments, infos, strict=True):
+            if not info.get("jouleplan_llm"):
+                served = (one.get("litellm_params") or {}).get("model") or one.get("model_name")
+                self._warn_once(
+                    f"The deployment {served or info.get('id')} takes no part: its model_info "
+                    "names no jouleplan_llm, and a wildcard names none."
+                )
 
     def _untried(self, deployments: list[Any], tried: set[Any]) -> list[Any]:
         """Return those of pools where a request has not been; else those where it has not been."""
@@ -344,7 +359,7 @@ class JouleplanRouter(CustomLogger):
                 run = {} if kwargs.get("cache_hit") else _run(kwargs, response_obj, end_time)
                 self._tell(decision | run)
         except Exception as error:
-            logger.debug("Not told: %r", error)
+            self._warn_once(f"Not told: {type(error).__name__}: {error}")
 
     async def async_log_failure_event(
         self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
@@ -354,7 +369,7 @@ class JouleplanRouter(CustomLogger):
             if (decision := self._forget(kwargs)) is not None:
                 self._tell(decision)
         except Exception as error:
-            logger.debug("Not told: %r", error)
+            self._warn_once(f"Not told: {type(error).__name__}: {error}")
 
     async def async_post_call_failure_hook(
         self, request_data: dict[str, Any], *others: Any, **named: Any
@@ -363,7 +378,7 @@ class JouleplanRouter(CustomLogger):
         try:
             self._end(request_data)
         except Exception as error:
-            logger.debug("Not told: %r", error)
+            self._warn_once(f"Not told: {type(error).__name__}: {error}")
 
     async def _decide(
         self,
@@ -388,6 +403,8 @@ class JouleplanRouter(CustomLogger):
             raise
         try:
             answer = await self._planner.post("/decision", body, self._budget_s)
+            for one in answer.get("warnings", ()):
+                self._warn_once(str(one["message"]))
             placement = answer["placement"]
             chosen = groups[placement["name"]]
             told = {
@@ -398,7 +415,7 @@ class JouleplanRouter(CustomLogger):
             }
         except Refused as refusal:
             self._breaker.succeed()
-            logger.debug("Refused: %r", refusal)
+            self._warn_once(f"The planner does not decide for {model:.128}. {refusal}")
             raise
         except Crowded:
             self._breaker.leave()
@@ -462,10 +479,18 @@ class JouleplanRouter(CustomLogger):
             except Refused as refusal:
                 logger.warning("%d actuals were dropped: %r", len(batch), refusal)
             except Exception as error:
-                logger.debug("Told again later: %r", error)
+                self._warn_once(f"Told again later: {type(error).__name__}: {error}")
                 room = MOST_OPEN - len(self._untold)
                 self._untold.extendleft(reversed(batch[-room:] if room else []))
                 await asyncio.sleep(PAUSE_S)
+
+
+def _detail(problem: bytes) -> str:
+    """Return what the planner says of a refusal, as far as that is to be had."""
+    try:
+        return str(json.loads(problem)["detail"])[:1_000]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "no reason given"
 
 
 def _groups(deployments: list[Any]) -> dict[str, list[Any]]:
@@ -514,6 +539,8 @@ def _asked(
     prompt = prompt_of(body)
     if not prompt.uncounted and prompt.characters <= most_characters:
         return {"request": terms | body}, prompt
+    if (choices := choices_of(terms | body)) > 1:
+        terms |= {"n": choices}
     tokens = ceil(prompt.characters / CHARACTERS_PER_TOKEN) + prompt.tokens
     return {"request": terms, "input_tokens": max(1, tokens)}, prompt
 

@@ -79,6 +79,11 @@ class Placements:
                 raise invalid([FieldError("/candidates", self._unknown(body.candidates))])
         return [self._groups[key] for key in found], found
 
+    def unknown(self, body: DecisionBody) -> str | None:
+        """Return the sentence for the candidates that the fleet does not have; None for none."""
+        strange = [one for one in body.candidates or () if not self._keys(one)]
+        return self._unknown(strange) if strange else None
+
     def _unknown(self, candidates: Sequence[CandidateBody]) -> str:
         """Return the sentence for candidates of which the fleet has none."""
         has = listed([f"{llm} on {pool}" for llm, pool in self._groups])

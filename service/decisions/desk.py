@@ -54,6 +54,8 @@ class Made:
         Reckoned with.
     names
         The gateway's own name of a placement, by LLM and pool.
+    unknown
+        What the fleet does not have of the candidates, in a sentence; None where it has all.
     """
 
     decision_id: str
@@ -61,6 +63,7 @@ class Made:
     policy: Policy
     tokens: Tokens
     names: Names
+    unknown: str | None = None
 
 
 class DecisionDesk:
@@ -197,7 +200,8 @@ class DecisionDesk:
         both = wanted.terms.input_tokens + wanted.terms.generated_tokens
         self._steering.add(policy, both, row.quality, cost.energy_j)
         self.traffic.add(_asked(now, groups, wanted, self._predict))
-        return Made(decision_id, decision, policy, tokens, names)
+        unknown = self._fleet().unknown(body)
+        return Made(decision_id, decision, policy, tokens, names, unknown)
 
     def prices(self, terms: Terms) -> list[Option]:
         """Return what each LLM on each pool would offer a request now; nothing is decided.

@@ -23,6 +23,7 @@ from service.telemetry.decision_metrics import DecisionMetrics
 from service.workers.messages import JSON
 
 PATH = "/decision"
+UNKNOWN = "unknown_candidates"
 
 
 class Decisions:
@@ -95,9 +96,10 @@ def answer_of(made: Made) -> dict[str, object]:
 
 
 def _warnings(made: Made) -> list[dict[str, str]]:
-    if not made.tokens.uncounted:
-        return []
-    return [{"code": NOT_COUNTED, "message": told_uncounted(made.tokens.uncounted)}]
+    told = {UNKNOWN: made.unknown} if made.unknown is not None else {}
+    if made.tokens.uncounted:
+        told[NOT_COUNTED] = told_uncounted(made.tokens.uncounted)
+    return [{"code": code, "message": message} for code, message in told.items()]
 
 
 def told_policy(policy: Policy) -> dict[str, object]:

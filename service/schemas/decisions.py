@@ -162,7 +162,10 @@ class DecisionAnswer(Answer):
     tokens: TokensAnswer
     warnings: Annotated[
         list[WarningAnswer],
-        Field(description="Images, audio, files and stored prompts, which count nothing."),
+        Field(
+            description="Parts of the prompt that count nothing, and candidates that the fleet "
+            "does not have."
+        ),
     ]
 
 

@@ -313,3 +313,63 @@ def test_odd_requests_go_on(hook: ModuleType, messages: Any, kwargs: Any) -> Non
     odd: list[Any] = [{}, {"model_info": None}, *DEPLOYMENTS]
     going = hook.router.async_filter_deployments("chat", odd, messages, kwargs)
     assert run(hook, going) == odd
+
+
+def test_what_the_planner_does_not_know_is_said_once_as_a_warning(
+    hook: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(hook.router, "_budget_s", 10.0)
+    unknown = "Expected a candidate that the fleet has (qwen3-8b on h100), got openai/* on a100."
+    placement = {"llm": "qwen3-8b", "pool": "h100", "name": "qwen3-8b h100"}
+    warning = {"code": "unknown_candidates", "message": unknown}
+    decided = {"decision_id": "7", "placement": placement, "warnings": [warning]}
+    refused = {"detail": "Expected a candidate whose context and quality suffice, got none."}
+    every = [*DEPLOYMENTS, {"model_info": {"id": "w"}, "litellm_params": {"model": "openai/*"}}]
+
+    def answering(status: str, body: dict[str, Any]) -> Manner:
+        async def answer(reader: Reader, writer: Writer) -> None:
+            while head := (await reader.readuntil(b"\r\n\r\n")).decode():
+                length = int(head.lower().partition("content-length:")[2].split()[0])
+                await reader.readexactly(length)
+                text = json.dumps(body)
+                told = f"HTTP/1.1 {status}\r\ncontent-length: {len(text)}\r\n\r\n{text}"
+                writer.write(told.encode())
+
+        return answer
+
+    async def thrice(left: list[str]) -> None:
+        for _ in range(3):
+            assert await routed(hook, healthy=every) == left
+
+    with caplog.at_level("DEBUG", logger="jouleplan"):
+        with BrokenPlanner(port_of(hook), answering("200 OK", decided)):
+            run(hook, thrice(["h100"]))
+        with BrokenPlanner(port_of(hook), answering("422 Unprocessable Content", refused)):
+            run(hook, thrice(["a100", "h100", "w"]))
+    said = [one.getMessage() for one in caplog.records if one.name == "jouleplan"]
+    assert sum(unknown in text for text in said) == 1
+    assert sum(refused["detail"] in text for text in said) == 1
+    assert sum("openai/* takes no part" in text for text in said) == 1
+    assert {one.levelname for one in caplog.records if one.name == "jouleplan"} == {"WARNING"}
+
+
+def test_all_text_of_a_prompt_is_sent_or_counted(
+    hook: ModuleType, bodies: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hook.router, "_budget_s", 10.0)
+    large = [{"type": "function", "function": {"name": "f", "description": 750_000 * "d"}}]
+    small = [{"type": "function", "function": {"name": "f"}}]
+
+    async def ask() -> None:
+        await routed(hook, tools=small, n=3)
+        await routed(hook, tools=large, n=3)
+        # LiteLLM makes messages up for completions: each piece counts once.
+        await routed(hook, prompt=400_000 * "x")
+
+    with BrokenPlanner(port_of(hook), planner(bodies, "h100")):
+        run(hook, ask())
+    short, long, completion = (body for path, body in bodies if path == "/decision")
+    assert short["request"] == {"max_tokens": 8, "n": 3, "messages": HELLO, "tools": small}
+    assert long["input_tokens"] > 187_500
+    assert long["request"] == {"max_tokens": 8, "n": 3}
+    assert completion["input_tokens"] == 100_000

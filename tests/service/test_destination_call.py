@@ -385,3 +385,19 @@ def test_a_body_of_any_depth_is_decided_or_refused(server: Server) -> None:
             PATH, content=text, headers={"content-type": "application/json"}
         )
         assert answer.status_code in (200, 400), answer.text
+
+
+def test_candidates_that_the_fleet_does_not_have_are_told_beside_the_decision(
+    server: Server,
+) -> None:
+    asked = {"llm": "qwen3-8b", "pool": "small"}
+    for strange in ({"llm": "openai/*"}, {"llm": "qwen3-8", "pool": "small"}):
+        answer = server.post("/decision", {"input_tokens": 5, "candidates": [asked, strange]})
+        (warning,) = answer.json()["warnings"]
+        assert warning["code"] == "unknown_candidates"
+        assert strange["llm"] in warning["message"]
+        assert "qwen3-8b on small" in warning["message"]
+    both = {"input_tokens": 5, "candidates": [asked], "choices": 4}
+    told = server.post("/decision", both).json()
+    assert told["warnings"] == []
+    assert told["tokens"]["choices"] == 4
