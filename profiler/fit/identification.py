@@ -9,11 +9,11 @@ import numpy as np
 from costmodel.arrays import FloatArray
 from profiler.observations import Observations
 
-ALIKE = 1.5
+MAX_MEANS_RATIO = 1.5
 """Mean lengths within this factor are of one mix: subsets of one data set differ by less."""
-SINGULAR = 1e-7
+RELATIVE_ROUNDING = 1e-7
 """Of the largest singular value of scaled features: what is below is rounding."""
-SHARE = 0.05
+MIN_PART = 0.05
 """A term with a smaller part in a combination that nothing measures has no part in it."""
 
 
@@ -29,7 +29,7 @@ def of_one_mix(trials: Observations) -> bool:
         At least one, input lengths recorded.
     """
     spreads = [
-        float(lengths.max()) <= ALIKE * float(lengths.min())
+        float(lengths.max()) <= MAX_MEANS_RATIO * float(lengths.min())
         for lengths in (trials.input_tokens, trials.output_tokens)
     ]
     return all(spreads)
@@ -65,6 +65,6 @@ def confounded(features: FloatArray, measured: FloatArray, terms: Sequence[str])
     _, singular, rows = np.linalg.svd(relative / lengths, full_matrices=True)
     padded = np.zeros(len(terms))
     padded[: len(singular)] = singular
-    unmeasured = np.abs(rows[padded <= SINGULAR * padded[0]])
+    unmeasured = np.abs(rows[padded <= RELATIVE_ROUNDING * padded[0]])
     parts = unmeasured.max(axis=0, initial=0.0)
-    return [term for term, part in zip(terms, parts, strict=True) if part > SHARE]
+    return [term for term, part in zip(terms, parts, strict=True) if part > MIN_PART]
