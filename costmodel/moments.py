@@ -118,13 +118,15 @@ def read_zoned_moment(value: object) -> float:
 
 
 def written(at_s: float) -> str:
-    """Write a moment in ISO 8601, in UTC, to the millisecond.
+    """Write a moment in ISO 8601, in UTC, to the millisecond; outside the calendar as a number.
 
     Examples
     --------
     >>> written(1772366410.5)
     '2026-03-01T12:00:10.500+00:00'
     """
+    if not 0 <= at_s <= MAX_S:
+        return f"{at_s:g} s after 1970"
     return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds")
 
 
