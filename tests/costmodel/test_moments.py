@@ -180,6 +180,11 @@ def test_a_moment_of_another_machine_needs_its_zone(value):
     assert read_zoned_moment("2026-03-01T12:00:10Z") == read_zoned_moment(1772366410) == AT
 
 
+@pytest.mark.parametrize("at_s", [-1.0, 1e18, float("inf")])
+def test_what_lies_outside_the_calendar_is_written_as_a_number(at_s):
+    assert written(at_s) == f"{at_s:g} s after 1970"
+
+
 def test_of_an_hour_that_the_clock_showed_twice_the_first_is_taken_and_said():
     reader = MomentReader(NEW_YORK)
     first = reader.read("2026-11-01 01:30:00")

@@ -199,6 +199,8 @@ def test_any_table_ends_in_a_sentence(content: bytes) -> None:
 
 @FUZZED
 @given(RESULTS)
+@example({"duration": 9e14})
+@example({"duration": 3e7, "date": "19700101-000010"})
 def test_any_result_ends_in_a_sentence(run: dict[str, object]) -> None:
     good = {"model_id": "a/b", "date": "20260301-120010", "duration": 5.0, "completed": 2}
     for result in (run, good | run):
