@@ -25,7 +25,15 @@ from service.batch_files.model_place import RepeatedKeyError, place_of_model
 from service.batch_files.token_rule import TokenRule
 from service.planning.result import PlanWarning
 from service.problems import AlikeErrors, Complaints, FieldError, pointer
-from service.prompts import LIMITS, NOT_COUNTED, Prompt, choices_of, prompt_of, told_uncounted
+from service.prompts import (
+    LIMITS,
+    NOT_COUNTED,
+    Prompt,
+    choices_of,
+    is_whole,
+    prompt_of,
+    told_uncounted,
+)
 from service.schemas.names import read_llm
 
 MAX_TOLD = 20
@@ -229,7 +237,7 @@ def _output_tokens(body: Mapping[str, Any], rule: TokenRule) -> int:
             "lines, output_tokens in a call or --output-tokens on the command line."
         )
         raise _ComplaintError(message, "body")
-    if not _is_count(stated):
+    if not is_whole(stated):
         message = f"Expected limits of output as whole numbers, got {stated!r:.40}."
         raise _ComplaintError(message, "body")
     return int(stated)
@@ -237,14 +245,10 @@ def _output_tokens(body: Mapping[str, Any], rule: TokenRule) -> int:
 
 def _choices(body: Mapping[str, Any]) -> int:
     for name in ("n", "best_of"):
-        if body.get(name) is not None and not _is_count(body[name]):
+        if body.get(name) is not None and not is_whole(body[name]):
             message = f"Expected a whole number, got {body[name]!r:.40}."
             raise _ComplaintError(message, "body", name)
     return choices_of(body)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _model(body: Mapping[str, Any]) -> str | None:

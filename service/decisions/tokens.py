@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
-from service.prompts import CHARACTERS_PER_TOKEN, LIMITS, Prompt
+from service.prompts import CHARACTERS_PER_TOKEN, LIMITS, Prompt, is_whole
 from service.schemas.fields import MAX_TOKENS
 
 
@@ -39,7 +39,7 @@ def output_limit(request: Mapping[str, Any]) -> float | None:
     """
     for name in LIMITS:
         value = request.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        if is_whole(value) and value >= 1:
             return bounded(value)
     return None
 
