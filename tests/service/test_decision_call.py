@@ -145,6 +145,7 @@ def test_an_openai_body_is_taken_as_it_is(server: Server) -> None:
         "input_tokens": 100,
         "output_tokens": 50,
         "output_tokens_high": 50,
+        "choices": 1,
         "input_from": "characters",
         "output_from": "limit",
     }
