@@ -17,10 +17,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from service.workers.anonymous_file import gathered
-from service.workers.messages import Description, Job, Reply, Tell, Update, unheard
+from service.workers.anonymous_file import AnonymousFile, gathered
+from service.workers.messages import BEGUN, Description, Job, Reply, Tell, Update, unheard
 from service.workers.pipe import receive, send
 
 if TYPE_CHECKING:
@@ -31,7 +32,19 @@ WorkerMain = Callable[[Connection, Any], None]
 
 
 class WorkerLostError(Exception):
-    """The process of a worker ended, or its pipe broke."""
+    """The process of a worker ended, or its pipe broke.
+
+    Parameters
+    ----------
+    message
+        What broke.
+    begun
+        Whether the worker may have begun with the call.
+    """
+
+    def __init__(self, message: str, *, begun: bool = True) -> None:
+        super().__init__(message)
+        self.begun = begun
 
 
 @dataclass(frozen=True)
@@ -79,10 +92,19 @@ class Worker:
         Of what it has loaded; the pool counts up when that changes.
     lost
         Set when the process has ended.
+    answers
+        False while it is seen to do nothing.
+    busy
+        Whether it has a call.
+    sent_s
+        When it was sent a call that it has not begun with, by `time.perf_counter`; else None.
     """
 
     def __init__(self, started: WorkerProcess, generation: int = 0) -> None:
         self.generation = generation
+        self.answers = True
+        self.busy = False
+        self.sent_s: float | None = None
         self._process = started.process
         self._connection = started.connection
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="worker-pipe")
@@ -127,25 +149,48 @@ class Worker:
             If the worker is lost on the way.
         """
         loop = asyncio.get_running_loop()
-        listening = True
+        listening, begun = True, False
 
         def pass_on(update: Update) -> None:
             if listening:
                 on_update(update)
 
         def send_and_receive() -> Reply:
+            nonlocal begun
             send(self._connection, job)
             while True:
                 received = receive(self._connection)
+                begun, self.sent_s = True, None
+                if isinstance(job.body, AnonymousFile):
+                    job.body.close()
                 if isinstance(received, Reply):
                     return received
-                if isinstance(received, Update):
+                if isinstance(received, Update) and received != BEGUN:
                     loop.call_soon_threadsafe(pass_on, received)
 
+        self.busy, self.sent_s = True, perf_counter()
         try:
             return await self._in_thread(send_and_receive)
+        except WorkerLostError as error:
+            raise WorkerLostError(str(error), begun=begun) from error
         finally:
-            listening = False
+            listening = self.busy = False
+            self.sent_s = None
+
+    async def ping(self) -> None:
+        """Return when the worker, which has no call, has answered; calls wait for that.
+
+        Raises
+        ------
+        WorkerLostError
+            If it is lost instead.
+        """
+
+        def send_and_receive() -> None:
+            send(self._connection, Job("ping", b"", ""))
+            receive(self._connection)
+
+        await self._in_thread(send_and_receive)
 
     async def _in_thread(self, function: Callable[[], Received]) -> Received:
         try:

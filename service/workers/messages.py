@@ -51,7 +51,7 @@ class Job:
         What is asked of the plan of a batch file; None of another body.
     """
 
-    kind: Literal["plan", "predict", "frontier", "reload", "adopt"]
+    kind: Literal["plan", "predict", "frontier", "reload", "adopt", "ping"]
     body: Content
     path: str
     request_id: str = ""
@@ -78,6 +78,9 @@ class Update:
     kind: str
     body: bytes
 
+
+BEGUN = Update("begun", b"")
+"""What a worker tells first of a call: from then on the call is lost with it."""
 
 Tell = Callable[[Update], None]
 """Takes the updates of a call, in order."""

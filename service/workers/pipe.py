@@ -24,13 +24,17 @@ class _Parted:
 
 
 def send(connection: Connection, message: Message) -> None:
-    """Send a message; a body in a file is not copied, and is the other end's from then on."""
+    """Send a message; a body in a file is not copied.
+
+    That of a reply is the other end's from then on; that of a call is when it has begun.
+    """
     if isinstance(message, Job | Reply) and isinstance(message.body, AnonymousFile):
         body = message.body
         connection.send(_Parted(replace(message, body=b""), body.size))
         # The last argument is for systems where a handle must be made for the other process.
         send_handle(connection, body.fileno(), 0)
-        body.close()
+        if isinstance(message, Reply):
+            body.close()
     else:
         connection.send(message)
 

@@ -31,6 +31,7 @@ from service.workers.link import (
 from service.workers.listener import PoolListener
 from service.workers.memory import HeldBodies, MemoryBudget
 from service.workers.messages import RELOADED, Description, Job, Reply, Tell, unheard
+from service.workers.watchdog import watch
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -43,6 +44,8 @@ RETRY_AFTER_S = 2
 LONGEST_RETRY_AFTER_S = 120
 RELOAD_WAIT_S = 10.0
 RELOAD_TRIES = 3
+MAX_TRIES = 3
+"""Workers that a call is given to which is lost each time before it has begun."""
 #: Weight of the last call in the mean of how long calls take.
 SMOOTHING = 0.2
 
@@ -100,8 +103,8 @@ class WorkerPool:
 
     @property
     def ready(self) -> bool:
-        """Whether some worker has loaded and lives."""
-        return any(worker.alive for worker in self._workers)
+        """Whether some worker has loaded, and is not seen to be dead or to hang."""
+        return any(worker.alive and worker.answers for worker in self._workers)
 
     @property
     def held_bytes(self) -> int:
@@ -161,21 +164,33 @@ class WorkerPool:
         503 when no worker comes, is lost or takes too long.
         """
         self._memory.check(job.memory_bytes)
-        worker = await self._take(job.memory_bytes, on_stage, patient=patient)
-        on_stage("running")
         watched = replace(job, watched=on_update is not None)
+        for _ in range(MAX_TRIES):
+            worker = await self._take(job.memory_bytes, on_stage, patient=patient)
+            on_stage("running")
+            try:
+                return await self._run_on(worker, watched, on_update or unheard)
+            except WorkerLostError as lost:
+                logger.warning("A worker was lost.", extra={"request_id": job.request_id})
+                # With another it is as new; one that had begun may be what ended its worker.
+                if lost.begun:
+                    break
+        raise _unavailable("worker-lost", "The worker of this call was lost.")
+
+    async def _run_on(self, worker: Worker, job: Job, on_update: Tell) -> Reply:
+        """Return the reply of a worker that was taken, and let go of it."""
         self.running += 1
         started = perf_counter()
         try:
             async with asyncio.timeout(self._settings.call_limit_seconds):
-                await self._refresh(worker)
-                reply = await worker.exchange(watched, on_update or unheard)
+                try:
+                    await self._refresh(worker)
+                except WorkerLostError as lost:
+                    raise WorkerLostError(str(lost), begun=False) from lost
+                reply = await worker.exchange(job, on_update)
                 if reply.tally is not None:
                     self._listener.planned(reply.tally)
                 return reply
-        except WorkerLostError:
-            logger.warning("A worker was lost.", extra={"request_id": job.request_id})
-            raise _unavailable("worker-lost", "The worker of this call was lost.") from None
         except TimeoutError:
             worker.kill()
             limit = f"{self._settings.call_limit_seconds:g}"
@@ -356,7 +371,7 @@ class WorkerPool:
             seconds = round(perf_counter() - started, 3)
             logger.info("A worker is ready.", extra={"pid": worker.pid, "seconds": seconds})
             self._add(worker, description)
-            await worker.lost.wait()
+            await watch(worker)
         except WorkerLostError:
             await worker.lost.wait()
             return False

@@ -7,10 +7,13 @@ process that started it is gone.
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import logging
 import os
 import signal
+import sys
+from dataclasses import replace
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from threading import Thread
@@ -19,10 +22,12 @@ from uuid import uuid4
 
 from service.calls.file_call import plan_batch_file
 from service.calls.frontier_call import trace_front
-from service.calls.planner_service import CallLimits, PlannerService
+from service.calls.planner_service import CallLimits, Planner, PlannerService
 from service.fleet.description import describe
 from service.fleet.loading import Loaded, load_files
+from service.planning.problem import PlacementProblem
 from service.planning.progress import Watch
+from service.planning.result import Plan, SolverOptions
 from service.problems import Problem, ProblemError
 from service.schemas.batch_query import BatchQuery
 from service.settings import Settings
@@ -30,11 +35,24 @@ from service.telemetry.logs import configure_logging
 from service.workers.anonymous_file import whole
 from service.workers.heap import give_back, share_one_heap
 from service.workers.memory import limit_memory
-from service.workers.messages import JSON, Description, Job, PlanTally, Reply, Tell, Update, unheard
+from service.workers.messages import (
+    BEGUN,
+    JSON,
+    Description,
+    Job,
+    PlanTally,
+    Reply,
+    Tell,
+    Update,
+    unheard,
+)
 from service.workers.pipe import Message, receive, send
 from service.workers.progress_updates import ProgressUpdates
 
 logger = logging.getLogger("service.worker")
+
+STUCK_S = 10.0
+"""Beyond the limit of a plan, after which its worker is taken to be stuck."""
 
 
 def run_worker(connection: Connection, settings: Settings) -> None:
@@ -43,7 +61,7 @@ def run_worker(connection: Connection, settings: Settings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     configure_logging(settings.log_level)
-    service, description = load_service(settings, _loaded(settings, receive(connection)))
+    service, description = _load(settings, receive(connection))
     os.nice(settings.worker_niceness)
     limit_memory(settings.memory_bytes)
     gc.collect()
@@ -53,9 +71,13 @@ def run_worker(connection: Connection, settings: Settings) -> None:
         while True:
             job = receive(connection)
             if isinstance(job, Job) and job.kind in {"reload", "adopt"}:
-                service, description = load_service(settings, _loaded(settings, job))
+                send(connection, BEGUN)
+                service, description = _load(settings, job)
                 send(connection, Reply(200, b"", JSON, "reloaded", description=description))
+            elif isinstance(job, Job) and job.kind == "ping":
+                send(connection, Reply(200, b"", JSON, "alive"))
             elif isinstance(job, Job):
+                send(connection, BEGUN)
                 tell = _teller(connection) if job.watched else unheard
                 send(connection, answer(service, job, tell))
                 del job
@@ -63,6 +85,29 @@ def run_worker(connection: Connection, settings: Settings) -> None:
                 give_back()
     except (EOFError, OSError):
         logger.debug("The pipe is closed: the worker ends.")
+
+
+def _load(settings: Settings, job: Message) -> tuple[PlannerService, Description]:
+    service, description = load_service(settings, _loaded(settings, job))
+    return replace(service, planner=ending_when_stuck(service.planner)), description
+
+
+def ending_when_stuck(planner: Planner, stuck_s: float = STUCK_S) -> Planner:
+    """Return a planner that ends this process where it is far beyond the limit of its time.
+
+    Where each thread was stuck is written to standard error. Other than what cuts a plan at its
+    limit, this also ends code in C that never returns.
+    """
+
+    def guarded(problem: PlacementProblem, options: SolverOptions, watch: Watch) -> Plan:
+        limit_s = 1.1 * options.time_limit_s + stuck_s
+        faulthandler.dump_traceback_later(limit_s, exit=True, file=sys.__stderr__ or 2)
+        try:
+            return planner(problem, options, watch)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    return guarded
 
 
 def _loaded(settings: Settings, job: Message) -> Loaded:

@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from service.settings import Settings
-from service.workers.messages import JSON, Description, Job, Reply, Update
+from service.workers.messages import BEGUN, JSON, Description, Job, Reply, Update
 
 ENDS = {
     "abort": os.abort,
@@ -17,13 +17,29 @@ ENDS = {
 }
 
 
+def next_job(connection: Connection) -> Job:
+    """Return the next call; pings are answered."""
+    job: Job
+    while (job := connection.recv()).kind == "ping":
+        connection.send(Reply(200, b"", JSON, "alive"))
+    connection.send(BEGUN)
+    return job
+
+
+def tell_for_ever(connection: Connection) -> None:
+    """Tell and tell."""
+    while True:
+        connection.send(Update("number", b"0"))
+        time.sleep(0.01)
+
+
 def obey(connection: Connection, settings: Settings) -> None:
     """Do what the body of a job says, and answer with the process id."""
     connection.recv()
     connection.send(Description(b"{}", b"{}"))
     try:
         while True:
-            job: Job = connection.recv()
+            job = next_job(connection)
             command, _, argument = job.body.decode().partition(" ")
             if command == "sleep":
                 time.sleep(float(argument))
@@ -34,9 +50,7 @@ def obey(connection: Connection, settings: Settings) -> None:
                 for number in range(int(argument)):
                     connection.send(Update("number", str(number).encode()))
             elif command == "tell-for-ever":
-                while True:
-                    connection.send(Update("number", b"0"))
-                    time.sleep(0.01)
+                tell_for_ever(connection)
             elif command == "watched":
                 connection.send(Reply(200, str(job.watched).encode(), JSON, "predicted"))
                 continue
@@ -62,3 +76,20 @@ def break_off(connection: Connection, settings: Settings) -> None:
     connection.send(Update("ends", b'{"type":"ends"}'))
     connection.send(Update("point", b'{"type":"point","index":0}'))
     os._exit(1)
+
+
+def deaf_at_first(connection: Connection, settings: Settings) -> None:
+    """Answer nothing in the first worker of a folder, obey in the others."""
+    connection.recv()
+    mark = settings.models_dir / "deaf"
+    deaf = not mark.exists()
+    mark.touch()
+    connection.send(Description(b"{}", b"{}"))
+    if deaf:
+        time.sleep(600.0)
+    try:
+        while True:
+            next_job(connection)
+            connection.send(Reply(200, str(os.getpid()).encode(), JSON, "predicted"))
+    except EOFError:
+        return

@@ -1,0 +1,97 @@
+"""Finds workers that live and do nothing, and kills them, so that others are started.
+
+A process that was stopped says so in `/proc`. One that is idle answers a ping, whatever it is stuck
+in; one that is busy ends by itself when its call is far beyond its limit
+(`service.workers.process`), or is killed when the call may take no longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+from time import perf_counter
+
+from service.workers.link import Worker, WorkerLostError
+
+logger = logging.getLogger("service.workers.watchdog")
+
+LOOK_S = 1.0
+"""Between looks at a worker."""
+MAX_STOPPED = 2
+"""Looks in a row at a stopped process after which it is killed: one may come on again."""
+PING_S = 5.0
+"""Between pings of an idle worker."""
+ANSWER_S = 15.0
+"""In which one answers, however busy the machine is."""
+
+
+async def watch(worker: Worker) -> None:
+    """Return when a worker is lost, and kill it where it does nothing.
+
+    It is marked as not answering from the first sign on. A call that is given to it all the same
+    is given to another when it is killed.
+    """
+    watched = _Watched(worker)
+    try:
+        while not await _lost_within(worker, LOOK_S):
+            reason = watched.look()
+            if reason:
+                logger.error("A worker is killed: it %s.", reason, extra={"pid": worker.pid})
+                worker.kill()
+    finally:
+        watched.end()
+
+
+async def _lost_within(worker: Worker, seconds: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await worker.lost.wait()
+    return worker.lost.is_set()
+
+
+class _Watched:
+    """What was seen of a worker so far."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._stopped = 0
+        self._asked_s = perf_counter()
+        self._ping: asyncio.Task[None] | None = None
+
+    def look(self) -> str:
+        """Return why a worker is to be killed; empty where it is not."""
+        self._stopped = self._stopped + 1 if is_stopped(self._worker.pid) else 0
+        self._worker.answers = self._stopped == 0
+        if self._stopped >= MAX_STOPPED:
+            return "was stopped"
+        sent_s = self._worker.sent_s
+        if sent_s is not None and perf_counter() - sent_s > ANSWER_S:
+            return f"has not begun with its call for {ANSWER_S:g} seconds"
+        since_s = perf_counter() - self._asked_s
+        if self._ping is not None and not self._ping.done():
+            return f"has not answered for {ANSWER_S:g} seconds" if since_s > ANSWER_S else ""
+        if not self._worker.busy and since_s > PING_S:
+            self._asked_s = perf_counter()
+            self._ping = asyncio.create_task(self._answered())
+        return ""
+
+    def end(self) -> None:
+        """Ask no more."""
+        if self._ping is not None:
+            self._ping.cancel()
+
+    async def _answered(self) -> None:
+        with contextlib.suppress(WorkerLostError):
+            await self._worker.ping()
+
+
+def is_stopped(pid: int | None) -> bool:
+    """Whether a process was stopped by a signal; False where the system does not tell."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    # The name before it, in brackets, may hold anything.
+    return status.rpartition(")")[2].split()[0] == "T"

@@ -1,0 +1,93 @@
+"""Workers that live and do nothing are found, killed and replaced; waiting calls are not lost."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.problems import ProblemError
+from service.settings import Settings
+from service.workers import watchdog
+from service.workers.messages import Job
+from service.workers.pool import WorkerPool
+from service.workers.watchdog import is_stopped
+from tests.service import worker_mains
+from tests.service.bodies import a100_fleet
+from tests.service.server import Server
+from tests.service.test_workers import job, pid_of, running, runs
+from tests.waiting import wait_in_loop_until, wait_until
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(sys.platform != "linux", reason="needs /proc to see stopped processes"),
+]
+
+
+async def test_the_call_of_an_idle_worker_that_was_stopped_is_given_to_another() -> None:
+    async with running() as pool:
+        before = await pid_of(pool)
+        os.kill(before, signal.SIGSTOP)
+        assert await pid_of(pool) != before
+        assert not runs(before)
+
+
+async def test_a_worker_that_is_stopped_with_a_call_costs_that_call_and_is_replaced() -> None:
+    async with running() as pool:
+        before = await pid_of(pool)
+        with pytest.raises(ProblemError) as caught:
+            await pool.submit(job("stop"))
+        assert caught.value.problem.slug == "worker-lost"
+        assert caught.value.problem.retry_after_s is not None
+        assert await pid_of(pool) != before
+
+
+async def test_a_pool_is_not_ready_while_no_worker_answers() -> None:
+    async with running() as pool:
+        before = await pid_of(pool)
+        os.kill(before, signal.SIGSTOP)
+        await wait_in_loop_until(lambda: not pool.ready)
+        await wait_in_loop_until(lambda: pool.ready)
+        assert await pid_of(pool) != before
+
+
+async def test_an_idle_worker_that_answers_no_ping_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(watchdog, "PING_S", 0.0)
+    monkeypatch.setattr(watchdog, "ANSWER_S", 2.0)
+    pool = WorkerPool(Settings(models_dir=tmp_path, workers=1), worker_mains.deaf_at_first)
+    pool.start()
+    try:
+        async with asyncio.timeout(120):
+            assert (await pool.submit(Job("predict", b"pid", "/predict"))).status == 200
+    finally:
+        await pool.stop()
+
+
+def test_a_process_is_seen_to_be_stopped_and_to_go_on() -> None:
+    with subprocess.Popen(["sleep", "600"]) as process:
+        assert not is_stopped(process.pid)
+        process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: is_stopped(process.pid))
+        process.send_signal(signal.SIGCONT)
+        wait_until(lambda: not is_stopped(process.pid))
+        process.kill()
+    assert not is_stopped(process.pid)
+
+
+def test_a_server_whose_worker_is_stopped_says_so_and_goes_on(models_dir: Path) -> None:
+    with Server({"JOULEPLAN_MODELS_DIR": str(models_dir), "JOULEPLAN_WORKERS": "1"}) as own:
+        own.wait_until_ready()
+        (worker,) = own.worker_pids()
+        os.kill(worker, signal.SIGSTOP)
+        n = 30_000
+        columns = {"input_tokens": [500] * n, "output_tokens": [300] * n}
+        answer = own.post("/plan", {"columns": columns, "fleet": a100_fleet()})
+        assert answer.status_code == 200, answer.text
+        assert not Path(f"/proc/{worker}").exists()
+        assert "A worker is killed: it was stopped." in own.logs()
+        assert "jouleplan_worker_restarts_total 1.0" in own.client.get("/metrics").text
