@@ -7,6 +7,7 @@ from costmodel.cost_model import CostModel
 from costmodel.provenance import Provenance
 from costmodel.workload import Workload
 from service.planning import Limits, Objective, Placement, PlacementProblem, Pool
+from service.planning.bounds.assignment_problem import AssignmentProblem, Row
 from service.planning.bounds.bounding import bound
 from service.planning.bounds.formulation import Formulation
 from service.planning.bounds.lagrangian import lagrangian_bound
@@ -15,6 +16,7 @@ from service.planning.errors import BoundContradictedError
 from service.planning.reporting import report
 from service.planning.schedule.evaluation import evaluate
 from service.planning.schedule.schedule import lay_out
+from service.planning.search.cpsat import Effort, solve_assignment
 from tests.planning.instances import REGION, requests, three_llms, workload
 
 
@@ -122,3 +124,15 @@ def test_terms_that_cancel_leave_no_contradiction_but_a_real_one_is_told() -> No
     assert told(evaluation.objective + 1e-11) == evaluation.objective
     with pytest.raises(BoundContradictedError):
         told(evaluation.objective + 1e-5)
+
+
+@pytest.mark.parametrize("size", [0.0, 5e-324, 1e-300])
+def test_rows_of_next_to_nothing_are_assigned_within(size: float) -> None:
+    """No factor brings such a row to the integers of CP-SAT."""
+    row = Row("pools/closed", np.full((2, 2), size), np.array([1.0, 0.0]), 2.0 * size)
+    cost = np.array([[1.0, 3.0], [2.0, 1.0]])
+    found = solve_assignment(
+        AssignmentProblem(cost, np.ones((2, 2), dtype=bool), (row,)), Effort(10.0, 10.0)
+    )
+    assert found.counts is not None
+    assert (cost * found.counts).sum() == 2.0

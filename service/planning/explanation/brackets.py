@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 
 from service.planning.clock import Deadline
 from service.planning.errors import Relaxation
@@ -123,8 +124,8 @@ class Bracket:
         return abs(self.attained - self.proven) <= unit * (1.0 + 1e-9)
 
     def relaxation(self) -> Relaxation | None:
-        """Return what was proven and attained; None while one is missing."""
-        if self.proven is None or self.attained is None:
+        """Return what was proven and attained; None while one is missing, or is no number."""
+        if self.proven is None or self.attained is None or not isfinite(self.attained):
             return None
         name, given = self.knob.name, float(self.knob.given)
         return Relaxation(name, given, float(self.attained), float(self.proven))

@@ -74,14 +74,15 @@ def knobs_of(problem: PlacementProblem) -> list[Knob]:
             Knob("requests/deadline_seconds", "own_deadlines", 1.0, 1.0, _stretch, _lateness)
         )
     found += [_cap(unit, cap) for unit, cap in limits.caps.items()]
-    if limits.min_mean_quality is not None:
+    if limits.min_mean_quality:
         found.append(
             Knob(
                 "min_mean_quality",
                 "quality",
                 limits.min_mean_quality,
                 -1.0,
-                lambda p, v: p.with_limits(replace(p.limits, min_mean_quality=v)),
+                # Not None: an LLM without a score stays out, however low the floor.
+                lambda p, v: p.with_limits(replace(p.limits, min_mean_quality=v or 0.0)),
                 lambda _, __, evaluation: evaluation.mean_quality or 0.0,
             )
         )
@@ -118,7 +119,8 @@ def _stretch(problem: PlacementProblem, factor: float | None) -> PlacementProble
 
 
 def _lateness(problem: PlacementProblem, schedule: Schedule, _: Evaluation) -> float:
-    return float((schedule.end_s / problem.requests.deadline_s).max())
+    with np.errstate(over="ignore"):
+        return float((schedule.end_s / problem.requests.deadline_s).max())
 
 
 def _cap(unit: Unit, given: float) -> Knob:

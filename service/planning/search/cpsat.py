@@ -13,6 +13,8 @@ from service.planning.bounds.assignment_problem import AssignmentProblem
 SCALE = 2**40
 """Largest integer that a row's or the objective's total may reach: far below overflow at 2**63,
 and 1e-12 of the total a unit."""
+NOTHING = 1e-250
+"""Total of a row below which no factor brings it to `SCALE`: it rounds to nothing, as it stands."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class CpSatProgram:
         for name, coefficient in dict(variables).items():  # type: ignore[call-overload]
             variable = next(v for v in self.problem.variables if v.name == name)
             total += abs(coefficient) * max(abs(variable.lower), abs(variable.upper))
-        return SCALE / total if total > 0.0 else 1.0
+        return SCALE / total if total > NOTHING else 1.0
 
     def _largest_total(self, values: FloatArray) -> float:
         starts = np.flatnonzero(np.diff(self.cells, prepend=-1))
