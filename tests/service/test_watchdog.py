@@ -91,3 +91,22 @@ def test_a_server_whose_worker_is_stopped_says_so_and_goes_on(models_dir: Path) 
         assert not Path(f"/proc/{worker}").exists()
         assert "A worker is killed: it was stopped." in own.logs()
         assert "jouleplan_worker_restarts_total 1.0" in own.client.get("/metrics").text
+
+
+STUCK = """
+import ctypes
+from service.planning.result import SolverOptions
+from service.workers.process import ending_when_stuck
+
+def planner(problem, options, watch):
+    ctypes.PyDLL(None).sleep(600)  # keeps the interpreter to itself: no other thread can run
+
+ending_when_stuck(planner, stuck_s=0.2)(None, SolverOptions(time_limit_s=0.2), None)
+"""
+
+
+def test_a_plan_that_is_stuck_in_c_ends_its_process_and_tells_where() -> None:
+    command = [sys.executable, "-c", STUCK]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 1
+    assert "in planner" in ended.stderr
