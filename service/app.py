@@ -12,11 +12,12 @@ from prometheus_client import CollectorRegistry
 from service.access.guarding import add_guard, filed_keys
 from service.access.tls import RenewableContext
 from service.actuals.ledger import ActualsLedger
-from service.actuals.store import ActualsStore
+from service.actuals.store import KEPT, ActualsStore
 from service.background import endless
 from service.background.forecasts import Forecasts
 from service.background.plans import BackgroundPlans
 from service.background.reloads import follow_files
+from service.background.stores import watch_stores
 from service.decisions.desk import DecisionDesk
 from service.decisions.keeper import PolicyKeeper
 from service.decisions.policy import FORECAST_PREFIX, policy_of
@@ -39,6 +40,7 @@ from service.routes import (
 )
 from service.routes.refusals import add_refusals
 from service.settings import Settings
+from service.store.thread import PLANS
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_log import RequestLog
 from service.version import running_version
@@ -90,7 +92,10 @@ def create_app(
     metrics = Metrics(registry or CollectorRegistry(), version)
     tokenizers = tokenizers or Tokenizers(settings.tokenizers_dir)
     desk = DecisionDesk(tokenizers, settings.min_mean_quality)
-    store = ActualsStore(settings.actuals_path, settings.max_actuals)
+    asked = "actuals_path" in settings.model_fields_set
+    store = ActualsStore(
+        settings.actuals_path, settings.max_actuals, metrics.stores, may_forget=not asked
+    )
     ledger = ActualsLedger(desk, metrics.decisions, store)
     keeper = PolicyKeeper(desk, store)
 
@@ -99,6 +104,12 @@ def create_app(
     metrics.decisions.follow(desk)
     metrics.decisions.follow_evidence(desk.evidence)
     background = BackgroundPlans(settings, pool, metrics)
+    metrics.follow_stores(
+        {
+            **dict.fromkeys(KEPT, lambda: not store.in_memory),
+            PLANS: lambda: background.survives_restart,
+        }
+    )
     metering = Metering(settings, ledger, metrics.decisions)
     forecasts = Forecasts(settings, pool, desk, metrics.decisions)
     keys = filed_keys(settings)
@@ -111,6 +122,7 @@ def create_app(
         await keeper.start()
         works = (
             *follow_files(settings, pool, tokenizers, keys, certificate, metrics.reloads),
+            watch_stores((ledger.probe, keeper.retry, background.probe)),
             forecasts.run(),
             metering.run(),
         )
@@ -146,7 +158,7 @@ def create_app(
             deciding.router(),
             destinations.router(desk, metrics.decisions),
             prices.router(desk),
-            policy.router(desk),
+            policy.router(desk, keeper),
             actuals.router(ledger),
             plans.router(background),
             shards.router(background),

@@ -43,7 +43,7 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "internal": (500, "The service made a mistake"),
     "undecided": (503, "No plan was found in time"),
     "not-ready": (503, "The service cannot plan now"),
-    "store-unavailable": (503, "Plans cannot be kept now"),
+    "store-unavailable": (503, "Nothing can be kept on disk now"),
     "worker-lost": (503, "The worker of this call was lost"),
     "timed-out": (503, "The call took too long"),
 }

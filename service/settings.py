@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.fleet.embedded import FLEET_FILE, embedded_models_dir
-from service.store.database import MEMORY
+from service.store.database_file import MEMORY
 from service.store.paths import state_file
 from service.workers.memory import default_budget
 

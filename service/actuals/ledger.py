@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,7 +19,7 @@ from service.metering.apportioning import Run
 from service.problems import FieldError, invalid, pointer
 from service.schemas.actuals import ActualBody
 from service.schemas.names import has_normal_form
-from service.store.database import StoreError
+from service.store.database_file import StoreError
 from service.telemetry.decision_metrics import DecisionMetrics
 
 logger = logging.getLogger("service.actuals")
@@ -72,7 +73,8 @@ class ActualsLedger:
 
     def __init__(self, desk: DecisionDesk, metrics: DecisionMetrics, store: ActualsStore) -> None:
         self._desk, self._metrics, self._store = desk, metrics, store
-        self._turn = asyncio.Lock()
+        self._turn, self._taking_up = asyncio.Lock(), asyncio.Lock()
+        self._taken_up = False
         self._take_run: Callable[[str, Run], None] = lambda *_: None
         self.evidence = desk.evidence
         self.lengths = desk.lengths
@@ -99,18 +101,39 @@ class ActualsLedger:
                 self._learn_ratio(actual, ENERGY, actual.measured_j, actual.predicted_j)
             self._metrics.count_measured(some)
 
+        await self.take_up()
         await self._by_turns(await self._store.measure(energy_j), learn)
 
     async def start(self) -> None:
-        """Take up what was known before; without a usable file, in memory only."""
-        try:
-            known = await asyncio.to_thread(self._store.recent, REPLAYED)
-        except StoreError as error:
-            logger.warning("Actuals are kept in memory only. %s", error)
-            self._store.keep_in_memory()
-            return
-        for actual in known:
-            self._learn(actual)
+        """Learn of what was known before; where that cannot be read yet, later."""
+        with suppress(StoreError):
+            await self.take_up()
+
+    async def probe(self) -> None:
+        """Find out whether actuals can be kept, and take up what could not be read.
+
+        Raises
+        ------
+        StoreError
+            Where they cannot.
+        """
+        await self._store.probe()
+        await self.take_up()
+
+    async def take_up(self) -> None:
+        """Learn of what was known before, once, and before anything else is kept.
+
+        Raises
+        ------
+        StoreError
+            Where it cannot be read.
+        """
+        async with self._taking_up:
+            if self._taken_up:
+                return
+            known = await self._store.recent(REPLAYED)
+            await self._by_turns(known, self._learn_all)
+            self._taken_up = True
 
     async def stop(self) -> None:
         """Write what waits, and close."""
@@ -129,6 +152,7 @@ class ActualsLedger:
         _check_names(bodies, self._desk.llms)
         told: list[Told] = []
         await self._by_turns(bodies, lambda some: told.extend(map(self._end, some)))
+        await self.take_up()
         fresh = await self._store.add([one.actual for one in told])
         self._metrics.count_actuals(len(fresh), len(told) - len(fresh))
         left = {actual.id for actual in fresh}
@@ -215,6 +239,10 @@ class ActualsLedger:
             wanted=body.energy_joules is None,
         )
         return Told(actual, run, body.decision_id)
+
+    def _learn_all(self, actuals: Sequence[Actual]) -> None:
+        for actual in actuals:
+            self._learn(actual)
 
     def _learn(self, actual: Actual) -> None:
         if actual.output_tokens:

@@ -7,7 +7,7 @@ when that is on disk.
 from __future__ import annotations
 
 import asyncio
-import os
+import logging
 import queue
 import sqlite3
 import threading
@@ -18,8 +18,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from service.actuals.records import Actual, PlanSums, Sum
-from service.store.database import MEMORY, StoreError
+from service.store.database_file import MEMORY, DatabaseFile, StoreError, rewrite
+from service.telemetry.failures import Failures
 
+logger = logging.getLogger("service.actuals")
+
+KEPT = ("actuals", "policy")
+"""What is kept here, as failures name it."""
+BUSY_S = 2.0
+"""For which another process that writes is waited for."""
 SCHEMA_NUMBER = 3
 MOST_TOGETHER = 1000
 
@@ -79,38 +86,67 @@ class ActualsStore:
         Of the file; ``:memory:`` for none.
     most
         Actuals that are kept.
+    failures
+        Where it is told that nothing can be kept, and that it can again.
+    may_forget
+        Keep actuals in memory where the file cannot be made to begin with: nobody asked for it.
     """
 
-    def __init__(self, path: Path, most: int) -> None:
-        self._path, self._most = path, most
+    def __init__(
+        self,
+        path: Path,
+        most: int,
+        failures: Failures | None = None,
+        *,
+        may_forget: bool = False,
+    ) -> None:
+        self._most, self._may_forget = most, may_forget
+        self._file = DatabaseFile(path, _prepare, timeout_s=BUSY_S)
+        self._failures = failures or Failures(logger, "Cannot keep {}:")
+        for name in KEPT:
+            self._failures.watch(name)
         self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="actuals-store", daemon=True)
         self._begun = False
 
-    def recent(self, limit: int) -> list[Actual]:
-        """Return the last actuals, oldest first, before anything is added.
+    @property
+    def in_memory(self) -> bool:
+        """Whether what is kept is gone with this process."""
+        return self._file.path == MEMORY
+
+    async def recent(self, limit: int) -> list[Actual]:
+        """Return the last actuals, oldest first.
 
         Raises
         ------
         StoreError
             Where the file cannot be used.
         """
-        return [Actual(*row) for row in reversed(self._read(_SELECT, limit))]
+        rows = await self._done(lambda c: c.execute(_SELECT, (limit,)).fetchall())
+        return [Actual(*row) for row in reversed(rows)]
 
-    def noted(self, name: str) -> str | None:
-        """Return the text under a name, None for none, before anything is added.
+    async def noted(self, name: str) -> str | None:
+        """Return the text under a name, None for none.
 
         Raises
         ------
         StoreError
             Where the file cannot be used.
         """
-        rows = self._read("SELECT text FROM notes WHERE name = ?", name)
-        return None if not rows else str(rows[0][0])
+        query = "SELECT text FROM notes WHERE name = ?"
+        row = await self._done(lambda c: c.execute(query, (name,)).fetchone())
+        return None if row is None else str(row[0])
 
-    def keep_in_memory(self) -> None:
-        """Leave the file alone, before anything is added."""
-        self._path = MEMORY
+    async def probe(self) -> None:
+        """Find out whether the file is in its place, and can be written where it could not.
+
+        Raises
+        ------
+        StoreError
+            Where it cannot.
+        """
+        failing = any(self._failures.known[name] is not None for name in KEPT)
+        await self._done(rewrite if failing else _nothing, writes=failing)
 
     async def add(self, actuals: Sequence[Actual]) -> list[Actual]:
         """Keep actuals; return those that were not known, when they are on disk.
@@ -130,7 +166,7 @@ class ActualsStore:
             connection.execute(_TRIM, (self._most,))
             return added
 
-        return await self._done(insert)
+        return await self._done(insert, writes=True)
 
     async def measure(self, energy_j: Mapping[str, float]) -> list[Actual]:
         """Keep the metered joules of actuals that have none; return these, when on disk.
@@ -148,7 +184,7 @@ class ActualsStore:
             )
             return [Actual(*row) for row in rows if row is not None]
 
-        return await self._done(update)
+        return await self._done(update, writes=True)
 
     async def of_plan(self, plan_id: str) -> PlanSums:
         """Return what came of the requests of a plan.
@@ -179,25 +215,27 @@ class ActualsStore:
             if text is not None:
                 connection.execute("INSERT INTO notes VALUES (?, ?)", (name, text))
 
-        await self._done(write)
+        await self._done(write, writes=True)
 
-    def _read(self, query: str, value: object) -> list[tuple[Any, ...]]:
-        connection = self._open()
-        try:
-            return connection.execute(query, (value,)).fetchall()
-        except sqlite3.Error as error:
-            raise StoreError(f"Expected a file of actuals, got {error}.") from None
-        finally:
-            connection.close()
-
-    async def _done(self, work: Work[Result]) -> Result:
+    async def _done(self, work: Work[Result], *, writes: bool = False) -> Result:
+        """Return what comes of a work, and tell whether the file can be used, and written."""
         if not self._begun:
             self._thread.start()
             self._begun = True
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
         self._waiting.put((work, loop, future))
-        return await future
+        try:
+            result = await future
+        except StoreError as error:
+            if not isinstance(error, _MistakeError):
+                for name in KEPT:
+                    self._failures.failed(name, str(error))
+            raise
+        if writes:
+            for name in KEPT:
+                self._failures.mended(name)
+        return result
 
     async def stop(self) -> None:
         """End when what waits is written."""
@@ -206,7 +244,6 @@ class ActualsStore:
             await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
-        connection: sqlite3.Connection | None = None
         while (first := self._waiting.get()) is not None:
             together, last = [first], False
             while len(together) < MOST_TOGETHER and not self._waiting.empty():
@@ -216,42 +253,51 @@ class ActualsStore:
                     break
                 together.append(following)
             try:
-                connection = connection or self._open()
-                results = self._write(connection, together)
+                results = self._write(together)
             except Exception as error:  # whatever it is: who waits must hear of it
-                connection = _rolled_back(connection)
-                _tell_all(together, StoreError(f"Actuals cannot be kept now: {error}."))
+                self._file.failed(error)
+                _tell_all(together, _refusal(error))
             else:
                 for (_, loop, future), result in zip(together, results, strict=True):
                     loop.call_soon_threadsafe(_settle, future, result)
             if last:
                 break
-        if connection is not None:
-            connection.close()
+        self._file.close()
 
-    def _write(self, connection: sqlite3.Connection, together: Sequence[Waiting]) -> list[Any]:
+    def _write(self, together: Sequence[Waiting]) -> list[Any]:
+        connection = self._connection()
         connection.execute("BEGIN IMMEDIATE")
         results = [work(connection) for work, _, _ in together]
         connection.execute("COMMIT")
+        self._file.written()
         return results
 
-    def _open(self) -> sqlite3.Connection:
+    def _connection(self) -> sqlite3.Connection:
         try:
-            if self._path != MEMORY:
-                self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-            connection = sqlite3.connect(self._path, isolation_level=None, timeout=5.0)
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"Expected a file that can be written, got {error}.") from None
-        try:
-            _prepare(connection)
-        except sqlite3.Error as error:
-            connection.close()
-            raise StoreError(f"Expected actuals in {self._path}, got {error}.") from None
-        except StoreError:
-            connection.close()
-            raise
+            connection = self._file.connection()
+        except StoreError as error:
+            if not (self._may_forget and isinstance(error.__cause__, OSError)):
+                raise
+            logger.warning("Actuals are kept in memory only. %s", error)
+            self._file = DatabaseFile(MEMORY, _prepare, timeout_s=BUSY_S)
+            connection = self._file.connection()
+        self._may_forget = False
         return connection
+
+
+class _MistakeError(StoreError):
+    """What was to be kept cannot be, whatever the file is like."""
+
+
+def _nothing(_: sqlite3.Connection) -> None:
+    """Find out whether a transaction can be begun."""
+
+
+def _refusal(error: Exception) -> StoreError:
+    if isinstance(error, StoreError):
+        return error
+    kind = StoreError if isinstance(error, sqlite3.Error | OSError) else _MistakeError
+    return kind(f"Actuals cannot be kept now: {error}.")
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
@@ -266,18 +312,6 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.executescript(
             f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {SCHEMA_NUMBER}; COMMIT;"
         )
-
-
-def _rolled_back(connection: sqlite3.Connection | None) -> sqlite3.Connection | None:
-    if connection is None:
-        return None
-    try:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-    except sqlite3.Error:
-        connection.close()
-        return None
-    return connection
 
 
 def _tell_all(together: Sequence[Waiting], error: StoreError) -> None:

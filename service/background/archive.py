@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from service.problems import Problem, ProblemError
 from service.settings import Settings
-from service.store.database import StoreError
+from service.store.database_file import StoreError
 from service.store.records import PlanRecord, ReplyHead
 from service.store.thread import StoreThread
 from service.telemetry.metrics import Metrics
@@ -36,7 +36,10 @@ class PlanArchive:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._most_bytes = settings.store_max_bytes
         self._store = StoreThread(
-            settings, metrics.set_stored, lambda n: metrics.count_ended("interrupted", n)
+            settings,
+            metrics.set_stored,
+            lambda n: metrics.count_ended("interrupted", n),
+            metrics.stores,
         )
         self._unstored: OrderedDict[str, PlanRecord] = OrderedDict()
 
@@ -44,6 +47,10 @@ class PlanArchive:
     def survives_restart(self) -> bool:
         """Whether what is kept is on a disk."""
         return not self._store.in_memory
+
+    async def probe(self) -> None:
+        """Find out whether plans can be kept again, where they could not; see `StoreError`."""
+        await self._store.probe()
 
     async def add(self, record: PlanRecord) -> None:
         """Keep a plan that was accepted.

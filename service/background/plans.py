@@ -46,6 +46,10 @@ class BackgroundPlans:
         """Whether what is kept is on a disk."""
         return self._archive.survives_restart
 
+    async def probe(self) -> None:
+        """Find out whether plans can be kept again, where they could not; else `StoreError`."""
+        await self._archive.probe()
+
     async def start(self, job: Job) -> PlanRecord:
         """Accept a plan and return how it stands.
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 
 import orjson
@@ -16,7 +17,7 @@ from service.decisions.desk import DecisionDesk
 from service.decisions.policy import Policy
 from service.problems import words_of
 from service.schemas.policy import KeptPolicy
-from service.store.database import StoreError
+from service.store.database_file import StoreError
 
 logger = logging.getLogger("service.decisions.keeper")
 
@@ -44,34 +45,96 @@ class PolicyKeeper:
     ) -> None:
         self._desk, self._store, self._wall_clock = desk, store, wall_clock
         self._writing: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Lock()
+        self._taken_up = False
+        self._unkept: tuple[Policy | None] | None = None
+        self._following = True
 
     async def start(self) -> None:
         """Put the policy of before in force, unless it has expired, and follow those to come."""
-        try:
-            text = await asyncio.to_thread(self._store.noted, NOTE)
-            policy = None if text is None else policy_from(text)
-        except (StoreError, ValueError) as error:
-            logger.warning("The policy of before cannot be read. %s", error)
-            policy = None
-        if policy is not None and not policy.expired(self._wall_clock()):
-            self._desk.publish(policy)
         self._desk.follow_policy(self._keep)
+        with suppress(StoreError):
+            await self.retry()
+
+    async def retry(self) -> None:
+        """Do what could not be done yet: read the policy of before, write the one in force.
+
+        Raises
+        ------
+        StoreError
+            Where it cannot be done now either.
+        """
+        async with self._turn:
+            await self._take_up()
+            await self._write()
+
+    async def put(self, policy: Policy | None) -> None:
+        """Keep a policy and put it in force, None for the fallback.
+
+        Raises
+        ------
+        StoreError
+            Where it cannot be kept: what was in force stays.
+        """
+        async with self._turn:
+            await self._take_up()
+            await self._store.note(NOTE, _noted(policy))
+            self._unkept = None
+            self._publish(policy)
 
     async def stop(self) -> None:
         """Write what waits, and follow no more."""
         self._desk.follow_policy(lambda _: None)
         await asyncio.gather(*self._writing)
 
+    async def _take_up(self) -> None:
+        if self._taken_up:
+            return
+        text = await self._store.noted(NOTE)
+        self._taken_up = True
+        try:
+            policy = None if text is None else policy_from(text)
+        except ValueError as error:
+            logger.warning("The policy of before cannot be read. %s", error)
+            return
+        # One that was published while this could not be read is newer.
+        newer = self._unkept is not None
+        if policy is not None and not newer and not policy.expired(self._wall_clock()):
+            self._publish(policy)
+
+    def _publish(self, policy: Policy | None) -> None:
+        """Put a policy in force that is kept already."""
+        self._following = False
+        try:
+            self._desk.publish(policy)
+        finally:
+            self._following = True
+
     def _keep(self, policy: Policy | None) -> None:
-        task = asyncio.ensure_future(self._write(None if policy is None else text_of(policy)))
+        if not self._following:
+            return
+        self._unkept = (policy,)
+        task = asyncio.ensure_future(self._try_to_write())
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
 
-    async def _write(self, text: str | None) -> None:
+    async def _try_to_write(self) -> None:
         try:
-            await self._store.note(NOTE, text)
+            await self.retry()
         except StoreError as error:
-            logger.warning("The policy in force would not survive a restart. %s", error)
+            logger.warning("The policy in force would not survive a restart yet. %s", error)
+
+    async def _write(self) -> None:
+        unkept = self._unkept
+        if unkept is None:
+            return
+        await self._store.note(NOTE, _noted(unkept[0]))
+        if self._unkept is unkept:
+            self._unkept = None
+
+
+def _noted(policy: Policy | None) -> str | None:
+    return None if policy is None else text_of(policy)
 
 
 def text_of(policy: Policy) -> str:

@@ -14,7 +14,7 @@ from service.background.endless import every
 from service.metering.apportioning import Apportioner, PoolPower
 from service.metering.readings import MeteringError, Reading
 from service.settings import Settings
-from service.store.database import StoreError
+from service.store.database_file import StoreError
 from service.telemetry.decision_metrics import DecisionMetrics
 
 if TYPE_CHECKING:

@@ -187,12 +187,14 @@ def decision_operation() -> dict[str, Any]:
 
 
 def information_operation(
-    answer: type[BaseModel], *, may_be_unready: bool = False
+    answer: type[BaseModel], *, may_be_unready: bool = False, may_be_unkept: bool = False
 ) -> dict[str, Any]:
-    """Return what the OpenAPI document says of a path that is read."""
+    """Return what the OpenAPI document says of a path that takes no body."""
     responses: dict[str, Any] = {"200": json_answer("The answer.", answer)}
     if may_be_unready:
         responses["503"] = refusal("It cannot plan; `reasons` says why.", retry=True)
+    if may_be_unkept:
+        responses["503"] = refusal("It cannot be kept on disk now.", retry=True)
     return {"openapi_extra": {"responses": responses}}
 
 

@@ -18,7 +18,7 @@ from service.schemas.actuals import (
     ActualsBody,
     EvidenceAnswer,
 )
-from service.store.database import StoreError
+from service.store.database_file import StoreError
 from service.workers.messages import JSON
 
 

@@ -44,6 +44,10 @@ class Health:
         """Return what goes wrong, and does not keep it from planning."""
         return [*self._metrics.reloads.notes(), *self._metrics.stores.notes()]
 
+    def stores(self) -> dict[str, str]:
+        """Return of each store where it keeps things."""
+        return self._metrics.store_states()
+
 
 def health_router(health: Health) -> APIRouter:
     """Return the routes that tell whether it lives and can plan."""
@@ -64,7 +68,7 @@ def health_router(health: Health) -> APIRouter:
         description = health.description()
         if description is None or description.reasons:
             return refuse(_not_ready(description), request)
-        return Response(_readiness(description, health.notes()), media_type=JSON)
+        return Response(_readiness(description, health), media_type=JSON)
 
     return routes
 
@@ -123,13 +127,14 @@ def _not_ready(description: Description | None) -> Problem:
     )
 
 
-def _readiness(description: Description, notes: list[str]) -> bytes:
+def _readiness(description: Description, health: Health) -> bytes:
     return orjson.dumps(
         {
             "status": "ready",
             "cost_models": len(description.cost_models),
             "placements": description.placement_count,
-            "notes": [*notes, *description.notes],
+            "notes": [*health.notes(), *description.notes],
+            "stores": health.stores(),
             "refused": description.refused[:MAX_REFUSED],
             "refused_count": len(description.refused),
         }

@@ -8,16 +8,18 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from service.decisions.desk import DecisionDesk
+from service.decisions.keeper import PolicyKeeper
 from service.decisions.policy import WEIGHTS, Policy
 from service.openapi.document import information_operation, small_operation
 from service.problems import FieldError, Problem, ProblemError, invalid
 from service.routes.refusals import refuse
 from service.routes.small_bodies import read_small
 from service.schemas.policy import PolicyBody, PolicyInForce
+from service.store.database_file import StoreError
 from service.workers.messages import JSON
 
 
-def router(desk: DecisionDesk) -> APIRouter:
+def router(desk: DecisionDesk, keeper: PolicyKeeper) -> APIRouter:
     """Return the routes of the policy."""
     routes = APIRouter(tags=["decisions"])
 
@@ -37,16 +39,23 @@ def router(desk: DecisionDesk) -> APIRouter:
             _check_floor(body, desk)
         except ProblemError as error:
             return refuse(error.problem, request)
-        desk.publish(_weights(body, time.time()))
-        return _answer(desk)
+        return await kept(_weights(body, time.time()), request)
 
     @routes.delete(
         "/policy",
         summary="Go back to the least joules that meet the deadline",
-        **information_operation(PolicyInForce),
+        **information_operation(PolicyInForce, may_be_unkept=True),
     )
-    async def delete() -> Response:
-        desk.publish(None)
+    async def delete(request: Request) -> Response:
+        return await kept(None, request)
+
+    async def kept(policy: Policy | None, request: Request) -> Response:
+        """Answer when it is kept: what is acknowledged is in force after a restart too."""
+        try:
+            await keeper.put(policy)
+        except StoreError as error:
+            detail = f"{error} The policy of before stays in force."
+            return refuse(Problem("store-unavailable", detail, retry_after_s=5), request)
         return _answer(desk)
 
     return routes

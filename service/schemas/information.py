@@ -79,6 +79,13 @@ class ReadinessAnswer(Answer):
             "since when and why; what of the fleet cannot be planned on."
         ),
     ]
+    stores: Annotated[
+        dict[str, Literal["disk", "memory", "failing"]],
+        Field(
+            description="Where actuals, the policy and plans are kept: on disk, in memory until "
+            "the process ends, or nowhere now, so that what comes is refused."
+        ),
+    ]
     refused: Annotated[
         list[RefusedArtefact],
         Field(description="The first artefacts that were not loaded; `/cost-models` names all."),

@@ -1,17 +1,12 @@
-"""The SQLite file of the plans: opened, made or refused.
-
-::
-
-    StoreError        the store cannot be used; the message says why
-"""
+"""The SQLite file of the plans: opened, made or refused."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from pathlib import Path
 
-MEMORY = Path(":memory:")
+from service.store.database_file import DatabaseFile, StoreError
+
 SCHEMA_NUMBER = 2
 _SCHEMA = """
 CREATE TABLE plans (
@@ -46,12 +41,8 @@ END;
 _LOG_LIMIT = 16 * 1024 * 1024
 
 
-class StoreError(Exception):
-    """Raised where the store cannot be used."""
-
-
-def open_database(path: Path) -> sqlite3.Connection:
-    """Return a connection to the database at `path`, made where there is none.
+def open_database(path: Path) -> DatabaseFile:
+    """Return the database at `path`, made where there is none.
 
     It belongs to this connection alone: a second process that opens it is refused, because it would
     take plans that are still being made for interrupted ones.
@@ -66,22 +57,9 @@ def open_database(path: Path) -> sqlite3.Connection:
     StoreError
         Where it cannot be written, is no database of ours or is in use.
     """
-    try:
-        if path != MEMORY:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        connection = sqlite3.connect(path, isolation_level=None, timeout=0)
-    except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"Expected a file that can be written, got {error}.") from None
-    try:
-        _prepare(connection)
-    except sqlite3.Error as error:
-        connection.close()
-        raise StoreError(f"Expected a database of plans at {path}, got: {error}.") from None
-    except StoreError:
-        connection.close()
-        raise
-    return connection
+    file = DatabaseFile(path, _prepare, timeout_s=0.0)
+    file.connection()
+    return file
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -14,7 +14,7 @@ from time import time
 from typing import Any
 
 from service.batch_files.shard import Shard
-from service.store.database import StoreError
+from service.store.database_file import DatabaseFile, StoreError, rewrite
 from service.store.records import Look, PlanRecord, ReplyHead
 from service.workers.anonymous_file import Content, parts
 
@@ -55,7 +55,7 @@ class PlanStore:
 
     Parameters
     ----------
-    connection
+    file
         See `service.store.database.open_database`.
     limits
         What is kept; the oldest plans are dropped first.
@@ -66,11 +66,11 @@ class PlanStore:
         How many plans were being made when the store was last left.
     """
 
-    def __init__(self, connection: sqlite3.Connection, limits: StoreLimits) -> None:
-        self._connection = connection
+    def __init__(self, file: DatabaseFile, limits: StoreLimits) -> None:
+        self._file = file
         self._limits = limits
         with self._transaction():
-            self.interrupted = connection.execute(
+            self.interrupted = self._connection.execute(
                 "UPDATE plans SET status = 'interrupted', ended_at = ?, elapsed_s = NULL, "
                 "phase = NULL, events = ? WHERE ended_at IS NULL",
                 (time(), INTERRUPTED_EVENT),
@@ -79,7 +79,16 @@ class PlanStore:
 
     def close(self) -> None:
         """Close the database."""
-        self._connection.close()
+        self._file.close()
+
+    def probe(self) -> None:
+        """Write what is there already, to see whether anything can be."""
+        with self._transaction():
+            rewrite(self._connection)
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        return self._file.connection()
 
     def add(self, record: PlanRecord) -> None:
         """Keep a plan that was accepted."""
@@ -127,7 +136,7 @@ class PlanStore:
 
     def chunk(self, number: int, position: int) -> bytes | None:
         """Return a part of the answer of plan `number`, None past its end."""
-        with _as_store_errors():
+        with self._as_store_errors():
             row = self._connection.execute(
                 "SELECT body FROM chunks WHERE plan_number = ? AND position = ?", (number, position)
             ).fetchone()
@@ -135,7 +144,7 @@ class PlanStore:
 
     def is_gone(self, plan_id: str) -> bool:
         """Return whether a plan of a batch file had that name, but is kept no more."""
-        with _as_store_errors():
+        with self._as_store_errors():
             return bool(
                 self._connection.execute(
                     "SELECT 1 FROM gone WHERE plan_id = ? UNION ALL "
@@ -153,14 +162,14 @@ class PlanStore:
 
     def totals(self) -> tuple[int, int]:
         """Return how many plans have ended, and the bytes of their answers."""
-        with _as_store_errors():
+        with self._as_store_errors():
             count, size = self._connection.execute(
                 "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM plans WHERE ended_at IS NOT NULL"
             ).fetchone()
         return count, size
 
     def _select(self, where: str, values: tuple[Any, ...], limit: int) -> list[PlanRecord]:
-        with _as_store_errors():
+        with self._as_store_errors():
             rows = self._connection.execute(
                 f"SELECT {_FIELDS} FROM plans WHERE {where} "  # noqa: S608  no text of a caller
                 "AND (ended_at IS NULL OR ended_at >= ?) ORDER BY number DESC LIMIT ?",
@@ -187,24 +196,22 @@ class PlanStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with _as_store_errors():
+        with self._as_store_errors():
             self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                # SQLite itself has rolled back where the disk is full.
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+            yield
+            self._connection.execute("COMMIT")
+            self._file.written()
 
-
-@contextmanager
-def _as_store_errors() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StoreError(f"The database of plans failed: {error}.") from error
+    @contextmanager
+    def _as_store_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            self._file.failed(error)
+            raise StoreError(f"The database of plans failed: {error}.") from error
+        except BaseException as error:
+            self._file.failed(error)
+            raise
 
 
 def _record(row: tuple[Any, ...]) -> PlanRecord:

@@ -12,10 +12,12 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from service.store.database import MEMORY, StoreError, open_database
+from service.store.database import open_database
+from service.store.database_file import MEMORY, StoreError
 from service.store.paths import state_file
 from service.store.plan_store import CHUNK_BYTES, PlanStore, StoreLimits
 from service.store.records import PlanRecord
+from service.telemetry.failures import Failures
 from service.workers.anonymous_file import Content
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ logger = logging.getLogger("service.store")
 
 Result = TypeVar("Result")
 FILE_NAME = "plans.sqlite3"
+PLANS = "plans"
 
 
 class StoreThread:
@@ -39,6 +42,8 @@ class StoreThread:
         Told how many plans are kept, and their bytes, after each that ends or goes.
     on_interrupted
         Told how many plans were being made when the store was last left.
+    failures
+        Where it is told that plans cannot be kept, and that they can again.
     """
 
     def __init__(
@@ -46,7 +51,10 @@ class StoreThread:
         settings: Settings,
         on_totals: Callable[[int, int], None] = lambda _count, _size: None,
         on_interrupted: Callable[[int], None] = lambda _: None,
+        failures: Failures | None = None,
     ) -> None:
+        self._failures = failures or Failures(logger, "Cannot keep {}:")
+        self._failures.watch(PLANS)
         self._path = settings.store_path
         self._limits = StoreLimits(
             settings.store_max_plans, settings.store_max_bytes, settings.store_max_age_seconds
@@ -65,17 +73,22 @@ class StoreThread:
         StoreError
             As every method here, where the store cannot be used.
         """
-        await self._do(lambda store: store.add(record))
+        await self._do(lambda store: store.add(record), writes=True)
 
     async def end(self, record: PlanRecord, body: Content = b"") -> None:
         """Keep how a plan ended, and its answer."""
-        await self._do(lambda store: store.end(record, body))
+        await self._do(lambda store: store.end(record, body), writes=True)
         await self._tell_totals()
 
     async def remove(self, plan_id: str) -> None:
         """Forget a plan and its answer."""
-        await self._do(lambda store: store.remove(plan_id))
+        await self._do(lambda store: store.remove(plan_id), writes=True)
         await self._tell_totals()
+
+    async def probe(self) -> None:
+        """Find out whether plans can be kept again, where they could not."""
+        if self._failures.known[PLANS] is not None:
+            await self._do(lambda store: store.probe(), writes=True)
 
     async def find(self, plan_id: str) -> PlanRecord | None:
         """Return a plan, None where there is none of that name."""
@@ -112,12 +125,19 @@ class StoreThread:
     async def _tell_totals(self) -> None:
         self._on_totals(*await self._do(lambda store: store.totals()))
 
-    async def _do(self, work: Callable[[PlanStore], Result]) -> Result:
+    async def _do(self, work: Callable[[PlanStore], Result], *, writes: bool = False) -> Result:
         loop = asyncio.get_running_loop()
-        # What was begun is ended, though its caller may leave.
-        return await asyncio.shield(
-            loop.run_in_executor(self._thread, self._with_store, loop, work)
-        )
+        try:
+            # What was begun is ended, though its caller may leave.
+            result = await asyncio.shield(
+                loop.run_in_executor(self._thread, self._with_store, loop, work)
+            )
+        except StoreError as error:
+            self._failures.failed(PLANS, str(error))
+            raise
+        if writes:
+            self._failures.mended(PLANS)
+        return result
 
     def _with_store(
         self, loop: asyncio.AbstractEventLoop, work: Callable[[PlanStore], Result]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,6 +23,7 @@ BASELINES = ("round_robin", "query_blind_split", "greedy_least_energy", "greedy_
 """Baselines that every plan has, whose savings are counted from 0 on."""
 FAILURES = ("overloaded", "undecided", "worker-lost", "timed-out")
 """Refusals that are no fault of the call, counted from 0 on: a rate does not see a first count."""
+DISK, IN_MEMORY, FAILING = "disk", "memory", "failing"
 ADMISSION = ("unauthenticated", "rate-limited")
 """Refusals of calls for their keys' sake."""
 SECONDS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -81,6 +83,7 @@ class Metrics:
         registry.register(FailuresCollector(self.reloads, "reload", "kind"))
         self.stores = Failures(logger, "Cannot keep {}, what comes is refused until it can be:")
         registry.register(FailuresCollector(self.stores, "store", "store"))
+        self._on_disk: Mapping[str, Callable[[], bool]] = {}
         build = self._gauge("build_info", "The running version; always 1.", "version")
         build.labels(version).set(1)
 
@@ -147,6 +150,26 @@ class Metrics:
     def set_workers(self, ready: int) -> None:
         """Tell how many workers are ready."""
         self._workers_alive.set(ready)
+
+    def follow_stores(self, on_disk: Mapping[str, Callable[[], bool]]) -> None:
+        """Tell from now on of each store whether what it acknowledges outlives the process."""
+        self._on_disk = on_disk
+        durable = self._gauge(
+            "store_durable", "1 where what is acknowledged is on disk, and can be.", "store"
+        )
+        for name in on_disk:
+            durable.labels(name).set_function(partial(self._is_durable, name))
+
+    def _is_durable(self, name: str) -> float:
+        return float(self.store_states()[name] == DISK)
+
+    def store_states(self) -> dict[str, str]:
+        """Return of each store where it keeps things: on disk, in memory, or nowhere now."""
+        failing = self.stores.known
+        return {
+            name: FAILING if failing.get(name) else DISK if on_disk() else IN_MEMORY
+            for name, on_disk in self._on_disk.items()
+        }
 
     def count_restart(self) -> None:
         """Count a worker that was lost, and is started again."""

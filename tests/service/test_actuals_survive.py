@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,6 +15,7 @@ import pytest
 
 from tests.service.decision_fleet import FLEET, save_two_pools
 from tests.service.server import Server
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -130,22 +132,118 @@ def test_one_that_comes_twice_in_a_call_counts_once(models: Path, tmp_path: Path
         assert observations(server) == 2
 
 
-@pytest.mark.parametrize("kind", ["text", "tables", "folder"])
-def test_a_file_that_cannot_be_used_is_warned_of_and_actuals_count_in_memory(
+def decides(server: Server) -> bool:
+    asked = {"llm": "qwen3-8b", "input_tokens": 200, "output_tokens": 100}
+    return server.post("/decision", asked).status_code == 200
+
+
+def states(server: Server) -> dict[str, str]:
+    return dict(server.client.get("/readyz").json()["stores"])
+
+
+def failing(server: Server) -> bool:
+    metrics = server.client.get("/metrics").text
+    return 'jouleplan_store_successful{store="actuals"} 0.0' in metrics
+
+
+@pytest.mark.parametrize("kind", ["tables", "folder", "lock"])
+def test_a_file_that_cannot_be_used_at_the_start_refuses_until_it_can(
     models: Path, tmp_path: Path, kind: str
 ) -> None:
-    path = tmp_path / "foreign"
-    if kind == "text":
-        path.write_text("no database\n" * 500)
-    elif kind == "tables":
-        with closing(sqlite3.connect(path)) as connection:
-            connection.execute("CREATE TABLE customers (name TEXT)")
-    else:
-        path.mkdir()
-    before = path.read_bytes() if path.is_file() else b""
+    path = tmp_path / "actuals.sqlite3"
+    with closing(sqlite3.connect(path if kind != "folder" else ":memory:")) as other:
+        if kind == "folder":
+            path.mkdir()
+        elif kind == "tables":
+            other.execute("CREATE TABLE customers (name TEXT)")
+        else:
+            other.execute("BEGIN EXCLUSIVE")
+        with running(models, path) as server:
+            answer = tell(server, "one", "two")
+            assert answer.status_code == 503
+            assert answer.json()["type"].endswith("store-unavailable")
+            assert int(answer.headers["retry-after"]) > 0
+            put = server.client.put("/policy", json={"joules_per_quality_token": 2.0})
+            assert put.status_code == 503
+            assert server.client.get("/policy").json()["source"] == "fallback"
+            assert server.client.delete("/policy").status_code == 503
+            assert decides(server)
+            assert failing(server)
+            assert (
+                'jouleplan_store_durable{store="policy"} 0.0' in server.client.get("/metrics").text
+            )
+            ready = server.client.get("/readyz")
+            assert ready.status_code == 200
+            assert ready.json()["stores"]["actuals"] == "failing"
+            assert sum("Cannot keep actuals" in note for note in ready.json()["notes"]) == 1
+            assert server.logs().count("Cannot keep actuals") == 1
+
+            if kind == "folder":
+                path.rmdir()
+            elif kind == "tables":
+                path.rename(tmp_path / "customers")
+            else:
+                other.rollback()
+            wait_until(lambda: not failing(server))
+            assert states(server)["actuals"] == states(server)["policy"] == "disk"
+            assert tell(server, "one", "two").json() == {"accepted": 2, "duplicates": 0}
+            put = server.client.put("/policy", json={"joules_per_quality_token": 2.0})
+            assert put.status_code == 200
+            server.kill()
+    with running(models, path) as again:
+        assert observations(again) == 2
+        assert again.client.get("/policy").json()["joules_per_quality_token"] == 2.0
+        assert tell(again, "two").json() == {"accepted": 0, "duplicates": 1}
+
+
+def test_actuals_of_before_are_learned_once_when_a_lock_is_gone(
+    models: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "actuals.sqlite3"
+    with running(models, path) as first:
+        tell(first, *(f"n{number}" for number in range(30)))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with running(models, path) as second:
+            assert observations(second) == 0
+            other.execute("ROLLBACK")
+            wait_until(lambda: tell(second, "new").status_code == 200)
+            wait_until(lambda: not failing(second))
+            assert observations(second) == 31
+
+
+def test_garbage_is_set_aside_and_told(models: Path, tmp_path: Path) -> None:
+    path = tmp_path / "actuals.sqlite3"
+    path.write_text("no database\n" * 500)
     with running(models, path) as server:
-        assert tell(server, "one", "two").json() == {"accepted": 2, "duplicates": 0}
-        assert tell(server, "one", "two").json() == {"accepted": 0, "duplicates": 2}
-        assert observations(server) == 2
-        assert "Actuals are kept in memory only." in server.logs()
-    assert (path.read_bytes() if path.is_file() else b"") == before
+        assert tell(server, "one").json() == {"accepted": 1, "duplicates": 0}
+        [aside] = tmp_path.glob("actuals.sqlite3.damaged-*")
+        assert aside.read_text() == "no database\n" * 500
+        assert str(aside) in server.logs()
+        server.kill()
+    with running(models, path) as again:
+        assert observations(again) == 1
+
+
+def test_a_file_that_is_deleted_loses_no_actual(models: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    path = folder / "actuals.sqlite3"
+    with running(models, path) as server:
+        tell(server, "one", "two")
+        shutil.rmtree(folder)
+        assert tell(server, "three").json() == {"accepted": 1, "duplicates": 0}
+        for file in folder.iterdir():
+            file.unlink()
+        wait_until(path.exists)
+        assert server.logs().count("written again") == 2
+        server.kill()
+    with running(models, path) as again:
+        assert observations(again) == 3
+
+
+def test_in_memory_by_choice_is_told_and_is_no_failure(models: Path) -> None:
+    with running(models, Path(":memory:")) as server:
+        assert tell(server, "one").status_code == 200
+        assert states(server) == {"actuals": "memory", "policy": "memory", "plans": "memory"}
+        assert not failing(server)
+        assert server.client.get("/readyz").json()["notes"] == []

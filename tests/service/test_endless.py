@@ -15,7 +15,7 @@ from service.background.endless import begin, end, every
 from service.decisions.desk import DecisionDesk
 from service.metering.loop import Metering
 from service.settings import Settings
-from service.store.database import MEMORY
+from service.store.database_file import MEMORY
 from service.telemetry.metrics import Metrics
 
 

@@ -22,7 +22,7 @@ from service.decisions.table import Row
 from service.metering.apportioning import Run
 from service.schemas.actuals import MAX_ACTUALS, ActualBody
 from service.schemas.decisions import CandidateBody, DecisionBody
-from service.store.database import StoreError
+from service.store.database_file import StoreError
 from service.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.anyio

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +15,7 @@ import pytest
 
 from service.actuals.records import Actual
 from service.actuals.store import ActualsStore
-from service.store.database import MEMORY, StoreError
+from service.store.database_file import MEMORY, StoreError
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +27,16 @@ def actual(name: str, measured_j: float | None = None) -> Actual:
 
 
 async def names(path: Path, most: int = 1000) -> list[str]:
-    return [one.id for one in ActualsStore(path, most).recent(10**6)]
+    return [one.id for one in await kept(path, most)]
+
+
+async def kept(path: Path, most: int = 1000) -> list[Actual]:
+    """Return what another process would find."""
+    store = ActualsStore(path, most)
+    try:
+        return await store.recent(10**6)
+    finally:
+        await store.stop()
 
 
 @pytest.fixture
@@ -59,7 +71,7 @@ async def test_joules_are_kept_once_and_only_for_what_is_known(path: Path) -> No
     assert [(one.id, one.measured_j) for one in told] == [("one", 7.0)]
     assert await store.measure({"one": 8.0}) == []
     await store.stop()
-    assert [one.measured_j for one in ActualsStore(path, 100).recent(9)] == [7.0, 5.0]
+    assert [one.measured_j for one in await kept(path)] == [7.0, 5.0]
 
 
 async def test_a_mistake_of_the_service_is_told_and_the_next_is_kept(path: Path) -> None:
@@ -68,10 +80,6 @@ async def test_a_mistake_of_the_service_is_told_and_the_next_is_kept(path: Path)
         await store.add([actual("a lone \ud800 surrogate")])
     assert len(await store.add([actual("one")])) == 1
     await store.stop()
-
-
-def foreign_text(path: Path) -> None:
-    path.write_text("not a database" * 1000)
 
 
 def foreign_tables(path: Path) -> None:
@@ -93,15 +101,109 @@ def half(path: Path) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("make", [foreign_text, foreign_tables, foreign_schema, half])
+@pytest.mark.parametrize("make", [foreign_tables, foreign_schema, half])
 async def test_a_foreign_file_is_refused(tmp_path: Path, make: object) -> None:
     path = tmp_path / "foreign"
     make(path)  # type: ignore[operator]
     before = path.read_bytes()
     with pytest.raises(StoreError):
-        ActualsStore(path, 10).recent(10)
+        await kept(path)
     if make is not half:
         assert path.read_bytes() == before
+
+
+def garbage(path: Path) -> None:
+    path.write_text("not a database" * 1000)
+
+
+def zeros_within(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(bytes(8192))
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 5000)
+
+
+@pytest.mark.parametrize("damage", [garbage, zeros_within, cut])
+async def test_a_damaged_file_is_set_aside_as_it_was_and_another_begun(
+    path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]
+) -> None:
+    store = ActualsStore(path, 10_000)
+    await store.add([actual(f"n{number}") for number in range(500)])
+    await store.stop()
+    damage(path)
+    before = path.read_bytes()
+    store = ActualsStore(path, 10_000)
+    assert await store.recent(10) == []
+    assert len(await store.add([actual("new")])) == 1
+    await store.stop()
+    assert await names(path) == ["new"]
+    [aside] = path.parent.glob(f"{path.name}.damaged-*Z")
+    assert aside.read_bytes() == before
+    assert str(aside) in caplog.text
+
+
+def deleted(path: Path) -> None:
+    path.unlink()
+
+
+def log_deleted(path: Path) -> None:
+    path.with_name(path.name + "-wal").unlink()
+
+
+def all_deleted(path: Path) -> None:
+    shutil.rmtree(path.parent)
+
+
+def renamed(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+
+
+def replaced(path: Path) -> None:
+    other = path.with_name("other")
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE customers (name TEXT)")
+    other.replace(path)
+
+
+@pytest.mark.parametrize("harm", [deleted, log_deleted, all_deleted, renamed, replaced])
+async def test_what_was_acknowledged_is_written_again_where_its_file_is_taken_away(
+    path: Path, caplog: pytest.LogCaptureFixture, harm: Callable[[Path], None]
+) -> None:
+    store = ActualsStore(path, 10_000)
+    await store.add([actual(f"n{number}") for number in range(300)])
+    await store.note("one", "text")
+    harm(path)
+    await store.probe()
+    assert "written again" in caplog.text
+    # What another process finds, as after a kill of this one.
+    copied = path.parent / "copied"
+    copied.mkdir()
+    for file in path.parent.glob(f"{path.name}*"):
+        shutil.copy(file, copied)
+    assert await names(copied / path.name) == [f"n{number}" for number in range(300)]
+    assert await store.add([actual("n7"), actual("new")]) == [actual("new")]
+    assert await store.noted("one") == "text"
+    await store.stop()
+    assert len(await names(path)) == 301
+    if harm is replaced:
+        [aside] = path.parent.glob(f"{path.name}.replaced-*Z")
+        with closing(sqlite3.connect(aside)) as connection:
+            assert connection.execute("SELECT count(*) FROM customers").fetchone() == (0,)
+
+
+async def test_a_log_without_its_database_is_set_aside(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.parent.mkdir()
+    log = path.with_name(path.name + "-wal")
+    log.write_bytes(b"what was acknowledged")
+    assert await names(path) == []
+    [aside] = path.parent.glob(f"{path.name}.damaged-*Z-wal")
+    assert aside.read_bytes() == b"what was acknowledged"
+    assert "has lost its database" in caplog.text
 
 
 async def test_memory_is_of_one_process(path: Path) -> None:
@@ -109,7 +211,6 @@ async def test_memory_is_of_one_process(path: Path) -> None:
     assert len(await store.add([actual("one")])) == 1
     assert await store.add([actual("one")]) == []
     await store.stop()
-    assert store.recent(10) == []
 
 
 async def test_a_note_replaces_the_one_before_and_is_there_afterwards(path: Path) -> None:
@@ -120,7 +221,8 @@ async def test_a_note_replaces_the_one_before_and_is_there_afterwards(path: Path
     await store.note("other", None)
     await store.stop()
     again = ActualsStore(path, 10)
-    assert (again.noted("one"), again.noted("other")) == ("second", None)
+    assert (await again.noted("one"), await again.noted("other")) == ("second", None)
+    await again.stop()
 
 
 SCHEMA_1 = """
@@ -146,8 +248,8 @@ async def test_a_file_of_schema_1_is_taken_over_without_cost_models(path: Path, 
         connection.executescript(SCHEMA_1 + notes)
     before = replace(actual("old", 3.0), cost_model=None)
     store = ActualsStore(path, 10)
-    assert store.recent(10) == [before]
-    assert store.noted("one") == ("text" if notes else None)
+    assert await store.recent(10) == [before]
+    assert await store.noted("one") == ("text" if notes else None)
     assert await store.add([before, actual("new")]) == [actual("new")]
     await store.stop()
-    assert ActualsStore(path, 10).recent(10) == [before, actual("new")]
+    assert await kept(path) == [before, actual("new")]
