@@ -82,16 +82,17 @@ def test_a_store_that_cannot_be_written_refuses_and_synchronous_planning_goes_on
         assert 'jouleplan_async_plans{status="running"} 0.0' in metrics
 
 
-def test_a_file_that_is_no_database_is_left_alone(environment: dict[str, str]) -> None:
+def test_a_file_that_is_no_database_is_set_aside_as_it_was(environment: dict[str, str]) -> None:
     store = Path(environment["JOULEPLAN_STORE_PATH"])
     store.parent.mkdir()
     store.write_text("not a database, and longer than the header of one would be " * 20)
     before = store.read_bytes()
     with Server(environment) as own:
         own.wait_until_ready()
-        refused = own.client.post("/plan", json=BODY, headers=ASYNC)
-        assert (refused.status_code, slug(refused)) == (503, "store-unavailable")
-    assert store.read_bytes() == before
+        wait_for(own, start(own, BODY), "finished")
+        [aside] = store.parent.glob(f"{store.name}.damaged-*")
+        assert str(aside) in own.logs()
+    assert aside.read_bytes() == before
 
 
 def test_a_second_service_on_the_same_store_is_refused(environment: dict[str, str]) -> None:
