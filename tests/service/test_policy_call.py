@@ -11,9 +11,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from service.actuals.store import ActualsStore
 from service.decisions.desk import DecisionDesk
+from service.decisions.keeper import PolicyKeeper
 from service.problems import ProblemError
 from service.routes import policy
+from service.store.database_file import MEMORY
 from service.schemas.decisions import DecisionBody
 from tests.service.decision_fleet import save_two_pools
 from tests.service.decisions.test_desk import ROWS
@@ -131,7 +134,7 @@ def test_what_is_no_policy_is_refused_and_changes_nothing(
 @pytest.mark.anyio
 async def test_before_a_fleet_is_loaded_no_pool_is_called_unknown() -> None:
     desk, app = DecisionDesk(), FastAPI()
-    app.include_router(policy.router(desk))
+    app.include_router(policy.router(desk, PolicyKeeper(desk, ActualsStore(MEMORY, 1))))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answer = await client.put("/policy", json={"joules_per_device_second": {"small": 1.0}})
@@ -168,7 +171,7 @@ def test_a_policy_survives_a_restart_and_its_end_does_too(tmp_path: Path) -> Non
 @pytest.mark.anyio
 async def test_a_floor_above_every_score_is_refused_with_the_highest() -> None:
     desk, app = desk_of(), FastAPI()
-    app.include_router(policy.router(desk))
+    app.include_router(policy.router(desk, PolicyKeeper(desk, ActualsStore(MEMORY, 1))))
     transport = httpx.ASGITransport(app)
     highest = max(row.quality or 0.0 for row in ROWS)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
