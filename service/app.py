@@ -174,7 +174,7 @@ def create_app(
         app.include_router(docs.router(prefix), prefix=prefix, include_in_schema=False)
     docs.mount_assets(app)
     app.state.before_shutdown = background.interrupt
-    app.state.operations = operations_app(health, metrics, prefixes)
+    app.state.operations = operations_app(settings, health, metrics, prefixes)
     document(app, needs_key=keys is not None)
     add_refusals(app, prefixes)
     add_guard(app, settings, keys, prefixes, metrics.count_unadmitted)

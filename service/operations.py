@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from service.access.connections import TimedProtocol
 from service.access.errors import AddressError
+from service.access.guarding import add_host_guard
 from service.routes import information
 from service.routes.refusals import add_refusals
 from service.settings import Settings
@@ -28,7 +29,7 @@ GRACE_S = 1
 
 
 def operations_app(
-    health: information.Health, metrics: Metrics, prefixes: Sequence[str]
+    settings: Settings, health: information.Health, metrics: Metrics, prefixes: Sequence[str]
 ) -> FastAPI:
     """Return the application of the operations port."""
     app = FastAPI(
@@ -43,6 +44,7 @@ def operations_app(
         for router in (information.health_router(health), information.metrics_router(metrics)):
             app.include_router(router, prefix=prefix, include_in_schema=in_schema)
     add_refusals(app, prefixes)
+    add_host_guard(app, settings, metrics.count_unadmitted)
     app.add_middleware(RequestLog)
     return app
 

@@ -18,9 +18,11 @@ TYPE_PREFIX = "urn:jouleplan:problem:"
 
 #: Every problem type: its slug, status and title. The slug is stable; wording may change.
 PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
+    "malformed-request": (400, "The call is not HTTP as it should be"),
     "malformed-json": (400, "The body is not JSON"),
     "malformed-encoding": (400, "The body is not compressed as it says"),
     "unauthenticated": (401, "No API key that is in force"),
+    "cross-site": (403, "A page of another site asks"),
     "not-found": (404, "No such path"),
     "plan-not-found": (404, "No such plan"),
     "shard-not-found": (404, "The plan has no such shard"),
@@ -32,6 +34,7 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "plan-gone": (410, "The plan is kept no more"),
     "too-large": (413, "The call is too large"),
     "unsupported-media-type": (415, "The body is announced as nothing that can be read"),
+    "host-not-served": (421, "The host is not served here"),
     "malformed-arrow": (422, "The body is not an Arrow stream"),
     "invalid-request": (422, "The body does not describe a call that can be planned"),
     "mixed-provenance": (422, "The cost models were not measured alike"),

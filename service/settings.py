@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.fleet.embedded import FLEET_FILE, embedded_models_dir
 from service.store.database_file import MEMORY
@@ -32,6 +32,11 @@ def _default_actuals_path() -> Path:
         return state_file("actuals.sqlite3")
     except RuntimeError:
         return MEMORY
+
+
+def _parts(text: object) -> object:
+    """Return the parts of a text that commas join; anything else as it is."""
+    return tuple(filter(None, map(str.strip, text.split(",")))) if isinstance(text, str) else text
 
 
 class Settings(BaseSettings):
@@ -58,6 +63,16 @@ class Settings(BaseSettings):
         bool,
         Field(description="Listen beyond the loopback interface without authentication."),
     ] = False
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(
+            description="Names that callers may reach it by, joined by commas, `*.example.org` for "
+            "all below, `*` for any. Where unset: any with API keys; without, `localhost` and "
+            "loopback addresses, and any IP address where it listens beyond the loopback interface."
+        ),
+        BeforeValidator(_parts),
+    ] = ()
     api_keys_file: Annotated[
         Path | None,
         Field(description="File of API keys; a call without one of them gets 401."),

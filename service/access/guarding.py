@@ -8,8 +8,9 @@ from fastapi import FastAPI
 
 from service.access.body import BodyLimits
 from service.access.guard import OPEN_PATHS, Guard
+from service.access.hosts import ANY_HOST, AllowedHosts, HostGuard
 from service.access.ring import FiledKeys
-from service.settings import Settings
+from service.settings import Settings, is_loopback
 
 
 def filed_keys(settings: Settings) -> FiledKeys | None:
@@ -30,7 +31,7 @@ def add_guard(
     prefixes: Sequence[str],
     refused: Callable[[str], None],
 ) -> None:
-    """Let in by key, within limits; middleware that is added later stands before it.
+    """Let in by host, by key and within limits; middleware that is added later stands before it.
 
     `refused` is told the slug of each refusal.
     """
@@ -41,5 +42,19 @@ def add_guard(
             settings.body_silence_seconds, settings.body_timeout_seconds, settings.max_body_bytes
         ),
         open_paths=[prefix + path for prefix in prefixes for path in OPEN_PATHS],
+        refused=refused,
+    )
+    add_host_guard(app, settings, refused)
+
+
+def add_host_guard(app: FastAPI, settings: Settings, refused: Callable[[str], None]) -> None:
+    """Answer for the hosts of the settings only, and no page of another site."""
+    named = settings.allowed_hosts
+    hosts = AllowedHosts.of(named, addresses=not is_loopback(settings.host))
+    is_open = settings.api_keys_file is not None and not named
+    app.add_middleware(
+        HostGuard,
+        hosts=None if is_open else hosts,
+        origins=AllowedHosts.of(name for name in named if name != ANY_HOST),
         refused=refused,
     )

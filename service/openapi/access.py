@@ -32,6 +32,15 @@ _RATE_LIMITED = {
     "content": _PROBLEM,
     "headers": {"Retry-After": _WAIT},
 }
+_MALFORMED = {"description": "Not exactly one `Host`.", "content": _PROBLEM}
+_CROSS_SITE = {
+    "description": "A page of another site asks, by `Origin` or `Sec-Fetch-Site`.",
+    "content": _PROBLEM,
+}
+_NOT_SERVED = {
+    "description": "`Host` is none that is answered: see `JOULEPLAN_ALLOWED_HOSTS`.",
+    "content": _PROBLEM,
+}
 _BODY_TIMEOUT = {"description": "The body did not arrive in time.", "content": _PROBLEM}
 
 
@@ -43,11 +52,11 @@ def with_access(document: dict[str, Any], *, needs_key: bool) -> dict[str, Any]:
     document
         Of all else; it is changed.
     needs_key
-        Whether this service asks for keys, or would if it had a file of them.
+        Whether this service asks for keys: without them no call shows a padlock.
     """
-    document["components"]["securitySchemes"] = SCHEMES
-    ways: list[dict[str, list[str]]] = [{name: []} for name in SCHEMES]
-    document["security"] = ways if needs_key else [*ways, {}]
+    if needs_key:
+        document["components"]["securitySchemes"] = SCHEMES
+        document["security"] = [{name: []} for name in SCHEMES]
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _add(operation, needs_key=path not in OPEN_PATHS)
@@ -61,5 +70,8 @@ def _add(operation: dict[str, Any], *, needs_key: bool) -> None:
         responses.setdefault("429", _RATE_LIMITED)
     else:
         operation["security"] = []
+    responses.setdefault("400", _MALFORMED)
+    responses["403"] = _CROSS_SITE
+    responses["421"] = _NOT_SERVED
     if "requestBody" in operation:
         responses["408"] = _BODY_TIMEOUT

@@ -70,9 +70,10 @@ def add_refusals(app: FastAPI, prefixes: Sequence[str]) -> None:
 
 def _documented_methods(app: FastAPI, path: str, prefixes: Sequence[str]) -> list[str]:
     """Return the methods that a path takes, by the OpenAPI document."""
-    return sorted(
+    found = {
         method.upper()
         for template, operations in app.openapi()["paths"].items()
         for method in operations
         if any(compile_path(prefix + template)[0].match(path) for prefix in prefixes)
-    )
+    }
+    return sorted(found | ({"HEAD"} if "GET" in found else set()))

@@ -37,18 +37,25 @@ async def read_small_bytes(request: Request, most_bytes: int = MOST_BYTES) -> by
     ProblemError
         400, 413 or 415.
     """
-    kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
-    if kind != JSON:
-        message = f"Expected {JSON}, got {kind:.100}."
-        raise ProblemError(Problem("unsupported-media-type", message))
+    given = request.headers.get("content-type")
+    if given is not None and given.partition(";")[0].strip().lower() != JSON:
+        raise _unsupported(given)
     parts, size = [], 0
     async for part in decoded(request, most_bytes):
         size += len(part)
         # More is read to its end, and dropped: the rest would stand before the caller's next call.
         if size <= most_bytes:
             parts.append(part)
+    # A page of another site may send what has no type; no body needs none.
+    if size and given is None:
+        raise _unsupported("none")
     if size > most_bytes:
         got = "more, inflated" if is_encoded(request) else str(size)
         message = f"Expected at most {most_bytes} bytes, got {got}."
         raise ProblemError(Problem("too-large", message))
     return b"".join(parts)
+
+
+def _unsupported(given: str) -> ProblemError:
+    message = f"Expected Content-Type {JSON}, got {given:.100}."
+    return ProblemError(Problem("unsupported-media-type", message))

@@ -24,8 +24,14 @@ BASELINES = ("round_robin", "query_blind_split", "greedy_least_energy", "greedy_
 FAILURES = ("overloaded", "undecided", "worker-lost", "timed-out")
 """Refusals that are no fault of the call, counted from 0 on: a rate does not see a first count."""
 DISK, IN_MEMORY, FAILING = "disk", "memory", "failing"
-ADMISSION = ("unauthenticated", "rate-limited")
-"""Refusals of calls for their keys' sake."""
+ADMISSION = (
+    "unauthenticated",
+    "rate-limited",
+    "host-not-served",
+    "cross-site",
+    "malformed-request",
+)
+"""Refusals of calls for where they come from, before their body is read."""
 SECONDS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
@@ -94,7 +100,9 @@ class Metrics:
         for status in ("optimal", "feasible", *FAILURES):
             self._calls.labels(status)
         self._unadmitted = self._counter(
-            "unadmitted_calls", "Calls refused for want of a key, or beyond its limits.", "status"
+            "unadmitted_calls",
+            "Calls refused for their key, its limits, their host or origin.",
+            "status",
         )
         for status in ADMISSION:
             self._unadmitted.labels(status)

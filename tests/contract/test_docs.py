@@ -121,7 +121,7 @@ def test_every_setting_is_in_its_reference_with_its_default() -> None:
     fields = {PREFIX + name.upper(): field for name, field in Settings.model_fields.items()}
     assert set(told) == set(fields)
     for name, field in fields.items():
-        if field.default_factory is None and field.default is not None:
+        if field.default_factory is None and field.default not in (None, ()):
             default = str(field.default)
             default = default.lower() if isinstance(field.default, bool) else default
             assert told[name].startswith(f"`{default}`"), name

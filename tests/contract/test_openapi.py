@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 def test_every_refusal_is_documented_as_a_problem(document: dict[str, Any]) -> None:
     responses = dict(document["paths"]["/plan"]["post"]["responses"])
     assert set(responses) == {
-        "200", "202", "400", "401", "406", "408", "413", "415", "422", "429", "503"
+        "200", "202", "400", "401", "403", "406", "408", "413", "415", "421", "422", "429", "503"
     }  # fmt: skip
     assert list(responses.pop("200")["content"]) == [JSON, ARROW]
     assert list(responses.pop("202")["content"]) == [JSON]
@@ -68,7 +69,8 @@ def test_every_refusal_is_documented_as_a_problem(document: dict[str, Any]) -> N
 
 
 def test_every_path_but_health_may_ask_for_a_key(document: dict[str, Any]) -> None:
-    assert document["security"] == [{"bearer": []}, {"header": []}, {}]
+    assert "security" not in document
+    assert "securitySchemes" not in document["components"]
     for path, operations in document["paths"].items():
         for operation in operations.values():
             asks = path not in {"/healthz", "/readyz"}
@@ -76,6 +78,17 @@ def test_every_path_but_health_may_ask_for_a_key(document: dict[str, Any]) -> No
             assert ("429" in operation["responses"]) is asks
             assert ("408" in operation["responses"]) is ("requestBody" in operation)
             assert (operation.get("security") == []) is not asks
+
+
+def test_padlocks_are_shown_where_keys_are_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "keys.yaml"
+    path.write_text("keys: []\n", "utf-8")
+    path.chmod(0o600)
+    document = create_app(Settings(api_keys_file=path)).openapi()
+    assert document["security"] == [{"bearer": []}, {"header": []}]
+    assert set(document["components"]["securitySchemes"]) == {"bearer", "header"}
+    assert document["paths"]["/healthz"]["get"]["security"] == []
+    assert "security" not in document["paths"]["/plan"]["post"]
 
 
 @pytest.mark.parametrize(("path", "further"), [("/plan", BATCH_FILES), ("/predict", ())])

@@ -25,7 +25,7 @@ BODY = {"requests": rows(), "fleet": a100_fleet()}
 
 def client(app: object) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
-    return httpx.AsyncClient(transport=transport, base_url="http://test")
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
 
 @pytest.mark.anyio

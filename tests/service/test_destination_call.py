@@ -23,6 +23,7 @@ LIMITED = FLEET + "max_context_tokens:\n  qwen3-8b: 131072\n"
 SMALL, LARGE = "10.0.0.1:8000", "10.0.0.2:8000"
 CANDIDATES = f"small={SMALL},large={LARGE}"
 PATH = "/destination/v1/chat/completions"
+JSON_TYPE = {"content-type": "application/json"}
 HEADER = "x-jouleplan-candidates"
 MOST_BYTES = 1024 * 1024
 TOLD = ("denied", "openly", "elsewhere")
@@ -149,9 +150,9 @@ def test_prompts_of_long_contexts_are_read_and_bodies_over_a_mebibyte_are_not(
 def test_what_is_too_long_does_not_stand_before_the_next_call(server: Server, path: str) -> None:
     method = "PUT" if path == "/policy" else "POST"
     size = 3 * MOST_BYTES
-    head = f"{method} {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     first = f"{head}content-length: {size}\r\n\r\n".encode() + completion(size)
-    second = b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    second = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
     answers = exchange(server.port, first + second)
     assert re.findall(rb"HTTP/1.1 (\d+) ", answers) == [b"413", b"200"]
 
@@ -202,7 +203,7 @@ def test_anything_but_pools_with_host_and_port_is_refused(server: Server, value:
     # Blanks around a value are no part of it (RFC 9110), so they cannot be refused.
     if raw.strip(b" \t") != raw and raw.strip(b" \t"):
         raw = b"small=10.0.0.1:80 x"
-    head = b"POST %s HTTP/1.1\r\nhost: a\r\nconnection: close\r\n" % PATH.encode()
+    head = b"POST %s HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n" % PATH.encode()
     head += b"x-jouleplan-llm: qwen3-8b\r\n%s: %s\r\n" % (HEADER.encode(), raw)
     answer = exchange(server.port, head + b"content-length: 0\r\n\r\n")
     status, _, rest = answer.partition(b"\r\n")
@@ -245,7 +246,7 @@ def test_what_the_other_headers_cannot_hold_is_refused(
     ("content", "status"), [(b"[]", 422), (b"7", 422), (b"{", 400), (b"\xff", 400)]
 )
 def test_bodies_that_are_no_object_are_refused(server: Server, content: bytes, status: int) -> None:
-    answer = server.client.post(PATH, content=content, headers={HEADER: CANDIDATES})
+    answer = server.client.post(PATH, content=content, headers=JSON_TYPE | {HEADER: CANDIDATES})
     assert answer.status_code == status
 
 
@@ -254,7 +255,7 @@ def test_refusals_come_with_status_200_where_the_gateway_asks_for_it(server: Ser
     for answer, slug in (
         (ask(server, open_ | {HEADER: "nonsense"}), "invalid-request"),
         (ask(server, open_, json=CALL | {"model": "unknown"}), "invalid-request"),
-        (server.client.post(PATH, content=b"{", headers=open_), "malformed-json"),
+        (server.client.post(PATH, content=b"{", headers=open_ | JSON_TYPE), "malformed-json"),
     ):
         assert answer.status_code == 200
         assert answer.headers["x-jouleplan-refused"] == slug

@@ -105,7 +105,7 @@ async def test_what_breaks_on_the_way_is_told_in_the_last_line(settings: Setting
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
     ):
         response = await client.post("/plan/frontier", json={})
     assert response.status_code == 200

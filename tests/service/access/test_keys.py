@@ -131,7 +131,7 @@ def test_two_keys_are_one_too_many_even_where_both_are_good(
 
 def test_headers_of_a_megabyte_are_cut_off(guarded: Server) -> None:
     with socket.create_connection(("127.0.0.1", guarded.port)) as caller:
-        caller.sendall(b"GET /placements HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ")
+        caller.sendall(b"GET /placements HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ")
         try:
             for _ in range(16):
                 caller.sendall(b"A" * 65536)
@@ -145,7 +145,7 @@ def test_headers_of_a_megabyte_are_cut_off(guarded: Server) -> None:
 def test_a_call_without_a_key_is_refused_before_its_body_is_sent(guarded: Server) -> None:
     with socket.create_connection(("127.0.0.1", guarded.port)) as caller:
         caller.sendall(
-            b"POST /plan HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"POST /plan HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Expect: 100-continue\r\nContent-Length: 2000000\r\n\r\n"
         )
         assert caller.recv(65536).startswith(b"HTTP/1.1 401 ")
@@ -217,7 +217,7 @@ def test_a_call_in_flight_ends_well_when_its_key_is_removed(
     content = json.dumps(BODY).encode()
     with socket.create_connection(("127.0.0.1", guarded.port)) as caller:
         caller.sendall(
-            b"POST /plan HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"POST /plan HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Authorization: Bearer " + key.encode() + b"\r\n"
             b"Content-Length: " + str(len(content)).encode() + b"\r\n\r\n" + content[:10]
         )

@@ -203,12 +203,12 @@ def test_a_stream_holds_its_place_until_its_caller_leaves(
 def test_places_come_back_however_a_call_ends(guarded: Server, shared_keys: Keys) -> None:
     key = in_force(guarded, shared_keys, "two", max_concurrent=1)
     endings = [
-        b"GET /nothing HTTP/1.1\r\nHost: x\r\n%s\r\n",
-        b"DELETE /metrics HTTP/1.1\r\nHost: x\r\n%s\r\n",
-        b"POST /plan HTTP/1.1\r\nHost: x\r\nContent-Type: a/b\r\nContent-Length: 9\r\n%s\r\n",
-        b"POST /plan HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n%s\r\n{",
-        b"POST /decision HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n%s\r\n{",
-        b"POST /decision HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n%s\r\nzz\r\n",
+        b"GET /nothing HTTP/1.1\r\nHost: [::1]\r\n%s\r\n",
+        b"DELETE /metrics HTTP/1.1\r\nHost: [::1]\r\n%s\r\n",
+        b"POST /plan HTTP/1.1\r\nHost: [::1]\r\nContent-Type: a/b\r\nContent-Length: 9\r\n%s\r\n",
+        b"POST /plan HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 900\r\n%s\r\n{",
+        b"POST /decision HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 900\r\n%s\r\n{",
+        b"POST /decision HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\n%s\r\nzz\r\n",
     ]
     for ending in endings:
         with socket.create_connection(("127.0.0.1", guarded.port)) as caller:
@@ -221,7 +221,9 @@ def test_places_come_back_however_a_call_ends(guarded: Server, shared_keys: Keys
 
 def test_many_at_once_never_exceed_the_places(guarded: Server, shared_keys: Keys) -> None:
     key = in_force(guarded, shared_keys, "three", max_concurrent=3)
-    head = f"POST /decision HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nContent-Length: 9\r\n\r\n{{"
+    head = (
+        f"POST /decision HTTP/1.1\r\nHost: [::1]\r\nX-API-Key: {key}\r\nContent-Length: 9\r\n\r\n{{"
+    )
     callers = [socket.create_connection(("127.0.0.1", guarded.port)) for _ in range(12)]
     for caller in callers:
         caller.sendall(head.encode())

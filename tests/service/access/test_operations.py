@@ -50,7 +50,7 @@ def test_metrics_move_there_and_health_is_on_both(models_dir: Path, keys: Keys) 
             assert gone.status_code == 404
         assert aside.get("/placements").status_code == 404
         assert aside.post("/plan", json={}).status_code == 404
-        assert aside.delete("/metrics").headers["allow"] == "GET"
+        assert aside.delete("/metrics").headers["allow"] == "GET, HEAD"
         document = own.client.get("/openapi.json", headers=bearer(key)).json()
         assert "/metrics" not in document["paths"]
 

@@ -20,7 +20,7 @@ def connected(server: Server) -> socket.socket:
 
 def begun(keys: Keys, path: str, length: str = "Content-Length: 1000") -> bytes:
     return (
-        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"X-API-Key: {keys.texts['any']}\r\n{length}\r\n\r\n"
     ).encode()
 
@@ -88,7 +88,7 @@ def trickled(server: Server, head: bytes, piece: bytes) -> bytes:
     return b""
 
 
-@pytest.mark.parametrize("head", [b"", b"G", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: "])
+@pytest.mark.parametrize("head", [b"", b"G", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-A: "])
 def test_a_connection_on_which_no_call_begins_is_closed(guarded: Server, head: bytes) -> None:
     with connected(guarded) as caller:
         caller.sendall(head)
@@ -97,14 +97,14 @@ def test_a_connection_on_which_no_call_begins_is_closed(guarded: Server, head: b
 
 def test_a_header_that_trickles_after_an_answer_is_cut_off_too(guarded: Server) -> None:
     with connected(guarded) as caller:
-        caller.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        caller.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert caller.recv(65536).startswith(b"HTTP/1.1 200 ")
         assert is_cut_off(caller, b"A")
 
 
 def test_a_refused_body_is_not_read_for_ever(guarded: Server) -> None:
     with connected(guarded) as caller:
-        caller.sendall(b"POST /plan HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n ")
+        caller.sendall(b"POST /plan HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n ")
         assert caller.recv(65536).startswith(b"HTTP/1.1 401 ")
         assert is_cut_off(caller, b" ")
 
@@ -155,7 +155,7 @@ def test_connections_beyond_the_limit_are_closed_and_room_is_made_again(
         def answers() -> bool:
             with connected(own) as caller:
                 try:
-                    caller.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                    caller.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
                     return caller.recv(65536).startswith(b"HTTP/1.1 200 ")
                 except ConnectionError:
                     return False
