@@ -40,6 +40,7 @@ from service.routes import (
 )
 from service.routes.refusals import add_refusals
 from service.settings import Settings
+from service.stopping import Stopping
 from service.store.thread import PLANS
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_log import RequestLog
@@ -103,7 +104,8 @@ def create_app(
     metrics.follow(pool)
     metrics.decisions.follow(desk)
     metrics.decisions.follow_evidence(desk.evidence)
-    background = BackgroundPlans(settings, pool, metrics)
+    stopping = Stopping()
+    background = BackgroundPlans(settings, pool, metrics, stopping)
     metrics.follow_stores(
         {
             **dict.fromkeys(KEPT, lambda: not store.in_memory),
@@ -113,7 +115,7 @@ def create_app(
     metering = Metering(settings, ledger, metrics.decisions)
     forecasts = Forecasts(settings, pool, desk, metrics.decisions)
     keys = filed_keys(settings)
-    health = information.Health(pool, metrics)
+    health = information.Health(pool, metrics, stopping)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -173,12 +175,13 @@ def create_app(
             )
         app.include_router(docs.router(prefix), prefix=prefix, include_in_schema=False)
     docs.mount_assets(app)
+    app.state.stopping = stopping
     app.state.before_shutdown = background.interrupt
-    app.state.operations = operations_app(settings, health, metrics, prefixes)
+    app.state.operations = operations_app(settings, health, metrics, stopping, prefixes)
     document(app, needs_key=keys is not None)
     add_refusals(app, prefixes)
     add_guard(app, settings, keys, prefixes, metrics.count_unadmitted)
-    app.add_middleware(RequestLog)
+    app.add_middleware(RequestLog, stopping=stopping)
     return app
 
 

@@ -18,6 +18,7 @@ from service.access.guarding import add_host_guard
 from service.routes import information
 from service.routes.refusals import add_refusals
 from service.settings import Settings
+from service.stopping import Stopping
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_log import RequestLog
 
@@ -29,7 +30,11 @@ GRACE_S = 1
 
 
 def operations_app(
-    settings: Settings, health: information.Health, metrics: Metrics, prefixes: Sequence[str]
+    settings: Settings,
+    health: information.Health,
+    metrics: Metrics,
+    stopping: Stopping,
+    prefixes: Sequence[str],
 ) -> FastAPI:
     """Return the application of the operations port."""
     app = FastAPI(
@@ -45,7 +50,7 @@ def operations_app(
             app.include_router(router, prefix=prefix, include_in_schema=in_schema)
     add_refusals(app, prefixes)
     add_host_guard(app, settings, metrics.count_unadmitted)
-    app.add_middleware(RequestLog)
+    app.add_middleware(RequestLog, stopping=stopping)
     return app
 
 

@@ -6,7 +6,6 @@ import gc
 import logging
 import os
 import signal
-import socket
 import sys
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -52,7 +51,7 @@ def print_settings(settings: Settings) -> int:
 
 
 def serve(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT, then end calls in flight and workers.
+    """Serve until SIGTERM or SIGINT, then end as `service.server` says.
 
     Returns
     -------
@@ -79,6 +78,7 @@ def _serve(settings: Settings, context: RenewableContext | None, tokenizers: Tok
     from service.access.connections import TimedProtocol  # noqa: PLC0415
     from service.app import create_app  # noqa: PLC0415
     from service.operations import OperationsServer  # noqa: PLC0415
+    from service.server import Server  # noqa: PLC0415
     from service.telemetry.logs import logging_config  # noqa: PLC0415
 
     # The server raises the signal that stopped it once more when it is done: that is no failure.
@@ -93,20 +93,6 @@ def _serve(settings: Settings, context: RenewableContext | None, tokenizers: Tok
         else OperationsServer(app.state.operations, settings)
     )
 
-    class Server(uvicorn.Server):
-        """Ends asynchronous plans, and with them the streams about them, before it waits."""
-
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            if operations is not None:
-                operations.start()
-            await super().startup(sockets)
-
-        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            await app.state.before_shutdown()
-            await super().shutdown(sockets)
-            if operations is not None:
-                await operations.stop()
-
     server = Server(
         uvicorn.Config(
             app,
@@ -120,8 +106,10 @@ def _serve(settings: Settings, context: RenewableContext | None, tokenizers: Tok
             server_header=False,
             lifespan="on",
             timeout_keep_alive=settings.keep_alive_seconds,
-            timeout_graceful_shutdown=round(settings.shutdown_seconds),
-        )
+        ),
+        app,
+        settings,
+        operations,
     )
     # What is imported stays: walking over all of it again would keep callers waiting for 40 ms.
     gc.collect()

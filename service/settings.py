@@ -264,8 +264,22 @@ class Settings(BaseSettings):
         float,
         Field(gt=0, le=3600, description="Longest silence on a stream of events [s]."),
     ] = 15.0
+    drain_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=600,
+            description="How long to serve on after SIGTERM, not ready, so that load balancers "
+            "look elsewhere [s].",
+        ),
+    ] = 0.0
     shutdown_seconds: Annotated[
-        float, Field(gt=0, le=600, description="Grace for calls in flight when told to stop [s].")
+        float,
+        Field(
+            gt=0,
+            le=600,
+            description="Grace for calls in flight after that [s]; then they get 503.",
+        ),
     ] = 10.0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -16,12 +16,13 @@ from uuid import uuid4
 
 from service.background.archive import PlanArchive
 from service.background.run import Event, PlanRun
-from service.problems import Problem, ProblemError
+from service.problems import ProblemError
 from service.settings import Settings
+from service.stopping import Stopping, stopping_problem
 from service.store.records import PlanRecord
 from service.telemetry.metrics import Metrics
 from service.workers.messages import Job, Reply
-from service.workers.pool import RETRY_AFTER_S, Stage, WorkerPool
+from service.workers.pool import Stage, WorkerPool
 
 
 class BackgroundPlans:
@@ -29,17 +30,19 @@ class BackgroundPlans:
 
     Parameters
     ----------
-    settings, pool, metrics
+    settings, pool, metrics, stopping
         Of the service.
     """
 
-    def __init__(self, settings: Settings, pool: WorkerPool, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, pool: WorkerPool, metrics: Metrics, stopping: Stopping
+    ) -> None:
         self._heartbeat_s = settings.heartbeat_seconds
         self._pool = pool
         self._metrics = metrics
         self._archive = PlanArchive(settings, metrics)
         self._runs: dict[str, PlanRun] = {}
-        self._stopping = False
+        self._stopping = stopping
 
     @property
     def survives_restart(self) -> bool:
@@ -60,10 +63,10 @@ class BackgroundPlans:
         """
         self._pool.check_room()
         run = PlanRun(str(uuid4()))
-        if not self._stopping:
+        if not self._stopping.begun:
             await self._archive.add(run.record)
-        if self._stopping:
-            raise _stopping()
+        if self._stopping.begun:
+            raise ProblemError(stopping_problem())
         self._runs[run.plan_id] = run
         run.task = asyncio.create_task(self._make(run, replace(job, plan_id=run.plan_id)))
         try:
@@ -191,7 +194,7 @@ class BackgroundPlans:
 
     async def interrupt(self) -> None:
         """End what is being made, as interrupted, and accept no more."""
-        self._stopping = True
+        self._stopping.begun = True
         runs = list(self._runs.values())
         await asyncio.gather(*(run.end_early("interrupted") for run in runs))
 
@@ -208,7 +211,7 @@ class BackgroundPlans:
         finally:
             accepted.cancel()
         if run.task.cancelled():
-            raise _stopping()
+            raise ProblemError(stopping_problem())
         if not run.accepted.is_set():
             run.task.result()
 
@@ -246,9 +249,3 @@ class BackgroundPlans:
 
 async def _only(event: Event) -> AsyncIterator[Event | None]:
     yield event
-
-
-def _stopping() -> ProblemError:
-    return ProblemError(
-        Problem("not-ready", "The service is stopping.", retry_after_s=RETRY_AFTER_S)
-    )

@@ -15,6 +15,7 @@ from service.schemas.information import (
     PlacementsAnswer,
     ReadinessAnswer,
 )
+from service.stopping import STOPPING, Stopping
 from service.telemetry.metrics import Metrics
 from service.workers.messages import JSON, Description
 from service.workers.pool import RETRY_AFTER_S, WorkerPool
@@ -31,14 +32,23 @@ class Health:
     ----------
     pool, metrics
         Of the workers, and what fails beside them.
+    stopping
+        Whether it has been told to stop.
     """
 
-    def __init__(self, pool: WorkerPool, metrics: Metrics) -> None:
-        self._pool, self._metrics = pool, metrics
+    def __init__(self, pool: WorkerPool, metrics: Metrics, stopping: Stopping) -> None:
+        self._pool, self._metrics, self._stopping = pool, metrics, stopping
 
     def description(self) -> Description | None:
         """Return what is loaded; None where no worker is ready."""
         return self._pool.description if self._pool.ready else None
+
+    def reasons(self) -> list[str]:
+        """Return why it cannot plan, or will not for long."""
+        if self._stopping.begun:
+            return [STOPPING]
+        description = self.description()
+        return [STARTING] if description is None else list(description.reasons)
 
     def notes(self) -> list[str]:
         """Return what goes wrong, and does not keep it from planning."""
@@ -65,9 +75,9 @@ def health_router(health: Health) -> APIRouter:
         **information_operation(ReadinessAnswer, may_be_unready=True),
     )
     async def readyz(request: Request) -> Response:
-        description = health.description()
-        if description is None or description.reasons:
-            return refuse(_not_ready(description), request)
+        description, reasons = health.description(), health.reasons()
+        if description is None or reasons:
+            return refuse(_not_ready(reasons, description), request)
         return Response(_readiness(description, health), media_type=JSON)
 
     return routes
@@ -84,7 +94,7 @@ def router(pool: WorkerPool) -> APIRouter:
     )
     async def placements(request: Request) -> Response:
         if pool.description is None:
-            return refuse(_not_ready(None), request)
+            return refuse(_not_ready([STARTING]), request)
         return Response(pool.description.placements_body, media_type=JSON)
 
     @routes.get(
@@ -94,7 +104,7 @@ def router(pool: WorkerPool) -> APIRouter:
     )
     async def cost_models(request: Request) -> Response:
         if pool.description is None:
-            return refuse(_not_ready(None), request)
+            return refuse(_not_ready([STARTING]), request)
         return Response(pool.description.cost_models_body, media_type=JSON)
 
     return routes
@@ -112,8 +122,7 @@ def metrics_router(metrics: Metrics) -> APIRouter:
     return routes
 
 
-def _not_ready(description: Description | None) -> Problem:
-    reasons = [STARTING] if description is None else list(description.reasons)
+def _not_ready(reasons: list[str], description: Description | None = None) -> Problem:
     refused = () if description is None else description.refused
     return Problem(
         "not-ready",

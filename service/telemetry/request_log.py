@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from secrets import token_hex
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.openapi.gateways import REFUSED
 from service.problems import MEDIA_TYPE, Problem
+from service.stopping import Stopping, cut_off_problem
 
 HEADER = "X-Request-ID"
 OK, CLIENT_GONE = 200, 499
@@ -27,11 +29,12 @@ class RequestLog:
     """Gives every request an id, echoes it, and logs method, path, status and seconds.
 
     An `X-Request-ID` of at most 64 letters, digits, dots, dashes and underscores is taken over;
-    any other is replaced. What gateways ask `OFTEN` is logged at DEBUG where it went well.
+    any other is replaced. What gateways ask `OFTEN` is logged at DEBUG where it went well. What is
+    cut off when the service ends, and has no answer yet, gets 503.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, stopping: Stopping) -> None:
+        self._app, self._stopping = app, stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -51,14 +54,23 @@ class RequestLog:
                 headers = MutableHeaders(scope=message)
                 refused = REFUSED in headers
                 headers[HEADER] = request_id
+                if self._stopping.begun:
+                    # Its caller's next call is for whoever comes after.
+                    headers["Connection"] = "close"
             await send(message)
 
         try:
             await self._app(scope, receive, send_named)
+        except asyncio.CancelledError:
+            if not self._stopping.cutting:
+                raise
+            if status == CLIENT_GONE:
+                await _send(cut_off_problem(), scope["path"], send_named)
         except Exception:
             logger.exception("A request failed.", extra={"request_id": request_id})
             if status == CLIENT_GONE:
-                await _send_internal(scope["path"], send_named)
+                problem = Problem("internal", "The service made a mistake.")
+                await _send(problem, scope["path"], send_named)
         finally:
             went_well = status == OK and not refused
             level = _level(scope["path"], went_well=went_well)
@@ -89,12 +101,12 @@ def _whose(scope: Scope) -> dict[str, str]:
     return {} if name is None else {"key_name": name}
 
 
-async def _send_internal(path: str, send: Send) -> None:
-    problem = Problem("internal", "The service made a mistake.")
+async def _send(problem: Problem, path: str, send: Send) -> None:
     body = problem.body(path)
     headers = [
         (b"content-type", MEDIA_TYPE.encode()),
         (b"content-length", str(len(body)).encode()),
+        *((n.encode("latin-1"), v.encode("latin-1")) for n, v in problem.all_headers().items()),
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from service.app import create_app
+from service.server import CUT_S
 from service.settings import Settings
 from tests.service.server import Server
 
@@ -187,6 +188,15 @@ def test_the_service_starts_with_the_settings_of_its_manifest() -> None:
     assert done.returncode == 0, done.stderr
     assert environment()["JOULEPLAN_HOST"] in done.stdout
     assert container()["ports"][0]["containerPort"] == Settings().port
+
+
+def test_the_pod_lives_until_the_service_has_drained_and_every_plan_has_ended() -> None:
+    drain_s = float(environment()["JOULEPLAN_DRAIN_SECONDS"])
+    grace_s = float(environment()["JOULEPLAN_SHUTDOWN_SECONDS"])
+    assert drain_s > 0
+    assert grace_s >= Settings().max_time_limit_seconds
+    pod = one("Deployment", "jouleplan")["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] > drain_s + grace_s + CUT_S
 
 
 def test_probes_paths_and_headers_are_the_services() -> None:

@@ -16,8 +16,8 @@ from service.decisions.desk import DecisionDesk
 from service.decisions.keeper import PolicyKeeper
 from service.problems import ProblemError
 from service.routes import policy
-from service.store.database_file import MEMORY
 from service.schemas.decisions import DecisionBody
+from service.store.database_file import MEMORY
 from tests.service.decision_fleet import save_two_pools
 from tests.service.decisions.test_desk import ROWS
 from tests.service.decisions.test_desk import desk as desk_of
