@@ -3,7 +3,8 @@
     python -m benchmarks.soak [--minutes N] [--rate N]
 
 As root: a worker is killed every 20 s, the disk of the actuals (a tmpfs of its own) is full twice
-for a tenth of the time each, and the artefacts are replaced every 15 s. Told at the end: decisions
+for a tenth of the time each, the artefacts are replaced every 15 s, the fleet file and an artefact
+cannot be used for half of each 20 s, and a worker is stopped every 30 s. Told at the end: decisions
 that failed, actuals that were acknowledged and are not in the file, and the memory of the service.
 The exit status is 1 where the service or a part of the soak ended before its time.
 """

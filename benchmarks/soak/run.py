@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import traceback
@@ -107,7 +108,8 @@ class Soak:
         return [
             *(self._ask() for _ in range(CONNECTIONS)),
             *(self._tell() for _ in range(TELLERS)),
-            *(self._kill(), self._replace(), self._fill(), self._watch()),
+            *(self._kill(), self._stop_one(), self._spoil(), self._replace()),
+            *(self._fill(), self._watch()),
         ]
 
     async def _drive(self) -> None:
@@ -171,6 +173,29 @@ class Soak:
                 with suppress(ProcessLookupError):
                     os.kill(pids[self.told.killed % len(pids)], 9)
                     self.told.killed += 1
+
+    async def _stop_one(self) -> None:
+        """Stop a worker, which the service is to find and replace."""
+        while True:
+            await asyncio.sleep(1.5 * self._pace.kill_s)
+            for pid in workers_of(self._process.pid)[:1]:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+                    self.told.stopped += 1
+
+    async def _spoil(self) -> None:
+        """Write a fleet and an artefact that cannot be used, and mend them half a period later."""
+        models = self._folder / "models"
+        fleet, artefact = models / "fleet.yaml", sorted(models.glob("*.joblib"))[0]
+        while True:
+            await asyncio.sleep(self._pace.kill_s / 2)
+            good = fleet.read_bytes(), artefact.read_bytes()
+            fleet.write_text("pools: [")
+            artefact.write_bytes(b"half")
+            self.told.spoiled += 1
+            await asyncio.sleep(self._pace.kill_s / 2)
+            fleet.write_bytes(good[0])
+            artefact.write_bytes(good[1])
 
     async def _replace(self) -> None:
         while True:

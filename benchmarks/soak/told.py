@@ -61,8 +61,9 @@ class Told:
         Calls of /actuals that were not, by status.
     samples
         Second by second.
-    killed, replaced
-        Workers and sets of artefacts.
+    killed, stopped, spoiled, replaced
+        Workers that were killed and stopped, times that a fleet and an artefact could not be used,
+        and sets of artefacts that were replaced.
     full_s
         Seconds for which the disk was full.
     broken
@@ -78,6 +79,8 @@ class Told:
     refused_actuals: dict[int, int] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
     killed: int = 0
+    stopped: int = 0
+    spoiled: int = 0
     replaced: int = 0
     full_s: float = 0.0
     broken: list[str] = field(default_factory=list)
@@ -133,7 +136,8 @@ def report(told: Told, stored: set[str], rate: float, seconds: float) -> str:
             f"actuals: {len(told.acknowledged):,} acknowledged, {lost:,} of them lost; "
             f"{waiting:,} never acknowledged; {sum(told.refused_actuals.values()):,} calls refused"
             f"{_by_status(told.refused_actuals)}, and made again",
-            f"workers killed: {told.killed}; artefacts replaced: {told.replaced} times; "
+            f"workers killed: {told.killed}, stopped: {told.stopped}; files spoiled "
+            f"{told.spoiled} times; artefacts replaced: {told.replaced} times; "
             f"disk full for {told.full_s:.0f} s",
             *_memory(told.samples, SETTLED * seconds / FORECASTS),
         ]
