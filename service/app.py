@@ -101,7 +101,7 @@ def create_app(
     keeper = PolicyKeeper(desk, store)
 
     pool = WorkerPool(settings, worker_main, _Listener(settings, desk, metrics), first_worker)
-    metrics.follow(pool)
+    metrics.follow(pool.queue)
     metrics.decisions.follow(desk)
     metrics.decisions.follow_evidence(desk.evidence)
     stopping = Stopping()
@@ -208,5 +208,5 @@ class _Listener(PoolListener):
     def workers_changed(self, ready: int) -> None:
         self._metrics.set_workers(ready)
 
-    def worker_lost(self) -> None:
-        self._metrics.count_restart()
+    def worker_lost(self, *, hung: bool) -> None:
+        self._metrics.count_restart(hung=hung)

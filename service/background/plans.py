@@ -22,7 +22,8 @@ from service.stopping import Stopping, stopping_problem
 from service.store.records import PlanRecord
 from service.telemetry.metrics import Metrics
 from service.workers.messages import Job, Reply
-from service.workers.pool import Stage, WorkerPool
+from service.workers.pool import WorkerPool
+from service.workers.queue import Stage
 
 
 class BackgroundPlans:
@@ -61,7 +62,7 @@ class BackgroundPlans:
         ProblemError
             429 when too many calls wait, 503 when plans cannot be kept or the service stops.
         """
-        self._pool.check_room()
+        self._pool.queue.check_room()
         run = PlanRun(str(uuid4()))
         if not self._stopping.begun:
             await self._archive.add(run.record)

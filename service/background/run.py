@@ -12,7 +12,7 @@ import orjson
 
 from service.store.records import Look, PlanRecord, Status
 from service.workers.messages import PROGRESS, Update
-from service.workers.pool import Stage
+from service.workers.queue import Stage
 
 KEPT_EVENTS = 256
 """A watcher that comes back within as many events misses none; a later one hears the newest."""

@@ -108,7 +108,7 @@ class Arrival:
         if announced.isdecimal():
             if len(announced) > MOST_DIGITS or int(announced) > self._most:
                 raise self._too_large()
-            self._pool.check_bytes(int(announced))
+            self._pool.queue.check_bytes(int(announced))
         async for chunk in decoded(request, self._most):
             self._add(chunk)
         return self._small if self._file is None else self._file
@@ -121,10 +121,10 @@ class Arrival:
         if self._file is None and self.size <= MOST_INLINE:
             self._small += chunk
             return
-        self._pool.check_bytes(len(chunk))
+        self._pool.queue.check_bytes(len(chunk))
         if self._file is None:
             self._file = AnonymousFile.create()
-            self._pool.held.add(self._file)
+            self._pool.queue.held.add(self._file)
             self._file.write(self._small)
         self._file.write(chunk)
 

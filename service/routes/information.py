@@ -18,7 +18,8 @@ from service.schemas.information import (
 from service.stopping import STOPPING, Stopping
 from service.telemetry.metrics import Metrics
 from service.workers.messages import JSON, Description
-from service.workers.pool import RETRY_AFTER_S, WorkerPool
+from service.workers.pool import WorkerPool
+from service.workers.queue import RETRY_AFTER_S
 
 MAX_REFUSED = 10
 """Files that readiness names; `/cost-models` names all."""

@@ -154,6 +154,7 @@ class Metrics:
     def _define_workers(self) -> None:
         self._workers_alive = self._gauge("workers", "Worker processes that are ready.")
         self._lost = self._counter("worker_restarts", "Worker processes that were lost.")
+        self._hung = self._counter("worker_hangs", "Of these, those that lived and did nothing.")
 
     def set_workers(self, ready: int) -> None:
         """Tell how many workers are ready."""
@@ -179,9 +180,10 @@ class Metrics:
             for name, on_disk in self._on_disk.items()
         }
 
-    def count_restart(self) -> None:
-        """Count a worker that was lost, and is started again."""
+    def count_restart(self, *, hung: bool) -> None:
+        """Count a worker that was lost, and is started again; whether it had hung."""
         self._lost.inc()
+        self._hung.inc(hung)
 
     def follow(self, load: Load) -> None:
         """Take the figures of the workers' load whenever the metrics are read."""

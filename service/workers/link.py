@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 Received = TypeVar("Received")
 WorkerMain = Callable[[Connection, Any], None]
+STUCK_STATUS = 1
+"""Status with which `faulthandler` ends a worker that is stuck; none ends with it otherwise."""
+FAILED_STATUS = 70
+"""Status of a worker that an error ended: EX_SOFTWARE of `sysexits.h`."""
 
 
 class WorkerLostError(Exception):
@@ -109,6 +113,7 @@ class Worker:
         self._connection = started.connection
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="worker-pipe")
         self._killed = False
+        self._hung = False
         self.lost = asyncio.Event()
         asyncio.get_running_loop().add_reader(self._process.sentinel, self._on_exit)
 
@@ -199,8 +204,14 @@ class Worker:
             self.kill()
             raise WorkerLostError(str(error)) from error
 
-    def kill(self) -> None:
-        """End the process at once."""
+    @property
+    def hung(self) -> bool:
+        """Whether it was ended because it lived and did nothing, or ended itself for that."""
+        return self._hung or self._process.exitcode == STUCK_STATUS
+
+    def kill(self, *, hung: bool = False) -> None:
+        """End the process at once; tell whether because it lives and does nothing."""
+        self._hung |= hung
         self._killed = True
         self._process.kill()
 

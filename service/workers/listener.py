@@ -22,5 +22,5 @@ class PoolListener:
     def workers_changed(self, ready: int) -> None:
         """Hear how many workers are ready."""
 
-    def worker_lost(self) -> None:
-        """Hear that one is gone that was ready, and another is started."""
+    def worker_lost(self, *, hung: bool) -> None:
+        """Hear that one is gone that was ready, and another is started; whether it had hung."""

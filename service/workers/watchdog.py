@@ -39,7 +39,7 @@ async def watch(worker: Worker) -> None:
             reason = watched.look()
             if reason:
                 logger.error("A worker is killed: it %s.", reason, extra={"pid": worker.pid})
-                worker.kill()
+                worker.kill(hung=True)
     finally:
         watched.end()
 

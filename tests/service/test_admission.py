@@ -98,10 +98,10 @@ async def test_a_call_waits_for_memory_though_a_worker_is_idle(tmp_path: Path) -
     try:
         large = GIBIBYTE * 3 // 4
         running = asyncio.create_task(pool.submit(job(f"hold {tmp_path / 'go'}", large)))
-        await wait_in_loop_until(lambda: pool.running == 1 and not pool._idle.empty())
+        await wait_in_loop_until(lambda: pool.queue.running == 1 and pool.queue.idle > 0)
         waiting = [asyncio.create_task(pool.submit(job("pid", large))) for _ in range(2)]
-        await wait_in_loop_until(lambda: pool.waiting == 2)
-        assert (pool.running, pool.waiting, pool.committed_bytes) == (1, 2, large)
+        await wait_in_loop_until(lambda: pool.queue.waiting == 2)
+        assert (pool.queue.running, pool.queue.waiting, pool.queue.committed_bytes) == (1, 2, large)
         with pytest.raises(ProblemError) as caught:
             await pool.submit(job("pid", large))
         assert (caught.value.problem.status, caught.value.problem.slug) == (429, "overloaded")
@@ -109,7 +109,7 @@ async def test_a_call_waits_for_memory_though_a_worker_is_idle(tmp_path: Path) -
         (tmp_path / "go").touch()
         replies = await asyncio.gather(running, *waiting)
         assert [reply.status for reply in replies] == [200, 200, 200]
-        assert (pool.running, pool.waiting, pool.committed_bytes) == (0, 0, 0)
+        assert (pool.queue.running, pool.queue.waiting, pool.queue.committed_bytes) == (0, 0, 0)
     finally:
         await pool.stop()
 
@@ -118,11 +118,11 @@ async def test_calls_are_told_to_come_back_when_a_turn_is_to_be_expected() -> No
     pool = pool_of(workers=1, max_queue=0)
     pool.start()
     try:
-        await wait_in_loop_until(lambda: not pool._idle.empty())
+        await wait_in_loop_until(lambda: pool.queue.idle > 0)
         for _ in range(3):
             await pool.submit(job("sleep 4"))
         busy = asyncio.create_task(pool.submit(job("sleep 600")))
-        await wait_in_loop_until(lambda: pool.running == 1)
+        await wait_in_loop_until(lambda: pool.queue.running == 1)
         with pytest.raises(ProblemError) as caught:
             await pool.submit(job("pid"))
         assert (caught.value.problem.retry_after_s or 0) >= 2
@@ -138,7 +138,7 @@ async def test_memory_of_a_call_whose_worker_is_lost_is_given_back() -> None:
     try:
         with pytest.raises(ProblemError):
             await pool.submit(job("kill", GIBIBYTE))
-        assert pool.committed_bytes == 0
+        assert pool.queue.committed_bytes == 0
         assert (await pool.submit(job("pid", GIBIBYTE))).status == 200
     finally:
         await pool.stop()

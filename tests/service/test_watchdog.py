@@ -12,6 +12,7 @@ import pytest
 from service.problems import ProblemError
 from service.settings import Settings
 from service.workers import watchdog
+from service.workers.link import FAILED_STATUS, STUCK_STATUS
 from service.workers.messages import Job
 from service.workers.pool import WorkerPool
 from service.workers.watchdog import is_stopped
@@ -90,7 +91,9 @@ def test_a_server_whose_worker_is_stopped_says_so_and_goes_on(models_dir: Path) 
         assert answer.status_code == 200, answer.text
         assert not Path(f"/proc/{worker}").exists()
         assert "A worker is killed: it was stopped." in own.logs()
-        assert "jouleplan_worker_restarts_total 1.0" in own.client.get("/metrics").text
+        metrics = own.client.get("/metrics").text
+        assert "jouleplan_worker_restarts_total 1.0" in metrics
+        assert "jouleplan_worker_hangs_total 1.0" in metrics
 
 
 STUCK = """
@@ -108,5 +111,18 @@ ending_when_stuck(planner, stuck_s=0.2)(None, SolverOptions(time_limit_s=0.2), N
 def test_a_plan_that_is_stuck_in_c_ends_its_process_and_tells_where() -> None:
     command = [sys.executable, "-c", STUCK]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert ended.returncode == 1
+    assert ended.returncode == STUCK_STATUS
     assert "in planner" in ended.stderr
+
+
+FAILING = """
+from service.workers.entry import enter
+enter(None, None)  # no pipe to read from
+"""
+
+
+def test_a_worker_that_an_error_ends_is_not_taken_for_one_that_hung() -> None:
+    command = [sys.executable, "-c", FAILING]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == FAILED_STATUS
+    assert "A worker failed." in ended.stderr

@@ -11,7 +11,8 @@ import pytest
 
 from service.problems import ProblemError
 from service.settings import Settings
-from service.workers.link import WorkerMain
+from service.workers.link import STUCK_STATUS, WorkerMain
+from service.workers.listener import PoolListener
 from service.workers.messages import Job, Reply, Update
 from service.workers.pool import WorkerPool
 from tests.service import worker_mains
@@ -24,12 +25,23 @@ def job(command: str) -> Job:
     return Job("predict", command.encode(), "/predict")
 
 
+class Losses(PoolListener):
+    """Whether each worker that was lost had hung."""
+
+    def __init__(self) -> None:
+        self.hung: list[bool] = []
+
+    def worker_lost(self, *, hung: bool) -> None:
+        self.hung.append(hung)
+
+
 @asynccontextmanager
 async def running(
     workers: int = 1,
     call_limit_s: float = 30.0,
     max_queue: int = 16,
     main: WorkerMain = worker_mains.obey,
+    listener: PoolListener | None = None,
 ) -> AsyncIterator[WorkerPool]:
     settings = Settings(
         models_dir=Path("unused"),
@@ -38,7 +50,7 @@ async def running(
         call_limit_seconds=call_limit_s,
         max_queue=max_queue,
     )
-    pool = WorkerPool(settings, main)
+    pool = WorkerPool(settings, main, listener)
     pool.start()
     try:
         yield pool
@@ -89,11 +101,32 @@ async def test_a_call_that_takes_too_long_is_cut_and_its_worker_killed() -> None
         assert await pid_of(pool) != before
 
 
+@pytest.mark.parametrize(
+    ("command", "hung"),
+    [("sleep 60", True), (f"status {STUCK_STATUS}", True), ("kill", False), ("exit", False)],
+)
+async def test_a_worker_that_hung_is_told_from_one_that_died(command: str, *, hung: bool) -> None:
+    losses = Losses()
+    async with running(call_limit_s=3.0, listener=losses) as pool:
+        with pytest.raises(ProblemError):
+            await pool.submit(job(command))
+        await wait_in_loop_until(lambda: losses.hung == [hung])
+
+
+async def test_a_worker_whose_caller_left_did_not_hang() -> None:
+    losses = Losses()
+    async with running(listener=losses) as pool:
+        left = asyncio.create_task(pool.submit(job("sleep 600")))
+        await wait_in_loop_until(lambda: pool.queue.running == 1)
+        left.cancel()
+        await wait_in_loop_until(lambda: losses.hung == [False])
+
+
 async def test_a_caller_that_leaves_frees_the_worker() -> None:
     async with running() as pool:
         await pid_of(pool)
         left = asyncio.create_task(pool.submit(job("sleep 600")))
-        await wait_in_loop_until(lambda: pool.running == 1)
+        await wait_in_loop_until(lambda: pool.queue.running == 1)
         left.cancel()
         with pytest.raises(asyncio.CancelledError):
             await left
@@ -104,9 +137,9 @@ async def test_a_caller_that_leaves_the_queue_harms_nobody(tmp_path: Path) -> No
     async with running() as pool:
         before = await pid_of(pool)
         busy = asyncio.create_task(pool.submit(job(f"hold {tmp_path / 'go'}")))
-        await wait_in_loop_until(lambda: pool.running == 1)
+        await wait_in_loop_until(lambda: pool.queue.running == 1)
         waiting = asyncio.create_task(pool.submit(job("pid")))
-        await wait_in_loop_until(lambda: pool.waiting == 1)
+        await wait_in_loop_until(lambda: pool.queue.waiting == 1)
         waiting.cancel()
         (tmp_path / "go").touch()
         assert (await busy).status == 200
@@ -165,11 +198,11 @@ async def test_calls_that_are_patient_let_the_others_go_first(tmp_path: Path) ->
 
         async with asyncio.timeout(30), asyncio.TaskGroup() as calls:
             calls.create_task(pool.submit(job(f"hold {tmp_path / 'go'}")))
-            await wait_in_loop_until(lambda: pool.running == 1)
+            await wait_in_loop_until(lambda: pool.queue.running == 1)
             for name, patient in (("p1", True), ("p2", True), ("a", False), ("b", False)):
-                before = pool.waiting
+                before = pool.queue.waiting
                 calls.create_task(ask(name, patient=patient))
-                await wait_in_loop_until(lambda before=before: pool.waiting > before)  # type: ignore[misc]
+                await wait_in_loop_until(lambda before=before: pool.queue.waiting > before)  # type: ignore[misc]
             (tmp_path / "go").touch()
         assert ended[:2] == ["a", "b"]
         assert sorted(ended[2:]) == ["p1", "p2"]

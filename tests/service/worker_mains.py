@@ -54,6 +54,8 @@ def obey(connection: Connection, settings: Settings) -> None:
             elif command == "watched":
                 connection.send(Reply(200, str(job.watched).encode(), JSON, "predicted"))
                 continue
+            elif command == "status":
+                os._exit(int(argument))
             elif command in ENDS:
                 ENDS[command]()
             elif command == "garbage":

@@ -1,0 +1,87 @@
+"""What the workers of a pool have loaded, and which of them are to load again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from service.workers.link import Worker, WorkerLostError, loading_job
+from service.workers.listener import PoolListener
+from service.workers.messages import RELOADED, Description
+
+logger = logging.getLogger("service.workers.loaded_files")
+
+
+class LoadedFiles:
+    """The cost models and the fleet, read by one worker and adopted by the others.
+
+    Attributes
+    ----------
+    description
+        What is loaded; None until a worker is ready.
+    generation
+        Counts up when what is loaded changes; a worker of another has yet to adopt it.
+    changed
+        Whether the files may have changed since a worker read them.
+    """
+
+    def __init__(self, listener: PoolListener) -> None:
+        self._listener = listener
+        self.description: Description | None = None
+        self.generation = 0
+        self.changed = False
+
+    @property
+    def packed(self) -> bytes:
+        """What some worker has loaded, for others; empty before."""
+        return b"" if self.description is None else self.description.loaded
+
+    def found(self, worker: Worker, description: Description) -> None:
+        """Take what a worker has loaded at its start."""
+        if self.description is None:
+            self._listener.files_read(description.failures)
+        # It may have begun before the others loaded what is newer.
+        if worker.generation == self.generation:
+            self._describe(description)
+
+    async def refresh(self, worker: Worker) -> None:
+        """Let a worker load what has changed, or adopt what another has loaded.
+
+        Raises
+        ------
+        WorkerLostError
+            If it is lost meanwhile; it has not begun with any call.
+        """
+        try:
+            if self.changed:
+                await self._read(worker)
+            elif worker.generation != self.generation:
+                generation = self.generation
+                await worker.exchange(loading_job("adopt", self.packed))
+                worker.generation = generation
+        except WorkerLostError as lost:
+            raise WorkerLostError(str(lost), begun=False) from lost
+
+    def give_up(self, reason: str) -> None:
+        """Leave the files alone until they change again: workers are lost that are to load them."""
+        self.changed = False
+        self._listener.files_read(dict.fromkeys(RELOADED, reason))
+
+    async def _read(self, worker: Worker) -> None:
+        self.changed = False
+        try:
+            reply = await worker.exchange(loading_job("reload", self.packed))
+        except (WorkerLostError, asyncio.CancelledError):
+            self.changed = True
+            raise
+        self.generation += 1
+        worker.generation = self.generation
+        if reply.description is not None:
+            self._describe(reply.description)
+            self._listener.files_read(reply.description.failures)
+            count = len(reply.description.cost_models)
+            logger.info("A worker has loaded again.", extra={"cost_models": count})
+
+    def _describe(self, description: Description) -> None:
+        self.description = description
+        self._listener.described(description)

@@ -1,0 +1,186 @@
+"""The calls that wait for a worker, and the workers that wait for a call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from math import ceil
+from typing import TYPE_CHECKING, Literal
+
+from service.problems import Problem, ProblemError
+from service.workers.link import Worker
+from service.workers.memory import HeldBodies, MemoryBudget
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+RETRY_AFTER_S = 2
+LONGEST_RETRY_AFTER_S = 120
+#: Weight of the last call in the mean of how long calls take.
+SMOOTHING = 0.2
+
+Stage = Literal["queued", "running"]
+
+
+class WorkerQueue:
+    """Gives each call an idle worker when its memory is committed, or refuses it.
+
+    Parameters
+    ----------
+    settings
+        How many workers there are, what they may take of memory, how many calls may wait.
+
+    Attributes
+    ----------
+    held
+        Large bodies that no worker has yet.
+    waiting, running
+        How many calls wait, for memory or for a worker, and how many have a worker.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._idle: asyncio.Queue[Worker] = asyncio.Queue()
+        self._memory = MemoryBudget(settings.memory_bytes)
+        self._mean_s = 0.0
+        self._impatient = 0
+        self.held = HeldBodies(settings.max_held_bytes)
+        self.waiting = 0
+        self.running = 0
+
+    @property
+    def idle(self) -> int:
+        """How many workers wait for a call; some of them may have ended."""
+        return self._idle.qsize()
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the large bodies that no worker has yet."""
+        return self.held.size
+
+    @property
+    def committed_bytes(self) -> int:
+        """What the calls that have a worker are estimated to take of memory."""
+        return self._memory.committed_bytes
+
+    @property
+    def memory_bytes(self) -> int:
+        """What calls may take of memory together."""
+        return self._memory.budget_bytes
+
+    def check_memory(self, size: int) -> None:
+        """Refuse a call that is estimated to take more memory than all may.
+
+        Raises
+        ------
+        ProblemError
+            413.
+        """
+        self._memory.check(size)
+
+    def check_room(self) -> None:
+        """Refuse a call for which there is neither a worker nor room to wait.
+
+        Raises
+        ------
+        ProblemError
+            429 when too many calls wait.
+        """
+        if self._idle.empty():
+            self._check_queue()
+
+    def check_bytes(self, more: int) -> None:
+        """Refuse a body, or more of it, where no more bytes may wait.
+
+        Raises
+        ------
+        ProblemError
+            429.
+        """
+        if not self.held.fits(more):
+            message = f"Bodies of {self.held.size} bytes wait for a worker already."
+            raise self._overloaded(message)
+
+    def put(self, worker: Worker) -> None:
+        """Take in a worker that has no call."""
+        if worker.alive:
+            self._idle.put_nowait(worker)
+
+    def put_back(self, worker: Worker, memory_bytes: int) -> None:
+        """Take in a worker that was taken, and the memory of its call."""
+        self._memory.leave(memory_bytes)
+        self.put(worker)
+
+    def took(self, seconds: float) -> None:
+        """Learn how long a call took."""
+        self._mean_s += SMOOTHING * (seconds - self._mean_s)
+
+    async def take(
+        self, memory_bytes: int, on_stage: Callable[[Stage], None], *, patient: bool
+    ) -> Worker:
+        """Return an idle worker when the memory of a call is committed to it.
+
+        Parameters
+        ----------
+        memory_bytes
+            What the call is estimated to take.
+        on_stage
+            Told when the call has to wait.
+        patient
+            Wait for as long as it takes, and let calls that are not go first.
+
+        Raises
+        ------
+        ProblemError
+            429 when too many calls wait, 503 when no worker comes.
+        """
+        free = not (patient and self._impatient)
+        while free and self._memory.fits(memory_bytes) and not self._idle.empty():
+            worker = self._idle.get_nowait()
+            if worker.alive:
+                await self._memory.enter(memory_bytes)
+                return worker
+        self._check_queue()
+        self.waiting += 1
+        on_stage("queued")
+        try:
+            async with asyncio.timeout(None if patient else self._settings.call_limit_seconds):
+                await self._memory.enter(memory_bytes)
+                return await self._next_idle(memory_bytes, patient=patient)
+        except TimeoutError:
+            raise unavailable("not-ready", "No worker was free in time.") from None
+        finally:
+            self.waiting -= 1
+
+    async def _next_idle(self, memory_bytes: int, *, patient: bool) -> Worker:
+        """Return the next idle worker; who is patient lets those pass who wait for one too."""
+        self._impatient += not patient
+        try:
+            while True:
+                worker = await self._idle.get()
+                if worker.alive and not (patient and self._impatient):
+                    return worker
+                if worker.alive:
+                    # Back to the queue, whose next one is woken by that.
+                    self._idle.put_nowait(worker)
+                    await asyncio.sleep(0)
+        except BaseException:
+            self._memory.leave(memory_bytes)
+            raise
+        finally:
+            self._impatient -= not patient
+
+    def _check_queue(self) -> None:
+        if self.waiting >= self._settings.max_queue:
+            raise self._overloaded(f"{self.waiting} calls wait for a worker already.")
+
+    def _overloaded(self, message: str) -> ProblemError:
+        """Return the refusal that says when a turn is to be expected."""
+        turns = (self.waiting + self.running) / self._settings.workers
+        seconds = min(LONGEST_RETRY_AFTER_S, max(RETRY_AFTER_S, ceil(turns * self._mean_s)))
+        return ProblemError(Problem("overloaded", message, retry_after_s=seconds))
+
+
+def unavailable(slug: str, detail: str) -> ProblemError:
+    """Return the refusal of a call that no worker answers, and that may be made again soon."""
+    return ProblemError(Problem(slug, detail, retry_after_s=RETRY_AFTER_S))

@@ -1,0 +1,121 @@
+"""Starts the workers of a pool, has them watched, and starts another for each that is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from service.workers.link import Worker, WorkerLostError, WorkerMain, WorkerProcess, start_worker
+from service.workers.listener import PoolListener
+from service.workers.loaded_files import LoadedFiles
+from service.workers.watchdog import watch
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+logger = logging.getLogger("service.workers.supervisor")
+
+FIRST_BACKOFF_S = 0.5
+LONGEST_BACKOFF_S = 30.0
+
+
+class Supervisor:
+    """Keeps a fixed number of workers going.
+
+    Parameters
+    ----------
+    settings
+        How many workers.
+    main
+        What a worker runs.
+    first
+        A worker process that was started already.
+    files
+        What the workers have loaded.
+    listener
+        Hears of workers that are ready, and that are lost.
+    on_ready
+        Is given each worker that has loaded.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        main: WorkerMain,
+        first: WorkerProcess | None,
+        files: LoadedFiles,
+        listener: PoolListener,
+        on_ready: Callable[[Worker], None],
+    ) -> None:
+        self._settings = settings
+        self._main = main
+        self._first = first
+        self._files = files
+        self._listener = listener
+        self._on_ready = on_ready
+        self._first_ready = asyncio.Event()
+        self._workers: set[Worker] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def ready(self) -> bool:
+        """Whether some worker has loaded, and is not seen to be dead or to hang."""
+        return any(worker.alive and worker.answers for worker in self._workers)
+
+    def start(self) -> None:
+        """Start the workers: the first alone, the others when it is ready."""
+        self._tasks = [
+            asyncio.create_task(self._keep_one(first=index == 0))
+            for index in range(self._settings.workers)
+        ]
+
+    async def stop(self) -> None:
+        """End the workers, whatever they do."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _keep_one(self, *, first: bool) -> None:
+        if not first:
+            await self._first_ready.wait()
+        backoff_s = FIRST_BACKOFF_S
+        while True:
+            if await self._run_one():
+                backoff_s = FIRST_BACKOFF_S
+                continue
+            logger.error("A worker could not start.")
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
+
+    async def _run_one(self) -> bool:
+        """Run one worker until it is lost; return whether it was ever ready."""
+        started = perf_counter()
+        generation = self._files.generation
+        process = self._first or start_worker(self._main, self._settings, self._files.packed)
+        self._first = None
+        worker = Worker(process, generation)
+        try:
+            description = await worker.receive()
+            seconds = round(perf_counter() - started, 3)
+            logger.info("A worker is ready.", extra={"pid": worker.pid, "seconds": seconds})
+            self._files.found(worker, description)
+            self._add(worker)
+            await watch(worker)
+        except WorkerLostError:
+            await worker.lost.wait()
+            return False
+        finally:
+            self._workers.discard(worker)
+            self._listener.workers_changed(len(self._workers))
+            worker.kill()
+        self._listener.worker_lost(hung=worker.hung)
+        return True
+
+    def _add(self, worker: Worker) -> None:
+        self._workers.add(worker)
+        self._listener.workers_changed(len(self._workers))
+        self._first_ready.set()
+        self._on_ready(worker)
