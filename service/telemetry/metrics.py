@@ -90,6 +90,9 @@ class Metrics:
         self.stores = Failures(logger, "Cannot keep {}, what comes is refused until it can be:")
         registry.register(FailuresCollector(self.stores, "store", "store"))
         self._on_disk: Mapping[str, Callable[[], bool]] = {}
+        self._durable = self._gauge(
+            "store_durable", "1 where what is acknowledged is on disk, and can be.", "store"
+        )
         build = self._gauge("build_info", "The running version; always 1.", "version")
         build.labels(version).set(1)
 
@@ -163,11 +166,8 @@ class Metrics:
     def follow_stores(self, on_disk: Mapping[str, Callable[[], bool]]) -> None:
         """Tell from now on of each store whether what it acknowledges outlives the process."""
         self._on_disk = on_disk
-        durable = self._gauge(
-            "store_durable", "1 where what is acknowledged is on disk, and can be.", "store"
-        )
         for name in on_disk:
-            durable.labels(name).set_function(partial(self._is_durable, name))
+            self._durable.labels(name).set_function(partial(self._is_durable, name))
 
     def _is_durable(self, name: str) -> float:
         return float(self.store_states()[name] == DISK)
