@@ -161,7 +161,7 @@ def create_app(
             destinations.router(desk, metrics.decisions),
             prices.router(desk),
             policy.router(desk, keeper),
-            actuals.router(ledger),
+            actuals.router(ledger, background),
             plans.router(background),
             shards.router(background),
             frontier.router(settings, pool, metrics),

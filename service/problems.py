@@ -22,6 +22,7 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "malformed-json": (400, "The body is not JSON"),
     "malformed-encoding": (400, "The body is not compressed as it says"),
     "unauthenticated": (401, "No API key that is in force"),
+    "forbidden": (403, "The API key may not do this"),
     "cross-site": (403, "A page of another site asks"),
     "not-found": (404, "No such path"),
     "plan-not-found": (404, "No such plan"),

@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.body import Body, BodyLimits
+from service.access.caller import Caller
+from service.access.limits import Place
 from service.access.ring import KeyRing
 from service.problems import ProblemError
 from service.routes.fail_open import refuse_openly
@@ -27,8 +29,8 @@ class Guard:
         The keys in force; None where everybody may call.
     limits
         Of bodies.
-    open_paths
-        What needs no key.
+    prefixes
+        What paths are served under.
     refused
         Told the slug of each refusal.
     """
@@ -38,12 +40,13 @@ class Guard:
         app: ASGIApp,
         ring: KeyRing | None,
         limits: BodyLimits,
-        open_paths: Collection[str],
+        prefixes: Collection[str],
         refused: Callable[[str], None],
     ) -> None:
         self._app, self._ring, self._limits = app, ring, limits
         self._refused = refused
-        self._open_paths = frozenset(open_paths)
+        self._prefixes = prefixes
+        self._open_paths = {prefix + path for prefix in prefixes for path in OPEN_PATHS}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one call."""
@@ -56,16 +59,26 @@ class Guard:
 
     async def _admit(self, ring: KeyRing, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            holder = ring.admit(scope["headers"])
+            holder = ring.admit(scope["headers"], scope["method"], self._written(scope["path"]))
         except ProblemError as error:
             self._refused(error.problem.slug)
             await refuse_openly(error.problem, Request(scope))(scope, receive, send)
             return
-        scope.setdefault("state", {})["key_name"] = holder.key.name
+        key, place = holder.key, Place(holder.limits)
+        scope.setdefault("state", {}).update(
+            key_name=key.name, caller=Caller(key.owner, key.scopes, place)
+        )
         try:
             await self._serve(scope, receive, send)
         finally:
-            holder.limits.leave()
+            place.leave()
+
+    def _written(self, path: str) -> str:
+        """Return a path as it is without the prefix of a version."""
+        for prefix in self._prefixes:
+            if prefix and path.startswith(f"{prefix}/"):
+                return path.removeprefix(prefix)
+        return path
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = Body(receive, self._limits)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from fastapi import FastAPI
 
 from service.access.body import BodyLimits
-from service.access.guard import OPEN_PATHS, Guard
+from service.access.guard import Guard
 from service.access.hosts import ANY_HOST, AllowedHosts, HostGuard
 from service.access.ring import FiledKeys
 from service.settings import Settings, is_loopback
@@ -41,7 +41,7 @@ def add_guard(
         limits=BodyLimits(
             settings.body_silence_seconds, settings.body_timeout_seconds, settings.max_body_bytes
         ),
-        open_paths=[prefix + path for prefix in prefixes for path in OPEN_PATHS],
+        prefixes=prefixes,
         refused=refused,
     )
     add_host_guard(app, settings, refused)

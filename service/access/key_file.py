@@ -29,6 +29,7 @@ from costmodel.files import open_regular
 from costmodel.moments import read_zoned_moment
 from service.access.errors import KeyFileError
 from service.access.keys import NAME_PATTERN, ApiKey
+from service.access.scopes import SCOPES, Scope
 from service.problems import pointer, words_of
 from service.yaml_lines import place_in
 
@@ -57,6 +58,8 @@ class KeyRow(BaseModel):
     requests_per_second: Annotated[float | None, Field(gt=0, le=1e6)] = None
     burst: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
     max_concurrent: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    scopes: Annotated[list[Scope] | None, Field(min_length=1)] = None
+    owner: Annotated[str | None, Field(pattern=f"^{NAME_PATTERN}$")] = None
     expires_at: Annotated[AwareDatetime | None, Field(strict=False), BeforeValidator(_time)] = None
 
     @model_validator(mode="after")
@@ -75,6 +78,8 @@ class KeyRow(BaseModel):
             self.burst if rate is None or self.burst else ceil(rate),
             self.max_concurrent,
             None if self.expires_at is None else self.expires_at.timestamp(),
+            frozenset(SCOPES if self.scopes is None else self.scopes),
+            self.owner or self.name,
         )
 
 

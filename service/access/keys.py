@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
+from service.access.scopes import SCOPES
+
 PREFIX = "jp"
 SECRET_BYTES = 32
 NAME_PATTERN = r"[A-Za-z0-9_-]{1,64}"
@@ -38,6 +40,10 @@ class ApiKey:
         Calls that it may have in flight; None for any.
     expires_at
         When it stops being one [s since 1970]; None for never.
+    scopes
+        What it may do; see `service.access.scopes`.
+    owner
+        Whose plans are its own; None for those of its name.
     """
 
     name: str
@@ -46,6 +52,8 @@ class ApiKey:
     burst: int | None = None
     max_concurrent: int | None = None
     expires_at: float | None = None
+    scopes: frozenset[str] = frozenset(SCOPES)
+    owner: str | None = None
 
 
 def new_key(name: str) -> str:

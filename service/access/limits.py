@@ -67,8 +67,10 @@ class Limits:
 
     Attributes
     ----------
-    in_flight
+    calls
         Calls that have been let in and have not ended.
+    plans
+        Plans in the background whose calls have ended.
     """
 
     def __init__(
@@ -76,20 +78,29 @@ class Limits:
     ) -> None:
         self._bucket = bucket
         self._most = max_concurrent
-        self.in_flight = 0
+        self.calls = 0
+        self.plans = 0
 
-    def enter(self) -> float:
-        """Let a call in and return 0, or return the seconds to wait; `leave` when it has ended."""
-        if self._most is not None and self.in_flight >= self._most:
+    def enter(self, *, looks: bool = False) -> float:
+        """Let a call in and return 0, or return the seconds to wait; `leave` when it has ended.
+
+        Parameters
+        ----------
+        looks
+            Whether it looks at what there is, or ends it: then plans in the background do not
+            count, which would keep their owner from looking at them, or from ending them.
+        """
+        in_flight = self.calls if looks else self.calls + self.plans
+        if self._most is not None and in_flight >= self._most:
             return CONCURRENCY_WAIT_S
         wait = 0.0 if self._bucket is None else self._bucket.take()
         if wait == 0.0:
-            self.in_flight += 1
+            self.calls += 1
         return wait
 
     def leave(self) -> None:
         """Give the place of a call back."""
-        self.in_flight -= 1
+        self.calls -= 1
 
     def change(
         self,
@@ -106,3 +117,34 @@ class Limits:
             self._bucket = TokenBucket(rate, burst, clock)
         else:
             self._bucket = self._bucket.changed(rate, burst)
+
+
+class Place:
+    """The place of one call, which a plan in the background takes over when the call has ended.
+
+    Parameters
+    ----------
+    limits
+        In which it counts.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._called, self._planned = True, False
+
+    def hold(self) -> None:
+        """Keep it beyond the call, until `release`."""
+        self._planned = True
+
+    def release(self) -> None:
+        """Keep it no longer than the call."""
+        if self._planned and not self._called:
+            self._limits.plans -= 1
+        self._planned = False
+
+    def leave(self) -> None:
+        """End the call."""
+        self._called = False
+        self._limits.leave()
+        if self._planned:
+            self._limits.plans += 1

@@ -13,6 +13,7 @@ from pathlib import Path
 from service.access.key_file import Look, look_at, others_may_read, read_keys
 from service.access.keys import ApiKey, given_keys, is_key_of, name_of
 from service.access.limits import Clock, Limits
+from service.access.scopes import SAFE_METHODS, insufficient, scopes_for
 from service.problems import Problem, ProblemError
 
 logger = logging.getLogger("service.access.ring")
@@ -64,21 +65,29 @@ class KeyRing:
             now[key.name] = Holder(key, limits)
         self._holders = now
 
-    def admit(self, headers: Iterable[tuple[bytes, bytes]]) -> Holder:
+    def admit(
+        self, headers: Iterable[tuple[bytes, bytes]], method: str = "GET", path: str = "/"
+    ) -> Holder:
         """Return whose call this is; `limits.leave` of that when it has ended.
 
         Parameters
         ----------
         headers
             Of the call, as ASGI has them.
+        method, path
+            Of the call, without the prefix of a version.
 
         Raises
         ------
         ProblemError
-            401 without a key in force, 429 where its limits are spent.
+            401 without a key in force, 403 where it may not do that, 429 where its limits are
+            spent.
         """
         holder = self._holder(headers)
-        wait_s = holder.limits.enter()
+        wanted = scopes_for(method, path)
+        if holder.key.scopes.isdisjoint(wanted):
+            raise insufficient(holder.key.name, wanted)
+        wait_s = holder.limits.enter(looks=method in SAFE_METHODS or method == "DELETE")
         if wait_s > 0.0:
             problem = Problem(
                 "rate-limited",

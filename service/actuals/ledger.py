@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from costmodel.nearest import unknown_name
@@ -139,8 +139,15 @@ class ActualsLedger:
         """Write what waits, and close."""
         await self._store.stop()
 
-    async def add(self, bodies: Sequence[ActualBody]) -> int:
+    async def add(self, bodies: Sequence[ActualBody], owner: str | None = None) -> int:
         """Take in actuals; return how many were not known.
+
+        Parameters
+        ----------
+        bodies
+            What was told.
+        owner
+            By whom; None without keys.
 
         Raises
         ------
@@ -153,7 +160,7 @@ class ActualsLedger:
         told: list[Told] = []
         await self._by_turns(bodies, lambda some: told.extend(map(self._end, some)))
         await self.take_up()
-        fresh = await self._store.add([one.actual for one in told])
+        fresh = await self._store.add([replace(one.actual, owner=owner) for one in told])
         self._metrics.count_actuals(len(fresh), len(told) - len(fresh))
         left = {actual.id for actual in fresh}
 
@@ -170,15 +177,17 @@ class ActualsLedger:
         await self._by_turns(told, learn)
         return len(fresh)
 
-    async def of_plan(self, plan_id: str) -> PlanSums:
+    async def of_plan(self, plan_id: str, teller: str | None = None) -> PlanSums:
         """Return what came of the requests of a plan, as far as actuals of it are kept.
+
+        Those of `teller` only, and those that nobody owns; all of them where that is None.
 
         Raises
         ------
         StoreError
             Where they cannot be read.
         """
-        return await self._store.of_plan(plan_id)
+        return await self._store.of_plan(plan_id, teller)
 
     async def _by_turns(self, items: Sequence[One], take: Callable[[Sequence[One]], None]) -> None:
         """Take in what may be much, of one call at a time, with turns for what waits between."""

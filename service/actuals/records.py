@@ -29,6 +29,8 @@ class Actual:
         Of the plan that it was part of; None for none.
     choices
         Answers that it wanted, of which `output_tokens` are the sum.
+    owner
+        Who told it; None without keys, or by a version that knew no owners.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Actual:
     cost_model: str | None = None
     plan_id: str | None = None
     choices: int = 1
+    owner: str | None = None
 
 
 @dataclass(frozen=True)

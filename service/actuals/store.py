@@ -27,7 +27,7 @@ KEPT = ("actuals", "policy")
 """What is kept here, as failures name it."""
 BUSY_S = 2.0
 """For which another process that writes is waited for."""
-SCHEMA_NUMBER = 3
+SCHEMA_NUMBER = 4
 MOST_TOGETHER = 1000
 
 _NAMES = tuple(field.name for field in fields(Actual))
@@ -49,6 +49,8 @@ CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, text TEXT NOT NULL) STR
 """
 #: What schema 3 has beside.
 _CHOICES = "ALTER TABLE actuals ADD COLUMN choices INTEGER NOT NULL DEFAULT 1;"
+#: What schema 4 has beside.
+_OWNERS = "ALTER TABLE actuals ADD COLUMN owner TEXT;"
 # Not `OR IGNORE`: what is ignored takes a number all the same, and with it the place of another.
 _INSERT = (
     f"INSERT INTO actuals ({', '.join(_NAMES)}) "  # noqa: S608 (names of our own)
@@ -67,7 +69,7 @@ SELECT count(*), total(output_tokens),
     count(measured_s + predicted_s),
     total(iif(predicted_s IS NULL, NULL, measured_s)),
     total(iif(measured_s IS NULL, NULL, predicted_s))
-FROM actuals WHERE plan_id = ?
+FROM actuals WHERE plan_id = ? AND (? IS NULL OR owner IS NULL OR owner = ?)
 """
 _SELECT = f"SELECT {', '.join(_NAMES)} FROM actuals ORDER BY number DESC LIMIT ?"  # noqa: S608
 
@@ -186,8 +188,15 @@ class ActualsStore:
 
         return await self._done(update, writes=True)
 
-    async def of_plan(self, plan_id: str) -> PlanSums:
+    async def of_plan(self, plan_id: str, teller: str | None = None) -> PlanSums:
         """Return what came of the requests of a plan.
+
+        Parameters
+        ----------
+        plan_id
+            Of the plan.
+        teller
+            Whose actuals count, beside those that nobody owns; None for all.
 
         Raises
         ------
@@ -196,7 +205,7 @@ class ActualsStore:
         """
 
         def read(connection: sqlite3.Connection) -> PlanSums:
-            row = connection.execute(_SUMS, (plan_id,)).fetchone()
+            row = connection.execute(_SUMS, (plan_id, teller, teller)).fetchone()
             return PlanSums(row[0], row[1], Sum(*row[2:5]), Sum(*row[5:8]))
 
         return await self._done(read)
@@ -307,7 +316,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     if found not in range(SCHEMA_NUMBER + 1) or (found == 0 and tables):
         raise StoreError(f"Expected actuals of schema {SCHEMA_NUMBER}, got schema {found}.")
     connection.execute("PRAGMA journal_mode = WAL")
-    missing = "".join((_TABLE, _COST_MODELS, _CHOICES)[found:])
+    missing = "".join((_TABLE, _COST_MODELS, _CHOICES, _OWNERS)[found:])
     if missing:
         connection.executescript(
             f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {SCHEMA_NUMBER}; COMMIT;"

@@ -22,6 +22,7 @@ logger = logging.getLogger("service.background")
 MOST_UNSTORED = 100
 """Ends that the store refused are remembered in memory, the newest ones."""
 RETRY_AFTER_S = 10
+PLAN_NOT_FOUND = "plan-not-found"
 
 
 class PlanArchive:
@@ -91,49 +92,41 @@ class PlanArchive:
                 self._unstored.popitem(last=False)
         return ended
 
-    async def find(self, plan_id: str) -> PlanRecord:
-        """Return a plan.
+    async def find(self, plan_id: str, viewer: str | None) -> PlanRecord:
+        """Return a plan that `viewer` sees.
 
         Raises
         ------
         ProblemError
             404 where there is none of that name.
         """
-        if plan_id in self._unstored:
-            return self._unstored[plan_id]
-        with _as_problems():
-            found = await self._store.find(plan_id)
+        found = self._unstored.get(plan_id)
         if found is None:
-            message = "No plan of that name is kept."
-            raise ProblemError(Problem("plan-not-found", message))
+            with _as_problems():
+                found = await self._store.find(plan_id)
+        if found is None or not found.seen_by(viewer):
+            raise plan_not_found()
         return found
 
-    async def recent(self, limit: int, before: int | None) -> list[PlanRecord]:
-        """Return at most `limit` plans, the newest first, with numbers below `before`."""
+    async def recent(self, limit: int, before: int | None, viewer: str | None) -> list[PlanRecord]:
+        """Return at most `limit` plans that `viewer` sees, the newest first, below `before`."""
         with _as_problems():
-            stored = await self._store.recent(limit, before)
+            stored = await self._store.recent(limit, before, viewer)
         return [
             replace(self._unstored.get(record.plan_id, record), number=record.number)
             for record in stored
         ]
 
     async def remove(self, plan_id: str) -> None:
-        """Forget a plan.
-
-        Raises
-        ------
-        ProblemError
-            404 where there is none of that name.
-        """
-        await self.find(plan_id)
+        """Forget a plan."""
         self._unstored.pop(plan_id, None)
         with _as_problems():
             await self._store.remove(plan_id)
 
-    async def is_gone(self, plan_id: str) -> bool:
-        """Return whether a plan of a batch file had that name, but is kept no more."""
+    async def is_gone(self, plan_id: str, viewer: str | None) -> bool:
+        """Return whether a plan of a batch file that `viewer` saw had that name, and is gone."""
         with _as_problems():
-            return await self._store.is_gone(plan_id)
+            return await self._store.is_gone(plan_id, viewer)
 
     def body(self, record: PlanRecord, start: int, stop: int) -> AsyncIterator[bytes]:
         """Give the bytes from `start` to `stop` of what is kept of a plan, part by part."""
@@ -152,6 +145,11 @@ def answered(record: PlanRecord, reply: Reply) -> PlanRecord:
     if reply.status == 200:
         return replace(record, status="finished", head=head)
     return replace(record, status="failed", head=head, problem=whole(reply.body))
+
+
+def plan_not_found() -> ProblemError:
+    """Return the refusal of a name that no plan has, or none that the caller may know of."""
+    return ProblemError(Problem(PLAN_NOT_FOUND, "No plan of that name is kept."))
 
 
 @contextmanager

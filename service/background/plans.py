@@ -14,7 +14,8 @@ from dataclasses import replace
 from time import perf_counter, time
 from uuid import uuid4
 
-from service.background.archive import PlanArchive
+from service.access.caller import Caller
+from service.background.archive import PLAN_NOT_FOUND, PlanArchive, plan_not_found
 from service.background.run import Event, PlanRun
 from service.problems import ProblemError
 from service.settings import Settings
@@ -54,8 +55,15 @@ class BackgroundPlans:
         """Find out whether plans can be kept again, where they could not; else `StoreError`."""
         await self._archive.probe()
 
-    async def start(self, job: Job) -> PlanRecord:
+    async def start(self, job: Job, caller: Caller) -> PlanRecord:
         """Accept a plan and return how it stands.
+
+        Parameters
+        ----------
+        job
+            What is planned.
+        caller
+            Whose plan it is; its place is held until the plan has ended.
 
         Raises
         ------
@@ -63,13 +71,15 @@ class BackgroundPlans:
             429 when too many calls wait, 503 when plans cannot be kept or the service stops.
         """
         self._pool.queue.check_room()
-        run = PlanRun(str(uuid4()))
+        run = PlanRun(str(uuid4()), caller.owner)
         if not self._stopping.begun:
             await self._archive.add(run.record)
         if self._stopping.begun:
             raise ProblemError(stopping_problem())
         self._runs[run.plan_id] = run
         run.task = asyncio.create_task(self._make(run, replace(job, plan_id=run.plan_id)))
+        caller.place.hold()
+        run.task.add_done_callback(lambda _: caller.place.release())
         try:
             await self._until_accepted(run)
         except ProblemError:
@@ -78,33 +88,53 @@ class BackgroundPlans:
             raise
         return run.record
 
-    async def find(self, plan_id: str) -> PlanRecord:
-        """Return how a plan stands.
+    async def find(self, plan_id: str, viewer: str | None) -> PlanRecord:
+        """Return how a plan that `viewer` sees stands.
 
         Raises
         ------
         ProblemError
             404 where there is none of that name, 503 where the store cannot be read.
         """
-        run = self._runs.get(plan_id)
-        return await self._archive.find(plan_id) if run is None else run.record
+        run = self._run(plan_id, viewer)
+        return await self._archive.find(plan_id, viewer) if run is None else run.record
 
-    async def recent(self, limit: int, before: int | None) -> list[PlanRecord]:
-        """Return at most `limit` plans, the newest first, with numbers below `before`.
+    async def owns(self, plan_id: str, viewer: str | None) -> bool:
+        """Return whether `viewer` sees a plan that is kept; without keys everybody sees all.
 
         Raises
         ------
         ProblemError
             503 where the store cannot be read.
         """
-        stored = await self._archive.recent(limit, before)
+        if viewer is None:
+            return True
+        try:
+            await self.find(plan_id, viewer)
+        except ProblemError as error:
+            if error.problem.slug != PLAN_NOT_FOUND:
+                raise
+            return False
+        return True
+
+    async def recent(self, limit: int, before: int | None, viewer: str | None) -> list[PlanRecord]:
+        """Return at most `limit` plans that `viewer` sees, the newest first, below `before`.
+
+        Raises
+        ------
+        ProblemError
+            503 where the store cannot be read.
+        """
+        stored = await self._archive.recent(limit, before, viewer)
         runs = self._runs
         return [
             replace(runs[r.plan_id].record, number=r.number) if r.plan_id in runs else r
             for r in stored
         ]
 
-    async def keep(self, reply: Reply, elapsed_s: float, path: str) -> PlanRecord:
+    async def keep(
+        self, reply: Reply, elapsed_s: float, path: str, owner: str | None
+    ) -> PlanRecord:
         """Keep the plan of a batch file that somebody waited for, and return how it is kept.
 
         Parameters
@@ -115,25 +145,28 @@ class BackgroundPlans:
             How long it took [s].
         path
             Of the call, for problems.
+        owner
+            Whose it is.
 
         Raises
         ------
         ProblemError
             503 where the store cannot be used.
         """
-        record = PlanRecord(reply.plan_id, "running", time() - elapsed_s, elapsed_s, events=1)
+        begun_at = time() - elapsed_s
+        record = PlanRecord(reply.plan_id, "running", begun_at, elapsed_s, events=1, owner=owner)
         await self._archive.add(record)
         return await self._archive.end(record, reply, path)
 
-    async def is_gone(self, plan_id: str) -> bool:
-        """Return whether a plan of a batch file had that name, but is kept no more."""
-        return await self._archive.is_gone(plan_id)
+    async def is_gone(self, plan_id: str, viewer: str | None) -> bool:
+        """Return whether a plan of a batch file that `viewer` saw had that name, and is gone."""
+        return await self._archive.is_gone(plan_id, viewer)
 
     def body(self, record: PlanRecord, start: int, stop: int) -> AsyncIterator[bytes]:
         """Give the bytes from `start` to `stop` of what is kept of a plan, part by part."""
         return self._archive.body(record, start, stop)
 
-    async def cancel_or_remove(self, plan_id: str) -> PlanRecord | None:
+    async def cancel_or_remove(self, plan_id: str, viewer: str | None) -> PlanRecord | None:
         """Cancel a plan that is being made, or forget one that has ended.
 
         Returns
@@ -146,14 +179,17 @@ class BackgroundPlans:
         ProblemError
             404 where there is none of that name, 503 where the store cannot be written.
         """
-        run = self._runs.get(plan_id)
+        run = self._run(plan_id, viewer)
         if run is None:
+            await self._archive.find(plan_id, viewer)
             await self._archive.remove(plan_id)
             return None
         await run.end_early("cancelled")
         return run.record
 
-    async def watch(self, plan_id: str, after: int | None) -> AsyncIterator[Event | None] | None:
+    async def watch(
+        self, plan_id: str, after: int | None, viewer: str | None
+    ) -> AsyncIterator[Event | None] | None:
         """Return the events of a plan until its end, among them None where there was a silence.
 
         Parameters
@@ -162,6 +198,8 @@ class BackgroundPlans:
             Of the plan.
         after
             Number of the last event that the watcher has heard; None: it hears the newest first.
+        viewer
+            Whose plans the watcher sees.
 
         Returns
         -------
@@ -173,10 +211,10 @@ class BackgroundPlans:
         ProblemError
             404 where there is none of that name, 503 where the store cannot be read.
         """
-        run = self._runs.get(plan_id)
+        run = self._run(plan_id, viewer)
         if run is not None:
             return self._follow(run, after)
-        record = await self._archive.find(plan_id)
+        record = await self._archive.find(plan_id, viewer)
         return None if after == record.events else _only(Event(record.events, "end", record))
 
     async def _follow(self, run: PlanRun, after: int | None) -> AsyncIterator[Event | None]:
@@ -192,6 +230,19 @@ class BackgroundPlans:
                     await run.wait_beyond(heard)
             except TimeoutError:
                 yield None
+
+    def _run(self, plan_id: str, viewer: str | None) -> PlanRun | None:
+        """Return the plan of that name that is being made, None where there is none.
+
+        Raises
+        ------
+        ProblemError
+            404 where `viewer` does not see it.
+        """
+        run = self._runs.get(plan_id)
+        if run is not None and not run.record.seen_by(viewer):
+            raise plan_not_found()
+        return run
 
     async def interrupt(self) -> None:
         """End what is being made, as interrupted, and accept no more."""

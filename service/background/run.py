@@ -44,9 +44,9 @@ class PlanRun:
 
     task: asyncio.Task[None]
 
-    def __init__(self, plan_id: str) -> None:
+    def __init__(self, plan_id: str, owner: str | None = None) -> None:
         self._started = perf_counter()
-        self._record = PlanRecord(plan_id, "queued", time())
+        self._record = PlanRecord(plan_id, "queued", time(), owner=owner)
         self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
         self._changed = asyncio.Event()
         self.accepted = asyncio.Event()

@@ -23,7 +23,7 @@ from service.calls.plan_terms import (
 )
 from service.calls.plan_warnings import fleet_warnings, substitution_warning
 from service.calls.prepared import Prepared
-from service.calls.publishing import check_publishable
+from service.calls.publishing import check_may_publish, check_publishable
 from service.calls.reading import Call, read_call
 from service.calls.solved import Solved
 from service.calls.unplanned import Body, placeable
@@ -84,6 +84,7 @@ class PlannerService:
         set_aside: Mapping[int, str] | None = None,
         media_type: str = JSON,
         accept: str = JSON,
+        may_publish: bool = True,
     ) -> tuple[Content, PlanTally]:
         """Return the answer of `/plan` and what is to be counted of it.
 
@@ -102,6 +103,8 @@ class PlannerService:
             Why requests are not to be planned, by index.
         media_type, accept
             Of the body, and of the answer.
+        may_publish
+            Whether the caller may make the plan the policy of decisions.
 
         Raises
         ------
@@ -111,6 +114,7 @@ class PlannerService:
         started = perf_counter()
         watch(_entered("reading", started))
         read = read_call(body, media_type, PlanRequest, self.limits.max_requests)
+        check_may_publish(read.terms, may_publish=may_publish)
         if set_aside:
             read = read.without(set_aside)
         solved = self.solve(read, watch, plan_id, started)

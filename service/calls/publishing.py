@@ -7,7 +7,7 @@ from math import isfinite
 from service.planning.explanation.prices import POINT, joules_per_objective, limit_names
 from service.planning.problem import PlacementProblem
 from service.planning.result import Plan, PlanWarning
-from service.problems import FieldError, invalid
+from service.problems import FieldError, Problem, ProblemError, invalid
 from service.schemas.calls import PlanRequest
 from service.workers.messages import PublishedPrices
 
@@ -41,6 +41,19 @@ def check_publishable(call: PlanRequest) -> None:
         errors.append(FieldError("/objective/zeta", message))
     if errors:
         raise invalid(errors)
+
+
+def check_may_publish(call: PlanRequest, *, may_publish: bool) -> None:
+    """Refuse to publish for a key that may plan but not set the policy.
+
+    Raises
+    ------
+    ProblemError
+        403.
+    """
+    if call.publish and not may_publish:
+        message = "Expected a key with the scope policy, to publish the prices of a plan."
+        raise ProblemError(Problem("forbidden", message, [FieldError("/publish", message)]))
 
 
 def published_prices(problem: PlacementProblem, plan: Plan, plan_id: str) -> PublishedPrices | None:

@@ -100,6 +100,8 @@ def add_keys_arguments(parser: argparse.ArgumentParser) -> None:
         ("--requests-per-second", float, "calls that it may make; any number where left out"),
         ("--burst", int, "calls at once after a pause; a second's worth where left out"),
         ("--max-concurrent", int, "calls in flight; any number where left out"),
+        ("--scopes", str, "of read, plan and policy, with commas; all where left out"),
+        ("--owner", str, "whose plans it makes and sees; its own where left out"),
         ("--expires-in-days", float, "until it is no key any more; never where left out"),
     ):
         add.add_argument(flag, type=kind, metavar=kind.__name__.upper(), help=text)

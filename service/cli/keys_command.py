@@ -13,10 +13,13 @@ from pydantic import ValidationError
 from service.access.errors import KeyFileError
 from service.access.key_file import KeyRow, changed_keys, read_keys
 from service.access.keys import digest_of, new_key
+from service.access.scopes import SCOPES, Scope
 from service.problems import words_of
 
 DONE, BAD_INPUT = 0, 2
-COLUMNS = ("name", "requests_per_second", "burst", "max_concurrent", "expires_at")
+COLUMNS = (
+    "name", "requests_per_second", "burst", "max_concurrent", "expires_at", "scopes", "owner",
+)  # fmt: skip
 
 
 def keep_keys(options: argparse.Namespace) -> int:
@@ -86,7 +89,9 @@ def _cells(row: KeyRow) -> tuple[str, ...]:
     expiry = "never" if expires_at is None else expires_at.isoformat(timespec="seconds")
     if expires_at is not None and expires_at <= datetime.now(UTC):
         expiry += " (expired)"
-    return (row.name, *("any" if limit is None else str(limit) for limit in limits), expiry)
+    scopes = ",".join(scope for scope in SCOPES if scope in key.scopes)
+    shown = ("any" if limit is None else str(limit) for limit in limits)
+    return (row.name, *shown, expiry, scopes, row.owner or row.name)
 
 
 def _row(options: argparse.Namespace, key: str) -> KeyRow:
@@ -97,6 +102,8 @@ def _row(options: argparse.Namespace, key: str) -> KeyRow:
             requests_per_second=options.requests_per_second,
             burst=options.burst,
             max_concurrent=options.max_concurrent,
+            scopes=_scopes(options.scopes),
+            owner=options.owner,
             expires_at=_expiry(options.expires_in_days),
         )
     except ValidationError as error:
@@ -105,6 +112,16 @@ def _row(options: argparse.Namespace, key: str) -> KeyRow:
         words = words_of(first)
         msg = f"{name.replace('--name', 'NAME')}: {words}" if name else words
         raise KeyFileError(msg) from None
+
+
+def _scopes(text: str | None) -> list[Scope] | None:
+    if text is None:
+        return None
+    given = {part.strip() for part in text.split(",")}
+    if given <= set(SCOPES):
+        return [scope for scope in SCOPES if scope in given]
+    msg = f"--scopes: Expected {', '.join(SCOPES)}, one or several, got {text:.100}."
+    raise KeyFileError(msg)
 
 
 def _expiry(days: float | None) -> datetime | None:

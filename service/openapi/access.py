@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from service.access.scopes import scopes_for
 from service.problems import MEDIA_TYPE
 from service.schemas.information import ProblemAnswer
 
@@ -37,6 +38,10 @@ _CROSS_SITE = {
     "description": "A page of another site asks, by `Origin` or `Sec-Fetch-Site`.",
     "content": _PROBLEM,
 }
+_FORBIDDEN = {
+    "description": f"The API key has not the scope of this call. {_CROSS_SITE['description']}",
+    "content": _PROBLEM,
+}
 _NOT_SERVED = {
     "description": "`Host` is none that is answered: see `JOULEPLAN_ALLOWED_HOSTS`.",
     "content": _PROBLEM,
@@ -58,20 +63,23 @@ def with_access(document: dict[str, Any], *, needs_key: bool) -> dict[str, Any]:
         document["components"]["securitySchemes"] = SCHEMES
         document["security"] = [{name: []} for name in SCHEMES]
     for path, operations in document["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
             _add(operation, needs_key=path not in OPEN_PATHS)
+            if needs_key and path not in OPEN_PATHS:
+                scopes = scopes_for(method.upper(), path)
+                operation["security"] = [{name: [scope]} for scope in scopes for name in SCHEMES]
     return document
 
 
 def _add(operation: dict[str, Any], *, needs_key: bool) -> None:
     responses = operation["responses"]
+    responses["403"] = _FORBIDDEN if needs_key else _CROSS_SITE
     if needs_key:
         responses["401"] = _UNAUTHENTICATED
         responses.setdefault("429", _RATE_LIMITED)
     else:
         operation["security"] = []
     responses.setdefault("400", _MALFORMED)
-    responses["403"] = _CROSS_SITE
     responses["421"] = _NOT_SERVED
     if "requestBody" in operation:
         responses["408"] = _BODY_TIMEOUT

@@ -5,8 +5,10 @@ from __future__ import annotations
 import orjson
 from fastapi import APIRouter, Request, Response
 
+from service.access.caller import caller_of
 from service.actuals.ledger import ActualsLedger
 from service.actuals.records import Sum
+from service.background.plans import BackgroundPlans
 from service.openapi.document import information_operation, small_operation
 from service.openapi.plans import actuals_operation
 from service.problems import Problem, ProblemError
@@ -22,7 +24,7 @@ from service.store.database_file import StoreError
 from service.workers.messages import JSON
 
 
-def router(ledger: ActualsLedger) -> APIRouter:
+def router(ledger: ActualsLedger, background: BackgroundPlans) -> APIRouter:
     """Return the routes of actuals."""
     routes = APIRouter(tags=["decisions"])
 
@@ -34,7 +36,7 @@ def router(ledger: ActualsLedger) -> APIRouter:
     async def tell(request: Request) -> Response:
         try:
             body = await read_small(request, ActualsBody, MAX_ACTUALS_BYTES)
-            fresh = await ledger.add(body.actuals)
+            fresh = await ledger.add(body.actuals, caller_of(request).owner)
         except ProblemError as error:
             return refuse(error.problem, request)
         except StoreError as error:
@@ -83,7 +85,12 @@ def router(ledger: ActualsLedger) -> APIRouter:
     async def of_plan(request: Request) -> Response:
         plan_id = request.path_params["plan_id"]
         try:
-            found = await ledger.of_plan(plan_id)
+            viewer = caller_of(request).owner
+            # Of a plan that is not kept nobody knows the owner: each sees what they told of it.
+            owns = await background.owns(plan_id, viewer)
+            found = await ledger.of_plan(plan_id, None if owns else viewer)
+        except ProblemError as error:
+            return refuse(error.problem, request)
         except StoreError as error:
             return refuse(Problem("store-unavailable", str(error), retry_after_s=5), request)
         if not found.requests:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from starlette.requests import Request
 
+from service.access.caller import caller_of
 from service.problems import Problem, ProblemError
 from service.routes.batch_query import query_of
 from service.routes.content_encoding import decoded
@@ -61,6 +62,7 @@ async def arrived(
             media_type, arrival.size, arrival.marks, placements, settings.max_requests
         ),
         query=query,
+        may_publish=caller_of(request).may_publish,
     )
 
 

@@ -9,6 +9,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
+from service.access.caller import caller_of
 from service.background.plans import BackgroundPlans
 from service.openapi.document import plan_operation, predict_operation
 from service.problems import ProblemError
@@ -73,7 +74,7 @@ async def _kept(
     """Return the reply to a batch file once its shards are kept; a problem where they cannot be."""
     path = request.url.path
     try:
-        record = await background.keep(reply, elapsed_s, path)
+        record = await background.keep(reply, elapsed_s, path, caller_of(request).owner)
     except ProblemError as error:
         return Reply.of_problem(error.problem, path)
     if record.problem is None or record.head is None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
+from service.access.caller import caller_of
 from service.background.plans import BackgroundPlans
 from service.background.run import Event
 from service.openapi.plans import (
@@ -19,6 +20,7 @@ from service.openapi.plans import (
 from service.problems import Problem, ProblemError
 from service.routes.plan_documents import event_bytes, list_body, status_body
 from service.routes.query_numbers import query_number
+from service.store.records import PlanRecord
 from service.workers.messages import JSON, Job
 
 EVENT_STREAM = "text/event-stream"
@@ -35,7 +37,8 @@ def router(background: BackgroundPlans) -> APIRouter:
     @routes.get("/plans", summary="Recent asynchronous plans", **list_operation())
     async def list_plans(request: Request) -> Response:
         limit = query_number(request, "limit", 1, LONGEST_PAGE) or DEFAULT_PAGE
-        records = await background.recent(limit, query_number(request, "before", 1, LARGEST_NUMBER))
+        before = query_number(request, "before", 1, LARGEST_NUMBER)
+        records = await background.recent(limit, before, caller_of(request).owner)
         body = list_body(
             records, base_of(request), limit, survives_restart=background.survives_restart
         )
@@ -45,7 +48,8 @@ def router(background: BackgroundPlans) -> APIRouter:
     async def status(request: Request) -> Response:
         if EVENT_STREAM in request.headers.get("accept", "").lower():
             return await _stream(request, background)
-        body = status_body(await background.find(_plan_id(request)), base_of(request))
+        record = await background.find(_plan_id(request), caller_of(request).owner)
+        body = status_body(record, base_of(request))
         return Response(body, media_type=JSON, headers={"Cache-Control": "no-store"})
 
     @routes.get("/plans/{plan_id}/events", summary="Its progress as events", **events_operation())
@@ -54,11 +58,13 @@ def router(background: BackgroundPlans) -> APIRouter:
 
     @routes.get("/plans/{plan_id}/result", summary="Its answer", **result_operation())
     async def result(request: Request) -> Response:
-        return await _result(_plan_id(request), background)
+        record = await background.find(_plan_id(request), caller_of(request).owner)
+        return _result(record, background)
 
     @routes.delete("/plans/{plan_id}", summary="Cancel or forget a plan", **cancel_operation())
     async def cancel(request: Request) -> Response:
-        record = await background.cancel_or_remove(_plan_id(request))
+        viewer = caller_of(request).owner
+        record = await background.cancel_or_remove(_plan_id(request), viewer)
         if record is None:
             return Response(status_code=204)
         return Response(status_body(record, base_of(request)), media_type=JSON)
@@ -80,7 +86,7 @@ async def accept(job: Job, request: Request, background: BackgroundPlans) -> Res
     ProblemError
         429 when too many calls wait, 503 when plans cannot be kept.
     """
-    record, base = await background.start(job), base_of(request)
+    record, base = await background.start(job, caller_of(request)), base_of(request)
     headers = {
         "Location": f"{base}/plans/{record.plan_id}",
         "Preference-Applied": RESPOND_ASYNC,
@@ -100,7 +106,7 @@ def _plan_id(request: Request) -> str:
 async def _stream(request: Request, background: BackgroundPlans) -> Response:
     given = request.headers.get("last-event-id", "").strip()
     after = int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else None
-    events = await background.watch(_plan_id(request), after)
+    events = await background.watch(_plan_id(request), after, caller_of(request).owner)
     if events is None:
         # What tells an EventSource to come back no more.
         return Response(status_code=204)
@@ -115,8 +121,7 @@ async def _written(events: AsyncIterator[Event | None], base: str) -> AsyncItera
         yield event_bytes(event, base)
 
 
-async def _result(plan_id: str, background: BackgroundPlans) -> Response:
-    record = await background.find(plan_id)
+def _result(record: PlanRecord, background: BackgroundPlans) -> Response:
     head = record.head
     if head is None and record.ended:
         raise ProblemError(Problem("no-result", f"The plan was {record.status}."))

@@ -6,6 +6,8 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
+from service.access.caller import caller_of
+from service.background.archive import PLAN_NOT_FOUND
 from service.background.plans import BackgroundPlans
 from service.batch_files.shard import JSONL, told
 from service.openapi.shards import list_operation, shard_operation
@@ -56,11 +58,11 @@ async def _planned(request: Request, background: BackgroundPlans) -> tuple[PlanR
     ProblemError
         404, 409 or 410 where there is none.
     """
-    plan_id = str(request.path_params["plan_id"])
+    plan_id, viewer = str(request.path_params["plan_id"]), caller_of(request).owner
     try:
-        record = await background.find(plan_id)
+        record = await background.find(plan_id, viewer)
     except ProblemError as error:
-        if error.problem.slug == "plan-not-found" and await background.is_gone(plan_id):
+        if error.problem.slug == PLAN_NOT_FOUND and await background.is_gone(plan_id, viewer):
             message = "The plan was forgotten, or dropped for its age or to make room."
             raise ProblemError(Problem("plan-gone", message)) from None
         raise

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from service.store.database_file import DatabaseFile, StoreError
 
-SCHEMA_NUMBER = 2
+SCHEMA_NUMBER = 3
 _SCHEMA = """
 CREATE TABLE plans (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -34,6 +34,17 @@ ALTER TABLE plans ADD COLUMN shards TEXT;
 CREATE TABLE gone (number INTEGER PRIMARY KEY, plan_id TEXT NOT NULL UNIQUE) STRICT;
 CREATE TRIGGER remember_gone AFTER DELETE ON plans WHEN OLD.shards IS NOT NULL BEGIN
     INSERT OR REPLACE INTO gone (number, plan_id) VALUES (OLD.number, OLD.plan_id);
+    DELETE FROM gone WHERE number < OLD.number - 10000;
+END;
+"""
+#: What schema 3 has beside: whose plans they are; those of before are everybody's.
+_OWNERS = """
+ALTER TABLE plans ADD COLUMN owner TEXT;
+ALTER TABLE gone ADD COLUMN owner TEXT;
+DROP TRIGGER remember_gone;
+CREATE TRIGGER remember_gone AFTER DELETE ON plans WHEN OLD.shards IS NOT NULL BEGIN
+    INSERT OR REPLACE INTO gone (number, plan_id, owner)
+    VALUES (OLD.number, OLD.plan_id, OLD.owner);
     DELETE FROM gone WHERE number < OLD.number - 10000;
 END;
 """
@@ -72,7 +83,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     if found not in range(SCHEMA_NUMBER + 1):
         message = f"Expected plans of schema {SCHEMA_NUMBER}, got {found}: of another version."
         raise StoreError(message)
-    missing = (_SCHEMA, _SHARDS)[found:]
+    missing = (_SCHEMA, _SHARDS, _OWNERS)[found:]
     if missing:
         connection.executescript(
             f"BEGIN IMMEDIATE; {''.join(missing)} PRAGMA user_version = {SCHEMA_NUMBER}; COMMIT;"

@@ -26,8 +26,11 @@ INTERRUPTED_EVENT = 10**9
 
 _FIELDS = (
     "number, plan_id, status, created_at, elapsed_s, phase, incumbent, lower_bound, gap, events, "
-    "reply_status, media_type, headers, size, problem, shards"
+    "reply_status, media_type, headers, size, problem, shards, owner"
 )
+#: As `PlanRecord.seen_by`: the viewer is given twice.
+_SEEN = "(? IS NULL OR owner IS NULL OR owner = ?)"
+_NEWEST = 2**63 - 1
 _DROP = """
 DELETE FROM plans WHERE number IN (
     SELECT number FROM (
@@ -94,8 +97,9 @@ class PlanStore:
         """Keep a plan that was accepted."""
         with self._transaction():
             self._connection.execute(
-                "INSERT INTO plans (plan_id, status, created_at, events) VALUES (?, ?, ?, ?)",
-                (record.plan_id, record.status, record.created_at, record.events),
+                "INSERT INTO plans (plan_id, status, created_at, events, owner) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (record.plan_id, record.status, record.created_at, record.events, record.owner),
             )
 
     def end(self, record: PlanRecord, body: Content = b"") -> None:
@@ -128,11 +132,13 @@ class PlanStore:
         found = self._select("plan_id = ?", (plan_id,), 1)
         return found[0] if found else None
 
-    def recent(self, limit: int, before: int | None) -> list[PlanRecord]:
-        """Return at most `limit` plans, the newest first, with numbers below `before`."""
-        if before is None:
-            return self._select("TRUE", (), limit)
-        return self._select("number < ?", (before,), limit)
+    def recent(self, limit: int, before: int | None, viewer: str | None = None) -> list[PlanRecord]:
+        """Return at most `limit` plans that `viewer` sees.
+
+        The newest come first, with numbers below `before`.
+        """
+        seen = f"{_SEEN} AND number < ?"
+        return self._select(seen, (viewer, viewer, _NEWEST if before is None else before), limit)
 
     def chunk(self, number: int, position: int) -> bytes | None:
         """Return a part of the answer of plan `number`, None past its end."""
@@ -142,15 +148,15 @@ class PlanStore:
             ).fetchone()
         return None if row is None else row[0]
 
-    def is_gone(self, plan_id: str) -> bool:
-        """Return whether a plan of a batch file had that name, but is kept no more."""
+    def is_gone(self, plan_id: str, viewer: str | None = None) -> bool:
+        """Return whether a plan of a batch file that `viewer` saw had that name, and is gone."""
         with self._as_store_errors():
             return bool(
                 self._connection.execute(
-                    "SELECT 1 FROM gone WHERE plan_id = ? UNION ALL "
-                    "SELECT 1 FROM plans WHERE plan_id = ? AND shards IS NOT NULL "
+                    f"SELECT 1 FROM gone WHERE plan_id = ? AND {_SEEN} UNION ALL "  # noqa: S608
+                    f"SELECT 1 FROM plans WHERE plan_id = ? AND {_SEEN} AND shards IS NOT NULL "
                     "AND ended_at < ?",
-                    (plan_id, plan_id, time() - self._limits.age_s),
+                    (*2 * (plan_id, viewer, viewer), time() - self._limits.age_s),
                 ).fetchone()
             )
 
@@ -216,7 +222,7 @@ class PlanStore:
 
 def _record(row: tuple[Any, ...]) -> PlanRecord:
     (number, plan_id, status, created_at, elapsed_s, phase, incumbent, lower_bound, gap, events,
-     reply_status, media_type, headers, size, problem, shards) = row  # fmt: skip
+     reply_status, media_type, headers, size, problem, shards, owner) = row  # fmt: skip
     head = None
     if reply_status is not None:
         head = ReplyHead(reply_status, media_type, json.loads(headers), size, _shards(shards))
@@ -230,6 +236,7 @@ def _record(row: tuple[Any, ...]) -> PlanRecord:
         head=head,
         problem=problem,
         number=number,
+        owner=owner,
     )
 
 

@@ -66,6 +66,8 @@ class PlanRecord:
         Problem details, as JSON, where it failed.
     number
         Rises from plan to plan; 0 where it was not stored.
+    owner
+        Whose it is; None for everybody's, made without keys or by a version that knew no owners.
     """
 
     plan_id: str
@@ -77,8 +79,19 @@ class PlanRecord:
     head: ReplyHead | None = None
     problem: bytes | None = None
     number: int = 0
+    owner: str | None = None
 
     @property
     def ended(self) -> bool:
         """Whether nothing more will happen to it."""
         return self.status in ENDED
+
+    def seen_by(self, viewer: str | None) -> bool:
+        """Whether `viewer` may see it and do with it what they like.
+
+        Parameters
+        ----------
+        viewer
+            An owner of plans; None where there are no keys: they see all.
+        """
+        return viewer is None or self.owner is None or self.owner == viewer

@@ -94,13 +94,13 @@ class StoreThread:
         """Return a plan, None where there is none of that name."""
         return await self._do(lambda store: store.find(plan_id))
 
-    async def recent(self, limit: int, before: int | None) -> list[PlanRecord]:
-        """Return at most `limit` plans, the newest first, with numbers below `before`."""
-        return await self._do(lambda store: store.recent(limit, before))
+    async def recent(self, limit: int, before: int | None, viewer: str | None) -> list[PlanRecord]:
+        """Return at most `limit` plans that `viewer` sees, the newest first, below `before`."""
+        return await self._do(lambda store: store.recent(limit, before, viewer))
 
-    async def is_gone(self, plan_id: str) -> bool:
-        """Return whether a plan of a batch file had that name, but is kept no more."""
-        return await self._do(lambda store: store.is_gone(plan_id))
+    async def is_gone(self, plan_id: str, viewer: str | None) -> bool:
+        """Return whether a plan of a batch file that `viewer` saw had that name, and is gone."""
+        return await self._do(lambda store: store.is_gone(plan_id, viewer))
 
     async def body(self, record: PlanRecord, start: int, stop: int) -> AsyncIterator[bytes]:
         """Give the bytes from `start` to `stop` of what is kept of a plan, part by part."""

@@ -49,6 +49,8 @@ class Job:
         What the call is estimated to take of a worker's memory.
     query
         What is asked of the plan of a batch file; None of another body.
+    may_publish
+        Whether the caller may make the plan the policy of decisions.
     """
 
     kind: Literal["plan", "predict", "frontier", "reload", "adopt", "ping"]
@@ -61,6 +63,7 @@ class Job:
     accept: str = JSON
     memory_bytes: int = 0
     query: BatchQuery | None = None
+    may_publish: bool = True
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,12 @@ def _planned(service: PlannerService, job: Job, watch: Watch) -> Reply:
         return _planned_file(service, job, job.query, watch)
     started = perf_counter()
     body, tally = service.plan(
-        job.body, watch, job.plan_id, media_type=job.media_type, accept=job.accept
+        job.body,
+        watch,
+        job.plan_id,
+        media_type=job.media_type,
+        accept=job.accept,
+        may_publish=job.may_publish,
     )
     return Reply(200, body, job.accept, tally.status, _timed(tally, started), tally)
 

@@ -88,7 +88,10 @@ def test_padlocks_are_shown_where_keys_are_asked_for(tmp_path: Path) -> None:
     assert document["security"] == [{"bearer": []}, {"header": []}]
     assert set(document["components"]["securitySchemes"]) == {"bearer", "header"}
     assert document["paths"]["/healthz"]["get"]["security"] == []
-    assert "security" not in document["paths"]["/plan"]["post"]
+    ways = document["paths"]["/plan"]["post"]["security"]
+    assert ways == [{"bearer": ["plan"]}, {"header": ["plan"]}]
+    assert {"bearer": ["policy"]} in document["paths"]["/policy"]["put"]["security"]
+    assert {"bearer": ["read"]} in document["paths"]["/policy"]["get"]["security"]
 
 
 @pytest.mark.parametrize(("path", "further"), [("/plan", BATCH_FILES), ("/predict", ())])

@@ -155,7 +155,7 @@ def test_a_database_of_a_later_version_is_refused(path: Path) -> None:
     other = sqlite3.connect(path)
     other.execute("PRAGMA user_version = 99")
     other.close()
-    with pytest.raises(StoreError, match="schema 2, got 99"):
+    with pytest.raises(StoreError, match="schema 3, got 99"):
         open_database(path)
 
 
@@ -200,8 +200,8 @@ async def test_a_plan_whose_end_cannot_be_kept_says_so_as_long_as_the_service_ru
     assert ended.status == "failed"
     assert b"store-unavailable" in (ended.problem or b"")
     assert b"full" in (ended.problem or b"")
-    assert (await archive.find("a")).status == "failed"
-    assert [r.status for r in await archive.recent(10, None)] == ["failed"]
+    assert (await archive.find("a", None)).status == "failed"
+    assert [r.status for r in await archive.recent(10, None, None)] == ["failed"]
     with pytest.raises(ProblemError):
-        await archive.find("b")
+        await archive.find("b", None)
     await archive.stop()

@@ -56,7 +56,15 @@ def test_keys_differ_and_are_listed_and_removed(path: Path, command: Command) ->
     assert first.rpartition(".")[2] != second.rpartition(".")[2]
     status, listed, _ = command("list")
     assert (status, len(listed.splitlines())) == (0, 3)
-    assert listed.splitlines()[1].split() == ["one", "any", "any", "3", "never"]
+    assert listed.splitlines()[1].split() == [
+        "one",
+        "any",
+        "any",
+        "3",
+        "never",
+        "read,plan,policy",
+        "one",
+    ]
     assert command("remove", "one")[0] == 0
     assert [row.name for row in read_keys(path).keys] == ["two"]
     assert command("remove", "two")[0] == 0

@@ -120,7 +120,7 @@ def test_calls_in_flight_count_on_under_new_limits() -> None:
     first.limits.leave()
     ring.admit(headers_of(key)).limits.leave()
     second.limits.leave()
-    assert ring.admit(headers_of(key)).limits.in_flight == 1
+    assert ring.admit(headers_of(key)).limits.calls == 1
 
 
 def test_a_key_ends_at_the_second_it_expires() -> None:
@@ -183,7 +183,7 @@ def test_a_stream_holds_its_place_until_its_caller_leaves(
     guarded: Server, shared_keys: Keys
 ) -> None:
     other = shared_keys.texts["any"]
-    key = in_force(guarded, shared_keys, "one", max_concurrent=1)
+    key = in_force(guarded, shared_keys, "one", max_concurrent=1, owner="any")
     started = guarded.client.post(
         "/plan", json=hard_plan(), headers=bearer(other) | {"Prefer": "respond-async"}
     )
