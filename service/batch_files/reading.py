@@ -14,6 +14,7 @@ from service.batch_files.json_file import read_json
 from service.batch_files.json_lines import holds_rows, read_rows
 from service.batch_files.openai_batch import read_openai_batch
 from service.batch_files.parquet_file import read_parquet
+from service.batch_files.parquet_sizes import Limits
 from service.batch_files.token_rule import TokenRule
 
 Kind = Literal["json", "csv", "parquet", "jsonl", "openai-batch"]
@@ -33,7 +34,11 @@ _COMPRESSED = ".gz"
 
 
 def read_batch(
-    name: str, kind: Kind | None, rule: TokenRule, renamed: Mapping[str, str] | None = None
+    name: str,
+    kind: Kind | None,
+    rule: TokenRule,
+    renamed: Mapping[str, str] | None = None,
+    limits: Limits | None = None,
 ) -> BatchFile:
     """Return the batch of a file.
 
@@ -47,6 +52,8 @@ def read_batch(
         How tokens are estimated where the file has prompts.
     renamed
         Their column for each of ours, where the file is a table.
+    limits
+        On a file that says what it holds before it is read.
 
     Raises
     ------
@@ -58,10 +65,16 @@ def read_batch(
         data = sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
     except OSError as error:
         raise BatchFileError(f"Expected a file that can be read, got: {error.strerror}.") from None
-    return read_bytes(data, kind, rule, renamed or {})
+    return read_bytes(data, kind, rule, renamed or {}, limits)
 
 
-def read_bytes(data: bytes, kind: Kind, rule: TokenRule, renamed: Mapping[str, str]) -> BatchFile:
+def read_bytes(
+    data: bytes,
+    kind: Kind,
+    rule: TokenRule,
+    renamed: Mapping[str, str],
+    limits: Limits | None = None,
+) -> BatchFile:
     """Return the batch of what a file holds; as of `read_batch`.
 
     Raises
@@ -71,7 +84,7 @@ def read_bytes(data: bytes, kind: Kind, rule: TokenRule, renamed: Mapping[str, s
     """
     data = inflated(data)
     if kind == "parquet":
-        return read_parquet(data, renamed)
+        return read_parquet(data, renamed, limits)
     data = in_utf8(data)
     if kind in ("json", "csv"):
         return (read_json if kind == "json" else read_csv)(data, renamed)

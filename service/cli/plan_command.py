@@ -17,6 +17,7 @@ import orjson
 from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.openai_batch import MAX_TOLD
 from service.batch_files.own_llms import STAYS, stays_below
+from service.batch_files.parquet_sizes import Limits
 from service.batch_files.reading import read_batch
 from service.batch_files.shard import Shard
 from service.batch_files.token_rule import TokenRule
@@ -60,7 +61,11 @@ def plan_file(options: argparse.Namespace, settings: Settings) -> int:
         names = served_names(options)
         check_folder(options)
         batch = read_batch(
-            options.file, options.format, _token_rule(options), _renamed(options.column)
+            options.file,
+            options.format,
+            _token_rule(options),
+            _renamed(options.column),
+            Limits(rows=settings.max_requests),
         )
         body = _body(batch, options)
         service = _service(options, settings)
