@@ -124,7 +124,13 @@ class Settings(BaseSettings):
         default_factory=_default_workers
     )
     max_queue: Annotated[
-        int, Field(ge=0, le=10_000, description="Calls that may wait for a worker; more get 429.")
+        int,
+        Field(
+            ge=0,
+            le=10_000,
+            description="Calls that may wait for a worker, and as many asynchronous plans beside "
+            "them; more get 429.",
+        ),
     ] = 16
     max_body_bytes: Annotated[
         int, Field(ge=1024, description="Largest request body [bytes]; larger ones get 413.")

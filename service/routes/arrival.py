@@ -27,7 +27,13 @@ MOST_DIGITS = 15
 
 
 async def arrived(
-    kind: Kind, request: Request, settings: Settings, pool: WorkerPool, accept: str = JSON
+    kind: Kind,
+    request: Request,
+    settings: Settings,
+    pool: WorkerPool,
+    accept: str = JSON,
+    *,
+    patient: bool = False,
 ) -> Job:
     """Return a call when its body is here.
 
@@ -39,6 +45,8 @@ async def arrived(
         Of the service.
     accept
         Type of the answer.
+    patient
+        Whether nobody waits for it.
 
     Raises
     ------
@@ -48,7 +56,7 @@ async def arrived(
     media_type = body_type(request, BATCH_FILES if kind == "plan" else ())
     query = query_of(request, media_type) if kind == "plan" else None
     mark = b"," if query is None else b"\n"
-    arrival = Arrival(pool, settings.max_body_bytes, mark)
+    arrival = Arrival(pool, settings.max_body_bytes, mark, patient=patient)
     body = await arrival.read(request)
     placements = 0 if pool.description is None else pool.description.placement_count
     return Job(
@@ -78,6 +86,8 @@ class Arrival:
     mark
         What bounds the number of requests: in JSON each takes at least two commas, in a batch file
         an end of line.
+    patient
+        Whether nobody waits for the answer.
 
     Attributes
     ----------
@@ -87,9 +97,12 @@ class Arrival:
         Marks so far.
     """
 
-    def __init__(self, pool: WorkerPool, most: int, mark: bytes = b",") -> None:
+    def __init__(
+        self, pool: WorkerPool, most: int, mark: bytes = b",", *, patient: bool = False
+    ) -> None:
         self._pool = pool
         self._most = most
+        self._patient = patient
         self._small = b""
         self._file: AnonymousFile | None = None
         self.size = 0
@@ -110,7 +123,7 @@ class Arrival:
         if announced.isdecimal():
             if len(announced) > MOST_DIGITS or int(announced) > self._most:
                 raise self._too_large()
-            self._pool.queue.check_bytes(int(announced))
+            self._pool.queue.check_bytes(int(announced), patient=self._patient)
         async for chunk in decoded(request, self._most):
             self._add(chunk)
         return self._small if self._file is None else self._file
@@ -123,10 +136,10 @@ class Arrival:
         if self._file is None and self.size <= MOST_INLINE:
             self._small += chunk
             return
-        self._pool.queue.check_bytes(len(chunk))
+        self._pool.queue.check_bytes(len(chunk), patient=self._patient)
         if self._file is None:
             self._file = AnonymousFile.create()
-            self._pool.queue.held.add(self._file)
+            self._pool.queue.held.add(self._file, patient=self._patient)
             self._file.write(self._small)
         self._file.write(chunk)
 

@@ -88,7 +88,7 @@ async def _accept(
     request: Request, settings: Settings, pool: WorkerPool, background: BackgroundPlans
 ) -> Response:
     try:
-        job = await arrived("plan", request, settings, pool, accepted_type(request))
+        job = await arrived("plan", request, settings, pool, accepted_type(request), patient=True)
     except ClientDisconnect:
         return Response(status_code=CLIENT_GONE)
     return await accept(job, request, background)

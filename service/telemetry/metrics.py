@@ -39,7 +39,10 @@ class Load(Protocol):
     """How busy the workers are; the attributes are read whenever the metrics are."""
 
     running: int
-    waiting: int
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait, for memory or for a worker."""
 
     @property
     def held_bytes(self) -> int:

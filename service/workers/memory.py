@@ -12,6 +12,7 @@ import asyncio
 import os
 import resource
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from weakref import WeakSet
 
@@ -112,28 +113,42 @@ class HeldBodies:
     ----------
     most
         Bytes of all together.
+    patient_most
+        Bytes of those together that nobody waits for; as many as of all where left out.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, patient_most: int | None = None) -> None:
         self._most = most
+        self._patient_most = most if patient_most is None else patient_most
         self._files: WeakSet[AnonymousFile] = WeakSet()
+        self._patient: WeakSet[AnonymousFile] = WeakSet()
 
     @property
     def size(self) -> int:
         """Bytes of all together now."""
-        return sum(file.size for file in self._files if not file.closed)
+        return _open_bytes(self._files)
 
-    def add(self, file: AnonymousFile) -> None:
+    def add(self, file: AnonymousFile, *, patient: bool = False) -> None:
         """Count a body for as long as its file is open."""
         self._files.add(file)
+        if patient:
+            self._patient.add(file)
 
-    def fits(self, more: int) -> bool:
-        """Return whether there is room for `more` bytes."""
+    def fits(self, more: int, *, patient: bool = False) -> bool:
+        """Return whether there is room for `more` bytes, of a body that nobody waits for or not."""
+        if patient and _open_bytes(self._patient) + more > self._patient_most:
+            return False
         return self.size + more <= self._most
+
+
+def _open_bytes(files: Iterable[AnonymousFile]) -> int:
+    return sum(file.size for file in files if not file.closed)
 
 
 class MemoryBudget:
     """Lets calls in while their estimates fit together, in the order in which they came.
+
+    Those that somebody waits for come before those that are patient.
 
     Parameters
     ----------
@@ -150,6 +165,7 @@ class MemoryBudget:
         self.budget_bytes = budget_bytes
         self.committed_bytes = 0
         self._turns: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._patient_turns: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def check(self, size: int) -> None:
         """Refuse a call that would wait for ever.
@@ -168,20 +184,27 @@ class MemoryBudget:
 
     def fits(self, size: int) -> bool:
         """Return whether a call need not wait."""
-        return not self._turns and self.committed_bytes + size <= self.budget_bytes
+        nobody_waits = not self._turns and not self._patient_turns
+        return nobody_waits and self.committed_bytes + size <= self.budget_bytes
 
-    async def enter(self, size: int) -> None:
-        """Wait for a turn and commit `size` bytes, until `leave`."""
+    async def enter(self, size: int, *, patient: bool = False) -> None:
+        """Wait for a turn and commit `size` bytes, until `leave`.
+
+        Who is patient lets all pass who are not.
+        """
         if self.fits(size):
             self.committed_bytes += size
             return
         turn = asyncio.get_running_loop().create_future()
-        self._turns.append((size, turn))
+        turns = self._patient_turns if patient else self._turns
+        turns.append((size, turn))
+        # One that is patient may be before it, and it may fit.
+        self._admit()
         try:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                self._turns.remove((size, turn))
+                turns.remove((size, turn))
                 self._admit()
             else:
                 self.leave(size)
@@ -194,10 +217,10 @@ class MemoryBudget:
 
     def _admit(self) -> None:
         """Let in those whose turn it is; one that has given up keeps it until it is gone."""
-        while self._turns:
-            size, turn = self._turns[0]
+        while turns := self._turns or self._patient_turns:
+            size, turn = turns[0]
             if turn.done() or self.committed_bytes + size > self.budget_bytes:
                 return
-            self._turns.popleft()
+            turns.popleft()
             self.committed_bytes += size
             turn.set_result(None)

@@ -34,8 +34,8 @@ class WorkerQueue:
     ----------
     held
         Large bodies that no worker has yet.
-    waiting, running
-        How many calls wait, for memory or for a worker, and how many have a worker.
+    running
+        How many calls have a worker.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -44,9 +44,17 @@ class WorkerQueue:
         self._memory = MemoryBudget(settings.memory_bytes)
         self._mean_s = 0.0
         self._impatient = 0
-        self.held = HeldBodies(settings.max_held_bytes)
-        self.waiting = 0
+        #: Calls that wait: those that somebody waits for, and those that are patient.
+        self._waiting = {False: 0, True: 0}
+        self._patient_turn = asyncio.Lock()
+        patient_most = max(settings.max_held_bytes // 2, settings.max_body_bytes)
+        self.held = HeldBodies(settings.max_held_bytes, patient_most)
         self.running = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait, for memory or for a worker."""
+        return sum(self._waiting.values())
 
     @property
     def idle(self) -> int:
@@ -79,7 +87,7 @@ class WorkerQueue:
         self._memory.check(size)
 
     def check_room(self) -> None:
-        """Refuse a call for which there is neither a worker nor room to wait.
+        """Refuse a patient call for which there is neither a worker nor room to wait.
 
         Raises
         ------
@@ -87,17 +95,17 @@ class WorkerQueue:
             429 when too many calls wait.
         """
         if self._idle.empty():
-            self._check_queue()
+            self._check_queue(patient=True)
 
-    def check_bytes(self, more: int) -> None:
-        """Refuse a body, or more of it, where no more bytes may wait.
+    def check_bytes(self, more: int, *, patient: bool = False) -> None:
+        """Refuse a body, or more of it, where no more bytes may wait, or none of patient calls.
 
         Raises
         ------
         ProblemError
             429.
         """
-        if not self.held.fits(more):
+        if not self.held.fits(more, patient=patient):
             message = f"Bodies of {self.held.size} bytes wait for a worker already."
             raise self._overloaded(message)
 
@@ -140,17 +148,24 @@ class WorkerQueue:
             if worker.alive:
                 await self._memory.enter(memory_bytes)
                 return worker
-        self._check_queue()
-        self.waiting += 1
+        self._check_queue(patient=patient)
+        self._waiting[patient] += 1
         on_stage("queued")
         try:
-            async with asyncio.timeout(None if patient else self._settings.call_limit_seconds):
-                await self._memory.enter(memory_bytes)
-                return await self._next_idle(memory_bytes, patient=patient)
+            if patient:
+                # One at a time: the memory of all would be kept from calls that somebody waits for.
+                async with self._patient_turn:
+                    return await self._turn(memory_bytes, patient=True)
+            async with asyncio.timeout(self._settings.call_limit_seconds):
+                return await self._turn(memory_bytes, patient=False)
         except TimeoutError:
             raise unavailable("not-ready", "No worker was free in time.") from None
         finally:
-            self.waiting -= 1
+            self._waiting[patient] -= 1
+
+    async def _turn(self, memory_bytes: int, *, patient: bool) -> Worker:
+        await self._memory.enter(memory_bytes, patient=patient)
+        return await self._next_idle(memory_bytes, patient=patient)
 
     async def _next_idle(self, memory_bytes: int, *, patient: bool) -> Worker:
         """Return the next idle worker; who is patient lets those pass who wait for one too."""
@@ -170,9 +185,12 @@ class WorkerQueue:
         finally:
             self._impatient -= not patient
 
-    def _check_queue(self) -> None:
-        if self.waiting >= self._settings.max_queue:
-            raise self._overloaded(f"{self.waiting} calls wait for a worker already.")
+    def _check_queue(self, *, patient: bool) -> None:
+        """Refuse a call where too many of its kind wait: neither takes the places of the other."""
+        waiting = self._waiting[patient]
+        if waiting >= self._settings.max_queue:
+            kind = "asynchronous plans" if patient else "calls"
+            raise self._overloaded(f"{waiting} {kind} wait for a worker already.")
 
     def _overloaded(self, message: str) -> ProblemError:
         """Return the refusal that says when a turn is to be expected."""

@@ -19,7 +19,7 @@ from service.workers.memory import (
     available_bytes,
     estimated_bytes,
 )
-from service.workers.messages import ARROW, JSON, Job
+from service.workers.messages import ARROW, JSON, Job, Reply
 from service.workers.pool import WorkerPool
 from tests.service import worker_mains
 from tests.service.bodies import a100_fleet
@@ -59,6 +59,57 @@ async def test_calls_that_wait_enter_in_turn_though_a_later_one_would_fit() -> N
     budget.leave(60)
     await asyncio.gather(*waiting)
     assert order == [70, 10, 20]
+
+
+async def test_calls_that_somebody_waits_for_enter_before_those_that_are_patient() -> None:
+    budget, order = MemoryBudget(100), []
+
+    async def take(name: str, size: int, *, patient: bool) -> None:
+        await budget.enter(size, patient=patient)
+        order.append(name)
+
+    await budget.enter(60)
+    first = [("patient", 70, True), ("small", 40, False), ("large", 70, False)]
+    waiting = [asyncio.create_task(take(name, size, patient=kind)) for name, size, kind in first]
+    await asyncio.sleep(0)
+    await wait_in_loop_until(lambda: order == ["small"])
+    budget.leave(60)
+    budget.leave(40)
+    await wait_in_loop_until(lambda: order == ["small", "large"])
+    budget.leave(70)
+    await asyncio.gather(*waiting)
+    assert order == ["small", "large", "patient"]
+
+
+async def test_a_full_queue_of_one_kind_leaves_the_other_its_places(tmp_path: Path) -> None:
+    pool = pool_of(workers=1, memory_bytes=GIBIBYTE, max_queue=2)
+    pool.start()
+    large = GIBIBYTE * 3 // 4
+    try:
+        running = asyncio.create_task(pool.submit(job(f"hold {tmp_path / 'go'}")))
+        await wait_in_loop_until(lambda: pool.queue.running == 1)
+        calls, ended = [running], list[str]()
+
+        async def ask(name: str, *, patient: bool) -> Reply:
+            reply = await pool.submit(job("pid", large), patient=patient)
+            ended.append(name)
+            return reply
+
+        for patient in (True, False):
+            for index in range(2):
+                before = pool.queue.waiting
+                calls.append(asyncio.create_task(ask(f"{patient} {index}", patient=patient)))
+                await wait_in_loop_until(lambda before=before: pool.queue.waiting > before)  # type: ignore[misc]
+            with pytest.raises(ProblemError) as caught:
+                await pool.submit(job("pid"), patient=patient)
+            assert caught.value.problem.slug == "overloaded"
+        (tmp_path / "go").touch()
+        replies = await asyncio.gather(*calls)
+        assert [reply.status for reply in replies] == [200] * 5
+        assert ended[-1] == "True 1"
+        assert pool.queue.waiting == pool.queue.committed_bytes == 0
+    finally:
+        await pool.stop()
 
 
 async def test_a_call_that_gives_up_lets_the_next_one_in() -> None:
@@ -142,6 +193,15 @@ async def test_memory_of_a_call_whose_worker_is_lost_is_given_back() -> None:
         assert (await pool.submit(job("pid", GIBIBYTE))).status == 200
     finally:
         await pool.stop()
+
+
+def test_bodies_that_nobody_waits_for_leave_room_for_others() -> None:
+    held = HeldBodies(100, patient_most=50)
+    file = AnonymousFile.create()
+    held.add(file, patient=True)
+    file.write(b"x" * 40)
+    assert (held.fits(10, patient=True), held.fits(11, patient=True)) == (True, False)
+    assert (held.fits(60), held.fits(61)) == (True, False)
 
 
 def test_bodies_are_held_until_a_worker_has_them_or_nobody_wants_them() -> None:

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,31 @@ def test_asynchronous_plans_count_against_their_key_until_they_end(
     assert limited.delete(f"/plans/{made[1]}").status_code == 200
     limited.finish(third)
     assert limited.plan().status_code == 200
+
+
+def test_asynchronous_plans_of_one_tenant_do_not_fill_the_queue(
+    models_dir: Path, keys: Keys
+) -> None:
+    keys.add("a")
+    keys.add("b")
+    settings = {
+        "JOULEPLAN_MODELS_DIR": str(models_dir),
+        "JOULEPLAN_WORKERS": "1",
+        "JOULEPLAN_MAX_QUEUE": "1",
+        "JOULEPLAN_API_KEYS_FILE": str(keys.path),
+    }
+    with Server(settings) as server, ThreadPoolExecutor(1) as threads:
+        server.wait_until_ready()
+        greedy, other = (tenant(server, keys, name) for name in ("a", "b"))
+        running, queued = greedy.start(long_body()), greedy.start(long_body())
+        await_true(lambda: greedy.state(running) == "running")
+        assert is_refused(greedy.plan(**ASYNC), 429, "overloaded")
+        answer = threads.submit(other.plan)
+        await_true(lambda: "jouleplan_calls_waiting 2.0" in greedy.get("/metrics").text)
+        assert greedy.delete(f"/plans/{running}").status_code == 200
+        assert answer.result(timeout=60).status_code == 200
+        assert greedy.state(queued) in {"queued", "running"}
+        assert greedy.delete(f"/plans/{queued}").status_code == 200
 
 
 def test_plans_of_a_store_that_knew_no_owners_are_everybodys(
