@@ -5,6 +5,7 @@ ISO 8601               ``2026-03-01T12:00:10Z``, ``2026-03-01 12:00:10,5 +0500``
                        ``20260301T120010``
 nvidia-smi             ``2026/03/01 12:00:10.123``
 benchmarks             ``20260301-120010``
+day first, by points   ``01.03.2026 12:00:10``
 RFC 2822               ``Sun, 01 Mar 2026 12:00:10 +0500``
 Unix epoch             a number: seconds from 1e9 up to 4.1e9 (the years 2001 to 2099), milliseconds
                        from 1e12, microseconds from 1e15, nanoseconds from 1e18; other numbers
@@ -38,7 +39,7 @@ EXAMPLES = "2026-03-01T12:00:10+05:00, 2026/03/01 12:00:10.123 or 1772366410 (Un
 
 _EPOCH = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE]\+?[0-9]+)?", re.ASCII)
 _WRITTEN = re.compile(
-    r"(?P<date>\d{4}(?P<mark>[-/.])\d{1,2}(?P=mark)\d{1,2}|\d{8})(?:\s+|[Tt_]|(?<=\d{8})-)"
+    r"(?P<date>\d{4}(?P<mark>[-/.])\d{1,2}(?P=mark)\d{1,2}|\d{1,2}\.\d{1,2}\.\d{4}|\d{8})(?:\s+|[Tt_]|(?<=\d{8})-)"
     r"(?P<clock>\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?|\d{6}(?:[.,]\d+)?|\d{4})"
     r"\s*(?P<zone>\S.*)?",
     re.ASCII,
@@ -239,6 +240,8 @@ def _clock(date: str, clock: str) -> datetime:
     year, month, day = (
         (date[:4], date[4:6], date[6:]) if date.isdigit() else re.split(r"[-/.]", date)
     )
+    if len(day) == 4:
+        year, day = day, year
     if ":" in whole:
         hour, minute, *rest = whole.split(":")
     else:

@@ -58,14 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from profiler import checking_live, commands, measuring  # noqa: PLC0415
+    from profiler import checking_live, commands, importing, measuring  # noqa: PLC0415
 
     if options.verb == "measure":
         measuring.measure(options)
     elif options.verb == "check" and options.url is not None:
         checking_live.check_live(options)
     elif options.verb == "import":
-        commands.import_file(options)
+        importing.import_file(options)
     elif options.verb == "fit":
         commands.fit(
             options.observations,
@@ -136,6 +136,9 @@ def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--zone",
         metavar="ZONE",
         help="of moments without one: Asia/Karachi, +05:00; else the machine's",
+    )
+    parser.add_argument(
+        "--log-zone", metavar="ZONE", help="of those in the power log, where it is of another"
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,29 +16,20 @@ from costmodel.artefact import JOBLIB_SUFFIX, load, save
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
 from costmodel.names import llm_name
-from costmodel.zones import read_zone
 from profiler.campaign.journal import LOADS_SUFFIX, companion
 from profiler.checking import check_pairs
 from profiler.errors import UnfittablePairError, UnusableInputError
 from profiler.fit.anova import PUBLISHED, PUBLISHED_DEVICE, PUBLISHED_LLMS, Effect, analyse
 from profiler.fit.calibration import LoadFigures, read_loads
-from profiler.fit.learning import told
 from profiler.fit.pair_fit import fit_pair
-from profiler.fit.selection import GPU, UNTOLD, choose_trials
 from profiler.fit.training import ENERGY, RUNTIME
-from profiler.importers.column_map import import_csv, parse_assignments
-from profiler.importers.mlenergy import import_mlenergy
-from profiler.importers.mlenergy_v3 import import_mlenergy_v3
-from profiler.importers.vllm_bench import import_vllm_bench
-from profiler.importers.wilkins2024 import import_wilkins2024
-from profiler.observation_files import append_observations, read_observations
+from profiler.observation_files import read_observations
 from profiler.observations import Observations, joined
 from profiler.pages.errors_page import errors_page
 from profiler.pages.show import show
-from profiler.pages.tables import percent, print_table, statistic
-from profiler.plausibility import unchecked_devices, unmetered
+from profiler.pages.tables import percent, print_table, say, statistic
+from profiler.plausibility import warnings
 
-_IMPORTED = ("LLM", "device", "trials", "warm-ups")
 _FITTED = (
     *("LLM", "device", "basis", "points", "trials", "energy MAPE %", "WAPE %", "coverage %"),
     *("control MAPE %", "runtime MAPE %", "WAPE %", "coverage %", "left out"),
@@ -48,52 +38,6 @@ _CHECKED = (
     *("LLM", "device", "n", "energy MAPE %", "median %", "WAPE %", "p90 %", "coverage %"),
     *("runtime MAPE %", "median %", "WAPE %", "p90 %", "coverage %"),
 )
-
-
-def import_file(options: argparse.Namespace) -> None:
-    """Turn a measurement file into observations and append them.
-
-    Parameters
-    ----------
-    options
-        Of the command line: `format`, `path`, `out`; `column` for "csv"; `set`; `power_log` and
-        `started_at` for "vllm-bench"; `zone` for moments without one.
-    """
-    notes: list[str] = []
-    path: Path = options.path
-    fixed = parse_assignments(options.set, "--set")
-    zone = read_zone(options.zone)
-    if options.format == "wilkins2024":
-        trials = import_wilkins2024(path)
-    elif options.format == "mlenergy_v3":
-        trials, left_out = import_mlenergy_v3(path)
-        notes = [f"left out: {sentence}" for sentence in left_out]
-    elif options.format == "mlenergy":
-        trials, notes = import_mlenergy(path, fixed, zone)
-    elif options.format == "vllm-bench":
-        trials, notes = import_vllm_bench(path, options.power_log, options.started_at, fixed, zone)
-    else:
-        units = parse_assignments(options.unit, "--unit")
-        columns = parse_assignments(options.column, "--column")
-        trials, notes = import_csv(path, columns, fixed, units)
-    written = append_observations(options.out, trials)
-    rows = [
-        [llm, device, str(len(some)), str(int(some.warmup.sum()))]
-        for llm, device, some in trials.pairs()
-    ]
-    print_table(f"{written} of {len(trials)} trials written", _IMPORTED, rows)
-    _say(*notes, *unmetered(trials), *_untold(trials), *unchecked_devices(trials))
-
-
-def _untold(trials: Observations) -> list[str]:
-    """Say at once which windows of mixed lengths no fit will learn from."""
-    said = []
-    for llm, device, some in trials.pairs():
-        count = choose_trials(some, GPU, mixed=True)[1].get(UNTOLD)
-        if count:
-            left_out = told({UNTOLD: count})
-            said.append(f"{llm} on {device}: fit will leave out, of {len(some)}: {left_out}")
-    return said
 
 
 def fit(
@@ -129,7 +73,7 @@ def fit(
     for path in beside:
         if loads is not None or path.exists():
             figures |= read_loads(path)
-    _say(*unchecked_devices(trials))
+    say(*warnings(trials))
     models_dir.mkdir(parents=True, exist_ok=True)
     fitted: list[tuple[CostModel, Observations]] = []
     rows, skipped = [], []
@@ -157,7 +101,7 @@ def fit(
         from profiler.pages.report import write_report  # noqa: PLC0415
 
         write_report(report, fitted, skipped)
-        _say(f"report: {report}")
+        say(f"report: {report}")
 
 
 def check(path: Path, models_dir: Path, *, as_json: bool) -> None:
@@ -172,8 +116,9 @@ def check(path: Path, models_dir: Path, *, as_json: bool) -> None:
     as_json
         Print one JSON array instead of a table.
     """
-    checks, skipped = check_pairs(read_observations(path), load_cost_models(models_dir))
-    _say(*(f"not checked: {sentence}" for sentence in skipped))
+    trials = read_observations(path)
+    checks, skipped = check_pairs(trials, load_cost_models(models_dir))
+    say(*warnings(trials), *(f"not checked: {sentence}" for sentence in skipped))
     print_checks([one.record() for one in checks], as_json=as_json)
 
 
@@ -245,7 +190,7 @@ def print_anova(path: Path, pool_names: str | None, device: str | None) -> None:
 def _analysed(title: str, trials: Observations) -> None:
     effects = analyse(trials) if len(trials) else None
     if effects is None:
-        _say(f"{title.strip()}: no repeats to judge an interaction by")
+        say(f"{title.strip()}: no repeats to judge an interaction by")
     else:
         _print_effects(title, effects)
 
@@ -288,14 +233,9 @@ def load_cost_models(models_dir: Path) -> Mapping[tuple[str, str], CostModel]:
         Where none can be loaded.
     """
     catalogue = Catalogue.load(models_dir, allow_simulated=True)
-    _say(*(f"refused: {one.path}: {one.reason}" for one in catalogue.refused))
+    say(*(f"refused: {one.path}: {one.reason}" for one in catalogue.refused))
     if not catalogue.cost_models:
         raise UnusableInputError(
             f"Expected artefacts in {models_dir}, got none that can be loaded."
         )
     return catalogue.cost_models
-
-
-def _say(*sentences: str) -> None:
-    for sentence in sentences:
-        sys.stderr.write(sentence + "\n")

@@ -19,6 +19,17 @@ _MARKS = (
 )
 _STATED = re.compile(r"[\r\n]*sep=([,;\t|])\r?\n")
 """A first line by which spreadsheets are told the separator."""
+_DIGIT = re.compile("[0-9]")
+MAX_CELL = 60
+"""Characters of a row or a cell that are shown."""
+UNNAMED = ""
+"""Column of the cells under no name, where there is one such column."""
+_COMMA = re.compile(
+    r"(?P<number>[-+]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,(?P<part>[0-9]+))?(?:[eE][-+]?[0-9]+)?)"
+    r"(?P<behind>\s*[^\s0-9.,+-].*)?",
+    re.ASCII | re.DOTALL,
+)
+"""A number with a decimal comma, perhaps with points between thousands, and its unit."""
 
 Rows = list[tuple[int, dict[str, str]]]
 
@@ -37,7 +48,9 @@ def read_table(path: Path) -> tuple[list[str], Rows]:
     tuple
         The header, and (line number, text by column) a row. Empty lines are skipped, and so are
         the header again, as a logger writes it that was begun anew, and columns without a name, as
-        programs write for the numbers of rows.
+        programs write for the numbers of rows: of a single one the cells stand under `UNNAMED`.
+        Where commas do not separate cells, numbers with a decimal comma get a point if their
+        column leaves no doubt.
 
     Raises
     ------
@@ -59,9 +72,13 @@ def read_table(path: Path) -> tuple[list[str], Rows]:
             delimiter=separator,
             skipinitialspace=separator != "\t",
         )
-        return _parsed(path, lines)
+        header, rows = _parsed(path, lines)
     except (OSError, UnicodeError, csv.Error) as error:
         raise ObservationError(path, f"Expected a readable CSV file, got: {error}.") from None
+    if separator != ",":
+        for name in header:
+            _point_decimals(name, rows)
+    return header, rows
 
 
 def _decoded(content: bytes) -> str:
@@ -88,14 +105,47 @@ def _parsed(path: Path, lines: Iterator[list[str]]) -> tuple[list[str], Rows]:
     named = [place for place, name in enumerate(header) if name]
     if not named or len({header[place] for place in named}) != len(named):
         raise ObservationError(path, f"Expected a header of distinct columns, got {header}.", row=1)
-    rows = []
+    unnamed = [place for place, name in enumerate(header) if not name]
+    kept = named if len(unnamed) != 1 else [*named, *unnamed]
+    rows: Rows = []
     for count, cells in enumerate(lines, start=2):
         if not any(map(str.strip, cells)) or [cell.strip() for cell in cells] == header:
             continue
         while len(cells) > len(header) and not cells[-1].strip():
             cells.pop()
         if len(cells) != len(header):
-            problem = f"Expected {len(header)} cells, got {len(cells)}."
+            shown = ", ".join(cells)
+            problem = (
+                f"Expected {len(header)} cells, got {len(cells)}: {shown!r:.{MAX_CELL}}. Delete "
+                "the row if its writer was cut off or wrote a message there."
+            )
             raise ObservationError(path, problem, row=count)
-        rows.append((count, {header[place]: cells[place] for place in named}))
+        rows.append((count, {header[place]: cells[place] for place in kept}))
     return [header[place] for place in named], rows
+
+
+def _point_decimals(column: str, rows: Rows) -> None:
+    """Write decimal points for the decimal commas of a column, where it shows that they are.
+
+    One cell that could not be read otherwise is enough (``300,5``, ``0,250``, ``1.234,5``), and one
+    that is no such number is enough against it. ``300,500`` alone may be three hundred thousand.
+    """
+    found = [
+        (cells, _COMMA.fullmatch(cells[column].strip()))
+        for _, cells in rows
+        if _DIGIT.search(cells[column])
+    ]
+    numbers = [(cells, number) for cells, number in found if number]
+    if len(numbers) < len(found) or not any(_is_decimal(number) for _, number in numbers):
+        return
+    for cells, number in numbers:
+        plain = number["number"].replace(".", "").replace(",", ".")
+        cells[column] = plain + (number["behind"] or "")
+
+
+def _is_decimal(number: re.Match[str]) -> bool:
+    """Say whether the comma of a number cannot part its thousands."""
+    if number["part"] is None:
+        return False
+    whole = number["number"].split(",")[0].lstrip("+-")
+    return len(number["part"]) != 3 or whole.startswith("0") or "." in whole or len(whole) > 3

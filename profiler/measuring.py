@@ -26,7 +26,8 @@ from profiler.fit.calibration import LOAD_COLUMNS
 from profiler.measure_options import API_KEY
 from profiler.meters.choice import REPLAY, make_meter
 from profiler.observation_files import read_observations
-from profiler.pages.tables import print_table
+from profiler.pages.tables import print_table, say
+from profiler.plausibility import unchecked_devices
 from profiler.server.process import ServerProcess
 
 _REASONS = {
@@ -53,7 +54,7 @@ def measure(options: argparse.Namespace) -> None:
         kept, and the same command goes on from them.
     """
     check_llm(options.llm)
-    device_num_gpus(options.device)
+    say(*unchecked_devices({options.device}))
     design = Design(
         kind=options.design,
         target_error=options.target_error,

@@ -147,7 +147,7 @@ def append_observations(path: Path, observations: Observations) -> int:
         found, rows = read_table(path)
         if found != header:
             raise ObservationError(path, f"Expected the columns {header}, got {found}.", row=1)
-        known = {tuple(cells.values()) for _, cells in rows}
+        known = {tuple(cells[name] for name in header) for _, cells in rows}
     fresh = [row for row in texts(observations) if row not in known]
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8", newline="") as file:

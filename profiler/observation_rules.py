@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from costmodel.errors import CostModelError
 from costmodel.names import device_named, device_num_gpus, llm_name
+from profiler.units import number_hint
 
 Rule = Callable[[str], object]
 
@@ -53,7 +54,7 @@ def number(text: str, *, least: float = -LARGEST, wanted: str = "a number") -> f
     except ValueError:
         value = math.nan
     if not least <= value <= LARGEST:
-        raise CellError(f"Expected {wanted}, got {text!r}.")
+        raise CellError(f"Expected {wanted}, got {text!r}.{number_hint(text)}")
     return value
 
 

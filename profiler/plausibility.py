@@ -5,7 +5,7 @@ The joules of a window over its seconds are a power, and `profiler.power_limits`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +26,8 @@ from profiler.units import UNITS
 NEAR = 4.0
 """A unit is named where it would bring the power this near to what can be."""
 
-BY_UNIT = "Write the unit into the header, or give import csv --unit energy_gpu_j={}."
-BY_SECONDS = "Write the unit into the header, or give import csv --unit runtime_s=ms."
+BY_UNIT = "--unit energy_gpu_j={}"
+BY_SECONDS = "--unit runtime_s={}"
 BY_COUNT = "Divide them by their requests."
 MISREAD = (
     (1e-3, "millijoules", BY_UNIT.format("mJ")),
@@ -35,9 +35,22 @@ MISREAD = (
     (1e3, "kilojoules", BY_UNIT.format("kJ")),
     (UNITS["Wh"].scale, "watt-hours", BY_UNIT.format("Wh")),
     (UNITS["kWh"].scale, "kilowatt-hours", BY_UNIT.format("kWh")),
-    (1e3, "right and the seconds milliseconds", BY_SECONDS),
+    (1e3, "right and the seconds milliseconds", BY_SECONDS.format("ms")),
+    (1e6, "right and the seconds microseconds", BY_SECONDS.format("us")),
+    (1e9, "right and the seconds nanoseconds", BY_SECONDS.format("ns")),
+    (1.0 / 60.0, "right and the seconds minutes", BY_SECONDS.format("min")),
+    (60.0, "right and the minutes seconds", BY_SECONDS.format("s")),
 )
-"""By what joules are off, what they were instead, and what to do."""
+"""By what joules are off, what they were instead, and the option that says so."""
+
+SLOW_S = 5.0
+"""Of a token with a KV cache. The slowest devices take about one; what answers 256 requests at once
+and has more in flight lets the others wait."""
+SLOW_WITHOUT_CACHE_S = 60.0
+"""An M1 Pro that swapped took 22 s a token without a KV cache (Wilkins et al. 2024)."""
+MAX_AT_ONCE = 256
+PROMPT_SHARE = 0.01
+"""Of a token's time: what a token of a prompt takes, or less."""
 
 
 @dataclass(frozen=True)
@@ -144,14 +157,23 @@ def misread_trials(trials: Observations) -> list[Misread]:
     return sorted(misread, key=lambda one: one.trial)
 
 
-def unchecked_devices(trials: Observations) -> list[str]:
+def unchecked_devices(devices: Collection[str]) -> list[str]:
     """Return one sentence for each device of which nothing is published."""
     low, high = UNKNOWN_W
     return [
         f"{device} is not among the devices whose power is published: its joules are checked "
         f"against {low:g} to {high:g} W an accelerator only"
-        for device in sorted(set(trials.device.tolist()))
+        for device in sorted(devices)
         if not accelerators(device)
+    ]
+
+
+def warnings(trials: Observations) -> list[str]:
+    """Say what of some trials may not be as it seems, a sentence each."""
+    return [
+        *unmetered(trials),
+        *slow_tokens(trials),
+        *unchecked_devices(set(trials.device.tolist())),
     ]
 
 
@@ -161,6 +183,27 @@ def unmetered(trials: Observations) -> list[str]:
     if not count:
         return []
     return [f"joules are zero in {count} of {len(trials)} trials: the meter saw nothing of them"]
+
+
+def slow_tokens(trials: Observations) -> list[str]:
+    """Say of how many trials the seconds are more than tokens take, if of any.
+
+    Joules and seconds that are both in thousandths give a power that can be; so do seconds of
+    which no joules were metered.
+    """
+    tokens = trials.output_tokens + PROMPT_SHARE * np.nan_to_num(trials.input_tokens)
+    waiting = np.maximum(1.0, trials.concurrency / MAX_AT_ONCE)
+    allowed = np.where(trials.kv_cache == "on", SLOW_S, SLOW_WITHOUT_CACHE_S)
+    slow = trials.runtime_s / tokens / waiting > allowed
+    if not slow.any():
+        return []
+    first = int(np.argmax(slow))
+    return [
+        f"{int(slow.sum())} of {len(trials)} trials take more than {allowed[first]:g} s a token, "
+        f"as {trials.runtime_s[first]:g} s for {trials.output_tokens[first]:g}: are they "
+        "milliseconds? Write the unit into the header, or give import csv "
+        f"{BY_SECONDS.format('ms')}"
+    ]
 
 
 def nearest_scale(watts: FloatArray, device: str, scales: tuple[float, ...]) -> float | None:
@@ -220,7 +263,10 @@ def _question(mistakes: Sequence[_Mistake], watts: float, place: int) -> str:
     meant = " or ".join(
         f"{one.what} ({shown_watts(watts * float(one.scale[place]))})" for one in mistakes
     )
-    return f"Were the joules {meant}? {mistakes[0].remedy}"
+    options = [one.remedy for one in mistakes if one.remedy != BY_COUNT]
+    stated = f"Write the unit into the header, or give import csv {' or '.join(options)}."
+    counted = [BY_COUNT] * (len(options) < len(mistakes))
+    return " ".join([f"Were the joules {meant}?", *([stated] if options else []), *counted])
 
 
 def _scopes(trials: Observations) -> list[str]:

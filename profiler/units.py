@@ -1,8 +1,8 @@
 """Units as headers and cells write them, and quantities read with them.
 
 The case of a letter decides where a unit stands by itself (``[mJ]``, ``0.3 MW``). In the words of a
-name (``energy_mj``, ``POWER_MW``) case says nothing: a watt there is a milliwatt, since no board
-draws megawatts, and a joule may be either, for physics to decide.
+name (``energy_mj``, ``POWER_MW``) case says nothing, unless both are there (``energy_mJ``): a watt
+is a milliwatt, since no board draws megawatts, and a joule may be either, for physics to decide.
 """
 
 from __future__ import annotations
@@ -59,7 +59,10 @@ _SPELLED: Mapping[str, str] = {
     f"{_PREFIXES[prefix][0]}{word}": f"{prefix}{base}"
     for base, (_, word, _, prefixes) in _BASES.items()
     for prefix in ("", *prefixes)
-} | {"sec": "s", "msec": "ms", "usec": "us", "minute": "min", "hour": "h"}
+} | {
+    **{"sec": "s", "msec": "ms", "usec": "us", "minute": "min", "hour": "h", "hr": "h"},
+    **{"millis": "ms", "micros": "us", "nanos": "ns", "mins": "min"},
+}
 _FOLDED: Mapping[str, tuple[str, ...]] = {
     folded: tuple(symbol for symbol in UNITS if symbol.lower() == folded)
     for folded in {symbol.lower() for symbol in UNITS}
@@ -69,6 +72,8 @@ _CELL = re.compile(
     r"(?P<number>[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(?P<unit>[^\s0-9.,+-].*)?",
     re.ASCII | re.DOTALL,
 )
+_MILLI = re.compile(r"(?<![A-Za-z])m(?:J|Wh)(?![A-Za-z])")
+"""A unit in a name that nobody writes so who means millions."""
 _WORDS = re.compile(r"[a-z]+|[0-9]+|%")
 
 
@@ -155,6 +160,8 @@ def header_units(name: str, dimension: str) -> tuple[Unit, ...]:
     ['kW']
     """
     named = _worded(name_words(name), dimension)
+    if _MILLI.search(_split(name)[0]):
+        named = named[:1]
     stands = bracketed(name)
     if not stands:
         return _of_kind(name, named, dimension)
@@ -187,14 +194,32 @@ def read_quantity(cell: str, dimension: str) -> tuple[float, Unit | None]:
     """
     found = _CELL.fullmatch(cell.strip())
     if found is None:
-        comma = " Write numbers with a decimal point." if re.search(r"[0-9],[0-9]", cell) else ""
-        raise UnitError(f"Expected {PLAIN[dimension]}, got {cell!r:.40}.{comma}")
+        raise UnitError(f"Expected {PLAIN[dimension]}, got {cell!r:.40}.{number_hint(cell)}")
     if found["unit"] is None:
         return float(found["number"]), None
-    stated = unit(found["unit"])
+    try:
+        stated = unit(found["unit"])
+    except UnitError as error:
+        raise UnitError(f"{error}{number_hint(cell)}") from None
     if stated.dimension != dimension:
         raise UnitError(f"Expected {PLAIN[dimension]} or the like, got {cell!r:.40}.")
     return float(found["number"]), stated
+
+
+def number_hint(cell: str) -> str:
+    """Return the sentence that says how to write what a cell may mean; "" where none is known.
+
+    Examples
+    --------
+    >>> number_hint("0:00:02")
+    ' Write a duration as one number.'
+    """
+    if re.search(r"[0-9],[0-9]", cell):
+        return (
+            " Its comma may stand for a decimal point or part thousands: write numbers with a "
+            "point, and thousands without a mark."
+        )
+    return " Write a duration as one number." if re.search(r"[0-9]:[0-9]{2}", cell) else ""
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -8,11 +8,12 @@ one that cannot tell prompts from answers, all windows teach, and nothing is lef
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from costmodel.arrays import BoolArray
 from profiler.errors import UnfittablePairError
-from profiler.fit.selection import REMEDIES, choose_trials
+from profiler.fit.selection import REMEDIES, UNTOLD, choose_trials
 from profiler.fit.training import TrainingSet, training_set
 from profiler.length_mix import MIXED_FLAG
 from profiler.observations import Observations
@@ -61,13 +62,31 @@ def choose_learning(trials: Observations, scope: str) -> tuple[Learning, Trainin
     found = choose_trials(trials, scope)
     everything = choose_trials(trials, scope, mixed=True)
     if everything[0].sum() == found[0].sum():
-        return _taught(trials, scope, *found)
+        return _taught_by_means(trials, scope, *found)
     try:
         learning, data = _taught(trials, scope, *found)
     except UnfittablePairError:
-        return _taught(trials, scope, *everything)
+        return _taught_by_means(trials, scope, *everything)
     # Uniform windows of one mix know no prompts; of other lengths, the mixed ones may.
     return (learning, data) if data.basis.needs_input else _taught(trials, scope, *everything)
+
+
+def _taught_by_means(
+    trials: Observations, scope: str, chosen: BoolArray, left_out: Mapping[str, int]
+) -> tuple[Learning, TrainingSet]:
+    """Learn from windows of unknown mixes too, where only the mean lengths count."""
+    try:
+        return _taught(trials, scope, chosen, left_out)
+    except UnfittablePairError:
+        if UNTOLD not in left_out:
+            raise
+        with suppress(UnfittablePairError):
+            learning, data = _taught(
+                trials, scope, *choose_trials(trials, scope, mixed=True, untold=True)
+            )
+            if not data.basis.needs_input:
+                return learning, data
+        raise
 
 
 def _taught(

@@ -133,7 +133,7 @@ def follows_restart(trials: Observations) -> BoolArray:
 
 
 def choose_trials(
-    trials: Observations, scope: str, *, mixed: bool = False
+    trials: Observations, scope: str, *, mixed: bool = False, untold: bool = False
 ) -> tuple[BoolArray, dict[str, int]]:
     """Choose the trials of a pair that a fit learns from.
 
@@ -145,6 +145,8 @@ def choose_trials(
         Energy scope of the fit.
     mixed
         Whether windows of mixed lengths teach too, where their means are recorded.
+    untold
+        Whether they teach where only their mean lengths are.
 
     Returns
     -------
@@ -162,7 +164,7 @@ def choose_trials(
         WARM_UP: trials.warmup,
         IMPOSSIBLE: trials.flagged(IMPOSSIBLE_FLAG),
         COMPILED: compiled,
-        UNTOLD: of_mix & ~told,
+        UNTOLD: of_mix & ~told & (not untold),
         APART: of_mix & told & (not mixed),
         RESTARTED: restarted,
         ZERO: joules < LEAST_JOULES,

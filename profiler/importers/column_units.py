@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,13 +19,23 @@ from profiler.units import (
     Unit,
     UnitError,
     header_units,
-    name_words,
     read_quantity,
     unit,
 )
 
 QUANTITIES: Mapping[str, str] = {"runtime_s": TIME, "energy_gpu_j": ENERGY, "energy_cpu_j": ENERGY}
 """Columns of the schema that have a unit, and what they hold."""
+
+_PER_TOKEN = re.compile(
+    r"(?:per|/)[\s_-]*(?:[0-9]+k?|k)?[\s_-]*tok|tok\w*[\s_-]*(?:per|/)|tpot|(?<![a-z])itl(?![a-z])|ttft",
+    re.IGNORECASE,
+)
+"""What is of a token, or of the first alone, or a rate of tokens."""
+_OF_ALL = frozenset(("total", "sum", "batch", "cumulative"))
+_NOT_MEANS = frozenset(
+    ("median", "max", "min", "std", "p50", "p75", "p90", "p95", "p99", "maximum", "minimum")
+)
+_LONG = ("min", "h")
 
 Row = tuple[int, dict[str, str]]
 
@@ -65,7 +76,11 @@ def convert_units(
         read = [_read(path, line, theirs, dimension, cells[ours]) for line, cells in rows]
         bare = [own is None for number, own in read if number is not None]
         if not units and any(bare) and not all(bare):
-            line = next(row[0] for row, (n, own) in zip(rows, read, strict=True) if n and not own)
+            line = next(
+                row[0]
+                for row, (n, own) in zip(rows, read, strict=True)
+                if n is not None and not own
+            )
             problem = "Expected a unit in every cell or in the name, got a cell without one."
             raise ObservationError(path, problem, row=line, column=theirs)
         if len(units) > 1 and any(bare):
@@ -73,6 +88,7 @@ def convert_units(
             notes.append(f"{path.name}: {theirs} is taken as {units[0].symbol}: only so can it be")
         elif not units and any(bare):
             notes.append(f"{path.name}: {theirs} names no unit, taken as {PLAIN[dimension]}")
+        notes += [f"{path.name}: {doubt}" for doubt in _doubts(theirs, dimension, units)]
         for (_, cells), (number, own) in zip(rows, read, strict=True):
             chosen = own or (units[0] if units else None)
             if number is not None and chosen is not None and (own or chosen.scale != 1.0):
@@ -92,14 +108,24 @@ def _named(path: Path, ours: str, theirs: str, stated: Mapping[str, str]) -> tup
             msg = f"Expected --unit {ours} in {PLAIN[dimension]} or the like, got {told.symbol}."
             raise UnusableInputError(msg)
         return (told,)
-    words = name_words(theirs)
-    if "per" in words and {"token", "tokens"} & set(words[words.index("per") :]):
+    if _PER_TOKEN.search(theirs):
         problem = "Expected joules or seconds of a request, got those of a token: multiply them."
         raise ObservationError(path, problem, row=1, column=theirs)
     try:
         return header_units(theirs, dimension)
     except UnitError as error:
         raise ObservationError(path, str(error), row=1, column=theirs) from None
+
+
+def _doubts(theirs: str, dimension: str, units: Sequence[Unit]) -> Iterator[str]:
+    """Say what the name of a column may mean beside a mean of requests in its unit."""
+    words = set(re.findall(r"[a-z]+[0-9]*", " ".join(theirs.lower().split("_"))))
+    if words & _OF_ALL:
+        yield f"{theirs} is taken as that of one request, not of all together"
+    if words & _NOT_MEANS - {"min"}:
+        yield f"{theirs} is taken as a mean, which it may not be"
+    if dimension == TIME and len(units) == 1 and units[0].symbol in _LONG:
+        yield f"{theirs} is taken as in {units[0].symbol}"
 
 
 def _read(

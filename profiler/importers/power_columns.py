@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from profiler.delimited import UNNAMED
 from profiler.errors import ObservationError
 from profiler.units import (
     ENERGY,
@@ -39,11 +40,16 @@ _NO_DRAW = frozenset(
 )
 _OTHER_PARTS = frozenset(
     (
-        *("cpu", "cpus", "package", "pkg", "dram", "ram", "memory", "mem", "system", "sys"),
-        *("node", "host", "wall", "chassis", "psu", "module", "socket", "soc", "ane", "fan"),
-        *("pcie", "nic", "disk"),
+        *("cpu", "cpus", "dram", "ram", "memory", "mem", "wall", "psu", "module", "soc", "ane"),
+        *("fan", "pcie", "nic", "disk"),
     )
 )
+_PLACES = frozenset(
+    ("package", "pkg", "system", "sys", "node", "host", "chassis", "socket"),
+)
+"""Other parts too, unless a word of `_GRAPHICS` says that it is the GPU in them."""
+_GRAPHICS = frozenset(("gpu", "gpus", "graphics"))
+HOW_TO_LOG = "nvidia-smi --query-gpu=timestamp,index,power.draw --format=csv -l 1"
 _AVERAGES, _INSTANTS = {"average", "avg", "mean"}, {"instant", "instantaneous", "inst", "current"}
 _SUMS = {"total", "sum", "all", "combined"}
 _GPUS = (
@@ -61,6 +67,7 @@ _GPUS = (
     ),
     *("host", "hostname", "node", "instance", "server", "gpu instance"),
 )
+_HINT = f"write a header, or rename the column; NVIDIA's is logged by {HOW_TO_LOG}"
 _DCGM_COUNTER = ("dcgm", "fi", "dev", "total", "energy", "consumption")
 
 
@@ -96,7 +103,7 @@ class Columns:
     Attributes
     ----------
     moment
-        One column, or a date and a time.
+        One column, which may have no name, or a date and a time.
     sources
         Groups of columns of readings, the preferred first; those of one group are of one GPU each.
     gpus
@@ -121,8 +128,8 @@ def find_columns(path: Path, header: Sequence[str]) -> Columns:
         makes no sense.
     """
     moment = _moment(path, header)
-    rest = [name for name in header if name not in moment]
-    groups, others = _groups(path, rest)
+    rest = [name for name in header if name not in moment and name != UNNAMED]
+    groups, others = _groups(path, header, rest)
     taken = {source.column for group in groups for source in group}
     gpus = tuple(name for name in rest if name not in taken and " ".join(name_words(name)) in _GPUS)
     return Columns(moment, groups, gpus, others)
@@ -140,12 +147,14 @@ def _moment(path: Path, header: Sequence[str]) -> tuple[str, ...]:
         for found in (exact, begun, ended):
             if found:
                 return (found[0],)
-    problem = f"Expected a column of moments such as timestamp, got {', '.join(header)}."
+    if UNNAMED in header:
+        return (UNNAMED,)
+    problem = f"Expected a column of moments such as timestamp, got {', '.join(header)}: {_HINT}."
     raise ObservationError(path, problem, row=1)
 
 
 def _groups(
-    path: Path, names: Sequence[str]
+    path: Path, header: Sequence[str], names: Sequence[str]
 ) -> tuple[tuple[tuple[Source, ...], ...], tuple[str, ...]]:
     """Return columns of power, the preferred first, else those of energy, and what is neither."""
     others: list[str] = []
@@ -156,7 +165,7 @@ def _groups(
             words = set(name_words(name))
             if not _tells(dimension, name, words):
                 continue
-            if words & (_NO_DRAW | _OTHER_PARTS):
+            if _is_other(words):
                 others.append(name)
                 continue
             try:
@@ -168,14 +177,20 @@ def _groups(
         if ranked:
             groups = tuple(tuple(ranked[rank]) for rank in sorted(ranked))
             if dimension == POWER:
-                others += [one for one in names if _tells(ENERGY, one, set(name_words(one)))]
+                taken = {source.column for group in groups for source in group}
+                others += [
+                    one
+                    for one in names
+                    if one not in {*taken, *others} and _tells(ENERGY, one, set(name_words(one)))
+                ]
             return groups, tuple(others)
     if unread:
         raise unread[0]
-    aside = f" ({', '.join(others)} are not what GPUs draw)" if others else ""
+    aside = f" ({', '.join(others)}: not what GPUs draw by the name)" if others else ""
     problem = (
-        "Expected a column of what GPUs draw such as power.draw [W] or power_w, or of the energy "
-        f"that they count, got {', '.join(names) or 'none'}{aside}."
+        "Expected a column of what GPUs draw such as power.draw [W], power_w or gpu0_power_w, or "
+        f"of the energy that they count, got {', '.join(header)}{aside}: rename it where it is "
+        f"meant; NVIDIA's is logged by {HOW_TO_LOG}."
     )
     raise ObservationError(path, problem, row=1)
 
@@ -189,6 +204,13 @@ def _tells(dimension: str, name: str, words: set[str]) -> bool:
         return bool(stated) and unit(stated).dimension == dimension
     except UnitError:
         return False
+
+
+def _is_other(words: set[str]) -> bool:
+    """Say whether a name is that of a limit, a state, or a part that is no GPU."""
+    return bool(words & (_NO_DRAW | _OTHER_PARTS)) or bool(
+        words & _PLACES and not words & _GRAPHICS
+    )
 
 
 def _source(path: Path, name: str, dimension: str) -> Source:

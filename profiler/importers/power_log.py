@@ -18,6 +18,8 @@ from profiler.importers.power_readings import Readings, read_readings
 
 MAX_GAP_S = 10.0
 """Between two readings within a run: a longer one hides what the GPU did."""
+MAX_GRAIN = 0.05
+"""Of a run's joules: a counter of larger steps is off by as much."""
 QUARTER_S = 900.0
 """Offsets of zones are whole quarters of an hour."""
 MAX_ZONES_APART_H = 26
@@ -79,12 +81,29 @@ class PowerLog:
             self._check_covers(gpu, at_s, ends)
             if self.counted:
                 begun, ended = np.interp(ends, at_s, values)
+                self._check_fine(gpu, at_s, values, ends)
                 total += float(ended - begun)
                 continue
             inner = at_s[(at_s > ends[0]) & (at_s < ends[1])]
             moments = np.concatenate([[ends[0]], inner, [ends[1]]])
             total += float(np.trapezoid(np.interp(moments, at_s, values), moments))
         return total
+
+    def _check_fine(
+        self, gpu: str, at_s: FloatArray, values: FloatArray, ends: tuple[float, float]
+    ) -> None:
+        """Refuse a counter that stands still and then steps by much of what the run took."""
+        first = int(np.searchsorted(at_s, ends[0], side="right")) - 1
+        last = int(np.searchsorted(at_s, ends[1], side="left"))
+        steps = np.diff(values[first : last + 1])
+        counted, grain = float(steps.sum()), float(steps[steps > 0].min(initial=np.inf))
+        if np.any(steps == 0) and not grain <= MAX_GRAIN * counted:
+            step = f"steps of {grain:g} J" if counted else "no step"
+            problem = (
+                f"Expected a counter of GPU {gpu} finer than {MAX_GRAIN:.0%} of the run's joules, "
+                f"got {step} for {counted:g} J: log watts, or run for longer."
+            )
+            raise ObservationError(self.path, problem)
 
     def _check_covers(self, gpu: str, at_s: FloatArray, ends: tuple[float, float]) -> None:
         if at_s[0] > ends[0] or at_s[-1] < ends[1]:
@@ -136,7 +155,11 @@ def read_power_log(path: Path, zone: Zone = MACHINE) -> PowerLog:
 def _series(path: Path, gpu: str, values: list[tuple[float, float]], found: Readings) -> Series:
     """Put the readings of a GPU in order of time."""
     if len(values) < 2:
-        raise ObservationError(path, f"Expected two readings or more of GPU {gpu}, got one.")
+        problem = (
+            f"Expected two readings or more of GPU {gpu}, got {len(values)}: leave it out of the "
+            "log where it does not serve."
+        )
+        raise ObservationError(path, problem)
     at_s, read = (np.array(column) for column in zip(*sorted(values), strict=True))
     same = np.flatnonzero(np.diff(at_s) == 0)
     if len(same):
@@ -154,7 +177,8 @@ def _series(path: Path, gpu: str, values: list[tuple[float, float]], found: Read
         place = int(np.argmax(np.diff(read) < 0))
         problem = (
             f"Expected a counter of energy, which never falls, got one of GPU {gpu} that falls "
-            f"after {written(at_s[place])}: joules of single intervals are not read, log watts."
+            f"after {written(at_s[place])}: joules of single intervals, and counters that were set "
+            "to zero, are not read; log watts, or cut the log there."
         )
         raise ObservationError(path, problem)
     return at_s, read
@@ -194,5 +218,5 @@ def _shift(run: tuple[float, float], log: tuple[float, float]) -> str:
     later = "later" if hours > 0 else "earlier"
     return (
         f"they would overlap if the log's were {abs(hours):g} h {later}: another zone? State that "
-        "of moments without one with --zone."
+        "of moments without one with --zone, and of the log alone with --log-zone."
     )

@@ -11,14 +11,16 @@ from pathlib import Path
 from costmodel.errors import MomentRefusedError
 from costmodel.moments import MomentReader
 from costmodel.zones import Zone
-from profiler.delimited import Rows
+from profiler.delimited import UNNAMED, Rows
 from profiler.errors import ObservationError
 from profiler.importers.power_columns import Columns, Source, check_one_each, find_columns
-from profiler.units import ENERGY, PLAIN, POWER, UnitError, read_quantity
+from profiler.units import ENERGY, PLAIN, POWER, UnitError, name_words, read_quantity
 
 MAX_VALUE = 1e15
 MAX_INDEX = 255
 MAX_GPUS = 1024
+_IDENTITIES = frozenset(("serial", "uuid", "bus"))
+"""Words of columns whose numbers are no indices, and may be of any size."""
 ONLY = "0"
 """Name of a GPU that the log does not name."""
 _ABSENT = re.compile(
@@ -58,20 +60,27 @@ def read_readings(path: Path, header: Sequence[str], rows: Rows, zone: Zone) -> 
     ObservationError
         With row and column of the first cell that cannot be read.
     """
-    columns = find_columns(path, header)
+    unnamed = [UNNAMED] if rows and UNNAMED in rows[0][1] else []
+    columns = find_columns(path, [*header, *unnamed])
     sources = _supported(path, columns, rows)
     gpus = _telling(path, columns.gpus, rows)
     reader, units = MomentReader(zone), {source.column: _Units(source) for source in sources}
     found: dict[str, list[tuple[float, float]]] = {}
+    absent = 0
     for line, cells in rows:
         at_s = _moment(path, line, columns.moment, cells, reader)
         for source in sources:
             names = [cells[name].strip() for name in gpus]
             key = " ".join([*names, *([source.gpu] if len(sources) > 1 else [])]) or ONLY
-            value = units[source.column].read(path, line, cells[source.column])
-            found.setdefault(key, []).append((at_s, value))
+            of_gpu = found.setdefault(key, [])
+            if _present(cells[source.column]):
+                value = units[source.column].read(path, line, cells[source.column])
+                of_gpu.append((at_s, value))
+            else:
+                absent += 1
     notes = [
         *reader.assumed(path.name),
+        *([f"{path.name}: {absent} readings are missing, as [N/A], and left out"] * (absent > 0)),
         *_taken(path, columns, sources),
         *(note for one in units.values() for note in one.notes(path)),
     ]
@@ -90,13 +99,14 @@ def _supported(path: Path, columns: Columns, rows: Rows) -> tuple[Source, ...]:
 
 
 def _telling(path: Path, names: Sequence[str], rows: Rows) -> list[str]:
-    """Return the columns that tell GPUs apart; those that are empty do not."""
+    """Return the columns that tell GPUs apart; those that are empty or count the rows do not."""
     told = []
     for name in names:
         values = {cells[name].strip() for _, cells in rows}
-        if not any(map(_present, values)):
+        if not any(map(_present, values)) or len(values) == len(rows) > 1:
             continue
-        wrong = next((one for one in values if not _tells_apart(one)), None)
+        identity = bool(_IDENTITIES.intersection(name_words(name)))
+        wrong = next((one for one in values if not _tells_apart(one, identity=identity)), None)
         if wrong is not None or len(values) > MAX_GPUS:
             shown = repr(wrong) if wrong is not None else f"{len(values)} of them"
             problem = f"Expected the index or name of a GPU, got {shown}: rename the column."
@@ -105,8 +115,8 @@ def _telling(path: Path, names: Sequence[str], rows: Rows) -> list[str]:
     return told
 
 
-def _tells_apart(text: str) -> bool:
-    if _NUMBER.fullmatch(text):
+def _tells_apart(text: str, *, identity: bool) -> bool:
+    if _NUMBER.fullmatch(text) and not identity:
         return 0 <= float(text) <= MAX_INDEX and float(text) == int(float(text))
     return _present(text) and "%" not in text
 

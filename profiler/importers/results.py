@@ -85,6 +85,13 @@ def _row(file: Path, line: int, run: Run, to_row: Callable[[Path, Run], Row], fi
 
 
 def _named_llm(path: Path, run: Run) -> str:
+    if "duration" not in run and "steady_state_duration" not in run:
+        shown = ", ".join(list(run)[:8])
+        problem = (
+            "Expected a run of vllm bench serve, SGLang's bench_serving or the ML.ENERGY "
+            f"benchmark, with its duration, got {shown}: import csv reads tables of other tools."
+        )
+        raise ObservationError(path, problem)
     if "model_id" not in run:
         raise ObservationError(path, "Expected model_id or --set llm=NAME, got neither.")
     try:
@@ -118,6 +125,8 @@ def began_s(path: Path, run: Run, reader: MomentReader) -> float:
         Where the date is no moment, or the duration no number.
     """
     date = run.get("date")
+    if date is None:
+        raise ObservationError(path, "Expected a date, or --started-at MOMENT, got neither.")
     try:
         ended_s = reader.read(date if isinstance(date, str | int | float) else str(date))
     except MomentRefusedError as error:

@@ -7,7 +7,7 @@ flag. Failed requests are left out; the joules that they took are in those of th
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,16 @@ import numpy as np
 from costmodel.arrays import BoolArray, FloatArray
 from profiler.errors import ObservationError
 from profiler.importers.results import Run, positive
+from profiler.length_mix import MEAN_COLUMNS, mean_cells
 
 FAILED_FLAG = "failed_requests"
 """Marks windows in which requests failed; the column ``failed`` has their number."""
 MEAN_LATENCIES = ("mean_e2el_ms", "mean_e2e_latency_ms")
 """As vLLM and SGLang name the mean latency of the served requests."""
+ALIKE = 0.1
+"""Lengths whose coefficient of variation stays below this count as uniform."""
+MIN_WHOLE = 10
+"""Requests whose mean lengths are whole numbers by chance are fewer."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,12 @@ class Served:
 
     Attributes
     ----------
-    input_tokens, output_tokens
-        Shape (n,), n of at least 1, tokens of each, 1 or more.
+    count
+        Their number, at least 1.
+    lengths
+        Means of their lengths and of the functions of those, as cells of a row.
+    mixed
+        Whether they are of several lengths, or may be.
     latency_s
         Mean of theirs.
     failed
@@ -40,15 +49,12 @@ class Served:
         What was left out or not believed, a sentence each.
     """
 
-    input_tokens: FloatArray
-    output_tokens: FloatArray
+    count: int
+    lengths: Mapping[str, str]
+    mixed: bool
     latency_s: float
     failed: int
     notes: tuple[str, ...]
-
-    def __len__(self) -> int:
-        """Return the number of served requests."""
-        return len(self.output_tokens)
 
 
 def read_served(path: Path, run: Run) -> Served:
@@ -59,7 +65,8 @@ def read_served(path: Path, run: Run) -> Served:
     path
         Of the result, for messages.
     run
-        With ``input_lens`` and ``output_lens`` of all requests, as ``--save-detailed`` writes them.
+        With ``input_lens`` and ``output_lens`` of all requests, as ``--save-detailed`` writes them;
+        else with ``completed``, both totals of tokens and mean latencies.
 
     Returns
     -------
@@ -72,6 +79,8 @@ def read_served(path: Path, run: Run) -> Served:
         Where the lists are missing or are not of the same requests, or none was served.
     """
     tin, tout = (_lengths(run.get(f"{part}_lens")) for part in ("input", "output"))
+    if not len(tin) and not len(tout) and run.get("completed") is not None:
+        return _read_totals(path, run)
     if not len(tin) or not len(tout):
         problem = "Expected input_lens and output_lens, got none: run with --save-detailed."
         raise ObservationError(path, problem)
@@ -93,7 +102,45 @@ def read_served(path: Path, run: Run) -> Served:
             f"the latencies of {unknown} of {count} served requests are not recorded: the mean of "
             "the others is taken"
         )
-    return Served(tin[served], tout[served], latency_s, failed, tuple(notes))
+    lengths = tin[served], tout[served]
+    mixed = max(float(np.std(one) / np.mean(one)) for one in lengths) > ALIKE
+    return Served(count, mean_cells(*lengths), mixed, latency_s, failed, tuple(notes))
+
+
+def _read_totals(path: Path, run: Run) -> Served:
+    """Read a run that has no lists: the means of its lengths, and perhaps of what they mix.
+
+    Of several requests whose mean lengths are both whole numbers all lengths are alike: of a mix of
+    n requests one in n^2 would have such means.
+    """
+    count = positive(path, run, "completed")
+    if count != int(count):
+        raise ObservationError(path, f"Expected a whole number completed, got {count!r}.")
+    tin, tout = (
+        np.array([positive(path, run, f"total_{part}_tokens") / count])
+        for part in ("input", "output")
+    )
+    if tin[0] < 1 or tout[0] < 1:
+        problem = f"Expected a token or more of each request, got {tin[0]:g} in, {tout[0]:g} out."
+        raise ObservationError(path, problem)
+    alike = count >= MIN_WHOLE and tin[0] == int(tin[0]) and tout[0] == int(tout[0])
+    asked = _number(run.get("failed", _number(run.get("num_prompts")) - count))
+    failed = int(asked) if asked > 0 else 0
+    notes = ["no lists of lengths: their means are those of the totals over completed"]
+    if alike:
+        notes.append(f"{tin[0]:g} tokens in and {tout[0]:g} out are taken as those of all requests")
+    else:
+        notes.append(
+            "what lengths they mix is unknown, so only a fit to one mix learns from it: run with "
+            "--save-detailed"
+        )
+    if failed:
+        notes.append(_failures(run, int(count), failed))
+    lengths = mean_cells(tin, tout)
+    if not alike:
+        lengths |= dict.fromkeys(MEAN_COLUMNS.values(), "")
+    latency_s = _mean_latency_s(path, run, float(tout[0]))
+    return Served(int(count), lengths, not alike, latency_s, failed, tuple(notes))
 
 
 def served_mask(path: Path, run: Run, output_tokens: FloatArray) -> BoolArray:
@@ -173,11 +220,18 @@ def _latency_s(
     known = each[each > 0]
     if len(known):
         return float(known.mean()), int(served.sum()) - len(known)
+    return _mean_latency_s(path, run, float(output_tokens[served].mean())), 0
+
+
+def _mean_latency_s(path: Path, run: Run, output_tokens: float) -> float:
+    """Return the mean latency of requests of a mean length, of which only means are written."""
     for name in MEAN_LATENCIES:
-        if name in run:
-            return positive(path, run, name) / 1e3, 0
-    ttft, step = (positive(path, run, f"mean_{name}_ms") / 1e3 for name in ("ttft", "tpot"))
-    return ttft + step * max(0.0, float(output_tokens[served].mean()) - 1.0), 0
+        if run.get(name) is not None:
+            return positive(path, run, name) / 1e3
+    first_s = positive(path, run, "mean_ttft_ms") / 1e3
+    if output_tokens <= 1:
+        return first_s
+    return first_s + positive(path, run, "mean_tpot_ms") / 1e3 * (output_tokens - 1.0)
 
 
 def _latencies_s(path: Path, run: Run, served: BoolArray) -> FloatArray:

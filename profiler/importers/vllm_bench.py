@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from costmodel.errors import CostModelError, MomentRefusedError
 from costmodel.moments import MomentReader, written
 from costmodel.names import device_num_gpus
@@ -27,11 +25,9 @@ from profiler.importers.results import (
     read_runs,
 )
 from profiler.importers.served import FAILED_FLAG, Served, read_served
-from profiler.length_mix import MIXED_FLAG, mean_cells
+from profiler.length_mix import MIXED_FLAG
 from profiler.observations import Observations
 
-ALIKE = 0.1
-"""Lengths whose coefficient of variation stays below this count as uniform."""
 MAX_IN_FLIGHT = 1.05
 """Times ``max_concurrency``, or the duration: beyond, latencies and duration are of two runs."""
 BUSY = 0.9
@@ -44,6 +40,7 @@ def import_vllm_bench(
     started_at: str | None,
     fixed: Row,
     zone: Zone = MACHINE,
+    log_zone: Zone | None = None,
 ) -> tuple[Observations, list[str]]:
     """Turn benchmark results into observations, a row a run.
 
@@ -59,7 +56,9 @@ def import_vllm_bench(
     fixed
         Text that all rows get.
     zone
-        Of moments that are written without one, in results and log alike.
+        Of moments that are written without one.
+    log_zone
+        Of those in the log, where it was written on a machine of another; None for `zone`.
 
     Returns
     -------
@@ -77,7 +76,7 @@ def import_vllm_bench(
     """
     if power_log is None:
         raise UnusableInputError("Expected --power-log CSV with vllm-bench, got none.")
-    log = read_power_log(power_log, zone)
+    log = read_power_log(power_log, log_zone or zone)
     _check_gpus(power_log, log, fixed.get("device"))
     reader = MomentReader(zone)
     begin_s = None if started_at is None else _stated(started_at, reader)
@@ -116,7 +115,7 @@ def _check_gpus(path: Path, log: PowerLog, device: str | None) -> None:
 
 def _row(path: Path, run: Run, log: PowerLog, start_s: float) -> tuple[Row, list[str]]:
     seconds, served = duration_s(path, run), read_served(path, run)
-    in_flight = served.latency_s * len(served) / seconds
+    in_flight = served.latency_s * served.count / seconds
     if served.latency_s > MAX_IN_FLIGHT * seconds:
         problem = (
             f"Expected latencies within the duration of {seconds:g} s, got {served.latency_s:.3g} "
@@ -127,16 +126,16 @@ def _row(path: Path, run: Run, log: PowerLog, start_s: float) -> tuple[Row, list
     row = {
         "concurrency": repr(max(1.0, in_flight)),
         "runtime_s": repr(served.latency_s),
-        "energy_gpu_j": repr(log.joules(start_s, seconds) / len(served)),
+        "energy_gpu_j": repr(log.joules(start_s, seconds) / served.count),
         "warmup": "0",
         "source": "vllm-bench",
         "flags": ";".join(_flags(served)),
         "engine": _engine(run),
         "started_at": written(start_s),
-        "requests": str(len(served)),
+        "requests": str(served.count),
         "failed": str(served.failed),
         "window_s": repr(seconds),
-        **mean_cells(served.input_tokens, served.output_tokens),
+        **served.lengths,
     }
     return row, notes
 
@@ -159,9 +158,7 @@ def _judged(path: Path, run: Run, in_flight: float) -> list[str]:
 
 
 def _flags(served: Served) -> list[str]:
-    lengths = served.input_tokens, served.output_tokens
-    mixed = max(float(np.std(one) / np.mean(one)) for one in lengths) > ALIKE
-    named = {MIXED_FLAG: mixed, FAILED_FLAG: served.failed > 0}
+    named = {MIXED_FLAG: served.mixed, FAILED_FLAG: served.failed > 0}
     return [flag for flag, raised in named.items() if raised]
 
 

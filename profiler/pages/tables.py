@@ -42,6 +42,12 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
     sys.stdout.write("\n".join(line.rstrip() for line in lines) + "\n")
 
 
+def say(*sentences: str) -> None:
+    """Write sentences on standard error, a line each."""
+    for sentence in sentences:
+        sys.stderr.write(sentence + "\n")
+
+
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Write a table in Markdown.
 

@@ -16,6 +16,7 @@ from profiler.plausibility import (
     misread_trials,
     misread_window,
     nearest_scale,
+    slow_tokens,
     unchecked_devices,
     unmetered,
 )
@@ -66,10 +67,10 @@ def test_each_trial_is_judged_by_its_own_device_and_all_of_its_accelerators():
 def test_a_device_of_which_nothing_is_published_is_checked_widely_and_told():
     trials = drawing(1800.0, "1xabacus")
     assert misread_trials(trials) == []
-    (said,) = unchecked_devices(trials)
+    (said,) = unchecked_devices({"1xabacus"})
     assert said.startswith("1xabacus is not among the devices whose power is published")
     assert "Were the joules millijoules" in misread_trials(drawing(1.8e6, "1xabacus"))[0].problem
-    assert unchecked_devices(drawing(60.0)) == []
+    assert unchecked_devices({"1xl4"}) == []
 
 
 def test_a_scope_of_more_than_the_accelerator_may_be_more():
@@ -140,3 +141,27 @@ def test_the_recorded_examples_pass():
     folder = ROOT / "examples" / "simulated_gpu" / "recorded"
     for name in ("observations.csv", "held-out.csv"):
         assert misread_trials(read_observations(folder / name)) == []
+
+
+def lasting(seconds: float, batch: float = 1.0, kv_cache: str = "on", **changes) -> Observations:
+    """One trial of 100 tokens in and 50 out."""
+    points = np.array([[100.0, 50.0, batch]])
+    one = np.array([seconds / batch])
+    return trials_at(points, one, one, kv_cache=np.array([kv_cache]), **changes)
+
+
+@pytest.mark.parametrize("trials", [lasting(1.0), lasting(200.0), lasting(2000.0, kv_cache="off")])
+def test_seconds_that_tokens_take_are_taken(trials):
+    assert slow_tokens(trials) == []
+
+
+def test_requests_that_wait_for_others_take_longer():
+    assert slow_tokens(lasting(1000.0, 1024.0)) == []
+    assert slow_tokens(lasting(1000.0, 64.0)) != []
+
+
+def test_milliseconds_that_seem_seconds_are_told():
+    """Joules in thousandths too give a power that can be."""
+    (said,) = slow_tokens(lasting(1000.0))
+    assert "1000 s for 50" in said
+    assert "--unit runtime_s=ms" in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,11 @@ from tests.profiler.foreign_tables import (
     power_tables,
 )
 
-FUZZED = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = int(os.environ.get("JOULEPLAN_FUZZ_EXAMPLES", "150"))
+"""Of each law; more of them find what is rare."""
+FUZZED = settings(
+    deadline=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow]
+)
 WARNED = ("no unit, taken as W", "without a zone are taken")
 
 

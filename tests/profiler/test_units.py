@@ -86,3 +86,25 @@ def test_a_name_is_its_words():
     assert name_words("GPU0 Power.draw [W]") == ["gpu", "0", "power", "draw"]
     assert name_words("Power (GPU 3)") == ["power", "gpu", "3"]
     assert name_words("gpu [%]") == ["gpu"]
+
+
+@pytest.mark.parametrize(
+    ("name", "dimension", "symbols"),
+    [
+        ("energy_mJ", "energy", ["mJ"]),
+        ("total_energy_mWh", "energy", ["mWh"]),
+        ("energy_mj", "energy", ["mJ", "MJ"]),
+        ("ENERGY_MJ", "energy", ["mJ", "MJ"]),
+        ("latency_millis", "time", ["ms"]),
+        ("latency_micros", "time", ["us"]),
+        ("duration_mins", "time", ["min"]),
+    ],
+)
+def test_units_in_names_are_those_that_nobody_writes_otherwise(name, dimension, symbols):
+    assert [one.symbol for one in header_units(name, dimension)] == symbols
+
+
+@pytest.mark.parametrize("cell", ["0:00:02", "0 days 00:00:02.5"])
+def test_a_duration_by_the_clock_is_refused_with_what_to_write(cell):
+    with pytest.raises(UnitError, match="Write a duration as one number"):
+        read_quantity(cell, "time")

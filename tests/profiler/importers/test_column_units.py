@@ -106,3 +106,73 @@ def test_cells_with_and_without_units_are_refused(tmp_path: Path) -> None:
     renamed = {"runtime_s": "seconds", "energy_gpu_j": "energy"}
     with pytest.raises(ObservationError, match="a cell without one"):
         import_csv(path, renamed, CONSTANTS)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "runtime"),
+    [("latency_millis", "2000"), ("latency_micros", "2e6"), ("total_duration [ns]", "2e9")],
+)
+def test_seconds_in_thousandths_are_read(tmp_path: Path, seconds: str, runtime: str) -> None:
+    trials, _ = imported(tmp_path, "joules", "60", seconds, runtime)
+    assert trials.runtime_s.tolist() == pytest.approx([2.0] * 3)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "option"), [("2000", "ms"), ("2e6", "us"), ("2e9", "ns"), ("0.0333", "min")]
+)
+def test_seconds_in_another_unit_are_refused_with_the_option(
+    tmp_path: Path, runtime: str, option: str
+) -> None:
+    with pytest.raises(ObservationError, match=f"--unit runtime_s={option}"):
+        imported(tmp_path, "joules", "60", "latency", runtime)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("J/token", "Energy (J/token)", "energy_per_token", "wh_per_1k_tokens"),
+        *("tokens_per_joule", "joules per tok"),
+    ],
+)
+def test_joules_of_a_token_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ObservationError, match="those of a token"):
+        imported(tmp_path, name, "60")
+
+
+@pytest.mark.parametrize("name", ["tpot_ms", "mean_itl_ms", "mean_ttft_ms", "ms_per_token"])
+def test_seconds_of_a_token_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ObservationError, match="those of a token"):
+        imported(tmp_path, "joules", "60", name, "20")
+
+
+@pytest.mark.parametrize(
+    ("energy", "seconds", "runtime", "said"),
+    [
+        ("total_energy_j", "latency_s", "2", "total_energy_j is taken as that of one request"),
+        ("joules", "p99_latency_ms", "2000", "p99_latency_ms is taken as a mean"),
+        ("joules", "latency_min", "0.033333", "latency_min is taken as in min"),
+    ],
+)
+def test_what_a_name_may_mean_beside_is_told(
+    tmp_path: Path, energy: str, seconds: str, runtime: str, said: str
+) -> None:
+    _, notes = imported(tmp_path, energy, "60", seconds, runtime)
+    assert any(said in note for note in notes)
+
+
+def test_decimal_commas_of_a_spreadsheet_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("latency (ms);energy (J)\n2000,0;60,00\n2000,5;60\n1.999,5;60,0\n")
+    renamed = {"runtime_s": "latency (ms)", "energy_gpu_j": "energy (J)"}
+    trials, notes = import_csv(path, renamed, CONSTANTS)
+    assert trials.energy_gpu_j.tolist() == pytest.approx([60.0] * 3)
+    assert trials.runtime_s.tolist() == pytest.approx([2.0, 2.0005, 1.9995])
+    assert notes == []
+
+
+def test_a_zero_without_a_unit_among_units_is_refused_too(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("seconds,energy\n2,60 J\n2,0\n")
+    renamed = {"runtime_s": "seconds", "energy_gpu_j": "energy"}
+    with pytest.raises(ObservationError, match="got a cell without one"):
+        import_csv(path, renamed, CONSTANTS)

@@ -120,7 +120,7 @@ def test_a_counter_of_energy_is_read_by_its_difference(
         ("timestamp,power_mw [W]", "{at},300", "Expected one unit in the name"),
         ("timestamp,power_w", "{at},300 J", "Expected W"),
         ("timestamp,power_w", "{at},97 %", "Expected a unit"),
-        ("timestamp;power_w", "{at};300,5", "decimal point"),
+        ("timestamp;power_w", "{at};300,500", "decimal point"),
         ("timestamp,power_w,board_power_w", "{at},300,310", "keep those that are meant"),
         ("timestamp,energy_mj", "{at},300", "case says nothing"),
         ("timestamp,energy", "{at},300", "Expected a unit"),
@@ -215,3 +215,111 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(ObservationError):
             read_power_log(path)
+
+
+def test_readings_that_a_driver_missed_are_left_out_and_told(tmp_path: Path) -> None:
+    for absent in ("[N/A]", "ERR!", "[Not Supported]", "[Unknown Error]", ""):
+        rows = [f"{{at}}, {absent if second == 8 else '300.00 W'}" for second in range(20)]
+        log = read(tmp_path, "timestamp, power.draw [W]", rows)
+        assert log.joules(BEGIN + 5, 10) == pytest.approx(3000)
+        assert any("1 readings are missing" in note for note in log.notes)
+
+
+def test_a_gpu_without_a_reading_is_not_forgotten(tmp_path: Path) -> None:
+    rows = [f"{BEGIN + s},{gpu},{'[N/A]' if gpu else 300}" for s in range(20) for gpu in (0, 1)]
+    with pytest.raises(ObservationError, match="readings or more of GPU 1, got 0"):
+        read(tmp_path, "timestamp,index,power.draw [W]", rows)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Average Graphics Package Power (W)",
+        "Current Socket Graphics Package Power (W)",
+        "system.gpu.0.powerWatts",
+        "node gpu power [W]",
+    ],
+)
+def test_a_gpu_in_a_package_or_a_system_is_a_gpu(tmp_path: Path, name: str) -> None:
+    log = read(tmp_path, f"timestamp,{name}", ["{at},300"] * 20)
+    assert log.joules(BEGIN + 5, 10) == pytest.approx(3000)
+
+
+@pytest.mark.parametrize(
+    "name", ["socket_power", "System Power (W)", "cpu_package_power_w", "PSU1 Input Power (W)"]
+)
+def test_what_may_be_another_part_is_refused_with_what_to_do(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ObservationError, match=r"rename it.*nvidia-smi --query-gpu"):
+        read(tmp_path, f"timestamp,{name}", ["{at},300"] * 20)
+
+
+def test_serial_numbers_are_of_any_size(tmp_path: Path) -> None:
+    rows = [
+        f"{BEGIN + s},{serial},{watts}"
+        for s in range(20)
+        for serial, watts in ((1654922, 300), (1654923, 200))
+    ]
+    log = read(tmp_path, "timestamp,gpu_serial,power_w", rows)
+    assert log.joules(BEGIN + 5, 10) == pytest.approx(5000)
+
+
+@pytest.mark.parametrize("header", ["index,timestamp,power_w", ",timestamp,power_w"])
+def test_numbers_of_rows_are_no_gpus(tmp_path: Path, header: str) -> None:
+    log = read(tmp_path, header, [f"{second},{{at}},300" for second in range(20)])
+    assert log.joules(BEGIN + 5, 10) == pytest.approx(3000)
+
+
+def test_a_column_without_a_name_may_hold_the_moments(tmp_path: Path) -> None:
+    log = read(tmp_path, ",power_w", ["{at},300"] * 20)
+    assert log.joules(BEGIN + 5, 10) == pytest.approx(3000)
+
+
+@pytest.mark.parametrize(("step", "joules"), [(100, 3000.0), (3600, None), (1e9, None)])
+def test_a_counter_that_steps_by_much_of_the_run_is_refused(
+    tmp_path: Path, step: float, joules: float | None
+) -> None:
+    """300 W, counted in whole steps: 3,600 J are the thousandth of a kilowatt-hour."""
+    rows = [f"{BEGIN + s / 10},{(30 * s) // step * step}" for s in range(200)]
+    if joules is None:
+        with pytest.raises(ObservationError, match="log watts, or run for longer"):
+            read(tmp_path, "timestamp,energy [J]", rows).joules(BEGIN + 5, 10)
+        return
+    found = read(tmp_path, "timestamp,energy [J]", rows).joules(BEGIN + 5, 10)
+    assert found == pytest.approx(joules, rel=0.05)
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+@pytest.mark.parametrize(
+    ("cells", "joules"),
+    [
+        (("300,0", "300,0"), 3000),
+        (("300,00 W", "300 W"), 3000),
+        (("1.200,5", "1.200,5"), 12005),
+        (("0,250 kW", "0,250 kW"), 2500),
+        (("300.5", "300.5"), 3005),
+        (("300,500", "300,5"), 3005),
+    ],
+)
+def test_decimal_commas_are_read_where_they_can_be_nothing_else(
+    tmp_path: Path, separator: str, cells: tuple[str, str], joules: float
+) -> None:
+    lines = [f"{BEGIN + s}{separator}{cells[s % 2]}" for s in range(20)]
+    path = tmp_path / "power.csv"
+    path.write_text("\n".join([f"timestamp{separator}power", *lines]))
+    assert read_power_log(path).joules(BEGIN + 5, 10) == pytest.approx(joules)
+
+
+@pytest.mark.parametrize(
+    "cells", [("300,500", "301,250"), ("300,5", "300.5"), ("1,234.5", "1,234.5")]
+)
+def test_commas_that_may_part_thousands_are_refused(tmp_path: Path, cells: tuple[str, str]) -> None:
+    lines = [f"{BEGIN + s};{cells[s % 2]}" for s in range(20)]
+    path = tmp_path / "power.csv"
+    path.write_text("\n".join(["timestamp;power_w", *lines]))
+    with pytest.raises(ObservationError, match="may stand for a decimal point or part thousands"):
+        read_power_log(path)
+
+
+def test_a_row_that_was_cut_off_is_shown(tmp_path: Path) -> None:
+    with pytest.raises(ObservationError, match=r"got 1: '2026/03.*cut off"):
+        read(tmp_path, "timestamp,power_w", [*["{at},300"] * 20, "2026/03"])

@@ -113,6 +113,7 @@ def test_mixed_lengths_are_marked_with_their_means(tmp_path: Path) -> None:
         ({"duration": 6e10}, {}, "duration in seconds"),
         ({"model_id": "a/b c"}, {}, "model_id"),
         ({"input_lens": []}, {}, "--save-detailed"),
+        ({"date": None}, {}, "Expected a date, or --started-at"),
         ({"date": "yesterday"}, {}, "Expected a moment"),
         ({}, {"seconds": range(-5, 5)}, "another run"),
         ({}, {"seconds": range(-30, 30, 20)}, "at least every"),
@@ -358,3 +359,68 @@ def test_a_damaged_result_is_read_or_refused_and_never_crashes(changes: dict[str
             return
     assert np.isfinite(trials.energy_gpu_j).all()
     assert (trials.concurrency >= 1).all()
+
+
+def without_lists(**changes: Any) -> dict[str, Any]:
+    """Return the totals and means alone, of twice as many requests."""
+    lists = ("ttfts", "itls", "input_lens", "output_lens")
+    run = {name: value for name, value in result().items() if name not in lists}
+    twice = {name: 16 * size for name, size in (("total_input_tokens", 100), ("completed", 1))}
+    return run | twice | {"total_output_tokens": 176, "duration": 20.0, "num_prompts": 16} | changes
+
+
+@pytest.mark.parametrize("latency", [{}, {"mean_e2el_ms": 5000.0}])
+def test_totals_alone_give_the_means_of_uniform_lengths(
+    tmp_path: Path, latency: dict[str, Any]
+) -> None:
+    trials, notes = read(tmp_path, without_lists(**latency), seconds=range(-30, 5))
+    assert trials.runtime_s.tolist() == pytest.approx([5.0])
+    assert trials.concurrency.tolist() == pytest.approx([4.0])
+    assert trials.energy_gpu_j.tolist() == pytest.approx([(300 + 400) * 20 / 16])
+    assert (trials.input_tokens.tolist(), trials.output_tokens.tolist()) == ([100.0], [11.0])
+    assert trials.flags.tolist() == [""]
+    assert float(trials.extra["input_tokens_squared"][0]) == 100**2
+    assert any("taken as those of all requests" in note for note in notes)
+
+
+def test_totals_of_an_unknown_mix_are_marked_and_told(tmp_path: Path) -> None:
+    run = without_lists(total_input_tokens=1607, failed=3)
+    trials, notes = read(tmp_path, run, seconds=range(-30, 5))
+    assert trials.input_tokens.tolist() == pytest.approx([1607 / 16])
+    assert trials.flags.tolist() == ["mixed;failed_requests"]
+    assert trials.extra["input_tokens_squared"].tolist() == [""]
+    assert trials.extra["failed"].tolist() == ["3"]
+    assert any("only a fit to one mix learns from it" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"completed": 7.5}, "whole number completed"),
+        ({"completed": 0}, "positive completed"),
+        ({"total_output_tokens": 3}, "token or more"),
+        ({"total_input_tokens": None}, "positive total_input_tokens"),
+        ({"mean_ttft_ms": None}, "positive mean_ttft_ms"),
+    ],
+)
+def test_totals_that_make_no_means_are_told(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ObservationError, match=said):
+        read(tmp_path, without_lists(**changes), seconds=range(-30, 5))
+
+
+def test_log_and_results_may_be_of_different_zones(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(result(date="20260131-170000")))
+    log = write_log(tmp_path / "power.csv")
+    karachi = read_zone("Asia/Karachi")
+    trials, _ = import_vllm_bench(path, log, None, DEVICE, karachi, UNIVERSAL)
+    assert trials.energy_gpu_j.tolist() == pytest.approx([(300 + 400) * 10 / 8])
+    with pytest.raises(ObservationError, match="--log-zone"):
+        import_vllm_bench(path, log, None, DEVICE, UNIVERSAL)
+
+
+def test_another_tool_is_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(ObservationError, match="with its duration, got elapsed_time"):
+        read(tmp_path, {"elapsed_time": 10.0, "num_requests": 8})
