@@ -11,10 +11,10 @@ from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.bases import BASES, CONTROL_BASIS, Basis
 from profiler.errors import UnfittablePairError
 from profiler.fit.cells import grid_cells
-from profiler.fit.identification import of_one_mix
+from profiler.fit.identification import MAX_MEANS_RATIO, of_one_mix
 from profiler.fit.least_squares import fit_non_negative, fit_ordinary
 from profiler.fit.selection import scoped_energy_j
-from profiler.length_mix import WindowTerms
+from profiler.length_mix import MIXED_FLAG, WindowTerms
 from profiler.observations import Observations
 
 ENERGY, RUNTIME = "energy", "runtime"
@@ -160,7 +160,14 @@ def training_set(trials: Observations, scope: str) -> TrainingSet:
 def _too_few(trials: Observations, basis: Basis, distinct: int) -> str:
     points = "grid point" if distinct == 1 else "grid points"
     if basis.needs_input or not np.isfinite(trials.input_tokens).all():
-        return f"{distinct} distinct {points}, {len(basis.terms)} needed"
+        needed = f"{distinct} distinct {points}, {len(basis.terms)} needed"
+        if not trials.flagged(MIXED_FLAG).all():
+            return needed
+        decode = len(BASES["kv_on_decode"].terms)
+        return (
+            f"{needed}, since mean lengths differ between windows; of windows whose mean lengths "
+            f"are within a factor of {MAX_MEANS_RATIO:g}, {decode} concurrencies would do"
+        )
     tin, tout = trials.input_tokens.mean(), trials.output_tokens.mean()
     full = len(BASES["kv_on"].terms)
     return (

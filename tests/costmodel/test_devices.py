@@ -16,6 +16,7 @@ from costmodel.names import device_name
         *(("1xh100-80gb-hbm3", [700]), ("2xb200-tp1-ep2-dp1", [1000]), ("1xv100-pcie-16gb", [250])),
         *(("1xgeforce-rtx-4090", [450]), ("1xrtx4090", [450]), ("1xrtx-3080ti", [350])),
         *(("1xrtx-6000-ada-generation", [300]), ("1xmi300x", [750]), ("m1-pro", [96])),
+        *(("1xamd-radeon-rx-7900-xtx", [355]), ("m3-max", [140]), ("1xjetson-agx-orin", [60])),
         *(("1xgaudi3", [900]), ("1xcpu-core", []), ("1xa1000", []), ("m9-ultra", [])),
     ],
 )

@@ -113,6 +113,29 @@ def test_mixed_windows_without_their_means_are_left_out_with_the_remedy():
     assert "15 of mixed lengths without the means" in str(caught.value)
 
 
+def test_one_mix_is_learnt_from_mean_lengths_alone():
+    known = mixed_trials(windows(mixes=[(300, 180)]), noise=0.01)
+    unknown = mixed_trials(windows(mixes=[(300, 180)]), noise=0.01, extra={})
+    learning, data = choose_learning(unknown, GPU)
+    assert (learning.mixed, data.basis.name) == (len(BATCHES), "kv_on_decode")
+    one, other = fitted(known), fitted(unknown)
+    assert one.energy_coefficients == other.energy_coefficients
+    assert other.mixed_lengths is None
+
+
+def test_an_unknown_mix_never_takes_part_where_known_lengths_suffice():
+    unknown = mixed_trials(windows(mixes=[(300, 180)]), extra={})
+    cost_model = fitted(joined([kv_on_trials(), unknown]))
+    assert cost_model.energy_coefficients == fitted(kv_on_trials()).energy_coefficients
+    assert cost_model.mixed_lengths is None
+
+
+def test_too_few_mixes_say_that_one_would_do():
+    mixes = [(60, 400), (300, 180), (1500, 60)]
+    with pytest.raises(UnfittablePairError, match="3 concurrencies would do"):
+        fitted(mixed_trials(windows(mixes=mixes, batches=(2.0, 48.0))))
+
+
 def test_nothing_to_learn_from_names_each_reason_with_its_count_and_remedy():
     trials = kv_on_trials()
     joules = trials.energy_gpu_j.copy()
