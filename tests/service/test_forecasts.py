@@ -27,9 +27,8 @@ from service.workers.pool import WorkerPool
 from tests.costmodel.builders import kv_on_cost_model
 from tests.service.decision_fleet import save_two_pools
 from tests.service.server import Server
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_in_loop_until, wait_until
 
-PATIENCE_S = 60.0
 TOKENS = {"input_tokens": 200, "output_tokens": 100}
 QUALITIES = {"qwen3-8b": 0.6, "qwen3-32b": 0.8}
 FLEET = """\
@@ -232,10 +231,13 @@ async def deadlines_of_one_period(models: Path, status: str, **settings: Any) ->
     pool.start()
     period = asyncio.create_task(Forecasts(own, pool, desk, metrics).run())
     try:
-        async with asyncio.timeout(PATIENCE_S):
-            while not registry.get_sample_value("jouleplan_forecasts_total", {"status": status}):
-                assert not period.done()
-                await asyncio.sleep(0.05)
+        await wait_in_loop_until(
+            lambda: (
+                period.done()
+                or bool(registry.get_sample_value("jouleplan_forecasts_total", {"status": status}))
+            )
+        )
+        assert not period.done()
     finally:
         period.cancel()
         await asyncio.gather(period, return_exceptions=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from costmodel.artefact import save
 from service.workers.reloading import fingerprint
 from tests.costmodel.builders import kv_off_cost_model, kv_on_cost_model
 from tests.service.server import Server
+from tests.waiting import wait_until
 
 FLEET = """\
 pools:
@@ -44,13 +45,6 @@ def running(models: Path) -> Iterator[Server]:
         yield server
 
 
-def await_true(told: Callable[[], bool]) -> None:
-    end = time.perf_counter() + 30
-    while not told():
-        assert time.perf_counter() < end
-        time.sleep(0.05)
-
-
 def loaded(server: Server) -> int:
     return len(server.client.get("/cost-models").json()["cost_models"])
 
@@ -64,7 +58,7 @@ def planned_joules(server: Server) -> float:
 def test_a_new_artefact_is_loaded_without_a_restart(running: Server, models: Path) -> None:
     assert loaded(running) == 1
     save(kv_on_cost_model(), models)
-    await_true(lambda: loaded(running) == 2)
+    wait_until(lambda: loaded(running) == 2)
     metrics = running.client.get("/metrics").text
     assert "jouleplan_cost_models_loaded 2.0" in metrics
 
@@ -73,7 +67,7 @@ def test_every_worker_plans_with_the_replaced_artefact(running: Server, models: 
     before = planned_joules(running)
     doubled = tuple(2 * value for value in kv_off_cost_model().energy_coefficients)
     save(kv_off_cost_model(energy_coefficients=doubled, load_s=1.0), models)
-    await_true(
+    wait_until(
         lambda: running.client.get("/cost-models").json()["cost_models"][0]["load_seconds"] == 1.0
     )
     assert [planned_joules(running) for _ in range(6)] == pytest.approx([2 * before] * 6)
@@ -84,11 +78,11 @@ def test_a_half_written_artefact_is_never_read_and_the_others_stay(
 ) -> None:
     half = models / "qwen3-8b__1xh100.joblib"
     half.write_bytes(b"half of it")
-    await_true(lambda: bool(running.client.get("/cost-models").json()["refused"]))
+    wait_until(lambda: bool(running.client.get("/cost-models").json()["refused"]))
     assert loaded(running) == 1
     assert planned_joules(running) > 0
     half.unlink()
-    await_true(lambda: not running.client.get("/cost-models").json()["refused"])
+    wait_until(lambda: not running.client.get("/cost-models").json()["refused"])
 
 
 def test_a_changed_fleet_is_loaded(running: Server, models: Path) -> None:
@@ -97,7 +91,7 @@ def test_a_changed_fleet_is_loaded(running: Server, models: Path) -> None:
     def pools() -> list[str]:
         return [one["pool"] for one in running.client.get("/placements").json()["placements"]]
 
-    await_true(lambda: pools() == ["other"])
+    wait_until(lambda: pools() == ["other"])
 
 
 def test_a_file_that_is_being_written_changes_nothing(models: Path) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,6 @@ import yaml
 
 from service.access.keys import digest_of, new_key
 from tests.service.server import Server
-
-PATIENCE_S = 30.0
 
 
 class Keys:
@@ -45,13 +42,6 @@ class Keys:
 
 def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
-
-
-def await_true(told: Callable[[], bool]) -> None:
-    end = time.perf_counter() + PATIENCE_S
-    while not told():
-        assert time.perf_counter() < end
-        time.sleep(0.05)
 
 
 def get(server: Server, path: str, key: str | None = None) -> httpx.Response:

@@ -10,9 +10,10 @@ import httpx
 import pytest
 
 from service.access.keys import new_key
-from tests.service.access.conftest import Keys, await_true, bearer, get
+from tests.service.access.conftest import Keys, bearer, get
 from tests.service.bodies import a100_fleet, rows
 from tests.service.server import Server
+from tests.waiting import wait_until
 
 BODY = {"requests": rows(), "fleet": a100_fleet()}
 CLOSED = [
@@ -153,7 +154,7 @@ def test_a_call_without_a_key_is_refused_before_its_body_is_sent(guarded: Server
 
 def test_an_expired_key_is_refused_with_that_reason(guarded: Server, shared_keys: Keys) -> None:
     key = shared_keys.add("old", expires_at="2020-01-01T00:00:00Z")
-    await_true(lambda: "expired" in get(guarded, "/placements", key).json()["detail"])
+    wait_until(lambda: "expired" in get(guarded, "/placements", key).json()["detail"])
     assert unauthenticated(get(guarded, "/placements", key))
 
 
@@ -178,9 +179,9 @@ def test_the_document_asks_for_a_key(guarded: Server, shared_keys: Keys) -> None
 
 def test_keys_come_and_go_without_a_restart(guarded: Server, shared_keys: Keys) -> None:
     key = shared_keys.add("later")
-    await_true(lambda: get(guarded, "/placements", key).status_code == 200)
+    wait_until(lambda: get(guarded, "/placements", key).status_code == 200)
     shared_keys.remove("later")
-    await_true(lambda: unauthenticated(get(guarded, "/placements", key)))
+    wait_until(lambda: unauthenticated(get(guarded, "/placements", key)))
     assert get(guarded, "/placements", shared_keys.texts["any"]).status_code == 200
 
 
@@ -193,18 +194,18 @@ def test_a_garbled_or_missing_file_leaves_the_keys_of_before_in_force(
         shared_keys.path.unlink()
     else:
         shared_keys.write(text)
-    await_true(lambda: guarded.logs().count("Cannot load keys") > said)
+    wait_until(lambda: guarded.logs().count("Cannot load keys") > said)
     assert get(guarded, "/placements", shared_keys.texts["any"]).status_code == 200
     assert unauthenticated(get(guarded, "/placements", new_key("any")))
     shared_keys.add("any")
     fresh = shared_keys.add("after")
-    await_true(lambda: get(guarded, "/placements", fresh).status_code == 200)
+    wait_until(lambda: get(guarded, "/placements", fresh).status_code == 200)
 
 
 def test_a_file_that_others_may_write_is_not_taken_over(guarded: Server, shared_keys: Keys) -> None:
     said = guarded.logs().count("only its owner may write")
     shared_keys.path.chmod(0o666)
-    await_true(lambda: guarded.logs().count("only its owner may write") > said)
+    wait_until(lambda: guarded.logs().count("only its owner may write") > said)
     assert get(guarded, "/placements", shared_keys.texts["any"]).status_code == 200
     shared_keys.path.chmod(0o600)
 
@@ -213,7 +214,7 @@ def test_a_call_in_flight_ends_well_when_its_key_is_removed(
     guarded: Server, shared_keys: Keys
 ) -> None:
     key = shared_keys.add("short", max_concurrent=1)
-    await_true(lambda: get(guarded, "/placements", key).status_code == 200)
+    wait_until(lambda: get(guarded, "/placements", key).status_code == 200)
     content = json.dumps(BODY).encode()
     with socket.create_connection(("127.0.0.1", guarded.port)) as caller:
         caller.sendall(

@@ -15,10 +15,11 @@ from service.access.keys import ApiKey, digest_of, new_key
 from service.access.limits import Limits, TokenBucket
 from service.access.ring import KeyRing
 from service.problems import ProblemError
-from tests.service.access.conftest import Keys, await_true, bearer, get
+from tests.service.access.conftest import Keys, bearer, get
 from tests.service.bodies import a100_fleet
 from tests.service.server import Server
 from tests.service.test_metrics import samples, value
+from tests.waiting import wait_until
 
 
 class Clock:
@@ -145,7 +146,7 @@ def in_force(server: Server, keys: Keys, name: str, **limits: float) -> str:
     """Add a key with limits, by way of one that says when the file was read."""
     key = keys.add(name, **limits)
     sign = keys.add(f"{name}-sign")
-    await_true(lambda: get(server, "/placements", sign).status_code == 200)
+    wait_until(lambda: get(server, "/placements", sign).status_code == 200)
     return key
 
 
@@ -196,7 +197,7 @@ def test_a_stream_holds_its_place_until_its_caller_leaves(
             assert get(guarded, "/placements", key).status_code == 429
             assert next(events)
             assert get(guarded, "/placements", key).status_code == 429
-        await_true(free(guarded, key))
+        wait_until(free(guarded, key))
     guarded.client.delete(place, headers=bearer(other))
 
 
@@ -216,7 +217,7 @@ def test_places_come_back_however_a_call_ends(guarded: Server, shared_keys: Keys
             caller.settimeout(0.2)
             with contextlib.suppress(TimeoutError):
                 caller.recv(65536)
-        await_true(free(guarded, key))
+        wait_until(free(guarded, key))
 
 
 def test_many_at_once_never_exceed_the_places(guarded: Server, shared_keys: Keys) -> None:
@@ -233,4 +234,4 @@ def test_many_at_once_never_exceed_the_places(guarded: Server, shared_keys: Keys
         answers.append(caller.recv(65536)[9:12])
         caller.close()
     assert sorted(answers) == [b"408"] * 3 + [b"429"] * 9
-    await_true(free(guarded, key))
+    wait_until(free(guarded, key))

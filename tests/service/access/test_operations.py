@@ -14,8 +14,9 @@ import pytest
 from pydantic import ValidationError
 
 from service.settings import Settings
-from tests.service.access.conftest import Keys, await_true, bearer
+from tests.service.access.conftest import Keys, bearer
 from tests.service.server import ROOT, Server, free_port
+from tests.waiting import wait_until
 
 PLACE = re.compile(r"Operations are served on (http://[^ ]+?)\.\"")
 
@@ -30,7 +31,7 @@ def with_operations(models_dir: Path, **more: str) -> dict[str, str]:
 
 
 def operations(server: Server) -> httpx.Client:
-    await_true(lambda: PLACE.search(server.logs()) is not None)
+    wait_until(lambda: PLACE.search(server.logs()) is not None)
     found = PLACE.search(server.logs())
     assert found is not None
     return httpx.Client(base_url=found[1], timeout=60)

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.access.conftest import Keys, await_true, get
+from tests.service.access.conftest import Keys, get
 from tests.service.server import Server
-
-PATIENCE_S = 30
+from tests.waiting import PATIENCE_S, wait_until
 
 
 def connected(server: Server) -> socket.socket:
@@ -160,4 +159,4 @@ def test_connections_beyond_the_limit_are_closed_and_room_is_made_again(
                 except ConnectionError:
                     return False
 
-        await_true(answers)
+        wait_until(answers)

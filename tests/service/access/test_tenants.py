@@ -15,12 +15,13 @@ import pytest
 
 from service.access.scopes import SCOPES
 from service.store.database import _SCHEMA, _SHARDS
-from tests.service.access.conftest import Keys, await_true, bearer
+from tests.service.access.conftest import Keys, bearer
 from tests.service.access.test_keys import is_refused
 from tests.service.bodies import a100_fleet, rows
 from tests.service.server import ROOT, Server
 from tests.service.test_background_plans import long_body
 from tests.service.test_batch_file_call import batch_file
+from tests.waiting import wait_until
 
 BODY = {"requests": rows(), "fleet": a100_fleet()}
 PUBLISHED = {"requests": rows(), "publish": True}
@@ -65,7 +66,7 @@ class Tenant:
         return str(self.get(f"/plans/{plan_id}").json()["status"])
 
     def finish(self, plan_id: str) -> None:
-        await_true(lambda: self.state(plan_id) == "finished")
+        wait_until(lambda: self.state(plan_id) == "finished")
 
     def listed(self) -> set[str]:
         return {one["plan_id"] for one in self.get("/plans?limit=100").json()["plans"]}
@@ -148,7 +149,7 @@ def test_a_key_without_the_scope_policy_publishes_nothing(own: Server, keys_of_a
     assert is_refused(refused, 403, "forbidden"), refused.text
     assert refused.json()["errors"][0]["pointer"] == "/publish"
     later = planner.start(PUBLISHED)
-    await_true(lambda: planner.state(later) == "failed")
+    wait_until(lambda: planner.state(later) == "failed")
     assert is_refused(planner.get(f"/plans/{later}/result"), 403, "forbidden")
     assert everything.get("/policy").json() == before
     assert everything.plan(PUBLISHED).status_code == 200
@@ -244,10 +245,10 @@ def test_asynchronous_plans_of_one_tenant_do_not_fill_the_queue(
         server.wait_until_ready()
         greedy, other = (tenant(server, keys, name) for name in ("a", "b"))
         running, queued = greedy.start(long_body()), greedy.start(long_body())
-        await_true(lambda: greedy.state(running) == "running")
+        wait_until(lambda: greedy.state(running) == "running")
         assert is_refused(greedy.plan(**ASYNC), 429, "overloaded")
         answer = threads.submit(other.plan)
-        await_true(lambda: "jouleplan_calls_waiting 2.0" in greedy.get("/metrics").text)
+        wait_until(lambda: "jouleplan_calls_waiting 2.0" in greedy.get("/metrics").text)
         assert greedy.delete(f"/plans/{running}").status_code == 200
         assert answer.result(timeout=60).status_code == 200
         assert greedy.state(queued) in {"queued", "running"}

@@ -8,7 +8,6 @@ import shutil
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from pydantic import ValidationError
 from service.access.errors import TlsError
 from service.access.tls import server_context
 from service.settings import Settings
-from tests.service.access.conftest import PATIENCE_S, Keys, bearer
+from tests.service.access.conftest import Keys, bearer
 from tests.service.server import ROOT, Server
 from tests.waiting import wait_until
 
@@ -117,10 +116,7 @@ def test_a_renewed_certificate_is_served_and_one_that_does_not_fit_its_key_is_no
 def ready(server: Server, context: ssl.SSLContext) -> Iterator[httpx.Client]:
     address = f"https://127.0.0.1:{server.port}"
     with httpx.Client(base_url=address, verify=context, timeout=60) as client:
-        end = time.perf_counter() + PATIENCE_S
-        while not is_ready(client):
-            assert time.perf_counter() < end, server.logs()
-            time.sleep(0.05)
+        wait_until(lambda: is_ready(client))
         yield client
 
 
