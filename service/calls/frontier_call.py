@@ -12,7 +12,7 @@ import orjson
 from service.calls.answers import warning_list
 from service.calls.planner_service import PlannerService
 from service.calls.prepared import Prepared
-from service.calls.reading import read_call
+from service.calls.reading import Call, read_call
 from service.fleet.placements import candidate_list
 from service.planning.frontier.axes import AXES, Axis, AxisName, objective_for
 from service.planning.frontier.points import Candidate, Ends, Front, Point, Step, Summary
@@ -44,8 +44,19 @@ def trace_front(service: PlannerService, body: Content, tell: Tell, media_type: 
     call = read.terms
     front = Front((call.frontier.axes[0], call.frontier.axes[1]), call.frontier.points)
     _check(call)
+    with service.guarded(call):
+        return _trace(service, read, front, started, tell)
+
+
+def _trace(
+    service: PlannerService,
+    read: Call[FrontierRequest],
+    front: Front,
+    started: float,
+    tell: Tell,
+) -> str:
     ready = service.prepare(read, objective_for(front.axes), asked=_figures_of(front))
-    ready.warnings.extend(_unused(call))
+    ready.warnings.extend(_unused(read.terms))
     outcome, solve_started = "complete", perf_counter()
     with ready.telling_why():
         for step in trace(ready.problem, front, ready.options):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from math import isfinite
 from time import perf_counter
 from typing import Any, cast
 from uuid import uuid4
 
-import numpy as np
-
 from costmodel.catalogue import Catalogue
 from service.calls.answers import predict_body
 from service.calls.batch import Batch
+from service.calls.building import build_problem, check_certain, in_use
+from service.calls.explaining import Explaining
 from service.calls.plan_terms import (
     check_figures,
     figures_asked_for,
@@ -32,7 +33,6 @@ from service.fleet.placements import Candidates, build_candidates, contradiction
 from service.fleet.provenance_rules import check_provenance
 from service.planning.clock import Deadline
 from service.planning.cutting import run_within, with_grace
-from service.planning.errors import InvalidProblemError
 from service.planning.inputs import Limits, Objective, Unit
 from service.planning.problem import PlacementProblem
 from service.planning.progress import Progress, Watch, unwatched
@@ -45,6 +45,8 @@ from service.workers.anonymous_file import Content, gathered
 from service.workers.messages import ARROW, JSON, PlanTally
 
 Planner = Callable[[PlacementProblem, SolverOptions, Watch], Plan]
+TimeGuard = Callable[[float], AbstractContextManager[Any]]
+"""Sees to it that what is within ends some time after so many seconds, whatever it is stuck in."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,15 @@ class PlannerService:
         Where a call names no fleet; None where the service has none of its own.
     planner
         What turns a problem into a plan.
+    guard
+        Of the time that a call may take, from reading to writing.
     """
 
     catalogue: Catalogue
     fleet: Candidates | None
     limits: CallLimits
     planner: Planner = plan_robustly
+    guard: TimeGuard = nullcontext
 
     def plan(
         self,
@@ -138,14 +143,17 @@ class PlannerService:
             When the call is refused or there is no plan.
         """
         check_publishable(read.terms)
-        ready = self.prepare(
-            read,
-            objective_of(read.terms.objective),
-            lambda: watch(_entered("predicting", started)),
-        )
-        solve_started = perf_counter()
-        with ready.telling_why():
-            found = self.planner(ready.problem, ready.options, watch)
+        with self.guarded(read.terms):
+            ready = self.prepare(
+                read,
+                objective_of(read.terms.objective),
+                lambda: watch(_entered("predicting", started)),
+            )
+            solve_started = perf_counter()
+            explaining = Explaining(ready, asked=read.terms.explain)
+            with ready.telling_why():
+                found = self.planner(ready.problem, explaining.options, watch)
+            others = explaining.alternatives(found)
         ended = perf_counter()
         watch(_written(found, started))
         timings_s = {
@@ -153,7 +161,11 @@ class PlannerService:
             "predict": ready.predict_s,
             "solve": ended - solve_started,
         }
-        return Solved(read.terms, ready, found, plan_id or str(uuid4()), timings_s)
+        return Solved(read.terms, ready, found, plan_id or str(uuid4()), timings_s, others)
+
+    def guarded(self, terms: PlanRequest) -> AbstractContextManager[Any]:
+        """Return what ends the work on a call that is far beyond the limit of its time."""
+        return self.guard(options_of(terms.solver, self.limits.max_time_limit_s).time_limit_s)
 
     def prepare(
         self,
@@ -205,10 +217,10 @@ class PlannerService:
         self._check(batch, candidates, self.limits.max_pairs)
         check_explained(len(batch), explain=call.explain)
         limits = limits_of(call.constraints, candidates)
-        _check_certain(batch, limits)
+        check_certain(batch, limits)
         predict_started = perf_counter()
         on_predicting()
-        whole = _build(batch, candidates, limits, objective)
+        whole = build_problem(batch, candidates, limits, objective)
         predict_s = perf_counter() - predict_started
         kept, unplaceable = placeable(whole, batch, report=call.on_unplaceable == "report")
         problem = whole.take(kept) if unplaceable else whole
@@ -218,7 +230,7 @@ class PlannerService:
             own_fleet=call.fleet is None,
         )
         warnings = [
-            *check_provenance(_in_use(problem), allow_mixed=call.allow_mixed_provenance),
+            *check_provenance(in_use(problem), allow_mixed=call.allow_mixed_provenance),
             *substitution_warning(problem, batch.names_llms[kept]),
             *fleet_warnings(problem),
         ]
@@ -244,7 +256,7 @@ class PlannerService:
         read = read_call(body, media_type, PredictRequest, self.limits.max_requests)
         candidates = self._candidates(read.terms.fleet)
         self._check(read.batch, candidates, self.limits.max_predictions)
-        problem = _build(read.batch, candidates, Limits(), Objective(), intervals=True)
+        problem = build_problem(read.batch, candidates, Limits(), Objective(), intervals=True)
         return predict_body(problem, fleet_warnings(problem), as_arrow=accept == ARROW)
 
     def _candidates(self, fleet: FleetSpec | None) -> Candidates:
@@ -285,40 +297,3 @@ def _written(found: Plan, started: float) -> Progress:
     gap = found.gap if isfinite(found.gap) else None
     elapsed_s = perf_counter() - started
     return Progress("writing", found.objective, found.lower_bound, gap, elapsed_s)
-
-
-def _check_certain(batch: Batch, limits: Limits) -> None:
-    """Refuse a confidence for several answers, whose lengths are not drawn one by one."""
-    if limits.confidence is not None and batch.choices is not None and (batch.choices > 1).any():
-        message = (
-            "Expected no confidence where a request wants several choices, got "
-            f"{limits.confidence:g}: leave it out, or give each choice a request of its own."
-        )
-        raise invalid([FieldError("/constraints/confidence", message)])
-
-
-def _build(
-    batch: Batch,
-    candidates: Candidates,
-    limits: Limits,
-    objective: Objective,
-    *,
-    intervals: bool = False,
-) -> PlacementProblem:
-    try:
-        return PlacementProblem.build(
-            batch.to_requests(candidates),
-            candidates.pools,
-            candidates.placements,
-            limits,
-            objective,
-            intervals=intervals,
-        )
-    except InvalidProblemError as error:
-        raise invalid([FieldError(error.pointer, str(error))]) from None
-
-
-def _in_use(problem: PlacementProblem) -> list[Any]:
-    """Return the cost models of the placements that some request may take."""
-    in_use = np.flatnonzero(problem.eligible.any(axis=0))
-    return [problem.placements[index].cost_model for index in in_use]

@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Any, Literal
 
 from service.calls.answers import plan_chunks
+from service.calls.explaining import UNEXPLAINED
 from service.calls.prepared import Prepared
 from service.calls.publishing import UNPUBLISHED, published_prices
 from service.calls.tally import tally_plan
-from service.planning.explanation.alternatives import alternatives
+from service.planning.explanation.alternatives import Alternatives
 from service.planning.result import Plan, PlanWarning
 from service.schemas.calls import PlanRequest
 from service.workers.messages import ARROW, PlanTally, PublishedPrices
@@ -27,6 +28,8 @@ class Solved:
         Its name.
     timings_s
         How long reading, predicting and solving took [s].
+    others
+        Other placements of each request, where they were asked for and there was time.
     """
 
     terms: PlanRequest
@@ -34,6 +37,7 @@ class Solved:
     plan: Plan
     plan_id: str
     timings_s: Mapping[str, float]
+    others: Alternatives | None = None
 
     def chunks(
         self,
@@ -60,8 +64,8 @@ class Solved:
             ready.ids,
             form="arrow" if accept == ARROW else form,
             unplaceable=ready.unplaceable,
-            warnings=[*warnings, *ready.warnings, *self.plan.warnings, *self._unpublished()],
-            others=alternatives(problem, self.plan) if self.terms.explain else None,
+            warnings=[*warnings, *ready.warnings, *self.plan.warnings, *self._left_out()],
+            others=self.others,
             timings_s={**self.timings_s, "total": sum(self.timings_s.values())},
             plan_id=self.plan_id,
             further=further or {},
@@ -79,5 +83,9 @@ class Solved:
             return None
         return published_prices(self.ready.problem, self.plan, self.plan_id)
 
-    def _unpublished(self) -> Sequence[PlanWarning]:
-        return [UNPUBLISHED] if self.terms.publish and self._published is None else []
+    def _left_out(self) -> Iterator[PlanWarning]:
+        """Yield a warning for each thing that was asked for and is not there."""
+        if self.terms.publish and self._published is None:
+            yield UNPUBLISHED
+        if self.terms.explain and self.others is None:
+            yield UNEXPLAINED

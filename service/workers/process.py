@@ -13,6 +13,8 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
@@ -22,12 +24,10 @@ from uuid import uuid4
 
 from service.calls.file_call import plan_batch_file
 from service.calls.frontier_call import trace_front
-from service.calls.planner_service import CallLimits, Planner, PlannerService
+from service.calls.planner_service import CallLimits, PlannerService
 from service.fleet.description import describe
 from service.fleet.loading import Loaded, load_files
-from service.planning.problem import PlacementProblem
 from service.planning.progress import Watch
-from service.planning.result import Plan, SolverOptions
 from service.problems import Problem, ProblemError
 from service.schemas.batch_query import BatchQuery
 from service.settings import Settings
@@ -52,7 +52,7 @@ from service.workers.progress_updates import ProgressUpdates
 logger = logging.getLogger("service.worker")
 
 STUCK_S = 10.0
-"""Beyond the limit of a plan, after which its worker is taken to be stuck."""
+"""Beyond the limit of a call, after which its worker is taken to be stuck."""
 
 
 def run_worker(connection: Connection, settings: Settings) -> None:
@@ -89,25 +89,21 @@ def run_worker(connection: Connection, settings: Settings) -> None:
 
 def _load(settings: Settings, job: Message) -> tuple[PlannerService, Description]:
     service, description = load_service(settings, _loaded(settings, job))
-    return replace(service, planner=ending_when_stuck(service.planner)), description
+    return replace(service, guard=ending_when_stuck), description
 
 
-def ending_when_stuck(planner: Planner, stuck_s: float = STUCK_S) -> Planner:
-    """Return a planner that ends this process where it is far beyond the limit of its time.
+@contextmanager
+def ending_when_stuck(limit_s: float, stuck_s: float = STUCK_S) -> Iterator[None]:
+    """End this process where what is within is far beyond the limit of its time.
 
     Where each thread was stuck is written to standard error. Other than what cuts a plan at its
     limit, this also ends code in C that never returns.
     """
-
-    def guarded(problem: PlacementProblem, options: SolverOptions, watch: Watch) -> Plan:
-        limit_s = 1.1 * options.time_limit_s + stuck_s
-        faulthandler.dump_traceback_later(limit_s, exit=True, file=sys.__stderr__ or 2)
-        try:
-            return planner(problem, options, watch)
-        finally:
-            faulthandler.cancel_dump_traceback_later()
-
-    return guarded
+    faulthandler.dump_traceback_later(1.1 * limit_s + stuck_s, exit=True, file=sys.__stderr__ or 2)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _loaded(settings: Settings, job: Message) -> Loaded:

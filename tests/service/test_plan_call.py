@@ -280,6 +280,22 @@ def test_an_explained_plan_names_other_placements_alike_in_rows_and_columns(
             assert other["stopped_by"]
 
 
+@pytest.mark.parametrize("limit_s", [0.02, 0.5, 5.0])
+def test_alternatives_are_found_in_time_or_left_out_and_told(
+    planner_service: PlannerService, limit_s: float
+) -> None:
+    n = 60_000
+    lengths = {"input_tokens": [10] * n, "output_tokens": [10 + i % 400 for i in range(n)]}
+    terms = {"fleet": a100_fleet(), "explain": True, "solver": {"time_limit_seconds": limit_s}}
+    status, answer, outcome = call(planner_service, {"columns": lengths, **terms})
+    if status == 503:
+        assert (outcome, limit_s < 1.0) == ("undecided", True)
+        return
+    spent = answer["timings_seconds"]
+    assert spent["predict"] + spent["solve"] <= 1.1 * limit_s + 0.5
+    assert ("alternatives" in answer) != ("alternatives_unknown" in codes(answer))
+
+
 def test_nobody_explains_more_requests_than_anybody_reads(planner_service: PlannerService) -> None:
     many = {"input_tokens": [10] * 100_001, "output_tokens": [10] * 100_001}
     status, problem, _ = call(planner_service, {"columns": many, "explain": True})

@@ -98,13 +98,13 @@ def test_a_server_whose_worker_is_stopped_says_so_and_goes_on(models_dir: Path) 
 
 STUCK = """
 import ctypes
-from service.planning.result import SolverOptions
 from service.workers.process import ending_when_stuck
 
-def planner(problem, options, watch):
+def planner():
     ctypes.PyDLL(None).sleep(600)  # keeps the interpreter to itself: no other thread can run
 
-ending_when_stuck(planner, stuck_s=0.2)(None, SolverOptions(time_limit_s=0.2), None)
+with ending_when_stuck(0.2, stuck_s=0.2):
+    planner()
 """
 
 
