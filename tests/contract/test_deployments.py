@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from profiler.cli import _parser
 ROOT = Path(__file__).parents[2]
 MANIFESTS = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
 VERSION = "1.31"
+VARIABLE = re.compile(r"\$\{\w+:-([^}]*)\}")
 
 
 def documents(path: Path) -> list[dict[str, Any]]:
@@ -42,7 +44,7 @@ def test_the_compose_file_calls_the_profiler_as_it_is() -> None:
     path = ROOT / "deploy" / "compose" / "profile-vllm.yaml"
     services = yaml.safe_load(path.read_text())["services"]
     for name in ("measure", "fit"):
-        arguments = [one.replace("${MINUTES:-20}", "20") for one in services[name]["command"]]
+        arguments = [VARIABLE.sub(r"\1", one) for one in services[name]["command"]]
         assert _parser().parse_args(arguments).verb == name
 
 

@@ -121,7 +121,7 @@ def by_the_schema(body: bytes) -> PlanRequest | set[tuple[str, str]]:
         return PlanRequest.model_validate_json(body)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        return {(pointer(*path_of(e)), e["msg"]) for e in found}
+        return {(pointer(*path_of(e)), e["msg"].removeprefix("Value error, ")) for e in found}
 
 
 def batch_by_the_schema(call: PlanRequest) -> Batch | None:
