@@ -39,13 +39,15 @@ def likeness(name: str, other: str) -> float:
 
 
 def nearest(name: str, known: Iterable[str], n: int = MAX_SUGGESTIONS) -> list[str]:
-    """Return at most `n` known names that are like a name, the likest first.
+    r"""Return at most `n` known names that are like a name, the likest first.
 
     Examples
     --------
     >>> known = ["llama-3.1-8b-instruct", "llama-3.3-70b-instruct", "qwen3-8b"]
     >>> nearest("llama3.1:8b", known, 1), nearest("gpt-4o", known)
     (['llama-3.1-8b-instruct'], [])
+    >>> nearest(r"C:\models\Qwen3-8B", known), nearest("/models/Qwen3-8B/", known)
+    (['qwen3-8b'], ['qwen3-8b'])
     """
     scored = sorted((-likeness(name, other), other) for other in dict.fromkeys(known))
     return [other for score, other in scored if -score >= _MIN_LIKENESS][:n]
@@ -100,4 +102,5 @@ def shown(name: str) -> str:
 
 
 def _comparable(name: str) -> str:
-    return name.rpartition("/")[2].strip().lower()[:MAX_CHARACTERS]
+    last = name.replace("\\", "/").strip().rstrip("/").rpartition("/")[2]
+    return last.lower()[:MAX_CHARACTERS]

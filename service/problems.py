@@ -11,8 +11,6 @@ from typing import Any
 
 import orjson
 
-from service.durations import seconds_of
-
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:jouleplan:problem:"
 
@@ -254,29 +252,6 @@ def invalid(errors: Sequence[FieldError], omitted: int = 0) -> ProblemError:
     if more:
         detail += f" ({more} more)"
     return ProblemError(Problem("invalid-request", detail, errors, omitted=omitted))
-
-
-def words_of(found: Mapping[str, Any]) -> str:
-    """Return what pydantic says of one error, in the words of this service.
-
-    Parameters
-    ----------
-    found
-        One of `ValidationError.errors()`, its input among it where a better hint is wanted.
-
-    Examples
-    --------
-    >>> words_of({"type": "value_error", "loc": ("a",), "msg": "Value error, Expected b."})
-    'Expected b.'
-    >>> words_of({"type": "float_type", "loc": ("deadline_seconds",), "msg": "", "input": "10m"})
-    "Expected seconds as a number, got '10m': write 600."
-    """
-    given = found.get("input")
-    names = [part for part in found["loc"] if isinstance(part, str) and part.endswith("seconds")]
-    seconds = seconds_of(given) if names and isinstance(given, str) else None
-    if seconds is not None:
-        return f"Expected seconds as a number, got {given!r}: write {seconds:.15g}."
-    return str(found["msg"]).removeprefix("Value error, ")
 
 
 def from_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:

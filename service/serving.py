@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from service.access.errors import AccessError
 from service.decisions.tokenizers import TokenizerError, Tokenizers
-from service.problems import words_of
 from service.settings import Settings, is_loopback, unknown_variables
 from service.store.database_file import MEMORY
+from service.wording import words_of
 from service.workers.entry import enter
 from service.workers.link import start_worker
 

@@ -30,7 +30,8 @@ from costmodel.moments import read_zoned_moment
 from service.access.errors import KeyFileError
 from service.access.keys import NAME_PATTERN, ApiKey
 from service.access.scopes import SCOPES, Scope
-from service.problems import pointer, words_of
+from service.problems import pointer
+from service.wording import words_of
 from service.yaml_lines import place_in
 
 MOST_BYTES = 1024 * 1024
@@ -123,7 +124,7 @@ def read_keys(path: Path) -> KeyFile:
     try:
         return KeyFile.model_validate(document)
     except ValidationError as error:
-        first, *others = error.errors(include_url=False)
+        first, *others = error.errors(include_url=False, include_input=False)
         words = words_of(first)
         more = f" ({len(others)} more)" if others else ""
         msg = f"{path}: {place_in(text, pointer(*first['loc']))}: {words}{more}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import Any
@@ -11,12 +12,13 @@ import orjson
 
 from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.known_columns import recognise, worth
-from service.batch_files.table import batch_of
+from service.batch_files.table import LISTS, NOTHING, batch_of
 
-NAMES_SEPARATOR = ";"
 SEPARATORS = (",", ";", "\t", "|")
-_LISTS = ("llms", "pools")
-_NOTHING = frozenset({"", "nan", "na", "n/a", "none", "null"})
+_TEXTS = ("id", *LISTS)
+_COUNTS = ("input_tokens", "output_tokens", "choices")
+# Read as a decimal point, a mark between thousands makes a number a thousandth of what it is.
+_GROUPED = re.compile(r"[1-9]\d{0,2}(\.\d{3})+")
 # The first line that spreadsheets write to say how they separate.
 _SAID = "sep="
 
@@ -26,7 +28,8 @@ def read_csv(data: bytes, renamed: Mapping[str, str] | None = None) -> BatchFile
 
     The first row names the columns. Cells are separated by a comma, a semicolon, a tab or a bar, as
     the first row tells. Names in `llms` and `pools` are joined by ``;``. An empty cell, or what
-    writers put there, is null. A cell that begins with ``{`` or ``[`` is JSON.
+    writers put there, is null. A cell that begins with ``{`` or ``[`` is JSON. A count such as
+    ``1.000`` is refused where the separator is no comma: who writes so may mean a thousand.
 
     Parameters
     ----------
@@ -45,7 +48,7 @@ def read_csv(data: bytes, renamed: Mapping[str, str] | None = None) -> BatchFile
     if first.strip().lower().startswith(_SAID):
         text = after
     try:
-        names, body = _table(text, renamed or {})
+        separator, names, body = _table(text, renamed or {})
     except csv.Error as error:
         raise BatchFileError(f"Expected CSV, got: {error}.") from None
     recognised = recognise(names, renamed or {})
@@ -57,18 +60,18 @@ def read_csv(data: bytes, renamed: Mapping[str, str] | None = None) -> BatchFile
     ours = {index: name for name, index in recognised.origin.items()}
 
     def column(index: int) -> list[Any]:
-        read = _reader(ours.get(index, ""))
+        read = _reader(ours.get(index, ""), separator)
         return [read(row[index]) for row in body]
 
     return batch_of(names, column, recognised, range(1, len(body) + 1))
 
 
-def _table(text: str, renamed: Mapping[str, str]) -> tuple[list[str], list[list[str]]]:
-    """Return the names of the columns, and the rows that are not blank."""
+def _table(text: str, renamed: Mapping[str, str]) -> tuple[str, list[str], list[list[str]]]:
+    """Return the separator, the names of the columns, and the rows that are not blank."""
     separator = max(SEPARATORS, key=lambda sign: _fit(text, sign, renamed))
     rows = list(csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True))
     names, *body = rows or [[]]
-    return [name.strip() for name in names], [row for row in body if row]
+    return separator, [name.strip() for name in names], [row for row in body if row]
 
 
 def _fit(text: str, separator: str, renamed: Mapping[str, str]) -> tuple[int, int]:
@@ -81,26 +84,14 @@ def _fit(text: str, separator: str, renamed: Mapping[str, str]) -> tuple[int, in
     return worth(names, renamed), len(names)
 
 
-def _reader(name: str) -> Callable[[str], Any]:
-    if name == "id":
+def _reader(name: str, separator: str) -> Callable[[str], Any]:
+    if name in _TEXTS:
         return str
-    return _names if name in _LISTS else _number
+    return _count if name in _COUNTS and separator != "," else _number
 
 
-def _names(cell: str) -> list[str] | None:
-    """Return the names in a cell, as we write them, or as JSON or Python write lists.
-
-    Examples
-    --------
-    >>> _names("a; b"), _names('["a", "b"]'), _names("['a', 'b']"), _names(" ")
-    (['a', 'b'], ['a', 'b'], ['a', 'b'], None)
-    """
-    text = cell.strip()
-    if text.lower() in _NOTHING:
-        return None
-    if text.startswith("[") and text.endswith("]"):
-        return [name.strip().strip("'\"") for name in text[1:-1].split(",")]
-    return [name.strip() for name in text.split(NAMES_SEPARATOR)]
+def _count(cell: str) -> object:
+    return cell if _GROUPED.fullmatch(cell.strip()) else _number(cell)
 
 
 def _number(cell: str) -> object:
@@ -112,7 +103,7 @@ def _number(cell: str) -> object:
     [12, 0.5, None, 'many', {'p50': 10, 'p90': 40}, None]
     """
     text = cell.strip()
-    if text.lower() in _NOTHING:
+    if text.lower() in NOTHING:
         return None
     try:
         return orjson.loads(text)

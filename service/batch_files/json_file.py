@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import orjson
 
 from service.batch_files.batch_file import BatchFile, BatchFileError
+from service.batch_files.json_lines import OPENAI_MEMBERS
 from service.batch_files.known_columns import recognise
 from service.batch_files.table import batch_of, transposed
 
@@ -31,6 +32,11 @@ def read_json(data: bytes, renamed: Mapping[str, str] | None = None) -> BatchFil
     except orjson.JSONDecodeError as error:
         raise BatchFileError(f"Expected JSON, got: {error}.") from None
     if isinstance(document, list) and document and all(isinstance(row, dict) for row in document):
+        if set(document[0]) >= OPENAI_MEMBERS:
+            raise BatchFileError(
+                "Expected rows, got lines of an OpenAI batch in a list: write each on a line of "
+                "its own, in a file that ends in .jsonl."
+            )
         names, column = transposed(document)
         numbers = range(1, len(document) + 1)
         return batch_of(names, column, recognise(names, renamed or {}), numbers)

@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from costmodel.nearest import listed, shown
 from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.endpoints import CHAT, REPORT_OTHERS, is_planned, other_endpoint
 from service.batch_files.lines import BatchLines, Data, line_spans
@@ -38,6 +39,13 @@ from service.schemas.names import read_llm
 
 MAX_TOLD = 20
 """Kinds of complaints that the command line tells of."""
+MEMBERS: Mapping[str, tuple[str, ...]] = {
+    "id": ("custom_id",),
+    "output_tokens": ("body",),
+    "choices": ("body", "n"),
+    "llms": ("body", "model"),
+}
+"""Where in a line the values of a column come from."""
 MAX_LINE_BYTES = 32 * 1024 * 1024
 """A line above this is refused: no prompt with its images is as long."""
 
@@ -84,7 +92,8 @@ class OpenAiBatch:
         parts = where.split("/")
         if parts[1:2] != ["columns"] or len(parts) < 4:
             return where
-        return f"line {self.lines.numbers[int(parts[3])]}, {parts[2]}"
+        member = ".".join(MEMBERS.get(parts[2], (parts[2],)))
+        return f"line {self.lines.numbers[int(parts[3])]}, {member}"
 
 
 def read_openai_batch(data: Data, rule: TokenRule) -> BatchFile:
@@ -215,7 +224,9 @@ def _parsed(text: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         raise _ComplaintError(f"Expected JSON, got: {error}.") from None
     if not isinstance(line, dict) or not isinstance(line.get("body"), dict):
-        raise _ComplaintError("Expected an object with custom_id, method, url and body.")
+        got = listed([shown(name) for name in line]) if isinstance(line, dict) else "no object"
+        message = f"Expected an object with custom_id, method, url and an object body, got {got}."
+        raise _ComplaintError(message)
     if line.get("method") != "POST":
         raise _ComplaintError(f"Expected method POST, got {line.get('method')!r:.60}.", "method")
     if not isinstance(line.get("url"), str):
@@ -245,8 +256,9 @@ def _output_tokens(body: Mapping[str, Any], rule: TokenRule) -> int:
 
 def _choices(body: Mapping[str, Any]) -> int:
     for name in ("n", "best_of"):
-        if body.get(name) is not None and not is_whole(body[name]):
-            message = f"Expected a whole number, got {body[name]!r:.40}."
+        stated = body.get(name)
+        if stated is not None and not (is_whole(stated) and stated >= 1):
+            message = f"Expected a whole number of at least 1, got {stated!r:.40}."
             raise _ComplaintError(message, "body", name)
     return choices_of(body)
 

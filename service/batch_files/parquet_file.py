@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from costmodel.nearest import shown
@@ -121,7 +122,7 @@ class _File:
                 self._check_texts(name, column)
                 if hasattr(column, "dictionary_decode"):
                     column = column.dictionary_decode()
-                yield from map(_or_null, column.to_pylist())
+                yield from map(_plain, column.to_pylist())
 
     def _check_texts(self, name: str, column: pa.Array) -> None:
         column.validate(full=True)
@@ -179,8 +180,13 @@ def _text_bytes(column: pa.Array) -> int:
     return 0
 
 
-def _or_null(value: object) -> object:
-    """Return a value, None for what is not a number: pandas has no other null among floats."""
+def _plain(value: object) -> object:
+    """Return a value as JSON has it: sums of integers are decimals where databases write them.
+
+    What is not a number is None: pandas has no other null among floats.
+    """
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
     return None if value != value else value  # noqa: PLR0124  what is not a number is unequal
 
 
@@ -194,7 +200,8 @@ def _may_count(kind: object) -> bool:
     """Whether values of an Arrow type are numbers or nothing."""
     from pyarrow import types  # noqa: PLC0415
 
-    return any(test(kind) for test in (types.is_integer, types.is_floating, types.is_null))
+    numbers = (types.is_integer, types.is_floating, types.is_decimal)
+    return any(test(kind) for test in (*numbers, types.is_null))
 
 
 def _is_json(kind: object) -> bool:

@@ -12,6 +12,10 @@ from service.planning.result import PlanWarning
 from service.problems import pointer
 
 Column = Sequence[Any]
+LISTS = ("llms", "pools")
+NAMES_SEPARATOR = ";"
+NOTHING = frozenset({"", "nan", "na", "n/a", "none", "null"})
+"""What writers of tables put where there is nothing, in lower case."""
 
 
 def batch_of(
@@ -53,6 +57,9 @@ def batch_of(
         columns = {name: [values[index] for index in kept] for name, values in columns.items()}
     if "id" in columns:
         columns["id"] = [_id(value, index) for index, value in enumerate(columns["id"])]
+    for name in LISTS:
+        if name in columns:
+            columns[name] = [_names(v) if isinstance(v, str) else v for v in columns[name]]
     theirs = {ours: names[index] for ours, index in recognised.origin.items()}
 
     places = _Places(theirs, [numbers[index] for index in kept], word)
@@ -142,6 +149,22 @@ def _id(value: Any, index: int) -> Any:  # noqa: ANN401  of whatever a file hold
     if value is None:
         return str(index)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _names(cell: str) -> list[str] | None:
+    """Return the names in a cell, as we write them, or as JSON or Python write lists.
+
+    Examples
+    --------
+    >>> _names("a; b"), _names('["a", "b"]'), _names("['a', 'b']"), _names(" ")
+    (['a', 'b'], ['a', 'b'], ['a', 'b'], None)
+    """
+    text = cell.strip()
+    if text.lower() in NOTHING:
+        return None
+    if text.startswith("[") and text.endswith("]"):
+        return [name.strip().strip("'\"") for name in text[1:-1].split(",")]
+    return [name.strip() for name in text.split(NAMES_SEPARATOR)]
 
 
 def transposed(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], Callable[[int], Column]]:

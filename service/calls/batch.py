@@ -109,7 +109,7 @@ class Batch:
             pools=None if columns.pools is None else Choices.of(columns.pools),
             min_quality=_numbers(columns.min_quality),
             deadline_s=_numbers(columns.deadline_seconds),
-            choices=None if columns.choices is None else np.array(columns.choices, np.int64),
+            choices=None if columns.choices is None else _counts(columns.choices),
             pinned=columns.pinned,
         )
 

@@ -18,7 +18,7 @@ from costmodel.nearest import unknown_name
 from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.json_lines import holds_rows, read_rows
 from service.batch_files.lines import Data
-from service.batch_files.openai_batch import BadLinesError, OpenAiBatch, read_lines
+from service.batch_files.openai_batch import MEMBERS, BadLinesError, OpenAiBatch, read_lines
 from service.batch_files.own_llms import STAYS, stays_below
 from service.batch_files.shard import Shard, told
 from service.batch_files.shards import ServedNames, draft_shards, name_warnings, write_shard
@@ -33,12 +33,6 @@ from service.workers.anonymous_file import AnonymousFile, Content
 from service.workers.messages import JSON, PlanTally
 
 _OTHERS = " Others may serve the lines where `llms` names them."
-_MEMBERS = {
-    "id": ("custom_id",),
-    "output_tokens": ("body",),
-    "choices": ("body", "n"),
-    "llms": ("body", "model"),
-}
 
 
 def plan_batch_file(
@@ -214,4 +208,4 @@ def _place(where: str, batch: OpenAiBatch, query: BatchQuery) -> str:
     if parts[1:2] != ["columns"] or len(parts) < 4:
         return ""
     number = batch.lines.numbers[int(parts[3])]
-    return pointer("lines", number, *_MEMBERS.get(parts[2], ()))
+    return pointer("lines", number, *MEMBERS.get(parts[2], ()))

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from service.problems import FieldError, Problem, ProblemError, invalid, pointer, words_of
+from service.problems import FieldError, Problem, ProblemError, invalid, pointer
 from service.schemas.fields import COUNT, QUANTILES
 from service.schemas.requests import LISTED, MIXED
+from service.wording import words_of
 
 Schema = TypeVar("Schema", bound=BaseModel)
 

@@ -14,7 +14,7 @@ from service.access.errors import KeyFileError
 from service.access.key_file import KeyRow, changed_keys, read_keys
 from service.access.keys import digest_of, new_key
 from service.access.scopes import SCOPES, Scope
-from service.problems import words_of
+from service.wording import words_of
 
 DONE, BAD_INPUT = 0, 2
 COLUMNS = (

@@ -78,7 +78,10 @@ def plan_file(options: argparse.Namespace, settings: Settings) -> int:
     except ProblemError as error:
         status = NO_PLAN if error.problem.slug in NO_PLAN_PROBLEMS else BAD_INPUT
         return _refuse("\n".join(_words(error.problem, batch, options)), status)
-    _print(answer, _fleet_of(batch, options, settings), as_json=options.json)
+    fleet = _fleet_of(batch, options, settings)
+    if options.json and not options.quiet:
+        sys.stderr.write(f"fleet: {fleet}\n")
+    _print(answer, fleet, as_json=options.json)
     for line in told_of(shards, options.shards):
         sys.stderr.write(f"{line}\n")
     return PLANNED

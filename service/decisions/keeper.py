@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from service.actuals.store import ActualsStore
 from service.decisions.desk import DecisionDesk
 from service.decisions.policy import Policy
-from service.problems import words_of
 from service.schemas.policy import KeptPolicy
 from service.store.database_file import StoreError
+from service.wording import words_of
 
 logger = logging.getLogger("service.decisions.keeper")
 

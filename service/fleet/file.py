@@ -16,8 +16,9 @@ from pydantic import ValidationError
 
 from costmodel.files import read_regular
 from service.calls.validation import path_of
-from service.problems import FieldError, pointer, words_of
+from service.problems import FieldError, pointer
 from service.schemas.fleet import FleetFileSpec
+from service.wording import words_of
 from service.yaml_lines import place_in
 
 MAX_BYTES = 1024 * 1024

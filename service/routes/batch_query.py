@@ -6,8 +6,9 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from service.calls.validation import path_of
-from service.problems import FieldError, invalid, pointer, words_of
+from service.problems import FieldError, invalid, pointer
 from service.schemas.batch_query import PREFIX, BatchQuery, parted, typed
+from service.wording import words_of
 from service.workers.messages import BATCH_FILES
 
 

@@ -136,7 +136,8 @@ class RequestColumns(Body):
         Field(description="Seconds from the start of the plan for each, above 0."),
     ] = None
     choices: Annotated[
-        list[ChoiceCount] | None, Field(description="Answers that each wants; left out: one.")
+        list[ChoiceCount | None] | None,
+        Field(description="Answers that each wants; null or left out: one."),
     ] = None
     pinned: Annotated[
         list[Pin | None] | None, Field(description="Where each must run; null for anywhere.")

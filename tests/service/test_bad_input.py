@@ -225,6 +225,45 @@ def test_no_words_of_a_library_reach_the_caller(planner_service: PlannerService)
     assert "Value error" not in orjson.dumps(problem).decode()
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (row(input_tokens=None), "Expected a whole number, got null."),
+        (row(input_tokens="1,024"), "Expected a whole number, got '1,024'."),
+        (row(input_tokens=-5), "Expected at least 0, got -5."),
+        (
+            b'{"requests":[{"input_tokens":1' + b"0" * 400 + b',"output_tokens":1}]}',
+            "Expected at most 10000000, got one of far more digits.",
+        ),
+        (row(llms={}), "Expected a list, got an object."),
+        (row(pools=[]), "Expected a length of at least 1, got 0."),
+        (row(id="x" * 300), "Expected a length of at most 256, got 300."),
+        (row(min_quality="good"), "Expected a number, got 'good'."),
+        (row(hurry=1), "Expected nothing of this name: it is not known here."),
+        ({"requests": [{"input_tokens": 1}]}, "Expected a value, got none."),
+        (limits(deadline_seconds=0), "Expected a number above 0, got 0."),
+        ({**row(), "on_unplaceable": "skip"}, "Expected 'refuse' or 'report', got 'skip'."),
+        ({**row(), "explain": "yes"}, "Expected true or false, got 'yes'."),
+    ],
+)
+def test_what_was_expected_and_what_came_is_told(
+    planner_service: PlannerService, body: Json | bytes, told: str
+) -> None:
+    status, problem, _ = call(planner_service, body)
+    assert (status, problem["errors"][0]["detail"]) == (422, told)
+
+
+def test_confidence_is_refused_for_requests_of_several_choices(
+    planner_service: PlannerService,
+) -> None:
+    certain = limits(confidence=0.9, deadline_seconds=600)
+    _, problem, _ = call(planner_service, {**certain, **row(choices=2)})
+    assert pointers(problem) == ["/constraints/confidence"]
+    assert "several choices, got 0.9" in problem["errors"][0]["detail"]
+    status, _, _ = call(planner_service, {**certain, **row(choices=1)})
+    assert status == 200
+
+
 def test_seconds_with_a_unit_are_told_as_a_number(planner_service: PlannerService) -> None:
     _, problem, _ = call(planner_service, limits(deadline_seconds="10m"))
     assert problem["errors"][0] == {

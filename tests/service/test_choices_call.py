@@ -25,9 +25,9 @@ def test_choices_are_read_alike_from_rows_columns_and_arrow() -> None:
     rows = [{"input_tokens": 10, "output_tokens": 5, "choices": 3}]
     rows.append({"input_tokens": 20, "output_tokens": 7})
     by_row = read({"requests": rows})
-    by_column = read({"columns": TOKENS | {"choices": [3, 1]}})
+    by_column = read({"columns": TOKENS | {"choices": [3, None]}})
     found = Complaints()
-    table = pa.table(TOKENS | {"choices": [3, 1]})
+    table = pa.table(TOKENS | {"choices": [3, None]})
     by_arrow = batch_of_table(table, found)
     assert not found
     assert by_arrow is not None

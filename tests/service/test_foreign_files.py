@@ -7,9 +7,11 @@ import gzip
 import io
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +22,8 @@ from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.decoding import in_utf8, inflated
 from service.batch_files.reading import read_batch, read_bytes
 from service.batch_files.token_rule import TokenRule
+from service.calls.reading import read_json
+from service.schemas.calls import PlanRequest
 from tests.service.plan_files import batch_line
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"
@@ -189,6 +193,41 @@ def test_parquet_of_floats_and_other_names_is_read(
     assert tokens(batch) == PLAIN
     assert batch.members["columns"]["deadline_seconds"] == [None, 5.0]
     assert batch.members["columns"]["id"] == ["7", "8"]
+
+
+def test_parquet_of_decimals_and_names_as_text_is_read(
+    read: Callable[..., BatchFile], tmp_path: Path
+) -> None:
+    sums = pa.array([Decimal(472), Decimal(1087)], pa.decimal128(38, 0))
+    table = pa.table(
+        {
+            "input_tokens": sums,
+            "output_tokens": pa.array([Decimal("18.00"), Decimal("230.00")]),
+            "llms": pa.array(["a;b", None]).dictionary_encode(),
+        }
+    )
+    pq.write_table(table, tmp_path / "table")
+    batch = read("a.parquet", (tmp_path / "table").read_bytes())
+    assert tokens(batch) == PLAIN
+    assert batch.members["columns"]["llms"] == [["a", "b"], None]
+
+
+def test_choices_are_a_column_and_empty_cells_want_one(read: Callable[..., BatchFile]) -> None:
+    batch = read("a.csv", "input_tokens,output_tokens,choices\n472,18,3.0\n1087,230,\n")
+    call = read_json(orjson.dumps(batch.members), PlanRequest)
+    assert call.batch.choices is not None
+    assert call.batch.choices.tolist() == [3, 1]
+
+
+def test_marks_between_thousands_are_never_taken_for_a_decimal_point(
+    read: Callable[..., BatchFile],
+) -> None:
+    batch = read("a.csv", "input_tokens;output_tokens;deadline_seconds\n1.000;18;2.500\n")
+    assert batch.members["columns"] == {
+        "input_tokens": ["1.000"],
+        "output_tokens": [18],
+        "deadline_seconds": [2.5],
+    }
 
 
 @pytest.mark.parametrize("cell", ["a;b", '"a; b"', "\"['a', 'b']\"", '"[""a"", ""b""]"'])

@@ -29,7 +29,10 @@ def test_every_kind_of_file_is_planned(
     answer = PlanAnswer.model_validate_json(done.stdout)
     assert sum(placement.requests for placement in answer.placements) == COUNT
     assert json.loads((tmp_path / "answer.json").read_text()) == json.loads(done.stdout)
-    phases = [line.split()[2] for line in done.stderr.splitlines()]
+    *progress, fleet = done.stderr.splitlines()
+    assert fleet.startswith("fleet: /")
+    assert fleet.endswith("/fleet.yaml")
+    phases = [line.split()[2] for line in progress]
     assert phases[:3] == ["reading", "predicting", "relaxing"]
     assert phases[-1] == "writing"
 

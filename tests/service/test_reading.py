@@ -17,6 +17,7 @@ from service.calls.reading import read_json
 from service.calls.validation import path_of
 from service.problems import ProblemError, pointer
 from service.schemas.calls import PlanRequest
+from service.wording import words_of
 from tests.service.bodies import Json
 
 ODD: st.SearchStrategy[Any] = st.sampled_from(
@@ -120,8 +121,8 @@ def by_the_schema(body: bytes) -> PlanRequest | set[tuple[str, str]]:
     try:
         return PlanRequest.model_validate_json(body)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        return {(pointer(*path_of(e)), e["msg"].removeprefix("Value error, ")) for e in found}
+        found = error.errors(include_url=False)
+        return {(pointer(*path_of(e)), words_of(e)) for e in found}
 
 
 def batch_by_the_schema(call: PlanRequest) -> Batch | None:

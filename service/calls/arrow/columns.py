@@ -66,7 +66,7 @@ def batch_of_table(table: pa.Table, found: Complaints) -> Batch | None:
     llms, pools = reader.read("llms", _choices("llms")), reader.read("pools", _choices("pools"))
     min_quality = reader.read("min_quality", _numbers(SCORE))
     deadline_s = reader.read("deadline_seconds", _numbers(SECONDS))
-    choices = reader.read("choices", _tokens(CHOICES))
+    choices = reader.read("choices", _counts)
     pinned = reader.read("pinned", _pins)
     if found or input_tokens is None or output_tokens is None:
         return None
@@ -143,6 +143,11 @@ def _tokens(bounds: Bounds) -> Callable[[pa.Array], IntArray]:
         return np.asarray(values, dtype=np.int64)
 
     return convert
+
+
+def _counts(column: pa.Array) -> IntArray | None:
+    column = _decoded(column)
+    return None if kinds.is_null(column.type) else _tokens(CHOICES)(pc.fill_null(column, 1))
 
 
 def _estimates(column: pa.Array) -> IntArray | Estimates:

@@ -1,0 +1,110 @@
+"""What pydantic finds wrong, in the words of this service: what was expected, and what came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.durations import seconds_of
+
+MAX_SHOWN = 60
+"""Characters of a value that is told."""
+MAX_BITS = 128
+"""Of a whole number that is told: Python refuses to write those of thousands of digits."""
+
+_EXPECTED: Mapping[str, str] = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number of fewer digits",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text",
+    "string_unicode": "text in UTF-8",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+    "greater_than": "a number above {gt:.15g}",
+    "greater_than_equal": "at least {ge:.15g}",
+    "less_than": "a number below {lt:.15g}",
+    "less_than_equal": "at most {le:.15g}",
+    "literal_error": "{expected}",
+    "enum": "{expected}",
+    "string_too_short": "a length of at least {min_length}",
+    "string_too_long": "a length of at most {max_length}",
+    "too_short": "a length of at least {min_length}",
+    "too_long": "a length of at most {max_length}",
+}
+"""By the type of an error, with what its context has."""
+_UNEXPECTED: Mapping[str, str] = {
+    "missing": "Expected a value, got none.",
+    "extra_forbidden": "Expected nothing of this name: it is not known here.",
+}
+
+
+def words_of(found: Mapping[str, Any]) -> str:
+    """Return what pydantic says of one error, in the words of this service.
+
+    Parameters
+    ----------
+    found
+        One of `ValidationError.errors()`. Its input is told where it is among it, so it is left out
+        where it may be secret.
+
+    Examples
+    --------
+    >>> words_of({"type": "value_error", "loc": ("a",), "msg": "Value error, Expected b."})
+    'Expected b.'
+    >>> words_of({"type": "int_type", "loc": ("seed",), "msg": "", "input": None})
+    'Expected a whole number, got null.'
+    >>> limits = {"type": "less_than_equal", "loc": (), "msg": "", "ctx": {"le": 10_000_000}}
+    >>> words_of(limits), words_of({**limits, "input": 10**12})
+    ('Expected at most 10000000.', 'Expected at most 10000000, got 1000000000000.')
+    >>> words_of({"type": "float_type", "loc": ("deadline_seconds",), "msg": "", "input": "10m"})
+    "Expected seconds as a number, got '10m': write 600."
+    """
+    kind = found["type"]
+    seconds = _seconds(found)
+    if seconds is not None:
+        return f"Expected seconds as a number, got {found['input']!r}: write {seconds:.15g}."
+    if kind in _UNEXPECTED:
+        return _UNEXPECTED[kind]
+    if kind not in _EXPECTED:
+        return str(found["msg"]).removeprefix("Value error, ")
+    expected = _EXPECTED[kind].format_map(found.get("ctx") or {})
+    return f"Expected {expected}{_got(found, counted='_too_' in f'_{kind}')}."
+
+
+def _seconds(found: Mapping[str, Any]) -> float | None:
+    """Return how many seconds a text says where seconds belong."""
+    given = found.get("input")
+    names = [part for part in found["loc"] if isinstance(part, str) and part.endswith("seconds")]
+    return seconds_of(given) if names and isinstance(given, str) else None
+
+
+def _got(found: Mapping[str, Any], *, counted: bool) -> str:
+    if "input" not in found:
+        return ""
+    given = found["input"]
+    if counted and hasattr(given, "__len__"):
+        return f", got {len(given)}"
+    return f", got {_shown(given)}"
+
+
+def _shown(value: object) -> str:
+    """Return a value as JSON has it, cut where it is long; of lists and objects that they are."""
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, Mapping):
+        return "an object"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        return "one of far more digits"
+    text = repr(value[: MAX_SHOWN + 1] if isinstance(value, str) else value)
+    return text if len(text) <= MAX_SHOWN + 2 else f"{text[:MAX_SHOWN]}..."
