@@ -186,7 +186,7 @@ def _yes(value: bool) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Plan the traces a few times and print what came of it."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.azure")
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="python -m benchmarks.azure")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--data", type=Path, default=DATA, help="folder with azure2023/")
     options = parser.parse_args(arguments)

@@ -234,7 +234,9 @@ def _row(found: Bracket) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print one row for each limit that would mend a batch."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.brackets", description=__doc__)
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, prog="python -m benchmarks.brackets", description=__doc__
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--kinds", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--fleets", nargs="+", choices=("paper", "default"))

@@ -49,7 +49,7 @@ def study(data: Path, seed: int, zetas: Sequence[float] = ZETAS) -> CaseStudy:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study, print it and draw it."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.case_study")
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="python -m benchmarks.case_study")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the plot")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--samples", type=int, default=1, help="seeds from --seed on")

@@ -82,7 +82,7 @@ def _asked(port: int, count: int, per_s: float | None) -> Figures:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Load both servers in turns and print the medians."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.decision_speed")
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="python -m benchmarks.decision_speed")
     parser.add_argument("--requests", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args(arguments)

@@ -50,7 +50,9 @@ SECTIONS = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Ask, print and draw."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.frontier", description=__doc__)
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, prog="python -m benchmarks.frontier", description=__doc__
+    )
     parser.add_argument("--points", type=int, default=13, help="levels of each front")
     parser.add_argument("--seconds", type=float, default=110.0, help="time limit of each front")
     parser.add_argument("--out", type=Path, default=PICTURE, help="the picture")

@@ -180,7 +180,7 @@ def _row(form: Form, outcomes: Sequence[Outcome]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print both tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.http_bodies")
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="python -m benchmarks.http_bodies")
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--placements", type=int, default=8, help="of the default fleet, 1 to 8")
     parser.add_argument("--runs", type=int, default=RUNS)

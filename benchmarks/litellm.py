@@ -203,7 +203,7 @@ def _spread(values: Sequence[float]) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.litellm")
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="python -m benchmarks.litellm")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--calls", type=int, default=700)
     parser.add_argument("--broken-calls", type=int, default=350)

@@ -138,7 +138,7 @@ def _text(value: float) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Replay all grids and print their table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.profiling")
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="python -m benchmarks.profiling")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--target-error", type=float, default=0.05)
     options = parser.parse_args(arguments)

@@ -86,23 +86,31 @@ def _run(options: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m profiler", description="Measurements of LLM serving to cost models."
+        allow_abbrev=False,
+        prog="python -m profiler",
+        description="Measurements of LLM serving to cost models.",
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     add_measure(verbs)
     _add_import(verbs)
-    fit = verbs.add_parser("fit", help="fit every (LLM, device) pair and write its artefact")
+    fit = verbs.add_parser(
+        "fit", allow_abbrev=False, help="fit every (LLM, device) pair and write its artefact"
+    )
     fit.add_argument("observations", nargs="+", type=Path, metavar="OBS")
     fit.add_argument("--loads", type=Path, help="CSV of seconds and joules of loading")
     fit.add_argument("--date", type=_date, help="of the measurements, YYYY[-MM[-DD]]")
     fit.add_argument("--report", type=Path, metavar="HTML", help="page of figures to write")
     _add_models_dir(fit)
     add_check(verbs)
-    show = verbs.add_parser("show", help="print one artefact as tables")
+    show = verbs.add_parser("show", allow_abbrev=False, help="print one artefact as tables")
     show.add_argument("artefact", type=Path, metavar="ARTEFACT")
-    errors = verbs.add_parser("errors", help="print the cross-validated errors as Markdown")
+    errors = verbs.add_parser(
+        "errors", allow_abbrev=False, help="print the cross-validated errors as Markdown"
+    )
     _add_models_dir(errors)
-    anova = verbs.add_parser("anova", help="analyse the variance of tokens and their interaction")
+    anova = verbs.add_parser(
+        "anova", allow_abbrev=False, help="analyse the variance of tokens and their interaction"
+    )
     anova.add_argument("observations", type=Path, metavar="OBS")
     anova.add_argument(
         "--pool", metavar="LLM,LLM", help="LLMs taken together; those of the published table"
@@ -112,7 +120,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = verbs.add_parser("import", help="turn a measurement file into observations")
+    parser = verbs.add_parser(
+        "import", allow_abbrev=False, help="turn a measurement file into observations"
+    )
     formats = ("wilkins2024", "mlenergy_v3", "mlenergy", "vllm-bench", "csv")
     parser.add_argument("format", choices=formats)
     parser.add_argument("path", type=Path, metavar="PATH")

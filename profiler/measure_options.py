@@ -18,6 +18,7 @@ def add_measure(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the verb ``measure``."""
     parser = verbs.add_parser(
         "measure",
+        allow_abbrev=False,
         help="drive a live LLM server, meter it, and write observations",
         description=f"An API key of the server is read from the environment, {API_KEY}.",
     )
@@ -54,6 +55,7 @@ def add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Add the verb ``check``."""
     parser = verbs.add_parser(
         "check",
+        allow_abbrev=False,
         help="score artefacts against observations, or against a live server",
         description="Without --url, scores every artefact that the observations speak of. With it, "
         "a few random points of one artefact are measured again and kept in OBS.",

@@ -25,7 +25,7 @@ MEMORY = ":memory:"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the calls and print what came of them."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz")
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="python -m benchmarks.fuzz")
     parser.add_argument("--calls", type=int, default=2000, help="cases that are drawn")
     parser.add_argument("--seed", type=int, default=0, help="of the first case")
     parser.add_argument("--url", help="of a running service; one is started where left out")

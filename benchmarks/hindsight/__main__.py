@@ -129,7 +129,7 @@ def _noise(count: int, seed: int) -> FloatArray:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Replay the hour and print what each policy took."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.hindsight")
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="python -m benchmarks.hindsight")
     parser.add_argument("--data", type=Path, default=DATA, help="folder with azure2023/")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the noise")
     parser.add_argument(

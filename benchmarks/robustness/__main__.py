@@ -46,7 +46,7 @@ def row(result: Result) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study and print its table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.robustness")
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="python -m benchmarks.robustness")
     parser.add_argument("--batches", type=int, default=10, help="batches planned")
     parser.add_argument("--replays", type=int, default=100, help="bootstrap batches for each")
     parser.add_argument("--seed", type=int, default=0)

@@ -38,7 +38,7 @@ def _cost(instance: Instance) -> float:
 
 def main() -> None:
     """Print each recipe in which the limit that binds least binds more than in those before."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale.recipes")
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="python -m benchmarks.scale.recipes")
     parser.add_argument("placements", type=int)
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=120.0)

@@ -107,7 +107,7 @@ def summary(outcomes: Sequence[Outcome], cpu_s: float | None, folder: Path) -> d
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale.worker")
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="python -m benchmarks.scale.worker")
     parser.add_argument("method")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--runs", type=int, default=1)

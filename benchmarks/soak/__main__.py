@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 after the whole time, 1 where something ended before it.
     """
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak")
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="python -m benchmarks.soak")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--rate", type=float, default=None, help="a second; half the largest")
     options = parser.parse_args(arguments)

@@ -201,7 +201,7 @@ def follow(arguments: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(allow_abbrev=False, description=__doc__.splitlines()[0])
     parser.add_argument("--backends", type=Path, required=True, help="JSON file of all backends")
     parser.add_argument("--out", type=Path, required=True, help="file that the router reads")
     parser.add_argument(

@@ -73,7 +73,9 @@ def profiler(gpu: Path, *arguments: str) -> None:
 
 def main() -> None:
     """Record it."""
-    parser = argparse.ArgumentParser(prog="python -m examples.simulated_gpu.record")
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, prog="python -m examples.simulated_gpu.record"
+    )
     parser.add_argument("--folder", type=Path, default=RECORDED)
     parser.add_argument("--minutes", type=float, default=20.0)
     options = parser.parse_args()

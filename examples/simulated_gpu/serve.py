@@ -109,7 +109,9 @@ def _metrics(client: httpx.Client) -> dict[str, float]:
 
 def main() -> None:
     """Serve until ended."""
-    parser = argparse.ArgumentParser(prog="python -m examples.simulated_gpu.serve")
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, prog="python -m examples.simulated_gpu.serve"
+    )
     parser.add_argument("--port", type=int, default=8081)
     parser.add_argument("--slots", type=int, default=16)
     parser.add_argument("--context", type=int, default=1024, help="tokens of one request")

@@ -94,7 +94,9 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
 def add_keys_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verbs of `keys` and their arguments to its parser."""
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    add = verbs.add_parser("add", help="make a key, print it once, keep its hash")
+    add = verbs.add_parser(
+        "add", allow_abbrev=False, help="make a key, print it once, keep its hash"
+    )
     add.add_argument("name", metavar="NAME", help="letters, digits, _ and -; the log has it")
     for flag, kind, text in (
         ("--requests-per-second", float, "calls that it may make; any number where left out"),
@@ -105,8 +107,8 @@ def add_keys_arguments(parser: argparse.ArgumentParser) -> None:
         ("--expires-in-days", float, "until it is no key any more; never where left out"),
     ):
         add.add_argument(flag, type=kind, metavar=kind.__name__.upper(), help=text)
-    shown = verbs.add_parser("list", help="print names and limits")
-    remove = verbs.add_parser("remove", help="make a key invalid")
+    shown = verbs.add_parser("list", allow_abbrev=False, help="print names and limits")
+    remove = verbs.add_parser("remove", allow_abbrev=False, help="make a key invalid")
     remove.add_argument("name", metavar="NAME")
     for verb in (add, shown, remove):
         verb.add_argument(
