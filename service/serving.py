@@ -56,7 +56,8 @@ def serve(settings: Settings) -> int:
     Returns
     -------
     int
-        0 after serving, 2 where keys, TLS, the operations port or tokenizers cannot be used.
+        0 after serving, 2 where keys, TLS, the operations port, open files or tokenizers cannot be
+        used.
     """
     from service.telemetry.logs import configure_logging  # noqa: PLC0415
 
@@ -64,6 +65,7 @@ def serve(settings: Settings) -> int:
     try:
         context = _tls_context(settings)
         _check_keys(settings)
+        settings = _within_open_files(settings)
         return _serve(settings, context, Tokenizers(settings.tokenizers_dir))
     except (AccessError, TokenizerError) as error:
         sys.stderr.write(f"{error}\n")
@@ -98,7 +100,11 @@ def _serve(settings: Settings, context: RenewableContext | None, tokenizers: Tok
             app,
             host=settings.host,
             port=settings.port,
-            http=TimedProtocol.limited(settings.header_timeout_seconds, settings.max_connections),
+            http=TimedProtocol.limited(
+                settings.header_timeout_seconds,
+                settings.max_connections,
+                settings.max_connections_per_peer,
+            ),
             ws="none",
             ssl_context_factory=None if context is None else lambda *_: context,
             log_config=logging_config(settings.log_level),
@@ -129,6 +135,18 @@ def _tls_context(settings: Settings) -> RenewableContext | None:
     return renewable_context(
         TlsFiles(settings.tls_certfile, settings.tls_keyfile, password, settings.tls_ca_certs)
     )
+
+
+def _within_open_files(settings: Settings) -> Settings:
+    """Return the settings with as many connections as there may be open files for."""
+    from service.access.open_files import connections_within  # noqa: PLC0415
+    from service.operations import MOST_CONNECTIONS  # noqa: PLC0415
+
+    operations = 0 if settings.operations_port is None else MOST_CONNECTIONS
+    most = connections_within(
+        settings.max_connections, settings.workers, settings.max_queue, operations
+    )
+    return settings.model_copy(update={"max_connections": most})
 
 
 def _check_keys(settings: Settings) -> None:

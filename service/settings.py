@@ -120,6 +120,14 @@ class Settings(BaseSettings):
         int,
         Field(ge=1, le=1_000_000, description="Connections at once; more are closed unheard."),
     ] = 800
+    max_connections_per_peer: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="Connections at once of one address; as many as of all where unset.",
+        ),
+    ] = None
     workers: Annotated[int, Field(ge=1, le=64, description="Processes that plan.")] = Field(
         default_factory=_default_workers
     )

@@ -1,8 +1,8 @@
 """Connections that say what they want in time.
 
 uvicorn closes a connection that is silent *after* an answer. It waits for ever for the first call,
-for the rest of a header, and for the rest of a body that was refused; it takes headers of any
-length, and any number of connections.
+for the rest of a header, and for the rest of a body that was refused; it takes headers and trailers
+of any length, and any number of connections, of one peer or of many.
 
 With TLS, a connection is made when its handshake is done. uvicorn has no setting for how long that
 may take: it is what the event loop's makers chose, 60 s.
@@ -11,11 +11,48 @@ may take: it is what the event loop's makers chose, 60 s.
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections import Counter
 from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-MOST_HEADER_BYTES = 16 * 1024
+MAX_HEADER_BYTES = 16 * 1024
+"""Of a call's path, query and header fields together, and of its trailers."""
+TOO_LONG = f"The header is too long: expected at most {MAX_HEADER_BYTES} bytes."
+TOLD_EVERY_S = 1.0
+_BETWEEN = 4
+"""Bytes between and after the name and the value of a field."""
+
+logger = logging.getLogger("service.connections")
+
+
+class Refusals:
+    """Connections that were closed unheard, told in one line a second at most."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._last = ""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, peer: str, limit: str, loop: asyncio.AbstractEventLoop) -> None:
+        """Tell of a connection, now or together with those of the second."""
+        self._count += 1
+        self._last = f"{peer}: {limit}"
+        if self._timer is None:
+            self._tell(loop)
+
+    def _tell(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if self._count:
+            word = "connection" if self._count == 1 else "connections"
+            logger.warning("Closed %d %s unheard, the last of %s.", self._count, word, self._last)
+            self._count = 0
+            self._timer = loop.call_later(TOLD_EVERY_S, self._tell, loop)
+
+
+class _TooLongError(Exception):
+    """Ends the parsing of a call whose header is too long."""
 
 
 class TimedProtocol(HttpToolsProtocol):
@@ -26,11 +63,18 @@ class TimedProtocol(HttpToolsProtocol):
 
     header_s: ClassVar[float] = 10.0
     most: ClassVar[int] = 800
+    most_per_peer: ClassVar[int | None] = None
+    peers: ClassVar[Counter[str]] = Counter()
+    refusals: ClassVar[Refusals] = Refusals()
     _waiting: asyncio.TimerHandle | None = None
     _unread: int = 0
+    _header: int = 0
+    _peer: str = ""
 
     @classmethod
-    def limited(cls, header_s: float, most: int) -> type[TimedProtocol]:
+    def limited(
+        cls, header_s: float, most: int, most_per_peer: int | None = None
+    ) -> type[TimedProtocol]:
         """Return the protocol with these limits.
 
         Parameters
@@ -39,16 +83,61 @@ class TimedProtocol(HttpToolsProtocol):
             Until the header of a call is whole [s].
         most
             Connections at once.
+        most_per_peer
+            Of these of one address; None for as many.
         """
-        return type("LimitedProtocol", (cls,), {"header_s": header_s, "most": most})
+        own = {"peers": Counter(), "refusals": Refusals()}
+        limits = {"header_s": header_s, "most": most, "most_per_peer": most_per_peer}
+        return type("LimitedProtocol", (cls,), limits | own)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a call."""
         super().connection_made(transport)
-        if len(self.connections) > self.most:
-            transport.abort()
-        else:
+        self._peer = self.client[0] if self.client else "an unknown peer"
+        self.peers[self._peer] += 1
+        limit = self._broken_limit()
+        if limit is None:
             self._wait()
+        else:
+            self.refusals.add(self._peer, limit, self.loop)
+            transport.abort()
+
+    def _broken_limit(self) -> str | None:
+        if len(self.connections) > self.most:
+            return f"expected at most {self.most} at once"
+        if self.most_per_peer is not None and self.peers[self._peer] > self.most_per_peer:
+            return f"expected at most {self.most_per_peer} at once of one peer"
+        return None
+
+    def on_message_begin(self) -> None:
+        """Begin to count the header of a call."""
+        self._header = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Count a part of the path and the query."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count a field of the header, or of the trailers."""
+        self._count(len(name) + len(value) + _BETWEEN)
+        super().on_header(name, value)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse a call that is no HTTP; say so where its header is too long."""
+        if self._header <= MAX_HEADER_BYTES:
+            super().send_400_response(msg)
+        elif self.cycle is not None and self.cycle.response_started and not self._idle():
+            # Trailers that are too long: another answer would stand in the middle of one.
+            self.transport.abort()
+        else:
+            super().send_400_response(TOO_LONG)
+
+    def _count(self, size: int) -> None:
+        self._header += size
+        if self._header > MAX_HEADER_BYTES:
+            raise _TooLongError
 
     def data_received(self, data: bytes) -> None:
         """Go on waiting, unless a call is there now."""
@@ -60,12 +149,15 @@ class TimedProtocol(HttpToolsProtocol):
             self._unread = 0
             return
         self._unread += len(data)
-        if self._unread > MOST_HEADER_BYTES and not self.transport.is_closing():
-            self.send_400_response("The header is too long.")
+        if self._unread > MAX_HEADER_BYTES and not self.transport.is_closing():
+            self.send_400_response(TOO_LONG)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
         self._stop_waiting()
+        self.peers[self._peer] -= 1
+        if self.peers[self._peer] <= 0:
+            del self.peers[self._peer]
         super().connection_lost(exc)
 
     def _idle(self) -> bool:

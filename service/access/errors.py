@@ -5,7 +5,8 @@
     AccessError        root: told in one line, and the service does not start
     ├── KeyFileError   the key file cannot be read or written, or does not hold keys
     ├── TlsError       certificate, key or authorities cannot be used
-    └── AddressError   the address of the operations port cannot be had
+    ├── AddressError   the address of the operations port cannot be had
+    └── OpenFilesError the limit on open files leaves room for no connection
 """
 
 from __future__ import annotations
@@ -25,3 +26,7 @@ class TlsError(AccessError):
 
 class AddressError(AccessError):
     """Nobody can listen there."""
+
+
+class OpenFilesError(AccessError):
+    """Not one connection could be had."""

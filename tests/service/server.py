@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,7 +34,9 @@ class Server:
         environment: Mapping[str, str],
         store: str | None = ":memory:",
         port: int | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
+        self._command = [*prefix, sys.executable, "-m", "service"]
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
@@ -49,7 +51,7 @@ class Server:
     def __enter__(self) -> Self:
         self.started_s = time.perf_counter()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "service"],
+            self._command,
             cwd=ROOT,
             env=self._environment,
             stderr=self._stderr,
