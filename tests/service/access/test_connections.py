@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from service.access.connections import MAX_HEADER_BYTES
-from tests.service.access.conftest import await_true
 from tests.service.access.test_slow_callers import connected, everything
 from tests.service.server import ROOT, Server
+from tests.waiting import wait_until
 
 TOO_LONG = b"The header is too long: expected at most 16384 bytes."
 
@@ -93,13 +93,13 @@ def test_one_peer_has_so_many_connections_and_the_log_tells_of_more(models_dir: 
         )
         other.sendall(call())
         assert everything(other).startswith(b"HTTP/1.1 200 ")
-        await_true(lambda: _counted(own.logs()) == 20)
+        wait_until(lambda: _counted(own.logs()) == 20)
         told = refused(own.logs())
         assert len(told) < 20
         assert "the last of 127.0.0.1: expected at most 3 at once of one peer" in told[-1]
         for caller in (*callers, *beyond, other):
             caller.close()
-        await_true(lambda: _is_heard(own))
+        wait_until(lambda: _is_heard(own))
 
 
 def _counted(logs: str) -> int:
@@ -143,10 +143,10 @@ def test_fewer_connections_are_taken_where_it_cannot_be_raised(models_dir: Path)
         assert "At most 140 connections instead of 800" in own.logs()
         own.client.close()
         callers = [connected(own) for _ in range(200)]
-        await_true(lambda: _counted(own.logs()) >= 60)
+        wait_until(lambda: _counted(own.logs()) >= 60)
         for caller in callers:
             caller.close()
-        await_true(lambda: _is_heard(own))
+        wait_until(lambda: _is_heard(own))
         assert "Too many open files" not in own.logs()
 
 
