@@ -186,7 +186,7 @@ def test_a_plan_that_ended_is_forgotten_when_deleted_again(own: Server) -> None:
 
 def test_a_path_tells_all_methods_that_it_takes(own: Server) -> None:
     refused = own.client.put(f"/plans/{UNKNOWN}")
-    assert (refused.status_code, refused.headers["allow"]) == (405, "DELETE, GET")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "DELETE, GET, HEAD")
 
 
 @pytest.mark.parametrize("name", [UNKNOWN, "x", "..%2f", "%00", "a" * 5000])

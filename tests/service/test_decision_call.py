@@ -171,7 +171,7 @@ def test_lengths_are_learned_by_route(server: Server) -> None:
         ({"llm": "qwen3-8b"}, ""),
         ({"llm": "qwen3-8b", "input_tokens": -1, "output_tokens": 1}, "/input_tokens"),
         ({"llm": "qwen3-8b", **TOKENS, "colour": 1}, "/colour"),
-        ({"llm": "qwen3-8b", **TOKENS, "min_quality": 0.99}, "/candidates"),
+        ({"llm": "qwen3-8b", **TOKENS, "min_quality": 0.99}, "/min_quality"),
     ],
 )
 def test_what_cannot_be_decided_is_refused(

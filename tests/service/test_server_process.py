@@ -151,7 +151,7 @@ def test_a_caller_that_leaves_ends_its_call(server: Server) -> None:
     ).encode()
     with socket.create_connection(("127.0.0.1", server.port)) as caller:
         caller.sendall(
-            b"POST /plan HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"POST /plan HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Content-Length: " + str(len(hard)).encode() + b"\r\n\r\n" + hard
         )
         wait_until(lambda: "jouleplan_calls_running 1.0" in server.client.get("/metrics").text)
