@@ -20,6 +20,8 @@ _MARKS = (
 _STATED = re.compile(r"[\r\n]*sep=([,;\t|])\r?\n")
 """A first line by which spreadsheets are told the separator."""
 _DIGIT = re.compile("[0-9]")
+MARK = "#"
+"""Begins the lines of `nvidia-smi dmon` that are no readings: its header, and that of the units."""
 MAX_CELL = 60
 """Characters of a row or a cell that are shown."""
 UNNAMED = ""
@@ -47,7 +49,8 @@ def read_table(path: Path) -> tuple[list[str], Rows]:
     -------
     tuple
         The header, and (line number, text by column) a row. Empty lines are skipped, and so are
-        the header again, as a logger writes it that was begun anew, and columns without a name, as
+        the header again, as a logger writes it that was begun anew, what begins with `MARK` where
+        the header does, and columns without a name, as
         programs write for the numbers of rows: of a single one the cells stand under `UNNAMED`.
         Where commas do not separate cells, numbers with a decimal comma get a point if their
         column leaves no doubt.
@@ -107,9 +110,12 @@ def _parsed(path: Path, lines: Iterator[list[str]]) -> tuple[list[str], Rows]:
         raise ObservationError(path, f"Expected a header of distinct columns, got {header}.", row=1)
     unnamed = [place for place, name in enumerate(header) if not name]
     kept = named if len(unnamed) != 1 else [*named, *unnamed]
+    marked = bool(header) and header[0].startswith(MARK)
     rows: Rows = []
     for count, cells in enumerate(lines, start=2):
         if not any(map(str.strip, cells)) or [cell.strip() for cell in cells] == header:
+            continue
+        if marked and cells[0].lstrip().startswith(MARK):
             continue
         while len(cells) > len(header) and not cells[-1].strip():
             cells.pop()

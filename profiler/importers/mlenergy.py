@@ -18,6 +18,7 @@ from profiler.importers.results import (
     positive,
     read_runs,
     step_sums,
+    told_once,
 )
 from profiler.importers.served import completed_notes, output_lengths, served_mask
 from profiler.observations import Observations
@@ -50,16 +51,16 @@ def import_mlenergy(path: Path, fixed: Row, zone: Zone = MACHINE) -> tuple[Obser
     reader = MomentReader(zone)
     dated = {"date", "duration"}
 
-    notes: list[str] = []
+    notes: list[tuple[Path, str]] = []
 
     def to_row(file: Path, run: Run) -> Row:
         began = written(began_s(file, run, reader)) if dated <= run.keys() else ""
         row, said = _row(file, run)
-        notes.extend(f"{file.name}: {sentence}" for sentence in said)
+        notes.extend((file, sentence) for sentence in said)
         return {**row, "started_at": began}
 
     trials = read_runs(path, to_row, {"kv_cache": "on", "energy_cpu_j": "", **fixed})
-    return trials, [*notes, *reader.assumed(path.name)]
+    return trials, [*told_once(notes), *reader.assumed(path.name)]
 
 
 def _row(path: Path, run: Run) -> tuple[Row, list[str]]:

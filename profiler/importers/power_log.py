@@ -115,8 +115,14 @@ class PowerLog:
             raise ObservationError(self.path, problem)
         before = int(np.searchsorted(at_s, ends[0], side="right")) - 1
         after = int(np.searchsorted(at_s, ends[1], side="left"))
-        if float(np.max(np.diff(at_s[before : after + 1]), initial=0.0)) > MAX_GAP_S:
-            problem = f"Expected a reading of GPU {gpu} at least every {MAX_GAP_S:g} s."
+        gaps = np.diff(at_s[before : after + 1])
+        if float(np.max(gaps, initial=0.0)) > MAX_GAP_S:
+            longest = before + int(np.argmax(gaps))
+            problem = (
+                f"Expected a reading of GPU {gpu} at least every {MAX_GAP_S:g} s, got none between "
+                f"{written(at_s[longest])} and {written(at_s[longest + 1])}: log more often, or "
+                "write moments with their offset where a clock was changed then."
+            )
             raise ObservationError(self.path, problem)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +140,23 @@ def duration_s(path: Path, run: Run) -> float:
     if seconds > MAX_RUN_S:
         raise ObservationError(path, f"Expected a duration in seconds, got {seconds:g}.")
     return seconds
+
+
+def told_once(notes: Sequence[tuple[Path, str]]) -> list[str]:
+    """Write what is to be said of files: what is the same of several, once.
+
+    Examples
+    --------
+    >>> told_once([(Path("1.json"), "late"), (Path("2.json"), "late"), (Path("2.json"), "hot")])
+    ['1.json and 1 more: late', '2.json: hot']
+    """
+    files: dict[str, list[str]] = {}
+    for file, sentence in notes:
+        files.setdefault(sentence, []).append(file.name)
+    return [
+        f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {sentence}"
+        for sentence, names in files.items()
+    ]
 
 
 def step_sums(run: Run) -> list[tuple[float, int]]:

@@ -23,6 +23,7 @@ from profiler.importers.results import (
     began_s,
     duration_s,
     read_runs,
+    told_once,
 )
 from profiler.importers.served import FAILED_FLAG, Served, read_served
 from profiler.length_mix import MIXED_FLAG
@@ -81,12 +82,12 @@ def import_vllm_bench(
     reader = MomentReader(zone)
     begin_s = None if started_at is None else _stated(started_at, reader)
 
-    notes: list[str] = []
+    notes: list[tuple[Path, str]] = []
 
     def to_row(file: Path, run: Run) -> Row:
         start_s = begin_s if begin_s is not None else began_s(file, run, reader)
         row, said = _row(file, run, log, start_s)
-        notes.extend(f"{file.name}: {sentence}" for sentence in said)
+        notes.extend((file, sentence) for sentence in said)
         return row
 
     trials = read_runs(path, to_row, {"kv_cache": "on", "energy_cpu_j": "", **fixed})
@@ -95,7 +96,7 @@ def import_vllm_bench(
         msg = f"Expected --started-at with one result, got {count} that do not all begin then."
         raise UnusableInputError(msg)
     what = path.name if started_at is None else "--started-at"
-    return trials, [*notes, *log.notes, *reader.assumed(what)]
+    return trials, [*told_once(notes), *log.notes, *reader.assumed(what)]
 
 
 def _check_gpus(path: Path, log: PowerLog, device: str | None) -> None:

@@ -323,3 +323,20 @@ def test_commas_that_may_part_thousands_are_refused(tmp_path: Path, cells: tuple
 def test_a_row_that_was_cut_off_is_shown(tmp_path: Path) -> None:
     with pytest.raises(ObservationError, match=r"got 1: '2026/03.*cut off"):
         read(tmp_path, "timestamp,power_w", [*["{at},300"] * 20, "2026/03"])
+
+
+def test_a_gap_in_the_run_is_told_with_its_place(tmp_path: Path) -> None:
+    rows = [f"{BEGIN + s},300" for s in (*range(5), *range(30, 40))]
+    log = read(tmp_path, "timestamp,power_w", rows)
+    with pytest.raises(ObservationError, match=r"none between \S+:04\.000.* and \S+:30\.000"):
+        log.joules(BEGIN + 2, 35)
+
+
+def test_the_csv_of_dmon_is_read_past_its_units(tmp_path: Path) -> None:
+    """As ``nvidia-smi dmon -s p -o DT --format csv`` writes it."""
+    path = tmp_path / "power.csv"
+    rows = [f" 20260301, 12:00:{second:02}, 0, 300, 44" for second in range(20)]
+    path.write_text(
+        "\n".join(["#Date, Time, gpu, pwr, gtemp", "#YYYYMMDD, HH:MM:SS, Idx, W, C", *rows])
+    )
+    assert read_power_log(path, UNIVERSAL).joules(BEGIN + 5, 10) == pytest.approx(3000)

@@ -424,3 +424,15 @@ def test_log_and_results_may_be_of_different_zones(tmp_path: Path) -> None:
 def test_another_tool_is_told_apart(tmp_path: Path) -> None:
     with pytest.raises(ObservationError, match="with its duration, got elapsed_time"):
         read(tmp_path, {"elapsed_time": 10.0, "num_requests": 8})
+
+
+def test_what_is_the_same_of_several_results_is_told_once(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    for number in range(20):
+        run = without_lists(total_input_tokens=1607)
+        (folder / f"{number:02}.json").write_text(json.dumps(run))
+    log = write_log(tmp_path / "power.csv", range(-30, 5))
+    _, notes = import_vllm_bench(folder, log, None, DEVICE, UNIVERSAL)
+    assert sum("only a fit to one mix" in note for note in notes) == 1
+    assert any(note.startswith("00.json and 19 more: ") for note in notes)
