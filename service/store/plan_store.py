@@ -84,10 +84,11 @@ class PlanStore:
         """Close the database."""
         self._file.close()
 
-    def probe(self) -> None:
-        """Write what is there already, to see whether anything can be."""
+    def probe(self, *, write: bool) -> None:
+        """See whether the file is in its place and, by writing what is there, can be written."""
         with self._transaction():
-            rewrite(self._connection)
+            if write:
+                rewrite(self._connection)
 
     @property
     def _connection(self) -> sqlite3.Connection:

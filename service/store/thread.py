@@ -86,9 +86,13 @@ class StoreThread:
         await self._tell_totals()
 
     async def probe(self) -> None:
-        """Find out whether plans can be kept again, where they could not."""
-        if self._failures.known[PLANS] is not None:
-            await self._do(lambda store: store.probe(), writes=True)
+        """Find out whether the file is in its place, and can be written where it could not.
+
+        A file that nobody has asked for yet is not made.
+        """
+        failing = self._failures.known[PLANS] is not None
+        if failing or self._store is not None:
+            await self._do(lambda store: store.probe(write=failing), writes=failing)
 
     async def find(self, plan_id: str) -> PlanRecord | None:
         """Return a plan, None where there is none of that name."""

@@ -1,0 +1,118 @@
+"""Stores on a disk that is full or read-only, and files that the service may not read."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.soak.__main__ import small_disk
+from tests.service.decision_fleet import save_two_pools
+from tests.service.server import Server
+from tests.service.test_actuals_survive import observations, states, tell
+from tests.service.test_background_plans import ASYNC, slug, start, wait_for
+from tests.waiting import wait_until
+
+SIZE = 8 * 1024 * 1024
+BODY = {"requests": [{"input_tokens": 200, "output_tokens": 100}]}
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    probe = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", str(tmp_path)]
+    if os.geteuid() or subprocess.run(probe, capture_output=True, check=False).returncode:
+        pytest.skip("needs root that may mount")
+    with small_disk(tmp_path / "disk", SIZE) as mounted:
+        yield mounted
+
+
+@pytest.fixture
+def environment(tmp_path: Path, disk: Path) -> dict[str, str]:
+    (tmp_path / "models").mkdir()
+    return {
+        "JOULEPLAN_MODELS_DIR": str(save_two_pools(tmp_path / "models")),
+        "JOULEPLAN_WORKERS": "1",
+        "JOULEPLAN_ACTUALS_PATH": str(disk / "actuals.sqlite3"),
+        "JOULEPLAN_STORE_PATH": str(disk / "plans.sqlite3"),
+    }
+
+
+def remount(disk: Path, mode: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{mode}", disk], check=True)
+
+
+def fill(disk: Path) -> None:
+    with (disk / "filler").open("wb", buffering=0) as file:
+        while True:
+            try:
+                file.write(bytes(4096))
+            except OSError:
+                return
+
+
+def check_that_it_refuses(server: Server) -> None:
+    told = tell(server, "one")
+    put = server.client.put("/policy", json={"joules_per_quality_token": 2.0})
+    planned = server.client.post("/plan", json=BODY, headers=ASYNC)
+    for refused in (told, put, planned):
+        assert (refused.status_code, slug(refused)) == (503, "store-unavailable"), refused.text
+        assert int(refused.headers["retry-after"]) > 0
+    assert states(server) == dict.fromkeys(("actuals", "policy", "plans"), "failing")
+    assert server.post("/plan", BODY).status_code == 200
+
+
+def check_that_it_keeps(server: Server) -> None:
+    wait_until(lambda: states(server) == dict.fromkeys(("actuals", "policy", "plans"), "disk"))
+    assert tell(server, "one").json() == {"accepted": 1, "duplicates": 0}
+    put = server.client.put("/policy", json={"joules_per_quality_token": 2.0})
+    assert put.status_code == 200
+    wait_for(server, start(server, BODY), "finished")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "mend"),
+    [
+        (fill, lambda disk: (disk / "filler").unlink()),
+        (lambda disk: remount(disk, "ro"), lambda disk: remount(disk, "rw")),
+    ],
+    ids=["full", "read-only"],
+)
+def test_a_disk_that_takes_nothing_at_the_start_refuses_until_it_does(
+    environment: dict[str, str],
+    disk: Path,
+    spoil: Callable[[Path], None],
+    mend: Callable[[Path], None],
+) -> None:
+    spoil(disk)
+    with Server(environment) as server:
+        server.wait_until_ready()
+        check_that_it_refuses(server)
+        mend(disk)
+        check_that_it_keeps(server)
+        server.kill()
+    with Server(environment) as again:
+        again.wait_until_ready()
+        assert observations(again) == 1
+        assert again.client.get("/policy").json()["joules_per_quality_token"] == 2.0
+        assert [one["status"] for one in again.client.get("/plans").json()["plans"]] == ["finished"]
+
+
+def test_plans_whose_file_is_deleted_are_written_again(
+    environment: dict[str, str], disk: Path
+) -> None:
+    with Server(environment) as server:
+        server.wait_until_ready()
+        path = start(server, BODY)
+        wait_for(server, path, "finished")
+        answer = server.client.get(f"{path}/result").content
+        for file in disk.glob("plans.sqlite3*"):
+            file.unlink()
+        wait_until((disk / "plans.sqlite3").exists)
+        assert "written again" in server.logs()
+        server.kill()
+    with Server(environment) as again:
+        again.wait_until_ready()
+        assert again.client.get(f"{path}/result").content == answer
