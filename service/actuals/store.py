@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from service.actuals.records import Actual, PlanSums, Sum
-from service.store.database_file import MEMORY, DatabaseFile, StoreError, rewrite
+from service.store.database_file import MEMORY, DatabaseFile, NoPlaceError, StoreError, rewrite
 from service.telemetry.failures import Failures
 
 logger = logging.getLogger("service.actuals")
@@ -284,8 +284,8 @@ class ActualsStore:
     def _connection(self) -> sqlite3.Connection:
         try:
             connection = self._file.connection()
-        except StoreError as error:
-            if not (self._may_forget and isinstance(error.__cause__, OSError)):
+        except NoPlaceError as error:
+            if not self._may_forget:
                 raise
             logger.warning("Actuals are kept in memory only. %s", error)
             self._file = DatabaseFile(MEMORY, _prepare, timeout_s=BUSY_S)

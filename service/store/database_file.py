@@ -3,6 +3,7 @@
 ::
 
     StoreError        the store cannot be used; the message says why
+    └── NoPlaceError  there is no file, and none can be made at its path: a process without a home
 
 What was acknowledged stays: a damaged file is set aside and not overwritten, and what is only in a
 file that was deleted is written again from the connection that still holds it.
@@ -10,6 +11,7 @@ file that was deleted is written again from the connection that still holds it.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
@@ -26,11 +28,18 @@ LOG = "-wal"
 BESIDE = (LOG, "-shm")
 """Files of SQLite beside its database."""
 
+NO_PLACE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR})
+"""What the system says where a file can never be made; not so of a full disk."""
+
 Identity = tuple[int, int] | None
 
 
 class StoreError(Exception):
     """Raised where the store cannot be used."""
+
+
+class NoPlaceError(StoreError):
+    """Raised where there is no file, and none can be made by this process at its path."""
 
 
 class _DamagedError(Exception):
@@ -143,7 +152,9 @@ class DatabaseFile:
                 self.path, isolation_level=None, timeout=self._timeout_s, check_same_thread=False
             )
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"Expected a file that can be written, got {error}.") from error
+            never = getattr(error, "errno", None) in NO_PLACE and _identity(self.path) is None
+            kind = NoPlaceError if never else StoreError
+            raise kind(f"Expected a file that can be written, got {error}.") from error
         try:
             _check(connection)
             self._prepare(connection)

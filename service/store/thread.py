@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from service.store.database import open_database
-from service.store.database_file import MEMORY, StoreError
+from service.store.database_file import MEMORY, NoPlaceError, StoreError
 from service.store.paths import state_file
 from service.store.plan_store import CHUNK_BYTES, PlanStore, StoreLimits
 from service.store.records import PlanRecord
@@ -157,7 +157,7 @@ class StoreThread:
             return PlanStore(open_database(self._path), self._limits)
         try:
             return PlanStore(open_database(state_file(FILE_NAME)), self._limits)
-        except (StoreError, RuntimeError) as error:
+        except (NoPlaceError, RuntimeError) as error:
             logger.warning("Plans are kept in memory only. %s", error)
             self.in_memory = True
             return PlanStore(open_database(MEMORY), self._limits)

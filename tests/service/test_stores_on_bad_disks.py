@@ -72,6 +72,7 @@ def check_that_it_keeps(server: Server) -> None:
     wait_for(server, start(server, BODY), "finished")
 
 
+@pytest.mark.parametrize("home", [False, True], ids=["set", "by default"])
 @pytest.mark.parametrize(
     ("spoil", "mend"),
     [
@@ -85,19 +86,28 @@ def test_a_disk_that_takes_nothing_at_the_start_refuses_until_it_does(
     disk: Path,
     spoil: Callable[[Path], None],
     mend: Callable[[Path], None],
+    home: bool,
 ) -> None:
+    store: str | None = ":memory:"
+    if home:
+        del environment["JOULEPLAN_ACTUALS_PATH"], environment["JOULEPLAN_STORE_PATH"]
+        environment["XDG_STATE_HOME"], store = str(disk), None
+        with Server(environment, store=None) as first:
+            first.wait_until_ready()
+            wait_for(first, start(first, BODY), "finished")
     spoil(disk)
-    with Server(environment) as server:
+    with Server(environment, store) as server:
         server.wait_until_ready()
         check_that_it_refuses(server)
         mend(disk)
         check_that_it_keeps(server)
         server.kill()
-    with Server(environment) as again:
+    with Server(environment, store) as again:
         again.wait_until_ready()
         assert observations(again) == 1
         assert again.client.get("/policy").json()["joules_per_quality_token"] == 2.0
-        assert [one["status"] for one in again.client.get("/plans").json()["plans"]] == ["finished"]
+        kept = again.client.get("/plans").json()["plans"]
+        assert [one["status"] for one in kept] == ["finished"] * (2 if home else 1)
 
 
 def test_plans_whose_file_is_deleted_are_written_again(
