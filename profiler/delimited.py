@@ -52,8 +52,8 @@ def read_table(path: Path) -> tuple[list[str], Rows]:
         the header again, as a logger writes it that was begun anew, what begins with `MARK` where
         the header does, and columns without a name, as
         programs write for the numbers of rows: of a single one the cells stand under `UNNAMED`.
-        Where commas do not separate cells, numbers with a decimal comma get a point if their
-        column leaves no doubt.
+        Where commas do not separate cells, numbers with a decimal comma get a point if the table
+        leaves no doubt.
 
     Raises
     ------
@@ -79,8 +79,7 @@ def read_table(path: Path) -> tuple[list[str], Rows]:
     except (OSError, UnicodeError, csv.Error) as error:
         raise ObservationError(path, f"Expected a readable CSV file, got: {error}.") from None
     if separator != ",":
-        for name in header:
-            _point_decimals(name, rows)
+        _point_decimals(header, rows)
     return header, rows
 
 
@@ -130,23 +129,32 @@ def _parsed(path: Path, lines: Iterator[list[str]]) -> tuple[list[str], Rows]:
     return [header[place] for place in named], rows
 
 
-def _point_decimals(column: str, rows: Rows) -> None:
-    """Write decimal points for the decimal commas of a column, where it shows that they are.
+def _point_decimals(header: list[str], rows: Rows) -> None:
+    """Write decimal points for the decimal commas of a table, where it shows that they are.
 
-    One cell that could not be read otherwise is enough (``300,5``, ``0,250``, ``1.234,5``), and one
-    that is no such number is enough against it. ``300,500`` alone may be three hundred thousand.
+    One cell that could not be read otherwise is enough (``300,5``, ``0,250``, ``1.234,5``) for all
+    columns of such numbers, in which a point then parts thousands. A column with a cell that is no
+    such number (``300.5``) is left as it is. ``300,500`` alone may be three hundred thousand.
     """
-    found = [
-        (cells, _COMMA.fullmatch(cells[column].strip()))
-        for _, cells in rows
-        if _DIGIT.search(cells[column])
-    ]
-    numbers = [(cells, number) for cells, number in found if number]
-    if len(numbers) < len(found) or not any(_is_decimal(number) for _, number in numbers):
+    columns = {name: _numbers(name, rows) for name in header}
+    if not any(_is_decimal(number) for found in columns.values() for _, number in found):
         return
-    for cells, number in numbers:
-        plain = number["number"].replace(".", "").replace(",", ".")
-        cells[column] = plain + (number["behind"] or "")
+    for name, found in columns.items():
+        for cells, number in found:
+            plain = number["number"].replace(".", "").replace(",", ".")
+            cells[name] = plain + (number["behind"] or "")
+
+
+def _numbers(column: str, rows: Rows) -> list[tuple[dict[str, str], re.Match[str]]]:
+    """Return rows and numbers of a column; none where a cell with digits is no such number."""
+    found = []
+    for _, cells in rows:
+        if _DIGIT.search(cells[column]):
+            number = _COMMA.fullmatch(cells[column].strip())
+            if number is None:
+                return []
+            found.append((cells, number))
+    return found
 
 
 def _is_decimal(number: re.Match[str]) -> bool:

@@ -39,7 +39,7 @@ def read_leaderboard(file: Path) -> tuple[Rows, str | None]:
         Where it is not such a file.
     """
     try:
-        found = json.loads(file.read_text(encoding="utf-8-sig"))
+        found = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise ObservationError(file, f"Expected a JSON file, got: {error}.") from None
     configurations = found.get("configurations") if isinstance(found, dict) else None

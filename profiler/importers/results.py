@@ -175,7 +175,8 @@ def step_sums(run: Run) -> list[tuple[float, int]]:
 def _runs(path: Path) -> list[tuple[int, Run]]:
     """Read the runs of a file, each with the line where it begins."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
+        text = content.decode(json.detect_encoding(content))
     except (OSError, UnicodeError) as error:
         raise ObservationError(path, f"Expected a JSON result, got: {error}.") from None
     decoder, place = json.JSONDecoder(), _begin(text, 0)

@@ -193,7 +193,7 @@ def _lengths(values: object) -> FloatArray:
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return math.nan
-    return float(value) if abs(value) < 1e15 else math.nan
+    return float(value) if 0 <= value < 1e15 else math.nan
 
 
 def _check_count(path: Path, name: str, values: Sequence[Any] | FloatArray, wanted: int) -> None:

@@ -176,3 +176,15 @@ def test_a_zero_without_a_unit_among_units_is_refused_too(tmp_path: Path) -> Non
     renamed = {"runtime_s": "seconds", "energy_gpu_j": "energy"}
     with pytest.raises(ObservationError, match="got a cell without one"):
         import_csv(path, renamed, CONSTANTS)
+
+
+def test_a_table_of_decimal_commas_parts_thousands_with_points(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("prompt;seconds;energy (J)\n1.024;2,5;75,000\n2.048;2,5;75,125\n")
+    renamed = {"input_tokens": "prompt", "runtime_s": "seconds", "energy_gpu_j": "energy (J)"}
+    trials, _ = import_csv(
+        path, renamed, {name: text for name, text in CONSTANTS.items() if name != "input_tokens"}
+    )
+    assert trials.input_tokens.tolist() == [1024.0, 2048.0]
+    assert trials.runtime_s.tolist() == [2.5, 2.5]
+    assert trials.energy_gpu_j.tolist() == [75.0, 75.125]

@@ -259,7 +259,7 @@ def test_completed_is_believed_only_where_the_lists_agree(tmp_path: Path, comple
     assert any("completed says" in note for note in notes) == (completed is not None)
 
 
-@pytest.mark.parametrize("broken", [None, float("nan"), "late"])
+@pytest.mark.parametrize("broken", [None, float("nan"), "late", -1.0])
 def test_a_latency_that_is_not_recorded_is_told(tmp_path: Path, broken: Any) -> None:
     trials, notes = read(tmp_path, result(ttfts=[broken] * 2 + [1.0] * 6))
     assert trials.runtime_s.tolist() == pytest.approx([5.0])
@@ -436,3 +436,12 @@ def test_what_is_the_same_of_several_results_is_told_once(tmp_path: Path) -> Non
     _, notes = import_vllm_bench(folder, log, None, DEVICE, UNIVERSAL)
     assert sum("only a fit to one mix" in note for note in notes) == 1
     assert any(note.startswith("00.json and 19 more: ") for note in notes)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_result_that_a_shell_wrote_again_is_read(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "result.json"
+    path.write_bytes(json.dumps(result()).encode(encoding))
+    log = write_log(tmp_path / "power.csv")
+    trials, _ = import_vllm_bench(path, log, None, DEVICE, UNIVERSAL)
+    assert trials.energy_gpu_j.tolist() == pytest.approx([(300 + 400) * 10 / 8])
