@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
@@ -20,6 +21,7 @@ RUN = (10, 20)
 SCALES = {"W": 1.0, "mW": 1e-3, "kW": 1e3, "uW": 1e-6}
 JOULE_SCALES = {"J": 1.0, "mJ": 1e-3, "uJ": 1e-6, "kJ": 1e3, "Wh": 3600.0, "kWh": 3.6e6}
 
+_FRACTION = re.compile(r"[0-9]+\.[0-9]+(?:e[-+][0-9]+)?(?: [A-Za-z]+)?")
 Moment = Callable[[float], str]
 
 
@@ -32,6 +34,7 @@ class Dialect:
     end: str
     quoting: int
     blank: bool
+    comma: bool
 
     def write(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
         """Write the table."""
@@ -40,9 +43,16 @@ class Dialect:
             text, delimiter=self.separator, lineterminator=self.end, quoting=self.quoting
         )
         pad = " " if self.blank and self.quoting == csv.QUOTE_MINIMAL else ""
-        for row in (header, *rows):
-            writer.writerow([row[0], *(pad + cell for cell in row[1:])])
+        for row in (header, *(map(self.number, row) for row in rows)):
+            first, *others = row
+            writer.writerow([first, *(pad + cell for cell in others)])
         return text.getvalue().encode(self.encoding)
+
+    def number(self, cell: str) -> str:
+        """Write a number with a decimal comma, where the table does so."""
+        if not self.comma or self.separator == "," or not _FRACTION.fullmatch(cell):
+            return cell
+        return cell.replace(".", ",")
 
 
 dialects = st.builds(
@@ -52,6 +62,7 @@ dialects = st.builds(
     end=st.sampled_from(["\n", "\r\n"]),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
     blank=st.booleans(),
+    comma=st.booleans(),
 )
 
 
