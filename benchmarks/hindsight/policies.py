@@ -12,7 +12,8 @@ import orjson
 from benchmarks.hindsight.replay import Hour
 from costmodel.arrays import FloatArray
 from service.calls.planner_service import PlannerService
-from service.decisions.desk import DecisionDesk, Made
+from service.decisions.desk import DecisionDesk
+from service.decisions.made import Made
 from service.decisions.policy import FORECAST_PREFIX, policy_of
 from service.decisions.traffic import STRETCHES, plan_of, stretch_helps
 from service.fleet.decision_table import decision_rows

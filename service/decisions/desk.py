@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from secrets import token_hex
 
 from service.actuals.evidence import ENERGY, RUNTIME, Evidence
-from service.decisions.candidates import Names, Placements
+from service.decisions.candidates import Placements
 from service.decisions.lengths import OutputLengths
 from service.decisions.load import Loads
+from service.decisions.made import Made
 from service.decisions.policy import FORECAST, LEAST_JOULES, Policy
-from service.decisions.reckoning import Tokens, reckon
+from service.decisions.reckoning import reckon, wanted_of
 from service.decisions.rule import (
-    Decision,
-    Group,
     Option,
-    Predict,
     Prices,
     Wanted,
     decide,
@@ -30,40 +28,12 @@ from service.decisions.rule import (
 from service.decisions.steering import QualitySteering
 from service.decisions.table import Cost, Row, Terms, cost_of
 from service.decisions.tokenizers import Tokenizers
-from service.decisions.traffic import Asked, Traffic
+from service.decisions.traffic import Traffic, asked_of
 from service.problems import Problem, ProblemError, invalid
 from service.schemas.decisions import DecisionBody
 
 MOST_OPEN = 100_000
 """Decisions whose pool and concurrency are remembered until their actuals come."""
-
-
-@dataclass(frozen=True)
-class Made:
-    """A decision, and what it rests on.
-
-    Attributes
-    ----------
-    decision_id
-        Names it in actuals.
-    decision
-        The rule's.
-    policy
-        In force.
-    tokens
-        Reckoned with.
-    names
-        The gateway's own name of a placement, by LLM and pool.
-    unknown
-        What the fleet does not have of the candidates, in a sentence; None where it has all.
-    """
-
-    decision_id: str
-    decision: Decision
-    policy: Policy
-    tokens: Tokens
-    names: Names
-    unknown: str | None = None
 
 
 class DecisionDesk:
@@ -187,7 +157,7 @@ class DecisionDesk:
         self._let_go(decision_id)
         tokens = reckon(body, groups[0][0].llm, self.lengths, self._tokenizers)
         policy, now = self.policy, self._clock()
-        wanted, prices = _wanted(body, tokens), self._prices(policy)
+        wanted, prices = wanted_of(body, tokens), self._prices(policy)
         decision = decide(groups, wanted, prices, self._loads, now, self._predict)
         if decision is None:
             raise invalid([why_none(groups, wanted)])
@@ -199,7 +169,7 @@ class DecisionDesk:
             self._open.popitem(last=False)
         both = wanted.terms.input_tokens + wanted.terms.generated_tokens
         self._steering.add(policy, both, row.quality, cost.energy_j)
-        self.traffic.add(_asked(now, groups, wanted, self._predict))
+        self.traffic.add(asked_of(now, groups, wanted, self._predict))
         unknown = self._fleet().unknown(body)
         return Made(decision_id, decision, policy, tokens, names, unknown)
 
@@ -302,28 +272,3 @@ class DecisionDesk:
             return cost_of(row, terms)
         energy = self.evidence.factor(row.llm, row.device, ENERGY)
         return cost_of(row, terms, energy, self.evidence.factor(row.llm, row.device, RUNTIME))
-
-
-def _asked(now: float, groups: Sequence[Group], wanted: Wanted, predict: Predict) -> Asked:
-    able = [rows for rows in groups if may_serve(rows[0], wanted)]
-    in_time = [rows for rows in able if _in_time_idle(rows[0], wanted, predict)]
-    keys = tuple((rows[0].llm, rows[0].pool) for rows in in_time or able)
-    terms = wanted.terms
-    return Asked(
-        now, terms.input_tokens, terms.output_tokens, keys, wanted.deadline_s, terms.choices
-    )
-
-
-def _in_time_idle(least: Row, wanted: Wanted, predict: Predict) -> bool:
-    """Say whether a request would end in time on the least concurrency of an LLM on a pool."""
-    if wanted.deadline_s is None:
-        return True
-    return predict(least, wanted.terms).runtime_s <= wanted.deadline_s
-
-
-def _wanted(body: DecisionBody, tokens: Tokens) -> Wanted:
-    terms = Terms(tokens.input_tokens, tokens.output_tokens, tokens.choices)
-    late = terms
-    if tokens.output_tokens_high != tokens.output_tokens:
-        late = Terms(tokens.input_tokens, tokens.output_tokens_high, tokens.choices)
-    return Wanted(terms, late, body.deadline_seconds, body.min_quality)

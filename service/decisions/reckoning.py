@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from service.decisions.lengths import OutputLengths
+from service.decisions.rule import Wanted
+from service.decisions.table import Terms
 from service.decisions.tokenizers import Tokenizers
 from service.decisions.tokens import bounded, input_tokens, output_limit
 from service.prompts import Prompt, choices_of, prompt_of
@@ -75,6 +77,15 @@ def reckon(body: DecisionBody, llm: str, lengths: OutputLengths, tokenizers: Tok
         return Tokens(tin, tout, high, tin_from, LEARNED, choices, prompt.uncounted)
     tout, tout_from = (DEFAULT_OUTPUT_TOKENS, DEFAULT) if limit is None else (limit, LIMIT)
     return Tokens(tin, tout, tout, tin_from, tout_from, choices, prompt.uncounted)
+
+
+def wanted_of(body: DecisionBody, tokens: Tokens) -> Wanted:
+    """Return what a request asks of its placement: by a long answer it must end in time."""
+    terms = Terms(tokens.input_tokens, tokens.output_tokens, tokens.choices)
+    late = terms
+    if tokens.output_tokens_high != tokens.output_tokens:
+        late = Terms(tokens.input_tokens, tokens.output_tokens_high, tokens.choices)
+    return Wanted(terms, late, body.deadline_seconds, body.min_quality)
 
 
 def _input_tokens(prompt: Prompt, llm: str, tokenizers: Tokenizers) -> tuple[float, str]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
+from service.decisions.rule import Group, Predict, Wanted, may_serve
+from service.decisions.table import Row
+
 WINDOW_S = 900.0
 """No request counts longer; a gateway's traffic of a quarter of an hour."""
 MOST = 20_000
@@ -132,3 +135,35 @@ def stretch_helps(conflict: Collection[str]) -> bool:
     (True, False)
     """
     return _DEADLINE in conflict
+
+
+def asked_of(now: float, groups: Sequence[Group], wanted: Wanted, predict: Predict) -> Asked:
+    """Return what a request asks of the fleet, and who could serve it.
+
+    Those that would end it in time while they are idle, or all that may serve it where none would.
+
+    Parameters
+    ----------
+    now
+        Monotonic seconds.
+    groups
+        Its candidates, each by rising concurrency.
+    wanted
+        What it asks for.
+    predict
+        What it takes of a placement.
+    """
+    able = [rows for rows in groups if may_serve(rows[0], wanted)]
+    in_time = [rows for rows in able if _in_time_idle(rows[0], wanted, predict)]
+    keys = tuple((rows[0].llm, rows[0].pool) for rows in in_time or able)
+    terms = wanted.terms
+    return Asked(
+        now, terms.input_tokens, terms.output_tokens, keys, wanted.deadline_s, terms.choices
+    )
+
+
+def _in_time_idle(least: Row, wanted: Wanted, predict: Predict) -> bool:
+    """Say whether a request would end in time on the least concurrency of an LLM on a pool."""
+    if wanted.deadline_s is None:
+        return True
+    return predict(least, wanted.terms).runtime_s <= wanted.deadline_s

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request, Response
 from starlette.routing import Route
 
 from service.calls.validation import parse
-from service.decisions.desk import DecisionDesk, Made
+from service.decisions.desk import DecisionDesk
+from service.decisions.made import Made
 from service.decisions.policy import Policy
 from service.decisions.rule import Option
 from service.openapi.document import decision_operation

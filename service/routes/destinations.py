@@ -17,7 +17,8 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from service.calls.validation import parse
-from service.decisions.desk import DecisionDesk, Made
+from service.decisions.desk import DecisionDesk
+from service.decisions.made import Made
 from service.openapi.gateways import (
     CANDIDATES,
     DEADLINE,
