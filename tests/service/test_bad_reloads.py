@@ -127,6 +127,22 @@ def test_a_bad_fleet_leaves_the_last_good_one_until_it_is_mended(
     assert server.client.get("/readyz").json()["notes"] == []
 
 
+def test_a_reload_while_a_worker_is_stopped_reaches_the_one_that_replaces_it(
+    server: Server, models: Path
+) -> None:
+    stopped = server.worker_pids()[0]
+    os.kill(stopped, signal.SIGSTOP)
+    (models / "fleet.yaml").write_text(FLEET.replace("name: small", "name: little"))
+    wait_until(lambda: "little" in server.client.get("/placements").text)
+    (models / "fleet.yaml").write_text("pools: [")
+    wait_until(lambda: failing(server, "fleet") and stopped not in server.worker_pids())
+    wait_until(lambda: "jouleplan_workers 2.0" in server.client.get("/metrics").text)
+    for _ in range(4):
+        planned = server.post("/plan", {"requests": [TOKENS]})
+        assert planned.status_code == 200, planned.text
+        assert planned.json()["assignments"][0]["pool"] == "little"
+
+
 def remove(path: Path) -> None:
     path.unlink()
 
