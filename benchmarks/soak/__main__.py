@@ -3,10 +3,11 @@
     python -m benchmarks.soak [--minutes N] [--rate N]
 
 As root: a worker is killed every 20 s, the disk of the actuals (a tmpfs of its own) is full twice
-for a tenth of the time each, the artefacts are replaced every 15 s, the fleet file and an artefact
-cannot be used for half of each 20 s, and a worker is stopped every 30 s. Told at the end: decisions
-that failed, actuals that were acknowledged and are not in the file, and the memory of the service.
-The exit status is 1 where the service or a part of the soak ended before its time.
+for a tenth of the time each, the artefacts are replaced every 15 s, the fleet file, an
+artefact and the keys cannot be used for half of each 20 s, and a worker is stopped every 30 s. Told
+at the end: decisions that failed, actuals that were acknowledged and are not in the file, and the
+memory of the service. The exit status is 1 where the service or a part of the soak ended before
+its time.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ from pathlib import Path
 
 from benchmarks.decision_speed import bodies
 from benchmarks.open_load import load_from_a_process, post
-from benchmarks.soak.run import Pace, Soak
+from benchmarks.soak.run import KEYS, Pace, Soak
 from benchmarks.soak.told import FORECASTS, report
 from benchmarks.timing import machine
 from examples.local_service import await_answer, free_port
+from service.access.keys import digest_of, new_key
 from service.fleet.embedded import embedded_models_dir
 
 DISK_BYTES = 512 * 1024 * 1024
@@ -57,10 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(embedded_models_dir(), folder / "models")
+        headers = _keys(folder / KEYS)
         with small_disk(folder / "disk") as disk:
             with _service(folder, disk, seconds) as (port, process):
-                rate = options.rate or _half_of_the_largest(port)
-                told = asyncio.run(Soak(port, process, folder, Pace(rate, seconds)).run())
+                rate = options.rate or _half_of_the_largest(port, headers)
+                soak = Soak(port, process, folder, Pace(rate, seconds), headers)
+                told = asyncio.run(soak.run())
             if told.broken:
                 print(*_last_lines(folder / "log"), sep="\n", file=sys.stderr)
             stored = _stored(disk / "actuals.sqlite3")
@@ -97,6 +101,7 @@ def _service(
         "JOULEPLAN_PORT": str(port),
         "JOULEPLAN_MODELS_DIR": str(folder / "models"),
         "JOULEPLAN_ACTUALS_PATH": str(disk / "actuals.sqlite3"),
+        "JOULEPLAN_API_KEYS_FILE": str(folder / KEYS),
         "JOULEPLAN_MAX_ACTUALS": "10000000",
         "JOULEPLAN_STORE_PATH": ":memory:",
         "JOULEPLAN_FORECAST_SECONDS": str(seconds / FORECASTS),
@@ -130,9 +135,17 @@ def _last_lines(path: Path) -> list[str]:
     return path.read_text(errors="replace").splitlines()[-LOG_LINES:]
 
 
-def _half_of_the_largest(port: int) -> float:
+def _keys(path: Path) -> str:
+    """Write a file of one key, and return the header that has it."""
+    key = new_key("soak")
+    path.touch(mode=0o600)
+    path.write_text(f"keys: [{{name: soak, sha256: {digest_of(key.encode()).hex()}}}]\n")
+    return f"x-api-key: {key}\r\n"
+
+
+def _half_of_the_largest(port: int, headers: str) -> float:
     url = f"http://127.0.0.1:{port}/decision"
-    asked = [post(url, body) for body in bodies(3000)]
+    asked = [post(url, body, headers) for body in bodies(3000)]
     return load_from_a_process(port, asked, None).per_s / 2.0
 
 

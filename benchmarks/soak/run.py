@@ -30,6 +30,7 @@ TOGETHER = 50
 ANSWER_S = 30.0
 """A call that has no answer by then has failed."""
 SAY_S = 30.0
+KEYS = "keys.yaml"
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,22 @@ class Soak:
     process
         Of the service.
     folder
-        With its cost models, and its disk.
+        With its cost models, its disk, and its keys where it has some.
     pace
         When what happens.
+    headers
+        Of each call, each with its end of line.
     """
 
     def __init__(
-        self, port: int, process: subprocess.Popen[bytes], folder: Path, pace: Pace
+        self,
+        port: int,
+        process: subprocess.Popen[bytes],
+        folder: Path,
+        pace: Pace,
+        headers: str = "",
     ) -> None:
+        self._headers = headers
         self._port, self._process, self._folder, self._pace = port, process, folder, pace
         self._url = f"http://127.0.0.1:{port}"
         self._to_tell: asyncio.Queue[str] = asyncio.Queue()
@@ -134,12 +143,15 @@ class Soak:
         told = f"{len(self.told.seconds):,} decided, {len(self.told.acknowledged):,} acknowledged"
         print(f"{took_s:4.0f} s: {told}, main process {main_mb:.1f} MB", file=sys.stderr)
 
+    def _post(self, path: str, body: object) -> bytes:
+        return post(f"{self._url}{path}", orjson.dumps(body), self._headers)
+
     async def _ask(self) -> None:
         with closing(Line(self._port, ANSWER_S)) as line:
             while True:
                 at, index = await self._due.get()
                 body = {**self._templates[index % len(self._templates)], "id": str(index)}
-                status = await line.ask(post(f"{self._url}/decision", orjson.dumps(body)))
+                status = await line.ask(self._post("/decision", body))
                 if status == 200:
                     self.told.seconds.append(perf_counter() - at)
                     self._to_tell.put_nowait(str(index))
@@ -153,8 +165,7 @@ class Soak:
                 names = [await self._to_tell.get()]
                 while len(names) < TOGETHER and not self._to_tell.empty():
                     names.append(self._to_tell.get_nowait())
-                body = orjson.dumps({"actuals": [_actual(name) for name in names]})
-                asked = post(f"{self._url}/actuals", body)
+                asked = self._post("/actuals", {"actuals": [_actual(name) for name in names]})
                 while (status := await line.ask(asked)) != 200:
                     refused = self.told.refused_actuals
                     refused[status] = refused.get(status, 0) + 1
@@ -184,18 +195,20 @@ class Soak:
                     self.told.stopped += 1
 
     async def _spoil(self) -> None:
-        """Write a fleet and an artefact that cannot be used, and mend them half a period later."""
+        """Write files that cannot be used, and mend them half a period later."""
         models = self._folder / "models"
-        fleet, artefact = models / "fleet.yaml", sorted(models.glob("*.joblib"))[0]
+        bad = {models / "fleet.yaml": b"pools: [", sorted(models.glob("*.joblib"))[0]: b"half"}
+        if self._headers:
+            bad[self._folder / KEYS] = b"keys: ["
         while True:
             await asyncio.sleep(self._pace.kill_s / 2)
-            good = fleet.read_bytes(), artefact.read_bytes()
-            fleet.write_text("pools: [")
-            artefact.write_bytes(b"half")
+            good = {path: path.read_bytes() for path in bad}
+            for path, data in bad.items():
+                path.write_bytes(data)
             self.told.spoiled += 1
             await asyncio.sleep(self._pace.kill_s / 2)
-            fleet.write_bytes(good[0])
-            artefact.write_bytes(good[1])
+            for path, data in good.items():
+                path.write_bytes(data)
 
     async def _replace(self) -> None:
         while True:

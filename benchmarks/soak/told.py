@@ -62,8 +62,8 @@ class Told:
     samples
         Second by second.
     killed, stopped, spoiled, replaced
-        Workers that were killed and stopped, times that a fleet and an artefact could not be used,
-        and sets of artefacts that were replaced.
+        Workers that were killed and stopped, times that a fleet, an artefact and keys
+        could not be used, and sets of artefacts that were replaced.
     full_s
         Seconds for which the disk was full.
     broken
