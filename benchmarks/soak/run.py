@@ -197,14 +197,13 @@ class Soak:
     async def _spoil(self) -> None:
         """Write files that cannot be used, and mend them half a period later."""
         models = self._folder / "models"
-        bad = {models / "fleet.yaml": b"pools: [", sorted(models.glob("*.joblib"))[0]: b"half"}
-        if self._headers:
-            bad[self._folder / KEYS] = b"keys: ["
+        artefacts = sorted(models.glob("*.joblib"))[:1]
+        spoiled = [*models.glob("fleet.yaml"), *artefacts, *self._folder.glob(KEYS)]
         while True:
             await asyncio.sleep(self._pace.kill_s / 2)
-            good = {path: path.read_bytes() for path in bad}
-            for path, data in bad.items():
-                path.write_bytes(data)
+            good = {path: path.read_bytes() for path in spoiled}
+            for path in spoiled:
+                path.write_bytes(b"keys: [")
             self.told.spoiled += 1
             await asyncio.sleep(self._pace.kill_s / 2)
             for path, data in good.items():
