@@ -19,6 +19,8 @@ from profiler.commands import load_cost_models, print_checks
 from profiler.errors import UnusableInputError
 from profiler.measuring import live_rig
 from profiler.observation_files import read_observations
+from profiler.pages.tables import say
+from profiler.plausibility import unchecked_devices
 
 CHECK = "check"
 AXES = ("input_tokens", "output_tokens", "concurrency")
@@ -39,6 +41,7 @@ def check_live(options: argparse.Namespace) -> None:
     """
     if options.llm is None or options.device is None:
         raise UnusableInputError("Expected --llm and --device with --url, got none.")
+    say(*unchecked_devices({options.device}))
     cost_model = Catalogue(load_cost_models(options.models_dir)).get(options.llm, options.device)
     points = random_points(cost_model, options.points, options.seed)
     kept = ("llm", "device", "meter", "seed", "points")

@@ -50,8 +50,8 @@ def read_table(path: Path) -> tuple[list[str], Rows]:
     tuple
         The header, and (line number, text by column) a row. Empty lines are skipped, and so are
         the header again, as a logger writes it that was begun anew, what begins with `MARK` where
-        the header does, and columns without a name, as
-        programs write for the numbers of rows: of a single one the cells stand under `UNNAMED`.
+        the header does, and columns without a name, as programs write for the numbers of rows: of
+        a single one the cells stand under `UNNAMED`.
         Where commas do not separate cells, numbers with a decimal comma get a point if the table
         leaves no doubt.
 
