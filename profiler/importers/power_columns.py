@@ -189,8 +189,8 @@ def _groups(
     aside = f" ({', '.join(others)}: not what GPUs draw by the name)" if others else ""
     problem = (
         "Expected a column of what GPUs draw such as power.draw [W], power_w or gpu0_power_w, or "
-        f"of the energy that they count, got {', '.join(filter(None, header))}{aside}: rename it where it is "
-        f"meant; NVIDIA's is logged by {HOW_TO_LOG}."
+        f"of the energy that they count, got {', '.join(filter(None, header))}{aside}: rename it "
+        f"where it is meant; NVIDIA's is logged by {HOW_TO_LOG}."
     )
     raise ObservationError(path, problem, row=1)
 
