@@ -69,6 +69,7 @@ class TimedProtocol(HttpToolsProtocol):
     _waiting: asyncio.TimerHandle | None = None
     _unread: int = 0
     _header: int = 0
+    _in_body: bool = False
     _peer: str = ""
 
     @classmethod
@@ -124,6 +125,16 @@ class TimedProtocol(HttpToolsProtocol):
         self._count(len(name) + len(value) + _BETWEEN)
         super().on_header(name, value)
 
+    def on_headers_complete(self) -> None:
+        """Take what follows for a body."""
+        self._in_body = True
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Take what follows for another call."""
+        self._in_body = False
+        super().on_message_complete()
+
     def send_400_response(self, msg: str) -> None:
         """Refuse a call that is no HTTP; say so where its header is too long."""
         if self._header <= MAX_HEADER_BYTES:
@@ -148,7 +159,8 @@ class TimedProtocol(HttpToolsProtocol):
             self._stop_waiting()
             self._unread = 0
             return
-        self._unread += len(data)
+        # The rest of a body that was refused is dropped, for as long as a header may take.
+        self._unread = 0 if self._in_body else self._unread + len(data)
         if self._unread > MAX_HEADER_BYTES and not self.transport.is_closing():
             self.send_400_response(TOO_LONG)
 

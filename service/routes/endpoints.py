@@ -7,7 +7,8 @@ from ipaddress import IPv6Address
 
 from service.schemas.decisions import MAX_CANDIDATES, MAX_NAME_CHARACTERS
 
-MOST_CHARACTERS = 64 * 1024
+MAX_CHARACTERS = 16 * 1024
+"""No header of a call may be longer."""
 MAX_HOST_CHARACTERS = 253
 _POOL = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _ENDPOINT = re.compile(
@@ -42,7 +43,7 @@ def endpoints_of(text: str) -> dict[str, str]:
         ...
     ValueError: Expected pool=host:port, separated by commas, without spaces, got 'h100=user@...'.
     """
-    parts = text.split(",") if len(text) <= MOST_CHARACTERS else []
+    parts = text.split(",") if len(text) <= MAX_CHARACTERS else []
     if not 1 <= len(parts) <= MAX_CANDIDATES:
         raise ValueError(f"Expected 1 to {MAX_CANDIDATES} entries of the form {FORM}.")
     found: dict[str, str] = {}

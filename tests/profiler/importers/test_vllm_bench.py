@@ -343,7 +343,7 @@ def test_the_shared_results_give_their_stated_values(name: str) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=9),
+    lambda inner: st.lists(inner, max_size=9) | st.dictionaries(st.text(max_size=3), inner),
     max_leaves=20,
 )
 FIELDS = st.sampled_from(sorted([*result(), "errors", "success", "max_concurrency", "results"]))
