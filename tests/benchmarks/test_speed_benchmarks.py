@@ -66,7 +66,7 @@ def test_the_traces_hold_28185_requests(shared_data: Path) -> None:
 def test_a_recorded_request_without_output_counts_one_token(tmp_path: Path) -> None:
     path = tmp_path / "trace.csv.gz"
     rows = "TIMESTAMP,ContextTokens,GeneratedTokens\nt,374,44\nt,396,0\n"
-    path.write_bytes(gzip.compress(rows.encode()))
+    path.write_bytes(gzip.compress(rows.encode(), mtime=0))
     workload = read_trace(path)
     assert workload.input_tokens.tolist() == [374, 396]
     assert workload.output_tokens.tolist() == [44, 1]

@@ -67,9 +67,12 @@ def codes(batch: BatchFile) -> list[str]:
         ("a.csv", ",input_tokens,output_tokens\n0,472,18\n1,1087,230\n"),
         ("a.csv", "Unnamed: 0,input_tokens,output_tokens\n0,472,18\n1,1087,230\n"),
         ("a.csv", "output_tokens,input_tokens,\n18,472,\n230,1087,\n"),
-        ("a.csv.gz", gzip.compress(CSV.encode())),
-        ("a.CSV.GZ", gzip.compress(CSV[:40].encode()) + gzip.compress(CSV[40:].encode())),
-        ("a.csv", gzip.compress(CSV.encode("utf-16"))),
+        ("a.csv.gz", gzip.compress(CSV.encode(), mtime=0)),
+        (
+            "a.CSV.GZ",
+            gzip.compress(CSV[:40].encode(), mtime=0) + gzip.compress(CSV[40:].encode(), mtime=0),
+        ),
+        ("a.csv", gzip.compress(CSV.encode("utf-16"), mtime=0)),
         (
             "a.jsonl",
             '{"input_tokens": 472, "output_tokens": 18}\n\n{"output_tokens": 230, '
@@ -245,8 +248,8 @@ def test_names_are_joined_in_a_cell_in_several_ways(
         ("a.csv", "input_tokens,output_tokens,deadline\n1,2,3\n", "got deadline. With --column"),
         ("a.csv", "input_tokens,Input Tokens,output_tokens\n1,1,2\n", "Expected each column once"),
         ("a.csv", CSV.encode("latin-1") + b"\xe9,1\n", "at byte 43 that are neither"),
-        ("a.csv.gz", gzip.compress(CSV.encode())[:-4], "cut off"),
-        ("a.csv.gz", gzip.compress(CSV.encode()) + b"x", "nothing after the end"),
+        ("a.csv.gz", gzip.compress(CSV.encode(), mtime=0)[:-4], "cut off"),
+        ("a.csv.gz", gzip.compress(CSV.encode(), mtime=0) + b"x", "nothing after the end"),
         ("a.csv.gz", b"\x1f\x8b" + b"x" * 40, "a damaged one"),
         ("a.csv", '"a\n', "Expected CSV, got"),
         ("a.jsonl", '{"input_tokens": 1, "output_tokens": 2}\n{', "line 2: Expected JSON"),
@@ -270,7 +273,7 @@ def test_what_cannot_be_read_is_refused_with_a_sentence(
 
 
 def test_a_bomb_is_stopped_while_it_inflates() -> None:
-    bomb = gzip.compress(b"\0" * 2**24)
+    bomb = gzip.compress(b"\0" * 2**24, mtime=0)
     with pytest.raises(BatchFileError, match="Expected at most 1000000 bytes"):
         inflated(bomb, 1_000_000)
 
@@ -331,7 +334,7 @@ def test_a_table_is_the_same_however_it_was_written(data: st.DataObject) -> None
     encodings = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
     content = text.getvalue().encode(data.draw(st.sampled_from(encodings)))
     if data.draw(st.booleans()):
-        content = gzip.compress(content)
+        content = gzip.compress(content, mtime=0)
     batch = _read(content, "csv")
     assert dict(batch.members["columns"]) == given_columns
     assert batch.warnings == ()
@@ -375,7 +378,7 @@ def test_a_table_is_the_same_however_it_was_written(data: st.DataObject) -> None
 def test_anything_is_a_batch_or_is_refused_with_a_sentence(
     content: bytes, kind: Any, packed: bool
 ) -> None:
-    told = _refusal(gzip.compress(content) if packed else content, kind)
+    told = _refusal(gzip.compress(content, mtime=0) if packed else content, kind)
     assert told is None or "Expected" in told
 
 
