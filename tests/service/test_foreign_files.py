@@ -82,7 +82,8 @@ def codes(batch: BatchFile) -> list[str]:
             "a.jsonl.gz",
             gzip.compress(
                 b'{"input_tokens": 472, "output_tokens": 18}\r\n'
-                b'{"input_tokens": 1087, "output_tokens": 230}'
+                b'{"input_tokens": 1087, "output_tokens": 230}',
+                mtime=0,
             ),
         ),
         (

@@ -173,7 +173,9 @@ def _room(problem: PlacementProblem, schedule: Schedule, capacity: FloatArray) -
         if not len(members):
             continue
         latest = problem.latest_s(members, schedule.placement[members])
-        excess = float((schedule.end_s[members] / latest).max())
+        # A deadline of next to nothing is exceeded beyond any number: then there is no room.
+        with np.errstate(over="ignore"):
+            excess = float((schedule.end_s[members] / latest).max())
         if excess > 1.0 or (excess > 0.0 and capacity[index] < 1.0):
             factors[index] = 1.0 / (excess * (1.0 + MARGIN))
     return factors
