@@ -1,8 +1,91 @@
-"""Where in a YAML file something stands."""
+"""YAML files: what they hold, and where in them something stands."""
 
 from __future__ import annotations
 
 import yaml
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MAX_DEPTH = 100
+"""libyaml runs out of stack, and ends the process, where nesting is very deep."""
+
+
+class YamlError(ValueError):
+    """A text is not YAML that can be used.
+
+    Parameters
+    ----------
+    words
+        Why.
+    line
+        Where, from 0, if that is known.
+    """
+
+    def __init__(self, words: str, line: int | None = None) -> None:
+        where = "" if line is None else f" in line {line + 1}"
+        super().__init__(f"is not YAML{where}: {words.rstrip('.')}.")
+
+
+def read_yaml(text: str) -> object:
+    """Return what a YAML text holds, in plain types.
+
+    Raises
+    ------
+    YamlError
+        If it is no YAML, is nested too deeply, or has a key twice in one mapping.
+
+    Examples
+    --------
+    >>> read_yaml("a: [1, b]")
+    {'a': [1, 'b']}
+    >>> read_yaml("{a: 1, b: 2, a: 3}")
+    Traceback (most recent call last):
+        ...
+    service.yaml_lines.YamlError: is not YAML in line 1: the key 'a' stands twice.
+    """
+    try:
+        _check_depth(text)
+        _check_keys(yaml.compose(text, Loader=LOADER))
+        return yaml.load(text, Loader=LOADER)  # noqa: S506  a safe one
+    except YamlError:
+        raise
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        words = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise YamlError(words, None if mark is None else mark.line) from None
+    # Constructors of YAML's own types raise whatever their code meets: KeyError for `!!bool x`.
+    except (RecursionError, ValueError, LookupError, AttributeError, TypeError) as error:
+        raise YamlError(" ".join(str(error).split()) or type(error).__name__) from None
+
+
+def _line(part: yaml.Event | yaml.Node) -> int | None:
+    return None if part.start_mark is None else part.start_mark.line
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise YamlError("nested too deeply", _line(event))
+
+
+def _check_keys(root: yaml.Node | None) -> None:
+    nodes, seen = [root], set[int]()
+    while nodes:
+        node = nodes.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif isinstance(node, yaml.MappingNode):
+            keys = set()
+            for key, value in node.value:
+                if (key.tag, str(key.value)) in keys:
+                    raise YamlError(f"the key {key.value!r} stands twice", _line(key))
+                keys.add((key.tag, str(key.value)))
+                nodes.append(value)
 
 
 def place_in(text: str, pointer: str) -> str:
@@ -22,7 +105,7 @@ def line_of(text: str, pointer: str) -> int:
     Parameters
     ----------
     text
-        YAML that can be parsed.
+        YAML that `read_yaml` reads.
     pointer
         RFC 6901; of what is not there, the line of the last part of it that is.
 
@@ -31,7 +114,7 @@ def line_of(text: str, pointer: str) -> int:
     >>> line_of("pools:\n- name: a\n  count: four", "/pools/0/count")
     3
     """
-    node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    node = yaml.compose(text, Loader=LOADER)
     line = 1 if node is None else node.start_mark.line + 1
     for step in pointer.split("/")[1:]:
         key = step.replace("~1", "/").replace("~0", "~")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from starlette.requests import Request
@@ -21,6 +21,8 @@ from service.routes.fail_open import refuse_openly
 
 ANY_HOST = "*"
 LOCALHOST = "localhost"
+OWN_SITES = frozenset({"same-origin", "none"})
+"""What `Sec-Fetch-Site` says of a page of ours, and of an address that somebody typed."""
 READING = frozenset({"GET", "HEAD"})
 #: Of every answer: it is what it says it is, and no page of another site may embed it.
 SAFE_HEADERS = (
@@ -137,10 +139,13 @@ class HostGuard:
         return None
 
     def _is_foreign(self, found: _Told, host: str, method: str) -> bool:
-        if found.origin:
-            netloc = found.origin.partition("://")[2]
-            return netloc != host and not self._origins.names_host(without_port(netloc))
-        if found.site != "cross-site":
+        if found.origins:
+            netlocs = [origin.partition("://")[2] for origin in found.origins]
+            return any(
+                netloc != host and not self._origins.names_host(without_port(netloc))
+                for netloc in netlocs
+            )
+        if OWN_SITES.issuperset(found.sites):
             return False
         # A link that somebody follows is no fetch: the page that has it sees nothing of the answer.
         return not (method in READING and found.mode == "navigate" and found.target == "document")
@@ -151,8 +156,8 @@ class _Told:
     """What a caller's headers say of where it comes from, in lower case."""
 
     hosts: list[str]
-    origin: str = ""
-    site: str = ""
+    origins: list[str] = field(default_factory=list)
+    sites: list[str] = field(default_factory=list)
     mode: str = ""
     target: str = ""
 
@@ -163,9 +168,9 @@ def _read(headers: Sequence[tuple[bytes, bytes]]) -> _Told:
         if name == b"host":
             told.hosts.append(value.decode("latin-1").strip().lower())
         elif name == b"origin":
-            told.origin = value.decode("latin-1").strip().lower()
+            told.origins.append(value.decode("latin-1").strip().lower())
         elif name == b"sec-fetch-site":
-            told.site = value.decode("latin-1")
+            told.sites += [one.strip().lower() for one in value.decode("latin-1").split(",")]
         elif name == b"sec-fetch-mode":
             told.mode = value.decode("latin-1")
         elif name == b"sec-fetch-dest":

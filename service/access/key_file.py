@@ -32,12 +32,11 @@ from service.access.keys import NAME_PATTERN, ApiKey
 from service.access.scopes import SCOPES, Scope
 from service.problems import pointer
 from service.wording import words_of
-from service.yaml_lines import place_in
+from service.yaml_lines import YamlError, place_in, read_yaml
 
 MOST_BYTES = 1024 * 1024
 HEAD = "# API keys of jouleplan: the SHA-256 of each, no key. `python -m service keys` writes it.\n"
 OWNER_ONLY = 0o600
-DEEPEST = 8
 
 #: What tells a changed file from the same one; None where there is no file.
 Look = tuple[int, ...] | None
@@ -210,20 +209,10 @@ def _text(path: Path) -> str:
 
 
 def _parse(path: Path, text: str) -> object:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        # libyaml runs out of stack, and ends the process, where nesting is very deep.
-        depth = 0
-        for event in yaml.parse(text, Loader=loader):
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST:
-                msg = f"{path}: at /: Expected a list of keys, got deep nesting."
-                raise KeyFileError(msg)
-        return yaml.load(text, Loader=loader)  # noqa: S506  a safe one
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        words = " ".join(str(error).split())
-        msg = f"{path}: is not YAML: {words}"
+        return read_yaml(text)
+    except YamlError as error:
+        msg = f"{path}: {error}"
         raise KeyFileError(msg) from None
 
 

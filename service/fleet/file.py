@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from costmodel.files import read_regular
@@ -19,7 +18,7 @@ from service.calls.validation import path_of
 from service.problems import FieldError, pointer
 from service.schemas.fleet import FleetFileSpec
 from service.wording import words_of
-from service.yaml_lines import place_in
+from service.yaml_lines import YamlError, place_in, read_yaml
 
 MAX_BYTES = 1024 * 1024
 MAX_TOLD = 5
@@ -106,12 +105,9 @@ def _text(path: Path) -> str:
 
 def _parse(path: Path, text: str) -> object:
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = "" if mark is None else f" in line {mark.line + 1}"
-        words = getattr(error, "problem", None) or " ".join(str(error).split())
-        msg = f"{path}: is not YAML{line}: {words}."
+        return read_yaml(text)
+    except YamlError as error:
+        msg = f"{path}: {error}"
         raise FleetFileError(msg) from None
 
 

@@ -9,6 +9,7 @@ from secrets import token_hex
 from time import perf_counter
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.openapi.gateways import REFUSED
@@ -66,6 +67,9 @@ class RequestLog:
                 raise
             if status == CLIENT_GONE:
                 await _send(cut_off_problem(), scope["path"], send_named)
+        except ClientDisconnect:
+            # Whoever asked is gone, in the middle of a body: nobody is to be answered.
+            logger.debug("A caller left.", extra={"request_id": request_id})
         except Exception:
             logger.exception("A request failed.", extra={"request_id": request_id})
             if status == CLIENT_GONE:

@@ -32,6 +32,11 @@ def test_a_fleet_file_is_the_fleet_of_the_api_with_sources(tmp_path: Path) -> No
         ("pools: [", "is not YAML"),
         ("pools: !!python/object/apply:os.system ['true']", "is not YAML"),
         ("[" * 5000, "is not YAML"),
+        ("pools: [{name: a, llms: [x :]}]", "is not YAML in line 1: found unexpected"),
+        ('pools: [{name: "\\ud800"}]', "is not YAML"),
+        ("pools: []\nx: !!bool x", "is not YAML: 'x'"),
+        ("pools: []\nx: !!timestamp 1", "is not YAML"),
+        ("pools:\n- name: a\npools: []", "is not YAML in line 3: the key 'pools' stands twice"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, wrong: str, place: str) -> None:

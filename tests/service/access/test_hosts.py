@@ -130,6 +130,11 @@ def test_hosts_beside_the_setting_are_not(server: Server, host: str) -> None:
         (("Sec-Fetch-Site: same-origin",), 200),
         (("Sec-Fetch-Site: none",), 200),
         (("Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors"), 403),
+        (("Sec-Fetch-Site: CROSS-SITE",), 403),
+        (("Sec-Fetch-Site: same-site",), 403),
+        (("Sec-Fetch-Site: cross-site, same-origin",), 403),
+        (("Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-origin"), 403),
+        (("Origin: http://evil.example", "Origin: http://localhost:8080"), 403),
         (("Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe"), 403),
     ],
 )

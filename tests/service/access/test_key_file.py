@@ -153,7 +153,7 @@ def kept(path: Path, content: bytes, mode: int = 0o600) -> Path:
         (f"keys: [{{name: a, '{HASH}'}}]".encode(), "at /keys/0/"),
         (b"keys: [], more: 1", ":"),
         (b"x" * 2_000_000, "at most"),
-        (b"[" * 100_000, "deep nesting"),
+        (b"[" * 100_000, "nested too deeply"),
     ],
 )
 def test_a_garbled_file_is_refused_in_one_line_that_says_where(
