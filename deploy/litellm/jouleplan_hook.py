@@ -714,16 +714,29 @@ def prompt_of(body: Mapping[str, Any]) -> Prompt:
     return found
 
 
+def is_whole(value: object) -> TypeGuard[float]:
+    """Say whether a member of a body is a whole number, as an integer or as a float.
+
+    Examples
+    --------
+    >>> [is_whole(value) for value in (2, 2.0, 2.5, True, "2")]
+    [True, True, False, False, False]
+    """
+    if isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def choices_of(body: Mapping[str, Any]) -> int:
     """Return how many answers a body wants: `n`, or `best_of` where that is larger, of each prompt.
 
     Examples
     --------
-    >>> choices_of({"n": 2}), choices_of({"prompt": ["a", "b"], "n": 2, "best_of": 3})
+    >>> choices_of({"n": 2.0}), choices_of({"prompt": ["a", "b"], "n": 2, "best_of": 3})
     (2, 6)
     """
     given = [body.get(name) for name in ("n", "best_of")]
-    counts = [one for one in given if isinstance(one, int) and not isinstance(one, bool)]
+    counts = [int(one) for one in given if is_whole(one)]
     prompts = body.get("prompt")
     several = isinstance(prompts, list) and bool(prompts) and isinstance(prompts[0], str | list)
     return max(1, *counts, 1) * (len(prompts) if several and prompts else 1)

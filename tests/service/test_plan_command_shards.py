@@ -99,7 +99,7 @@ def test_shards_are_not_overwritten_unless_that_is_said(
         (("--shards", "out", "--served-name", "x"), "--served-name LLM:NAME"),
         (("--shards", "out", "--served-name", "x:y"), "LLMs of the fleet for --served-name"),
         (("--shards", "out", "--served-name", "x:y", "--served-name", "x:z"), "once for each"),
-        (("--llms", "nobody"), "line 1, llms: Expected one of the fleet's llms"),
+        (("--llms", "nobody"), "line 1, body.model: Expected one of the fleet's llms"),
     ],
 )
 def test_bad_options_are_told(
