@@ -33,7 +33,7 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from math import ceil
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 from urllib.parse import urlsplit
 
 import h11
