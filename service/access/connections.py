@@ -17,6 +17,8 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.problems import MEDIA_TYPE, Problem
+
 MAX_HEADER_BYTES = 16 * 1024
 """Of a call's path, query and header fields together, and of its trailers."""
 TOO_LONG = f"The header is too long: expected at most {MAX_HEADER_BYTES} bytes."
@@ -138,12 +140,21 @@ class TimedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse a call that is no HTTP; say so where its header is too long."""
         if self._header <= MAX_HEADER_BYTES:
-            super().send_400_response(msg)
+            self._refuse(msg)
         elif self.cycle is not None and self.cycle.response_started and not self._idle():
             # Trailers that are too long: another answer would stand in the middle of one.
             self.transport.abort()
         else:
-            super().send_400_response(TOO_LONG)
+            self._refuse(TOO_LONG)
+
+    def _refuse(self, message: str) -> None:
+        body = Problem("malformed-request", message).body("")
+        head = (
+            "HTTP/1.1 400 Bad Request\r\nconnection: close\r\n"
+            f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
 
     def _count(self, size: int) -> None:
         self._header += size
