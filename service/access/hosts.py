@@ -138,7 +138,7 @@ class HostGuard:
             return Problem("cross-site", message)
         return None
 
-    def _is_foreign(self, found: _Told, host: str, method: str) -> bool:
+    def _is_foreign(self, found: _CallerHeaders, host: str, method: str) -> bool:
         if found.origins:
             netlocs = [origin.partition("://")[2] for origin in found.origins]
             return any(
@@ -152,7 +152,7 @@ class HostGuard:
 
 
 @dataclass
-class _Told:
+class _CallerHeaders:
     """What a caller's headers say of where it comes from, in lower case."""
 
     hosts: list[str]
@@ -162,8 +162,8 @@ class _Told:
     target: str = ""
 
 
-def _read(headers: Sequence[tuple[bytes, bytes]]) -> _Told:
-    told = _Told([])
+def _read(headers: Sequence[tuple[bytes, bytes]]) -> _CallerHeaders:
+    told = _CallerHeaders([])
     for name, value in headers:
         if name == b"host":
             told.hosts.append(value.decode("latin-1").strip().lower())
