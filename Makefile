@@ -1,5 +1,6 @@
 # One definition of every task, for people, hooks and CI. Needs Python 3.11+ and make.
 PYTHON ?= python3
+TEST_PROCESSES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -38,7 +39,7 @@ demo: $(if $(wildcard $(INSTALLED)),$(INSTALLED),$(RUNNABLE)) ## Plan 1,000 exam
 	@$(BIN)/python -m examples.demo
 
 test: setup ## Run the quick tests
-	$(BIN)/python -m pytest -m "not heavy"
+	$(BIN)/python -m pytest -m "not heavy" --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 heavy: setup ## Run the tests that need podman, Prometheus (apt) or fresh environments
 	$(BIN)/python -m pytest -m heavy

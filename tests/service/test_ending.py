@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -24,13 +25,13 @@ FOREVER = "600"
 BODY = {"requests": rows(), "fleet": a100_fleet()}
 
 
-def long_body(seconds: float) -> dict[str, Any]:
-    """Return a call that is searched for as long as that, for no gap is small enough."""
+def long_body() -> dict[str, Any]:
+    """Return a call that a worker needs about a second for."""
     return {
         "columns": {"input_tokens": [500] * 100_000, "output_tokens": [300] * 100_000},
         "fleet": a100_fleet(),
         "constraints": {"min_mean_quality": 0.56},
-        "solver": {"time_limit_seconds": seconds, "relative_gap": 0},
+        "solver": {"time_limit_seconds": 60, "relative_gap": 0},
     }
 
 
@@ -57,6 +58,15 @@ def in_flight(server: Server, body: dict[str, Any]) -> Iterator[Future[httpx.Res
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(httpx.post, f"{server.url}/plan", json=body, timeout=120)
         wait_until(lambda: "jouleplan_calls_running 1.0" in server.client.get("/metrics").text)
+        yield answer
+
+
+@contextmanager
+def held(server: Server) -> Iterator[Future[httpx.Response]]:
+    """Give the answer to come of a call whose worker was stopped, so that it cannot end."""
+    (worker,) = server.worker_pids()
+    with in_flight(server, long_body()) as answer:
+        os.kill(worker, signal.SIGSTOP)
         yield answer
 
 
@@ -104,7 +114,7 @@ def test_a_call_that_ends_within_the_grace_is_answered(
 ) -> None:
     with serving(models_dir, SHUTDOWN_SECONDS=FOREVER) as own:
         own.wait_until_ready()
-        with in_flight(own, long_body(3)) as answer:
+        with in_flight(own, long_body()) as answer:
             own.process.send_signal(number)
             assert answer.result(timeout=120).status_code == 200
         assert own.process.wait(timeout=30) == 0
@@ -115,7 +125,7 @@ def test_a_call_that_outlasts_the_grace_is_told_so(models_dir: Path) -> None:
     with serving(models_dir, SHUTDOWN_SECONDS="0.5") as own:
         own.wait_until_ready()
         (worker,) = own.worker_pids()
-        with in_flight(own, long_body(60)) as answer:
+        with held(own) as answer:
             assert own.stop() == 0
             assert_refused(answer.result(timeout=60), "had not ended, and was cut off.")
         logs = own.logs()
@@ -131,7 +141,7 @@ def test_a_call_that_outlasts_the_grace_is_told_so(models_dir: Path) -> None:
 def test_a_second_signal_ends_it_at_once(models_dir: Path, second: signal.Signals) -> None:
     with serving(models_dir, SHUTDOWN_SECONDS=FOREVER, DRAIN_SECONDS=FOREVER) as own:
         own.wait_until_ready()
-        with in_flight(own, long_body(100)) as answer:
+        with held(own) as answer:
             own.process.send_signal(signal.SIGTERM)
             wait_until(lambda: status_of(own) == 503)
             own.process.send_signal(second)
