@@ -51,7 +51,9 @@ def read_yaml(text: str) -> object:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         words = getattr(error, "problem", None) or " ".join(str(error).split())
-        raise YamlError(words, None if mark is None else mark.line) from None
+        # libyaml puts the end of a text a line behind its last one.
+        last = max(0, len(text.splitlines()) - 1)
+        raise YamlError(words, None if mark is None else min(mark.line, last)) from None
     # Constructors of YAML's own types raise whatever their code meets: KeyError for `!!bool x`.
     except (RecursionError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise YamlError(" ".join(str(error).split()) or type(error).__name__) from None

@@ -89,7 +89,8 @@ def test_a_bad_fleet_leaves_the_last_good_one_until_it_is_mended(
 ) -> None:
     path = models / "fleet.yaml"
     bad = {
-        "pools: [": "is not YAML in line ",
+        "pools: [": "is not YAML in line 1: ",
+        FLEET.replace("[qwen3-8b]", "[qwen3-8b", 1): "is not YAML in line 6: ",
         FLEET.replace("count: 1\n", "count: one\n", 1): "at /pools/0/count (line 4)",
         FLEET.replace("[qwen3-8b]", "[qwen3-8bb]", 2): "at /pools/0/llms/0 (line 5)",
         FLEET.replace("concurrency: [1]", "concurrency: [1, 4000]", 1): "(line 6)",
