@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -97,9 +98,14 @@ def import_command(path: Path, header: Sequence[str], missing: Sequence[str]) ->
         f"--set {name}={_EXAMPLES[name]}" if name in _EXAMPLES else f"--column {name}=THEIRS"
         for name in unknown
     ]
-    return " ".join(
-        ["profiler import csv", shlex.quote(str(path)), "--out observations.csv", *renamed, *stated]
-    )
+    begin = f"{_python()} -m profiler import csv {shlex.quote(str(path))} --out observations.csv"
+    return " ".join([begin, *renamed, *stated])
+
+
+def _python() -> str:
+    """Return the interpreter that runs this, as one would type it here."""
+    running, here = Path(sys.executable), Path.cwd()
+    return shlex.quote(str(running.relative_to(here) if here in running.parents else running))
 
 
 def _words(name: str) -> set[str]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -51,8 +54,8 @@ def test_no_column_is_proposed_twice_and_the_command_is_words_of_a_shell(header)
     assert set(found.values()) <= set(header)
     assert set(found) <= set(COLUMNS)
     words = shlex.split(import_command("a b.csv", header, COLUMNS))
-    assert words[:3] == ["profiler", "import", "csv"]
-    assert words[3] == "a b.csv"
+    assert Path(words[0]).resolve() == Path(sys.executable).resolve()
+    assert words[1:6] == ["-m", "profiler", "import", "csv", "a b.csv"]
 
 
 def test_fit_on_a_foreign_table_shows_an_import_that_works(tmp_path, capsys):
@@ -61,11 +64,12 @@ def test_fit_on_a_foreign_table_shows_an_import_that_works(tmp_path, capsys):
     assert main(["fit", str(path), "--models-dir", str(tmp_path / "models")]) == 2
     said = capsys.readouterr().err
     assert "got none named llm, device" in said
-    command = shlex.split(said[said.index("`profiler") + 1 : said.index("`:")])
+    assert said.count("num_gpus") == 2, "once as missing, once in the command"
+    command = shlex.split(said[said.index("`") + 1 : said.index("`:")])
     out = tmp_path / "observations.csv"
     command[command.index("observations.csv")] = str(out)
     assert "device=1xh100" in command, "what no column tells is to be stated"
-    assert main(command[1:]) == 0
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 0
     trials = read_observations(out)
     assert set(trials.llm.tolist()) == {"my-llm"}
     assert trials.concurrency.tolist()[:2] == [1.0, 8.0]
