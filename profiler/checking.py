@@ -8,11 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from costmodel.arrays import BoolArray, FloatArray
+from costmodel.arrays import FloatArray
 from costmodel.bases import BASES
 from costmodel.cost_model import CostModel
 from profiler.fit.scoring import Score, score
-from profiler.fit.selection import metered, scoped_energy_j
+from profiler.fit.selection import (
+    IMPOSSIBLE,
+    IMPOSSIBLE_FLAG,
+    WALL,
+    WARM_UP,
+    leave_out,
+    metered,
+    scoped_energy_j,
+)
 from profiler.length_mix import WindowTerms
 from profiler.observations import Observations
 
@@ -77,7 +85,7 @@ def check_pairs(
     Returns
     -------
     tuple
-        A check a pair, and one sentence for each pair that has none.
+        A check a pair, and one sentence for each pair of which trials are left out.
     """
     checks, skipped = [], []
     for llm, device, trials in observations.pairs():
@@ -85,16 +93,18 @@ def check_pairs(
         if cost_model is None:
             skipped.append(f"{llm} on {device}: no artefact")
             continue
-        matching = trials.take(matches(trials, cost_model))
-        if len(matching) == 0:
-            skipped.append(f"{llm} on {device}: no trial like those that the artefact was made of")
-            continue
-        checks.append(check_pair(matching, cost_model))
+        matching, left_out = matching_trials(trials, cost_model)
+        if left_out:
+            skipped.append(f"{llm} on {device}, of {len(trials)} trials: {counted(left_out)}")
+        if len(matching):
+            checks.append(check_pair(matching, cost_model))
     return checks, skipped
 
 
-def matches(trials: Observations, cost_model: CostModel) -> BoolArray:
-    """Find the trials that an artefact can be held to.
+def matching_trials(
+    trials: Observations, cost_model: CostModel
+) -> tuple[Observations, Mapping[str, int]]:
+    """Choose the trials that an artefact can be held to.
 
     Parameters
     ----------
@@ -105,17 +115,35 @@ def matches(trials: Observations, cost_model: CostModel) -> BoolArray:
 
     Returns
     -------
-    numpy.ndarray
-        Shape (n,): no warm-up, the same KV-cache setting and (where both name one) task, joules
-        metered in the same scope, and input tokens recorded where the basis needs them.
+    tuple
+        Those that are no warm-up, have the same KV-cache setting and (where both name one) task,
+        joules that were metered in the same scope and can be, and input tokens where the basis
+        needs them; and the number of the others by reason.
     """
     provenance = cost_model.provenance
-    usable = ~trials.warmup & (trials.kv_cache == provenance.kv_cache)
-    if provenance.task is not None and "task" in trials.extra:
-        usable &= np.isin(trials.extra["task"], ["", provenance.task])
-    if BASES[cost_model.basis].needs_input:
-        usable &= np.isfinite(trials.input_tokens)
-    return np.asarray(usable & metered(scoped_energy_j(trials, provenance.energy_scope)))
+    tasks, scopes = (
+        trials.extra.get(name, np.full(len(trials), "")) for name in ("task", "energy_scope")
+    )
+    # Only a meter of the whole machine writes another scope into the same column.
+    other_meter = (scopes == WALL) != (provenance.energy_scope == WALL)
+    joules = scoped_energy_j(trials, provenance.energy_scope)
+    reasons = {
+        WARM_UP: trials.warmup,
+        f"with the KV cache not {provenance.kv_cache}": trials.kv_cache != provenance.kv_cache,
+        f"of another task than {provenance.task}": (provenance.task is not None)
+        & ~np.isin(tasks, ["", provenance.task or ""]),
+        "without input tokens": BASES[cost_model.basis].needs_input
+        & ~np.isfinite(trials.input_tokens),
+        f"without joules of {provenance.energy_scope}": ~metered(joules) | other_meter,
+        IMPOSSIBLE: trials.flagged(IMPOSSIBLE_FLAG),
+    }
+    chosen, left_out = leave_out(len(trials), reasons)
+    return trials.take(chosen), left_out
+
+
+def counted(left_out: Mapping[str, int]) -> str:
+    """Say how many trials are left out for which reason."""
+    return ", ".join(f"{count} {reason}" for reason, count in left_out.items())
 
 
 def check_pair(trials: Observations, cost_model: CostModel) -> PairCheck:
@@ -124,7 +152,7 @@ def check_pair(trials: Observations, cost_model: CostModel) -> PairCheck:
     Parameters
     ----------
     trials
-        At least one, all of which `matches` admits.
+        At least one, all of which `matching_trials` admits.
     cost_model
         The artefact.
 

@@ -17,11 +17,12 @@ from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
 from costmodel.names import llm_name
 from profiler.campaign.journal import LOADS_SUFFIX, companion
-from profiler.checking import check_pairs
+from profiler.checking import check_pairs, counted
 from profiler.errors import UnfittablePairError, UnusableInputError
 from profiler.fit.anova import PUBLISHED, PUBLISHED_DEVICE, PUBLISHED_LLMS, Effect, analyse
-from profiler.fit.calibration import LoadFigures, read_loads
+from profiler.fit.calibration import load_figures, read_loads, unused_loads
 from profiler.fit.pair_fit import fit_pair
+from profiler.fit.selection import GPU, leave_out
 from profiler.fit.training import ENERGY, RUNTIME
 from profiler.observation_files import read_observations
 from profiler.observations import Observations, joined
@@ -34,6 +35,8 @@ _FITTED = (
     *("LLM", "device", "basis", "points", "trials", "energy MAPE %", "WAPE %", "coverage %"),
     *("control MAPE %", "runtime MAPE %", "WAPE %", "coverage %", "left out"),
 )
+_GRID = "grid"
+"""Of a campaign that varied one axis at a time too, the suite that varied both."""
 _CHECKED = (
     *("LLM", "device", "n", "energy MAPE %", "median %", "WAPE %", "p90 %", "coverage %"),
     *("runtime MAPE %", "median %", "WAPE %", "p90 %", "coverage %"),
@@ -69,15 +72,14 @@ def fit(
     """
     trials = joined([read_observations(path) for path in paths])
     beside = [companion(path, LOADS_SUFFIX) for path in paths] if loads is None else [loads]
-    figures: dict[tuple[str, str], LoadFigures] = {}
-    for path in beside:
-        if loads is not None or path.exists():
-            figures |= read_loads(path)
-    say(*warnings(trials))
+    pairs = list(trials.pairs())
+    scopes = {(llm, device): some.only("energy_scope") or GPU for llm, device, some in pairs}
+    measured = read_loads([path for path in beside if loads or path.exists()], scopes)
+    figures = load_figures(measured)
+    say(*warnings(trials), *unused_loads(measured, scopes))
     models_dir.mkdir(parents=True, exist_ok=True)
     fitted: list[tuple[CostModel, Observations]] = []
     rows, skipped = [], []
-    pairs = list(trials.pairs())
     console = Console(file=sys.stderr)
     quiet = not console.is_terminal
     for llm, device, some in track(
@@ -115,9 +117,19 @@ def check(path: Path, models_dir: Path, *, as_json: bool) -> None:
         The artefacts.
     as_json
         Print one JSON array instead of a table.
+
+    Raises
+    ------
+    UnusableInputError
+        Where no trial can be held against an artefact.
     """
     trials = read_observations(path)
     checks, skipped = check_pairs(trials, load_cost_models(models_dir))
+    if not checks:
+        raise UnusableInputError(
+            f"Expected trials of an artefact in {models_dir}, got none to check: "
+            f"{'; '.join(skipped)}."
+        )
     say(*warnings(trials), *(f"not checked: {sentence}" for sentence in skipped))
     print_checks([one.record() for one in checks], as_json=as_json)
 
@@ -164,35 +176,56 @@ def print_anova(path: Path, pool_names: str | None, device: str | None) -> None:
     Parameters
     ----------
     path
-        An observations file; of rows with a `suite`, only those of the grid are used.
+        An observations file; rows without input tokens are left out, and of rows with a `suite`
+        those that are not of the grid.
     pool_names
         LLMs to take together, joined by commas; None for those of the published table.
     device
         That they ran on; None for that of the published table.
+
+    Raises
+    ------
+    UnusableInputError
+        Where there is nothing to analyse.
     """
     pool = PUBLISHED_LLMS if pool_names is None else tuple(map(llm_name, pool_names.split(",")))
     device = device or PUBLISHED_DEVICE
     trials = read_observations(path)
-    recorded = np.isfinite(trials.input_tokens) & (trials.input_tokens > 0)
-    if "suite" in trials.extra:
-        recorded &= trials.extra["suite"] == "grid"
-    trials = trials.take(recorded)
+    suites = trials.extra.get("suite", np.full(len(trials), _GRID))
+    chosen, left_out = leave_out(
+        len(trials),
+        {
+            "without input tokens": ~(trials.input_tokens > 0),
+            f"of a suite other than {_GRID}": suites != _GRID,
+        },
+    )
+    trials = trials.take(chosen)
     pooled = trials.take(np.isin(trials.llm, pool) & (trials.device == device))
     name = f"{', '.join(pool)} on {device}"
+    wanted = {f"{name}, warm-ups included": pooled, f"{name}, warm-ups dropped": _warm(pooled)}
+    wanted |= {
+        f"{llm} on {its_device}, warm-ups dropped": _warm(some)
+        for llm, its_device, some in trials.pairs()
+    }
+    effects = {title: analyse(some) if len(some) else None for title, some in wanted.items()}
+    if left_out:
+        say(f"left out: {counted(left_out)}")
+    if not any(effects.values()):
+        raise UnusableInputError(
+            f"Expected repeats to judge an interaction by, got none in {path}: measure points of "
+            "several input and output lengths more than once."
+        )
     if len(pooled) and pool == PUBLISHED_LLMS and device == PUBLISHED_DEVICE:
         _print_effects("published (thesis, Table 5.1)", PUBLISHED)
-    _analysed(f"\n{name}, warm-ups included", pooled)
-    _analysed(f"\n{name}, warm-ups dropped", pooled.take(~pooled.warmup))
-    for llm, its_device, some in trials.pairs():
-        _analysed(f"\n{llm} on {its_device}, warm-ups dropped", some.take(~some.warmup))
+    for title, found in effects.items():
+        if found is None:
+            say(f"{title}: no repeats to judge an interaction by")
+        else:
+            _print_effects(f"\n{title}", found)
 
 
-def _analysed(title: str, trials: Observations) -> None:
-    effects = analyse(trials) if len(trials) else None
-    if effects is None:
-        say(f"{title.strip()}: no repeats to judge an interaction by")
-    else:
-        _print_effects(title, effects)
+def _warm(trials: Observations) -> Observations:
+    return trials.take(~trials.warmup)
 
 
 def _print_effects(title: str, quantities: Mapping[str, Mapping[str, Effect]]) -> None:

@@ -28,6 +28,7 @@ from profiler.meters.choice import REPLAY, make_meter
 from profiler.observation_files import read_observations
 from profiler.pages.tables import print_table, say
 from profiler.plausibility import unchecked_devices
+from profiler.power_limits import Limits, limits
 from profiler.server.process import ServerProcess
 
 _REASONS = {
@@ -142,7 +143,7 @@ def live_rig(options: argparse.Namespace, axes: Axes) -> Iterator[LiveRig]:
             mixed=options.mixed,
         )
         stack.enter_context(rig)
-        _keep_load(options, rig, load)
+        _keep_load(options, rig, load, limits(options.device, meter.scope))
         yield rig
 
 
@@ -164,7 +165,9 @@ def _headers() -> dict[str, str]:
     return {"authorization": f"Bearer {key}"} if key else {}
 
 
-def _keep_load(options: argparse.Namespace, rig: LiveRig, load: tuple[float, float] | None) -> None:
+def _keep_load(
+    options: argparse.Namespace, rig: LiveRig, load: tuple[float, float] | None, allowed: Limits
+) -> None:
     path = companion(options.out, LOADS_SUFFIX)
     pair = options.llm, options.device
     rows = read_table(path)[1] if path.exists() else []
@@ -179,14 +182,25 @@ def _keep_load(options: argparse.Namespace, rig: LiveRig, load: tuple[float, flo
     if options.idle_seconds > 0:
         sys.stderr.write(f"idling for {options.idle_seconds:g} s\n")
         seconds, joules = rig.idle(options.idle_seconds)
-        row["idle_watts"] = f"{joules.total_j / seconds:.9g}"
-    if load is not None:
+        if _can_be(allowed, "idling", joules.total_j, seconds):
+            row["idle_watts"] = f"{joules.total_j / seconds:.9g}"
+    if load is not None and _can_be(allowed, "the load", load[1], load[0]):
         row |= {"load_s": f"{load[0]:.9g}", "load_energy_gpu_j": f"{load[1]:.9g}"}
+    if not row["idle_watts"] and not row["load_s"]:
+        return
     with path.open("a", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, LOAD_COLUMNS, lineterminator="\n")
         if not rows:
             writer.writeheader()
         writer.writerow(row)
+
+
+def _can_be(allowed: Limits, what: str, joules: float, seconds: float) -> bool:
+    """Say whether the device can have drawn that; tell where it cannot, since it is not kept."""
+    problem = allowed.problem(joules / seconds, seconds)
+    if problem:
+        say(f"joules of {what} are not kept: {problem}")
+    return problem is None
 
 
 def _print(options: argparse.Namespace, outcome: Outcome, trials: list[Trial]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from profiler.column_proposals import import_command
 from profiler.delimited import read_table
 from profiler.errors import ObservationError
-from profiler.observation_rules import RULES, CellError, check_row
+from profiler.observation_rules import FURTHER_RULES, RULES, CellError, Rule, check_row
 from profiler.observations import COLUMNS, Observations
 from profiler.plausibility import misread_trials
 
@@ -79,8 +79,8 @@ def checked_observations(
     missing = [name for name in COLUMNS if name not in header]
     if missing:
         problem = (
-            f"Expected the columns {', '.join(COLUMNS)}, got none named {', '.join(missing)}. A "
-            f"table with other columns ({', '.join(header)}) is imported first, as "
+            f"Expected the columns of observations, got none named {', '.join(missing)}. A table "
+            f"with other columns ({', '.join(header)}) is imported first, as "
             f"`{import_command(path, header, missing)}`: see that each is what it seems."
         )
         raise ObservationError(path, problem, row=1)
@@ -92,7 +92,7 @@ def checked_observations(
         for name in COLUMNS
     }
     extra = {
-        name: np.array([cells[name] for _, cells in rows], dtype=np.str_)
+        name: np.array([_further(path, line, name, cells) for line, cells in rows], dtype=np.str_)
         for name in header
         if name not in RULES
     }
@@ -109,15 +109,24 @@ def checked_observations(
 def _checked_row(path: Path, line: int, cells: Mapping[str, str]) -> dict[str, object]:
     row: dict[str, object] = {}
     for column, rule in RULES.items():
-        try:
-            row[column] = rule(cells[column].strip())
-        except CellError as error:
-            raise ObservationError(path, str(error), row=line, column=column) from None
+        row[column] = _ruled(path, line, column, rule, cells)
     try:
         check_row(row)
     except CellError as error:
         raise ObservationError(path, str(error), row=line) from None
     return row
+
+
+def _further(path: Path, line: int, column: str, cells: Mapping[str, str]) -> object:
+    rule = FURTHER_RULES.get(column)
+    return cells[column] if rule is None else _ruled(path, line, column, rule, cells)
+
+
+def _ruled(path: Path, line: int, column: str, rule: Rule, cells: Mapping[str, str]) -> object:
+    try:
+        return rule(cells[column].strip())
+    except CellError as error:
+        raise ObservationError(path, str(error), row=line, column=column) from None
 
 
 def append_observations(path: Path, observations: Observations) -> int:
@@ -146,7 +155,7 @@ def append_observations(path: Path, observations: Observations) -> int:
     if exists:
         found, rows = read_table(path)
         if found != header:
-            raise ObservationError(path, f"Expected the columns {header}, got {found}.", row=1)
+            raise ObservationError(path, _difference(found, header), row=1)
         known = {tuple(cells[name] for name in header) for _, cells in rows}
     fresh = [row for row in texts(observations) if row not in known]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -156,6 +165,22 @@ def append_observations(path: Path, observations: Observations) -> int:
             writer.writerow(header)
         writer.writerows(fresh)
     return len(fresh)
+
+
+def _difference(found: Sequence[str], header: Sequence[str]) -> str:
+    """Say how the columns of a file differ from those of what is to be appended."""
+    lacks = [name for name in header if name not in found]
+    more = [name for name in found if name not in header]
+    told = [
+        f"one {word} {', '.join(names)}"
+        for word, names in (("without", lacks), ("with", more))
+        if names
+    ]
+    how = " and ".join(told) or "one with them in another order"
+    return (
+        f"Expected a file of the same columns to append to, got {how}: give another --out; fit "
+        "takes several files together."
+    )
 
 
 def texts(observations: Observations) -> Iterator[tuple[str, ...]]:

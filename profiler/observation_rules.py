@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from costmodel.errors import CostModelError
 from costmodel.names import device_named, device_num_gpus, llm_name
+from costmodel.provenance import ENERGY_SCOPES
 from profiler.units import number_hint
 
 Rule = Callable[[str], object]
@@ -71,7 +72,8 @@ def _name(normal: Callable[[str], str]) -> Rule:
 def _one_of(*allowed: str) -> Rule:
     def read(text: str) -> str:
         if text not in allowed:
-            raise CellError(f"Expected {' or '.join(map(repr, allowed))}, got {text!r}.")
+            shown = " or ".join(map(repr, filter(None, allowed)))
+            raise CellError(f"Expected {shown}, got {text!r}.")
         return text
 
     return read
@@ -117,6 +119,12 @@ RULES: Mapping[str, Rule] = {
 }
 """One rule a column of the schema, in order."""
 
+FURTHER_RULES: Mapping[str, Rule] = {
+    "energy_scope": lambda text: _one_of("", *ENERGY_SCOPES)(text.lower()),
+    "max_context_tokens": lambda text: str(_whole(text)) if text else "",
+}
+"""Of further columns that a fit goes by: text to its normal form."""
+
 UNUSABLE_CPU_FLAGS = frozenset(
     {"cpu_wrong_timechart_or_core", "cpu_negative_after_idle_subtraction"}
 )
@@ -142,6 +150,17 @@ def check_row(row: dict[str, object]) -> None:
     cpu = row["energy_cpu_j"]
     if isinstance(cpu, float) and cpu < 0:
         raise CellError(f"Expected zero or more joules in energy_cpu_j, got {cpu!r}.")
-    named = device_num_gpus(str(row["device"]))
-    if named != row["num_gpus"]:
-        raise CellError(f"Expected num_gpus {named} as the device says, got {row['num_gpus']}.")
+    check_num_gpus(str(row["device"]), row["num_gpus"])
+
+
+def check_num_gpus(device: str, num_gpus: object) -> None:
+    """Check that a device's name counts as many accelerators as its row.
+
+    Raises
+    ------
+    CellError
+        Where it does not.
+    """
+    named = device_num_gpus(device)
+    if named != num_gpus:
+        raise CellError(f"Expected num_gpus {named} as the device says, got {num_gpus}.")

@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from costmodel.arrays import FloatArray
 from costmodel.devices import accelerators
@@ -19,29 +18,9 @@ from profiler.fit.selection import (
     IMPOSSIBLE_FLAG,
     scoped_energy_j,
 )
+from profiler.misreadings import BY_SECONDS, NEAR, Mistake, likely_mistakes, question
 from profiler.observations import Observations
-from profiler.power_limits import UNKNOWN_W, Limits, limits, shown_watts
-from profiler.units import UNITS
-
-NEAR = 4.0
-"""A unit is named where it would bring the power this near to what can be."""
-
-BY_UNIT = "--unit energy_gpu_j={}"
-BY_SECONDS = "--unit runtime_s={}"
-BY_COUNT = "Divide them by their requests."
-MISREAD = (
-    (1e-3, "millijoules", BY_UNIT.format("mJ")),
-    (1e-6, "microjoules", BY_UNIT.format("uJ")),
-    (1e3, "kilojoules", BY_UNIT.format("kJ")),
-    (UNITS["Wh"].scale, "watt-hours", BY_UNIT.format("Wh")),
-    (UNITS["kWh"].scale, "kilowatt-hours", BY_UNIT.format("kWh")),
-    (1e3, "right and the seconds milliseconds", BY_SECONDS.format("ms")),
-    (1e6, "right and the seconds microseconds", BY_SECONDS.format("us")),
-    (1e9, "right and the seconds nanoseconds", BY_SECONDS.format("ns")),
-    (1.0 / 60.0, "right and the seconds minutes", BY_SECONDS.format("min")),
-    (60.0, "right and the minutes seconds", BY_SECONDS.format("s")),
-)
-"""By what joules are off, what they were instead, and the option that says so."""
+from profiler.power_limits import UNKNOWN_W, limits
 
 SLOW_S = 5.0
 """Of a token with a KV cache. The slowest devices take about one; what answers 256 requests at once
@@ -51,15 +30,6 @@ SLOW_WITHOUT_CACHE_S = 60.0
 MAX_AT_ONCE = 256
 PROMPT_SHARE = 0.01
 """Of a token's time: what a token of a prompt takes, or less."""
-
-
-@dataclass(frozen=True)
-class _Mistake:
-    """What joules may have been instead: each times `scale` would be right."""
-
-    scale: FloatArray
-    what: str
-    remedy: str
 
 
 @dataclass(frozen=True)
@@ -121,9 +91,7 @@ def misread_window(cells: Mapping[str, str]) -> str | None:
         return None
     runtime_s = float(cells["runtime_s"])
     watts = drawn * float(cells["concurrency"]) / runtime_s
-    allowed = limits(cells["device"], scope)
-    side = allowed.side(watts, runtime_s)
-    return _unlikely(cells["device"], watts, allowed, side) if side else None
+    return limits(cells["device"], scope).problem(watts, runtime_s)
 
 
 def misread_trials(trials: Observations) -> list[Misread]:
@@ -147,13 +115,14 @@ def misread_trials(trials: Observations) -> list[Misread]:
         if side:
             found.setdefault((device, scope, side), []).append(place)
     misread = []
-    for (device, scope, side), places in found.items():
+    for (device, scope, _), places in found.items():
         allowed = limits(device, scope)
-        mistakes = _mistakes(trials, watts, np.array(places), allowed)
+        mistakes = likely_mistakes(watts[places], allowed, trials.concurrency[places])
         for number, place in enumerate(places):
-            problem = _unlikely(device, float(watts[place]), allowed, side)
-            hint = _question(mistakes, float(watts[place]), number)
-            misread.append(Misread(place, f"{problem}: {_reckoned(trials, place)} {hint}"))
+            power = float(watts[place])
+            problem = allowed.problem(power, float(trials.runtime_s[place]))
+            hint = _hint(mistakes, power, number)
+            misread.append(Misread(place, f"{problem}: {_taken(trials, place)} {hint}"))
     return sorted(misread, key=lambda one: one.trial)
 
 
@@ -229,44 +198,20 @@ def nearest_scale(watts: FloatArray, device: str, scales: tuple[float, ...]) -> 
     return fitting[0] if len(fitting) == 1 else None
 
 
-def _unlikely(device: str, watts: float, allowed: Limits, side: int) -> str:
-    high, low = (shown_watts(bound) for bound in (allowed.high, allowed.low))
-    bound = f"at most {high}" if side > 0 else f"at least {low}"
-    return f"Expected {bound} of {device} ({allowed.published}), got {shown_watts(watts)}"
-
-
-def _reckoned(trials: Observations, place: int) -> str:
+def _taken(trials: Observations, place: int) -> str:
     joules, seconds = float(trials.energy_gpu_j[place]), float(trials.runtime_s[place])
     batch = float(trials.concurrency[place])
     return f"{joules:g} J a request, {batch:g} in flight for {seconds:g} s each."
 
 
-def _mistakes(
-    trials: Observations, watts: FloatArray, places: npt.NDArray[np.int64], allowed: Limits
-) -> list[_Mistake]:
-    """Return the mistakes under which the powers can be; else the one that comes nearest."""
-    known = [
-        *(_Mistake(np.full(len(places), scale), *words) for scale, *words in MISREAD),
-        _Mistake(1.0 / trials.concurrency[places], "those of all requests in flight", BY_COUNT),
-    ]
-    known = [one for one in known if np.any(one.scale != 1.0)]
-    off = [allowed.off(float(np.median(watts[places] * one.scale))) for one in known]
-    fitting = [one for one, by in zip(known, off, strict=True) if by == 1.0]
-    nearest = int(np.argmin(off))
-    return fitting or ([known[nearest]] if off[nearest] <= NEAR else [])
-
-
-def _question(mistakes: Sequence[_Mistake], watts: float, place: int) -> str:
-    """Ask for mistakes, with the power that a trial would have under each."""
+def _hint(mistakes: Sequence[Mistake], watts: float, place: int) -> str:
+    """Ask for the mistakes of a trial, with what to do about them."""
     if not mistakes:
         return "Are device, num_gpus and the joules of one request right?"
-    meant = " or ".join(
-        f"{one.what} ({shown_watts(watts * float(one.scale[place]))})" for one in mistakes
-    )
-    options = [one.remedy for one in mistakes if one.remedy != BY_COUNT]
+    options = [one.option for one in mistakes if one.option]
     stated = f"Write the unit into the header, or give import csv {' or '.join(options)}."
-    counted = [BY_COUNT] * (len(options) < len(mistakes))
-    return " ".join([f"Were the joules {meant}?", *([stated] if options else []), *counted])
+    counted = ["Divide them by their requests."] * (len(options) < len(mistakes))
+    return " ".join([question(mistakes, watts, place), *([stated] if options else []), *counted])
 
 
 def _scopes(trials: Observations) -> list[str]:

@@ -32,15 +32,33 @@ class Limits:
 
     Attributes
     ----------
+    device
+        Its name.
     low, high
         Of all its accelerators, and the host where the scope holds it [W].
     published
         What they rest on.
     """
 
+    device: str
     low: float
     high: float
     published: str
+
+    def problem(self, watts: float, seconds: float) -> str | None:
+        """Say why a power cannot be; None where it can.
+
+        Parameters
+        ----------
+        watts, seconds
+            As of `side`.
+        """
+        side = self.side(watts, seconds)
+        if not side:
+            return None
+        high, low = (shown_watts(bound) for bound in (self.high, self.low))
+        bound = f"at most {high}" if side > 0 else f"at least {low}"
+        return f"Expected {bound} of {self.device} ({self.published}), got {shown_watts(watts)}"
 
     def side(self, watts: float, seconds: float) -> int:
         """Return 1 for a power above, -1 for one below, 0 for one that can be.
@@ -50,7 +68,7 @@ class Limits:
         watts
             Over the window.
         seconds
-            That a request took in it.
+            That a request took in it: the shorter, the further an energy counter may be off.
         """
         coarse = min(MAX_COARSE, 1.0 + COARSE_S / seconds)
         return int(watts > self.high * coarse) - int(watts * coarse < self.low)
@@ -71,12 +89,13 @@ def limits(device: str, scope: str = GPU) -> Limits:
     count, boards = device_num_gpus(device), accelerators(device)
     if not boards:
         low, high = (count * watts for watts in UNKNOWN_W)
-        return Limits(low, high, "nothing is published of it")
+        return Limits(device, low, high, "nothing is published of it")
     most = max(boards, key=lambda one: one.watts)
     times = f"{count} x " if count > 1 else ""
     host = 0.0 if scope == GPU else HOST_W + (count - 1) * most.watts / 2
     beside = "" if scope == GPU else f" and {host:.0f} W of its host"
     return Limits(
+        device,
         MIN_SHARE * count * min(one.watts for one in boards),
         MAX_SHARE * count * most.watts + host,
         f"{times}{most.watts:g} W by {most.source}{beside}",

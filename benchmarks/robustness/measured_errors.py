@@ -16,7 +16,7 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_model import CostModel
-from profiler.fit.calibration import read_loads
+from profiler.fit.calibration import load_figures, read_loads
 from profiler.fit.cells import grid_cells
 from profiler.fit.cross_validation import seeded_folds
 from profiler.fit.pair_fit import fit_pair
@@ -49,7 +49,7 @@ def held_out_pairs(
 ) -> dict[tuple[str, str], HeldOutPair]:
     """Fit each pair on a seeded half of its grid points and compare it with the other half."""
     trials = import_wilkins2024(data / "wilkins2024")
-    loads = read_loads(data / "wilkins2024" / "loads.csv")
+    loads = load_figures(read_loads([data / "wilkins2024" / "loads.csv"]))
     found = {}
     for llm, device in pairs:
         mine = trials.take((trials.llm == llm) & (trials.device == device))

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
+
 from profiler.delimited import read_table
 from profiler.errors import ObservationError
-from profiler.observation_rules import RULES, SMALLEST, CellError, number
+from profiler.fit.selection import GPU
+from profiler.misreadings import likely_mistakes, question
+from profiler.observation_rules import RULES, SMALLEST, CellError, check_num_gpus, number
+from profiler.power_limits import Limits, limits
 
+Pair = tuple[str, str]
+
+NO_SCOPES: Mapping[Pair, str] = {}
 LOAD_COLUMNS = ("llm", "device", "num_gpus", "load_s", "load_energy_gpu_j", "idle_watts")
 _NEEDED = LOAD_COLUMNS[:-1]
 IDLE_NOTE = (
@@ -47,52 +56,86 @@ class LoadFigures:
 
 
 @dataclass(frozen=True)
-class _Row:
-    load: tuple[float, float] | None
+class Load:
+    """One row of loads: a load, idling, or both.
+
+    Attributes
+    ----------
+    seconds, joules
+        Of the load; None where only idling was metered.
+    idle_watts
+        None where idling was not metered.
+    """
+
+    seconds: float | None
+    joules: float | None
     idle_watts: float | None
 
 
-def read_loads(path: Path) -> Mapping[tuple[str, str], LoadFigures]:
-    """Read loads and average the repeats of each pair.
+def read_loads(
+    paths: Sequence[Path], scopes: Mapping[Pair, str] = NO_SCOPES
+) -> Mapping[Pair, Sequence[Load]]:
+    """Read loads.
 
     Parameters
     ----------
-    path
-        CSV with the columns `llm, device, num_gpus, load_s, load_energy_gpu_j` and, where idling
-        was metered, `idle_watts`; one row a load. A row may have idling alone.
+    paths
+        CSV files with the columns `llm, device, num_gpus, load_s, load_energy_gpu_j` and, where
+        idling was metered, `idle_watts`; one row a load. A row may have idling alone.
+    scopes
+        Energy scope by (LLM, device), of those that are not of the accelerators alone.
 
     Returns
     -------
     Mapping
-        Figures by (LLM, device).
+        Rows by (LLM, device), in their order.
 
     Raises
     ------
     ObservationError
-        With the row and column of what is not a name or not a positive number.
+        With the row and column of what is not a name or not a positive number, or of joules or
+        watts that the device cannot have drawn.
     """
-    header, rows = read_table(path)
-    missing = [name for name in _NEEDED if name not in header]
-    if missing:
-        raise ObservationError(path, f"Expected the columns {', '.join(missing)} too.", row=1)
-    loads: dict[tuple[str, str], list[_Row]] = defaultdict(list)
-    for line, cells in rows:
-        pair = str(_cell(path, line, cells, "llm")), str(_cell(path, line, cells, "device"))
-        loads[pair].append(_row(path, line, cells))
-    return {pair: _figures(repeats) for pair, repeats in loads.items()}
+    loads: dict[Pair, list[Load]] = defaultdict(list)
+    for path in paths:
+        header, rows = read_table(path)
+        missing = [name for name in _NEEDED if name not in header]
+        if missing:
+            raise ObservationError(path, f"Expected the columns {', '.join(missing)} too.", row=1)
+        if not rows:
+            raise ObservationError(path, "Expected at least one load, got only a header.")
+        for line, cells in rows:
+            llm, device = (str(_cell(path, line, cells, name)) for name in ("llm", "device"))
+            load = _load(path, line, cells)
+            _check_gpus(path, line, cells, device)
+            _check_power(path, line, load, limits(device, scopes.get((llm, device), GPU)))
+            loads[llm, device].append(load)
+    return loads
 
 
-def _row(path: Path, line: int, cells: Mapping[str, str]) -> _Row:
-    idle = cells.get("idle_watts", "")
-    idle_watts = _positive(path, line, cells, "idle_watts") if idle else None
-    if idle and not cells["load_s"] and not cells["load_energy_gpu_j"]:
-        return _Row(None, idle_watts)
-    load_s = _positive(path, line, cells, "load_s")
-    return _Row((load_s, _positive(path, line, cells, "load_energy_gpu_j")), idle_watts)
+def unused_loads(loads: Mapping[Pair, Sequence[Load]], pairs: Collection[Pair]) -> list[str]:
+    """Say which loads are of none of some pairs, a sentence each.
+
+    Examples
+    --------
+    >>> unused_loads({("a", "1xl4"): [Load(9.0, 300.0, None)]}, [("b", "1xl4")])
+    ['left out: 1 load of a on 1xl4, of which there are no observations']
+    """
+    return [
+        f"left out: {len(rows)} load{'s' * (len(rows) > 1)} of {llm} on {device}, of which there "
+        "are no observations"
+        for (llm, device), rows in sorted(loads.items())
+        if (llm, device) not in pairs
+    ]
 
 
-def _figures(rows: Sequence[_Row]) -> LoadFigures:
-    loads = [row.load for row in rows if row.load is not None]
+def load_figures(loads: Mapping[Pair, Sequence[Load]]) -> Mapping[Pair, LoadFigures]:
+    """Average the rows of each pair."""
+    return {pair: _figures(rows) for pair, rows in loads.items()}
+
+
+def _figures(rows: Sequence[Load]) -> LoadFigures:
+    loads = [(row.seconds, row.joules) for row in rows if row.seconds and row.joules]
     idle = [row.idle_watts for row in rows if row.idle_watts is not None]
     if not loads:
         return LoadFigures(None, None, fmean(idle), 0, idle_metered=True)
@@ -100,6 +143,39 @@ def _figures(rows: Sequence[_Row]) -> LoadFigures:
     count = len(loads)
     watts = fmean(idle) if idle else joules / seconds
     return LoadFigures(seconds / count, joules / count, watts, count, idle_metered=bool(idle))
+
+
+def _load(path: Path, line: int, cells: Mapping[str, str]) -> Load:
+    idle = cells.get("idle_watts", "")
+    idle_watts = _positive(path, line, cells, "idle_watts") if idle else None
+    if idle and not cells["load_s"] and not cells["load_energy_gpu_j"]:
+        return Load(None, None, idle_watts)
+    seconds, joules = (_positive(path, line, cells, name) for name in _NEEDED[-2:])
+    return Load(seconds, joules, idle_watts)
+
+
+def _check_gpus(path: Path, line: int, cells: Mapping[str, str], device: str) -> None:
+    try:
+        check_num_gpus(device, _cell(path, line, cells, "num_gpus"))
+    except CellError as error:
+        raise ObservationError(path, str(error), row=line) from None
+
+
+def _check_power(path: Path, line: int, load: Load, allowed: Limits) -> None:
+    """Refuse a load, or an idling, that the device cannot have drawn."""
+    if load.seconds is not None and load.joules is not None:
+        watts = load.joules / load.seconds
+        problem = allowed.problem(watts, load.seconds)
+        if problem:
+            mistakes = likely_mistakes(np.array([watts]), allowed)
+            asked = f" {question(mistakes, watts, 0)} Write joules and seconds." if mistakes else ""
+            told = f"{problem}: {load.joules:g} J in {load.seconds:g} s.{asked}"
+            raise ObservationError(path, told, row=line, column="load_energy_gpu_j")
+    if load.idle_watts is not None:
+        problem = allowed.problem(load.idle_watts, math.inf)
+        if problem:
+            told = f"{problem}: write watts of the whole device, or leave it empty."
+            raise ObservationError(path, told, row=line, column="idle_watts")
 
 
 def _cell(path: Path, line: int, cells: Mapping[str, str], column: str) -> object:

@@ -70,6 +70,7 @@ REMEDIES: Mapping[str, str] = {
 
 GPU = "gpu"
 GPU_AND_CPU = "gpu+cpu"
+WALL = "wall"
 
 
 def scoped_energy_j(trials: Observations, scope: str) -> FloatArray:
@@ -170,7 +171,25 @@ def choose_trials(
         ZERO: joules < LEAST_JOULES,
         UNMETERED: np.isnan(joules),
     }
-    chosen = np.ones(len(trials), dtype=np.bool_)
+    return leave_out(len(trials), reasons)
+
+
+def leave_out(count: int, reasons: Mapping[str, BoolArray]) -> tuple[BoolArray, dict[str, int]]:
+    """Leave trials out for the first reason that each of them has.
+
+    Parameters
+    ----------
+    count
+        Of all trials, n.
+    reasons
+        Shape (n,) each: which trials a reason holds for.
+
+    Returns
+    -------
+    tuple
+        Which have none, shape (n,), and the number left out by reason, where there are any.
+    """
+    chosen = np.ones(count, dtype=np.bool_)
     left_out = {}
     for reason, rows in reasons.items():
         if (chosen & rows).any():

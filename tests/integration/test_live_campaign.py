@@ -184,19 +184,28 @@ def test_the_servers_own_slots_are_told_apart(gpu: Path, url: str, tmp_path: Pat
     assert steady.concurrency.tolist() == pytest.approx([4.0] * len(steady), rel=0.15)
 
 
-def test_a_server_that_is_started_has_its_load_measured(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("device", "kept"), [(DEVICE, True), ("m1", False)])
+def test_a_server_that_is_started_has_its_load_measured_where_its_device_can_draw_it(
+    tmp_path: Path, device: str, kept: bool
+) -> None:
     port, gpu = free_port(), tmp_path / "gpu"
     Shim(gpu).show([SimulatedGpu(1000.0, IDLE_W)])
     out = tmp_path / "obs.csv"
     command = f"{sys.executable} -m examples.simulated_gpu.serve --port={port} --gpu={gpu}"
     address = f"http://127.0.0.1:{port}"
     options = ("--input-tokens=16", "--output-tokens=4", "--concurrency=1", "--no-mixed")
-    run(
+    process = start(
         gpu, "measure", *target(address), *options, f"--start={command}", "--window-seconds=0.3",
-        f"--out={out}",
+        "--idle-seconds=0.5", f"--device={device}", f"--out={out}",
     )  # fmt: skip
-    _, rows = read_table(out.with_name("obs.loads.csv"))
-    assert float(rows[0][1]["load_s"]) > 0.2
-    assert float(rows[0][1]["load_energy_gpu_j"]) > 0
+    _, said = process.communicate(timeout=900)
+    assert process.returncode == 0, said
+    assert ("joules of idling are not kept: Expected at most 52.7 W of m1" in said) != kept
+    loads = out.with_name("obs.loads.csv")
+    rows = read_table(loads)[1] if loads.exists() else []
+    assert bool(rows and rows[0][1]["idle_watts"]) == kept
+    if kept:
+        assert float(rows[0][1]["load_s"]) > 0.2
+        assert float(rows[0][1]["load_energy_gpu_j"]) > 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{address}/health")

@@ -77,6 +77,32 @@ def test_check_prints_the_contracted_json(fitted):
     assert "lonely on 1xh100: no artefact" in done.stderr
 
 
+def test_a_load_that_cannot_be_ends_the_fit_and_one_of_another_llm_is_told(fitted, tmp_path):
+    folder, _ = fitted
+    loads = tmp_path / "loads.csv"
+    header = "llm,device,num_gpus,load_s,load_energy_gpu_j\n"
+    arguments = ("fit", folder / "o.csv", "--loads", loads, "--models-dir", tmp_path / "models")
+    loads.write_text(header + "made-up,1xh100,1,40,2400000\n")
+    assert "Were the joules millijoules (60 W)" in one_clear_line(profiler(*arguments))
+    assert not (tmp_path / "models").exists()
+    loads.write_text(header + "made-up,1xh100,1,40,2400\nmade-upp,1xh100,1,40,2400\n" * 2)
+    done = profiler(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "left out: 2 loads of made-upp on 1xh100, of which there are no obs" in done.stderr
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_check_of_nothing_is_no_success(fitted, tmp_path, form):
+    folder, _ = fitted
+    other = kv_off_trials(llm=np.full(16, "unheard-of"))
+    append_observations(tmp_path / "o.csv", other)
+    warm = kv_off_trials(warmup=np.ones(16, dtype=np.bool_))
+    append_observations(tmp_path / "o.csv", warm)
+    done = profiler("check", tmp_path / "o.csv", "--models-dir", folder / "models", *form)
+    said = one_clear_line(done)
+    assert "none to check: made-up on 1xh100, of 16 trials: 16 warm-up; unheard-of on" in said
+
+
 def test_check_prints_a_table_for_people(fitted):
     folder, _ = fitted
     done = profiler("check", folder / "o.csv", "--models-dir", folder / "models")
@@ -132,6 +158,12 @@ def test_a_foreign_table_is_imported_from_the_command_line(tmp_path):
         ({"runtime_s": "nan"}, "row 2, column runtime_s: Expected positive seconds, got 'nan'."),
         ({"energy_gpu_j": "-1"}, "row 2, column energy_gpu_j: Expected zero or more joules"),
         ({"output_tokens": "many"}, "row 2, column output_tokens: Expected 1 or more tokens"),
+        ({"energy_scope": "box"}, "row 2, column energy_scope: Expected 'gpu' or 'gpu+cpu' or"),
+        ({"max_context_tokens": "4k"}, "row 2, column max_context_tokens: Expected a whole number"),
+        (
+            {"max_context_tokens": "nan"},
+            "row 2, column max_context_tokens: Expected a whole number",
+        ),
     ],
 )
 def test_bad_observations_are_one_clear_line(tmp_path, changes, problem):
@@ -156,6 +188,7 @@ def test_bad_observations_are_one_clear_line(tmp_path, changes, problem):
         ("import", "parquet", "few.csv", "--out", "o.csv"),
         ("import", "csv", "few.csv", "--out", "o.csv", "--set", "llm"),
         ("anova", "."),
+        ("anova", "few.csv"),
         ("measure",),
         (),
     ],

@@ -7,7 +7,7 @@ import pytest
 
 from costmodel.artefact import to_artefact
 from costmodel.catalogue import Catalogue
-from profiler.fit.calibration import read_loads
+from profiler.fit.calibration import load_figures, read_loads
 from profiler.fit.pair_fit import fit_pair
 from profiler.importers.mlenergy_v3 import import_mlenergy_v3
 from profiler.importers.wilkins2024 import import_wilkins2024
@@ -98,7 +98,8 @@ def test_the_data_give_the_shipped_card_again(shared_data, pair):
         else import_mlenergy_v3(shared_data / "mlenergy_v3")[0]
     )
     of_pair = trials.take((trials.llm == pair[0]) & (trials.device == pair[1]))
-    again = fit_pair(*pair, of_pair, read_loads(wilkins / "loads.csv").get(pair), None)
+    loads = load_figures(read_loads([wilkins / "loads.csv"]))
+    again = fit_pair(*pair, of_pair, loads.get(pair), None)
     card = json.loads((MODELS / f"{pair[0]}__{pair[1]}.json").read_text(encoding="utf-8"))
     artefact = to_artefact(again.cost_model)
     assert artefact == {name: card[name] for name in artefact}
