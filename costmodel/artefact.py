@@ -23,7 +23,7 @@ from costmodel.errors import (
     NameRefusedError,
     UnsafeArtefactError,
 )
-from costmodel.files import read_regular
+from costmodel.files import is_absent, read_regular
 from costmodel.names import artefact_stem, split_stem
 from costmodel.unpickler import MAX_DISK_BYTES, read_plain
 
@@ -126,12 +126,9 @@ def _names_of(path: Path) -> tuple[str, str]:
 
 
 def _read(path: Path) -> bytes:
-    if not path.exists():
+    if is_absent(path):
         msg = f"Expected {path.name} beside its other half, got no such file."
         raise MissingFileError(msg)
-    if not path.is_file():
-        msg = f"Expected {path.name} to be a regular file, got something else."
-        raise MalformedArtefactError(msg)
     data = read_regular(path, MAX_DISK_BYTES)
     if len(data) > MAX_DISK_BYTES:
         msg = f"Expected {path.name} of at most {MAX_DISK_BYTES} bytes, got more."

@@ -1,5 +1,6 @@
 """All artefacts of a folder, loaded."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,18 @@ from costmodel.errors import (
     SimulatedArtefactError,
     UnknownCostModelError,
 )
-from costmodel.files import shown_name
+from costmodel.files import is_absent, refusal_of, shown_name
 from costmodel.names import STEM_SEPARATOR, split_stem
 from costmodel.workload import Workload
 
+logger = logging.getLogger(__name__)
+
 MISSING_FOLDER = "missing_folder"
 UNREADABLE_FOLDER = "unreadable_folder"
+UNEXPECTED = (
+    "Expected an artefact that can be loaded, got one at which jouleplan fails in a way that is a "
+    "fault of its own; the log tells more."
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,8 @@ class Refusal:
         One sentence.
     kind : str
         The ``kind`` of its error, see `costmodel.errors`; ``unreadable`` where the file system
-        refused, ``missing_folder`` or ``unreadable_folder`` where it is the folder itself.
+        refused, ``unexpected`` where loading it failed in a way that it never should,
+        ``missing_folder`` or ``unreadable_folder`` where it is the folder itself.
     pair : tuple of str or None
         LLM and device that the file is named for; None where it is named otherwise.
     """
@@ -102,7 +110,7 @@ class Catalogue:
         for path in paths:
             try:
                 cost_model = _admitted(path, allow_simulated=allow_simulated)
-            except (CostModelError, OSError) as error:
+            except Exception as error:  # whatever one file does, the others are loaded
                 refused.append(_refusal(path, error))
             else:
                 cost_models[cost_model.llm, cost_model.device] = cost_model
@@ -165,7 +173,7 @@ def _artefact_paths(folder: Path) -> list[Path]:
 
 
 def _admitted(path: Path, *, allow_simulated: bool) -> CostModel:
-    if not path.exists():
+    if is_absent(path):
         msg = f"Expected {shown_name(path.name)} beside its card, got no such file."
         raise MissingFileError(msg)
     cost_model = load(path)
@@ -179,8 +187,12 @@ def _refusal(path: Path, error: Exception) -> Refusal:
     name, pair = shown_name(path.name), _pair_of(path)
     if isinstance(error, CostModelError):
         return Refusal(name, str(error), error.kind, pair)
-    words = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
-    return Refusal(name, f"Expected a readable file, got: {words}.", "unreadable", pair)
+    if isinstance(error, OSError):
+        which = shown_name(Path(error.filename or path).name)
+        reason = f"Expected a readable file {which}, got: {error.strerror or 'none'}."
+        return Refusal(name, reason, "unreadable", pair)
+    logger.error("Loading %s failed as it never should.", name, exc_info=error)
+    return Refusal(name, UNEXPECTED, "unexpected", pair)
 
 
 def _folder_refusal(folder: Path, error: OSError) -> Refusal:
@@ -188,7 +200,8 @@ def _folder_refusal(folder: Path, error: OSError) -> Refusal:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         reason = f"Expected a folder of artefacts, got no folder {name}."
         return Refusal(name, reason, MISSING_FOLDER)
-    reason = f"Expected a folder {name} that can be read, got: {error.strerror}."
+    why = refusal_of(folder) or error.strerror
+    reason = f"Expected a folder {name} that can be read, got: {why}."
     return Refusal(name, reason, UNREADABLE_FOLDER)
 
 

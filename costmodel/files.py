@@ -1,5 +1,6 @@
 """Files of a folder that anybody may put anything into: read without waiting, named as text."""
 
+import contextlib
 import errno
 import os
 import stat
@@ -8,6 +9,17 @@ from typing import BinaryIO
 
 MAX_SHOWN = 100
 """Characters of a file's name that are told."""
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+Stamp = tuple[int, ...]
+"""What tells a changed file from the same one."""
 
 
 def read_regular(path: Path, max_bytes: int) -> bytes:
@@ -25,7 +37,7 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     Raises
     ------
     OSError
-        If it cannot be read, or is no regular file; with its ``strerror``.
+        If it cannot be read; see `open_regular`.
     """
     with open_regular(path) as file:
         return file.read(max_bytes + 1)
@@ -34,16 +46,93 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
 def open_regular(path: Path) -> BinaryIO:
     """Return a regular file, open to be read, without waiting.
 
+    Parameters
+    ----------
+    path : Path
+        Of the file; a link is followed.
+
     Raises
     ------
     OSError
-        If it cannot be opened, or is no regular file; with its ``strerror``.
+        If it cannot be opened, or is no regular file. Its ``strerror`` says in plain words what
+        stands there instead, or whom the system refuses.
     """
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise OSError(errno.EINVAL, "Not a regular file", shown_name(path.name))
-    return file
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise _in_words(error, path) from None
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, _not_regular(mode), str(path))
+
+
+def refusal_of(path: Path) -> str | None:
+    """Return whom the system refuses to read a file or what is in a folder; None where it does not.
+
+    What is not there, or cannot be read for another reason, is refused to nobody.
+    """
+    try:
+        if path.is_dir():
+            os.scandir(path).close()
+            # A folder may be listed and yet nothing in it be opened.
+            os.stat(f"{path}/.")  # noqa: PTH116  a Path drops the dot
+        else:
+            open_regular(path).close()
+    except PermissionError as error:
+        return _in_words(error, path).strerror
+    except OSError:
+        return None
+    return None
+
+
+def is_absent(path: Path) -> bool:
+    """Return whether nothing stands at a path, not even a link that leads nowhere.
+
+    Where the system does not say, something may stand there: who reads it is told why not.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def stamp(path: Path) -> Stamp:
+    """Return what changes when a file does, its permissions included, or why nothing is told of it.
+
+    Whoever sets the time of a file back changes when it was changed, so that tells too. A link is
+    followed.
+    """
+    try:
+        found = path.stat()
+    except OSError as error:
+        return (error.errno or errno.EIO,)
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _not_regular(mode: int) -> str:
+    return f"{_KINDS.get(stat.S_IFMT(mode), 'something else')}, not a file"
+
+
+def _in_words(error: OSError, path: Path) -> OSError:
+    """Return an error of the same number that says what is met at the path."""
+    number = error.errno or errno.EIO
+    words = error.strerror or "the system does not say why"
+    with contextlib.suppress(OSError):
+        if number in {errno.EACCES, errno.EPERM}:
+            words = f"{os.strerror(number)} to user {os.geteuid()}"
+        elif number == errno.ELOOP:
+            words = "a link that leads back to itself, not a file"
+        elif number == errno.ENOENT:
+            words = f"a link to {shown_name(str(path.readlink()))}, where nothing is"
+        elif number == errno.ENXIO:
+            # Linux opens no socket.
+            words = _not_regular(path.stat().st_mode)
+    return OSError(number, words, str(path))
 
 
 def shown_name(name: str) -> str:

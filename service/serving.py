@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from service.access.errors import AccessError
+from costmodel.files import refusal_of
+from service.access.errors import AccessError, MayNotReadError
 from service.decisions.tokenizers import TokenizerError, Tokenizers
 from service.settings import Settings, is_loopback, unknown_variables
 from service.store.database_file import MEMORY
@@ -57,7 +58,7 @@ def serve(settings: Settings) -> int:
     -------
     int
         0 after serving, 2 where keys, TLS, the operations port, open files or tokenizers cannot be
-        used.
+        used, or cost models and fleet must not be read.
     """
     from service.telemetry.logs import configure_logging  # noqa: PLC0415
 
@@ -65,6 +66,7 @@ def serve(settings: Settings) -> int:
     try:
         context = _tls_context(settings)
         _check_keys(settings)
+        _check_permissions(settings)
         settings = _within_open_files(settings)
         return _serve(settings, context, Tokenizers(settings.tokenizers_dir))
     except (AccessError, TokenizerError) as error:
@@ -155,6 +157,14 @@ def _check_keys(settings: Settings) -> None:
         from service.access.key_file import read_keys  # noqa: PLC0415
 
         read_keys(settings.api_keys_file)
+
+
+def _check_permissions(settings: Settings) -> None:
+    """Refuse to begin where nobody lets it read; what is not there, or is wrong, may yet come."""
+    for path in (settings.models_dir, settings.fleet_path):
+        refused = refusal_of(path)
+        if refused is not None:
+            raise MayNotReadError(f"{path}: cannot be read: {refused}.")
 
 
 def _warn(settings: Settings) -> None:

@@ -298,10 +298,9 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property
-    def fleet_path(self) -> Path | None:
-        """The fleet file, None where none is set and the cost models come without one."""
-        beside = self.models_dir / FLEET_FILE
-        return self.fleet or (beside if beside.is_file() else None)
+    def fleet_path(self) -> Path:
+        """Where the fleet file is looked for; there may be none where `fleet` is unset."""
+        return self.fleet or self.models_dir / FLEET_FILE
 
     @model_validator(mode="after")
     def _limits_agree(self) -> Self:

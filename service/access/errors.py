@@ -6,7 +6,8 @@
     ├── KeyFileError   the key file cannot be read or written, or does not hold keys
     ├── TlsError       certificate, key or authorities cannot be used
     ├── AddressError   the address of the operations port cannot be had
-    └── OpenFilesError the limit on open files leaves room for no connection
+    ├── OpenFilesError the limit on open files leaves room for no connection
+    └── MayNotReadError cost models or fleet are not for the user that the service runs as
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ class TlsError(AccessError):
 
 class AddressError(AccessError):
     """Nobody can listen there."""
+
+
+class MayNotReadError(AccessError):
+    """The system lets this process read no cost models, or no fleet; the message names them."""
 
 
 class OpenFilesError(AccessError):

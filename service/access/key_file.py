@@ -25,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from costmodel.files import open_regular
+from costmodel.files import is_absent, open_regular
 from costmodel.moments import read_zoned_moment
 from service.access.errors import KeyFileError
 from service.access.keys import NAME_PATTERN, ApiKey
@@ -37,9 +37,6 @@ from service.yaml_lines import YamlError, place_in, read_yaml
 MOST_BYTES = 1024 * 1024
 HEAD = "# API keys of jouleplan: the SHA-256 of each, no key. `python -m service keys` writes it.\n"
 OWNER_ONLY = 0o600
-
-#: What tells a changed file from the same one; None where there is no file.
-Look = tuple[int, ...] | None
 
 
 def _time(value: object) -> object:
@@ -100,15 +97,6 @@ class KeyFile(BaseModel):
         return self
 
 
-def look_at(path: Path) -> Look:
-    """Return what changes when the file does, its permissions included."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
 def read_keys(path: Path) -> KeyFile:
     """Read a key file.
 
@@ -156,7 +144,7 @@ def changed_keys(path: Path) -> Iterator[list[KeyRow]]:
         raise _unusable(path, "written", error) from None
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
-        rows = list(read_keys(path).keys) if path.exists() else []
+        rows = [] if is_absent(path) else list(read_keys(path).keys)
         yield rows
         _replace(path, rows)
     except OSError as error:

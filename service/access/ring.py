@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
-from service.access.key_file import Look, look_at, others_may_read, read_keys
+from costmodel.files import Stamp, stamp
+from service.access.key_file import others_may_read, read_keys
 from service.access.keys import ApiKey, given_keys, is_key_of, name_of
 from service.access.limits import Clock, Limits
 from service.access.scopes import SAFE_METHODS, insufficient, scopes_for
@@ -123,7 +124,7 @@ class FiledKeys:
     ----------
     ring
         The keys in force.
-    looked
+    seen
         How the file looked when it was read first.
 
     Raises
@@ -134,12 +135,17 @@ class FiledKeys:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.looked: Look = look_at(path)
+        self.seen = stamp(path)
         self.ring = KeyRing(self._read())
 
-    def look(self) -> Look:
+    @property
+    def named(self) -> str:
+        """The file, as messages name it."""
+        return str(self._path)
+
+    def look(self) -> Stamp:
         """Return what changes when the file does."""
-        return look_at(self._path)
+        return stamp(self._path)
 
     async def reload(self) -> None:
         """Read the file again.

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from costmodel.files import open_regular
+from costmodel.files import open_regular, stamp
 from service.access.errors import TlsError
-from service.access.key_file import look_at
 
 logger = logging.getLogger("service.access.tls")
 
@@ -23,13 +22,18 @@ class RenewableContext(ssl.SSLContext):
 
     Attributes
     ----------
-    looked
+    seen
         How the files looked when they were read first.
     """
 
-    looked: tuple[object, ...]
+    seen: tuple[object, ...]
     _files: TlsFiles
     _inner: ssl.SSLContext
+
+    @property
+    def named(self) -> str:
+        """The files, as messages name them."""
+        return ", ".join(str(path) for path in self._files.paths)
 
     def look(self) -> tuple[object, ...]:
         """Return what changes when one of the files does; runs in any thread."""
@@ -60,10 +64,15 @@ class TlsFiles:
     password: str | None = None
     ca_certs: Path | None = None
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Those of them that are named."""
+        named = (self.certfile, self.keyfile, self.ca_certs)
+        return tuple(path for path in named if path is not None)
+
     def look(self) -> tuple[object, ...]:
         """Return what changes when one of the files does."""
-        paths = (self.certfile, self.keyfile, self.ca_certs)
-        return tuple(None if path is None else look_at(path) for path in paths)
+        return tuple(map(stamp, self.paths))
 
     def context(self) -> ssl.SSLContext:
         """Return the context of the files as they are now; see `server_context`."""
@@ -79,7 +88,7 @@ def renewable_context(files: TlsFiles) -> RenewableContext:
         If the files cannot be used to begin with.
     """
     context = RenewableContext(ssl.PROTOCOL_TLS_SERVER)
-    context._files, context.looked = files, files.look()
+    context._files, context.seen = files, files.look()
     context._inner = files.context()
     return context
 
@@ -146,6 +155,9 @@ def _load_pair(
             msg = f"{key}: cannot be decrypted with JOULEPLAN_TLS_KEYFILE_PASSWORD."
         else:
             msg = f"{certfile}, {key}: expected a certificate and its key as PEM."
+        raise TlsError(msg) from None
+    except ValueError as error:
+        msg = f"{key}: cannot be decrypted with JOULEPLAN_TLS_KEYFILE_PASSWORD: {error}."
         raise TlsError(msg) from None
 
 

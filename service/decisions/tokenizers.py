@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from costmodel.errors import NameRefusedError
-from costmodel.files import read_regular, shown_name
+from costmodel.files import Stamp, read_regular, refusal_of, shown_name, stamp
 from costmodel.names import check_llm
 
 logger = logging.getLogger("service.decisions.tokenizers")
 
 SUFFIX = ".json"
 MAX_BYTES = 256 * 1024 * 1024
-Seen = dict[str, tuple[int, ...]]
+Seen = dict[str, Stamp]
 MOST_CHARACTERS = 16_384
 """A longer text is counted so far, and the rest by the same tokens per character: what one
 decision may take of the event loop."""
@@ -60,6 +60,11 @@ class Tokenizers:
             _library()
             self._take(*self._read())
 
+    @property
+    def named(self) -> str:
+        """The folder, as messages name it."""
+        return str(self._folder)
+
     def look(self) -> Seen | None:
         """Return what tells each file from other versions of it; None where there is no folder."""
         if self._folder is None:
@@ -68,7 +73,7 @@ class Tokenizers:
             names = sorted(entry.name for entry in os.scandir(self._folder))
         except OSError:
             return None
-        return {name: _version(self._folder / name) for name in names if name.endswith(SUFFIX)}
+        return {name: stamp(self._folder / name) for name in names if name.endswith(SUFFIX)}
 
     async def reload(self) -> None:
         """Read what has changed, and forget what is gone.
@@ -84,7 +89,9 @@ class Tokenizers:
         """Return how the folder looks, the tokenizers in it, and what cannot be used."""
         seen = self.look()
         if seen is None or self._folder is None:
-            raise TokenizerError(f"Expected a folder of tokenizer files, got {self._folder}.")
+            why = None if self._folder is None else refusal_of(self._folder)
+            words = f"{self._folder}, which cannot be read: {why}" if why else f"{self._folder}"
+            raise TokenizerError(f"Expected a folder of tokenizer files, got {words}.")
         known, wrong = {}, []
         for name, version in seen.items():
             llm = _llm_of(name)
@@ -130,14 +137,6 @@ def _library() -> Any:  # noqa: ANN401  its types are unknown
     return Tokenizer
 
 
-def _version(path: Path) -> tuple[int, ...]:
-    try:
-        found = path.stat()
-    except OSError:
-        return ()
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
 def _llm_of(name: str) -> str | None:
     try:
         return check_llm(name.removesuffix(SUFFIX))
@@ -155,7 +154,9 @@ def _tokenizer(path: Path) -> Any:  # noqa: ANN401
         # Files of the Hub often state how to cut and fill up a batch for training.
         tokenizer.no_truncation()
         tokenizer.no_padding()
-    except Exception as error:  # the library raises bare exceptions
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # the library raises bare ones, and panics beside them
         told = getattr(error, "strerror", None) or " ".join(str(error).split())
         message = f"Expected a tokenizer in {path.name}, got: {told:.200}"
         raise TokenizerError(message) from None

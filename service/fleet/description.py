@@ -45,6 +45,7 @@ def describe(loaded: Loaded, fleet: Candidates | None) -> Description:
         notes=loaded.notes,
         failures=loaded.failures,
         loaded=loaded.packed(),
+        files_seen=loaded.seen,
         placement_count=len(placements),
         llms=frozenset(() if fleet is None else fleet.llms),
         pools=frozenset(() if fleet is None else fleet.pool_names),

@@ -7,18 +7,22 @@ names what an artefact no longer serves.
 
 from __future__ import annotations
 
+import logging
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
+from costmodel.files import is_absent
 from costmodel.names import artefact_stem
-from service.fleet.embedded import FLEET_FILE
 from service.fleet.file import FleetFile, FleetFileError, read_fleet_file, told
 from service.fleet.placements import Candidates, build_candidates, contradictions
 from service.settings import Settings
-from service.workers.messages import COST_MODELS, FLEET
+from service.workers.messages import COST_MODELS, FLEET, RELOADED
+from service.workers.reloading import UNEXPECTED, fingerprint
+
+logger = logging.getLogger("service.fleet.loading")
 
 Pair = tuple[str, str]
 
@@ -37,6 +41,8 @@ class Loaded:
         Why the fleet cannot be used, and what of it cannot.
     failures
         What of the files cannot be used, by `service.workers.messages.RELOADED`.
+    seen
+        How the files looked before they were read; see `service.workers.reloading.fingerprint`.
     """
 
     catalogue: Catalogue
@@ -44,6 +50,7 @@ class Loaded:
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
+    seen: str = ""
 
     @property
     def candidates(self) -> Candidates | None:
@@ -51,6 +58,15 @@ class Loaded:
         if self.file is None or self.reasons:
             return None
         return build_candidates(self.file.fleet, self.catalogue)
+
+    def after_a_fault(self, settings: Settings) -> Loaded:
+        """Return it as it stays where loading what is newer failed in a way that it never should.
+
+        The failure names the files that were loaded.
+        """
+        words = f"{settings.models_dir}, {settings.fleet_path}: {UNEXPECTED}"
+        reasons = self.reasons if self.catalogue.cost_models else (words,)
+        return replace(self, reasons=reasons, failures=dict.fromkeys(RELOADED, words))
 
     def packed(self) -> bytes:
         """Return it as bytes for another process of this service."""
@@ -73,6 +89,7 @@ def load_files(settings: Settings, before: Loaded | None = None) -> Loaded:
     before
         What is in force, and stays where the files cannot be used; None at a start.
     """
+    seen = fingerprint(settings.models_dir, settings.fleet_path)
     found = Catalogue.load(settings.models_dir, allow_simulated=settings.allow_simulated)
     last = before or Loaded(Catalogue({}))
     failures: dict[str, str] = {}
@@ -80,6 +97,9 @@ def load_files(settings: Settings, before: Loaded | None = None) -> Loaded:
         file = _read_fleet(settings, last)
     except FleetFileError as error:
         failures[FLEET], file = str(error), last.file
+    except Exception:
+        logger.exception("Reading the fleet file failed as it never should.")
+        failures[FLEET], file = f"{settings.fleet_path}: {UNEXPECTED}", last.file
     catalogue, kept = _completed(found, last.catalogue, file)
     if file is not None and last.file is not None:
         lost = _unserved(file, catalogue) - _unserved(last.file, last.catalogue)
@@ -89,16 +109,14 @@ def load_files(settings: Settings, before: Loaded | None = None) -> Loaded:
             catalogue, kept = _completed(found, last.catalogue, file)
     if kept:
         failures[COST_MODELS] = told(kept)
-    return _judged(Loaded(catalogue, file, failures=failures))
+    return _judged(Loaded(catalogue, file, failures=failures, seen=seen))
 
 
 def _read_fleet(settings: Settings, last: Loaded) -> FleetFile | None:
-    path = settings.fleet_path
-    if path is None and last.file is not None:
-        raise FleetFileError(f"{settings.models_dir / FLEET_FILE}: is gone.")
-    if path is None:
+    may_be_absent = settings.fleet is None and last.file is None
+    if may_be_absent and is_absent(settings.fleet_path):
         return None
-    file = read_fleet_file(path)
+    file = read_fleet_file(settings.fleet_path)
     wrong = contradictions(file.fleet)
     if wrong:
         raise FleetFileError(file.told(wrong))
@@ -110,16 +128,15 @@ def _judged(loaded: Loaded) -> Loaded:
     if loaded.file is None:
         failed = loaded.failures.get(FLEET)
         if failed is not None:
-            return Loaded(loaded.catalogue, reasons=(failed,), failures=loaded.failures)
+            return replace(loaded, reasons=(failed,))
         note = "There is no fleet file: a call must bring its own fleet."
-        return Loaded(loaded.catalogue, notes=(note,), failures=loaded.failures)
+        return replace(loaded, notes=(note,))
     file, candidates = loaded.file, loaded.candidates
     missing = () if candidates is None else candidates.missing
     notes = tuple(file.told(missing).splitlines())
     if candidates is not None and candidates.placements:
-        return Loaded(loaded.catalogue, file, (), notes, loaded.failures)
-    reasons = (f"{file.path}: no placement has a cost model.", *notes)
-    return Loaded(loaded.catalogue, file, reasons, (), loaded.failures)
+        return replace(loaded, notes=notes)
+    return replace(loaded, reasons=(f"{file.path}: no placement has a cost model.", *notes))
 
 
 def _completed(

@@ -23,6 +23,8 @@ class LoadedFiles:
         Counts up when what is loaded changes; a worker of another has yet to adopt it.
     changed
         Whether the files may have changed since a worker read them.
+    may_be_mended
+        Whether what of the files cannot be used may be read again, to see whether it now can.
     """
 
     def __init__(self, listener: PoolListener) -> None:
@@ -30,6 +32,7 @@ class LoadedFiles:
         self.description: Description | None = None
         self.generation = 0
         self.changed = False
+        self.may_be_mended = False
 
     @property
     def packed(self) -> bytes:
@@ -64,7 +67,7 @@ class LoadedFiles:
 
     def give_up(self, reason: str) -> None:
         """Leave the files alone until they change again: workers are lost that are to load them."""
-        self.changed = False
+        self.changed = self.may_be_mended = False
         self._listener.files_read(dict.fromkeys(RELOADED, reason))
 
     async def _read(self, worker: Worker) -> None:
@@ -84,4 +87,5 @@ class LoadedFiles:
 
     def _describe(self, description: Description) -> None:
         self.description = description
+        self.may_be_mended = bool(description.failures)
         self._listener.described(description)

@@ -218,6 +218,8 @@ class Description:
         What of the files cannot be used, so that what was loaded before stays, by `RELOADED`.
     loaded
         All of it, for other workers to adopt.
+    files_seen
+        How the files looked before they were read.
     llms, pools, devices
         As the configured fleet names them.
     llm_pools
@@ -234,6 +236,7 @@ class Description:
     notes: tuple[str, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
     loaded: bytes = b""
+    files_seen: str = ""
     placement_count: int = 0
     llms: frozenset[str] = frozenset()
     pools: frozenset[str] = frozenset()

@@ -79,6 +79,11 @@ class WorkerPool:
         return self._files.description
 
     @property
+    def may_be_mended(self) -> bool:
+        """Whether what of the files cannot be used may be read again, to see whether it now can."""
+        return self._files.may_be_mended
+
+    @property
     def ready(self) -> bool:
         """Whether some worker has loaded, and is not seen to be dead or to hang."""
         return self._supervisor.ready

@@ -22,6 +22,7 @@ from threading import Thread
 from time import perf_counter
 from uuid import uuid4
 
+from costmodel.catalogue import Catalogue
 from service.calls.file_call import plan_batch_file
 from service.calls.frontier_call import trace_front
 from service.calls.planner_service import CallLimits, PlannerService
@@ -88,7 +89,19 @@ def run_worker(connection: Connection, settings: Settings) -> None:
 
 
 def _load(settings: Settings, job: Message) -> tuple[PlannerService, Description]:
-    service, description = load_service(settings, _loaded(settings, job))
+    """Return the service over what the files hold, or over what another worker has loaded.
+
+    Whatever is in the files, the worker goes on: with what was loaded before, if anything was.
+    """
+    content = whole(job.body) if isinstance(job, Job) else b""
+    known = Loaded.unpacked(content) if content else Loaded(Catalogue({}))
+    try:
+        adopts = content and isinstance(job, Job) and job.kind == "adopt"
+        loaded = known if adopts else load_files(settings, known)
+        service, description = load_service(settings, loaded)
+    except Exception:
+        logger.exception("Loading cost models and fleet failed as it never should.")
+        service, description = load_service(settings, known.after_a_fault(settings))
     return replace(service, guard=ending_when_stuck), description
 
 
@@ -104,15 +117,6 @@ def ending_when_stuck(limit_s: float, stuck_s: float = STUCK_S) -> Iterator[None
         yield
     finally:
         faulthandler.cancel_dump_traceback_later()
-
-
-def _loaded(settings: Settings, job: Message) -> Loaded:
-    """Return what some worker has loaded, which the job brings, or what files have since."""
-    content = whole(job.body) if isinstance(job, Job) else b""
-    known = Loaded.unpacked(content) if content else None
-    if known is not None and isinstance(job, Job) and job.kind == "adopt":
-        return known
-    return load_files(settings, known)
 
 
 def _end_with_parent() -> None:

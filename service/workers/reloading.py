@@ -5,37 +5,37 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from pathlib import Path
+from time import monotonic
+
+from costmodel.files import stamp
 
 logger = logging.getLogger("service.workers.reloading")
 
-Fingerprint = tuple[tuple[str, int, int, int, int], ...]
+UNEXPECTED = "cannot be used, by a fault of jouleplan's own; the log tells more."
+RETRY_S = 30.0
+"""After which what could not be used is tried again, though it looks as it did: a disk that gives
+an error, or a system without open files to spare, changes no time of a file."""
 
 
-def fingerprint(folder: Path, fleet: Path | None) -> Fingerprint:
-    """Return what tells a changed file from the same one: name, inode, size and times of change.
+def fingerprint(folder: Path, fleet: Path) -> str:
+    """Return what tells changed files from the same ones, a digest of their names and stamps.
 
     Parameters
     ----------
     folder
         Of the cost models; files whose names begin with a dot are being written, and left out.
     fleet
-        The fleet file, where there is one.
+        The fleet file, wherever it is.
     """
     try:
         names = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    except OSError:
-        names = []
-    found = []
-    for path in sorted({*names, *([fleet] if fleet else [])}):
-        try:
-            status = path.stat()
-        except OSError:
-            continue
-        found.append(
-            (str(path), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        )
-    return tuple(found)
+        refused = None
+    except OSError as error:
+        names, refused = [], error.errno
+    found = [(str(path), stamp(path)) for path in sorted({fleet, *names})]
+    return sha256(repr((refused, found)).encode()).hexdigest()
 
 
 async def follow(
@@ -43,6 +43,8 @@ async def follow(
     loaded: object,
     period_s: float,
     reload: Callable[[], Awaitable[None]],
+    failing: Callable[[], bool],
+    retry_s: float = RETRY_S,
 ) -> None:
     """Call `reload` whenever what is looked at has changed and stayed so for a period.
 
@@ -56,15 +58,21 @@ async def follow(
         Between looks [s].
     reload
         Loads it; where it raises, that is logged and it is tried again.
+    failing
+        Whether what was loaded last could not be used, so that it is worth another try.
+    retry_s
+        Between such tries [s].
     """
-    before = loaded
+    before, tried_s = loaded, monotonic()
     while True:
         await asyncio.sleep(period_s)
-        now = await asyncio.to_thread(look)
-        if now == before and now != loaded:
-            try:
+        try:
+            now = await asyncio.to_thread(look)
+            again = failing() and monotonic() - tried_s >= retry_s
+            if now == before and (now != loaded or again):
+                tried_s = monotonic()
                 await reload()
                 loaded = now
-            except Exception:
-                logger.exception("What has changed could not be loaded yet.")
-        before = now
+            before = now
+        except Exception:
+            logger.exception("What has changed could not be loaded yet.")

@@ -113,7 +113,7 @@ def test_a_folder_in_place_of_a_file_is_refused(tmp_path):
     path = save(kv_off_cost_model(), tmp_path)
     path.unlink()
     path.mkdir()
-    with pytest.raises(MalformedArtefactError, match="regular file"):
+    with pytest.raises(OSError, match="a folder, not a file"):
         load(path)
 
 

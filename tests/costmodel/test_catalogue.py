@@ -55,7 +55,7 @@ def test_every_artefact_of_a_folder_is_loaded(folder):
             lambda folder: save(kv_off_cost_model(), folder).with_suffix(".json").unlink(),
         ),
         ("missing_file", lambda folder: save(kv_off_cost_model(), folder).unlink()),
-        ("malformed", lambda folder: (folder / f"{STEM}.joblib").mkdir()),
+        ("unreadable", lambda folder: (folder / f"{STEM}.joblib").mkdir()),
         ("simulated", lambda folder: save(kv_off_cost_model(provenance=SIMULATED), folder)),
     ],
 )

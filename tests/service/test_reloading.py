@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from costmodel.artefact import save
-from service.workers.reloading import fingerprint
+from service.fleet.loading import load_files
+from service.settings import Settings
+from service.workers.reloading import fingerprint, follow
 from tests.costmodel.builders import kv_off_cost_model, kv_on_cost_model
 from tests.service.server import Server
-from tests.waiting import wait_until
+from tests.waiting import wait_in_loop_until, wait_until
 
 FLEET = """\
 pools:
@@ -95,11 +98,41 @@ def test_a_changed_fleet_is_loaded(running: Server, models: Path) -> None:
 
 
 def test_a_file_that_is_being_written_changes_nothing(models: Path) -> None:
-    before = fingerprint(models, None)
+    fleet = models / "fleet.yaml"
+    before = fingerprint(models, fleet)
     (models / ".x.joblib.123").write_bytes(b"half")
-    assert fingerprint(models, None) == before
+    assert fingerprint(models, fleet) == before
     (models / "x.joblib").write_bytes(b"whole")
-    assert fingerprint(models, None) != before
+    assert fingerprint(models, fleet) != before
+
+
+def test_what_changes_while_it_is_loaded_is_newer_than_what_is_loaded(models: Path) -> None:
+    settings = Settings(models_dir=models)
+    loaded = load_files(settings)
+    assert loaded.seen == fingerprint(models, settings.fleet_path)
+    (models / "fleet.yaml").write_text(FLEET.replace("name: a100", "name: other"))
+    assert loaded.seen != fingerprint(models, settings.fleet_path)
+
+
+@pytest.mark.anyio
+async def test_what_could_not_be_used_is_tried_again_though_it_looks_the_same() -> None:
+    tries: list[str] = []
+
+    async def reload() -> None:
+        tries.append("a try")
+        if len(tries) == 1:
+            raise OSError("not yet")
+
+    def failing() -> bool:
+        return len(tries) < 4
+
+    following = asyncio.create_task(
+        follow(lambda: "same", "same", 0.001, reload, failing, retry_s=0.01)
+    )
+    await wait_in_loop_until(lambda: len(tries) == 4)
+    await asyncio.sleep(0.05)
+    following.cancel()
+    assert len(tries) == 4
 
 
 def test_nothing_is_followed_where_the_period_is_zero(models: Path) -> None:

@@ -47,10 +47,7 @@ def test_a_call_must_be_allowed_longer_than_its_solver() -> None:
 
 
 def test_the_fleet_beside_the_cost_models_is_taken_unless_one_is_named(tmp_path: Path) -> None:
-    assert Settings(models_dir=tmp_path).fleet_path is None
-    beside = tmp_path / "fleet.yaml"
-    beside.write_text("pools: []")
-    assert Settings(models_dir=tmp_path).fleet_path == beside
+    assert Settings(models_dir=tmp_path).fleet_path == tmp_path / "fleet.yaml"
     named = tmp_path / "other.yaml"
     assert Settings(models_dir=tmp_path, fleet=named).fleet_path == named
 

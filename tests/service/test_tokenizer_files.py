@@ -95,7 +95,7 @@ async def test_a_changed_file_is_taken_over_and_a_bad_one_is_not(tmp_path: Path)
     assert counts.count(LLM, OTHER) == by_words
     file.unlink()
     os.mkfifo(file)
-    with pytest.raises(TokenizerError, match="Not a regular file"):
+    with pytest.raises(TokenizerError, match="a FIFO, not a file"):
         await counts.reload()
     assert counts.count(LLM, OTHER) == by_words
     file.unlink()

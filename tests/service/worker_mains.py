@@ -3,10 +3,15 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
+from costmodel import catalogue
+from service.fleet import loading
 from service.settings import Settings
+from service.workers import process
 from service.workers.messages import BEGUN, JSON, Description, Job, Reply, Update
 
 ENDS = {
@@ -95,3 +100,33 @@ def deaf_at_first(connection: Connection, settings: Settings) -> None:
             connection.send(Reply(200, str(os.getpid()).encode(), JSON, "predicted"))
     except EOFError:
         return
+
+
+FAULT = "a fault"
+"""What a file holds on which the loading below fails."""
+
+
+def fail_where_told(connection: Connection, settings: Settings) -> None:
+    """Run a worker whose reading of a file fails as no reader should where the file says so.
+
+    The file is an artefact, the fleet or, beside them, one called `all`.
+    """
+
+    def failing(read: Callable[[Path], Any]) -> Callable[[Path], Any]:
+        def read_or_fail(path: Path) -> Any:
+            if FAULT in path.read_text(errors="replace"):
+                raise ZeroDivisionError
+            return read(path)
+
+        return read_or_fail
+
+    def describe(loaded: loading.Loaded, fleet: Any) -> Description:
+        if (settings.models_dir / "all").exists() and not loaded.failures:
+            raise RecursionError
+        return described(loaded, fleet)
+
+    described = process.describe
+    catalogue.load = failing(catalogue.load)
+    loading.read_fleet_file = failing(loading.read_fleet_file)
+    process.describe = describe
+    process.run_worker(connection, settings)

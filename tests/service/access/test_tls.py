@@ -9,7 +9,6 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -19,6 +18,7 @@ from pydantic import ValidationError
 from service.access.errors import TlsError
 from service.access.tls import server_context
 from service.settings import Settings
+from tests.service.access.certificates import Pair, self_signed
 from tests.service.access.conftest import Keys, bearer
 from tests.service.server import ROOT, Server
 from tests.waiting import wait_until
@@ -26,22 +26,6 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 
 PASSWORD = "a word nobody prints"  # noqa: S105
-
-
-@dataclass(frozen=True)
-class Pair:
-    certificate: Path
-    key: Path
-
-
-def self_signed(folder: Path, name: str, *more: str) -> Pair:
-    pair = Pair(folder / f"{name}.pem", folder / f"{name}.key")
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    files = ["-keyout", str(pair.key), "-out", str(pair.certificate)]
-    subject = ["-subj", f"/CN={name}", "-days", "2", "-addext", "subjectAltName=IP:127.0.0.1"]
-    encryption = more or ("-nodes",)
-    subprocess.run([*command, *files, *subject, *encryption], check=True, capture_output=True)
-    return pair
 
 
 @pytest.fixture(scope="module")
