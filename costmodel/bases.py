@@ -18,6 +18,7 @@ from costmodel.formulas import (
     expected_context_square_sum,
     expected_context_sum,
 )
+from costmodel.prompt_lengths import PromptLengths
 
 _TOKEN_TERMS: Mapping[str, Callable[[FloatArray, FloatArray], FloatArray]] = MappingProxyType(
     {
@@ -45,6 +46,11 @@ class TokenTerms:
         Tokens of each request. Input tokens may be nan where no basis in use needs them.
     choices : ndarray of float64, shape (n,), optional
         Answers that each request wants of its one prompt: what decoding takes counts so often.
+
+    Attributes
+    ----------
+    input_extremes : tuple of ndarray of float64, shape (n,)
+        Input tokens between which those of all prompts of each request lie.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class TokenTerms:
     ) -> None:
         self.input_tokens = input_tokens
         self.output_tokens = output_tokens
+        self.input_extremes: tuple[FloatArray, ...] = (input_tokens,)
         self._choices = choices
         self._computed: dict[str, FloatArray] = {}
 
@@ -91,6 +98,32 @@ class ExpectedTokenTerms(TokenTerms):
         super().__init__(input_tokens, mean, choices)
         self._keep("S1", expected_context_sum(input_tokens, mean, square))
         self._keep("S2", expected_context_square_sum(input_tokens, mean, square, cube))
+
+
+class SummedTokenTerms(TokenTerms):
+    """The sums of the same functions over the prompts of each request.
+
+    Parameters
+    ----------
+    pair : tuple of TokenTerms
+        Of two requests of one prompt each, whose mean is that of all prompts of a request.
+    prompts : PromptLengths
+        Of n requests.
+    """
+
+    def __init__(self, pair: tuple[TokenTerms, TokenTerms], prompts: PromptLengths) -> None:
+        super().__init__(prompts.totals.astype(np.float64), pair[0].output_tokens)
+        self.input_extremes = tuple(
+            tokens.astype(np.float64) for tokens in (prompts.shortest, prompts.longest)
+        )
+        self._pair, self._half = pair, prompts.counts * 0.5
+
+    def __getitem__(self, term: str) -> FloatArray:
+        """Return one function of the tokens, summed, shape (n,), such as ``"S1"``."""
+        if term not in self._computed:
+            low, high = self._pair
+            self._computed[term] = self._half * (low[term] + high[term])
+        return self._computed[term]
 
 
 @dataclass(frozen=True)

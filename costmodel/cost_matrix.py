@@ -106,14 +106,14 @@ def slot_seconds(
     output_tokens: IntArray,
     device_seconds: FloatArray,
     concurrency: float,
-    choices: IntArray | None = None,
+    sequences: IntArray | None = None,
 ) -> FloatArray:
     """Return how long each request of a mix holds its slot: its latency.
 
     At concurrency 1 it is the device-seconds. Above, requests decode in step with each other, so a
     request holds its slot for its output tokens times the mean step of the mix,
     ``concurrency * sum(device_seconds) / sum(output_tokens)``. Slot times add up to concurrency
-    times the device-seconds. A request of several choices holds as many slots, each so long.
+    times the device-seconds. A request of several answers holds as many slots, each so long.
 
     Parameters
     ----------
@@ -123,8 +123,8 @@ def slot_seconds(
         Seconds, on that placement.
     concurrency : float
         Requests that share the device, at least 1.
-    choices : ndarray of int64, shape (n,), optional
-        Answers that each request wants; None for one.
+    sequences : ndarray of int64, shape (n,), optional
+        Answers to each request; None for one.
 
     Returns
     -------
@@ -139,9 +139,9 @@ def slot_seconds(
     batch = _one_concurrency(concurrency)
     seconds = np.array(device_seconds, dtype=np.float64)
     if batch == 1.0 or not seconds.size:
-        return seconds if choices is None else seconds / choices
+        return seconds if sequences is None else seconds / sequences
     tokens = np.asarray(output_tokens, dtype=np.float64)
-    generated = tokens if choices is None else tokens * choices
+    generated = tokens if sequences is None else tokens * sequences
     return np.asarray(tokens * (batch * seconds.sum() / generated.sum()))
 
 
@@ -172,7 +172,7 @@ def _fill(
 def _flag(
     matrix: CostMatrix, rows: slice, column: int, tokens: TokenTerms, region: RegionSlice
 ) -> None:
-    matrix.outside[rows, column] = region.outside(tokens.input_tokens, tokens.output_tokens)
+    matrix.outside[rows, column] = region.outside_of(tokens)
 
 
 def _one_concurrency(concurrency: float) -> float:

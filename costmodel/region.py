@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.arrays import BoolArray, FlagArray, FloatArray
+from costmodel.bases import TokenTerms
 from costmodel.errors import InvalidCostModelError
 from costmodel.staircase import Staircase
 
@@ -85,6 +86,14 @@ class RegionSlice:
             inside |= flags != self.base
             flags |= (~inside).view(np.uint8) * np.uint8(both)
         return flags
+
+    def outside_of(self, tokens: TokenTerms) -> FlagArray:
+        """Return the flags of each request, of any of its prompts, shape (n,).
+
+        What lies between two prompts inside is inside too: the region is an order hull.
+        """
+        flags = [self.outside(inputs, tokens.output_tokens) for inputs in tokens.input_extremes]
+        return flags[0] if len(flags) == 1 else np.bitwise_or(*flags)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,10 +5,11 @@ from typing import Self
 
 import numpy as np
 
-from costmodel.arrays import IntArray
-from costmodel.bases import ExpectedTokenTerms, TokenTerms
+from costmodel.arrays import FloatArray, IntArray
+from costmodel.bases import ExpectedTokenTerms, SummedTokenTerms, TokenTerms
 from costmodel.errors import InvalidCostModelError
 from costmodel.output_lengths import OutputLengths
+from costmodel.prompt_lengths import PromptLengths
 
 _ALL = slice(None)
 
@@ -20,14 +21,17 @@ class Workload:
     Attributes
     ----------
     input_tokens : ndarray of int64, shape (n,)
-        Tokens of the prompts, at least 0.
+        Tokens of the prompts, at least 0; of all prompts of a request together.
     output_tokens : ndarray of int64, shape (n,)
         Tokens of the answers, estimated, at least 1: rounded means where `lengths` are given.
     lengths : OutputLengths, optional
         What is known of the lengths of the answers; None where they are taken as certain.
     choices : ndarray of int64, shape (n,), optional
-        Answers that each request wants of its one prompt, at least 1; None where all want one.
+        Answers that each request wants of a prompt, at least 1; None where all want one.
         Tokens of an answer are those of one choice.
+    prompts : PromptLengths, optional
+        Of requests that hold several prompts, each of which the server takes for a request of
+        its own; None where all hold one.
 
     Raises
     ------
@@ -44,6 +48,7 @@ class Workload:
     output_tokens: IntArray
     lengths: OutputLengths | None = None
     choices: IntArray | None = None
+    prompts: PromptLengths | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input_tokens", _tokens(self.input_tokens, "input_tokens", 0))
@@ -62,14 +67,22 @@ class Workload:
             if self.choices.size != self.output_tokens.size:
                 msg = f"Expected {self.output_tokens.size} choices, got {self.choices.size}."
                 raise InvalidCostModelError(msg)
+        if self.prompts is not None and not np.array_equal(self.prompts.totals, self.input_tokens):
+            msg = "Expected input_tokens that are the totals of the prompts, got others."
+            raise InvalidCostModelError(msg)
 
     @classmethod
     def expected(
-        cls, input_tokens: IntArray, lengths: OutputLengths, choices: IntArray | None = None
+        cls,
+        input_tokens: IntArray,
+        lengths: OutputLengths,
+        choices: IntArray | None = None,
+        prompts: PromptLengths | None = None,
     ) -> Self:
         """Return the workload of answers whose lengths are distributions."""
         means = np.maximum(1, np.rint(lengths.moments[:, 0])).astype(np.int64)
-        return cls(input_tokens, means, None if lengths.certain.all() else lengths, choices)
+        uncertain = None if lengths.certain.all() else lengths
+        return cls(input_tokens, means, uncertain, choices, prompts)
 
     def take(self, indices: IntArray | slice) -> Self:
         """Return some of the requests."""
@@ -80,24 +93,50 @@ class Workload:
             output_tokens=self.output_tokens[indices],
             lengths=lengths,
             choices=None if self.choices is None else self.choices[indices],
+            prompts=None if self.prompts is None else self.prompts.take(indices),
         )
 
     def terms(self, rows: IntArray | slice = _ALL) -> TokenTerms:
         """Return the functions of the tokens of some requests that features are made of.
 
+        Sums over the prompts of each request.
         Means over the lengths of the answers where those are distributions: features are linear
         in these terms, so predictions are then means too.
         """
-        inputs = self.input_tokens[rows].astype(np.float64)
+        if self.prompts is None:
+            return self._terms_of(self.input_tokens[rows].astype(np.float64), rows)
+        prompts = self.prompts.take(rows)
+        low, high = prompts.pair()
+        return SummedTokenTerms((self._terms_of(low, rows), self._terms_of(high, rows)), prompts)
+
+    def _terms_of(self, inputs: FloatArray, rows: IntArray | slice) -> TokenTerms:
+        """Return the functions of the tokens of one prompt of each of some requests."""
         choices = None if self.choices is None else self.choices[rows].astype(np.float64)
         if self.lengths is None:
             return TokenTerms(inputs, self.output_tokens[rows].astype(np.float64), choices)
         return ExpectedTokenTerms(inputs, self.lengths.moments[rows], choices)
 
     @property
+    def sequences(self) -> IntArray | None:
+        """Answers of each request, all choices of all its prompts; None where all have one.
+
+        On a device each holds a slot of its own for the tokens of one answer. Shape (n,).
+        """
+        if self.prompts is None:
+            return self.choices
+        return self.prompts.counts if self.choices is None else self.prompts.counts * self.choices
+
+    @property
     def generated_tokens(self) -> IntArray:
-        """Tokens of all choices of each request together, shape (n,)."""
-        return self.output_tokens if self.choices is None else self.output_tokens * self.choices
+        """Tokens of all answers of each request together, shape (n,)."""
+        sequences = self.sequences
+        return self.output_tokens if sequences is None else self.output_tokens * sequences
+
+    @property
+    def context_tokens(self) -> IntArray:
+        """Tokens of the longest prompt of each request and one answer to it, shape (n,)."""
+        prompt = self.input_tokens if self.prompts is None else self.prompts.longest
+        return prompt + self.output_tokens
 
     @property
     def size(self) -> int:

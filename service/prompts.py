@@ -30,6 +30,8 @@ LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 NOT_COUNTED = "prompt_parts_not_counted"
 """Code of the warning that parts of prompts were not counted."""
 MEMBERS = ("system", "instructions", "messages", "prompt", "suffix", "input", "documents")
+LISTS = ("prompt", "input")
+"""Members that may list several prompts."""
 JSON_MEMBERS = ("tools", "functions")
 SCHEMAS = ("response_format", "output_format", "text", "output_config")
 """Members that may hold the schema of an answer, of themselves or below ``format``."""
@@ -94,7 +96,7 @@ class Prompt:
     Examples
     --------
     >>> part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
-    >>> found = prompt_of({"messages": [{"role": "user", "content": ["abc", part]}]})
+    >>> (found,) = prompts_of({"messages": [{"role": "user", "content": ["abc", part]}]})
     >>> found.texts, found.uncounted
     (['abc'], Counter({'images': 1}))
     """
@@ -154,8 +156,41 @@ class Prompt:
         return parts
 
 
-def prompt_of(body: Mapping[str, Any]) -> Prompt:
-    """Return what the server will read of a body."""
+def prompts_of(body: Mapping[str, Any]) -> list[Prompt]:
+    """Return what the server will read of a body: one prompt, or each of those that it lists.
+
+    Completions and embeddings list texts, or lists of token ids: the server takes each for a
+    request of its own, and reads with each what else is in the body.
+
+    Examples
+    --------
+    >>> [one.texts for one in prompts_of({"prompt": ["ab", "c"], "suffix": "d"})]
+    [['ab', 'd'], ['c', 'd']]
+    """
+    listed = next((name for name in LISTS if _is_listed(body.get(name))), None)
+    if listed is None:
+        return [_prompt_of(body)]
+    others = _prompt_of({name: value for name, value in body.items() if name != listed})
+    # Of one piece, so that many prompts cost no more than their number.
+    shared = ["".join(others.texts)] if others.texts else []
+    found = []
+    for one in body[listed]:
+        prompt = Prompt()
+        prompt.add(one)
+        prompt.texts += shared
+        prompt.tokens += others.tokens
+        found.append(prompt)
+    found[0].uncounted += others.uncounted
+    return found
+
+
+def _is_listed(value: object) -> bool:
+    if not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(one, str | list) for one in value)
+
+
+def _prompt_of(body: Mapping[str, Any]) -> Prompt:
     found = Prompt()
     for member in MEMBERS:
         value = body.get(member)
@@ -189,18 +224,15 @@ def is_whole(value: object) -> TypeGuard[float]:
 
 
 def choices_of(body: Mapping[str, Any]) -> int:
-    """Return how many answers a body wants: `n`, or `best_of` where that is larger, of each prompt.
+    """Return how many answers a body wants of each prompt: `n`, or `best_of` where that is larger.
 
     Examples
     --------
     >>> choices_of({"n": 2.0}), choices_of({"prompt": ["a", "b"], "n": 2, "best_of": 3})
-    (2, 6)
+    (2, 3)
     """
     given = [body.get(name) for name in ("n", "best_of")]
-    counts = [int(one) for one in given if is_whole(one)]
-    prompts = body.get("prompt")
-    several = isinstance(prompts, list) and bool(prompts) and isinstance(prompts[0], str | list)
-    return max(1, *counts, 1) * (len(prompts) if several and prompts else 1)
+    return max(1, *(int(one) for one in given if is_whole(one)), 1)
 
 
 def told_uncounted(uncounted: Mapping[str, int]) -> str:

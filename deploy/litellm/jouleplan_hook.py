@@ -389,8 +389,8 @@ class JouleplanRouter(CustomLogger):
     ) -> tuple[dict[str, Any], list[Any]]:
         """Ask, and tell the breaker how that went, whatever happens."""
         try:
-            asked, prompt = _asked(messages, kwargs, self._most_characters)
-            for kind in prompt.uncounted:
+            asked, prompts = _asked(messages, kwargs, self._most_characters)
+            for kind in {kind for prompt in prompts for kind in prompt.uncounted}:
                 self._warn_once(
                     f"{kind.capitalize()} in prompts count nothing when they are routed."
                 )
@@ -525,24 +525,29 @@ def _candidate(name: str, deployment: dict[str, Any]) -> dict[str, Any]:
 
 def _asked(
     messages: list[Any] | None, kwargs: dict[str, Any], most_characters: int
-) -> tuple[dict[str, Any], Prompt]:
-    """Return a request as it came, without its prompt but with its tokens where that is long.
+) -> tuple[dict[str, Any], list[Prompt]]:
+    """Return a request as it came, without its prompts but with their tokens where they are long.
 
     Of other endpoints than chat, LiteLLM makes messages up: their own prompt or input is read.
     """
-    terms = {name: kwargs[name] for name in NUMBERS if isinstance(kwargs.get(name), int)}
+    terms = {
+        name: kwargs[name] for name in TERMS if isinstance(kwargs.get(name), str | int | float)
+    }
     body = {
         name: kwargs[name] for name in PROMPT if isinstance(kwargs.get(name), str | list | dict)
     }
     if not ({"prompt", "input"} & body.keys()):
         body["messages"] = messages
-    prompt = prompt_of(body)
-    if not prompt.uncounted and prompt.characters <= most_characters:
-        return {"request": terms | body}, prompt
-    if (choices := choices_of(terms | body)) > 1:
-        terms |= {"n": choices}
-    tokens = ceil(prompt.characters / CHARACTERS_PER_TOKEN) + prompt.tokens
-    return {"request": terms, "input_tokens": max(1, tokens)}, prompt
+    prompts = prompts_of(body)
+    uncounted = any(prompt.uncounted for prompt in prompts)
+    if not uncounted and sum(prompt.characters for prompt in prompts) <= most_characters:
+        return {"request": terms | body}, prompts
+    tokens = [_tokens(prompt) for prompt in prompts]
+    return {"request": terms, "input_tokens": tokens if len(tokens) > 1 else tokens[0]}, prompts
+
+
+def _tokens(prompt: Prompt) -> int:
+    return max(1, ceil(prompt.characters / CHARACTERS_PER_TOKEN) + prompt.tokens)
 
 
 def _run(kwargs: dict[str, Any], response: Any, end_time: Any) -> dict[str, Any]:
@@ -569,6 +574,8 @@ LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 NOT_COUNTED = "prompt_parts_not_counted"
 """Code of the warning that parts of prompts were not counted."""
 MEMBERS = ("system", "instructions", "messages", "prompt", "suffix", "input", "documents")
+LISTS = ("prompt", "input")
+"""Members that may list several prompts."""
 JSON_MEMBERS = ("tools", "functions")
 SCHEMAS = ("response_format", "output_format", "text", "output_config")
 """Members that may hold the schema of an answer, of themselves or below ``format``."""
@@ -633,7 +640,7 @@ class Prompt:
     Examples
     --------
     >>> part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
-    >>> found = prompt_of({"messages": [{"role": "user", "content": ["abc", part]}]})
+    >>> (found,) = prompts_of({"messages": [{"role": "user", "content": ["abc", part]}]})
     >>> found.texts, found.uncounted
     (['abc'], Counter({'images': 1}))
     """
@@ -693,8 +700,41 @@ class Prompt:
         return parts
 
 
-def prompt_of(body: Mapping[str, Any]) -> Prompt:
-    """Return what the server will read of a body."""
+def prompts_of(body: Mapping[str, Any]) -> list[Prompt]:
+    """Return what the server will read of a body: one prompt, or each of those that it lists.
+
+    Completions and embeddings list texts, or lists of token ids: the server takes each for a
+    request of its own, and reads with each what else is in the body.
+
+    Examples
+    --------
+    >>> [one.texts for one in prompts_of({"prompt": ["ab", "c"], "suffix": "d"})]
+    [['ab', 'd'], ['c', 'd']]
+    """
+    listed = next((name for name in LISTS if _is_listed(body.get(name))), None)
+    if listed is None:
+        return [_prompt_of(body)]
+    others = _prompt_of({name: value for name, value in body.items() if name != listed})
+    # Of one piece, so that many prompts cost no more than their number.
+    shared = ["".join(others.texts)] if others.texts else []
+    found = []
+    for one in body[listed]:
+        prompt = Prompt()
+        prompt.add(one)
+        prompt.texts += shared
+        prompt.tokens += others.tokens
+        found.append(prompt)
+    found[0].uncounted += others.uncounted
+    return found
+
+
+def _is_listed(value: object) -> bool:
+    if not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(one, str | list) for one in value)
+
+
+def _prompt_of(body: Mapping[str, Any]) -> Prompt:
     found = Prompt()
     for member in MEMBERS:
         value = body.get(member)
@@ -728,18 +768,15 @@ def is_whole(value: object) -> TypeGuard[float]:
 
 
 def choices_of(body: Mapping[str, Any]) -> int:
-    """Return how many answers a body wants: `n`, or `best_of` where that is larger, of each prompt.
+    """Return how many answers a body wants of each prompt: `n`, or `best_of` where that is larger.
 
     Examples
     --------
     >>> choices_of({"n": 2.0}), choices_of({"prompt": ["a", "b"], "n": 2, "best_of": 3})
-    (2, 6)
+    (2, 3)
     """
     given = [body.get(name) for name in ("n", "best_of")]
-    counts = [int(one) for one in given if is_whole(one)]
-    prompts = body.get("prompt")
-    several = isinstance(prompts, list) and bool(prompts) and isinstance(prompts[0], str | list)
-    return max(1, *counts, 1) * (len(prompts) if several and prompts else 1)
+    return max(1, *(int(one) for one in given if is_whole(one)), 1)
 
 
 def told_uncounted(uncounted: Mapping[str, int]) -> str:
@@ -800,7 +837,7 @@ def _type(part: Mapping[str, Any]) -> str:
     return named[:64] if isinstance(named, str) else ""
 
 
-NUMBERS = (*LIMITS, "n", "best_of")
+TERMS = (*LIMITS, "n", "best_of", "echo")
 PROMPT = ({*MEMBERS, *JSON_MEMBERS, *SCHEMAS, *LOOKED_UP}) - {"messages"}
 """Members of a request that are sent on, where they are not too long."""
 

@@ -15,6 +15,7 @@ from service.actuals.evidence import ENERGY, RUNTIME, About
 from service.actuals.records import Actual, PlanSums
 from service.actuals.store import ActualsStore
 from service.decisions.desk import DecisionDesk
+from service.decisions.reckoning import terms_as_told
 from service.metering.apportioning import Run
 from service.problems import FieldError, invalid, pointer
 from service.schemas.actuals import ActualBody
@@ -205,15 +206,9 @@ class ActualsLedger:
 
     def _told(self, body: ActualBody) -> Told:
         now = time.time()
-        choices = body.choices or self._desk.choices(body.decision_id)
+        terms, answers = terms_as_told(body, self._desk.terms(body.decision_id))
         reckoned = self._desk.predicted(
-            body.llm,
-            body.pool,
-            body.input_tokens,
-            None if body.output_tokens is None else body.output_tokens / choices,
-            body.decision_id,
-            body.concurrency,
-            choices,
+            body.llm, body.pool, terms, body.decision_id, body.concurrency
         )
         # Where the concurrency is not known, what was reckoned is no prediction to be judged: it
         # may be off by more than any cost model is.
@@ -234,7 +229,7 @@ class ActualsLedger:
             predicted_s=None if foretold is None else foretold.runtime_s,
             cost_model=None if foretold is None else foretold.row.cost_model,
             plan_id=body.plan_id,
-            choices=choices,
+            choices=answers,
         )
         if cost is None or body.runtime_seconds is None:
             return Told(actual, None, body.decision_id)

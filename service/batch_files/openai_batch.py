@@ -32,7 +32,7 @@ from service.prompts import (
     Prompt,
     choices_of,
     is_whole,
-    prompt_of,
+    prompts_of,
     told_uncounted,
 )
 from service.schemas.names import read_llm
@@ -41,6 +41,7 @@ MAX_TOLD = 20
 """Kinds of complaints that the command line tells of."""
 MEMBERS: Mapping[str, tuple[str, ...]] = {
     "id": ("custom_id",),
+    "input_tokens": ("body",),
     "output_tokens": ("body",),
     "choices": ("body", "n"),
     "llms": ("body", "model"),
@@ -146,7 +147,7 @@ class _Reader:
         self._found = AlikeErrors()
         self._set_aside: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
-        self._input_tokens: list[int] = []
+        self._input_tokens: list[int | list[int]] = []
         self._output_tokens: list[int] = []
         self._choices: list[int] = []
         self._llms: list[list[str] | None] = []
@@ -200,7 +201,7 @@ class _Reader:
         except RepeatedKeyError as error:
             raise _ComplaintError(str(error)) from None
         # What is set aside is never priced; a row keeps its place among the lines.
-        prompt = Prompt() if elsewhere else prompt_of(body)
+        prompts = [Prompt()] if elsewhere else prompts_of(body)
         output_tokens = 1 if elsewhere else _output_tokens(body, self._rule)
         choices = 1 if elsewhere else _choices(body)
         first = self._numbers.setdefault(name, number)
@@ -210,11 +211,13 @@ class _Reader:
         if elsewhere:
             self._set_aside[len(self._lines)] = other_endpoint(line["url"])
         self._lines.add(span, place, spelled)
-        self._input_tokens.append(_input_tokens(prompt, self._rule))
+        tokens = [_input_tokens(prompt, self._rule) for prompt in prompts]
+        self._input_tokens.append(tokens if len(tokens) > 1 else tokens[0])
         self._output_tokens.append(output_tokens)
         self._choices.append(choices)
         self._llms.append(None if elsewhere else _llms(spelled, self._rule))
-        self._uncounted += prompt.uncounted
+        for prompt in prompts:
+            self._uncounted += prompt.uncounted
         self._elsewhere += not elsewhere and line["url"] != CHAT
 
 

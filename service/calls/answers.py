@@ -147,7 +147,7 @@ def _matrices(problem: PlacementProblem) -> dict[str, npt.NDArray[Any]]:
             workload.output_tokens,
             costs.device_seconds[:, k],
             placement.concurrency,
-            workload.choices,
+            workload.sequences,
         )
     return {
         "energy_joules": costs.energy_j,

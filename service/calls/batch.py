@@ -11,6 +11,7 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.nearest import unknown_name
+from costmodel.prompt_lengths import PromptLengths
 from service.calls.choices import Choices
 from service.calls.output_estimates import (
     Estimates,
@@ -20,6 +21,7 @@ from service.calls.output_estimates import (
     workload_of,
 )
 from service.calls.pins import pin_errors, pinned_devices, pinned_placements
+from service.calls.prompt_tokens import prompts_of
 from service.fleet.placements import Candidates
 from service.planning.inputs import Requests
 from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer
@@ -63,8 +65,12 @@ class Batch:
         Whether they came as rows, which decides how a pointer to a field looks.
     given_ids
         As the caller named them; None where not.
+    input_tokens
+        Of all prompts of each request together, shape (n,).
     min_quality, deadline_s
         nan where a request has none.
+    prompts
+        Where requests hold several; None where all hold one.
     set_aside
         Why requests are not to be planned, by index, whatever they ask for.
     """
@@ -78,16 +84,19 @@ class Batch:
     min_quality: FloatArray | None = None
     deadline_s: FloatArray | None = None
     choices: IntArray | None = None
+    prompts: PromptLengths | None = None
     pinned: Sequence[Pin | None] | None = None
     set_aside: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def from_rows(cls, rows: Sequence[RequestRow]) -> Batch:
         """Return the batch of rows."""
+        input_tokens, prompts = prompts_of([row.input_tokens for row in rows])
         return cls(
             by_row=True,
             given_ids=[row.id for row in rows],
-            input_tokens=np.array([row.input_tokens for row in rows], dtype=np.int64),
+            input_tokens=input_tokens,
+            prompts=prompts,
             output_tokens=estimates_of([row.output_tokens for row in rows]),
             llms=Choices.of([row.llms for row in rows]),
             pools=Choices.of([row.pools for row in rows]),
@@ -100,10 +109,12 @@ class Batch:
     @classmethod
     def from_columns(cls, columns: RequestColumns) -> Batch:
         """Return the batch of columns."""
+        input_tokens, prompts = prompts_of(columns.input_tokens)
         return cls(
             by_row=False,
             given_ids=columns.id,
-            input_tokens=np.array(columns.input_tokens, dtype=np.int64),
+            input_tokens=input_tokens,
+            prompts=prompts,
             output_tokens=estimates_of(columns.output_tokens),
             llms=None if columns.llms is None else Choices.of(columns.llms),
             pools=None if columns.pools is None else Choices.of(columns.pools),
@@ -132,6 +143,16 @@ class Batch:
         if None not in given:
             return cast(Sequence[str], given)
         return [str(index) if name is None else name for index, name in enumerate(given)]
+
+    @property
+    def sequences(self) -> int:
+        """Answers that all requests want together, all choices of all prompts."""
+        counts = [
+            counts
+            for counts in (self.choices, None if self.prompts is None else self.prompts.counts)
+            if counts is not None
+        ]
+        return int(np.prod(counts, axis=0).sum()) if counts else len(self)
 
     @property
     def names_llms(self) -> BoolArray:
@@ -217,7 +238,7 @@ class Batch:
     def to_requests(self, candidates: Candidates) -> Requests:
         """Return the arrays of a batch that nobody complains of."""
         return Requests(
-            workload=workload_of(self.input_tokens, self.output_tokens, self.choices),
+            workload=workload_of(self.input_tokens, self.output_tokens, self.choices, self.prompts),
             deadline_s=_filled(self.deadline_s, len(self), np.inf),
             min_quality=_filled(self.min_quality, len(self), -np.inf),
             allowed=self._allowed(candidates),

@@ -11,7 +11,45 @@ from service.fleet.placements import Candidates
 from service.planning.errors import InvalidProblemError
 from service.planning.inputs import Limits, Objective
 from service.planning.problem import PlacementProblem
-from service.problems import FieldError, invalid
+from service.problems import FieldError, Problem, ProblemError, invalid
+
+ANSWERS_EACH = 10
+"""Answers of all requests of a call for each of the requests that it may have."""
+
+
+def check_size(batch: Batch, placements: int, max_requests: int, max_pairs: int) -> None:
+    """Refuse more requests, or more pairs of a request and a placement, than may be.
+
+    Raises
+    ------
+    ProblemError
+        413.
+    """
+    n = len(batch)
+    if n > max_requests:
+        raise _too_large(batch, f"Expected at most {max_requests} requests, got {n}.")
+    if n * placements > max_pairs:
+        message = f"Expected at most {max_pairs} requests x placements, got {n} x {placements}."
+        raise _too_large(batch, message)
+
+
+def check_answers(batch: Batch, max_requests: int) -> None:
+    """Refuse more answers than may be: in a schedule each holds a slot of its own.
+
+    Raises
+    ------
+    ProblemError
+        413.
+    """
+    most = ANSWERS_EACH * max_requests
+    if batch.sequences > most:
+        message = f"Expected at most {most} answers of all requests, got {batch.sequences}."
+        raise _too_large(batch, message)
+
+
+def _too_large(batch: Batch, message: str) -> ProblemError:
+    where = "/requests" if batch.by_row else "/columns/input_tokens"
+    return ProblemError(Problem("too-large", message, [FieldError(where, message)]))
 
 
 def check_certain(batch: Batch, limits: Limits) -> None:
@@ -22,10 +60,10 @@ def check_certain(batch: Batch, limits: Limits) -> None:
     ProblemError
         422.
     """
-    if limits.confidence is not None and batch.choices is not None and (batch.choices > 1).any():
+    if limits.confidence is not None and batch.sequences > len(batch):
         message = (
-            "Expected no confidence where a request wants several choices, got "
-            f"{limits.confidence:g}: leave it out, or give each choice a request of its own."
+            "Expected no confidence where a request wants several answers, got "
+            f"{limits.confidence:g}: leave it out, or give each answer a request of its own."
         )
         raise invalid([FieldError("/constraints/confidence", message)])
 

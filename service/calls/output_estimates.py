@@ -9,6 +9,7 @@ import numpy as np
 
 from costmodel.arrays import IntArray
 from costmodel.output_lengths import OutputLengths
+from costmodel.prompt_lengths import PromptLengths
 from costmodel.workload import Workload
 
 Quantiles = Mapping[str, float]
@@ -53,7 +54,10 @@ def falling(estimates: IntArray | Estimates) -> list[tuple[str, str, int]]:
 
 
 def workload_of(
-    input_tokens: IntArray, estimates: IntArray | Estimates, choices: IntArray | None = None
+    input_tokens: IntArray,
+    estimates: IntArray | Estimates,
+    choices: IntArray | None = None,
+    prompts: PromptLengths | None = None,
 ) -> Workload:
     """Return the workload of valid estimates.
 
@@ -64,16 +68,18 @@ def workload_of(
     estimates
         Of n requests, without errors.
     choices
-        Answers that each request wants, shape (n,); None for one.
+        Answers that each request wants of a prompt, shape (n,); None for one.
+    prompts
+        Of requests of several; None for one each.
     """
     if choices is not None and (choices == 1).all():
         choices = None
     if isinstance(estimates, Mapping):
         lengths = _from_columns(estimates)
-        return Workload.expected(input_tokens, lengths, choices)
+        return Workload.expected(input_tokens, lengths, choices, prompts)
     if isinstance(estimates, np.ndarray):
-        return Workload(input_tokens, estimates, choices=choices)
-    return Workload.expected(input_tokens, _from_mixed(estimates), choices)
+        return Workload(input_tokens, estimates, choices=choices, prompts=prompts)
+    return Workload.expected(input_tokens, _from_mixed(estimates), choices, prompts)
 
 
 def _from_columns(columns: Mapping[str, Sequence[float]]) -> OutputLengths:

@@ -19,6 +19,7 @@ from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.calls.batch import Batch
 from service.calls.choices import Choices
 from service.calls.output_estimates import Estimates
+from service.calls.prompt_tokens import prompts_of
 from service.schemas.fields import ChoiceCount, InputTokens, OutputTokens, RequestId, Score, Seconds
 from service.schemas.requests import Pin, RequestColumns
 
@@ -122,10 +123,12 @@ def batch_of_columns(columns: Mapping[str, Any]) -> Batch:
 
 
 def _batch(columns: Mapping[str, list[Any]], *, by_row: bool) -> Batch:
+    input_tokens, prompts = prompts_of(columns["input_tokens"], _input_tokens)
     return Batch(
         by_row=by_row,
         given_ids=_texts(columns["id"], REQUEST_ID, or_none=by_row) if "id" in columns else None,
-        input_tokens=_whole_numbers(columns["input_tokens"], INPUT_TOKENS),
+        input_tokens=input_tokens,
+        prompts=prompts,
         output_tokens=_estimates(columns["output_tokens"]),
         llms=_choices("llms", columns["llms"]) if "llms" in columns else None,
         pools=_choices("pools", columns["pools"]) if "pools" in columns else None,
@@ -161,6 +164,10 @@ def _whole_numbers(values: list[Any], bounds: Bounds) -> IntArray:
         raise NotPlainError from None
     _need(not bounds.broken(array).any())
     return array
+
+
+def _input_tokens(values: list[Any]) -> IntArray:
+    return _whole_numbers(values, INPUT_TOKENS)
 
 
 def _estimates(values: Any) -> IntArray | Estimates:  # noqa: ANN401  of whatever JSON has

@@ -13,7 +13,13 @@ from uuid import uuid4
 from costmodel.catalogue import Catalogue
 from service.calls.answers import predict_body
 from service.calls.batch import Batch
-from service.calls.building import build_problem, check_certain, in_use
+from service.calls.building import (
+    build_problem,
+    check_answers,
+    check_certain,
+    check_size,
+    in_use,
+)
 from service.calls.explaining import Explaining
 from service.calls.plan_terms import (
     check_figures,
@@ -274,19 +280,9 @@ class PlannerService:
         return candidates
 
     def _check(self, batch: Batch, candidates: Candidates, max_pairs: int) -> None:
-        self._check_size(batch, len(candidates.placements), max_pairs)
+        check_size(batch, len(candidates.placements), self.limits.max_requests, max_pairs)
         batch.complaints(candidates).refuse()
-
-    def _check_size(self, batch: Batch, placements: int, max_pairs: int) -> None:
-        where = "/requests" if batch.by_row else "/columns/input_tokens"
-        n = len(batch)
-        if n > self.limits.max_requests:
-            message = f"Expected at most {self.limits.max_requests} requests, got {n}."
-        elif n * placements > max_pairs:
-            message = f"Expected at most {max_pairs} requests x placements, got {n} x {placements}."
-        else:
-            return
-        raise ProblemError(Problem("too-large", message, [FieldError(where, message)]))
+        check_answers(batch, self.limits.max_requests)
 
 
 def _entered(phase: str, started: float) -> Progress:

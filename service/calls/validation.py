@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from service.problems import FieldError, Problem, ProblemError, invalid, pointer
-from service.schemas.fields import COUNT, QUANTILES
+from service.schemas.fields import COUNT, PROMPTS, QUANTILES
 from service.schemas.requests import LISTED, MIXED
 from service.wording import words_of
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
-_MARKS = frozenset({"[key]", COUNT, QUANTILES, LISTED, MIXED})
+_MARKS = frozenset({"[key]", COUNT, QUANTILES, PROMPTS, LISTED, MIXED})
 
 
 def parse(body: bytes, schema: type[Schema]) -> Schema:

@@ -75,7 +75,7 @@ class DecisionDesk:
         self._tell_policy: Callable[[Policy | None], None] = lambda _: None
         self._steering = QualitySteering()
         self._loads = Loads()
-        self._open: OrderedDict[str, tuple[str, int, int]] = OrderedDict()
+        self._open: OrderedDict[str, tuple[str, int, Terms]] = OrderedDict()
         self.lengths = OutputLengths()
         self.evidence = Evidence()
         self.traffic = Traffic()
@@ -163,13 +163,13 @@ class DecisionDesk:
             raise invalid([why_none(groups, wanted)])
         cost, row = decision.chosen.cost, decision.chosen.cost.row
         gone_at = now + decision.chosen.wait_s + cost.runtime_s
-        self._loads.of(row.pool, now).enter(decision_id, now, gone_at, tokens.choices)
-        self._open[decision_id] = row.pool, row.concurrency, tokens.choices
+        slots = decision.chosen.slots
+        self._loads.of(row.pool, now).enter(decision_id, now, gone_at, slots)
+        self._open[decision_id] = row.pool, row.concurrency, wanted.terms
         if len(self._open) > MOST_OPEN:
             self._open.popitem(last=False)
-        both = wanted.terms.input_tokens + wanted.terms.generated_tokens
-        self._steering.add(policy, both, row.quality, cost.energy_j)
-        self.traffic.add(asked_of(now, groups, wanted, self._predict))
+        self._steering.add(policy, wanted.terms.tokens, row.quality, cost.energy_j)
+        self.traffic.add(asked_of(now, groups, wanted, self._predict), tokens.prompts.size)
         unknown = self._fleet().unknown(body)
         return Made(decision_id, decision, policy, tokens, names, unknown)
 
@@ -193,18 +193,18 @@ class DecisionDesk:
             if may_serve(rows[0], wanted)
         ]
 
-    def choices(self, decision_id: str | None) -> int:
-        """Return how many answers a decision's request wants, 1 where it is not known."""
+    def terms(self, decision_id: str | None) -> Terms | None:
+        """Return the tokens that a decision was made by, None where it is not known."""
         decided = self._open.get(decision_id or "")
-        return 1 if decided is None else decided[2]
+        return None if decided is None else decided[2]
 
     def ended(self, decision_id: str, pool: str) -> None:
         """Let a decision's load go, from the pool that it ran on and the one that was decided.
 
         What it was decided to be is known until `forget`.
         """
-        decided_pool, _, _ = self._open.get(decision_id, (pool, 0, 1))
-        for one in {pool, decided_pool}:
+        decided = self._open.get(decision_id)
+        for one in {pool, pool if decided is None else decided[0]}:
             self._loads.leave(decision_id, one)
 
     def forget(self, decision_id: str) -> None:
@@ -215,11 +215,9 @@ class DecisionDesk:
         self,
         llm: str,
         pool: str,
-        input_tokens: float | None,
-        output_tokens: float | None,
+        terms: Terms | None,
         decision_id: str | None,
         concurrency: float | None = None,
-        choices: int = 1,
     ) -> tuple[Cost, bool] | None:
         """Return what a request should have taken, without corrections.
 
@@ -227,12 +225,11 @@ class DecisionDesk:
         ----------
         llm, pool
             Where it ran.
-        input_tokens, output_tokens
-            As they came: what was wrong with an estimate of them is not the cost model's fault.
+        terms
+            Of its tokens as they came: what was wrong with an estimate of them is not the cost
+            model's fault. None where they are not told.
         decision_id
             Of the decision, for the concurrency that it reckoned with.
-        choices
-            Answers that it wanted, of which `output_tokens` are one's.
         concurrency
             That it ran at: as for decisions, the least level that holds it counts. None for the
             decision's.
@@ -244,15 +241,14 @@ class DecisionDesk:
             largest. None where the fleet has no such placement, or tokens are not told.
         """
         group = None if self._placements is None else self._placements.group(llm, pool)
-        if group is None or input_tokens is None or output_tokens is None:
+        if group is None or terms is None:
             return None
         if concurrency is None:
             decided = self._open.get(decision_id or "", ())[:2]
             row = next((row for row in group if (pool, row.concurrency) == decided), None)
         else:
             row = level_of(group, concurrency)
-        cost = cost_of(row or group[-1], Terms(input_tokens, output_tokens, choices))
-        return cost, row is not None or len(group) == 1
+        return cost_of(row or group[-1], terms), row is not None or len(group) == 1
 
     def _let_go(self, decision_id: str) -> None:
         decided = self._open.pop(decision_id, None)

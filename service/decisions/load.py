@@ -20,24 +20,21 @@ class PoolLoad:
         """Number of answers that are taken to be under way still."""
         return len(self._ends)
 
-    def enter(self, decision_id: str, now: float, gone_at: float, choices: int = 1) -> None:
-        """Take in a decision that will be gone at a time, unless `leave` says so before.
-
-        It takes as many slots as it wants choices.
-        """
+    def enter(self, decision_id: str, now: float, gone_at: float, slots: int = 1) -> None:
+        """Take in a decision that will be gone at a time, unless `leave` says so before."""
         self.leave(decision_id)
         gone_at = min(gone_at, now + LONGEST_S)
         at = bisect_left(self._ends, (gone_at, decision_id))
-        self._ends[at:at] = choices * [(gone_at, decision_id)]
-        self._end_of[decision_id] = gone_at, choices
+        self._ends[at:at] = slots * [(gone_at, decision_id)]
+        self._end_of[decision_id] = gone_at, slots
 
     def leave(self, decision_id: str) -> None:
         """Let a decision go; harmless for one that is gone."""
         found = self._end_of.pop(decision_id, None)
         if found is not None:
-            gone_at, choices = found
+            gone_at, slots = found
             at = bisect_left(self._ends, (gone_at, decision_id))
-            del self._ends[at : at + choices]
+            del self._ends[at : at + slots]
 
     def let_go(self, now: float) -> None:
         """Let those go whose time has come."""
@@ -46,12 +43,9 @@ class PoolLoad:
             self._end_of.pop(decision_id, None)
         del self._ends[:gone]
 
-    def wait_s(self, slots: int, now: float, choices: int = 1) -> float:
-        """Return the seconds until so many of the slots are free, by the predicted ends.
-
-        Where there are fewer slots than choices, until all slots are.
-        """
-        beyond = len(self._ends) - slots + min(choices, slots) - 1
+    def wait_s(self, slots: int, now: float, wanted: int = 1) -> float:
+        """Return the seconds until so many of the slots as wanted are free, by predicted ends."""
+        beyond = len(self._ends) - slots + wanted - 1
         return 0.0 if beyond < 0 else self._ends[beyond][0] - now
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from service.decisions.lengths import OutputLengths
 from service.decisions.rule import Wanted
-from service.decisions.table import Terms
+from service.decisions.table import Prompts, Terms
 from service.decisions.tokenizers import Tokenizers
 from service.decisions.tokens import bounded, input_tokens, output_limit
-from service.prompts import Prompt, choices_of, prompt_of
+from service.prompts import Prompt, choices_of, prompts_of
+from service.schemas.actuals import ActualBody
 from service.schemas.decisions import DecisionBody
 from service.schemas.fields import MAX_CHOICES
 
@@ -27,19 +29,19 @@ class Tokens:
 
     Attributes
     ----------
-    input_tokens, output_tokens
-        Counts or estimates.
+    prompts, output_tokens
+        Counts or estimates of each prompt, and of each answer.
     output_tokens_high
         Of a long answer: nine of ten are shorter where lengths were learned.
     input_from, output_from
         Where they come from.
     choices
-        Answers that the request wants, each of `output_tokens`.
+        Answers that the request wants of each prompt, each of `output_tokens`.
     uncounted
         Parts of the prompt that are no text, by kind: the input tokens hold none of them.
     """
 
-    input_tokens: float
+    prompts: Prompts
     output_tokens: float
     output_tokens_high: float
     input_from: str
@@ -61,36 +63,67 @@ def reckon(body: DecisionBody, llm: str, lengths: OutputLengths, tokenizers: Tok
         What is known.
     """
     request = body.request or {}
+    uncounted: Counter[str] = Counter()
     if body.input_tokens is not None:
-        tin, tin_from, prompt = float(body.input_tokens), GIVEN, Prompt()
+        prompts, tin_from = stated_prompts(body.input_tokens), GIVEN
     else:
-        prompt = prompt_of(request)
-        tin, tin_from = _input_tokens(prompt, llm, tokenizers)
+        found = prompts_of(request)
+        prompts, tin_from = _counted(found, llm, tokenizers)
+        for prompt in found:
+            uncounted += prompt.uncounted
     choices = body.choices or min(choices_of(request), MAX_CHOICES)
+
+    def tokens(output_tokens: float, high: float, output_from: str) -> Tokens:
+        return Tokens(prompts, output_tokens, high, tin_from, output_from, choices, uncounted)
+
     if body.output_tokens is not None:
-        tout = float(body.output_tokens)
-        return Tokens(tin, tout, tout, tin_from, GIVEN, choices, prompt.uncounted)
+        return tokens(float(body.output_tokens), float(body.output_tokens), GIVEN)
     limit = output_limit(request)
     learned = lengths.of(llm, body.route)
     if learned is not None:
-        tout, high = learned.mean(limit), learned.quantile(LATE_QUANTILE, limit)
-        return Tokens(tin, tout, high, tin_from, LEARNED, choices, prompt.uncounted)
-    tout, tout_from = (DEFAULT_OUTPUT_TOKENS, DEFAULT) if limit is None else (limit, LIMIT)
-    return Tokens(tin, tout, tout, tin_from, tout_from, choices, prompt.uncounted)
+        return tokens(learned.mean(limit), learned.quantile(LATE_QUANTILE, limit), LEARNED)
+    stated, stated_by = (DEFAULT_OUTPUT_TOKENS, DEFAULT) if limit is None else (limit, LIMIT)
+    return tokens(stated, stated, stated_by)
+
+
+def stated_prompts(input_tokens: float | Sequence[float]) -> Prompts:
+    """Return prompts as callers state their tokens: of one, or of each."""
+    if isinstance(input_tokens, Sequence):
+        return Prompts.of(*map(float, input_tokens))
+    return Prompts.of(float(input_tokens))
 
 
 def wanted_of(body: DecisionBody, tokens: Tokens) -> Wanted:
     """Return what a request asks of its placement: by a long answer it must end in time."""
-    terms = Terms(tokens.input_tokens, tokens.output_tokens, tokens.choices)
+    terms = Terms(tokens.prompts, tokens.output_tokens, tokens.choices)
     late = terms
     if tokens.output_tokens_high != tokens.output_tokens:
-        late = Terms(tokens.input_tokens, tokens.output_tokens_high, tokens.choices)
+        late = Terms(tokens.prompts, tokens.output_tokens_high, tokens.choices)
     return Wanted(terms, late, body.deadline_seconds, body.min_quality)
 
 
-def _input_tokens(prompt: Prompt, llm: str, tokenizers: Tokenizers) -> tuple[float, str]:
-    if llm in tokenizers:
-        counted = tokenizers.count(llm, "\n".join(prompt.texts))
-        if counted is not None:
-            return bounded(counted + prompt.tokens), TOKENIZER
-    return input_tokens(prompt), CHARACTERS
+def terms_as_told(body: ActualBody, decided: Terms | None) -> tuple[Terms | None, int]:
+    """Return the tokens of a request as they came, None where not all are told, and its answers.
+
+    What is not told of prompts and choices is as the decision had it: one, without a decision.
+    """
+    of_decision = decided or Terms(Prompts.of(0.0), 0.0)
+    count = body.prompts or of_decision.prompts.size
+    choices = body.choices or of_decision.choices
+    if body.input_tokens is None or body.output_tokens is None:
+        return None, count * choices
+    prompts = Prompts.alike(count, body.input_tokens)
+    if count == of_decision.prompts.size:
+        prompts = of_decision.prompts.scaled(body.input_tokens)
+    return Terms(prompts, body.output_tokens / (count * choices), choices), count * choices
+
+
+def _counted(found: Sequence[Prompt], llm: str, tokenizers: Tokenizers) -> tuple[Prompts, str]:
+    texts = (text for prompt in found for text in prompt.texts)
+    counted = tokenizers.count(llm, texts) if llm in tokenizers else None
+    if counted is None:
+        return Prompts.of(*map(input_tokens, found)), CHARACTERS
+    tokens, of_characters = counted
+    return Prompts.of(
+        *(bounded(tokens * one.characters / of_characters + one.tokens) for one in found)
+    ), TOKENIZER

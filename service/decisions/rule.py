@@ -64,8 +64,10 @@ class Option:
     ----------
     cost
         Predicted.
+    slots
+        Of the pool, that it takes: one for each of its answers, at most all.
     wait_s
-        Until a slot is free, by the predicted ends of what is in flight.
+        Until they are free, by the predicted ends of what is in flight.
     price_j
         Joules and prices.
     in_time
@@ -73,6 +75,7 @@ class Option:
     """
 
     cost: Cost
+    slots: int
     wait_s: float
     price_j: float
     in_time: bool
@@ -160,7 +163,7 @@ def decide(
 
 def may_serve(row: Row, wanted: Wanted) -> bool:
     """Say whether a placement's context holds the request and its LLM is good enough."""
-    tokens = wanted.terms.input_tokens + wanted.terms.output_tokens
+    tokens = wanted.terms.context_tokens
     if row.max_context_tokens is not None and tokens > row.max_context_tokens:
         return False
     return wanted.min_quality is None or (
@@ -205,19 +208,19 @@ def option_of(
     predict
         What a request takes of a placement.
     """
-    choices = wanted.terms.choices
-    each = load.in_flight // rows[0].devices + choices
-    row = level_of(rows, each)
-    cost = predict(row, wanted.terms)
-    wait_s = load.wait_s(rows[-1].concurrency * row.devices, now, choices)
-    tokens = wanted.terms.input_tokens + wanted.terms.generated_tokens
+    terms = wanted.terms
+    row = level_of(rows, load.in_flight // rows[0].devices + terms.sequences)
+    cost = predict(row, terms)
+    of_pool = rows[-1].concurrency * row.devices
+    slots = min(terms.sequences, of_pool)
+    wait_s = load.wait_s(of_pool, now, slots)
     price_j = cost.energy_j
     price_j += prices.joules_per_device_second.get(row.pool, 0.0) * cost.device_seconds
-    price_j -= prices.joules_per_quality_token * (row.quality or 0.0) * tokens
+    price_j -= prices.joules_per_quality_token * (row.quality or 0.0) * terms.tokens
     if wanted.deadline_s is None:
-        return Option(cost, wait_s, price_j, in_time=True)
-    late = cost if wanted.late_terms is wanted.terms else predict(row, wanted.late_terms)
-    return Option(cost, wait_s, price_j, wait_s + late.runtime_s <= wanted.deadline_s)
+        return Option(cost, slots, wait_s, price_j, in_time=True)
+    late = cost if wanted.late_terms is terms else predict(row, wanted.late_terms)
+    return Option(cost, slots, wait_s, price_j, wait_s + late.runtime_s <= wanted.deadline_s)
 
 
 def _order(option: Option) -> tuple[bool, float]:

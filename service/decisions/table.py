@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, exp, sqrt
+from typing import NamedTuple
 
 RELATIVE_FLOOR = 0.04
 METER_SECONDS = 0.08
@@ -18,26 +19,93 @@ METER_SECONDS = 0.08
 Weights = tuple[tuple[str, float], ...]
 
 
+class Prompts(NamedTuple):
+    """What costs need of the prompts of a request, as `costmodel.prompt_lengths` has it.
+
+    Attributes
+    ----------
+    size
+        How many, at least 1: the server takes each for a request of its own.
+    tokens, squares
+        Sums of their tokens and of the squares of these.
+    shortest, longest
+        Tokens of one.
+    """
+
+    size: int
+    tokens: float
+    squares: float
+    shortest: float
+    longest: float
+
+    @classmethod
+    def of(cls, *tokens: float) -> Prompts:
+        """Return prompts of so many tokens each, at least one.
+
+        Examples
+        --------
+        >>> Prompts.of(3.0, 5.0)
+        Prompts(size=2, tokens=8.0, squares=34.0, shortest=3.0, longest=5.0)
+        """
+        if len(tokens) == 1:
+            one = tokens[0]
+            return cls(1, one, one * one, one, one)
+        squares = sum(one * one for one in tokens)
+        return cls(len(tokens), sum(tokens), squares, min(tokens), max(tokens))
+
+    @classmethod
+    def alike(cls, size: int, tokens: float) -> Prompts:
+        """Return so many prompts of the same length, of so many tokens together."""
+        one = tokens / size
+        return cls(size, tokens, one * tokens, one, one)
+
+    def scaled(self, tokens: float) -> Prompts:
+        """Return prompts as many and in proportion as these, of so many tokens together."""
+        if not self.tokens:
+            return Prompts.alike(self.size, tokens)
+        by = tokens / self.tokens
+        return Prompts(
+            self.size, tokens, by * by * self.squares, by * self.shortest, by * self.longest
+        )
+
+
 @dataclass(frozen=True)
 class Terms:
     """The functions of the tokens that cost models are made of.
 
     Attributes
     ----------
-    input_tokens, output_tokens
-        Of one request, and of one answer to it.
+    prompts
+        Of one request.
+    output_tokens
+        Of one answer to it.
     choices
-        Answers that it wants of its one prompt.
+        Answers that it wants of each prompt.
     """
 
-    input_tokens: float
+    prompts: Prompts
     output_tokens: float
     choices: int = 1
 
     @property
+    def sequences(self) -> int:
+        """Answers to all prompts: each holds a slot of its own."""
+        return self.prompts.size * self.choices
+
+    @property
     def generated_tokens(self) -> float:
         """Tokens of all answers together."""
-        return self.output_tokens * self.choices
+        return self.output_tokens * self.sequences
+
+    @property
+    def tokens(self) -> float:
+        """Tokens of all prompts and all answers together."""
+        return self.prompts.tokens + self.generated_tokens
+
+    @property
+    def context_tokens(self) -> float:
+        """Tokens of the longest prompt and one answer to it."""
+        return self.prompts.longest + self.output_tokens
 
     def total(self, weights: Weights) -> float:
         """Return the weighted sum of the functions."""
@@ -46,18 +114,18 @@ class Terms:
 
     @cached_property
     def _values(self) -> Mapping[str, float]:
-        tin, tout = self.input_tokens, self.output_tokens
+        number, tin, tin_squares, *_ = self.prompts
+        tout, each = self.output_tokens, self.choices
         steps = tout * (tout - 1.0) / 2.0
         squares = tout * (tout - 1.0) * (2.0 * tout - 1.0) / 6.0
-        count = self.choices
         return {
-            "1": 1.0,
+            "1": float(number),
             "tin": tin,
-            "tin^2": tin * tin,
-            "tout": count * tout,
-            "tin*tout": count * tin * tout,
-            "S1": count * (tin * tout + steps),
-            "S2": count * (tin * tin * tout + 2.0 * tin * steps + squares),
+            "tin^2": tin_squares,
+            "tout": each * number * tout,
+            "tin*tout": each * tin * tout,
+            "S1": each * (tin * tout + number * steps),
+            "S2": each * (tin_squares * tout + 2.0 * tin * steps + number * squares),
         }
 
 
@@ -115,7 +183,7 @@ class Cost:
         Predicted, corrections included.
     energy_factor, runtime_factor
         What the cost model's own predictions were multiplied by; 1 for none.
-    choices
+    sequences
         Answers that it wants.
     """
 
@@ -124,16 +192,16 @@ class Cost:
     device_seconds: float
     energy_factor: float = 1.0
     runtime_factor: float = 1.0
-    choices: int = 1
+    sequences: int = 1
 
     @property
     def runtime_s(self) -> float:
         """Seconds from its start to its last token.
 
-        Its choices run side by side, each in a slot of its own, by turns where slots are fewer.
+        Its answers run side by side, each in a slot of its own, by turns where slots are fewer.
         """
-        turns = ceil(self.choices / self.row.concurrency)
-        return self.device_seconds * self.row.concurrency / self.choices * turns
+        turns = ceil(self.sequences / self.row.concurrency)
+        return self.device_seconds * self.row.concurrency / self.sequences * turns
 
     def energy_bounds(self) -> tuple[float, float] | None:
         """Return the 90 % interval of the joules; None where the cost model has none."""
@@ -147,7 +215,7 @@ class Cost:
 def cost_of(row: Row, terms: Terms, energy: float = 1.0, runtime: float = 1.0) -> Cost:
     """Return what a request takes of a placement, the predictions multiplied by these factors."""
     joules, seconds = terms.total(row.energy), terms.total(row.seconds)
-    return Cost(row, energy * joules, runtime * seconds, energy, runtime, terms.choices)
+    return Cost(row, energy * joules, runtime * seconds, energy, runtime, terms.sequences)
 
 
 def _bounds(value: float, quantile: float | None, runtime_s: float) -> tuple[float, float] | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ SUFFIX = ".json"
 MAX_BYTES = 256 * 1024 * 1024
 Seen = dict[str, Stamp]
 MOST_CHARACTERS = 16_384
-"""A longer text is counted so far, and the rest by the same tokens per character: what one
+"""Longer texts are counted so far, and the rest by the same tokens per character: what one
 decision may take of the event loop."""
 
 
@@ -119,13 +120,23 @@ class Tokenizers:
         """Say whether an LLM's tokenizer is known."""
         return llm in self._known
 
-    def count(self, llm: str, text: str) -> float | None:
-        """Return the tokens of a text, None where it has none."""
-        if not text:
+    def count(self, llm: str, texts: Iterable[str]) -> tuple[int, int] | None:
+        """Return the tokens of texts and their characters, of the first `MOST_CHARACTERS`.
+
+        None where there is no character.
+        """
+        part: list[str] = []
+        left = MOST_CHARACTERS
+        for text in texts:
+            part.append(text[:left])
+            left -= len(part[-1])
+            if not left:
+                break
+        characters = MOST_CHARACTERS - left
+        if not characters:
             return None
-        part = text[:MOST_CHARACTERS]
-        counted = len(self._known[llm].encode(part, add_special_tokens=True).ids)
-        return max(1.0, counted * len(text) / len(part))
+        encoded = self._known[llm].encode("\n".join(part), add_special_tokens=True)
+        return len(encoded.ids), characters
 
 
 def _library() -> Any:  # noqa: ANN401  its types are unknown

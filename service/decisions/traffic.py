@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from statistics import median
 from typing import Any
 
@@ -33,14 +34,14 @@ class Asked:
     at
         Monotonic seconds.
     input_tokens, output_tokens
-        Reckoned with.
+        Reckoned with, of one prompt and one answer.
     keys
         LLMs and pools that could end it in time were they idle; where none could, all that may
         serve it.
     deadline_s
         From then on; None for none.
     choices
-        Answers wanted, each of `output_tokens`.
+        Answers wanted of a prompt, each of `output_tokens`.
     """
 
     at: float
@@ -57,9 +58,9 @@ class Traffic:
     def __init__(self) -> None:
         self._asked: deque[Asked] = deque(maxlen=MOST)
 
-    def add(self, asked: Asked) -> None:
-        """Take in a request."""
-        self._asked.append(asked)
+    def add(self, asked: Asked, prompts: int = 1) -> None:
+        """Take in a request, as often as it holds prompts: each is one of its own."""
+        self._asked.extend(repeat(asked, min(prompts, MOST)))
 
     def keep(self, keys: Collection[tuple[str, str]]) -> None:
         """Forget the LLMs and pools that the fleet has no more, and what only they could serve."""
@@ -156,10 +157,9 @@ def asked_of(now: float, groups: Sequence[Group], wanted: Wanted, predict: Predi
     able = [rows for rows in groups if may_serve(rows[0], wanted)]
     in_time = [rows for rows in able if _in_time_idle(rows[0], wanted, predict)]
     keys = tuple((rows[0].llm, rows[0].pool) for rows in in_time or able)
-    terms = wanted.terms
-    return Asked(
-        now, terms.input_tokens, terms.output_tokens, keys, wanted.deadline_s, terms.choices
-    )
+    prompts, output_tokens = wanted.terms.prompts, wanted.terms.output_tokens
+    one = prompts.tokens / prompts.size
+    return Asked(now, one, output_tokens, keys, wanted.deadline_s, wanted.terms.choices)
 
 
 def _in_time_idle(least: Row, wanted: Wanted, predict: Predict) -> bool:

@@ -92,15 +92,14 @@ class PlacementProblem:
 
     @cached_property
     def tokens(self) -> FloatArray:
-        """Input plus output tokens of each request, of all its choices, shape (n,)."""
+        """Input plus output tokens of each request, of all its answers, shape (n,)."""
         workload = self.requests.workload
         return (workload.input_tokens + workload.generated_tokens).astype(float)
 
     @cached_property
     def context_tokens(self) -> FloatArray:
-        """Input plus output tokens of each request, of one choice, shape (n,)."""
-        workload = self.requests.workload
-        return (workload.input_tokens + workload.output_tokens).astype(float)
+        """Tokens of the longest prompt of each request and of one answer to it, shape (n,)."""
+        return self.requests.workload.context_tokens.astype(float)
 
     def energy_at_j(self, k: int, members: IntArray | slice, concurrency: float) -> FloatArray:
         """Joules of some requests on the pair of placement k at a concurrency, shape (members,).

@@ -142,11 +142,9 @@ def _outside(problem: PlacementProblem, schedule: Schedule) -> FlagArray:
     rows, workload = np.arange(problem.n), problem.requests.workload
     flags = problem.costs.outside[rows, schedule.placement]
     for block in underfilled(problem, schedule.blocks):
-        flags[block.members] = problem.placements[block.placement].cost_model.region.outside(
-            workload.input_tokens[block.members],
-            workload.output_tokens[block.members],
-            block.achieved_concurrency,
-        )
+        region = problem.placements[block.placement].cost_model.region
+        inside = region.at(block.achieved_concurrency)
+        flags[block.members] = inside.outside_of(workload.terms(block.members))
     return flags
 
 

@@ -85,7 +85,8 @@ def answer_of(made: Made) -> dict[str, object]:
         "runner_up": runner_up,
         "policy": told_policy(made.policy),
         "tokens": {
-            "input_tokens": made.tokens.input_tokens,
+            "input_tokens": made.tokens.prompts.tokens,
+            "prompts": made.tokens.prompts.size,
             "output_tokens": made.tokens.output_tokens,
             "output_tokens_high": made.tokens.output_tokens_high,
             "choices": made.tokens.choices,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.decisions.desk import DecisionDesk
 from service.decisions.rule import Option
-from service.decisions.table import Terms
+from service.decisions.table import Prompts, Terms
 from service.openapi.gateways import prices_operation
 from service.routes.decisions import told_policy
 from service.routes.query_numbers import query_number
@@ -26,7 +26,7 @@ def router(desk: DecisionDesk) -> APIRouter:
         tout = query_number(request, "output_tokens", 1, MAX_TOKENS)
         tin = PRICED_INPUT_TOKENS if tin is None else tin
         tout = PRICED_OUTPUT_TOKENS if tout is None else tout
-        options = desk.prices(Terms(float(tin), float(tout)))
+        options = desk.prices(Terms(Prompts.of(float(tin)), float(tout)))
         answer = {
             "policy": told_policy(desk.policy),
             "input_tokens": tin,

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from service.schemas.fields import (
     MAX_CONCURRENCY,
     MAX_TOKENS,
+    WHOLE,
     Answer,
     Body,
     ChoiceCount,
@@ -20,7 +21,9 @@ from service.schemas.names import LlmName, PoolName
 MAX_ACTUALS = 1_000
 MAX_ACTUALS_BYTES = 512 * 1024
 """The event loop parses them, and decides nothing meanwhile."""
-Tokens = Annotated[float, Field(ge=0, le=MAX_TOKENS)]
+MAX_PROMPTS = 1_000_000
+"""Of one request: no body that a server takes holds more."""
+Tokens = Annotated[float, Field(ge=0, le=MAX_PROMPTS * MAX_TOKENS)]
 Positive = Annotated[float, Field(gt=0, le=1e12)]
 
 
@@ -38,13 +41,23 @@ class ActualBody(Body):
     llm: LlmName
     pool: PoolName
     route: Annotated[str | None, Field(max_length=128)] = None
-    input_tokens: Tokens | None = None
+    input_tokens: Annotated[Tokens | None, Field(description="Of all prompts together.")] = None
+    prompts: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=MAX_PROMPTS,
+            description="That it held, each a request of its own on its server; the decision's "
+            "where left out.",
+        ),
+        WHOLE,
+    ] = None
     output_tokens: Tokens | None = None
     choices: Annotated[
         ChoiceCount | None,
         Field(
-            description="Answers that it wanted, of which `output_tokens` are the sum; the "
-            "decision's where left out."
+            description="Answers that it wanted of each prompt, the decision's where left out; "
+            "`output_tokens` are the sum of all."
         ),
     ] = None
     concurrency: Annotated[

@@ -8,12 +8,11 @@ from pydantic import Field, RootModel, model_validator
 
 from service.schemas.answers import WarningAnswer
 from service.schemas.fields import (
-    MAX_TOKENS,
     Answer,
     Body,
     ChoiceCount,
-    InputTokens,
     OutputTokens,
+    PromptTokens,
     RequestId,
     Score,
     Seconds,
@@ -50,12 +49,19 @@ class DecisionBody(Body):
     id: Annotated[
         RequestId | None, Field(description="Name of the decision; a random one where left out.")
     ] = None
-    input_tokens: InputTokens | None = None
+    input_tokens: Annotated[
+        PromptTokens | None,
+        Field(
+            description="Tokens of the prompt, or a list of those of each where the request holds "
+            "several; estimated from the request where left out."
+        ),
+    ] = None
     output_tokens: Annotated[
         OutputTokens | None, Field(description="An estimate; learned or stated where left out.")
     ] = None
     choices: Annotated[
-        ChoiceCount | None, Field(description="Answers wanted; the request's `n` where left out.")
+        ChoiceCount | None,
+        Field(description="Answers wanted of each prompt; the request's `n` where left out."),
     ] = None
     request: Annotated[
         dict[str, Any] | None,
@@ -142,12 +148,17 @@ class PolicyAnswer(Answer):
 class TokensAnswer(Answer):
     """The tokens that were reckoned with."""
 
-    input_tokens: Annotated[float, Field(ge=0, le=MAX_TOKENS)]
+    input_tokens: Annotated[float, Field(ge=0, description="Of all prompts together.")]
+    prompts: Annotated[
+        int, Field(ge=1, description="Each a request of its own on the server that gets them.")
+    ]
     output_tokens: Annotated[float, Field(ge=0)]
     output_tokens_high: Annotated[
         float, Field(ge=0, description="Of a long answer, by which it must end in time.")
     ]
-    choices: Annotated[int, Field(description="Answers wanted, each of `output_tokens`.")]
+    choices: Annotated[
+        int, Field(description="Answers wanted of each prompt, each of `output_tokens`.")
+    ]
     input_from: Annotated[str, Field(description="`given`, `tokenizer` or `characters`.")]
     output_from: Annotated[str, Field(description="`given`, `learned`, `limit` or `default`.")]
 

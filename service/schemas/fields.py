@@ -88,6 +88,27 @@ RequestId = Annotated[
 InputTokens = Annotated[
     int, Field(ge=0, le=MAX_TOKENS, description="Tokens of the prompt.", examples=[812]), WHOLE
 ]
+#: What tells apart the ways of stating tokens; not part of any path in a body.
+COUNT, QUANTILES, PROMPTS = "[count]", "[quantiles]", "[prompts]"
+
+
+def _prompt_kind(value: object) -> str:
+    return PROMPTS if isinstance(value, list) else COUNT
+
+
+PromptTokens = Annotated[
+    Annotated[InputTokens, Tag(COUNT)]
+    | Annotated[
+        list[InputTokens],
+        Field(
+            min_length=1,
+            description="Tokens of each prompt of a request that holds several.",
+            examples=[[812, 96]],
+        ),
+        Tag(PROMPTS),
+    ],
+    Discriminator(_prompt_kind),
+]
 OutputTokens = Annotated[
     int,
     Field(ge=1, le=MAX_TOKENS, description="Tokens of the answer, an estimate.", examples=[154]),
@@ -99,7 +120,7 @@ ChoiceCount = Annotated[
     Field(
         ge=1,
         le=MAX_CHOICES,
-        description="Answers wanted of the one prompt (`n`), 1 where left out: each of "
+        description="Answers wanted of each prompt (`n`), 1 where left out: each of "
         "`output_tokens`, in a slot of its own.",
     ),
     WHOLE,
@@ -110,8 +131,6 @@ QuantileName = Annotated[
     Field(json_schema_extra={"pattern": f"^{_QUANTILE}$"}),
     AfterValidator(matching(_QUANTILE, "the name of a quantile, p05 to p99")),
 ]
-#: What tells apart the ways of stating an estimate; not part of any path in a body.
-COUNT, QUANTILES = "[count]", "[quantiles]"
 
 
 def rising(quantiles: dict[str, float]) -> dict[str, float]:

@@ -17,6 +17,7 @@ from service.schemas.fields import (
     InputTokens,
     OutputEstimate,
     OutputTokens,
+    PromptTokens,
     QuantileName,
     RequestId,
     Score,
@@ -50,6 +51,16 @@ def _column_kind(value: object) -> str:
     return MIXED if is_mixed else LISTED
 
 
+def _prompts_kind(value: object) -> str:
+    is_mixed = isinstance(value, list) and any(isinstance(entry, list) for entry in value)
+    return MIXED if is_mixed else LISTED
+
+
+InputColumn = Annotated[
+    Annotated[list[InputTokens], _SOME, Tag(LISTED)]
+    | Annotated[list[PromptTokens], _SOME, Tag(MIXED)],
+    Discriminator(_prompts_kind),
+]
 OutputColumn = Annotated[
     Annotated[list[OutputTokens], _SOME, Tag(LISTED)]
     | Annotated[list[OutputEstimate], _SOME, Tag(MIXED)]
@@ -84,12 +95,18 @@ class Pin(Body):
 
 
 class RequestRow(Body):
-    """One prompt with its token counts and its own limits."""
+    """One call with its token counts and its own limits."""
 
     id: Annotated[
         RequestId | None, Field(description="Unique in the call; its index where left out.")
     ] = None
-    input_tokens: InputTokens
+    input_tokens: Annotated[
+        PromptTokens,
+        Field(
+            description="Tokens of the prompt; a list of those of each, of a call of several, "
+            "each of which is a request of its own on the server."
+        ),
+    ]
     output_tokens: Annotated[
         OutputEstimate,
         Field(description="Tokens of the answer, an estimate: a number, or quantiles of it."),
@@ -113,7 +130,10 @@ class RequestColumns(Body):
         list[RequestId] | None,
         Field(description="Unique in the call; the indices as text where left out."),
     ] = None
-    input_tokens: Annotated[list[InputTokens], Field(min_length=1)]
+    input_tokens: Annotated[
+        InputColumn,
+        Field(description="Numbers; lists of numbers for those that hold several prompts."),
+    ]
     output_tokens: Annotated[
         OutputColumn,
         Field(
@@ -137,7 +157,7 @@ class RequestColumns(Body):
     ] = None
     choices: Annotated[
         list[ChoiceCount | None] | None,
-        Field(description="Answers that each wants; null or left out: one."),
+        Field(description="Answers that each wants of a prompt; null or left out: one."),
     ] = None
     pinned: Annotated[
         list[Pin | None] | None, Field(description="Where each must run; null for anywhere.")

@@ -122,7 +122,7 @@ class DecisionMetrics:
         requests, energy, tokens = self._decided_at(cost.row.llm, cost.row.pool)
         requests.inc()
         energy.inc(cost.energy_j)
-        tokens.inc(made.tokens.output_tokens * made.tokens.choices)
+        tokens.inc(made.tokens.output_tokens * cost.sequences)
 
     def count_refusal(self, slug: str) -> None:
         """Count a refused decision."""

@@ -1,4 +1,4 @@
-"""Requests that want several answers: one prompt, and the context and the deadline of one."""
+"""Requests that want several answers, of one prompt or of several: the context is that of one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costmodel.arrays import IntArray
+from costmodel.output_lengths import OutputLengths
+from costmodel.prompt_lengths import PromptLengths
 from costmodel.workload import Workload
 from service.planning import Limits, PlacementProblem
 from service.planning.planner import plan
@@ -127,3 +129,113 @@ def test_choices_are_whole_numbers_of_at_least_one() -> None:
         Workload(np.array([1]), np.array([1]), choices=np.array([0]))
     with pytest.raises(ValueError, match="Expected 1 choices, got 2"):
         Workload(np.array([1]), np.array([1]), choices=np.array([1, 2]))
+
+
+PROMPTS = st.lists(st.lists(st.integers(0, 900), min_size=1, max_size=4), min_size=1, max_size=5)
+
+
+def holding(prompts: list[list[int]], seed: int, **terms: object) -> PlacementProblem:
+    """Return requests of these prompts, of one to three choices each."""
+    rng = np.random.default_rng(seed)
+    found = PromptLengths.of(
+        np.array([tokens for one in prompts for tokens in one]), np.array([len(p) for p in prompts])
+    )
+    load = Workload(
+        found.totals,
+        rng.integers(1, 400, len(prompts)),
+        choices=rng.integers(1, 4, len(prompts)),
+        prompts=found,
+    )
+    return three_llms(load, **terms)  # type: ignore[arg-type]
+
+
+def prompt_by_prompt(prompts: list[list[int]], problem: PlacementProblem) -> Workload:
+    """Return the workload of a request of its own for each prompt."""
+    load = problem.requests.workload
+    each = np.repeat(np.arange(problem.n), [len(p) for p in prompts])
+    apart = replace(load.take(each), input_tokens=np.zeros(len(each), int), prompts=None)
+    return replace(apart, input_tokens=np.array([tokens for one in prompts for tokens in one]))
+
+
+@settings(deadline=None, max_examples=40)
+@given(PROMPTS, st.integers(0, 99), st.sampled_from(["kv_on", "kv_off"]), st.booleans())
+def test_prompts_cost_and_extrapolate_as_requests_of_their_own(
+    prompts: list[list[int]], seed: int, basis: str, uncertain: bool
+) -> None:
+    problem = holding(prompts, seed, basis=basis)
+    load = problem.requests.workload
+    if uncertain:
+        means = load.output_tokens.astype(float)
+        lengths = OutputLengths.from_quantiles({0.1: means, 0.9: 3 * means})
+        load = replace(load, lengths=lengths, output_tokens=load.output_tokens)
+        problem = three_llms(load, basis=basis)
+    each = np.repeat(np.arange(problem.n), [len(p) for p in prompts])
+    apart = three_llms(prompt_by_prompt(prompts, problem), basis=basis)
+    starts = np.searchsorted(each, np.arange(problem.n))
+    for name in ("energy_j", "device_seconds"):
+        together, alone = getattr(problem.costs, name), getattr(apart.costs, name)
+        np.testing.assert_allclose(together, np.add.reduceat(alone, starts), rtol=1e-9)
+    flags = np.bitwise_or.reduceat(apart.costs.outside, starts)
+    np.testing.assert_array_equal(problem.costs.outside != 0, flags != 0)
+    # Scores are weighed by all tokens, contexts are those of the longest prompt.
+    np.testing.assert_allclose(problem.tokens, np.add.reduceat(apart.tokens, starts))
+    longest = np.maximum.reduceat(apart.context_tokens, starts)
+    np.testing.assert_array_equal(problem.context_tokens, longest)
+
+
+@settings(deadline=None, max_examples=40)
+@given(PROMPTS, st.integers(0, 99), st.sampled_from([1, 4, 64]))
+def test_a_plan_of_prompts_is_that_of_requests_of_their_own_on_the_same_device(
+    prompts: list[list[int]], seed: int, concurrency: int
+) -> None:
+    terms: dict[str, object] = {"count": 1, "concurrency": (concurrency,), "basis": "kv_on"}
+    problem = holding(prompts, seed, **terms)
+    apart = three_llms(prompt_by_prompt(prompts, problem), **terms)  # type: ignore[arg-type]
+
+    def judged(one: PlacementProblem) -> tuple[float, float, float]:
+        nowhere = np.zeros(one.n, dtype=np.int64)
+        schedule = lay_out(one, nowhere, nowhere)
+        found = evaluate(one, schedule)
+        return found.energy_j, schedule.makespan_s, schedule.blocks[0].achieved_concurrency
+
+    if concurrency == 1:
+        # No step is shared: joules and seconds are sums, in whatever order.
+        assert judged(problem) == pytest.approx(judged(apart))
+    else:
+        # In slots the order of equal lengths is free, but not what they hold.
+        assert judged(problem) == pytest.approx(judged(apart), rel=1e-6)
+
+
+def test_three_prompts_of_one_line_have_the_joules_of_three_requests() -> None:
+    def planned(workload: Workload) -> float:
+        made = plan(three_llms(workload, concurrency=(1,)), SolverOptions(time_limit_s=5.0))
+        return made.energy.value_j
+
+    outputs = np.array([100, 100, 100])
+    prompts = PromptLengths.of(np.array([10, 200, 700]), np.array([3]))
+    apart = Workload(np.array([10, 200, 700]), outputs)
+    together = Workload(prompts.totals, outputs[:1], prompts=prompts)
+    assert planned(together) == pytest.approx(planned(apart))
+
+
+@settings(deadline=None, max_examples=20)
+@given(PROMPTS, st.integers(0, 99), st.sampled_from([(1,), (1, 8)]), st.booleans())
+def test_plans_of_prompts_keep_their_proof_and_their_limits(
+    prompts: list[list[int]], seed: int, concurrency: tuple[int, ...], limited: bool
+) -> None:
+    problem = holding(prompts, seed, concurrency=concurrency)
+    if limited:
+        limit = 1.01 * deal(problem, np.zeros(problem.n, dtype=np.int64)).makespan_s
+        problem = replace(problem, limits=Limits(deadline_s=limit))
+    made = plan(problem, SolverOptions(time_limit_s=5.0))
+    assert made.lower_bound <= made.objective + 1e-9
+    schedule = lay_out(problem, made.placement, made.device_index)
+    found = evaluate(problem, schedule)
+    assert not found.violations
+    assert found.energy_j == pytest.approx(made.energy.value_j)
+
+
+def test_the_tokens_of_a_workload_are_those_of_its_prompts() -> None:
+    prompts = PromptLengths.of(np.array([1, 2]), np.array([2]))
+    with pytest.raises(ValueError, match="totals of the prompts"):
+        Workload(np.array([4]), np.array([1]), prompts=prompts)

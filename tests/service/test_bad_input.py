@@ -259,7 +259,7 @@ def test_confidence_is_refused_for_requests_of_several_choices(
     certain = limits(confidence=0.9, deadline_seconds=600)
     _, problem, _ = call(planner_service, {**certain, **row(choices=2)})
     assert pointers(problem) == ["/constraints/confidence"]
-    assert "several choices, got 0.9" in problem["errors"][0]["detail"]
+    assert "several answers, got 0.9" in problem["errors"][0]["detail"]
     status, _, _ = call(planner_service, {**certain, **row(choices=1)})
     assert status == 200
 

@@ -9,13 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.prompts import json_text, prompt_of
+from service.prompts import Prompt, choices_of, json_text, prompts_of
 from tests.service.server import ROOT
 
 BYTES = "data:image/png;base64," + 40_000 * "A"
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
 SCHEMA = {"name": "s", "schema": {"type": "object", "properties": {"a": {"type": "string"}}}}
 CALL = {"id": "c", "type": "function", "function": {"name": "fn", "arguments": '{"q": 1}'}}
+
+
+def prompt_of(body: dict[str, Any]) -> Prompt:
+    """Return the only prompt of a body."""
+    (found,) = prompts_of(body)
+    return found
+
 
 COUNTED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "text": ({"messages": [{"role": "user", "content": "hello", "name": "ann"}]}, ["hello", "ann"]),
@@ -152,8 +159,36 @@ def test_what_the_server_looks_up_is_told() -> None:
 
 
 def test_token_ids_count_one_each() -> None:
-    assert prompt_of({"prompt": [[1, 2, 3], [4]]}).tokens == 4
+    assert [one.tokens for one in prompts_of({"prompt": [[1, 2, 3], [4]]})] == [3, 1]
+    assert prompt_of({"prompt": [5, 6]}).tokens == 2
     assert prompt_of({"input": [5, 6]}).tokens == 2
+
+
+@pytest.mark.parametrize("member", ["prompt", "input"])
+def test_a_list_of_prompts_is_as_many_each_with_what_all_share(member: str) -> None:
+    found = prompts_of({member: ["ab", [1, 2, 3], "", ["c"]], "suffix": "de"})
+    assert [one.texts for one in found] == [["ab", "de"], ["de"], ["", "de"], ["c", "de"]]
+    assert [one.tokens for one in found] == [0, 3, 0, 0]
+    assert prompt_of({member: ["ab"], "suffix": "de"}).texts == ["ab", "de"]
+    assert prompt_of({member: []}).texts == []
+
+
+def test_what_is_no_list_of_prompts_is_one() -> None:
+    for items in ([{"role": "user", "content": "ab"}, "c"], [1, 2], [], "abc"):
+        assert len(prompts_of({"input": items})) == 1
+    assert choices_of({"prompt": ["a", "b"], "n": 2}) == 2
+
+
+def test_what_cannot_be_counted_of_several_prompts_is_told_once() -> None:
+    found = prompts_of({"prompt": ["a", "b"], "prompt_embeds": "AAAA"})
+    assert [one.uncounted for one in found] == [{"encrypted parts": 1}, {}]
+
+
+def test_many_prompts_that_share_much_cost_what_they_are() -> None:
+    shared = 500_000 * "s"
+    found = prompts_of({"prompt": 100_000 * ["a"], "suffix": shared})
+    assert {id(one.texts[-1]) for one in found} == {id(shared)}
+    assert found[-1].characters == 500_001
 
 
 @pytest.mark.parametrize("depth", [900, 20_000])
@@ -189,9 +224,9 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["messages", "prompt", "input", "tools", "text"]), JSON))
 def test_any_body_is_counted_and_never_by_more_than_its_text(body: dict[str, Any]) -> None:
-    found = prompt_of(body)
-    assert found.characters <= len(json.dumps(body, ensure_ascii=False))
-    assert found.tokens >= 0
+    found = prompts_of(body)
+    length = len(json.dumps(body, ensure_ascii=False))
+    assert all(one.characters <= length and one.tokens >= 0 for one in found)
 
 
 def test_the_hook_of_litellm_reads_prompts_by_the_same_rule() -> None:

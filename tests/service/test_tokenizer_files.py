@@ -69,6 +69,7 @@ def test_prompts_are_counted_by_the_llms_own_tokenizer(tmp_path: Path) -> None:
         assert tokens(prompt=[[1, 2, 3]]) == (3.0, "characters")
         long = tokens(prompt=f"{QUESTION} " * 40_000)
         assert long == (pytest.approx(200_000, rel=0.001), "tokenizer")
+        assert tokens(prompt=[QUESTION, "the sea"]) == (7.0, "tokenizer")
         told = server.post(
             "/decision", {"request": {"model": LLM, "prompt": "a"}, "input_tokens": 7}
         )
@@ -77,31 +78,31 @@ def test_prompts_are_counted_by_the_llms_own_tokenizer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("make", [words, pairs])
 def test_files_that_cut_and_fill_up_count_all_the_same(make: Any, tmp_path: Path) -> None:
-    plain = saved(make(), tmp_path / "plain").count(LLM, QUESTION)
+    plain = saved(make(), tmp_path / "plain").count(LLM, [QUESTION])
     tokenizer = make()
     tokenizer.enable_truncation(2)
     tokenizer.enable_padding(length=64)
-    assert saved(tokenizer, tmp_path / "cut").count(LLM, QUESTION) == plain
-    assert plain == len(make().encode(QUESTION).ids)
+    assert saved(tokenizer, tmp_path / "cut").count(LLM, [QUESTION]) == plain
+    assert plain == (len(make().encode(QUESTION).ids), len(QUESTION))
 
 
 @pytest.mark.anyio
 async def test_a_changed_file_is_taken_over_and_a_bad_one_is_not(tmp_path: Path) -> None:
     counts, file = saved(words(), tmp_path), tmp_path / f"{LLM}.json"
-    by_words = counts.count(LLM, OTHER)
+    by_words = counts.count(LLM, [OTHER])
     file.write_text("{}")
     with pytest.raises(TokenizerError, match=f"Expected a tokenizer in {LLM}.json, got"):
         await counts.reload()
-    assert counts.count(LLM, OTHER) == by_words
+    assert counts.count(LLM, [OTHER]) == by_words
     file.unlink()
     os.mkfifo(file)
     with pytest.raises(TokenizerError, match="a FIFO, not a file"):
         await counts.reload()
-    assert counts.count(LLM, OTHER) == by_words
+    assert counts.count(LLM, [OTHER]) == by_words
     file.unlink()
     pairs().save(str(file))
     await counts.reload()
-    assert counts.count(LLM, OTHER) != by_words
+    assert counts.count(LLM, [OTHER]) != by_words
     file.unlink()
     await counts.reload()
     assert LLM not in counts
@@ -128,10 +129,11 @@ def test_files_that_are_named_otherwise_are_told_of_and_let_be(
 
 def test_no_more_than_so_many_characters_are_counted(tmp_path: Path) -> None:
     counts = saved(pairs(), tmp_path)
-    part = counts.count(LLM, "x" * MOST_CHARACTERS)
+    part = counts.count(LLM, ["x" * MOST_CHARACTERS])
     assert part is not None
-    assert counts.count(LLM, "x" * MOST_CHARACTERS * 200) == pytest.approx(200 * part)
-    assert counts.count(LLM, "") is None
+    assert counts.count(LLM, ["x" * MOST_CHARACTERS * 200]) == part
+    assert counts.count(LLM, ["x" * 100] * MOST_CHARACTERS) is not None
+    assert counts.count(LLM, [""]) is None
 
 
 def start(folder: Path, models: Path, *python: str) -> subprocess.CompletedProcess[str]:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.types as kinds
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
+from costmodel.prompt_lengths import PromptLengths
 from service.calls.arrow.lists import distinct_lists, is_text, longest_text
 from service.calls.batch import Batch
 from service.calls.choices import Choices
@@ -30,6 +31,7 @@ from service.calls.plain_columns import (
     pins_of,
     read_choices,
 )
+from service.calls.prompt_tokens import from_lists
 from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer
 from service.schemas.requests import Pin
 
@@ -60,7 +62,7 @@ def batch_of_table(table: pa.Table, found: Complaints) -> Batch | None:
     if found:
         return None
     reader = _Reader(table, found)
-    input_tokens = reader.read("input_tokens", _tokens(INPUT_TOKENS))
+    inputs = reader.read("input_tokens", _prompts)
     output_tokens = reader.read("output_tokens", _estimates)
     ids = reader.read("id", _texts)
     llms, pools = reader.read("llms", _choices("llms")), reader.read("pools", _choices("pools"))
@@ -68,12 +70,14 @@ def batch_of_table(table: pa.Table, found: Complaints) -> Batch | None:
     deadline_s = reader.read("deadline_seconds", _numbers(SECONDS))
     choices = reader.read("choices", _counts)
     pinned = reader.read("pinned", _pins)
-    if found or input_tokens is None or output_tokens is None:
+    if found or inputs is None or output_tokens is None:
         return None
+    input_tokens, prompts = inputs
     return Batch(
         by_row=False,
         given_ids=ids,
         input_tokens=input_tokens,
+        prompts=prompts,
         output_tokens=output_tokens,
         llms=llms,
         pools=pools,
@@ -143,6 +147,21 @@ def _tokens(bounds: Bounds) -> Callable[[pa.Array], IntArray]:
         return np.asarray(values, dtype=np.int64)
 
     return convert
+
+
+def _prompts(column: pa.Array) -> tuple[IntArray, PromptLengths | None]:
+    """Return whole numbers, or lists of them for requests of several prompts."""
+    if not (kinds.is_list(column.type) or kinds.is_large_list(column.type)):
+        return _tokens(INPUT_TOKENS)(column), None
+    counts = np.asarray(_filled(pc.list_value_length(column), 0), dtype=np.int64)
+    _refuse(counts == 0)
+    try:
+        return from_lists(_tokens(INPUT_TOKENS)(column.flatten()), counts)
+    except _BadValuesError as error:
+        bad = np.logical_or.reduceat(error.bad, np.cumsum(counts) - counts)
+        raise _BadValuesError(bad) from None
+    except _WrongTypeError:
+        raise _WrongTypeError("whole numbers, or of lists of them") from None
 
 
 def _counts(column: pa.Array) -> IntArray | None:

@@ -59,11 +59,9 @@ def make_cells(problem: AssignmentProblem, workload: Workload) -> Cells:
     if n * k <= EXACT_PAIRS:
         return Cells(np.arange(n), n)
     kinds, kind_count = _kinds(problem)
-    if workload.choices is not None:
-        most_choices = int(workload.choices.max()) + 1
-        kinds, kind_count = compact(
-            kinds * most_choices + workload.choices, kind_count * most_choices
-        )
+    if (sequences := workload.sequences) is not None:
+        beyond = int(sequences.max()) + 1
+        kinds, kind_count = compact(kinds * beyond + sequences, kind_count * beyond)
     axes = [np.log1p(t.astype(float)) / FINEST for t in _tokens(workload)]
     bins = [axis.astype(np.int64) for axis in axes]
     fine: tuple[IntArray, int] | None = None

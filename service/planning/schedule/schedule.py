@@ -2,10 +2,10 @@
 
 A device runs at most one block for each placement, in order of earliest deadline; blocks of equal
 deadline keep an LLM's together. Inside a block the earliest deadline goes first, then the longest.
-Changing the LLM drains and loads, changing the concurrency drains. A request of several choices
-holds a slot for each, as slots come free; it starts with the last of them. A device that is used
-is first switched on, which takes its pool's activation seconds. Nothing is decided here: the same
-(placement, device) always gives the same schedule.
+Changing the LLM drains and loads, changing the concurrency drains. A request of several answers,
+choices or prompts, holds a slot for each, as slots come free; it starts with the last of them. A
+device that is used is first switched on, which takes its pool's activation seconds. Nothing is
+decided here: the same (placement, device) always gives the same schedule.
 """
 
 from __future__ import annotations
@@ -92,14 +92,14 @@ def slot_times(problem: PlacementProblem, placement: IntArray) -> FloatArray:
     """Seconds for which each request holds its slot, given the mix on each placement, (n,)."""
     times = np.empty(problem.n)
     workload = problem.requests.workload
-    output_tokens, choices = workload.output_tokens, workload.choices
+    output_tokens, sequences = workload.output_tokens, workload.sequences
     for k in np.unique(placement):
         members = np.flatnonzero(placement == k)
         times[members] = slot_seconds(
             output_tokens[members],
             problem.costs.device_seconds[members, k],
             problem.placements[k].concurrency,
-            None if choices is None else choices[members],
+            None if sequences is None else sequences[members],
         )
     return times
 
@@ -113,7 +113,7 @@ class Group:
     slot_s
         Seconds for which each holds its slot, shape (members,).
     held_s
-        The same over all slots that it holds: as many as it wants choices.
+        The same over all slots that it holds: one for each of its answers.
     """
 
     placement: int
@@ -130,7 +130,7 @@ def groups_in_order(
     problem: PlacementProblem, placement: IntArray, slot_s: FloatArray
 ) -> list[Group]:
     """Return the requests of each placement in use: earliest deadline first, then longest."""
-    choices = problem.requests.workload.choices
+    sequences = problem.requests.workload.sequences
     by_placement = np.argsort(narrow(placement), kind="stable")
     counts = np.bincount(placement, minlength=problem.k)
     ends = np.cumsum(counts)
@@ -140,7 +140,7 @@ def groups_in_order(
         members = members[_longest_first(problem, k, members, slot_s)]
         if problem.deadline_count > 1:
             members = members[np.argsort(problem.deadline_rank[members], kind="stable")]
-        held_s = slot_s if choices is None else slot_s * choices
+        held_s = slot_s if sequences is None else slot_s * sequences
         return Group(k, members, slot_s[members], held_s[members])
 
     return in_threads(group, np.flatnonzero(counts).tolist(), problem.n)
@@ -206,13 +206,13 @@ def _runs(problem: PlacementProblem, group: Group, device: IntArray) -> Iterator
     edges = np.append(0, np.flatnonzero(np.diff(there)) + 1)
     counts = np.diff(np.append(edges, len(order)))
     slots = problem.placements[group.placement].concurrency
-    choices = problem.requests.workload.choices
-    if choices is None:
+    sequences = problem.requests.workload.sequences
+    if sequences is None:
         starts, seconds = fill_blocks(slot_s, counts, slots)
     else:
-        each = choices[order]
+        each = sequences[order]
         of_all, seconds = fill_blocks(np.repeat(slot_s, each), np.add.reduceat(each, edges), slots)
-        # Slots come free in order, so the last choice of a request is the last to start.
+        # Slots come free in order, so the last answer of a request is the last to start.
         starts = of_all[np.cumsum(each) - 1]
     held = np.add.reduceat(group.held_s[by_device], edges)
     parts = zip(

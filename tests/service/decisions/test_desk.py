@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from service.actuals.evidence import About
 from service.decisions.desk import DecisionDesk
 from service.decisions.policy import FORECAST, PLAN, WEIGHTS, Policy
-from service.decisions.table import Row
+from service.decisions.table import Prompts, Row, Terms
 from service.decisions.traffic import LEAST
 from service.problems import ProblemError
 from service.schemas.decisions import CandidateBody, DecisionBody
@@ -128,7 +128,7 @@ def test_what_ended_elsewhere_leaves_the_pool_that_was_decided() -> None:
 def level(
     made: DecisionDesk, pool: str, name: str | None, concurrency: float | None = None
 ) -> tuple[int, bool]:
-    found = made.predicted("a", pool, 10, 100, name, concurrency)
+    found = made.predicted("a", pool, Terms(Prompts.of(10), 100), name, concurrency)
     assert found is not None
     return found[0].row.concurrency, found[1]
 
@@ -215,7 +215,7 @@ def test_a_correction_is_in_what_is_predicted_and_shown() -> None:
         cost.cost, row=ROWS[1], energy_j=200.0, device_seconds=1.0, energy_factor=1.0,
         runtime_factor=1.0,
     )  # fmt: skip
-    assert made.predicted("a", "x", 10, 100, None, 4) == (plain_again, KNOWN)
+    assert made.predicted("a", "x", Terms(Prompts.of(10), 100), None, 4) == (plain_again, KNOWN)
     made.load(tuple(replace(one, cost_model="fitted again") for one in ROWS))
     again = made.decide(DecisionBody(llm="a", input_tokens=10, output_tokens=100))
     assert again.decision.chosen.cost.energy_factor == 1.0

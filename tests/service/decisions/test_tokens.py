@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from service.calls.validation import parse
 from service.decisions.desk import DecisionDesk
 from service.decisions.lengths import OutputLengths
-from service.decisions.reckoning import reckon
-from service.decisions.table import Terms, cost_of
+from service.decisions.reckoning import reckon, terms_as_told
+from service.decisions.table import Prompts, Terms, cost_of
 from service.decisions.tokenizers import Tokenizers
 from service.decisions.tokens import input_tokens, output_limit
-from service.decisions.traffic import LEAST, plan_of
-from service.prompts import LIMITS, prompt_of
+from service.decisions.traffic import LEAST, MOST, plan_of
+from service.problems import ProblemError
+from service.prompts import LIMITS, prompts_of
+from service.schemas.actuals import ActualBody
 from service.schemas.calls import PlanRequest
 from service.schemas.decisions import DecisionBody
 from service.schemas.fields import MAX_TOKENS
@@ -41,7 +43,8 @@ REQUESTS = st.dictionaries(st.sampled_from([*LIMITS, "n", "prompt", "messages", 
 def test_a_limit_is_a_count_that_calls_may_state_or_none(request: dict[str, Any]) -> None:
     limit = output_limit(request)
     assert limit is None or 1 <= limit <= MAX_TOKENS
-    assert 1 <= input_tokens(prompt_of(request)) <= MAX_TOKENS
+    for prompt in prompts_of(request):
+        assert 1 <= input_tokens(prompt) <= MAX_TOKENS
 
 
 @pytest.mark.parametrize("name", LIMITS)
@@ -65,7 +68,7 @@ def test_a_limit_is_cut_as_it_is_read(name: str, stated: str, limit: float | Non
 def test_a_longer_prompt_than_any_context_is_cut() -> None:
     body = DecisionBody(llm="a", request={"prompt": "x" * (4 * MAX_TOKENS + 4)})
     tokens = reckon(body, "a", OutputLengths(), Tokenizers())
-    assert tokens.input_tokens == MAX_TOKENS
+    assert tokens.prompts.tokens == MAX_TOKENS
 
 
 def test_the_traffic_of_any_request_can_be_planned() -> None:
@@ -90,9 +93,10 @@ def test_choices_are_slots_of_one_decision_and_actuals_of_them_are_no_surprise()
     assert made.tokens.output_tokens == one.tokens.output_tokens
     chosen = made.decision.chosen.cost
     pool = chosen.row.pool
-    assert desk._loads.of(pool, desk._clock()).in_flight == 5
+    assert made.decision.chosen.slots == min(5, chosen.row.concurrency * chosen.row.devices)
+    assert desk._loads.of(pool, desk._clock()).in_flight == made.decision.chosen.slots
     # All five answers come back in one usage: judged by what was decided, the ratio is 1.
-    found = desk.predicted("a", pool, 100.0, 500.0 / 5, made.decision_id, choices=5)
+    found = desk.predicted("a", pool, Terms(Prompts.of(100.0), 500.0 / 5, 5), made.decision_id)
     assert found is not None
     assert found[0].energy_j == pytest.approx(chosen.energy_j)
     assert found[0].runtime_s == pytest.approx(chosen.runtime_s)
@@ -103,13 +107,76 @@ def test_choices_are_slots_of_one_decision_and_actuals_of_them_are_no_surprise()
 def test_choices_cost_one_prompt_and_end_with_one() -> None:
     row = next(row for row in ROWS if row.llm == "a")
     wide = replace(row, concurrency=8)
-    one, two, five = (cost_of(wide, Terms(100.0, 50.0, n)) for n in (1, 2, 5))
+    one, two, five = (cost_of(wide, Terms(Prompts.of(100.0), 50.0, n)) for n in (1, 2, 5))
     each = two.energy_j - one.energy_j
     assert five.energy_j == pytest.approx(one.energy_j + 4 * each)
     assert five.energy_j <= 5 * one.energy_j * (1 + 1e-12)
     assert five.runtime_s <= one.runtime_s * (1 + 1e-12)
     # Where slots are fewer than answers, these take turns.
     single = replace(row, concurrency=1)
-    by_turns = [cost_of(single, Terms(100.0, 50.0, n)) for n in (1, 5)]
+    by_turns = [cost_of(single, Terms(Prompts.of(100.0), 50.0, n)) for n in (1, 5)]
     assert by_turns[1].runtime_s == pytest.approx(by_turns[1].device_seconds)
     assert by_turns[1].runtime_s > 2 * by_turns[0].runtime_s
+
+
+def test_prompts_cost_what_so_many_requests_cost() -> None:
+    row = next(row for row in ROWS if row.llm == "a")
+    for choices in (1, 3):
+        lengths = (100.0, 7.0, 1000.0)
+        each = [cost_of(row, Terms(Prompts.of(one), 50.0, choices)) for one in lengths]
+        together = cost_of(row, Terms(Prompts.of(*lengths), 50.0, choices))
+        assert together.energy_j == pytest.approx(sum(one.energy_j for one in each))
+        assert together.device_seconds == pytest.approx(sum(one.device_seconds for one in each))
+        assert together.sequences == 3 * choices
+
+
+def test_a_list_of_prompts_is_judged_by_the_longest_and_takes_a_slot_for_each_answer() -> None:
+    desk = DecisionDesk()
+    desk.load(tuple(replace(row, max_context_tokens=150) for row in ROWS))
+    asked = {"prompt": ["x" * 400, "x" * 40, [1, 2, 3]], "max_tokens": 50, "n": 2}
+    made = desk.decide(DecisionBody(llm="a", request=asked))
+    assert made.tokens.prompts == Prompts.of(100.0, 10.0, 3.0)
+    chosen = made.decision.chosen
+    pool = chosen.cost.row.pool
+    assert chosen.slots == min(6, chosen.cost.row.concurrency * chosen.cost.row.devices)
+    assert desk._loads.of(pool, desk._clock()).in_flight == chosen.slots
+    stated = desk.decide(DecisionBody(llm="a", input_tokens=[100, 10, 3], request=asked))
+    assert stated.tokens.prompts == made.tokens.prompts
+    # What a forecast learns of it is three requests.
+    assert len(desk.traffic._asked) == 6
+    with pytest.raises(ProblemError):
+        desk.decide(DecisionBody(llm="a", input_tokens=[101, 10, 3], request=asked))
+
+
+def test_actuals_of_several_prompts_are_no_surprise() -> None:
+    desk = DecisionDesk()
+    desk.load(ROWS)
+    asked = {"prompt": ["x" * 400, "x" * 40], "max_tokens": 50, "n": 2}
+    made = desk.decide(DecisionBody(llm="a", request=asked))
+    chosen = made.decision.chosen.cost
+    told = ActualBody(
+        decision_id=made.decision_id,
+        llm="a",
+        pool=chosen.row.pool,
+        input_tokens=110.0,
+        output_tokens=200.0,
+    )
+    terms, answers = terms_as_told(told, desk.terms(made.decision_id))
+    assert answers == 4
+    found = desk.predicted("a", chosen.row.pool, terms, made.decision_id)
+    assert found is not None
+    assert found[0].energy_j == pytest.approx(chosen.energy_j)
+    by_number = told.model_copy(update={"decision_id": None, "prompts": 2, "choices": 2})
+    alike, answers = terms_as_told(by_number, None)
+    assert (alike, answers) == (Terms(Prompts.of(55.0, 55.0), 50.0, 2), 4)
+
+
+def test_what_one_decision_holds_is_no_more_than_its_pool_has() -> None:
+    desk = DecisionDesk()
+    desk.load(ROWS)
+    asked = {"prompt": 100_000 * ["x"], "max_tokens": 5, "n": 1_000}
+    made = desk.decide(DecisionBody(llm="a", request=asked))
+    row = made.decision.chosen.cost.row
+    most = max(one.concurrency for one in ROWS if one.pool == row.pool) * row.devices
+    assert desk._loads.of(row.pool, desk._clock()).in_flight == most
+    assert len(desk.traffic._asked) == MOST
