@@ -41,7 +41,6 @@ MAX_TOLD = 20
 """Kinds of complaints that the command line tells of."""
 MEMBERS: Mapping[str, tuple[str, ...]] = {
     "id": ("custom_id",),
-    "input_tokens": ("body",),
     "output_tokens": ("body",),
     "choices": ("body", "n"),
     "llms": ("body", "model"),

@@ -143,6 +143,7 @@ def test_an_openai_body_is_taken_as_it_is(server: Server) -> None:
     answer = server.post("/decision", {"request": request}).json()
     assert answer["tokens"] == {
         "input_tokens": 100,
+        "prompts": 1,
         "output_tokens": 50,
         "output_tokens_high": 50,
         "choices": 1,

@@ -256,6 +256,21 @@ def test_choices_want_the_context_and_the_time_of_one(
         apart["energy_joules"]["value"], rel=0.01
     )
     assert together["makespan_seconds"] == pytest.approx(apart["makespan_seconds"], rel=0.01)
+    # Prompts are requests of their own, but for the place.
+    lines = [batch_line(0, max_tokens=32_768, model=llm, prompt=["x" * 40, [1, 2], "y" * 9_000])]
+    lines[0] = lines[0].replace('"messages"', '"former"')
+    (tmp_path / "n.jsonl").write_text(lines[0])
+    done = plan("n.jsonl", "--json", "--quiet", "--zeta", "1")
+    listed = json.loads(done.stdout)
+    rows = [{"input_tokens": tokens, "output_tokens": 32_768} for tokens in (10, 2, 2_250)]
+    (tmp_path / "rows.json").write_text(
+        json.dumps({"requests": [row | {"llms": [llm]} for row in rows]})
+    )
+    done = plan("rows.json", "--json", "--quiet", "--zeta", "1")
+    of_rows = json.loads(done.stdout)
+    for figure in ("value", "low", "high"):
+        assert listed["energy_joules"][figure] == pytest.approx(of_rows["energy_joules"][figure])
+    assert listed["makespan_seconds"] == pytest.approx(of_rows["makespan_seconds"])
     best = {"n": 1, "best_of": 5}
     (tmp_path / "best.jsonl").write_text(batch_line(0, max_tokens=32_768, model=llm, **best))
     done = plan("best.jsonl", "--json", "--quiet")
