@@ -8,6 +8,9 @@ of github.com/apache/parquet-format, `parquet.thrift`, `PageHeader`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from mmap import mmap
+
+Data = bytes | mmap
 
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
 _UNCOMPRESSED_SIZE, _COMPRESSED_SIZE = 2, 3
@@ -32,7 +35,7 @@ class Pages:
     values: int
 
 
-def read_pages(data: bytes, start: int, end: int) -> Pages:
+def read_pages(data: Data, start: int, end: int) -> Pages:
     """Return what the pages between two places of a file say.
 
     Raises
@@ -74,7 +77,7 @@ class _Compact:
         The byte after what was read.
     """
 
-    def __init__(self, data: bytes, at: int, end: int) -> None:
+    def __init__(self, data: Data, at: int, end: int) -> None:
         self._data = data
         self._end = end
         self.at = at

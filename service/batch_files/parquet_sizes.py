@@ -2,6 +2,10 @@
 
 A constant column of a thousand million rows takes a kilobyte, and so does a text of a megabyte that
 every row has: sizes are judged before anything of that size exists.
+
+::
+
+    ParquetRefusal    a file is not read; it knows the column, where it is one
 """
 
 from __future__ import annotations
@@ -10,9 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from costmodel.nearest import shown
-from service.batch_files.batch_file import BatchFileError
-from service.batch_files.parquet_pages import read_pages
+from service.batch_files.parquet_pages import Data, read_pages
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -33,11 +35,30 @@ class Limits:
         Of a column, those in lists counted each.
     held_bytes
         Of the columns needed, decompressed; and of their texts, each counted where it stands.
+    cpu_s
+        Of the processor, for reading [s], at least 1: a damaged page may keep its decoder for ever.
     """
 
     rows: int = 1_000_000
     values: int = 16_000_000
     held_bytes: int = 512 * 1024**2
+    cpu_s: int = 600
+
+
+class ParquetRefusal(Exception):  # noqa: N818  told by one process to another as an answer
+    """Raised where a file is not read.
+
+    Parameters
+    ----------
+    detail
+        What was expected and what was found.
+    column, row
+        Where, the row from 1; None where it is no matter of one.
+    """
+
+    def __init__(self, detail: str, column: str | None = None, row: int | None = None) -> None:
+        super().__init__(detail, column, row)
+        self.detail, self.column, self.row = detail, column, row
 
 
 def check_rows(metadata: pq.FileMetaData, limits: Limits) -> None:
@@ -45,18 +66,18 @@ def check_rows(metadata: pq.FileMetaData, limits: Limits) -> None:
 
     Raises
     ------
-    BatchFileError
+    ParquetRefusal
         So.
     """
     groups = [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
     if metadata.num_rows > limits.rows:
-        raise BatchFileError(f"Expected at most {limits.rows} rows, got {metadata.num_rows}.")
+        raise ParquetRefusal(f"Expected at most {limits.rows} rows, got {metadata.num_rows}.")
     if min(groups, default=0) < 0 or sum(groups) != metadata.num_rows:
-        raise BatchFileError("Expected Parquet, got row groups that contradict the count of rows.")
+        raise ParquetRefusal("Expected Parquet, got row groups that contradict the count of rows.")
 
 
 def check_pages(
-    data: bytes, metadata: pq.FileMetaData, leaves: Sequence[tuple[int, str]], limits: Limits
+    data: Data, metadata: pq.FileMetaData, leaves: Sequence[tuple[int, str]], limits: Limits
 ) -> None:
     """Refuse a file whose columns hold too much.
 
@@ -71,7 +92,7 @@ def check_pages(
 
     Raises
     ------
-    BatchFileError
+    ParquetRefusal
         So, or where pages and footer contradict each other.
     """
     size = 0
@@ -86,19 +107,16 @@ def check_pages(
                 if pages.values != chunk.num_values:
                     raise ValueError("pages that contradict its count of values")
             except ValueError as error:
-                raise BatchFileError(
-                    f"column {shown(name)}: Expected Parquet, got {error}."
-                ) from None
+                raise ParquetRefusal(f"Expected Parquet, got {error}.", name) from None
             size += pages.uncompressed_bytes
             values += pages.values
         if values > most:
-            raise BatchFileError(
-                f"column {shown(name)}: Expected at most {most} values, got {values}."
-            )
+            raise ParquetRefusal(f"Expected at most {most} values, got {values}.", name)
         if size > limits.held_bytes:
-            raise BatchFileError(
+            raise ParquetRefusal(
                 f"Expected at most {limits.held_bytes} bytes in the columns needed, decompressed; "
-                f"got more at column {shown(name)}."
+                "got more here.",
+                name,
             )
 
 

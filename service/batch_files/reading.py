@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from io import BufferedReader
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.csv_file import read_csv
-from service.batch_files.decoding import in_utf8, inflated
+from service.batch_files.decoding import GZIP, in_utf8, inflated
 from service.batch_files.json_file import read_json
 from service.batch_files.json_lines import holds_rows, read_rows
 from service.batch_files.openai_batch import read_openai_batch
 from service.batch_files.parquet_file import read_parquet
 from service.batch_files.parquet_sizes import Limits
 from service.batch_files.token_rule import TokenRule
+from service.workers.anonymous_file import AnonymousFile
+from service.workers.heap import collection_paused
 
 Kind = Literal["json", "csv", "parquet", "jsonl", "openai-batch"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -62,10 +66,18 @@ def read_batch(
     """
     kind = kind or _kind_of(name)
     try:
-        data = sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
+        with collection_paused(), _opened(name) as file:
+            if kind == "parquet" and file.seekable() and not file.peek(2).startswith(GZIP):
+                return read_parquet(file, renamed, limits)
+            return read_bytes(file.read(), kind, rule, renamed or {}, limits)
     except OSError as error:
         raise BatchFileError(f"Expected a file that can be read, got: {error.strerror}.") from None
-    return read_bytes(data, kind, rule, renamed or {}, limits)
+
+
+def _opened(name: str) -> AbstractContextManager[BufferedReader]:
+    if name == STANDARD_INPUT:
+        return nullcontext(cast(BufferedReader, sys.stdin.buffer))
+    return Path(name).open("rb")
 
 
 def read_bytes(
@@ -84,7 +96,9 @@ def read_bytes(
     """
     data = inflated(data)
     if kind == "parquet":
-        return read_parquet(data, renamed, limits)
+        file = AnonymousFile.create()
+        file.write(data)
+        return read_parquet(file, renamed, limits)
     data = in_utf8(data)
     if kind in ("json", "csv"):
         return (read_json if kind == "json" else read_csv)(data, renamed)

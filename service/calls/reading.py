@@ -9,9 +9,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -24,6 +22,7 @@ from service.calls.validation import parse
 from service.problems import FieldError, invalid
 from service.schemas.calls import WithRequests
 from service.workers.anonymous_file import Content, whole
+from service.workers.heap import collection_paused
 from service.workers.messages import ARROW
 
 Terms = TypeVar("Terms", bound=WithRequests)
@@ -78,7 +77,7 @@ def read_call(
 def read_json(body: bytes, schema: type[Terms]) -> Call[Terms]:
     """Return what a JSON body says; the schema has the last word on what is unusual."""
     try:
-        with _collection_paused():
+        with collection_paused():
             document = from_json(body, cache_strings="keys")
     except ValueError:
         document = None
@@ -123,15 +122,3 @@ def _batch_of(call: WithRequests) -> Batch:
         return Batch.from_columns(call.columns)
     got = "neither" if call.requests is None else "both"
     raise invalid([FieldError("/requests", f"Expected either requests or columns, got {got}.")])
-
-
-@contextmanager
-def _collection_paused() -> Iterator[None]:
-    """Keep the collector from walking over a million new objects again and again."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

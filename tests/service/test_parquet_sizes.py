@@ -1,4 +1,4 @@
-"""Parquet files that are small and hold much: refused with a sentence, in little memory."""
+"""Parquet files that hold much or are damaged: refused with a sentence, in little memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.batch_files.batch_file import BatchFileError
-from service.batch_files.parquet_file import read_parquet
+from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.parquet_pages import read_pages
-from service.batch_files.parquet_sizes import Limits
+from service.batch_files.parquet_process import ParquetProcess
+from service.batch_files.parquet_sizes import Limits, ParquetRefusal
+from service.batch_files.reading import read_bytes
+from service.batch_files.token_rule import TokenRule
 from tests.service.server import ROOT
 
 MAX_PEAK_BYTES = 1_500_000_000
@@ -82,7 +86,10 @@ def texts_without_a_dictionary(path: Path) -> None:
         (a_long_text_in_every_row, "column id: Expected at most 536870912 bytes of text"),
         (a_long_list, "column llms: Expected at most 512 values, got 20000000."),
         (texts_that_begin_alike, "column id: Expected at most 536870912 bytes of text"),
-        (texts_without_a_dictionary, "Expected at most 536870912 bytes in the columns needed"),
+        (
+            texts_without_a_dictionary,
+            "column id: Expected at most 536870912 bytes in the columns needed",
+        ),
     ],
 )
 def test_a_small_file_that_holds_much_is_refused_in_little_memory(
@@ -101,6 +108,12 @@ def test_a_small_file_that_holds_much_is_refused_in_little_memory(
     assert words in stderr.read_text()
     assert process.returncode == 2
     assert usage.ru_maxrss * 1024 < MAX_PEAK_BYTES
+
+
+def read_parquet(
+    data: bytes, renamed: dict[str, str] | None = None, limits: Limits | None = None
+) -> BatchFile:
+    return read_bytes(data, "parquet", TokenRule(), renamed or {}, limits)
 
 
 def written(columns: dict[str, object], **options: object) -> bytes:
@@ -132,19 +145,20 @@ def test_columns_that_nobody_needs_are_not_judged() -> None:
     assert batch.members["columns"] == TOKENS
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"use_dictionary": False},
-        {"use_dictionary": False, "column_encoding": {"id": "DELTA_BYTE_ARRAY"}},
-        {"use_dictionary": False, "column_encoding": {"id": "DELTA_LENGTH_BYTE_ARRAY"}},
-        {"data_page_version": "2.0", "compression": "zstd", "write_page_checksum": True},
-        {"row_group_size": 1},
-        {"dictionary_pagesize_limit": 1},
-        {"write_statistics": False, "store_schema": False, "write_page_index": True},
-    ],
-)
+WAYS: list[dict[str, Any]] = [
+    {},
+    {"use_dictionary": False},
+    {"use_dictionary": False, "column_encoding": {"id": "DELTA_BYTE_ARRAY"}},
+    {"use_dictionary": False, "column_encoding": {"id": "DELTA_LENGTH_BYTE_ARRAY"}},
+    {"data_page_version": "2.0", "compression": "zstd", "write_page_checksum": True},
+    {"row_group_size": 1},
+    {"dictionary_pagesize_limit": 1},
+    {"write_statistics": False, "store_schema": False, "write_page_index": True},
+    {"compression": "none"},
+]
+
+
+@pytest.mark.parametrize("options", WAYS)
 def test_every_way_to_write_is_read(options: dict[str, object]) -> None:
     columns = {
         "id": ["a", "é"],
@@ -165,16 +179,89 @@ def test_a_column_of_a_name_that_stands_twice_is_refused() -> None:
         read_parquet(sink.getvalue().to_pybytes(), {"input_tokens": "input_tokens"})
 
 
-@settings(deadline=None, max_examples=200)
+SMALL = {"id": ["a", "b"], **TOKENS, "llms": [["x"], ["y", "z"]]}
+ABORTING = [({}, 462, 16), ({"use_dictionary": False}, 384, 114)]
+"""How a file was written, a byte of it, and what makes Arrow end its process there."""
+
+
+@pytest.mark.parametrize(("options", "place", "byte"), ABORTING)
+def test_a_page_at_which_arrow_crashes_ends_the_command_with_a_sentence(
+    planned_here: Callable[..., Any],
+    tmp_path: Path,
+    options: dict[str, object],
+    place: int,
+    byte: int,
+) -> None:
+    data = bytearray(written(SMALL, **options))
+    data[place] = byte
+    (tmp_path / "a.parquet").write_bytes(data)
+    status, printed = planned_here("a.parquet")
+    assert (status, printed.out) == (2, "")
+    told = "a.parquet: Expected Parquet, got a file whose reader crashed (SIGABRT): write it anew"
+    assert printed.err.startswith(told)
+    assert printed.err.count("\n") == 1
+
+
+def test_a_reader_that_never_ends_is_ended_by_the_time_that_it_takes() -> None:
+    count = 400_000
+    lists = pa.ListArray.from_arrays(np.arange(count + 1) * 40, constant("a", count * 40))
+    data = written({"llms": lists, **tokens(count)})
+    with pytest.raises(BatchFileError, match="reader took more than 1 s of the processor"):
+        read_parquet(data, limits=Limits(cpu_s=1))
+
+
+def test_a_file_that_is_cut_off_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    path.write_bytes(written(SMALL))
+    with path.open("r+b") as file, ParquetProcess(file, Limits()) as process:
+        process.head()
+        os.truncate(path, 0)
+        with pytest.raises(ParquetRefusal, match=r"crashed \(SIGBUS\)"):
+            process.values(list(SMALL))
+
+
+@settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_a_damaged_file_is_a_batch_or_a_sentence(data: st.DataObject) -> None:
-    whole = written({"id": ["a", "b"], **TOKENS, "llms": [["x"], ["y", "z"]]})
-    # In the footer: a decoder of Arrow may crash on a page that is damaged, and takes us along.
-    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
-    place = data.draw(st.integers(footer, len(whole) - 9))
-    damaged = whole[:place] + data.draw(st.binary(min_size=1, max_size=3)) + whole[place + 1 :]
+    whole = written(SMALL, **data.draw(st.sampled_from(WAYS)))
+    place = data.draw(st.integers(0, len(whole) - 1))
+    damaged = whole[:place] + data.draw(st.binary(max_size=3)) + whole[place + 1 :]
     with suppress(BatchFileError):
         assert set(read_parquet(damaged).members["columns"]) >= set(TOKENS)
+
+
+def test_a_changed_number_is_noticed_where_pages_have_checksums() -> None:
+    plain = {"use_dictionary": False, "compression": "none", "write_statistics": False}
+    data = written(TOKENS, write_page_checksum=True, **plain)
+    number = (1087).to_bytes(8, "little")
+    assert data.count(number) == 1
+    with pytest.raises(BatchFileError, match="CRC checksum verification failed"):
+        read_parquet(data.replace(number, (1088).to_bytes(8, "little")))
+
+
+def test_infinity_is_no_number_and_what_is_none_is_null() -> None:
+    columns = {"input_tokens": [1, 2], "output_tokens": [3, 4]}
+    with pytest.raises(BatchFileError, match="row 2, column deadline_seconds: Expected a finite"):
+        read_parquet(written({**columns, "deadline_seconds": [1.0, float("-inf")]}))
+    batch = read_parquet(written({**columns, "deadline_seconds": [1.0, float("nan")]}))
+    assert batch.members["columns"]["deadline_seconds"] == [1.0, None]
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", "got an empty file"),
+        (b"PAR1", "got: Parquet file size is 4 bytes"),
+        (written({**TOKENS, "id": [b"a", b"b"]}), "column id: Expected numbers, text or lists"),
+        (
+            written({"output_tokens": [1], "input_tokens": pa.array([Decimal(10**30)])}),
+            "Integer exceeds 64-bit range",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_refused(data: bytes, told: str) -> None:
+    with pytest.raises(BatchFileError, match=told):
+        read_parquet(data)
 
 
 @pytest.mark.parametrize(
