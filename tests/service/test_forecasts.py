@@ -84,11 +84,11 @@ def two_pools(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_saturated_pool_gets_a_price_and_decisions_spread(two_pools: Path) -> None:
     with running(two_pools) as server:
-        asked = {"llm": "qwen3-8b"}
+        # So long that the cheap pool cannot keep up, however slowly this machine asks.
+        asked = {"llm": "qwen3-8b", "output_tokens": 2000}
         first = decide(server, **asked)
         assert (first["policy"]["source"], first["placement"]["pool"]) == ("fallback", "small")
-        # Far more than the cheap pool does in the time that they take to come.
-        for _ in range(400):
+        for _ in range(200):
             ended(server, decide(server, **asked))
         wait_until(lambda: policy(server)["source"] == "forecast")
         assert policy(server)["joules_per_device_second"]["small"] > 0
@@ -106,7 +106,7 @@ def test_a_saturated_pool_gets_a_price_and_decisions_spread(two_pools: Path) -> 
 
         def spread() -> bool:
             for _ in range(50):
-                made = decide(server, **asked, deadline_seconds=30.0)
+                made = decide(server, **asked, deadline_seconds=600.0)
                 pools[made["placement"]["pool"]] += 1
             return min(pools["small"], pools["large"]) > 50
 
