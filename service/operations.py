@@ -67,6 +67,8 @@ def listening_socket(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except UnicodeError:
+        raise AddressError(f"JOULEPLAN_OPERATIONS_HOST: {host} is no name of a host.") from None
     except OSError as error:
         number = error.errno or 0
         words = os.strerror(number) if number > 0 else error.strerror

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import os
 import signal
+import socket
 import sys
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -13,9 +15,10 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from costmodel.files import refusal_of
-from service.access.errors import AccessError, MayNotReadError
+from service.access.errors import AccessError, AddressError, MayNotReadError
+from service.configuration.access import is_loopback
 from service.decisions.tokenizers import TokenizerError, Tokenizers
-from service.settings import Settings, is_loopback, unknown_variables
+from service.settings import PREFIX, Settings, unknown_variables
 from service.store.database_file import MEMORY
 from service.wording import words_of
 from service.workers.entry import enter
@@ -39,15 +42,16 @@ def read_settings(host: str | None = None) -> Settings | None:
         return Settings() if host is None else Settings(host=host)
     except ValidationError as error:
         for found in error.errors(include_url=False):
-            name = "_".join(str(part) for part in found["loc"]).upper()
-            place = f"JOULEPLAN_{name}: " if name else ""
+            name = "_".join(str(part) for part in found["loc"])
+            place = f"{PREFIX}{name.upper()}: " if name else ""
             sys.stderr.write(f"{place}{words_of(found)}\n")
         return None
 
 
 def print_settings(settings: Settings) -> int:
     """Print the settings as JSON."""
-    sys.stdout.write(settings.model_dump_json(indent=2) + "\n")
+    # Paths are bytes: pydantic's own JSON refuses those that are no text.
+    sys.stdout.write(json.dumps(settings.model_dump(), indent=2, default=str) + "\n")
     return 0
 
 
@@ -57,8 +61,8 @@ def serve(settings: Settings) -> int:
     Returns
     -------
     int
-        0 after serving, 2 where keys, TLS, the operations port, open files or tokenizers cannot be
-        used, or cost models and fleet must not be read.
+        0 after serving, 2 where keys, TLS, host, operations port, open files or tokenizers cannot
+        be used, or cost models and fleet must not be read.
     """
     from service.telemetry.logs import configure_logging  # noqa: PLC0415
 
@@ -67,6 +71,7 @@ def serve(settings: Settings) -> int:
         context = _tls_context(settings)
         _check_keys(settings)
         _check_permissions(settings)
+        _check_host(settings.host)
         settings = _within_open_files(settings)
         return _serve(settings, context, Tokenizers(settings.tokenizers_dir))
     except (AccessError, TokenizerError) as error:
@@ -157,6 +162,18 @@ def _check_keys(settings: Settings) -> None:
         from service.access.key_file import read_keys  # noqa: PLC0415
 
         read_keys(settings.api_keys_file)
+
+
+def _check_host(host: str) -> None:
+    """Refuse to begin where no address of this machine is meant; a taken port may get free yet."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "no name of a host"
+        msg = f"JOULEPLAN_HOST: Expected an address of this machine, got {host}: {why}."
+        raise AddressError(msg) from None
 
 
 def _check_permissions(settings: Settings) -> None:

@@ -93,10 +93,10 @@ def _got(found: Mapping[str, Any], *, counted: bool) -> str:
     given = found["input"]
     if counted and hasattr(given, "__len__"):
         return f", got {len(given)}"
-    return f", got {_shown(given)}"
+    return f", got {shown(given)}"
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """Return a value as JSON has it, cut where it is long; of lists and objects that they are."""
     if isinstance(value, list | tuple):
         return "a list"
@@ -106,5 +106,7 @@ def _shown(value: object) -> str:
         return "null" if value is None else str(value).lower()
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
         return "one of far more digits"
-    text = repr(value[: MAX_SHOWN + 1] if isinstance(value, str) else value)
-    return text if len(text) <= MAX_SHOWN + 2 else f"{text[:MAX_SHOWN]}..."
+    if isinstance(value, str):
+        return repr(value if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]}...")
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."

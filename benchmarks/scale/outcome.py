@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benchmarks.scale.instance import Instance
-from benchmarks.slow_rules import price
+from benchmarks.slow_rules.pricing import price
 from costmodel.arrays import IntArray
 from service.planning import PlacementProblem
 from service.planning.schedule.dealing import deal

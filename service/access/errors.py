@@ -5,7 +5,7 @@
     AccessError        root: told in one line, and the service does not start
     ├── KeyFileError   the key file cannot be read or written, or does not hold keys
     ├── TlsError       certificate, key or authorities cannot be used
-    ├── AddressError   the address of the operations port cannot be had
+    ├── AddressError   the host, or the address of the operations port, cannot be had
     ├── OpenFilesError the limit on open files leaves room for no connection
     └── MayNotReadError cost models or fleet are not for the user that the service runs as
 """

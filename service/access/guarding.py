@@ -10,7 +10,8 @@ from service.access.body import BodyLimits
 from service.access.guard import Guard
 from service.access.hosts import ANY_HOST, AllowedHosts, HostGuard
 from service.access.ring import FiledKeys
-from service.settings import Settings, is_loopback
+from service.configuration.access import is_loopback
+from service.settings import Settings
 
 
 def filed_keys(settings: Settings) -> FiledKeys | None:

@@ -156,8 +156,9 @@ def _load_pair(
         else:
             msg = f"{certfile}, {key}: expected a certificate and its key as PEM."
         raise TlsError(msg) from None
-    except ValueError as error:
-        msg = f"{key}: cannot be decrypted with JOULEPLAN_TLS_KEYFILE_PASSWORD: {error}."
+    except ValueError:
+        # It is too long for OpenSSL, or no text.
+        msg = f"{key}: cannot be decrypted with JOULEPLAN_TLS_KEYFILE_PASSWORD."
         raise TlsError(msg) from None
 
 

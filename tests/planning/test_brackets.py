@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.slow_rules import best
+from benchmarks.slow_rules.exhaustive import best
 from service.planning import (
     InfeasibleError,
     Limits,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.slow_rules import best
+from benchmarks.slow_rules.exhaustive import best
 from service.planning import (
     InfeasibleError,
     InvalidProblemError,

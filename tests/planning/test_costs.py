@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.slow_rules import price
+from benchmarks.slow_rules.pricing import price
 from service.planning import (
     InvalidProblemError,
     Limits,

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.slow_rules import Slow, price
+from benchmarks.slow_rules.pricing import price
+from benchmarks.slow_rules.schedule import Slow
 from service.planning import (
     InfeasibleError,
     Limits,

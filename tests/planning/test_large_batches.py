@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.slow_rules import price
+from benchmarks.slow_rules.pricing import price
 from service.planning import Limits, Share, SolverOptions, plan
 from service.planning.bounds.assignment_problem import AssignmentProblem, Row
 from service.planning.bounds.bounding import bound

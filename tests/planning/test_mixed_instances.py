@@ -10,7 +10,8 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.slow_rules import best, price
+from benchmarks.slow_rules.exhaustive import best
+from benchmarks.slow_rules.pricing import price
 from service.planning import PlacementProblem
 from tests.planning.mixed_instances import MIDDLE, SMALL, TINY, mixed_problem
 from tests.planning.outcomes import Outcome, solve

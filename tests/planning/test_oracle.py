@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.slow_rules import best, price
+from benchmarks.slow_rules.exhaustive import best
+from benchmarks.slow_rules.pricing import price
 from service.planning import (
     InfeasibleError,
     Limits,

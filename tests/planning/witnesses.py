@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.slow_rules import price
+from benchmarks.slow_rules.pricing import price
 from service.planning import Limits, PlacementProblem, Share
 from service.planning.schedule.dealing import deal
 from service.planning.schedule.schedule import lay_out

@@ -1,13 +1,19 @@
 """What an operator may set, and what is refused."""
 
+import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from service.fleet.embedded import embedded_models_dir
-from service.serving import read_settings
+from service.serving import print_settings, read_settings
 from service.settings import Settings
+from tests.service.server import ROOT, free_port
 
 
 def test_the_default_listens_on_the_loopback_interface_only() -> None:
@@ -41,6 +47,104 @@ def test_a_wrong_setting_is_named_on_stderr(
     assert "JOULEPLAN_PORT" in capsys.readouterr().err
 
 
+WRONG = (
+    "",
+    " ",
+    "minus one",
+    "-1",
+    "nan",
+    "inf",
+    "1e999",
+    "9" * 400,
+    "{}",
+    "[1]",
+    "a\nb",
+    "\udcff",
+)
+ANYTHING = {
+    "api_keys_file", "fleet", "models_dir", "store_path", "actuals_path", "tokenizers_dir",
+    "tls_certfile", "tls_keyfile", "tls_keyfile_password", "tls_ca_certs", "metering_query",
+    "metering_label",
+}  # fmt: skip
+"""Settings that may have any text but an empty one: the files are looked for at the start."""
+PARTNERS = {
+    **dict.fromkeys(("tls_keyfile", "tls_keyfile_password", "tls_ca_certs"), "tls_certfile"),
+    "metering_url": "metering_query",
+    "metering_query": "metering_url",
+    "operations_host": "operations_port",
+}
+"""Settings without which others make no sense."""
+FITTING = {
+    "tls_certfile": "cert.pem",
+    "metering_query": "joules",
+    "metering_url": "http://prometheus:9090",
+    "operations_port": "9464",
+}
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_whatever_is_wrong_is_named_in_one_line_that_says_what_is_expected(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    partner = PARTNERS.get(name)
+    if partner is not None:
+        monkeypatch.setenv(f"JOULEPLAN_{partner.upper()}", FITTING[partner])
+    refused = 0
+    for value in WRONG:
+        monkeypatch.setenv(f"JOULEPLAN_{name.upper()}", value)
+        settings = read_settings()
+        told = capsys.readouterr().err
+        if settings is not None:
+            assert value.strip(), f"{name} may not be empty"
+            assert told == ""
+            continue
+        refused += 1
+        (line,) = told.splitlines()
+        assert f"JOULEPLAN_{name.upper()}" in line
+        assert "Expected " in line
+        assert line.endswith(".")
+        assert len(line) < 300
+        assert not re.search(r"Value error|NoneType|\bdict\b|\^|\\w|pydantic|Traceback", line)
+    assert refused >= (2 if name in ANYTHING else 7), "what is wrong is taken"
+
+
+def test_paths_that_are_no_text_are_printed_all_the_same(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert print_settings(Settings(models_dir=Path(os.fsdecode(b"/models\xff")))) == 0
+    assert json.loads(capsys.readouterr().out)["models_dir"] == "/models\udcff"
+
+
+@pytest.mark.parametrize("host", ["nobody.invalid", "a..b", "192.0.2.1"])
+@pytest.mark.parametrize("which", ["HOST", "OPERATIONS_HOST"])
+def test_a_host_that_is_none_of_this_machine_ends_the_start_in_one_line(
+    models_dir: Path, host: str, which: str
+) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("JOULEPLAN_")}
+    environment |= {
+        "JOULEPLAN_MODELS_DIR": str(models_dir),
+        "JOULEPLAN_ALLOW_UNAUTHENTICATED": "true",
+        "JOULEPLAN_PORT": "0",
+        f"JOULEPLAN_{which}": host,
+    }
+    if which == "OPERATIONS_HOST":
+        environment["JOULEPLAN_OPERATIONS_PORT"] = str(free_port())
+    ended = subprocess.run(
+        [sys.executable, "-m", "service"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2
+    line = ended.stderr.splitlines()[-1]
+    assert host in line
+    assert "Traceback" not in ended.stderr
+    assert f"JOULEPLAN_{which}" in line or line.startswith("The operations port")
+
+
 def test_a_call_must_be_allowed_longer_than_its_solver() -> None:
     with pytest.raises(ValidationError, match="CALL_LIMIT_SECONDS above"):
         Settings(max_time_limit_seconds=60, call_limit_seconds=60)
@@ -56,9 +160,9 @@ def test_a_checkout_finds_the_cost_models_beside_the_package() -> None:
     assert (embedded_models_dir() / "fleet.yaml").is_file()
 
 
-@pytest.mark.parametrize("url", ["http://", "http://[", "http://p:99999", "http://p:x"])
+@pytest.mark.parametrize("url", ["http://", "http://[", "http://p:99999", "http://p:x", "ftp://p"])
 def test_metering_needs_a_host_to_ask(url: str) -> None:
-    with pytest.raises(ValidationError, match="Expected a host in JOULEPLAN_METERING_URL"):
+    with pytest.raises(ValidationError, match="Expected an address such as http://prometheus:9090"):
         Settings(metering_url=url, metering_query="joules")
 
 

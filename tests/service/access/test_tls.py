@@ -166,7 +166,10 @@ def test_what_cannot_be_used_is_named(folder: Path, own: Pair, plain: Pair, call
     )
     assert "is not the key of" in refusal(Pair(plain.certificate, caller.key))
     assert "expected JOULEPLAN_TLS_KEYFILE_PASSWORD" in refusal(own)
-    assert "cannot be decrypted" in refusal(own, "another word")
+    for wrong in ("another word", "x" * 5000, "\udcff"):
+        assert refusal(own, wrong).endswith(
+            "cannot be decrypted with JOULEPLAN_TLS_KEYFILE_PASSWORD."
+        )
     assert "expected a certificate and its key" in refusal(Pair(garbled, plain.key))
     assert "expected a certificate and its key" in refusal(Pair(plain.certificate, garbled))
     assert "expected certificates as PEM" in refusal(plain, authorities=garbled)

@@ -1,21 +1,13 @@
-"""The rules of a schedule written out slowly, request by request: by these, plans are judged.
-
-A second implementation, independent of the planning's own; for small batches.
-"""
+"""One dealt-out schedule, worked through request by request."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
 
 from service.planning import Placement, PlacementProblem
-
-Deal = tuple[tuple[int, int], ...]
-"""Placement and device of each request."""
 
 
 class Slow:
@@ -193,130 +185,3 @@ def _load(where: Placement) -> tuple[float, float]:
     if seconds is None or joules is None:
         raise ValueError(f"Expected a measured load of {where.llm}, got none.")
     return seconds, joules
-
-
-def cost_normaliser(problem: PlacementProblem) -> float:
-    """C0 as given, or the dearest of all eligible pairs."""
-    given = problem.objective.cost_normaliser
-    if given is not None:
-        return given
-    dearest = 0.0
-    for i in range(problem.n):
-        for k, placement in enumerate(problem.placements):
-            if may_run(problem, i, k):
-                joules = float(problem.costs.energy_j[i, k])
-                seconds = float(problem.costs.device_seconds[i, k])
-                spec = problem.pools[placement.pool]
-                dearest = max(
-                    dearest,
-                    {
-                        "energy": joules,
-                        "carbon": joules / 3.6e6 * (spec.carbon_g_per_kwh or 0.0),
-                        "money": joules / 3.6e6 * (spec.price_per_kwh or 0.0)
-                        + seconds / 3600 * (spec.price_per_device_hour or 0.0),
-                    }[problem.objective.minimise],
-                )
-    return dearest or 1.0
-
-
-def may_run(problem: PlacementProblem, i: int, k: int) -> bool:
-    """Whether a request may run on a placement at all: names, context, scores, loads, pins."""
-    where, requests = problem.placements[k], problem.requests
-    tokens = int(requests.workload.input_tokens[i] + requests.workload.output_tokens[i])
-    if requests.allowed is not None and not requests.allowed[i, k]:
-        return False
-    if where.max_context_tokens is not None and tokens > where.max_context_tokens:
-        return False
-    if requests.device is not None and requests.device[i] >= problem.pools[where.pool].count:
-        return False
-    resident = where.llm in problem.pools[where.pool].resident
-    if not resident and None in (where.cost_model.load_s, where.cost_model.load_energy_j):
-        return False
-    floor = float(requests.min_quality[i])
-    if where.quality is None:
-        asked = [
-            problem.objective.zeta < 1.0,
-            problem.limits.min_mean_quality is not None,
-            any(math.isfinite(other) for other in requests.min_quality.tolist()),
-        ]
-        return not any(asked)
-    return where.quality >= floor
-
-
-def price(
-    problem: PlacementProblem,
-    placement: Sequence[int],
-    device: Sequence[int],
-    normaliser: float | None = None,
-) -> dict[str, Any]:
-    """Energy parts, ends, makespan, objective and whether every limit holds."""
-    slow = Slow(problem, placement, device)
-    requests_j = sum(slow.joules(i) for i in range(slow.n))
-    idle = sum(slow.idle(pool) for pool in range(len(problem.pools)))
-    parts = (
-        requests_j,
-        sum(slow.underfill.values()),
-        sum(slow.loading.values()),
-        idle,
-        sum(slow.activation.values()),
-    )
-    tokens = [a + b for a, b in zip(slow.tin, slow.tout, strict=True)]
-    scores = [problem.placements[k].quality or 0.0 for k in placement]
-    quality = sum(score * size for score, size in zip(scores, tokens, strict=True))
-    zeta, limits = problem.objective.zeta, problem.limits
-    cost = slow.cost(problem.objective.minimise)
-    objective = zeta * cost / (normaliser or cost_normaliser(problem))
-    objective -= (1 - zeta) * quality / problem.quality_normaliser
-    keeps = slow.in_time() and slow.counts_hold()
-    keeps &= all(may_run(problem, i, k) for i, k in enumerate(placement))
-    if problem.requests.device is not None:
-        pins = problem.requests.device.tolist()
-        keeps &= all(pin in (-1, d) for pin, d in zip(pins, device, strict=True))
-    keeps &= all(slow.cost(unit) <= cap * (1 + 1e-9) for unit, cap in limits.caps.items())
-    floor = limits.min_mean_quality
-    keeps &= floor is None or quality / sum(tokens) >= floor * (1 - 1e-9)
-    return {
-        "objective": objective,
-        "cost": cost,
-        "costs": {unit: slow.cost(unit) for unit in ("energy", "carbon", "money")},
-        "parts": parts,
-        "end": slow.end,
-        "makespan_s": max(slow.last.values()),
-        "keeps": keeps,
-    }
-
-
-def deals(problem: PlacementProblem) -> Iterator[tuple[list[int], list[int]]]:
-    """Every (placements, devices) there is, but for pairs that may not run and equal devices."""
-    pins = problem.requests.device
-    named = set() if pins is None else {pin for pin in pins.tolist() if pin >= 0}
-    options = [
-        [
-            (k, d)
-            for k, where in enumerate(problem.placements)
-            for d in range(problem.pools[where.pool].count)
-            if may_run(problem, i, k) and (pins is None or pins[i] in (-1, d))
-        ]
-        for i in range(problem.n)
-    ]
-    for deal in itertools.product(*options):
-        if all(_in_order(problem, deal, pool, named) for pool in range(len(problem.pools))):
-            yield [k for k, _ in deal], [d for _, d in deal]
-
-
-def _in_order(problem: PlacementProblem, deal: Deal, pool: int, named: set[int]) -> bool:
-    """Whether devices that nobody is pinned to are first used in the order of their numbers."""
-    used = [d for k, d in deal if problem.placements[k].pool == pool and d not in named]
-    free = [d for d in range(problem.pools[pool].count) if d not in named]
-    return list(dict.fromkeys(used)) == free[: len(set(used))]
-
-
-def best(problem: PlacementProblem) -> float | None:
-    """Objective of the best deal of all, None where none keeps every limit."""
-    found: float | None = None
-    normaliser = cost_normaliser(problem)
-    for placement, device in deals(problem):
-        priced = price(problem, placement, device, normaliser)
-        if priced["keeps"] and (found is None or priced["objective"] < found):
-            found = priced["objective"]
-    return found
