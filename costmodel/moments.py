@@ -33,8 +33,6 @@ times more each, so that no number has two meanings."""
 EPOCH_SCALES = (1, 1_000, 1_000_000, 1_000_000_000)
 MAX_S = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
 """The calendar ends there."""
-JITTER_S = 60.0
-"""Rows of several GPUs of one log may be out of order by that much."""
 EXAMPLES = "2026-03-01T12:00:10+05:00, 2026/03/01 12:00:10.123 or 1772366410 (Unix time)"
 
 _EPOCH = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE]\+?[0-9]+)?", re.ASCII)
@@ -46,7 +44,9 @@ _WRITTEN = re.compile(
 )
 _COMPACT = re.compile(r"(?P<date>(?:19|20)\d{6})(?P<clock>\d{6}|\d{4})", re.ASCII)
 _UNZONED = re.compile(r":\d{2}(?:\s+-0000)?$", re.ASCII)
-_MAIL = re.compile(r"(?:[A-Za-z]{3},\s*)?\d{1,2} [A-Za-z]{3} \d{4} \d{2}:\d{2}.*", re.ASCII)
+_MAIL = re.compile(
+    r"(?:[A-Za-z]{3},\s*)?\d{1,2} [A-Za-z]{3} \d{4} (?P<clock>\d{2}:\d{2}(?::\d{2})?).*", re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,14 @@ class Moment:
         Whether it was written with its zone; an epoch is.
     later_s
         The other meaning, where the clock of its zone showed it twice; else `at_s`.
+    resolution_s
+        Value of the last digit that it was written with: a second, where no fraction was.
     """
 
     at_s: float
     zoned: bool
     later_s: float
+    resolution_s: float
 
 
 def read_moment(value: str | float, zone: Zone = MACHINE) -> Moment:
@@ -91,9 +94,9 @@ def read_moment(value: str | float, zone: Zone = MACHINE) -> Moment:
     if isinstance(value, str):
         text = value.strip()
         if _EPOCH.fullmatch(text) and not _COMPACT.fullmatch(text):
-            return _epoch(float(text), value)
-        return _placed(value, *_calendar(text), zone)
-    return _epoch(value, value)
+            return _epoch(float(text), value, _last_digit(text))
+        return _placed(value, *_calendar(text), _shown_to_s(text), zone)
+    return _epoch(value, value, _last_digit(repr(value)))
 
 
 def read_zoned_moment(value: object) -> float:
@@ -131,82 +134,23 @@ def written(at_s: float) -> str:
     return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds")
 
 
-class MomentReader:
-    """Reads many moments of one source, and remembers what it had to assume.
-
-    Parameters
-    ----------
-    zone
-        Of those that are written without one.
-    """
-
-    def __init__(self, zone: Zone = MACHINE) -> None:
-        self._zone = zone
-        self._naive: float | None = None
-        self._twice: float | None = None
-        self._last_s = -float("inf")
-
-    @property
-    def zone(self) -> Zone:
-        """Where moments without a zone are taken to be."""
-        return self._zone
-
-    def read(self, value: str | float) -> float:
-        """Return seconds since 1970-01-01 UTC.
-
-        Of an hour that the clock showed twice, the second is taken where time would otherwise run
-        back from the moment read before.
-
-        Raises
-        ------
-        MomentRefusedError
-            As `read_moment`.
-        """
-        moment = read_moment(value, self._zone)
-        at_s = moment.at_s
-        if not moment.zoned and self._naive is None:
-            self._naive = at_s
-        if moment.later_s > at_s:
-            self._twice = at_s if self._twice is None else self._twice
-            if at_s < self._last_s - JITTER_S:
-                at_s = moment.later_s
-        self._last_s = at_s
-        return at_s
-
-    def assumed(self, what: str) -> list[str]:
-        """Say what was assumed, a sentence each.
-
-        Parameters
-        ----------
-        what
-            Names the source, as ``power.csv``.
-        """
-        told = []
-        if self._naive is not None:
-            hint = "" if self._zone.name else "; if that is wrong, state it with --zone"
-            told.append(
-                f"{what}: moments without a zone are taken in {self._zone.shown(self._naive)}{hint}"
-            )
-        if self._twice is not None:
-            told.append(
-                f"{what}: the clock showed {written(self._twice)[:13]}:00 UTC and the hour after "
-                "it alike; the first is taken, the second where time would run back otherwise: "
-                "write moments with their offset"
-            )
-        return told
-
-
-def _epoch(number: float, shown: object) -> Moment:
+def _epoch(number: float, shown: object, last_digit: float) -> Moment:
     """Take a number as seconds, milliseconds, microseconds or nanoseconds by its size."""
     if not isinstance(number, bool) and isinstance(number, int | float):
         for scale in EPOCH_SCALES:
             if MIN_EPOCH_S * scale <= number < MAX_EPOCH_S * scale:
-                return Moment(number / scale, True, number / scale)
+                return Moment(number / scale, True, number / scale, last_digit / scale)
     msg = (
         f"Expected a moment as {EXAMPLES}, got {_shown(shown)}: no Unix time in s, ms, us or ns "
         "between 2001 and 2099. Seconds since the start of a run are no moments."
     )
     raise MomentRefusedError(msg)
+
+
+def _last_digit(number: str) -> float:
+    """Return what the last digit of a number is worth; of ``10.0``, as programs write 10, one."""
+    fraction = re.search(r"\.([0-9]+)", number)
+    return 1.0 if fraction is None or fraction[1] == "0" else float(10.0 ** -len(fraction[1]))
 
 
 def _calendar(text: str) -> tuple[datetime | None, tzinfo | None]:
@@ -222,6 +166,15 @@ def _calendar(text: str) -> tuple[datetime | None, tzinfo | None]:
         return _clock(found["date"], found["clock"]), rule
     except ValueError:
         return None, None
+
+
+def _shown_to_s(text: str) -> float:
+    """Return what the last digit of a clock is worth: a minute where it shows no seconds."""
+    clock = _WRITTEN.fullmatch(text) or _COMPACT.fullmatch(text) or _MAIL.fullmatch(text)
+    whole, _, part = (clock["clock"] if clock else "").replace(",", ".").partition(".")
+    if part:
+        return float(10.0 ** -len(part))
+    return 60.0 if len(whole.replace(":", "")) < 5 else 1.0
 
 
 def _mailed(text: str) -> tuple[datetime | None, tzinfo | None]:
@@ -253,7 +206,9 @@ def _clock(date: str, clock: str) -> datetime:
     return day_start + timedelta(seconds=seconds, microseconds=int(f"{part:0<6}"[:6]))
 
 
-def _placed(value: object, clock: datetime | None, rule: tzinfo | None, zone: Zone) -> Moment:
+def _placed(
+    value: object, clock: datetime | None, rule: tzinfo | None, resolution_s: float, zone: Zone
+) -> Moment:
     """Place what a clock showed in time."""
     if clock is None:
         msg = f"Expected a moment as {EXAMPLES}, got {_shown(value)}."
@@ -272,7 +227,7 @@ def _placed(value: object, clock: datetime | None, rule: tzinfo | None, zone: Zo
             "which its change to summer time left out: it is of another zone."
         )
         raise MomentRefusedError(msg)
-    return Moment(first, rule is not None, second)
+    return Moment(first, rule is not None, second, resolution_s)
 
 
 def _shown(value: object) -> str:

@@ -13,9 +13,6 @@ UNSTABLE = "unstable"
 SERVER_LIMITED = "server_limited"
 LENGTHS_NOT_FORCED = "lengths_not_forced"
 PROMPT_CACHED = "prompt_cached"
-SHORT_WINDOW = "short_window"
-STEADY_S = 5.0
-"""Windows at least this long are seen by energy counters to about 1 % (A100, repeats)."""
 
 WARM_UP, ANCHORS, MIX, DESIGN = "warm-up", "anchors", "mix", "design"
 

@@ -14,14 +14,13 @@ from profiler.campaign.trial import (
     LENGTHS_NOT_FORCED,
     PROMPT_CACHED,
     SERVER_LIMITED,
-    SHORT_WINDOW,
-    STEADY_S,
 )
 from profiler.length_mix import mean_cells
 from profiler.meters.meter import Joules, Mark, Meter
 from profiler.server.completion import Completion
 from profiler.server.endpoint import LoadGauges
 from profiler.server.load import GaugeWatch, Load
+from profiler.short_windows import SHORT_WINDOW, STEADY_S
 
 SHORT = 0.99
 """Answers of less than this share of what was asked for were not forced."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from costmodel.moments import MomentReader, written
+from costmodel.moment_reader import MomentReader
+from costmodel.moments import written
 from costmodel.zones import MACHINE, Zone
 from profiler.errors import ObservationError
 from profiler.importers.results import (
@@ -22,6 +23,7 @@ from profiler.importers.results import (
 )
 from profiler.importers.served import completed_notes, output_lengths, served_mask
 from profiler.observations import Observations
+from profiler.short_windows import SHORT_WINDOW, Edges, metered_edges, told_of_short
 
 
 def import_mlenergy(path: Path, fixed: Row, zone: Zone = MACHINE) -> tuple[Observations, list[str]]:
@@ -52,15 +54,18 @@ def import_mlenergy(path: Path, fixed: Row, zone: Zone = MACHINE) -> tuple[Obser
     dated = {"date", "duration"}
 
     notes: list[tuple[Path, str]] = []
+    short: list[tuple[str, Edges]] = []
 
     def to_row(file: Path, run: Run) -> Row:
         began = written(began_s(file, run, reader)) if dated <= run.keys() else ""
         row, said = _row(file, run)
         notes.extend((file, sentence) for sentence in said)
-        return {**row, "started_at": began}
+        edges = metered_edges(float(row["window_s"]))
+        short.extend([(file.name, edges)] if edges.short else [])
+        return {**row, "started_at": began, "flags": SHORT_WINDOW if edges.short else ""}
 
     trials = read_runs(path, to_row, {"kv_cache": "on", "energy_cpu_j": "", **fixed})
-    return trials, [*told_once(notes), *reader.assumed(path.name)]
+    return trials, [*told_once(notes), *told_of_short(short), *reader.assumed(path.name)]
 
 
 def _row(path: Path, run: Run) -> tuple[Row, list[str]]:
@@ -82,7 +87,6 @@ def _row(path: Path, run: Run) -> tuple[Row, list[str]]:
         "energy_gpu_j": repr(per_token_j * length),
         "warmup": "0",
         "source": "mlenergy-benchmark",
-        "flags": "",
         "engine": "vllm",
         "mean_input_tokens": ""
         if prompts is None

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from profiler.delimited import UNNAMED
 from profiler.errors import ObservationError
+from profiler.power_limits import COARSE_S
+from profiler.short_windows import AVERAGED_S, INSTANT_S
 from profiler.units import (
     ENERGY,
     POWER,
@@ -87,6 +89,8 @@ class Source:
         Number of the GPU in its name; "" where it has none.
     summed
         Whether it is of all GPUs together.
+    late_s
+        By how much a reading is late, see `profiler.short_windows`.
     """
 
     column: str
@@ -94,6 +98,7 @@ class Source:
     unit: Unit | None
     gpu: str = ""
     summed: bool = False
+    late_s: float = AVERAGED_S / 2
 
 
 @dataclass(frozen=True)
@@ -232,7 +237,14 @@ def _source(path: Path, name: str, dimension: str) -> Source:
         units[0] if units else None,
         numbers[0] if len(numbers) == 1 else "",
         summed=bool(_SUMS & set(words)) and dimension == POWER,
+        late_s=_late_s(dimension, set(words)),
     )
+
+
+def _late_s(dimension: str, words: set[str]) -> float:
+    if dimension == ENERGY:
+        return COARSE_S
+    return (INSTANT_S if _INSTANTS & words else AVERAGED_S) / 2
 
 
 def _rank(words: set[str]) -> int:

@@ -15,6 +15,7 @@ from costmodel.zones import MACHINE, Zone
 from profiler.delimited import read_table
 from profiler.errors import ObservationError
 from profiler.importers.power_readings import Readings, read_readings
+from profiler.short_windows import AVERAGED_S, MIN_READINGS, Edges, Lateness, unknown_joules
 
 MAX_GAP_S = 10.0
 """Between two readings within a run: a longer one hides what the GPU did."""
@@ -47,6 +48,10 @@ class PowerLog:
         Whether they are of all GPUs together.
     notes
         What was taken and what had to be assumed, a sentence each.
+    late_s
+        By how much a reading is late, see `profiler.short_windows`.
+    resolution_s
+        Of the moments.
     """
 
     path: Path
@@ -54,6 +59,8 @@ class PowerLog:
     counted: bool = False
     summed: bool = False
     notes: tuple[str, ...] = ()
+    late_s: float = AVERAGED_S / 2
+    resolution_s: float = 0.0
 
     def joules(self, start_s: float, seconds: float) -> float:
         """Integrate the power of all GPUs.
@@ -73,7 +80,8 @@ class PowerLog:
         Raises
         ------
         ObservationError
-            Where a GPU's readings do not cover the run, or leave a gap of over ten seconds.
+            Where a GPU's readings do not cover the run, leave a gap of over ten seconds, or are
+            too few in it for a mean.
         """
         ends = start_s, start_s + seconds
         total = 0.0
@@ -88,6 +96,28 @@ class PowerLog:
             moments = np.concatenate([[ends[0]], inner, [ends[1]]])
             total += float(np.trapezoid(np.interp(moments, at_s, values), moments))
         return total
+
+    def edges(self, start_s: float, seconds: float, joules: float, resolution_s: float) -> Edges:
+        """Return by how much the joules of a run may be off at its edges.
+
+        Parameters
+        ----------
+        start_s, seconds
+            As of `joules`.
+        joules
+            Of the run.
+        resolution_s
+            Of the moment at which it began, or of that from which it was counted back.
+        """
+        ends = start_s, start_s + seconds
+        known = Lateness(self.late_s, max(self.resolution_s, resolution_s))
+        unknown = [
+            unknown_joules(*series, ends, known, counted=self.counted)
+            for series in self.readings.values()
+        ]
+        periods, left_open = zip(*unknown, strict=True)
+        error = sum(left_open) / joules if joules else 0.0
+        return Edges(seconds, max(periods), known.resolution_s, error)
 
     def _check_fine(
         self, gpu: str, at_s: FloatArray, values: FloatArray, ends: tuple[float, float]
@@ -124,6 +154,14 @@ class PowerLog:
                 "write moments with their offset where a clock was changed then."
             )
             raise ObservationError(self.path, problem)
+        within = int(np.sum((at_s >= ends[0]) & (at_s <= ends[1])))
+        if within < MIN_READINGS:
+            problem = (
+                f"Expected {MIN_READINGS} readings or more of GPU {gpu} within a run of "
+                f"{ends[1] - ends[0]:.3g} s, got {within}, of which no mean can be taken: run for "
+                "longer, or log more often (nvidia-smi -lms 100)."
+            )
+            raise ObservationError(self.path, problem)
 
 
 def read_power_log(path: Path, zone: Zone = MACHINE) -> PowerLog:
@@ -155,7 +193,15 @@ def read_power_log(path: Path, zone: Zone = MACHINE) -> PowerLog:
     if not found.told_apart:
         _check_one_gpu(path, *(at_s for at_s, _ in series.values()))
     _check_even(path, {gpu: len(at_s) for gpu, (at_s, _) in series.items()})
-    return PowerLog(path, series, found.counted, found.summed, found.notes)
+    return PowerLog(
+        path,
+        series,
+        found.counted,
+        found.summed,
+        found.notes,
+        found.late_s,
+        found.resolution_s,
+    )
 
 
 def _series(path: Path, gpu: str, values: list[tuple[float, float]], found: Readings) -> Series:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from costmodel.errors import MomentRefusedError
-from costmodel.moments import MomentReader
+from costmodel.moment_reader import MomentReader
 from costmodel.zones import Zone
 from profiler.delimited import UNNAMED, Rows
 from profiler.errors import ObservationError
@@ -41,6 +41,8 @@ class Readings:
         As of `PowerLog`.
     told_apart
         Whether something tells GPUs apart.
+    late_s, resolution_s
+        As of `PowerLog`.
     notes
         What was taken and assumed, a sentence each.
     """
@@ -49,6 +51,8 @@ class Readings:
     counted: bool
     summed: bool
     told_apart: bool
+    late_s: float
+    resolution_s: float
     notes: tuple[str, ...]
 
 
@@ -85,7 +89,15 @@ def read_readings(path: Path, header: Sequence[str], rows: Rows, zone: Zone) -> 
         *(note for one in units.values() for note in one.notes(path)),
     ]
     told_apart = bool(gpus) or len(sources) > 1 or sources[0].summed
-    return Readings(found, sources[0].counter, sources[0].summed, told_apart, tuple(notes))
+    return Readings(
+        found,
+        sources[0].counter,
+        sources[0].summed,
+        told_apart,
+        sources[0].late_s,
+        reader.resolution_s,
+        tuple(notes),
+    )
 
 
 def _supported(path: Path, columns: Columns, rows: Rows) -> tuple[Source, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from costmodel.errors import CostModelError, MomentRefusedError
-from costmodel.moments import MomentReader
+from costmodel.moment_reader import MomentReader
 from costmodel.names import device_num_gpus, llm_name
 from profiler.errors import ObservationError
 from profiler.observation_files import checked_observations

@@ -12,7 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from costmodel.errors import CostModelError, MomentRefusedError
-from costmodel.moments import MomentReader, written
+from costmodel.moment_reader import MomentReader
+from costmodel.moments import written
 from costmodel.names import device_num_gpus
 from costmodel.zones import MACHINE, Zone
 from profiler.errors import ObservationError, UnusableInputError
@@ -28,6 +29,7 @@ from profiler.importers.results import (
 from profiler.importers.served import FAILED_FLAG, Served, read_served
 from profiler.length_mix import MIXED_FLAG
 from profiler.observations import Observations
+from profiler.short_windows import SHORT_WINDOW, Edges, told_of_short
 
 MAX_IN_FLIGHT = 1.05
 """Times ``max_concurrency``, or the duration: beyond, latencies and duration are of two runs."""
@@ -83,11 +85,13 @@ def import_vllm_bench(
     begin_s = None if started_at is None else _stated(started_at, reader)
 
     notes: list[tuple[Path, str]] = []
+    short: list[tuple[str, Edges]] = []
 
     def to_row(file: Path, run: Run) -> Row:
         start_s = begin_s if begin_s is not None else began_s(file, run, reader)
-        row, said = _row(file, run, log, start_s)
+        row, edges, said = _row(file, run, log, start_s, reader.resolution_s)
         notes.extend((file, sentence) for sentence in said)
+        short.extend([(file.name, edges)] if edges.short else [])
         return row
 
     trials = read_runs(path, to_row, {"kv_cache": "on", "energy_cpu_j": "", **fixed})
@@ -96,7 +100,8 @@ def import_vllm_bench(
         msg = f"Expected --started-at with one result, got {count} that do not all begin then."
         raise UnusableInputError(msg)
     what = path.name if started_at is None else "--started-at"
-    return trials, [*told_once(notes), *log.notes, *reader.assumed(what)]
+    told = [*told_once(notes), *told_of_short(short), *log.notes, *reader.assumed(what)]
+    return trials, told
 
 
 def _check_gpus(path: Path, log: PowerLog, device: str | None) -> None:
@@ -114,7 +119,9 @@ def _check_gpus(path: Path, log: PowerLog, device: str | None) -> None:
         raise ObservationError(path, problem)
 
 
-def _row(path: Path, run: Run, log: PowerLog, start_s: float) -> tuple[Row, list[str]]:
+def _row(
+    path: Path, run: Run, log: PowerLog, start_s: float, resolution_s: float
+) -> tuple[Row, Edges, list[str]]:
     seconds, served = duration_s(path, run), read_served(path, run)
     in_flight = served.latency_s * served.count / seconds
     if served.latency_s > MAX_IN_FLIGHT * seconds:
@@ -124,13 +131,15 @@ def _row(path: Path, run: Run, log: PowerLog, start_s: float) -> tuple[Row, list
         )
         raise ObservationError(path, problem)
     notes = [*served.notes, *_judged(path, run, in_flight)]
+    joules = log.joules(start_s, seconds)
+    edges = log.edges(start_s, seconds, joules, resolution_s)
     row = {
         "concurrency": repr(max(1.0, in_flight)),
         "runtime_s": repr(served.latency_s),
-        "energy_gpu_j": repr(log.joules(start_s, seconds) / served.count),
+        "energy_gpu_j": repr(joules / served.count),
         "warmup": "0",
         "source": "vllm-bench",
-        "flags": ";".join(_flags(served)),
+        "flags": ";".join(_flags(served, edges)),
         "engine": _engine(run),
         "started_at": written(start_s),
         "requests": str(served.count),
@@ -138,7 +147,7 @@ def _row(path: Path, run: Run, log: PowerLog, start_s: float) -> tuple[Row, list
         "window_s": repr(seconds),
         **served.lengths,
     }
-    return row, notes
+    return row, edges, notes
 
 
 def _judged(path: Path, run: Run, in_flight: float) -> list[str]:
@@ -158,8 +167,12 @@ def _judged(path: Path, run: Run, in_flight: float) -> list[str]:
     return []
 
 
-def _flags(served: Served) -> list[str]:
-    named = {MIXED_FLAG: served.mixed, FAILED_FLAG: served.failed > 0}
+def _flags(served: Served, edges: Edges) -> list[str]:
+    named = {
+        MIXED_FLAG: served.mixed,
+        FAILED_FLAG: served.failed > 0,
+        SHORT_WINDOW: edges.short,
+    }
     return [flag for flag, raised in named.items() if raised]
 
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costmodel.errors import MomentRefusedError
-from costmodel.moments import MomentReader, read_moment, read_zoned_moment, written
+from costmodel.moment_reader import MomentReader
+from costmodel.moments import read_moment, read_zoned_moment, written
 from costmodel.zones import read_zone
 
 AT = datetime(2026, 3, 1, 12, 0, 10, tzinfo=UTC).timestamp()
@@ -225,3 +226,26 @@ def test_what_was_assumed_is_said_once_with_its_zone(machine_zone):
     assert zoned.assumed("power.csv") == [
         "power.csv: moments without a zone are taken in Asia/Karachi (UTC+05:00)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("written_as", "last_digit_s"),
+    [
+        *(("2026-03-01T12:00:10Z", 1.0), ("2026/03/01 12:00:10.123", 1e-3)),
+        *(("20260301-120010", 1.0), ("2026-03-01 17:00:10,5 +0500", 0.1)),
+        *(("2026-03-01 12:00 +05:00", 60.0), ("01.03.2026 9:05", 60.0), ("202603011200", 60.0)),
+        *(("Sun, 01 Mar 2026 12:00:10 GMT", 1.0), ("Sun, 01 Mar 2026 12:00 GMT", 60.0)),
+        *(("1772366410", 1.0), ("1772366410.25", 0.01), (1772366410.0, 1.0)),
+        *(("1772366410123", 1e-3), (1772366410123, 1e-3), (1772366410123456, 1e-6)),
+    ],
+)
+def test_a_moment_is_known_to_its_last_digit(written_as, last_digit_s):
+    assert read_moment(written_as, KARACHI).resolution_s == pytest.approx(last_digit_s)
+
+
+def test_the_finest_moment_tells_the_resolution_of_a_source():
+    reader = MomentReader(KARACHI)
+    assert reader.resolution_s == float("inf")
+    for text in ("2026/03/01 12:00:10", "2026/03/01 12:00:11.204", "2026/03/01 12:00:12"):
+        reader.read(text)
+    assert reader.resolution_s == pytest.approx(1e-3)

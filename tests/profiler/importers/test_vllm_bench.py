@@ -44,10 +44,14 @@ def result(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def write_log(path: Path, seconds: range = range(-20, 5), watts: float = 300.0) -> Path:
+def write_log(
+    path: Path, begin: int = -20, end: int = 5, every: float = 0.1, watts: float = 300.0
+) -> Path:
     lines = ["timestamp, index, power.draw [W]"]
-    for second in seconds:
-        at = (ENDED + datetime.timedelta(seconds=second)).strftime("%Y/%m/%d %H:%M:%S.%f")[:-3]
+    for count in range(round((end - begin) / every)):
+        at = (ENDED + datetime.timedelta(seconds=begin + every * count)).strftime(
+            "%Y/%m/%d %H:%M:%S.%f"
+        )[:-3]
         lines += [f"{at}, {gpu}, {watts + 100 * gpu:.2f} W" for gpu in (0, 1)]
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -115,8 +119,8 @@ def test_mixed_lengths_are_marked_with_their_means(tmp_path: Path) -> None:
         ({"input_lens": []}, {}, "--save-detailed"),
         ({"date": None}, {}, "Expected a date, or --started-at"),
         ({"date": "yesterday"}, {}, "Expected a moment"),
-        ({}, {"seconds": range(-5, 5)}, "another run"),
-        ({}, {"seconds": range(-30, 30, 20)}, "at least every"),
+        ({}, {"begin": -5}, "another run"),
+        ({}, {"begin": -30, "end": 30, "every": 20.0}, "at least every"),
     ],
 )
 def test_what_cannot_be_read_is_told(
@@ -373,7 +377,7 @@ def without_lists(**changes: Any) -> dict[str, Any]:
 def test_totals_alone_give_the_means_of_uniform_lengths(
     tmp_path: Path, latency: dict[str, Any]
 ) -> None:
-    trials, notes = read(tmp_path, without_lists(**latency), seconds=range(-30, 5))
+    trials, notes = read(tmp_path, without_lists(**latency), begin=-30)
     assert trials.runtime_s.tolist() == pytest.approx([5.0])
     assert trials.concurrency.tolist() == pytest.approx([4.0])
     assert trials.energy_gpu_j.tolist() == pytest.approx([(300 + 400) * 20 / 16])
@@ -385,7 +389,7 @@ def test_totals_alone_give_the_means_of_uniform_lengths(
 
 def test_totals_of_an_unknown_mix_are_marked_and_told(tmp_path: Path) -> None:
     run = without_lists(total_input_tokens=1607, failed=3)
-    trials, notes = read(tmp_path, run, seconds=range(-30, 5))
+    trials, notes = read(tmp_path, run, begin=-30)
     assert trials.input_tokens.tolist() == pytest.approx([1607 / 16])
     assert trials.flags.tolist() == ["mixed;failed_requests"]
     assert trials.extra["input_tokens_squared"].tolist() == [""]
@@ -407,7 +411,7 @@ def test_totals_that_make_no_means_are_told(
     tmp_path: Path, changes: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(ObservationError, match=said):
-        read(tmp_path, without_lists(**changes), seconds=range(-30, 5))
+        read(tmp_path, without_lists(**changes), begin=-30)
 
 
 def test_log_and_results_may_be_of_different_zones(tmp_path: Path) -> None:
@@ -432,7 +436,7 @@ def test_what_is_the_same_of_several_results_is_told_once(tmp_path: Path) -> Non
     for number in range(20):
         run = without_lists(total_input_tokens=1607)
         (folder / f"{number:02}.json").write_text(json.dumps(run))
-    log = write_log(tmp_path / "power.csv", range(-30, 5))
+    log = write_log(tmp_path / "power.csv", -30)
     _, notes = import_vllm_bench(folder, log, None, DEVICE, UNIVERSAL)
     assert sum("only a fit to one mix" in note for note in notes) == 1
     assert any(note.startswith("00.json and 19 more: ") for note in notes)
