@@ -56,6 +56,31 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Coefficients:
+    """What one row has in each request and placement, where that is not 0.
+
+    A batch over many pools has many rows that see a few placements each, so an array of all
+    rows, requests and placements would hold almost nothing but zeros.
+
+    Attributes
+    ----------
+    columns
+        Placements that the row sees, rising, shape (c,).
+    values
+        Its coefficients there, shape (n, c).
+    """
+
+    columns: IntArray
+    values: FloatArray
+
+    def over(self, k: int) -> FloatArray:
+        """Return the coefficients on all k placements, shape (n, k): for few requests."""
+        found = np.zeros((len(self.values), k))
+        found[:, self.columns] = self.values
+        return found
+
+
+@dataclass(frozen=True)
 class Variable:
     """A variable beside the assignment, in a box."""
 
@@ -137,11 +162,23 @@ class AssignmentProblem:
             return np.ones(self.cost.shape[0], dtype=np.int64)
         return self.size
 
-    def coefficients(self, row: Row) -> FloatArray:
-        """All coefficients of a row, of full shape (n, k): for small problems."""
+    def coefficients(self, row: Row) -> Coefficients:
+        """All coefficients of a row, on the columns that it sees."""
         factors = row.factors(self.group_count)
-        found = row.values * factors[self.labels if len(factors) > 1 else [0]]
-        return np.broadcast_to(found, self.cost.shape)
+        columns = np.flatnonzero(factors.any(axis=0))
+        values = row.values if row.values.shape[1] == 1 else row.values[:, columns]
+        seen = factors[self.labels if len(factors) > 1 else [0]][:, columns]
+        return Coefficients(columns, np.broadcast_to(values * seen, (self.n, len(columns))))
+
+    def coefficients_at(self, row: Row, cells: IntArray, placements: IntArray) -> FloatArray:
+        """Coefficients of a row in some pairs, shape (m,)."""
+        found = np.zeros(len(cells))
+        seen = np.flatnonzero(row.columns[placements])
+        i, k = cells[seen], placements[seen]
+        found[seen] = np.broadcast_to(row.values, self.cost.shape)[i, k] * row.columns[k]
+        if row.groups is not None:
+            found[seen] *= row.groups[self.labels[i]]
+        return found
 
     def take(self, indices: IntArray) -> AssignmentProblem:
         """Return the problem of some of the requests, bounds unchanged."""

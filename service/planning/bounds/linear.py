@@ -66,7 +66,6 @@ class _Program:
         self.cells, self.placements = np.nonzero(pairs)
         self._add_variables()
         self._place_whole_cells()
-        self.values: dict[int, FloatArray] = {}
         self.first_row = self.program.num_constraints()
         self.scales = [self._row(row) for row in problem.rows]
         self._links()
@@ -95,12 +94,7 @@ class _Program:
             add(cell, j, 1.0)
 
     def _row(self, row: Row) -> float:
-        problem = self.problem
-        if id(row.values) not in self.values:
-            values = np.broadcast_to(row.values, problem.cost.shape)
-            self.values[id(row.values)] = values[self.cells, self.placements]
-        factors = row.factors(problem.group_count)[problem.labels[self.cells], self.placements]
-        values = self.values[id(row.values)] * factors
+        values = self.problem.coefficients_at(row, self.cells, self.placements)
         scale = float(np.abs(values).max(initial=0.0)) or 1.0
         index, add = self._constraint(-np.inf, row.bound / scale), self.program
         used = np.flatnonzero(values)

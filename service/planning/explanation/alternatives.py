@@ -103,7 +103,7 @@ class _Look:
         for row in part.rows:
             price = self.plan.row_prices.get(row.name, 0.0)
             if price > 0.0:
-                asked = price * np.broadcast_to(part.coefficients(row), part.cost.shape)
+                asked = price * part.coefficients(row).over(part.k)
                 asked = asked - asked[rows, own][:, None]
                 name = _limit_of(self.problem, row.name)
                 found[name] = found[name] + asked if name in found else asked

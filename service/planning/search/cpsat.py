@@ -100,7 +100,7 @@ class CpSatProgram:
     def within_bound(self, index: int) -> None:
         """Ensures that a row's sum stays within its bound."""
         row = self.problem.rows[index]
-        values = self.problem.coefficients(row)[self.cells, self.placements]
+        values = self.problem.coefficients_at(row, self.cells, self.placements)
         scale = self._scale(np.abs(values), row.bound, row.variables)
         terms = np.floor(values * scale).astype(np.int64)
         used = np.flatnonzero(terms)

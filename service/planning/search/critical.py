@@ -109,7 +109,8 @@ def _priced_size(part: AssignmentProblem, requests: IntArray, prices: FloatArray
     few = part.take(requests)
     used = np.zeros(few.cost.shape)
     for price, row in zip(prices.tolist(), few.rows, strict=True):
-        used += price * np.abs(few.coefficients(row))
+        seen = few.coefficients(row)
+        used[:, seen.columns] += price * np.abs(seen.values)
     return np.asarray(np.where(few.allowed, used, 0.0).max(axis=1))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from costmodel.arrays import FloatArray, IntArray
 from service.planning.bounds.activity import at_variables
 from service.planning.bounds.assignment_problem import AssignmentProblem
+from service.planning.search.row_moves import RowMoves
 
 MOST_MOVES = 600
 MOST_PAIRED = 200_000
@@ -60,26 +61,22 @@ class _Descent:
         variables: dict[str, float],
         prices: FloatArray,
     ) -> None:
-        self.placement, requests = placement, np.arange(len(placement))
         rows = [problem.coefficients(row) for row in problem.rows]
-        units = np.array([_mean_request(row) for row in rows])
-        self.coefficients = np.stack(rows) / units[:, None, None]
+        units = np.array([_mean_request(row.values) for row in rows])
         room = np.array([row.bound - at_variables(row, variables) for row in problem.rows])
         bounds = np.array([row.bound for row in problem.rows])
         self.slight = TOLERANCE * np.abs(bounds) / units
-        used = self.coefficients[:, requests, placement]
-        self.excess = used.sum(axis=1) - room / units
         self.typical = float(np.abs(problem.cost[problem.allowed]).mean())
         self.prices = prices * units
         self.weight = CHEAP * np.maximum(self.prices, 1e-2 * self.typical)
-        priced = problem.cost + np.tensordot(self.prices, self.coefficients, axes=1)
+        priced = problem.cost.copy()
+        for price, row in zip(prices.tolist(), rows, strict=True):
+            priced[:, row.columns] += price * row.values
         self.cost = np.where(problem.allowed, priced, np.inf)
-        # What every move changes of every row, and what the row costs then: kept up to date.
-        self.change = self.coefficients - used[:, :, None]
+        requests = np.arange(len(placement))
         self.extra = self.cost - self.cost[requests, placement][:, None]
         self.extra[requests, placement] = np.inf
-        self.after = np.empty_like(self.change)
-        self._price(slice(None))
+        self.moves = RowMoves(rows, problem.k, placement, room, units, self._penalty)
 
     def run(self) -> IntArray:
         """Return the placements found."""
@@ -87,27 +84,29 @@ class _Descent:
         for _ in range(MOST_MOVES):
             if self._moved():
                 continue
-            exceeded = self.excess > self.slight
+            exceeded = self.moves.excess > self.slight
             if rises == RISES or not exceeded.any():
                 break
             self.weight = np.where(exceeded, DEARER, 1.0) * self.weight
-            self._price(np.flatnonzero(exceeded))
+            self.moves.price(np.flatnonzero(exceeded))
             rises += 1
-        return self.placement
+        return self.moves.placement
 
     def _moved(self) -> bool:
         """Make the best move, of two requests where no single one helps."""
-        least, before = TOLERANCE * self.typical, float(self._penalty(self.excess).sum())
-        saved = before - self.after.sum(axis=0) - self.extra
+        least, before = TOLERANCE * self.typical, self.moves.now
+        saved = before - self.moves.after() - self.extra
         if saved.max() > least:
             i, k = np.unravel_index(int(saved.argmax()), saved.shape)
             self._take(int(i), int(k))
             return True
         position = self._worth_pairing(saved)
         i, k = position // saved.shape[1], position % saved.shape[1]
-        steps, dearer = self.change[:, i, k], self.extra[i, k]
-        together = self.excess[:, None, None] + steps[:, :, None] + steps[:, None, :]
-        both = before - self._penalty(together).sum(axis=0) - dearer[:, None] - dearer[None, :]
+        steps, dearer = self.moves.steps(i, k), self.extra[i, k]
+        excess = self.moves.excess[:, None, None]
+        together = excess + steps[:, :, None] + steps[:, None, :]
+        penalty = self._penalty(together, np.arange(len(together))).sum(axis=0)
+        both = before - penalty - dearer[:, None] - dearer[None, :]
         both[i[:, None] == i[None, :]] = -np.inf
         if both.max(initial=-np.inf) <= least:
             return False
@@ -117,27 +116,17 @@ class _Descent:
 
     def _worth_pairing(self, saved: FloatArray) -> IntArray:
         """Positions of the moves that save most alone and of those that cost least."""
-        most = int((MOST_PAIRED / len(self.excess)) ** 0.5) // 2
+        most = int((MOST_PAIRED / len(self.prices)) ** 0.5) // 2
         chosen = np.union1d(_lowest(-saved, most), _lowest(self.extra, most))
         return np.asarray(chosen[np.isfinite(saved.ravel()[chosen])])
 
     def _take(self, i: int, k: int) -> None:
-        changed = np.flatnonzero(self.change[:, i, k])
-        self.excess[changed] += self.change[changed, i, k]
-        self.placement[i] = k
-        self.change[:, i, :] = self.coefficients[:, i, :] - self.coefficients[:, i, k][:, None]
+        self.moves.take(i, k)
         self.extra[i] = self.cost[i] - self.cost[i, k]
         self.extra[i, k] = np.inf
-        self.after[:, i, :] = self._penalty(self.excess[:, None] + self.change[:, i, :])
-        self._price(changed)
 
-    def _price(self, rows: IntArray | slice) -> None:
-        """Work out anew what some rows cost after every move."""
-        excess = self.excess[rows][:, None, None] + self.change[rows]
-        self.after[rows] = self._penalty(excess, rows)
-
-    def _penalty(self, excess: FloatArray, rows: IntArray | slice = slice(None)) -> FloatArray:
-        """What excesses of some rows cost, and room where a row has a price, (rows, ...)."""
+    def _penalty(self, excess: FloatArray, rows: IntArray) -> FloatArray:
+        """What excesses of some rows cost, and room where a row has a price, (m, ...)."""
         shape = (-1,) + (1,) * (excess.ndim - 1)
         weight, price = self.weight[rows].reshape(shape), self.prices[rows].reshape(shape)
         over = np.maximum(excess, 0.0)
@@ -146,7 +135,7 @@ class _Descent:
 
 def _mean_request(row: FloatArray) -> float:
     """Mean of what a request uses of a row at most, of those that use any."""
-    most = np.abs(row).max(axis=1)
+    most = np.abs(row).max(axis=1, initial=0.0)
     return float(most[most > 0.0].mean()) if most.any() else 1.0
 
 

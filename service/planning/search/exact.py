@@ -58,7 +58,7 @@ class _Rows:
         box = {v.name: (v.lower, v.upper) for v in problem.variables}
         self._room, self.nothing = np.empty(len(problem.rows)), np.zeros(len(problem.rows))
         for r, row in enumerate(problem.rows):
-            self.values[r] = problem.coefficients(row)
+            self.values[r] = problem.coefficients(row).over(problem.k)
             least = sum(min(c * box[v][0], c * box[v][1]) for v, c in row.variables.items())
             self._room[r] = row.bound - least
         at_least = np.where(problem.allowed, self.values, np.inf).min(axis=2)

@@ -6,9 +6,12 @@ import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 from service.planning.bounds.assignment_problem import AssignmentProblem
+from service.planning.search.row_moves import RowMoves
 
 MOST_MOVES = 2_000
 TOLERANCE = 1e-12
+SLIGHT = 1e-12
+"""Share of all excess that is not worth a move: no more than what sums are rounded by."""
 
 
 def repair(
@@ -32,50 +35,41 @@ def repair(
     placement = placement.copy()
     if not problem.rows:
         return placement
-    rows = np.arange(len(placement))
-    coefficients = np.stack([problem.coefficients(row) for row in problem.rows])
+    rows = [problem.coefficients(row) for row in problem.rows]
     upper = {v.name: v.upper for v in problem.variables}
-    bounds = np.array(
+    room = np.array(
         [
             row.bound
             - sum(c * (variables[v] if c > 0.0 else upper[v]) for v, c in row.variables.items())
             for row in problem.rows
         ]
     )
-    scales = np.maximum(np.abs(coefficients).max(axis=(1, 2)), 1e-300)
-    activity = coefficients[:, rows, placement].sum(axis=1)
+    units = np.array([max(np.abs(row.values).max(initial=0.0), 1e-300) for row in rows])
+    moves = RowMoves(rows, problem.k, placement, room, units, _over)
     for _ in range(MOST_MOVES):
-        excess = (activity - bounds) / scales
-        if (excess <= TOLERANCE * np.abs(bounds / scales)).all():
+        if (moves.excess <= TOLERANCE * np.abs(room / units)).all():
             break
-        move = _best_move(problem, coefficients, placement, excess, scales)
+        move = _best_move(problem, moves)
         if move is None:
             break
-        i, k = move
-        activity += coefficients[:, i, k] - coefficients[:, i, placement[i]]
-        placement[i] = k
+        moves.take(*move)
     return placement
 
 
-def _best_move(
-    problem: AssignmentProblem,
-    coefficients: FloatArray,
-    placement: IntArray,
-    excess: FloatArray,
-    scales: FloatArray,
-) -> tuple[int, int] | None:
+def _over(excess: FloatArray, _: IntArray) -> FloatArray:
+    """Penalty of an excess: itself."""
+    return np.maximum(excess, 0.0)
+
+
+def _best_move(problem: AssignmentProblem, moves: RowMoves) -> tuple[int, int] | None:
     """Return the move that lowers the total excess most for what it costs."""
-    rows = np.arange(len(placement))
-    total = np.maximum(excess, 0.0).sum()
-    after = np.zeros(problem.cost.shape)
-    for r, now in enumerate(excess.tolist()):
-        change = (coefficients[r] - coefficients[r, rows, placement][:, None]) / scales[r]
-        after += np.maximum(now + change, 0.0)
-    gain = np.where(problem.allowed, total - after, -np.inf)
-    if gain.max() <= 1e-15:
+    rows = np.arange(problem.n)
+    now = moves.now
+    gain, least = np.where(problem.allowed, now - moves.after(), -np.inf), SLIGHT * now
+    if gain.max() <= least:
         return None
-    extra = problem.cost - problem.cost[rows, placement][:, None]
+    extra = problem.cost - problem.cost[rows, moves.placement][:, None]
     floor = 1e-6 * float(np.abs(problem.cost[problem.allowed]).mean()) + 1e-300
-    merit = np.where(gain > 1e-15, gain / np.maximum(extra, floor), -np.inf)
+    merit = np.where(gain > least, gain / np.maximum(extra, floor), -np.inf)
     i, k = np.unravel_index(int(merit.argmax()), merit.shape)
     return int(i), int(k)
