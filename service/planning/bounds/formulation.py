@@ -194,15 +194,9 @@ class Formulation:
     def steps_cover_the_tokens(self) -> list[Row]:
         """Ensures that a placement's blocks run enough steps for their tokens, all slots full."""
         output = self.problem.requests.workload.generated_tokens.astype(float)[:, None]
+        per_step = np.diag(1.0 / self.problem.concurrency)
         return [
-            Row(
-                steps_of(k),
-                output / self.problem.concurrency[k],
-                (np.arange(self.problem.k) == k).astype(float),
-                0.0,
-                None,
-                {steps_of(k): -1.0},
-            )
+            Row(steps_of(k), output, per_step[k], 0.0, None, {steps_of(k): -1.0})
             for k in self.prices.steps
         ]
 
