@@ -46,10 +46,10 @@ def why_not(solver: Solver, *, explained: bool = True) -> Exception:
 
 
 def _attempt(
-    options: SolverOptions, problem: PlacementProblem, seconds: float
+    options: SolverOptions, problem: PlacementProblem, seconds: float, relative_gap: float
 ) -> tuple[Schedule, Evaluation] | None:
-    """Look for any plan of a problem with loosened limits."""
-    solver = Solver(problem, replace(options, relative_gap=0.05), Deadline(seconds))
+    """Look for a plan of a problem with loosened limits."""
+    solver = Solver(problem, replace(options, relative_gap=relative_gap), Deadline(seconds))
     solver.run_in_time()
     found = solver.incumbent
     if found.schedule is None or found.evaluation is None:

@@ -24,7 +24,7 @@ from service.planning.progress import Progress, Watch, unwatched
 from service.planning.reporting import OPTIMAL_GAP, gap_unit
 from service.planning.result import SolverOptions
 from service.planning.search import exact
-from service.planning.search.baselines import Ahead, most_compared
+from service.planning.search.baselines import LEAST_AHEAD, Ahead, most_compared
 from service.planning.search.candidates import simple_policies
 from service.planning.search.feasibility import FeasibilitySearch
 from service.planning.search.improvement import Improver
@@ -34,8 +34,6 @@ from service.planning.search.tightening import LEAST_REQUESTS, Tightener
 
 DEADLINE_ROUNDS = 3
 """Times that rows are given to further deadlines."""
-FIRST_REQUESTS = 5_000
-"""Up to this many, simple policies are tried before anything is solved: one may be enough."""
 NEIGHBOURHOOD_REQUESTS = 5_000
 """Above this many, loads and tails of blocks are too small a part to look for by moves."""
 
@@ -69,6 +67,7 @@ class Solver:
         self.lower_bound = -np.inf
         self.bounded: Bounded | None = None
         self.proven_infeasible = False
+        self.ahead = Ahead({})
 
     @cached_property
     def formulation(self) -> Formulation:
@@ -95,6 +94,7 @@ class Solver:
                 self.look_harder()
 
         run_within(self.last, work)
+        self.ahead.offer_to(self.incumbent)
         self.deadline.cut |= self.last.cut
 
     def run(self) -> None:
@@ -106,9 +106,9 @@ class Solver:
         zero = np.zeros(len(self.relaxation.rows))
         self.lower_bound = max(self.lower_bound, lagrangian_bound(self.relaxation, zero))
         self.enter("candidates")
-        if self.problem.n <= FIRST_REQUESTS:
+        if self.problem.n < LEAST_AHEAD:
             self._offer_simple_policies()
-        ahead = Ahead.start(self.problem, self.policies)
+        self.ahead = Ahead.start(self.problem, self.policies)
         self.enter("bounding")
         if self.relaxation.rows or not self._good_enough():
             bounded = self._bound_all_deadlines()
@@ -128,8 +128,9 @@ class Solver:
         self._search_exactly()
         if self.problem.n <= NEIGHBOURHOOD_REQUESTS:
             self._neighbourhood().shift_down()
-        ahead.offer_to(self.incumbent)
-        if self.problem.n <= FIRST_REQUESTS:
+        self.ahead.wait()
+        self.ahead.offer_to(self.incumbent)
+        if self.problem.n < LEAST_AHEAD:
             for placement in self.policies.values():
                 if placement is not None:
                     self.incumbent.evaluate_placement(placement)
@@ -189,6 +190,7 @@ class Solver:
 
     def _improve(self, bounded: Bounded) -> None:
         if self.problem.n > LEAST_REQUESTS:
+            before = self.incumbent.best
             Tightener(
                 self.problem,
                 self.incumbent,
@@ -196,7 +198,7 @@ class Solver:
                 self.options.seed,
                 self._wanted_gap(),
             ).run(self.relaxation, bounded)
-            found = self.incumbent.schedule is not None
+            found = self.incumbent.best is not before
             if self._good_enough() or (found and self.problem.n > NEIGHBOURHOOD_REQUESTS):
                 return
         around = self._neighbourhood()

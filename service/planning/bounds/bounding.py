@@ -114,7 +114,7 @@ def bound(
         found = replace(again, lower_bound=max(found.lower_bound, again.lower_bound))
     few = problem.n * problem.k <= MOST_POLISHED_PAIRS
     if polished and few and (cells.count < problem.n or problem.peaks):
-        return _polished(problem, found)
+        return _polished(problem, found, deadline)
     return found
 
 
@@ -164,10 +164,10 @@ def _cut(cells: Cells, found: Bounded) -> Cells:
     return cells.split(marks, int(marks.max()) + 1)
 
 
-def _polished(problem: AssignmentProblem, found: Bounded) -> Bounded:
+def _polished(problem: AssignmentProblem, found: Bounded, deadline: Deadline) -> Bounded:
     """Raise the bound on the full data; keep what is met on the way."""
     lower, seen = found.lower_bound, dict[bytes, Relaxed]()
-    for relaxed in polish(problem, found.multipliers):
+    for relaxed in polish(problem, found.multipliers, deadline):
         lower = max(lower, relaxed.value)
         seen.setdefault(relaxed.placement.tobytes(), relaxed)
     highest_first = sorted(seen.values(), key=lambda relaxed: -relaxed.value)

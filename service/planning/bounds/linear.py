@@ -113,10 +113,8 @@ class _Program:
             self.program.add_term_to_constraint(index, self.side[link.variable], -size)
 
     def solve(self, seconds: float) -> LinearSolution | None:
-        solver = ModelSolverHelper("glop")
-        solver.set_time_limit_in_seconds(max(1e-3, seconds))
-        solver.solve(self.program)
-        if solver.status() != SolveStatus.OPTIMAL:
+        solver = _solve(self.program, seconds)
+        if solver is None:
             return None
         values, duals = solver.variable_values(), solver.dual_values()
         counts = np.zeros(self.problem.cost.shape)
@@ -139,7 +137,7 @@ class Cut:
 
 
 def highest_of_cuts(
-    cuts: list[Cut], centre: FloatArray, reach: FloatArray, limit: FloatArray
+    cuts: list[Cut], centre: FloatArray, reach: FloatArray, limit: FloatArray, deadline: Deadline
 ) -> tuple[FloatArray, float] | None:
     """Maximise the least of some cuts within a box.
 
@@ -170,12 +168,19 @@ def highest_of_cuts(
             program.add_term_to_constraint(index, step, -slope)
     program.set_var_objective_coefficient(level, 1.0)
     program.set_maximize(True)
-    solver = ModelSolverHelper("glop")
-    solver.solve(program)
-    if solver.status() != SolveStatus.OPTIMAL:
+    solver = _solve(program, deadline.left_s)
+    if solver is None:
         return None
     values = solver.variable_values()
     return np.clip(values[:level] * scale, 0.0, limit), float(values[level]) * unit
+
+
+def _solve(program: ModelBuilderHelper, seconds: float) -> ModelSolverHelper | None:
+    """Run GLOP for some seconds at most; None where it found no optimum."""
+    solver = ModelSolverHelper("glop")
+    solver.set_time_limit_in_seconds(max(1e-3, seconds))
+    solver.solve(program)
+    return solver if solver.status() == SolveStatus.OPTIMAL else None
 
 
 def add_variables(program: ModelBuilderHelper, lower: list[float], upper: list[float]) -> None:

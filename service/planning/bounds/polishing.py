@@ -10,6 +10,7 @@ from costmodel.arrays import FloatArray
 from service.planning.bounds.assignment_problem import AssignmentProblem
 from service.planning.bounds.lagrangian import MOST_TAILS, Relaxed, relax
 from service.planning.bounds.linear import Cut, highest_of_cuts
+from service.planning.clock import Deadline
 
 ROUNDS = 10
 ROUNDS_WITH_TAILS = 40
@@ -19,7 +20,9 @@ ENOUGH = 1e-5
 """Relative gain of a round below which the next one is not worth its pass over the data."""
 
 
-def polish(problem: AssignmentProblem, multipliers: FloatArray) -> Iterator[Relaxed]:
+def polish(
+    problem: AssignmentProblem, multipliers: FloatArray, deadline: Deadline
+) -> Iterator[Relaxed]:
     """Raise the Lagrangian bound over the multipliers that are not 0; yield what is on the way.
 
     The bound is concave in the multipliers and each evaluation gives a supergradient, the excess
@@ -27,7 +30,7 @@ def polish(problem: AssignmentProblem, multipliers: FloatArray) -> Iterator[Rela
     method, with a trust region).
     """
     tails = step_rows(problem)
-    hot = _hot_rows(problem, multipliers, tails)
+    hot = _hot_rows(problem, multipliers, tails, deadline)
     scale, limit = multipliers.copy(), np.full(len(multipliers), np.inf)
     for r, price in tails.items():
         scale[r] = price if r in hot else 0.0
@@ -43,9 +46,12 @@ def polish(problem: AssignmentProblem, multipliers: FloatArray) -> Iterator[Rela
     yield found
     starts = _tail_starts(best, hot, tails)
     for _ in range(ROUNDS_WITH_TAILS if hot else ROUNDS):
+        if deadline.passed():
+            return
         trial = next(starts, None)
         if trial is None:
-            step = highest_of_cuts(cuts, best[active], trust * scale[active], limit[active])
+            reach = trust * scale[active]
+            step = highest_of_cuts(cuts, best[active], reach, limit[active], deadline)
             if step is None or (trust >= 1.0 and step[1] - value < ENOUGH * abs(value)):
                 return
             trial = best.copy()
@@ -75,7 +81,10 @@ def step_rows(problem: AssignmentProblem) -> dict[int, float]:
 
 
 def _hot_rows(
-    problem: AssignmentProblem, multipliers: FloatArray, tails: dict[int, float]
+    problem: AssignmentProblem,
+    multipliers: FloatArray,
+    tails: dict[int, float],
+    deadline: Deadline,
 ) -> set[int]:
     """Step rows of the placements that are worth opening, one after the other.
 
@@ -87,7 +96,7 @@ def _hot_rows(
     trial, hot = multipliers.copy(), set[int]()
     for r, price in tails.items():
         trial[r] = price
-    while len(hot) < MOST_TAILS:
+    while len(hot) < MOST_TAILS and not deadline.passed():
         used = np.bincount(relax(problem, trial).placement, minlength=problem.cost.shape[1])
         cold = [k for k in np.argsort(-used, kind="stable") if used[k] and row_of.get(k) not in hot]
         cold = [k for k in cold if k in row_of]

@@ -14,13 +14,15 @@ from service.planning.explanation.knobs import Knob
 from service.planning.inputs import Objective
 from service.planning.problem import PlacementProblem
 
-Attempt = Callable[[PlacementProblem, float], Found | None]
-"""Looks for a plan within some seconds; None where it found none."""
+Attempt = Callable[[PlacementProblem, float, float], Found | None]
+"""Looks for a plan within some seconds, to a relative gap; None where it found none."""
 WIDE = 1e-3
 """Width, as a share of what is needed, above which a bracket is worth more time."""
 MOST_MISSES = 2
 """Plans in a row that are no better, after which aiming at the limit ends."""
 ATTEMPT_S = 3.0
+ATTEMPT_GAP = 0.05
+"""Relative gap of a plan that only shows where one is: others are aimed at the limit."""
 CUTS = (0.5, 0.25, 0.75, 0.125)
 """Where between both sides a value is tried, one after the other; 0 is the proven side."""
 MOST_CUTS = 12
@@ -148,7 +150,7 @@ class Bracket:
         elif self.knob.kind == "quality":
             aimed = aimed.with_objective(Objective(0.0))
         turned = self.knob.turn(aimed, loose)
-        found = self.attempt(turned, min(ATTEMPT_S, self.deadline.left_s))
+        found = self.attempt(turned, min(ATTEMPT_S, self.deadline.left_s), ATTEMPT_GAP)
         if found is not None:
             self._offer(self.knob.attained(self.problem, *found))
 

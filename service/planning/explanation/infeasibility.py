@@ -11,9 +11,13 @@ from service.planning.clock import Deadline
 from service.planning.cutting import run_within
 from service.planning.errors import InfeasibleError, Relaxation
 from service.planning.explanation.brackets import Attempt, Bracket
+from service.planning.explanation.conflict import smallest_conflict
 from service.planning.explanation.joint import Joint, Prove
 from service.planning.explanation.knobs import Knob, knobs_of
 from service.planning.problem import PlacementProblem
+
+POLICIES_SHARE = 0.25
+"""Share of the time in which simple policies tell what would be enough, before anything else."""
 
 
 def explain(
@@ -68,17 +72,24 @@ class _Explanation:
         self.conflict = knobs_of(self.problem)
 
     def complete(self, tell: Callable[[], None]) -> None:
-        """Find out all, the names of the limits first."""
-        knobs = self.conflict
-        self._leave_out()
+        """Find out all: at first a plan that some limits would have to move for, and the names."""
+        joint = Joint(
+            self.problem, self.conflict, self.attempt, self.prove, self.deadline, self.seed
+        )
+        tell()
+        run_within(Deadline(POLICIES_SHARE * self.deadline.left_s), joint.compare_policies)
+        self.joint = next(joint.relaxations(), ())
+        self._leave_out(tell)
         self.brackets = [
             Bracket(self.problem, knob, self.attempt, self.deadline, self.seed)
             for knob in self.conflict
+            if not self.prove(knob.turn(self.problem, None), self.deadline)
         ]
         _narrow(self.brackets, self.deadline, tell)
-        if not self.relaxations and self.conflict:
-            joint = Joint(self.problem, knobs, self.attempt, self.prove, self.deadline)
-            self.joint = joint.relaxations(tell)
+        if not self.relaxations:
+            joint.narrow(tell)
+            for known in joint.relaxations():
+                self.joint = known
 
     @property
     def relaxations(self) -> tuple[Relaxation, ...]:
@@ -89,18 +100,28 @@ class _Explanation:
     def as_error(self) -> InfeasibleError:
         """Return what is known."""
         names = tuple(knob.name for knob in self.conflict)
+        joint = () if self.relaxations else self.joint
         note = _quality_note(self.problem) if "min_mean_quality" in names else ""
         cut = self.deadline.cut
-        return InfeasibleError(names, self.relaxations, self.joint, cut_by_clock=cut, note=note)
+        return InfeasibleError(names, self.relaxations, joint, cut_by_clock=cut, note=note)
 
-    def _leave_out(self) -> None:
-        """Leave out each limit without which infeasibility is proven all the same."""
-        knobs, current = self.conflict, self.problem
-        for knob in knobs if len(knobs) > 1 else ():
-            without = knob.turn(current, None)
-            if self.prove(without, self.deadline):
-                self.conflict = [kept for kept in self.conflict if kept is not knob]
-                current = without
+    def _leave_out(self, tell: Callable[[], None]) -> None:
+        """Leave out the limits without which infeasibility is proven all the same."""
+        every = self.conflict
+
+        def conflicting(kept: list[Knob]) -> bool:
+            tell()
+            problem, names = self.problem, {knob.name for knob in kept}
+            for knob in every:
+                if knob.name not in names:
+                    problem = knob.turn(problem, None)
+            proven = self.prove(problem, self.deadline)
+            if proven and len(kept) < len(self.conflict):
+                self.conflict = kept
+            return proven
+
+        found = smallest_conflict(every, conflicting)
+        self.conflict = min(found, self.conflict, key=len)
 
 
 def _quality_note(problem: PlacementProblem) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from math import isfinite, sqrt
 
 from service.planning.clock import Deadline
 from service.planning.errors import Relaxation
@@ -14,79 +13,128 @@ from service.planning.explanation.brackets import ATTEMPT_S, WIDE, Attempt
 from service.planning.explanation.extremes import proven_extreme
 from service.planning.explanation.knobs import Knob
 from service.planning.problem import PlacementProblem
+from service.planning.schedule.dealing import deal
+from service.planning.schedule.evaluation import evaluate
+from service.planning.search.candidates import simple_policies
 
 Prove = Callable[[PlacementProblem, Deadline], bool]
 """Whether it is proven, before a deadline, that a problem has no plan."""
-SHARES = tuple(np.geomspace(0.005, 1000.0, 24).tolist())
-MOST_CUTS = 12
+MOST_CUTS = 20
+ANY_GAP = 1e6
+"""Relative gap within which every plan is."""
+MAX_SHARE = 1e6
+"""Share by which a limit is loosened that is as good as off."""
 
 
 @dataclass
 class Joint:
-    """Looks for the least share at which a plan exists, from both sides."""
+    """Closes in on the least share at which a plan exists, from both sides.
+
+    Attributes
+    ----------
+    share
+        A verified plan, `found`, keeps the limits loosened by this share; inf before the first.
+    proven
+        No plan exists at this share.
+    """
 
     problem: PlacementProblem
     knobs: list[Knob]
     attempt: Attempt
     prove: Prove
     deadline: Deadline
+    seed: int
+    share: float = float("inf")
     proven: float = 0.0
+    found: Found | None = field(default=None, repr=False)
 
-    def relaxations(self, tell: Callable[[], None]) -> tuple[Relaxation, ...]:
-        """Return the limits that have to move, and how far; empty where no plan was found."""
-        share, found = self._first(tell)
-        if found is None:
-            return ()
-        for cut in range(MOST_CUTS):
+    def compare_policies(self) -> None:
+        """Take the simple policy that needs least: known at once, where a search takes seconds."""
+        free = self._turned(None)
+        for _, placement in simple_policies(free, self.seed):
+            if placement is not None:
+                schedule = deal(free, placement)
+                evaluation = evaluate(free, schedule)
+                if evaluation.feasible:
+                    self._offer((schedule, evaluation))
+
+    def narrow(self, tell: Callable[[], None]) -> None:
+        """Try shares between both sides until they are close or time is out."""
+        low = self.proven
+        for _ in range(MOST_CUTS):
             tell()
-            if (1.0 + share) / (1.0 + self.proven) - 1.0 <= WIDE or self.deadline.passed():
-                break
-            middle = self.proven + (0.25 if cut % 3 == 2 else 0.5) * (share - self.proven)
-            closer = self._try(middle)
-            if closer is not None:
-                share, found = middle, closer
-        moved = [(knob, knob.attained(self.problem, *found)) for knob in self.knobs]
-        return tuple(
-            self._relaxation(knob, _verified(knob, _by_share(knob, share), attained))
-            for knob, attained in moved
-            if (attained - knob.given) * knob.looser > 0.0
-        )
+            wide = (1.0 + self.share) / (1.0 + low) - 1.0 > WIDE
+            if not isfinite(self.share) or not wide or self.deadline.passed():
+                return
+            middle = sqrt((1.0 + low) * (1.0 + self.share)) - 1.0
+            turned = self._turned(middle)
+            if self.prove(turned, self.deadline):
+                low = self.proven = middle
+            elif not self._offer(self._plan(turned)):
+                low = middle
 
-    def _relaxation(self, knob: Knob, needed: float) -> Relaxation:
-        """Return how far a limit has to move, proven for whatever the other limits are."""
+    def relaxations(self) -> Iterator[tuple[Relaxation, ...]]:
+        """Yield the limits that have to move and how far, more and more of it proven."""
+        if self.found is None:
+            return
+        moved = {
+            knob.name: (knob, needed)
+            for knob in self.knobs
+            if (needed := self._needed(knob, self.found)) is not None
+        }
+        known = {name: _relaxation(knob, needed, None) for name, (knob, needed) in moved.items()}
+        yield tuple(known.values())
+        for name, (knob, needed) in moved.items():
+            known[name] = _relaxation(knob, needed, self._proven_alone(knob))
+            yield tuple(known.values())
+
+    def _turned(self, share: float | None) -> PlacementProblem:
+        """Return the problem with all limits loosened by a share, or taken off."""
+        turned = self.problem
+        for knob in self.knobs:
+            turned = knob.turn(turned, None if share is None else _by_share(knob, share))
+        return turned
+
+    def _plan(self, turned: PlacementProblem) -> Found | None:
+        if self.deadline.passed():
+            return None
+        return self.attempt(turned, min(ATTEMPT_S, self.deadline.left_s), ANY_GAP)
+
+    def _offer(self, found: Found | None) -> bool:
+        """Keep a plan if it needs a smaller share; whether there was one."""
+        if found is None:
+            return False
+        attained = [(knob, knob.attained(self.problem, *found)) for knob in self.knobs]
+        share = max(_share(knob, value) for knob, value in attained)
+        if share < self.share and all(isfinite(value) for _, value in attained):
+            self.share, self.found = share, found
+        return True
+
+    def _needed(self, knob: Knob, found: Found) -> float | None:
+        """Return how far a limit has to move for a plan; None where it may stay."""
+        attained = knob.attained(self.problem, *found)
+        return attained if (attained - knob.given) * knob.looser > 0.0 else None
+
+    def _proven_alone(self, knob: Knob) -> float | None:
+        """Return what a limit needs at least, whatever the others are."""
         alone = self.problem
         for other in self.knobs:
             if other.name != knob.name:
                 alone = other.turn(alone, None)
-        proven = proven_extreme(alone, knob, None, self.deadline)
-        within = sorted((knob.given, needed))
-        bound = knob.given if proven is None else min(max(proven, within[0]), within[1])
-        return Relaxation(knob.name, float(knob.given), float(needed), float(bound))
+        return proven_extreme(alone, knob, None, self.deadline)
 
-    def _first(self, tell: Callable[[], None]) -> tuple[float, Found | None]:
-        for share in SHARES:
-            tell()
-            if self.deadline.passed():
-                break
-            if (found := self._try(share)) is not None:
-                return share, found
-        return np.inf, None
 
-    def _try(self, share: float) -> Found | None:
-        """Return a plan at a share; None where none was found, or none exists."""
-        turned = self.problem
-        for knob in self.knobs:
-            turned = knob.turn(turned, _by_share(knob, share))
-        if self.prove(turned, self.deadline):
-            self.proven = max(self.proven, share)
-            return None
-        return self.attempt(turned, min(ATTEMPT_S, self.deadline.left_s))
+def _relaxation(knob: Knob, needed: float, proven: float | None) -> Relaxation:
+    within = sorted((knob.given, needed))
+    bound = knob.given if proven is None else min(max(proven, within[0]), within[1])
+    return Relaxation(knob.name, float(knob.given), float(needed), float(bound))
 
 
 def _by_share(knob: Knob, share: float) -> float:
     return knob.given * (1.0 + share) if knob.looser > 0 else knob.given / (1.0 + share)
 
 
-def _verified(knob: Knob, value: float, attained: float) -> float:
-    """Return the tighter of the value tried and what its plan attained; both have a plan."""
-    return min(value, attained) if knob.looser > 0 else max(value, attained)
+def _share(knob: Knob, attained: float) -> float:
+    """Return the share by which a limit has to be loosened for a plan."""
+    given, value = (knob.given, attained) if knob.looser > 0.0 else (attained, knob.given)
+    return min(max(0.0, value / given - 1.0), MAX_SHARE) if given > 0.0 else MAX_SHARE

@@ -24,7 +24,7 @@ FEWEST = 1
 MOST_DEALT = 1_500_000
 """Requests that are dealt out again for baselines: each takes as long as dealing the plan."""
 LEAST_AHEAD = 100_000
-"""Requests above which policies are dealt out beside the solver."""
+"""Requests from which on policies are dealt out beside the solver, and below which before it."""
 
 
 def most_compared(n: int) -> int:
@@ -49,13 +49,18 @@ class Ahead:
         thread.shutdown(wait=False)
         return found
 
-    def offer_to(self, incumbent: Incumbent) -> None:
-        """Wait for all and offer them."""
+    def wait(self) -> None:
+        """Wait until all are dealt out."""
         for dealt in self.dealt.values():
             while not dealt.done():
                 # In short pieces: between them a limit of time can cut the wait.
                 time.sleep(WAKE_S)
-            incumbent.offer_dealt(*dealt.result())
+
+    def offer_to(self, incumbent: Incumbent) -> None:
+        """Offer those that are dealt out by now."""
+        for dealt in self.dealt.values():
+            if dealt.done():
+                incumbent.offer_dealt(*dealt.result())
 
 
 def _deal(problem: PlacementProblem, placement: IntArray) -> tuple[Schedule, Evaluation]:
