@@ -176,3 +176,13 @@ class Requests:
     min_quality: FloatArray
     allowed: BoolArray | None = None
     device: IntArray | None = None
+
+    def take(self, indices: IntArray) -> Requests:
+        """Return some of the requests."""
+        return Requests(
+            self.workload.take(indices),
+            self.deadline_s[indices],
+            self.min_quality[indices],
+            None if self.allowed is None else self.allowed[indices],
+            None if self.device is None else self.device[indices],
+        )

@@ -7,7 +7,7 @@ solver: relax and bound -> first candidates -> assign, deal out, price anew -> e
 from __future__ import annotations
 
 from service.planning.clock import Deadline
-from service.planning.cutting import run_within
+from service.planning.cutting import run_within, with_grace
 from service.planning.errors import UnplaceableError
 from service.planning.explanation.prices import with_prices
 from service.planning.problem import PlacementProblem
@@ -56,7 +56,7 @@ def plan(
         When neither a plan nor a proof was found.
     """
     options = options or SolverOptions()
-    deadline = Deadline(options.time_limit_s)
+    deadline = Deadline(options.time_limit_s, options.first_plan_s)
     unplaceable = problem.unplaceable()
     if unplaceable:
         raise UnplaceableError(unplaceable)
@@ -85,7 +85,8 @@ def _plan(
         raise why_not(solved, explained=explained)
     timings = {"solve": deadline.elapsed_s}
     solved.enter("comparing")
-    last = Deadline(solved.last.left_s + COMPARE_S)
+    left_s = min(solved.last.left_s, with_grace(deadline.left_s).left_s)
+    last = Deadline(left_s + COMPARE_S)
     judged: dict[str, Evaluation | None] = {}
 
     def judge() -> None:

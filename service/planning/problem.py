@@ -10,6 +10,7 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_matrix import CostMatrix, predict
+from service.planning.deadlines import Deadlines
 from service.planning.eligibility import find_exclusions, find_unplaceable, largest
 from service.planning.inputs import Limits, Objective, Placement, Pool, Requests, Share, Unit
 from service.planning.rates import Rates, no_figures, rates_of, unpriced
@@ -130,25 +131,9 @@ class PlacementProblem:
         return np.minimum(self.requests.deadline_s, plan)
 
     @cached_property
-    def _deadline_ranks(self) -> tuple[FloatArray, IntArray]:
-        distinct = np.unique(self.deadline_s)
-        narrow = np.uint16 if len(distinct) < 2**16 else np.int64
-        return distinct, np.searchsorted(distinct, self.deadline_s).astype(narrow)
-
-    @property
-    def distinct_deadlines_s(self) -> FloatArray:
-        """The distinct deadlines, rising, shape (D,)."""
-        return self._deadline_ranks[0]
-
-    @property
-    def deadline_count(self) -> int:
-        """Number of distinct deadlines."""
-        return len(self._deadline_ranks[0])
-
-    @property
-    def deadline_rank(self) -> IntArray:
-        """Position of each request's deadline among the distinct ones, shape (n,)."""
-        return self._deadline_ranks[1]
+    def deadlines(self) -> Deadlines:
+        """The distinct ones among the effective deadlines."""
+        return Deadlines.of(self.deadline_s)
 
     def latest_s(self, requests: IntArray, placement: IntArray) -> FloatArray:
         """Time by which requests, each on a placement, must have ended, shape (m,)."""
@@ -157,8 +142,8 @@ class PlacementProblem:
 
     def latest_in_pool_s(self, pool: int, requests: IntArray) -> FloatArray:
         """Time by which requests on a pool must have ended, shape (m,), or (1,) if alike."""
-        one = self.deadline_count == 1
-        due = self.distinct_deadlines_s if one else self.deadline_s[requests]
+        one = self.deadlines.count == 1
+        due = self.deadlines.distinct_s if one else self.deadline_s[requests]
         return np.asarray(np.minimum(due, self.pools[pool].end_s))
 
     @cached_property
@@ -216,17 +201,8 @@ class PlacementProblem:
 
     def take(self, indices: IntArray) -> PlacementProblem:
         """Return the same problem for some of the requests only."""
-        requests, workload = self.requests, self.requests.workload
         return replace(
-            self,
-            requests=Requests(
-                workload.take(indices),
-                requests.deadline_s[indices],
-                requests.min_quality[indices],
-                None if requests.allowed is None else requests.allowed[indices],
-                None if requests.device is None else requests.device[indices],
-            ),
-            costs=self.costs.take(rows=indices),
+            self, requests=self.requests.take(indices), costs=self.costs.take(rows=indices)
         )
 
     def with_objective(self, objective: Objective) -> PlacementProblem:

@@ -12,11 +12,18 @@ from service.planning.inputs import Unit
 
 @dataclass(frozen=True)
 class SolverOptions:
-    """How long to try, how good is good enough, and the seed of every random choice."""
+    """How long to try, how good is good enough, and the seed of every random choice.
+
+    Attributes
+    ----------
+    first_plan_s
+        Seconds in which a plan is looked for where none was found within the time limit.
+    """
 
     time_limit_s: float = 10.0
     relative_gap: float = 1e-3
     seed: int = 0
+    first_plan_s: float = 0.0
 
 
 @dataclass(frozen=True)

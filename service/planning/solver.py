@@ -63,7 +63,7 @@ class Solver:
         self.last = last or with_grace(deadline.left_s)
         self.watch = watch
         self.phase = ""
-        self.incumbent = Incumbent(problem, on_better=self.tell)
+        self.incumbent = Incumbent(problem, on_better=self._on_better)
         self.lower_bound = -np.inf
         self.bounded: Bounded | None = None
         self.proven_infeasible = False
@@ -180,6 +180,10 @@ class Solver:
             gap = max(0.0, evaluation.objective - proven) / unit if unit > 0.0 else None
         found = None if evaluation is None else evaluation.objective
         self.watch(Progress(self.phase, found, proven, gap, self.deadline.elapsed_s))
+
+    def _on_better(self) -> None:
+        self.deadline.settle()
+        self.tell()
 
     def _offer_simple_policies(self) -> None:
         for placement in self.policies.values():

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from threading import Thread
@@ -52,6 +53,9 @@ from service.workers.progress_updates import ProgressUpdates
 
 logger = logging.getLogger("service.worker")
 
+NEEDED_LATER = ("service.calls.arrow.call", "service.calls.arrow.answer")
+"""Modules that take long to import and that few calls need."""
+
 STUCK_S = 10.0
 """Beyond the limit of a call, after which its worker is taken to be stuck."""
 
@@ -65,10 +69,9 @@ def run_worker(connection: Connection, settings: Settings) -> None:
     service, description = _load(settings, receive(connection))
     os.nice(settings.worker_niceness)
     limit_memory(settings.memory_bytes)
-    gc.collect()
-    gc.freeze()
     try:
         connection.send(description)
+        warm_up()
         while True:
             job = receive(connection)
             if isinstance(job, Job) and job.kind in {"reload", "adopt"}:
@@ -86,6 +89,17 @@ def run_worker(connection: Connection, settings: Settings) -> None:
                 give_back()
     except (EOFError, OSError):
         logger.debug("The pipe is closed: the worker ends.")
+
+
+def warm_up() -> None:
+    """Import what a call may be the first to need, once others may know that the worker is ready.
+
+    Left to the first call of the kind, it would be a large part of the time that one has.
+    """
+    for name in NEEDED_LATER:
+        import_module(name)
+    gc.collect()
+    gc.freeze()
 
 
 def _load(settings: Settings, job: Message) -> tuple[PlannerService, Description]:

@@ -1,4 +1,4 @@
-"""Which limits conflict, and that something is told of what they need however little time there is."""
+"""Which limits conflict, and that it is told what they need however little time there is."""
 
 from itertools import combinations
 

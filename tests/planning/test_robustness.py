@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from service.planning import InfeasibleError, Limits, PlacementProblem, SolverOptions, plan
-from service.planning.errors import UnattainedConfidenceError
+from service.planning.errors import UnattainedConfidenceError, UndecidedError
+from service.planning.result import Plan
 from service.planning.robustness.bulk import bulk_ends
 from service.planning.robustness.padding import padded, share_to_keep
 from service.planning.robustness.robust_planner import plan_robustly
@@ -117,6 +118,22 @@ def test_a_replay_without_spread_is_the_schedule_itself() -> None:
     schedule = lay_out(problem, found.placement, found.device_index)
     ratios = worst_ratios(schedule, Scenarios(problem, 0, 5, campaign_ratio=0.0))
     assert ratios == pytest.approx(np.full(5, schedule.makespan_s / 900.0))
+
+
+def test_a_first_plan_that_takes_most_of_the_time_is_used_all_the_same() -> None:
+    limit_s = 60.0
+
+    def slow(
+        problem: PlacementProblem, options: SolverOptions, *rest: object, **terms: bool
+    ) -> Plan:
+        if max(options.time_limit_s, options.first_plan_s) < 0.5 * limit_s:
+            raise UndecidedError("The time limit was up.")
+        return plan(problem, replace(options, time_limit_s=limit_s))
+
+    problem = confident(tight(40, 1.5), 0.8)
+    found = plan_robustly(problem, SolverOptions(limit_s), planner=slow)
+    assert found.robustness is not None
+    assert found.robustness.estimated_confidence >= 0.8
 
 
 def test_without_a_deadline_any_plan_is_sure_and_a_warning_says_so() -> None:

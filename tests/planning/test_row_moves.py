@@ -50,7 +50,9 @@ def test_penalties_after_moves_are_those_of_the_rows_added_up_anew(seed: int) ->
         assert moves.excess == pytest.approx(anew(here))
         assert moves.now == pytest.approx(float(penalty(anew(here), np.arange(len(rows))).sum()))
         after = moves.after()
-        for i, j in zip(rng.integers(0, n, 6).tolist(), rng.integers(0, k, 6).tolist(), strict=True):
+        for i, j in zip(
+            rng.integers(0, n, 6).tolist(), rng.integers(0, k, 6).tolist(), strict=True
+        ):
             there = here.copy()
             there[i] = j
             expected = float(penalty(anew(there), np.arange(len(rows))).sum())

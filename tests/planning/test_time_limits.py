@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from service.planning.cutting import TimeIsUpError, run_within
 from service.planning.errors import InfeasibleError, UndecidedError
 from service.planning.inputs import Limits
 from service.planning.planner import plan
+from service.planning.problem import PlacementProblem
 from service.planning.result import SolverOptions
 from service.planning.search.incumbent import Incumbent
 from service.planning.threads import in_threads
@@ -91,3 +93,51 @@ def test_plans_of_many_deadlines_keep_their_limit(limit_s: float, *, tight: bool
     with contextlib.suppress(UndecidedError, InfeasibleError):
         plan(problem, SolverOptions(time_limit_s=limit_s))
     assert time.perf_counter() - began <= 1.1 * limit_s + 0.5
+
+
+def test_time_goes_on_until_something_is_found_and_then_ends_at_its_first_limit() -> None:
+    patient = Deadline(0.0, 60.0)
+    assert patient.left_s > 30.0
+    assert not patient.passed()
+    patient.settle()
+    assert patient.left_s == 0.0
+    assert patient.passed()
+    assert Deadline(60.0, 0.0).left_s > 30.0
+
+
+def test_a_first_plan_is_looked_for_beyond_the_limit_where_that_is_allowed() -> None:
+    problem = three_llms(workload(300, 3), limits=Limits(3000.0, min_mean_quality=0.56))
+    found = plan(problem, SolverOptions(time_limit_s=1e-6, first_plan_s=60.0))
+    assert found.cut_by_clock
+    assert found.placement.shape == (problem.n,)
+
+
+@pytest.mark.parametrize("limit_s", [0.5, 2.0])
+def test_plans_over_many_pools_keep_their_limit(limit_s: float) -> None:
+    problem = over_pools(three_llms(workload(1500, 3), limits=Limits(60.0, min_mean_quality=0.6)))
+    began = time.perf_counter()
+    with contextlib.suppress(UndecidedError, InfeasibleError):
+        plan(problem, SolverOptions(time_limit_s=limit_s))
+    assert time.perf_counter() - began <= 1.1 * limit_s + 0.5
+
+
+def over_pools(problem: PlacementProblem, copies: int = 30) -> PlacementProblem:
+    """Return the problem with each pool repeated, with times and joules of its own."""
+    pools, placements = problem.pools, problem.placements
+    repeated = [
+        replace(
+            pool,
+            name=f"{pool.name}-{copy}",
+            available_s=100.0 + copy,
+            activation_j=50.0,
+            activation_s=2.0,
+        )
+        for copy in range(copies)
+        for pool in pools
+    ]
+    there = [
+        replace(placement, pool=copy * len(pools) + placement.pool)
+        for copy in range(copies)
+        for placement in placements
+    ]
+    return PlacementProblem.build(problem.requests, repeated, there, problem.limits)

@@ -31,21 +31,23 @@ def with_broken_deadlines(formulation: Formulation, placement: IntArray) -> Floa
         Rising, shape (D,); None where every deadline's row holds.
     """
     problem = formulation.problem
-    if problem.deadline_count - 1 <= len(formulation.deadlines):
+    if problem.deadlines.count - 1 <= len(formulation.deadlines):
         return None
     work = values_at(formulation.due, placement, None)
-    excess = np.full(problem.deadline_count, -np.inf)
+    excess = np.full(problem.deadlines.count, -np.inf)
     for index in range(len(problem.pools)):
         members = problem.pool_of[placement] == index
-        ranks = problem.deadline_rank[members].astype(np.int64)
-        due = np.cumsum(np.bincount(ranks, weights=work[members], minlength=problem.deadline_count))
-        room = formulation.room_until(index, problem.distinct_deadlines_s)
+        ranks = problem.deadlines.rank[members].astype(np.int64)
+        due = np.cumsum(
+            np.bincount(ranks, weights=work[members], minlength=problem.deadlines.count)
+        )
+        room = formulation.room_until(index, problem.deadlines.distinct_s)
         np.maximum(excess, due / np.maximum(room, 1e-12) - 1.0, out=excess)
     excess[-1] = -np.inf
-    excess[np.isin(problem.distinct_deadlines_s, formulation.deadlines)] = -np.inf
+    excess[np.isin(problem.deadlines.distinct_s, formulation.deadlines)] = -np.inf
     worst = np.argsort(-excess, kind="stable")[:MOST_ADDED]
     worst = worst[excess[worst] > SLIGHT]
     if not len(worst):
         return None
-    added = problem.distinct_deadlines_s[worst]
+    added = problem.deadlines.distinct_s[worst]
     return np.unique(np.concatenate([formulation.deadlines, added]))

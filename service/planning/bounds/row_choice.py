@@ -15,7 +15,7 @@ MOST_PINNED = 12
 
 def first_deadlines(problem: PlacementProblem) -> FloatArray:
     """Return distinct deadlines, spread over all, before the last, rising, shape (D,)."""
-    found = problem.distinct_deadlines_s[:-1]
+    found = problem.deadlines.distinct_s[:-1]
     if len(found) > FIRST_DEADLINES:
         found = found[np.linspace(0, len(found) - 1, FIRST_DEADLINES).astype(int)]
     return found

@@ -91,7 +91,7 @@ class SideVariables:
 
     def pool_end_s(self, index: int) -> float:
         """Time by which everything on a pool must have ended [s]."""
-        last = float(self._problem.distinct_deadlines_s[-1]) if self._problem.n else 0.0
+        last = float(self._problem.deadlines.distinct_s[-1]) if self._problem.n else 0.0
         return loosest(min(last, self._problem.pools[index].end_s))
 
     def working_s(self, index: int, before_s: float = np.inf) -> float:

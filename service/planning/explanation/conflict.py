@@ -7,9 +7,7 @@ from collections.abc import Callable
 from service.planning.explanation.knobs import Knob
 
 
-def smallest_conflict(
-    knobs: list[Knob], conflicting: Callable[[list[Knob]], bool]
-) -> list[Knob]:
+def smallest_conflict(knobs: list[Knob], conflicting: Callable[[list[Knob]], bool]) -> list[Knob]:
     """Return limits of which none can be left out, those that come first preferred.
 
     Takes some 2 c log(m / c) proofs for c of m limits, where leaving out one after the other takes

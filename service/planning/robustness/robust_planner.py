@@ -37,10 +37,10 @@ from service.planning.robustness.simulation import worst_ratios
 from service.planning.schedule.evaluation import evaluate
 from service.planning.schedule.schedule import lay_out
 
-FIRST_SHARE = 0.35
-"""Of the time limit, for the plan without padding."""
-LATER_SHARE = 0.3
-"""Of the time then left, for each plan with padding."""
+FIRST_SHARE, FIRST_AT_MOST = 0.35, 0.85
+"""Of the time limit, for the plan without padding, and as long as none is found."""
+LATER_SHARE, LATER_AT_MOST = 0.3, 0.6
+"""Of the time then left, for each plan with padding, and as long as none is found."""
 LEAST_S = 0.05
 LEAST_CONFIDENCE = 0.5
 """Less is not worth being promised."""
@@ -92,8 +92,7 @@ def plan_robustly(
     if not drawn.spread:
         plain = planner(problem, options, watch)
         return replace(plain, robustness=_robustness(confidence, 1.0, 1.0, plain, plain, drawn))
-    first_options = replace(options, time_limit_s=FIRST_SHARE * options.time_limit_s)
-    plain = planner(problem, first_options, watch)
+    plain = planner(problem, _part(options, clock, FIRST_SHARE, FIRST_AT_MOST), watch)
     ratios = run_within(last, lambda: _ratios(plain, drawn))
     if ratios is None:
         raise UndecidedError("The time limit was up before a plan was replayed. Allow more time.")
@@ -103,9 +102,8 @@ def plan_robustly(
         if clock.left_s < LEAST_S * (1.0 + options.time_limit_s):
             clock.cut = True
             return None
-        seconds = max(LEAST_S, LATER_SHARE * clock.left_s)
         watch(Progress("padding", plain.objective, plain.lower_bound, None, clock.elapsed_s))
-        later = replace(options, time_limit_s=seconds)
+        later = _part(options, clock, LATER_SHARE, LATER_AT_MOST)
         found = run_within(last, lambda: _attempt(rung, drawn, later, planner))
         clock.cut |= last.cut
         return found
@@ -117,6 +115,15 @@ def plan_robustly(
         raise _unattained(problem, confidence, share, attempts)
     best = min(verified, key=lambda found: (found.objective, found.rung))
     return _answer(problem, best, plain, drawn, cut=clock.cut or any_cut(attempts))
+
+
+def _part(options: SolverOptions, clock: Deadline, share: float, at_most: float) -> SolverOptions:
+    """Return the options of one of several plans: shares of the time that is left."""
+    return replace(
+        options,
+        time_limit_s=max(LEAST_S, share * clock.left_s),
+        first_plan_s=at_most * clock.left_s,
+    )
 
 
 def has_deadlines(problem: PlacementProblem) -> bool:

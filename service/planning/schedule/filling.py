@@ -35,8 +35,8 @@ def fill_apart(
     group's own devices first. Returns False where there is nothing to keep apart.
     """
     filling = _Filling(problem, pool, groups, device)
-    last = max(int(problem.deadline_rank[group.members].max()) for group in groups)
-    early = [problem.deadline_rank[group.members] < last for group in groups]
+    last = max(int(problem.deadlines.rank[group.members].max()) for group in groups)
+    early = [problem.deadlines.rank[group.members] < last for group in groups]
     work = [
         float(group.held_s[first].sum()) / problem.placements[group.placement].concurrency
         for group, first in zip(groups, early, strict=True)

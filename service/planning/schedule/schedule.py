@@ -138,8 +138,8 @@ def groups_in_order(
     def group(k: int) -> Group:
         members = by_placement[ends[k] - counts[k] : ends[k]]
         members = members[_longest_first(problem, k, members, slot_s)]
-        if problem.deadline_count > 1:
-            members = members[np.argsort(problem.deadline_rank[members], kind="stable")]
+        if problem.deadlines.count > 1:
+            members = members[np.argsort(problem.deadlines.rank[members], kind="stable")]
         held_s = slot_s if sequences is None else slot_s * sequences
         return Group(k, members, slot_s[members], held_s[members])
 

@@ -93,7 +93,7 @@ class Tightener:
     def _first_shares(self) -> FloatArray:
         """Share of each pool's time that requests may fill, shape (pools,)."""
         shares = np.ones(len(self.problem.pools))
-        last = float(self.problem.distinct_deadlines_s[-1])
+        last = float(self.problem.deadlines.distinct_s[-1])
         for k, index in enumerate(self.problem.pool_of.tolist()):
             end = min(self.problem.pools[index].end_s, last)
             slot_s = float(self.problem.costs.device_seconds[:, k].mean())
