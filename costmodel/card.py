@@ -72,7 +72,7 @@ def parse_card(text: bytes) -> dict[str, Any]:
     try:
         card = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        msg = f"Expected a card of JSON, got one that fails with {type(error).__name__}."
+        msg = "Expected a card of JSON, got something else."
         raise MalformedArtefactError(msg) from error
     if not isinstance(card, dict) or not isinstance(card.get("sha256"), str):
         msg = "Expected a card with the sha256 of its joblib file, got none."

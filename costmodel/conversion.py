@@ -21,6 +21,7 @@ from costmodel.errors import (
     UnsupportedSchemaError,
 )
 from costmodel.intervals import ConformalInterval
+from costmodel.kinds import kind_of
 from costmodel.plain_data import to_plain
 from costmodel.provenance import Provenance
 from costmodel.record import Record
@@ -73,7 +74,7 @@ def from_artefact(artefact: object) -> CostModel:
         If a field is missing, unknown, of the wrong type or out of range.
     """
     if not isinstance(artefact, dict):
-        msg = f"Expected an artefact as a dict, got a {type(artefact).__name__}."
+        msg = f"Expected an artefact as an object, got {kind_of(artefact)}."
         raise MalformedArtefactError(msg)
     schema = artefact.get("schema")
     if type(schema) is not int:

@@ -101,6 +101,18 @@ def is_absent(path: Path) -> bool:
     return False
 
 
+def words_of(error: OSError) -> str:
+    """Return what the system refuses, with the file that it names.
+
+    Examples
+    --------
+    >>> words_of(OSError(28, "No space left on device", "/data/out.csv")), words_of(OSError("no"))
+    ('/data/out.csv: No space left on device', 'no')
+    """
+    why = error.strerror or str(error)
+    return why if error.filename is None else f"{error.filename}: {why}"
+
+
 def stamp(path: Path) -> Stamp:
     """Return what changes when a file does, its permissions included, or why nothing is told of it.
 

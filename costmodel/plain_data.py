@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from costmodel.errors import MalformedArtefactError, UnsafeArtefactError
+from costmodel.kinds import kind_of
 
 Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 
@@ -52,7 +53,7 @@ def check_plain(value: object) -> None:
             msg = f"Expected nesting of at most {MAX_DEPTH}, got more at {path}."
             raise UnsafeArtefactError(msg)
         if id(item) in seen:
-            msg = f"Expected each list and dict once, got the one at {path} again."
+            msg = f"Expected each list and object once, got the one at {path} again."
             raise UnsafeArtefactError(msg)
         seen.add(id(item))
         pending.extend((child, name, depth + 1) for child, name in _children(item, path))
@@ -62,7 +63,7 @@ def _children(item: object, path: str) -> list[tuple[object, str]]:
     if isinstance(item, dict):
         for key in item:
             if type(key) is not str:
-                msg = f"Expected text as the keys of {path}, got a {type(key).__name__}."
+                msg = f"Expected text as the keys of {path}, got {kind_of(key)}."
                 raise UnsafeArtefactError(msg)
         return [(child, f"{path}.{key:.40}") for key, child in item.items()]
     if isinstance(item, list):
@@ -73,7 +74,7 @@ def _children(item: object, path: str) -> list[tuple[object, str]]:
 def _check_scalar(item: object, path: str) -> None:
     kind = type(item)
     if kind not in (float, int, str, bool, type(None)):
-        msg = f"Expected plain data at {path}, got a {kind.__name__}."
+        msg = f"Expected plain data at {path}, got {kind_of(item)}."
         raise UnsafeArtefactError(msg)
     if isinstance(item, float) and not math.isfinite(item):
         msg = f"Expected a finite number at {path}, got {item}."
@@ -99,12 +100,12 @@ def _to_plain(value: object, path: str, depth: int) -> Plain:
     if value is None or isinstance(value, bool | int | float | str):
         _check_scalar(value, path)
         return value
-    msg = f"Expected plain data at {path}, got a {type(value).__name__}."
+    msg = f"Expected plain data at {path}, got {kind_of(value)}."
     raise MalformedArtefactError(msg)
 
 
 def _text_key(key: object, path: str) -> str:
     if type(key) is not str:
-        msg = f"Expected text as the keys of {path}, got a {type(key).__name__}."
+        msg = f"Expected text as the keys of {path}, got {kind_of(key)}."
         raise MalformedArtefactError(msg)
     return key

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from costmodel.errors import MalformedArtefactError
+from costmodel.kinds import kind_of
 
 
 class Record:
@@ -145,5 +146,5 @@ def _is_row(row: object, width: int) -> bool:
 
 def _unexpected(expected: str, path: str, value: object) -> MalformedArtefactError:
     return MalformedArtefactError(
-        f"Expected {expected} at {path}, got {type(value).__name__} {value!r:.80}."
+        f"Expected {expected} at {path}, got {kind_of(value)}: {value!r:.80}."
     )

@@ -64,7 +64,7 @@ def read_plain(data: bytes) -> object:
         raise
     except Exception as error:
         # Admitted instructions in a senseless order fail in as many ways as there are.
-        msg = f"Expected a well-formed pickle, got one that fails with {type(error).__name__}."
+        msg = "Expected a well-formed pickle, got one that cannot be read."
         raise MalformedArtefactError(msg) from error
     check_plain(value)
     return value

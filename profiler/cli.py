@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.default_int_handler)
     from costmodel.errors import CostModelError  # noqa: PLC0415
+    from costmodel.files import words_of  # noqa: PLC0415
 
     try:
         _run(options)
@@ -51,8 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; what ended is kept, and the same command goes on from it\n")
         return INTERRUPTED
-    except (ProfilerError, CostModelError, OSError) as error:
+    except (ProfilerError, CostModelError) as error:
         sys.stderr.write(f"error: {error}\n")
+        return BAD_INPUT
+    except OSError as error:
+        sys.stderr.write(f"error: {words_of(error)}\n")
         return BAD_INPUT
     return 0
 

@@ -76,7 +76,10 @@ def read_table(path: Path) -> tuple[list[str], Rows]:
             skipinitialspace=separator != "\t",
         )
         header, rows = _parsed(path, lines)
-    except (OSError, UnicodeError, csv.Error) as error:
+    except OSError as error:
+        problem = f"Expected a readable CSV file, got: {error.strerror}."
+        raise ObservationError(path, problem) from None
+    except (UnicodeError, csv.Error) as error:
         raise ObservationError(path, f"Expected a readable CSV file, got: {error}.") from None
     if separator != ",":
         _point_decimals(header, rows)

@@ -36,9 +36,9 @@ def add_measure(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     add("--max-minutes", type=_positive, metavar="MIN")
     add("--max-kilojoules", type=_positive, metavar="KJ")
     add("--window-seconds", type=_positive, default=5.0, metavar="S", help="at least; 5")
-    add("--idle-seconds", type=float, default=10.0, metavar="S", help="0 for none; 10")
+    add("--idle-seconds", type=_number, default=10.0, metavar="S", help="0 for none; 10")
     add("--no-mixed", dest="mixed", action="store_false", help="no windows of mixed lengths")
-    add("--seed", type=int, default=0)
+    add("--seed", type=_whole, default=0)
     _add_said(parser)
 
 
@@ -68,9 +68,9 @@ def add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     add_meter(parser)
     add = parser.add_argument_group("what to measure, with --url").add_argument
     parser.set_defaults(idle_seconds=0.0, mixed=False)
-    add("--points", type=int, default=5, metavar="N", help="random points of the profiled region")
+    add("--points", type=_whole, default=5, metavar="N", help="random ones of the profiled region")
     add("--window-seconds", type=_positive, default=5.0, metavar="S")
-    add("--seed", type=int, default=0)
+    add("--seed", type=_whole, default=0)
     _add_said(parser)
 
 
@@ -135,15 +135,29 @@ def add_meter(parser: argparse.ArgumentParser) -> None:
     add("--replay", type=Path, metavar="OBS", help="observations to measure again")
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, got {text!r:.60}") from None
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r:.60}") from None
+
+
 def _positive(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
     return value
 
 
 def _share(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"expected a ratio between 0 and 1, got {text!r}")
     return value

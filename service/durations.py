@@ -28,22 +28,3 @@ def seconds_of(text: str) -> float | None:
         found += float(part[1]) * _UNITS_S[part[2]]
         place = part.end()
     return found if text else None
-
-
-def seconds(text: str) -> float:
-    """Return the seconds of an argument: a number, or a length of time with units.
-
-    Its name is what argparse calls a value that is neither.
-
-    Raises
-    ------
-    ValueError
-        If it is neither.
-
-    Examples
-    --------
-    >>> seconds("90"), seconds("10m")
-    (90.0, 600.0)
-    """
-    found = seconds_of(text)
-    return float(text) if found is None else found

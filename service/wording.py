@@ -33,6 +33,8 @@ _EXPECTED: Mapping[str, str] = {
     "greater_than_equal": "at least {ge:.15g}",
     "less_than": "a number below {lt:.15g}",
     "less_than_equal": "at most {le:.15g}",
+    "timezone_aware": "a moment with its zone",
+    "recursion_loop": "nothing that holds itself",
     "literal_error": "{expected}",
     "enum": "{expected}",
     "string_too_short": "a length of at least {min_length}",
@@ -60,6 +62,8 @@ def words_of(found: Mapping[str, Any]) -> str:
     --------
     >>> words_of({"type": "value_error", "loc": ("a",), "msg": "Value error, Expected b."})
     'Expected b.'
+    >>> words_of({"type": "a new one", "loc": ("a",), "msg": "Input should ^[a-z]", "input": 1})
+    'Expected another value, got 1.'
     >>> words_of({"type": "int_type", "loc": ("seed",), "msg": "", "input": None})
     'Expected a whole number, got null.'
     >>> limits = {"type": "less_than_equal", "loc": (), "msg": "", "ctx": {"le": 10_000_000}}
@@ -74,9 +78,10 @@ def words_of(found: Mapping[str, Any]) -> str:
         return f"Expected seconds as a number, got {found['input']!r}: write {seconds:.15g}."
     if kind in _UNEXPECTED:
         return _UNEXPECTED[kind]
-    if kind not in _EXPECTED:
+    if kind == "value_error":
+        # Said by a schema of this service.
         return str(found["msg"]).removeprefix("Value error, ")
-    expected = _EXPECTED[kind].format_map(found.get("ctx") or {})
+    expected = _EXPECTED.get(kind, "another value").format_map(found.get("ctx") or {})
     return f"Expected {expected}{_got(found, counted='_too_' in f'_{kind}')}."
 
 

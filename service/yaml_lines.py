@@ -56,7 +56,7 @@ def read_yaml(text: str) -> object:
         raise YamlError(words, None if mark is None else min(mark.line, last)) from None
     # Constructors of YAML's own types raise whatever their code meets: KeyError for `!!bool x`.
     except (RecursionError, ValueError, LookupError, AttributeError, TypeError) as error:
-        raise YamlError(" ".join(str(error).split()) or type(error).__name__) from None
+        raise YamlError(" ".join(str(error).split()) or "a value that cannot be read") from None
 
 
 def _line(part: yaml.Event | yaml.Node) -> int | None:

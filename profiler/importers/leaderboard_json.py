@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from costmodel.kinds import kind_of
 from profiler.errors import ObservationError
 
 _OF_TOKENS = "energy_per_request_joules"
@@ -50,7 +51,7 @@ def read_leaderboard(file: Path) -> tuple[Rows, str | None]:
     rows = []
     for number, one in enumerate(configurations, start=1):
         if not isinstance(one, dict):
-            problem = f"Expected a configuration as an object, got a {type(one).__name__}."
+            problem = f"Expected a configuration as an object, got {kind_of(one)}."
             raise ObservationError(file, problem, row=number)
         rows.append((number, _cells({**above, **one})))
     if not any(_OF_TOKENS in cells for _, cells in rows):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from costmodel.errors import CostModelError, MomentRefusedError
+from costmodel.kinds import kind_of
 from costmodel.moment_reader import MomentReader
 from costmodel.names import device_num_gpus, llm_name
 from profiler.errors import ObservationError
@@ -177,7 +178,9 @@ def _runs(path: Path) -> list[tuple[int, Run]]:
     try:
         content = path.read_bytes()
         text = content.decode(json.detect_encoding(content))
-    except (OSError, UnicodeError) as error:
+    except OSError as error:
+        raise ObservationError(path, f"Expected a JSON result, got: {error.strerror}.") from None
+    except UnicodeError as error:
         raise ObservationError(path, f"Expected a JSON result, got: {error}.") from None
     decoder, place = json.JSONDecoder(), _begin(text, 0)
     runs: list[tuple[int, Run]] = []
@@ -190,7 +193,7 @@ def _runs(path: Path) -> list[tuple[int, Run]]:
             raise ObservationError(path, problem, row=line if runs else None) from None
         for one in run if isinstance(run, list) and run else [run]:
             if not isinstance(one, dict):
-                problem = f"Expected a JSON object a run, got a {type(one).__name__}."
+                problem = f"Expected a JSON object a run, got {kind_of(one)}."
                 raise ObservationError(path, problem, row=line if runs else None)
             runs.append((line, _listed(one)))
         place = _begin(text, end)

@@ -16,6 +16,7 @@ import numpy as np
 from costmodel.arrays import FloatArray
 from profiler.errors import MeterError
 from profiler.meters.meter import Joules, Mark, Meter
+from profiler.network import why
 
 SHORTEST_STEP_S = 0.1
 MOST_POINTS = 10_000
@@ -115,7 +116,7 @@ class PrometheusMeter(Meter):
             answer = self._client.post("/api/v1/query_range", data=asked)
             body = answer.json()
         except (httpx.HTTPError, ValueError) as error:
-            msg = f"Expected Prometheus at {self._client.base_url}, got {type(error).__name__}."
+            msg = f"Expected Prometheus at {self._client.base_url}, got {why(error)}."
             raise MeterError(msg) from None
         if answer.status_code != httpx.codes.OK or body.get("status") != "success":
             said = body.get("error", answer.status_code)

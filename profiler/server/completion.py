@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from profiler.errors import ServerError
+from profiler.network import why
 from profiler.server.endpoint import CHAT, Endpoint
 
 Prompt = str | list[int]
@@ -94,7 +95,7 @@ async def complete(
             # A server may close a kept connection just as the next request comes along it.
             if tries_left and isinstance(error, httpx.RemoteProtocolError) and not stream.begun:
                 continue
-            msg = f"Expected a whole answer, got {type(error).__name__}: {error}"
+            msg = f"Expected a whole answer, got {why(error)}."
             raise ServerError(msg) from None
         break
     return stream.completion(output_tokens, sent_s)

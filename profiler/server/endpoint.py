@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from profiler.errors import ServerError
+from profiler.network import why
 
 COMPLETIONS, CHAT = "/v1/completions", "/v1/chat/completions"
 _IN_FLIGHT = re.compile(
@@ -122,7 +123,7 @@ async def _listed(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     try:
         answer = await client.get("/v1/models")
     except httpx.HTTPError as error:
-        msg = f"Expected an LLM server at {client.base_url}, got {type(error).__name__}: {error}."
+        msg = f"Expected an LLM server at {client.base_url}, got {why(error)}."
         raise ServerError(msg) from None
     body = _json(answer)
     listed = body.get("data") if isinstance(body, dict) else None

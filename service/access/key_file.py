@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import stat
 import tempfile
 from collections import Counter
@@ -16,6 +17,7 @@ from typing import Annotated, Self
 
 import yaml
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -45,18 +47,34 @@ def _time(value: object) -> object:
     return datetime.fromtimestamp(read_zoned_moment(value), UTC)
 
 
+def _name(text: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, text):
+        raise ValueError("Expected a name of 1 to 64 letters (a to z), digits, _ and -.")
+    return text
+
+
+def _digest(text: str) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise ValueError("Expected a SHA-256 as 64 digits, 0 to 9 and a to f.")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Digest = Annotated[str, AfterValidator(_digest)]
+
+
 class KeyRow(BaseModel):
     """One key, as the file has it."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
-    name: Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    name: Name
+    sha256: Digest
     requests_per_second: Annotated[float | None, Field(gt=0, le=1e6)] = None
     burst: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
     max_concurrent: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
     scopes: Annotated[list[Scope] | None, Field(min_length=1)] = None
-    owner: Annotated[str | None, Field(pattern=f"^{NAME_PATTERN}$")] = None
+    owner: Name | None = None
     expires_at: Annotated[AwareDatetime | None, Field(strict=False), BeforeValidator(_time)] = None
 
     @model_validator(mode="after")

@@ -19,6 +19,7 @@ from service.problems import Problem, ProblemError
 
 logger = logging.getLogger("service.access.ring")
 
+WAYS = "Authorization: Bearer KEY, or X-API-Key: KEY"
 CHALLENGE = 'Bearer realm="jouleplan"'
 #: Compared with where no key has the name, so that both refusals take as long.
 _NOBODY = ApiKey("", bytes(32))
@@ -101,13 +102,15 @@ class KeyRing:
     def _holder(self, headers: Iterable[tuple[bytes, bytes]]) -> Holder:
         given = given_keys(headers)
         if not given:
-            raise _unauthenticated("Expected an API key: Authorization: Bearer KEY.", CHALLENGE)
+            raise _unauthenticated(f"Expected an API key: {WAYS}.", CHALLENGE)
         if len(given) > 1:
             raise _unauthenticated(f"Expected one API key, got {len(given)}.")
         key = given[0]
         name = None if key is None else name_of(key)
         if key is None or name is None:
-            raise _unauthenticated("Expected an API key: Authorization: Bearer KEY.")
+            raise _unauthenticated(
+                f"Expected an API key of the form jp.NAME.SECRET, got something else. Send {WAYS}."
+            )
         holder = self._holders.get(name)
         if not is_key_of(holder.key if holder else _NOBODY, key) or holder is None:
             raise _unauthenticated("The API key is not in force.")

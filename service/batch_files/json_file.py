@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import orjson
 
+from costmodel.kinds import kind_of
 from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.json_lines import OPENAI_MEMBERS
 from service.batch_files.known_columns import recognise
@@ -41,7 +42,7 @@ def read_json(data: bytes, renamed: Mapping[str, str] | None = None) -> BatchFil
         numbers = range(1, len(document) + 1)
         return batch_of(names, column, recognise(names, renamed or {}), numbers)
     if not isinstance(document, dict):
-        raise BatchFileError(f"Expected a JSON object, got {type(document).__name__}.")
+        raise BatchFileError(f"Expected a JSON object, got {kind_of(document)}.")
     if renamed:
         raise BatchFileError("Expected --column with a table only: a body has the names it has.")
     return BatchFile(document)

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from costmodel.kinds import kind_of
 from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.known_columns import NEEDED, recognise, worth
 from service.batch_files.lines import Data, line_spans
@@ -60,7 +61,7 @@ def read_rows(data: Data, renamed: Mapping[str, str] | None = None) -> BatchFile
         except orjson.JSONDecodeError as error:
             raise BatchFileError(f"line {number}: Expected JSON, got: {error}.") from None
         if not isinstance(row, dict):
-            got = type(row).__name__
+            got = kind_of(row)
             raise BatchFileError(f"line {number}: Expected a JSON object, got {got}.")
         if set(row) >= OPENAI_MEMBERS:
             raise BatchFileError(

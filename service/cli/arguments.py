@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.durations import seconds
+from service.cli.numbers import number, seconds, whole_number
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Option:
     flag: str
     pointer: str
     kind: Callable[[str], float]
+    metavar: str
     text: str
 
     @property
@@ -32,18 +33,24 @@ OPTIONS = (
         "--deadline-seconds",
         "/constraints/deadline_seconds",
         seconds,
+        "SECONDS",
         "all is done by then [s], e.g. 600 or 10m",
     ),
-    Option("--zeta", "/objective/zeta", float, "weight of energy against quality, 0 to 1"),
+    Option(
+        "--zeta", "/objective/zeta", number, "WEIGHT", "weight of energy against quality, 0 to 1"
+    ),
     Option(
         "--min-mean-quality",
         "/constraints/min_mean_quality",
-        float,
+        number,
+        "SCORE",
         "floor on the token-weighted mean score, 0 to 1",
     ),
-    Option("--time-limit", "/solver/time_limit_seconds", seconds, "time for solving [s]"),
-    Option("--gap", "/solver/relative_gap", float, "stop at this relative gap, 0 to 1"),
-    Option("--seed", "/solver/seed", int, "of every random choice"),
+    Option(
+        "--time-limit", "/solver/time_limit_seconds", seconds, "SECONDS", "time for solving [s]"
+    ),
+    Option("--gap", "/solver/relative_gap", number, "RATIO", "stop at this relative gap, 0 to 1"),
+    Option("--seed", "/solver/seed", whole_number, "N", "of every random choice"),
 )
 
 
@@ -72,9 +79,7 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
         "--fleet", type=Path, metavar="YAML", help="fleet file, instead of any other fleet"
     )
     for option in OPTIONS:
-        parser.add_argument(
-            option.flag, type=option.kind, metavar=option.kind.__name__.upper(), help=option.text
-        )
+        parser.add_argument(option.flag, type=option.kind, metavar=option.metavar, help=option.text)
     parser.add_argument(
         "--allow-mixed-provenance",
         action="store_true",
@@ -98,15 +103,25 @@ def add_keys_arguments(parser: argparse.ArgumentParser) -> None:
         "add", allow_abbrev=False, help="make a key, print it once, keep its hash"
     )
     add.add_argument("name", metavar="NAME", help="letters, digits, _ and -; the log has it")
-    for flag, kind, text in (
-        ("--requests-per-second", float, "calls that it may make; any number where left out"),
-        ("--burst", int, "calls at once after a pause; a second's worth where left out"),
-        ("--max-concurrent", int, "calls in flight; any number where left out"),
-        ("--scopes", str, "of read, plan and policy, with commas; all where left out"),
-        ("--owner", str, "whose plans it makes and sees; its own where left out"),
-        ("--expires-in-days", float, "until it is no key any more; never where left out"),
+    for flag, kind, metavar, text in (
+        (
+            "--requests-per-second",
+            number,
+            "RATE",
+            "calls that it may make; any where left out",
+        ),
+        (
+            "--burst",
+            whole_number,
+            "N",
+            "calls at once after a pause; one second's where left out",
+        ),
+        ("--max-concurrent", whole_number, "N", "calls in flight; any number where left out"),
+        ("--scopes", str, "SCOPES", "of read, plan and policy, with commas; all where left out"),
+        ("--owner", str, "NAME", "whose plans it makes and sees; its own where left out"),
+        ("--expires-in-days", number, "DAYS", "until it is no key any more; never where left out"),
     ):
-        add.add_argument(flag, type=kind, metavar=kind.__name__.upper(), help=text)
+        add.add_argument(flag, type=kind, metavar=metavar, help=text)
     shown = verbs.add_parser("list", allow_abbrev=False, help="print names and limits")
     remove = verbs.add_parser("remove", allow_abbrev=False, help="make a key invalid")
     remove.add_argument("name", metavar="NAME")
@@ -124,15 +139,15 @@ def _add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
     prompts = parser.add_argument_group("OpenAI batches")
     prompts.add_argument(
         "--characters-per-token",
-        type=float,
+        type=number,
         default=4.0,
-        metavar="FLOAT",
+        metavar="NUMBER",
         help="how input tokens are estimated from prompts (default 4)",
     )
     prompts.add_argument(
         "--output-tokens",
-        type=int,
-        metavar="INT",
+        type=whole_number,
+        metavar="N",
         help="estimate for lines that state no limit of their output",
     )
     which = prompts.add_mutually_exclusive_group()

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from costmodel.files import read_regular
+from costmodel.kinds import kind_of
 from service.calls.validation import path_of
 from service.problems import FieldError, pointer
 from service.schemas.fleet import FleetFileSpec
@@ -71,7 +72,7 @@ def read_fleet_file(path: Path) -> FleetFile:
     text = _text(path)
     document = _parse(path, text)
     if not isinstance(document, dict):
-        found = "an empty file" if document is None else type(document).__name__
+        found = "an empty file" if document is None else kind_of(document)
         msg = f"{path}: expected a mapping with `pools`, got {found}."
         raise FleetFileError(msg)
     try:

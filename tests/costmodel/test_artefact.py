@@ -254,7 +254,7 @@ def test_provenance_that_cannot_be_is_refused(field, value):
 
 @pytest.mark.parametrize("whole", [None, [], "artefact", 7])
 def test_what_is_no_dict_is_refused(tmp_path, whole):
-    with pytest.raises(MalformedArtefactError, match="artefact as a dict"):
+    with pytest.raises(MalformedArtefactError, match="artefact as an object"):
         load(forge(tmp_path, whole))
 
 

@@ -13,7 +13,7 @@ from tests.service.plan_files import batch_line, write_json
     ("name", "text", "told"),
     [
         ("a.json", "{", "a.json: Expected JSON"),
-        ("a.json", "[]", "a.json: Expected a JSON object, got list."),
+        ("a.json", "[]", "a.json: Expected a JSON object, got a list."),
         ("a.json", '{"requests": []}', "/requests"),
         ("a.json", '{"requests": [{"input_tokens": 1}]}', "/requests/0/output_tokens"),
         ("a.csv", "", "a.csv: Expected a column input_tokens"),
@@ -73,9 +73,12 @@ def test_bad_options_are_told_by_name(
 
 def test_an_option_that_is_no_number_is_told(plan: Callable[..., Any]) -> None:
     done = plan("batch.json", "--seed", "x")
-    assert (done.returncode, "--seed: invalid int value" in done.stderr) == (2, True)
+    assert (done.returncode, "--seed: expected a whole number, got " in done.stderr) == (2, True)
     done = plan("batch.json", "--deadline-seconds", "10x")
-    assert "--deadline-seconds: invalid seconds value: '10x'" in done.stderr
+    assert (
+        "--deadline-seconds: expected seconds, or a length of time such as 10m, got '10x'"
+        in done.stderr
+    )
 
 
 def test_a_file_that_is_not_there_is_told(plan: Callable[..., Any]) -> None:

@@ -17,6 +17,7 @@ from service.__main__ import main
 from service.access.errors import KeyFileError
 from service.access.key_file import read_keys
 from service.access.keys import is_key_of
+from tests.plain_words import foreign_words
 from tests.service.server import ROOT
 
 HASH = "sha256: " + 64 * "0"
@@ -99,6 +100,7 @@ def test_what_is_wrong_is_told_in_one_line_and_changes_nothing(
     before = path.read_bytes()
     status, printed, said = command(*arguments)
     assert (status, printed, len(said.splitlines())) == (2, "", 1)
+    assert foreign_words(said) is None, said
     assert path.read_bytes() == before
 
 
@@ -165,6 +167,7 @@ def test_a_garbled_file_is_refused_in_one_line_that_says_where(
     assert message.startswith(f"{path}: ")
     assert words in message
     assert "\n" not in message
+    assert foreign_words(message) is None, message
 
 
 def row(**members: Any) -> bytes:
@@ -190,8 +193,9 @@ def row(**members: Any) -> bytes:
     ],
 )
 def test_wrong_limits_are_refused(path: Path, members: dict[str, Any]) -> None:
-    with pytest.raises(KeyFileError, match="at /keys/0"):
+    with pytest.raises(KeyFileError, match="at /keys/0") as refused:
         read_keys(kept(path, row(**members)))
+    assert foreign_words(str(refused.value)) is None, refused.value
 
 
 def test_json_is_taken_and_a_seconds_worth_is_the_burst(path: Path) -> None:
