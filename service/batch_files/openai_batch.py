@@ -31,10 +31,10 @@ from service.prompts import (
     NOT_COUNTED,
     Prompt,
     choices_of,
-    is_whole,
     prompts_of,
     told_uncounted,
 )
+from service.request_body import wrong_members
 from service.schemas.names import read_llm
 
 MAX_TOLD = 20
@@ -194,7 +194,9 @@ class _Reader:
         if elsewhere and not self._rule.reports_others:
             raise _ComplaintError(other_endpoint(line["url"]) + REPORT_OTHERS, "url")
         name, body = line["custom_id"], line["body"]
-        spelled = _model(body)
+        spelled = body.get("model")
+        for path, detail in wrong_members({"model": spelled} if elsewhere else body):
+            raise _ComplaintError(detail, "body", *map(str, path))
         try:
             place = place_of_model(text, named=spelled is not None)
         except RepeatedKeyError as error:
@@ -202,7 +204,7 @@ class _Reader:
         # What is set aside is never priced; a row keeps its place among the lines.
         prompts = [Prompt()] if elsewhere else prompts_of(body)
         output_tokens = 1 if elsewhere else _output_tokens(body, self._rule)
-        choices = 1 if elsewhere else _choices(body)
+        choices = 1 if elsewhere else choices_of(body)
         first = self._numbers.setdefault(name, number)
         if first != number:
             message = f"Expected custom_ids that differ, got {name!r:.80} as on line {first}."
@@ -250,26 +252,7 @@ def _output_tokens(body: Mapping[str, Any], rule: TokenRule) -> int:
             "lines, output_tokens in a call or --output-tokens on the command line."
         )
         raise _ComplaintError(message, "body")
-    if not is_whole(stated):
-        message = f"Expected limits of output as whole numbers, got {stated!r:.40}."
-        raise _ComplaintError(message, "body")
-    return int(stated)
-
-
-def _choices(body: Mapping[str, Any]) -> int:
-    for name in ("n", "best_of"):
-        stated = body.get(name)
-        if stated is not None and not (is_whole(stated) and stated >= 1):
-            message = f"Expected a whole number of at least 1, got {stated!r:.40}."
-            raise _ComplaintError(message, "body", name)
-    return choices_of(body)
-
-
-def _model(body: Mapping[str, Any]) -> str | None:
-    named = body.get("model")
-    if named is None or isinstance(named, str):
-        return named
-    raise _ComplaintError(f"Expected model as text, got {named!r:.40}.", "body", "model")
+    return max(1, int(stated))
 
 
 def _llms(spelled: str | None, rule: TokenRule) -> list[str] | None:
@@ -280,8 +263,11 @@ def _llms(spelled: str | None, rule: TokenRule) -> list[str] | None:
 
 def _in_words(error: FieldError) -> str:
     """Return a complaint as the command line words it."""
-    parts = error.pointer.split("/")
-    return f"line {parts[2]}: {error.detail}" if len(parts) > 2 else error.detail
+    _, *parts = error.pointer.split("/")
+    if len(parts) < 2:
+        return error.detail
+    member = f", {'.'.join(parts[2:])}" if len(parts) > 3 else ""
+    return f"line {parts[1]}{member}: {error.detail}"
 
 
 def _warnings(

@@ -14,7 +14,6 @@ from service.decisions.tokens import bounded, input_tokens, output_limit
 from service.prompts import Prompt, choices_of, prompts_of
 from service.schemas.actuals import ActualBody
 from service.schemas.decisions import DecisionBody
-from service.schemas.fields import MAX_CHOICES
 
 DEFAULT_OUTPUT_TOKENS = 256.0
 LATE_QUANTILE = 0.9
@@ -71,7 +70,7 @@ def reckon(body: DecisionBody, llm: str, lengths: OutputLengths, tokenizers: Tok
         prompts, tin_from = _counted(found, llm, tokenizers)
         for prompt in found:
             uncounted += prompt.uncounted
-    choices = body.choices or min(choices_of(request), MAX_CHOICES)
+    choices = body.choices or int(bounded(choices_of(request)))
 
     def tokens(output_tokens: float, high: float, output_from: str) -> Tokens:
         return Tokens(prompts, output_tokens, high, tin_from, output_from, choices, uncounted)

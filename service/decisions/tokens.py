@@ -28,18 +28,19 @@ def input_tokens(prompt: Prompt) -> float:
 def output_limit(request: Mapping[str, Any]) -> float | None:
     """Return the limit that a request states of its answer, None where it states none.
 
-    A whole number of at least 1; clients state any, and beyond `MAX_TOKENS` it is that.
+    A whole number; clients state any, and beyond `MAX_TOKENS` it is that. Where nothing is to be
+    generated, of a prompt that is echoed, it is 1.
 
     Examples
     --------
     >>> output_limit({"max_tokens": 50}), output_limit({"max_tokens": 10**400})
     (50.0, 10000000.0)
-    >>> output_limit({"max_completion_tokens": -1}), output_limit({"max_tokens": True})
-    (None, None)
+    >>> output_limit({"max_completion_tokens": None}), output_limit({"max_tokens": 0})
+    (None, 1.0)
     """
     for name in LIMITS:
         value = request.get(name)
-        if is_whole(value) and value >= 1:
+        if is_whole(value) and value >= 0:
             return bounded(value)
     return None
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from service.decisions.rule import Group, Predict, Wanted, may_serve
 from service.decisions.table import Row
+from service.schemas.fields import MAX_CHOICES
 
 WINDOW_S = 900.0
 """No request counts longer; a gateway's traffic of a quarter of an hour."""
@@ -110,7 +111,7 @@ def plan_of(
         "columns": {
             "input_tokens": [max(1, round(one.input_tokens)) for one in asked],
             "output_tokens": [max(1, round(one.output_tokens)) for one in asked],
-            "choices": [one.choices for one in asked],
+            "choices": [min(one.choices, MAX_CHOICES) for one in asked],
             "llms": [sorted({llm for llm, _ in one.keys}) for one in asked],
             "pools": [sorted({pool for _, pool in one.keys}) for one in asked],
         },

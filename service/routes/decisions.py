@@ -17,6 +17,7 @@ from service.decisions.rule import Option
 from service.openapi.document import decision_operation
 from service.problems import ProblemError
 from service.prompts import NOT_COUNTED, told_uncounted
+from service.request_body import check_body
 from service.routes.refusals import refuse
 from service.routes.small_bodies import read_small_bytes
 from service.schemas.decisions import DecisionBody
@@ -46,7 +47,9 @@ class Decisions:
         try:
             content = await read_small_bytes(request)
             started = perf_counter()
-            made = self._desk.decide(parse(content, DecisionBody))
+            body = parse(content, DecisionBody)
+            check_body(body.request or {}, "request")
+            made = self._desk.decide(body)
         except ProblemError as error:
             self._metrics.count_refusal(error.problem.slug)
             return refuse(error.problem, request)

@@ -31,6 +31,7 @@ from service.openapi.gateways import (
     destination_operation,
 )
 from service.problems import FieldError, Problem, ProblemError
+from service.request_body import check_body
 from service.routes.decisions import answer_of
 from service.routes.endpoints import endpoints_of
 from service.routes.fail_open import refuse_openly
@@ -74,7 +75,9 @@ def router(desk: DecisionDesk, metrics: DecisionMetrics) -> APIRouter:
 
 
 def _decide(desk: DecisionDesk, request: Request, body: bytes) -> Made:
-    asked = body_of(Headers(request), parse(body or b"{}", CompletionBody).root)
+    completion = parse(body or b"{}", CompletionBody).root
+    check_body(completion)
+    asked = body_of(Headers(request), completion)
     try:
         return desk.decide(asked)
     except ProblemError as error:

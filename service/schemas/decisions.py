@@ -88,7 +88,8 @@ class DecisionBody(Body):
     def _says_what_it_is(self) -> DecisionBody:
         if self.input_tokens is None and self.request is None:
             raise ValueError("Expected input_tokens or a request, got neither.")
-        if self.llm is None and self.candidates is None and not (self.request or {}).get("model"):
+        unnamed = (self.request or {}).get("model") in (None, "")
+        if self.llm is None and self.candidates is None and unnamed:
             raise ValueError("Expected an llm, candidates, or a request that names its model.")
         return self
 

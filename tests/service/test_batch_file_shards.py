@@ -163,7 +163,7 @@ def test_lines_are_numbered_as_editors_do() -> None:
 
 
 DEEP = b'{"body":' * 2000 + b"1" + b"}" * 2000
-PROMPT = line('{"messages":' + '{"content":' * 600 + '"12345678"' + "}" * 600 + ',"max_tokens":1}')
+PROMPT = line('{"input":' + '{"content":' * 600 + '"12345678"' + "}" * 600 + ',"max_tokens":1}')
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ PROMPT = line('{"messages":' + '{"content":' * 600 + '"12345678"' + "}" * 600 + 
         (GOOD.decode().encode("utf-16"), "/lines/1", "Expected JSON"),
         (DEEP, "/lines/1", "Expected JSON"),
         (b"[1]", "/lines/1", "an object with custom_id"),
-        (GOOD.replace(b'"a/B"', b"3"), "/lines/1/body/model", "as text"),
+        (GOOD.replace(b'"a/B"', b"3"), "/lines/1/body/model", "Expected text, got 3."),
         (GOOD.replace(b"POST", b"GET"), "/lines/1/method", "POST"),
         (GOOD.replace(b"/v1/chat/completions", b"/v1/embeddings"), "/lines/1/url", "/v1/chat"),
         (GOOD.replace(b'"/v1/chat/completions"', b"[1]"), "/lines/1/url", "/v1/chat"),

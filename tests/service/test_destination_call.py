@@ -13,6 +13,7 @@ import pytest
 
 from tests.service.decision_fleet import FLEET, save_two_pools
 from tests.service.server import Server
+from tests.service.test_request_body import TAKEN, WRONG
 
 CALL = {
     "model": "qwen3-8b",
@@ -386,6 +387,43 @@ def test_a_body_of_any_depth_is_decided_or_refused(server: Server) -> None:
             PATH, content=text, headers={"content-type": "application/json"}
         )
         assert answer.status_code in (200, 400), answer.text
+
+
+@pytest.mark.parametrize(("name", "value", "below", "told"), WRONG)
+def test_what_no_server_takes_is_refused_by_the_member_that_was_sent(
+    server: Server, name: str, value: Any, below: str, told: str
+) -> None:
+    wrong = CALL | {name: value}
+    there = ask(server, json=wrong)
+    here = server.post("/decision", {"request": wrong, "llm": "qwen3-8b"})
+    for answer, where in ((there, f"/{name}{below}"), (here, f"/request/{name}{below}")):
+        assert answer.status_code == 422, answer.text
+        assert answer.json()["errors"] == [{"pointer": where, "detail": told}]
+        assert answer.json()["detail"].startswith(f"{where}: ")
+    openly = ask(server, {"x-jouleplan-fail-open": "true"}, json=wrong)
+    assert (openly.status_code, openly.headers["x-jouleplan-refused"]) == (200, "invalid-request")
+
+
+@pytest.mark.parametrize("body", TAKEN)
+def test_what_servers_take_is_decided(server: Server, body: dict[str, Any]) -> None:
+    taken = CALL | body
+    assert ask(server, {"x-jouleplan-llm": "qwen3-8b"}, json=taken).status_code == 200
+    answer = server.post("/decision", {"request": taken, "llm": "qwen3-8b"})
+    assert answer.status_code == 200, answer.text
+
+
+def test_each_prompt_of_a_list_is_a_request_of_its_own(server: Server) -> None:
+    listed = {"model": "qwen3-8b", "max_tokens": 50, "n": 2}
+    several = server.post("/decision", {"request": listed | {"prompt": ["x" * 400, [1, 2]]}})
+    tokens = several.json()["tokens"]
+    assert (tokens["input_tokens"], tokens["prompts"], tokens["choices"]) == (102, 2, 2)
+    seconds = [
+        server.post("/decision", {"request": listed | {"prompt": one}}).json()["placement"]
+        for one in ("x" * 400, [1, 2])
+    ]
+    for one in seconds:
+        assert one["pool"] == several.json()["placement"]["pool"]
+    assert ask(server, json=listed | {"prompt": ["a", "b", "c"]}).json()["tokens"]["prompts"] == 3
 
 
 def test_candidates_that_the_fleet_does_not_have_are_told_beside_the_decision(

@@ -1,0 +1,87 @@
+"""What every server refuses of a request's body, refused here as well and by the same members.
+
+A gateway goes on without a decision where its request is refused, so nothing is refused that a
+server would take: null is the default, a whole float an integer, and what is not looked at here is
+as it is. Texts of prompts are not told, since refusals are logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from service.problems import MAX_FIELD_ERRORS, FieldError, invalid, pointer
+from service.prompts import LIMITS, LISTS, is_whole
+from service.wording import shown
+
+Path = tuple[str | int, ...]
+COUNTS = (*LIMITS, "n", "best_of")
+
+
+def wrong_members(body: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """Yield the members of a body that no server takes, each with what was expected and came.
+
+    Examples
+    --------
+    >>> list(wrong_members({"n": 2.0, "max_tokens": None, "messages": []}))
+    []
+    >>> list(wrong_members({"n": "5"}))
+    [(('n',), "Expected a whole number of at least 1, got '5'.")]
+    """
+    if not isinstance(body.get("model"), str | None):
+        yield ("model",), f"Expected text, got {shown(body['model'])}."
+    for name in COUNTS:
+        value, least = body.get(name), _least(name, body)
+        if value is not None and not (is_whole(value) and value >= least):
+            expected = f"a whole number of at least {least}"
+            yield (name,), f"Expected {expected}, got {shown(value)}."
+    for name in LISTS:
+        if isinstance(body.get(name), bool | int | float):
+            yield (name,), f"Expected text or a list, got {shown(body[name])}."
+    yield from _wrong_messages(body.get("messages"))
+
+
+def check_body(body: Mapping[str, Any], *below: str) -> None:
+    """Refuse a body that no server takes.
+
+    Parameters
+    ----------
+    body
+        Of a completion, a response or a message.
+    below
+        Where it stands in what the caller sent.
+
+    Raises
+    ------
+    ProblemError
+        422 with the pointer of each member.
+    """
+    wrong = wrong_members(body)
+    first = list(islice(wrong, MAX_FIELD_ERRORS))
+    if first:
+        errors = [FieldError(pointer(*below, *path), detail) for path, detail in first]
+        raise invalid(errors, omitted=sum(1 for _ in wrong))
+
+
+def _least(name: str, body: Mapping[str, Any]) -> int:
+    # A completion that only echoes its prompt, for its log probabilities, generates nothing.
+    return 0 if name == "max_tokens" and body.get("echo") is True else 1
+
+
+def _wrong_messages(messages: object) -> Iterator[tuple[Path, str]]:
+    if messages is None:
+        return
+    if not isinstance(messages, list):
+        yield ("messages",), f"Expected a list of messages, got {_kind(messages)}."
+        return
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict):
+            yield ("messages", index), f"Expected a message, an object, got {_kind(message)}."
+        elif isinstance(message.get("content"), bool | int | float):
+            where = ("messages", index, "content")
+            yield where, f"Expected text or a list of parts, got {_kind(message['content'])}."
+
+
+def _kind(value: object) -> str:
+    return "text" if isinstance(value, str) else shown(value)
