@@ -17,6 +17,8 @@ from service.wording import shown
 
 Path = tuple[str | int, ...]
 COUNTS = (*LIMITS, "n", "best_of")
+# Tuples: unions are made anew, and looked into more slowly, by each of many calls.
+_NUMBER, _TEXT = (int, float), (str, type(None))
 
 
 def wrong_members(body: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
@@ -29,15 +31,16 @@ def wrong_members(body: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     >>> list(wrong_members({"n": "5"}))
     [(('n',), "Expected a whole number of at least 1, got '5'.")]
     """
-    if not isinstance(body.get("model"), str | None):
+    if not isinstance(body.get("model", ""), _TEXT):
         yield ("model",), f"Expected text, got {shown(body['model'])}."
     for name in COUNTS:
-        value, least = body.get(name), _least(name, body)
-        if value is not None and not (is_whole(value) and value >= least):
-            expected = f"a whole number of at least {least}"
-            yield (name,), f"Expected {expected}, got {shown(value)}."
+        value = body.get(name)
+        if value is None or (is_whole(value) and value >= _least(name, body)):
+            continue
+        expected = f"a whole number of at least {_least(name, body)}"
+        yield (name,), f"Expected {expected}, got {shown(value)}."
     for name in LISTS:
-        if isinstance(body.get(name), bool | int | float):
+        if isinstance(body.get(name), _NUMBER):
             yield (name,), f"Expected text or a list, got {shown(body[name])}."
     yield from _wrong_messages(body.get("messages"))
 
@@ -78,7 +81,7 @@ def _wrong_messages(messages: object) -> Iterator[tuple[Path, str]]:
     for index, message in enumerate(messages):
         if not isinstance(message, dict):
             yield ("messages", index), f"Expected a message, an object, got {_kind(message)}."
-        elif isinstance(message.get("content"), bool | int | float):
+        elif isinstance(message.get("content"), _NUMBER):
             where = ("messages", index, "content")
             yield where, f"Expected text or a list of parts, got {_kind(message['content'])}."
 

@@ -68,8 +68,9 @@ def reckon(body: DecisionBody, llm: str, lengths: OutputLengths, tokenizers: Tok
     else:
         found = prompts_of(request)
         prompts, tin_from = _counted(found, llm, tokenizers)
-        for prompt in found:
-            uncounted += prompt.uncounted
+        uncounted = found[0].uncounted
+        for one in found[1:]:
+            uncounted += one.uncounted
     choices = body.choices or int(bounded(choices_of(request)))
 
     def tokens(output_tokens: float, high: float, output_from: str) -> Tokens:

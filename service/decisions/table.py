@@ -12,6 +12,8 @@ from functools import cached_property
 from math import ceil, exp, sqrt
 from typing import NamedTuple
 
+from service.decisions.profiled import Profiled
+
 RELATIVE_FLOOR = 0.04
 METER_SECONDS = 0.08
 """Scale of a log residual, as `costmodel.intervals` has it (a test holds the two together)."""
@@ -87,7 +89,7 @@ class Terms:
     output_tokens: float
     choices: int = 1
 
-    @property
+    @cached_property
     def sequences(self) -> int:
         """Answers to all prompts: each holds a slot of its own."""
         return self.prompts.size * self.choices
@@ -97,12 +99,12 @@ class Terms:
         """Tokens of all answers together."""
         return self.output_tokens * self.sequences
 
-    @property
+    @cached_property
     def tokens(self) -> float:
         """Tokens of all prompts and all answers together."""
         return self.prompts.tokens + self.generated_tokens
 
-    @property
+    @cached_property
     def context_tokens(self) -> float:
         """Tokens of the longest prompt and one answer to it."""
         return self.prompts.longest + self.output_tokens
@@ -114,7 +116,7 @@ class Terms:
 
     @cached_property
     def _values(self) -> Mapping[str, float]:
-        number, tin, tin_squares, *_ = self.prompts
+        number, tin, tin_squares, _, _ = self.prompts
         tout, each = self.output_tokens, self.choices
         steps = tout * (tout - 1.0) / 2.0
         squares = tout * (tout - 1.0) * (2.0 * tout - 1.0) / 6.0
@@ -153,6 +155,8 @@ class Row:
         Of a device that serves nothing; None where it was not measured.
     cost_model
         Identity of the cost model: another one where it predicts otherwise.
+    profiled
+        Lengths that its predictions interpolate; None for none.
     """
 
     index: int
@@ -169,6 +173,17 @@ class Row:
     seconds_quantile: float | None
     idle_watts: float | None = None
     cost_model: str = ""
+    profiled: Profiled | None = None
+
+    def extrapolates(self, prompts: Prompts, output_tokens: float) -> bool:
+        """Say whether what is predicted of a request lies outside what was profiled.
+
+        Of several prompts it is so where it is of one: what lies between two inside is inside.
+        """
+        profiled = self.profiled
+        if profiled is None or not profiled.holds(prompts.longest, output_tokens):
+            return True
+        return prompts.size > 1 and not profiled.holds(prompts.shortest, output_tokens)
 
 
 @dataclass(frozen=True)

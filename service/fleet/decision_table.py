@@ -9,6 +9,7 @@ from costmodel.arrays import FloatArray
 from costmodel.bases import BASES
 from costmodel.cost_model import CostModel
 from costmodel.intervals import ConformalInterval
+from service.decisions.profiled import Profiled
 from service.decisions.table import Row, Weights
 from service.fleet.placements import Candidates
 
@@ -44,6 +45,7 @@ def decision_rows(fleet: Candidates) -> tuple[Row, ...]:
                 seconds_quantile=_quantile(cost_model.device_seconds_interval),
                 idle_watts=pool.idle_watts,
                 cost_model=_identity(cost_model),
+                profiled=Profiled.of(cost_model.region.at(batch)),
             )
         )
     return tuple(rows)

@@ -133,6 +133,7 @@ def _option(made: Made, option: Option) -> dict[str, object]:
         "correction": {"energy": cost.energy_factor, "runtime": cost.runtime_factor},
         "wait_seconds": option.wait_s,
         "in_time": option.in_time,
+        "extrapolated": row.extrapolates(made.tokens.prompts, made.tokens.output_tokens),
     }
 
 

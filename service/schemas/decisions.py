@@ -128,6 +128,9 @@ class DecidedPlacement(Answer):
     correction: CorrectionAnswer
     wait_seconds: Annotated[float, Field(description="Until a slot is free, by predicted ends.")]
     in_time: bool
+    extrapolated: Annotated[
+        bool, Field(description="Outside what was profiled, as `POST /plan` has it.")
+    ]
 
 
 class RunnerUpAnswer(DecidedPlacement):

@@ -152,6 +152,17 @@ def test_an_openai_body_is_taken_as_it_is(server: Server) -> None:
     }
 
 
+@pytest.mark.parametrize("tokens", [(200, 100), (16, 16), (1_000_000, 100), (200, 9_000), (1, 1)])
+def test_a_decision_is_extrapolated_where_a_prediction_is(
+    server: Server, tokens: tuple[int, int]
+) -> None:
+    terms = dict(zip(("input_tokens", "output_tokens"), tokens, strict=True))
+    made = server.post("/decision", terms | {"llm": "qwen3-8b"}).json()
+    predicted = server.post("/predict", {"requests": [terms]}).json()["extrapolated"][0]
+    for option in (made["placement"], made["runner_up"]):
+        assert option["extrapolated"] is predicted[option["index"]]
+
+
 def test_lengths_are_learned_by_route(server: Server) -> None:
     for number in range(40):
         tell(
