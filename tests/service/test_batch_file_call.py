@@ -247,7 +247,7 @@ def test_what_is_wrong_with_the_query_is_told_by_the_parameter(
         (batch_line(0), ["/lines/1/body"]),
         ("{}\n\nx", ["/lines/1", "/lines/3"]),
         (f"{batch_line(0, max_tokens=1)}\n" * 2, ["/lines/2/custom_id"]),
-        ("\n" + batch_line(0, max_tokens=0), ["/lines/2/body"]),
+        ("\n" + batch_line(0, max_tokens=0), ["/lines/2/body/max_tokens"]),
         (text_line(0, "gpt-4o"), ["/lines/1/body/model"]),
         (text_line(0, "not a name!"), ["/lines/1/body/model"]),
         (batch_line(0, max_tokens=1).replace("c0", ""), ["/lines/1/custom_id"]),
