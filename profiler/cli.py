@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 when it did its work, whatever the errors found; 2 on bad input; 130 after Ctrl-C.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     if threading.current_thread() is threading.main_thread():
         # Whoever ends the profiler politely shall not leave a server that it started behind.
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -88,13 +88,14 @@ def _run(options: argparse.Namespace) -> None:
         commands.print_anova(options.observations, options.pool, options.device)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments of the command."""
+    top = argparse.ArgumentParser(
         allow_abbrev=False,
         prog="python -m profiler",
         description="Measurements of LLM serving to cost models.",
     )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     add_measure(verbs)
     _add_import(verbs)
     fit = verbs.add_parser(
@@ -120,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         "--pool", metavar="LLM,LLM", help="LLMs taken together; those of the published table"
     )
     anova.add_argument("--device", type=device, help="that the pool ran on")
-    return parser
+    return top
 
 
 def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

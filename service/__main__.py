@@ -19,19 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 after serving, printing, planning or keeping keys, 1 where there is no plan, 2 where the
         settings or the input are wrong.
     """
-    parser = argparse.ArgumentParser(
-        allow_abbrev=False, prog="python -m service", description="The planning service."
-    )
-    parser.add_argument("--print-config", action="store_true", help="print the settings and stop")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    add_plan_arguments(
-        commands.add_parser("plan", allow_abbrev=False, help="plan a file, without a server")
-    )
-    add_keys_arguments(
-        commands.add_parser("keys", allow_abbrev=False, help="add, list or remove API keys")
-    )
-    options = parser.parse_args(arguments)
-
+    options = parser().parse_args(arguments)
     if options.command == "keys":
         from service.cli.keys_command import keep_keys  # noqa: PLC0415
 
@@ -45,6 +33,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if settings is None:
         return 2
     return print_settings(settings) if options.print_config else serve(settings)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments of the command."""
+    top = argparse.ArgumentParser(
+        allow_abbrev=False, prog="python -m service", description="The planning service."
+    )
+    top.add_argument("--print-config", action="store_true", help="print the settings and stop")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    add_plan_arguments(
+        commands.add_parser("plan", allow_abbrev=False, help="plan a file, without a server")
+    )
+    add_keys_arguments(
+        commands.add_parser("keys", allow_abbrev=False, help="add, list or remove API keys")
+    )
+    return top
 
 
 def _plan(options: argparse.Namespace) -> int:
