@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from costmodel.moments import read_moment, written
 from costmodel.zones import MACHINE, Zone
 
@@ -35,11 +37,18 @@ class MomentReader:
         """Where moments without a zone are taken to be."""
         return self._zone
 
-    def read(self, value: str | float) -> float:
+    def read(self, value: str | float, fits: Callable[[float], bool] | None = None) -> float:
         """Return seconds since 1970-01-01 UTC.
 
         Of an hour that the clock showed twice, the second is taken where time would otherwise run
-        back from the moment read before.
+        back from the moment read before, or where that one fits alone.
+
+        Parameters
+        ----------
+        value
+            As of `read_moment`.
+        fits
+            Says whether it may be the moment; None where any may.
 
         Raises
         ------
@@ -52,7 +61,8 @@ class MomentReader:
             self._naive = at_s
         if moment.later_s > at_s:
             self._twice = at_s if self._twice is None else self._twice
-            if at_s < self._last_s - JITTER_S:
+            runs_back = at_s < self._last_s - JITTER_S
+            if runs_back or (fits is not None and fits(moment.later_s) and not fits(at_s)):
                 at_s = moment.later_s
         self._last_s = at_s
         self._resolution_s = min(self._resolution_s, moment.resolution_s)
@@ -75,7 +85,7 @@ class MomentReader:
         if self._twice is not None:
             told.append(
                 f"{what}: the clock showed {written(self._twice)[:13]}:00 UTC and the hour after "
-                "it alike; the first is taken, the second where time would run back otherwise: "
+                "it alike; the first is taken, the second where only that one fits: "
                 "write moments with their offset"
             )
         return told

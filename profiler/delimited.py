@@ -6,7 +6,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from profiler.errors import ObservationError
@@ -36,7 +36,11 @@ _COMMA = re.compile(
 Rows = list[tuple[int, dict[str, str]]]
 
 
-def read_table(path: Path) -> tuple[list[str], Rows]:
+def _no_torn(line: int) -> bool:
+    return False
+
+
+def read_table(path: Path, torn: Callable[[int], bool] = _no_torn) -> tuple[list[str], Rows]:
     """Read a table with a header into rows of text.
 
     Parameters
@@ -44,6 +48,9 @@ def read_table(path: Path) -> tuple[list[str], Rows]:
     path
         In UTF-8, in UTF-16 with its mark, or in Latin 1; separated by commas, semicolons, tabs or
         bars: what a first line ``sep=;`` says, else whichever the header has most of.
+    torn
+        Asked with its line whether a last row that has no end and too few cells, as of a logger
+        that was killed, may be left out; no by default.
 
     Returns
     -------
@@ -75,7 +82,8 @@ def read_table(path: Path) -> tuple[list[str], Rows]:
             delimiter=separator,
             skipinitialspace=separator != "\t",
         )
-        header, rows = _parsed(path, lines)
+        ended = text.endswith(("\n", "\r"))
+        header, rows = _parsed(path, lines, _no_torn if ended else torn)
     except OSError as error:
         problem = f"Expected a readable CSV file, got: {error.strerror}."
         raise ObservationError(path, problem) from None
@@ -105,7 +113,9 @@ def _unquoted(line: str) -> str:
     return "".join(line.split('"')[::2])
 
 
-def _parsed(path: Path, lines: Iterator[list[str]]) -> tuple[list[str], Rows]:
+def _parsed(
+    path: Path, lines: Iterator[list[str]], torn: Callable[[int], bool]
+) -> tuple[list[str], Rows]:
     header = [name.strip() for name in next((cells for cells in lines if cells), [])]
     named = [place for place, name in enumerate(header) if name]
     if not named or len({header[place] for place in named}) != len(named):
@@ -121,6 +131,8 @@ def _parsed(path: Path, lines: Iterator[list[str]]) -> tuple[list[str], Rows]:
             continue
         while len(cells) > len(header) and not cells[-1].strip():
             cells.pop()
+        if len(cells) < len(header) and next(lines, None) is None and torn(count):
+            break
         if len(cells) != len(header):
             shown = ", ".join(cells)
             problem = (

@@ -14,22 +14,15 @@ from costmodel.moments import written
 from costmodel.zones import MACHINE, Zone
 from profiler.delimited import read_table
 from profiler.errors import ObservationError
-from profiler.importers.power_readings import Readings, read_readings
+from profiler.importers.power_readings import read_readings
+from profiler.importers.power_series import MAX_GAP_S, Series, check_even, check_one_gpu, series_of
 from profiler.short_windows import AVERAGED_S, MIN_READINGS, Edges, Lateness, unknown_joules
 
-MAX_GAP_S = 10.0
-"""Between two readings within a run: a longer one hides what the GPU did."""
 MAX_GRAIN = 0.05
 """Of a run's joules: a counter of larger steps is off by as much."""
 QUARTER_S = 900.0
 """Offsets of zones are whole quarters of an hour."""
 MAX_ZONES_APART_H = 26
-MAX_BURST_SHARE = 1 / 3
-"""Of readings that follow another at once: more, and they are of several GPUs."""
-AT_ONCE = 0.05
-"""Of the mean time between two readings."""
-
-Series = tuple[FloatArray, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -96,6 +89,10 @@ class PowerLog:
             moments = np.concatenate([[ends[0]], inner, [ends[1]]])
             total += float(np.trapezoid(np.interp(moments, at_s, values), moments))
         return total
+
+    def covers(self, begin_s: float, end_s: float) -> bool:
+        """Say whether there are readings of all GPUs before and after some seconds."""
+        return all(at_s[0] <= begin_s and at_s[-1] >= end_s for at_s, _ in self.readings.values())
 
     def edges(self, start_s: float, seconds: float, joules: float, resolution_s: float) -> Edges:
         """Return by how much the joules of a run may be off at its edges.
@@ -185,77 +182,30 @@ def read_power_log(path: Path, zone: Zone = MACHINE) -> PowerLog:
     ObservationError
         Where a column is missing, a cell cannot be read, or nothing tells GPUs apart.
     """
-    header, rows = read_table(path)
+    cut_off: list[int] = []
+
+    def leave_out(line: int) -> bool:
+        cut_off.append(line)
+        return True
+
+    header, rows = read_table(path, leave_out)
     found = read_readings(path, header, rows, zone)
-    series = {gpu: _series(path, gpu, values, found) for gpu, values in found.by_gpu.items()}
+    series = {gpu: series_of(path, gpu, values, found) for gpu, values in found.by_gpu.items()}
     if not series:
         raise ObservationError(path, "Expected readings of power, got only a header.")
     if not found.told_apart:
-        _check_one_gpu(path, *(at_s for at_s, _ in series.values()))
-    _check_even(path, {gpu: len(at_s) for gpu, (at_s, _) in series.items()})
+        check_one_gpu(path, *(at_s for at_s, _ in series.values()))
+    check_even(path, {gpu: len(at_s) for gpu, (at_s, _) in series.items()})
+    told = [f"{path.name}: row {line} is cut off, and left out" for line in cut_off]
     return PowerLog(
         path,
         series,
         found.counted,
         found.summed,
-        found.notes,
+        (*told, *found.notes),
         found.late_s,
         found.resolution_s,
     )
-
-
-def _series(path: Path, gpu: str, values: list[tuple[float, float]], found: Readings) -> Series:
-    """Put the readings of a GPU in order of time."""
-    if len(values) < 2:
-        problem = (
-            f"Expected two readings or more of GPU {gpu}, got {len(values)}: leave it out of the "
-            "log where it does not serve."
-        )
-        raise ObservationError(path, problem)
-    at_s, read = (np.array(column) for column in zip(*sorted(values), strict=True))
-    same = np.flatnonzero(np.diff(at_s) == 0)
-    if len(same):
-        why = (
-            f"of GPU {gpu}"
-            if found.told_apart
-            else "and nothing to tell GPUs apart: log index or uuid too"
-        )
-        problem = (
-            f"Expected one reading a moment, got two at {written(at_s[same[0]])} {why}, or write "
-            "moments finer."
-        )
-        raise ObservationError(path, problem)
-    if found.counted and np.any(np.diff(read) < 0):
-        place = int(np.argmax(np.diff(read) < 0))
-        problem = (
-            f"Expected a counter of energy, which never falls, got one of GPU {gpu} that falls "
-            f"after {written(at_s[place])}: joules of single intervals, and counters that were set "
-            "to zero, are not read; log watts, or cut the log there."
-        )
-        raise ObservationError(path, problem)
-    return at_s, read
-
-
-def _check_one_gpu(path: Path, at_s: FloatArray) -> None:
-    """Refuse readings in bursts, as of several GPUs one after the other."""
-    steps = np.diff(at_s)
-    if float(np.mean(steps < AT_ONCE * steps.mean())) > MAX_BURST_SHARE:
-        problem = (
-            "Expected readings at even times, got bursts, as of several GPUs, and nothing to tell "
-            "them apart: log index or uuid too."
-        )
-        raise ObservationError(path, problem)
-
-
-def _check_even(path: Path, counts: Mapping[str, int]) -> None:
-    """Refuse GPUs that were read far less often than others: they are something else."""
-    least, most = (choose(counts, key=lambda gpu: counts[gpu]) for choose in (min, max))
-    if counts[most] > 2 * counts[least] + 2:
-        problem = (
-            f"Expected as many readings of each GPU, got {counts[most]} of {most} and "
-            f"{counts[least]} of {least}: is that what tells GPUs apart?"
-        )
-        raise ObservationError(path, problem)
 
 
 def _shift(run: tuple[float, float], log: tuple[float, float]) -> str:

@@ -115,10 +115,27 @@ def positive(path: Path, run: Run, name: str) -> float:
     return float(value)
 
 
-def began_s(path: Path, run: Run, reader: MomentReader) -> float:
+def began_s(
+    path: Path,
+    run: Run,
+    reader: MomentReader,
+    covers: Callable[[float, float], bool] | None = None,
+) -> float:
     """Return when a run began, in seconds since 1970-01-01 UTC.
 
     Load generators write their ``date`` as they end, ``duration`` seconds later.
+
+    Parameters
+    ----------
+    path
+        Of the result, for messages.
+    run
+        The run.
+    reader
+        Of its date.
+    covers
+        Says of a beginning and an end whether there is a log of it: where the clock showed the date
+        twice, that decides. None where there is none.
 
     Raises
     ------
@@ -128,11 +145,13 @@ def began_s(path: Path, run: Run, reader: MomentReader) -> float:
     date = run.get("date")
     if date is None:
         raise ObservationError(path, "Expected a date, or --started-at MOMENT, got neither.")
+    seconds = duration_s(path, run)
+    fits = None if covers is None else lambda ended_s: covers(ended_s - seconds, ended_s)
     try:
-        ended_s = reader.read(date if isinstance(date, str | int | float) else str(date))
+        ended_s = reader.read(date if isinstance(date, str | int | float) else str(date), fits)
     except MomentRefusedError as error:
         raise ObservationError(path, f"date: {error}") from None
-    return ended_s - duration_s(path, run)
+    return ended_s - seconds
 
 
 def duration_s(path: Path, run: Run) -> float:

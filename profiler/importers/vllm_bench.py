@@ -88,7 +88,7 @@ def import_vllm_bench(
     short: list[tuple[str, Edges]] = []
 
     def to_row(file: Path, run: Run) -> Row:
-        start_s = begin_s if begin_s is not None else began_s(file, run, reader)
+        start_s = begin_s if begin_s is not None else began_s(file, run, reader, log.covers)
         row, edges, said = _row(file, run, log, start_s, reader.resolution_s)
         notes.extend((file, sentence) for sentence in said)
         short.extend([(file.name, edges)] if edges.short else [])

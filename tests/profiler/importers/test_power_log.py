@@ -340,3 +340,31 @@ def test_the_csv_of_dmon_is_read_past_its_units(tmp_path: Path) -> None:
         "\n".join(["#Date, Time, gpu, pwr, gtemp", "#YYYYMMDD, HH:MM:SS, Idx, W, C", *rows])
     )
     assert read_power_log(path, UNIVERSAL).joules(BEGIN + 5, 10) == pytest.approx(3000)
+
+
+def test_a_last_row_that_is_cut_off_is_left_out_and_told(tmp_path: Path) -> None:
+    header, torn = "timestamp, index, power.draw [W]", "2026/03/01 12:0"
+    rows = ["{at}, 0, 300.00 W"] * 20
+    with pytest.raises(ObservationError, match="row 22: Expected 3 cells, got 1"):
+        read(tmp_path, header, [*rows, torn])
+    path = tmp_path / "power.csv"
+    path.write_text(path.read_text().rstrip("\n"))
+    log = read_power_log(path, UNIVERSAL)
+    assert log.joules(BEGIN + 5, 10) == pytest.approx(3000)
+    assert any("row 22 is cut off, and left out" in note for note in log.notes)
+
+
+@pytest.mark.parametrize("back_s", [0.75, 20.0])
+def test_a_clock_that_was_set_back_is_refused(tmp_path: Path, back_s: float) -> None:
+    moments = [BEGIN + 0.5 * count - (back_s if count > 60 else 0.0) for count in range(120)]
+    rows = [f"{moment:.2f},300" for moment in moments]
+    with pytest.raises(ObservationError, match="its clock was set back, or rows are out of order"):
+        read(tmp_path, "timestamp,power_w", rows)
+
+
+def test_logs_that_were_put_together_in_any_order_are_read(tmp_path: Path) -> None:
+    stretches = [range(10, 20), range(0, 10), range(20, 30)]
+    rows = [f"{BEGIN + second},{300}" for stretch in stretches for second in stretch]
+    log = read(tmp_path, "timestamp,power_w", rows)
+    assert log.joules(BEGIN + 5, 20) == pytest.approx(6000)
+    assert read(tmp_path, "timestamp,power_w", rows[::-1]).joules(BEGIN + 5, 20) == 6000

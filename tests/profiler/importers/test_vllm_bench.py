@@ -449,3 +449,20 @@ def test_a_result_that_a_shell_wrote_again_is_read(tmp_path: Path, encoding: str
     log = write_log(tmp_path / "power.csv")
     trials, _ = import_vllm_bench(path, log, None, DEVICE, UNIVERSAL)
     assert trials.energy_gpu_j.tolist() == pytest.approx([(300 + 400) * 10 / 8])
+
+
+@pytest.mark.parametrize("hour_later", [False, True])
+def test_a_run_in_an_hour_that_the_clock_showed_twice_is_where_its_log_is(
+    tmp_path: Path, hour_later: bool
+) -> None:
+    """Berlin's clock showed 02:30 on the 25th of October at 00:30 and at 01:30 UTC."""
+    berlin = read_zone("Europe/Berlin")
+    ended = datetime.datetime(2026, 10, 25, 0 + hour_later, 30, 10, tzinfo=datetime.UTC)
+    path, log = tmp_path / "result.json", tmp_path / "power.csv"
+    path.write_text(json.dumps(result(date="20261025-023010")))
+    moments = [ended + datetime.timedelta(seconds=count / 10 - 15) for count in range(200)]
+    log.write_text("\n".join(["time,watts", *(f"{at.isoformat()},300" for at in moments)]))
+    trials, notes = import_vllm_bench(path, log, None, {"device": "1xh100"}, berlin)
+    assert trials.energy_gpu_j.tolist() == pytest.approx([300 * 10 / 8])
+    assert trials.extra["started_at"][0].startswith(f"2026-10-25T0{int(hour_later)}:30:00")
+    assert any("and the hour after it alike" in note for note in notes)
