@@ -7,7 +7,7 @@ from pathlib import Path
 
 from costmodel.errors import NameRefusedError
 from costmodel.names import device_named, llm_name
-from profiler.delimited import read_table
+from profiler.delimited import Rows, read_table
 from profiler.errors import ObservationError, UnusableInputError
 from profiler.importers.column_units import QUANTITIES, convert_units
 from profiler.observation_files import checked_observations
@@ -68,8 +68,19 @@ def import_csv(
     read = {
         ours: theirs for ours, theirs in origin.items() if ours in QUANTITIES and ours not in fixed
     }
-    notes = convert_units(path, read, mapped, units)
+    notes = [*_replaced(path, rows, constants), *convert_units(path, read, mapped, units)]
     return checked_observations(path, list({**origin, **fixed}), mapped), notes
+
+
+def _replaced(path: Path, rows: Rows, constants: Mapping[str, str]) -> list[str]:
+    """Say which constants stand in place of other texts of the file."""
+    told = []
+    for name, text in constants.items():
+        others = {cells[name].strip() for _, cells in rows if name in cells} - {text, ""}
+        if others:
+            shown = ", ".join(sorted(others)[:3]) + (", ..." if len(others) > 3 else "")
+            told.append(f"{path.name}: --set {name}={text} replaces its column {name} ({shown})")
+    return told
 
 
 def parse_assignments(texts: Sequence[str], option: str) -> dict[str, str]:

@@ -66,12 +66,25 @@ def read_runs(path: Path, to_row: Callable[[Path, Run], Row], fixed: Row) -> Obs
         count = str(device_num_gpus(fixed["device"]))
     except CostModelError as error:
         raise ObservationError(path, str(error)) from None
-    found = [_row(file, line, run, to_row, fixed) for file in files for line, run in _runs(file)]
+    runs = [(file, line, run) for file in files for line, run in _runs(file)]
+    _check_one_llm(path, [run for *_, run in runs], fixed)
+    found = [_row(file, line, run, to_row, fixed) for file, line, run in runs]
     rows = [
         (number, {"num_gpus": count, **row, **fixed}) for number, row in enumerate(found, start=1)
     ]
     header = list(dict.fromkeys(name for _, row in rows for name in row))
     return checked_observations(path, [*COLUMNS, *(n for n in header if n not in COLUMNS)], rows)
+
+
+def _check_one_llm(path: Path, runs: Sequence[Run], fixed: Row) -> None:
+    """Refuse one name for runs of several LLMs."""
+    named = sorted({str(run["model_id"]) for run in runs if run.get("model_id") is not None})
+    if "llm" in fixed and len(named) > 1:
+        problem = (
+            f"Expected runs of one LLM with --set llm={fixed['llm']}, got those of "
+            f"{', '.join(named)}: import each by itself, or leave --set llm out."
+        )
+        raise ObservationError(path, problem)
 
 
 def _row(file: Path, line: int, run: Run, to_row: Callable[[Path, Run], Row], fixed: Row) -> Row:
@@ -176,6 +189,38 @@ def told_once(notes: Sequence[tuple[Path, str]]) -> list[str]:
     return [
         f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {sentence}"
         for sentence, names in files.items()
+    ]
+
+
+def overlapping(spans: Sequence[tuple[str, float, float]], apart_s: float) -> list[str]:
+    """Say which runs took place at once: joules of each are in those of the others.
+
+    Parameters
+    ----------
+    spans
+        Name, beginning and end of each run.
+    apart_s
+        By how much their moments may be off.
+
+    Examples
+    --------
+    >>> overlapping([("a.json", 0.0, 9.0), ("b.json", 8.5, 20.0)], 1.0)
+    []
+    >>> overlapping([("a.json", 0.0, 9.0), ("b.json", 5.0, 20.0)], 1.0)[0][:33]
+    'a.json and b.json overlap in time'
+    """
+    ordered = sorted(spans, key=lambda span: span[1:])
+    last_s, met = -math.inf, []
+    for place, (_, begin_s, end_s) in enumerate(ordered):
+        if begin_s < last_s - apart_s:
+            met.append((ordered[place - 1][0], ordered[place][0]))
+        last_s = max(last_s, end_s)
+    if not met:
+        return []
+    others = f", and so do {len(met) - 1} more pairs" if len(met) > 1 else ""
+    return [
+        f"{met[0][0]} and {met[0][1]} overlap in time{others}: what the GPUs drew then is counted "
+        "in each; import one run once, and of runs at the same time none"
     ]
 
 

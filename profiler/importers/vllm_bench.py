@@ -23,6 +23,7 @@ from profiler.importers.results import (
     Run,
     began_s,
     duration_s,
+    overlapping,
     read_runs,
     told_once,
 )
@@ -86,12 +87,14 @@ def import_vllm_bench(
 
     notes: list[tuple[Path, str]] = []
     short: list[tuple[str, Edges]] = []
+    spans: list[tuple[str, float, float]] = []
 
     def to_row(file: Path, run: Run) -> Row:
         start_s = begin_s if begin_s is not None else began_s(file, run, reader, log.covers)
         row, edges, said = _row(file, run, log, start_s, reader.resolution_s)
         notes.extend((file, sentence) for sentence in said)
         short.extend([(file.name, edges)] if edges.short else [])
+        spans.append((file.name, start_s, start_s + edges.window_s))
         return row
 
     trials = read_runs(path, to_row, {"kv_cache": "on", "energy_cpu_j": "", **fixed})
@@ -100,8 +103,8 @@ def import_vllm_bench(
         msg = f"Expected --started-at with one result, got {count} that do not all begin then."
         raise UnusableInputError(msg)
     what = path.name if started_at is None else "--started-at"
-    told = [*told_once(notes), *told_of_short(short), *log.notes, *reader.assumed(what)]
-    return trials, told
+    told = [*told_once(notes), *told_of_short(short), *overlapping(spans, reader.resolution_s)]
+    return trials, [*told, *log.notes, *reader.assumed(what)]
 
 
 def _check_gpus(path: Path, log: PowerLog, device: str | None) -> None:

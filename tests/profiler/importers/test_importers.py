@@ -230,3 +230,11 @@ def test_a_column_that_is_not_there_is_named(tmp_path):
 def test_an_assignment_that_is_none_is_refused(text):
     with pytest.raises(UnusableInputError, match="Expected --column"):
         parse_assignments([text], "--column")
+
+
+def test_a_constant_that_replaces_what_the_file_says_is_told(tmp_path):
+    path = write_rows(tmp_path / "mine.csv", [row_of(concurrency="1"), row_of(llm="a/other")])
+    trials, notes = import_csv(path, {}, {"llm": "mine", "source": "test"})
+    assert set(trials.llm.tolist()) == {"mine"}
+    (said,) = [note for note in notes if "replaces" in note]
+    assert said == "mine.csv: --set llm=mine replaces its column llm (a/other, made-up)"

@@ -466,3 +466,24 @@ def test_a_run_in_an_hour_that_the_clock_showed_twice_is_where_its_log_is(
     assert trials.energy_gpu_j.tolist() == pytest.approx([300 * 10 / 8])
     assert trials.extra["started_at"][0].startswith(f"2026-10-25T0{int(hour_later)}:30:00")
     assert any("and the hour after it alike" in note for note in notes)
+
+
+def test_one_name_for_several_llms_is_refused(tmp_path: Path) -> None:
+    fixed = DEVICE | {"llm": "mine"}
+    with pytest.raises(
+        ObservationError, match=r"one LLM with --set llm=mine, got those of a/b, c/d"
+    ):
+        read(tmp_path, result(model_id="a/b"), result(model_id="c/d"), fixed=fixed)
+    trials, _ = read(tmp_path, result(model_id="a/b"), fixed=fixed)
+    assert trials.llm.tolist() == ["mine"]
+
+
+@pytest.mark.parametrize(("later_s", "told"), [(0, True), (8, True), (10, False), (9.5, False)])
+def test_runs_at_the_same_time_are_told(tmp_path: Path, later_s: float, told: bool) -> None:
+    """A date in whole seconds may be off by one."""
+    second = ENDED + datetime.timedelta(seconds=later_s)
+    runs = [result(), result(date=second.strftime("%Y%m%d-%H%M%S"))]
+    _, notes = read(tmp_path, *runs, end=20)
+    assert (
+        any("result.json and result.json overlap in time: what" in note for note in notes) == told
+    )
