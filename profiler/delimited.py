@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from costmodel.decimal_commas import with_points
+from costmodel.encodings import decoded
 from profiler.errors import ObservationError
 
 SEPARATORS = ",;\t|"
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _STATED = re.compile(r"[\r\n]*sep=([,;\t|])\r?\n")
 """A first line by which spreadsheets are told the separator."""
-_DIGIT = re.compile("[0-9]")
 MARK = "#"
 """Begins the lines of `nvidia-smi dmon` that are no readings: its header, and that of the units."""
 MAX_CELL = 60
 """Characters of a row or a cell that are shown."""
 UNNAMED = ""
 """Column of the cells under no name, where there is one such column."""
-_COMMA = re.compile(
-    r"(?P<number>[-+]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,(?P<part>[0-9]+))?(?:[eE][-+]?[0-9]+)?)"
-    r"(?P<behind>\s*[^\s0-9.,+-].*)?",
-    re.ASCII | re.DOTALL,
-)
-"""A number with a decimal comma, perhaps with points between thousands, and its unit."""
 
 Rows = list[tuple[int, dict[str, str]]]
 
@@ -46,7 +35,7 @@ def read_table(path: Path, torn: Callable[[int], bool] = _no_torn) -> tuple[list
     Parameters
     ----------
     path
-        In UTF-8, in UTF-16 with its mark, or in Latin 1; separated by commas, semicolons, tabs or
+        In UTF-8, UTF-16, UTF-32 or Windows-1252; separated by commas, semicolons, tabs or
         bars: what a first line ``sep=;`` says, else whichever the header has most of.
     torn
         Asked with its line whether a last row that has no end and too few cells, as of a logger
@@ -69,8 +58,7 @@ def read_table(path: Path, torn: Callable[[int], bool] = _no_torn) -> tuple[list
         fewer cells than the header.
     """
     try:
-        content = path.read_bytes()
-        text = _decoded(content)
+        text, _ = decoded(path.read_bytes())
         stated = _STATED.match(text)
         if stated is not None:
             text = text[stated.end() :]
@@ -92,21 +80,6 @@ def read_table(path: Path, torn: Callable[[int], bool] = _no_torn) -> tuple[list
     if separator != ",":
         _point_decimals(header, rows)
     return header, rows
-
-
-def _decoded(content: bytes) -> str:
-    for mark, encoding in _MARKS:
-        if content.startswith(mark):
-            text = content.decode(encoding)
-            break
-    else:
-        try:
-            text = content.decode("utf-8")
-        except UnicodeDecodeError:
-            text = content.decode("latin-1")
-    if "\0" in text:
-        raise UnicodeError("bytes of zero, as in a binary file or in UTF-16 without its mark")
-    return text
 
 
 def _unquoted(line: str) -> str:
@@ -145,36 +118,8 @@ def _parsed(
 
 
 def _point_decimals(header: list[str], rows: Rows) -> None:
-    """Write decimal points for the decimal commas of a table, where it shows that they are.
-
-    One cell that could not be read otherwise is enough (``300,5``, ``0,250``, ``1.234,5``) for all
-    columns of such numbers, in which a point then parts thousands. A column with a cell that is no
-    such number (``300.5``) is left as it is. ``300,500`` alone may be three hundred thousand.
-    """
-    columns = {name: _numbers(name, rows) for name in header}
-    if not any(_is_decimal(number) for found in columns.values() for _, number in found):
-        return
-    for name, found in columns.items():
-        for cells, number in found:
-            plain = number["number"].replace(".", "").replace(",", ".")
-            cells[name] = plain + (number["behind"] or "")
-
-
-def _numbers(column: str, rows: Rows) -> list[tuple[dict[str, str], re.Match[str]]]:
-    """Return rows and numbers of a column; none where a cell with digits is no such number."""
-    found = []
-    for _, cells in rows:
-        if _DIGIT.search(cells[column]):
-            number = _COMMA.fullmatch(cells[column].strip())
-            if number is None:
-                return []
-            found.append((cells, number))
-    return found
-
-
-def _is_decimal(number: re.Match[str]) -> bool:
-    """Say whether the comma of a number cannot part its thousands."""
-    if number["part"] is None:
-        return False
-    whole = number["number"].split(",")[0].lstrip("+-")
-    return len(number["part"]) != 3 or whole.startswith("0") or "." in whole or len(whole) > 3
+    """Write decimal points for the decimal commas of a table, where it shows that they are."""
+    columns = {name: [cells[name] for _, cells in rows] for name in header}
+    for name, pointed in with_points(columns).items():
+        for (_, cells), cell in zip(rows, pointed, strict=True):
+            cells[name] = cell

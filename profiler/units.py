@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from costmodel.decimal_commas import comma_hint
+
 POWER, ENERGY, TIME = "power", "energy", "time"
 PLAIN: Mapping[str, str] = {POWER: "W", ENERGY: "J", TIME: "s"}
 
@@ -214,11 +216,8 @@ def number_hint(cell: str) -> str:
     >>> number_hint("0:00:02")
     ' Write a duration as one number.'
     """
-    if re.search(r"[0-9],[0-9]", cell):
-        return (
-            " Its comma may stand for a decimal point or part thousands: write numbers with a "
-            "point, and thousands without a mark."
-        )
+    if hint := comma_hint(cell):
+        return hint
     return " Write a duration as one number." if re.search(r"[0-9]:[0-9]{2}", cell) else ""
 
 
