@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
@@ -65,10 +65,27 @@ class FieldError:
         JSON pointer (RFC 6901) into the request body; empty for the whole of it.
     detail
         What was expected and what was found.
+    quoted
+        Another pointer, which the detail quotes.
     """
 
     pointer: str
     detail: str
+    quoted: str = ""
+
+    def moved(self, place: Callable[[str], str]) -> FieldError:
+        """Return the same of another document, by what returns where a pointer leads in it.
+
+        Examples
+        --------
+        >>> FieldError("/b", "Got c as at /a.", "/a").moved(lambda where: f"/x{where}")
+        FieldError(pointer='/x/b', detail='Got c as at /x/a.', quoted='/x/a')
+        """
+        if not self.quoted:
+            return replace(self, pointer=place(self.pointer))
+        quoted = place(self.quoted)
+        detail = self.detail.replace(self.quoted, quoted)
+        return FieldError(place(self.pointer), detail, quoted)
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from service.durations import seconds_of
+from service.number_hints import Wanted, ending
 
 MAX_SHOWN = 60
 """Characters of a value that is told."""
@@ -43,6 +43,13 @@ _EXPECTED: Mapping[str, str] = {
     "too_long": "a length of at most {max_length}",
 }
 """By the type of an error, with what its context has."""
+_NUMBERS: Mapping[str, Wanted] = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), Wanted.COUNT),
+    **dict.fromkeys(("float_type", "float_parsing"), Wanted.OTHER),
+}
+"""Errors that a text in the place of a number makes."""
+_SHARES = ("quality", "zeta", "gap", "confidence")
+"""Ends of the names of what is between 0 and 1."""
 _UNEXPECTED: Mapping[str, str] = {
     "missing": "Expected a value, got none.",
     "extra_forbidden": "Expected nothing of this name: it is not known here.",
@@ -73,23 +80,29 @@ def words_of(found: Mapping[str, Any]) -> str:
     "Expected seconds as a number, got '10m': write 600."
     """
     kind = found["type"]
-    seconds = _seconds(found)
-    if seconds is not None:
-        return f"Expected seconds as a number, got {found['input']!r}: write {seconds:.15g}."
     if kind in _UNEXPECTED:
         return _UNEXPECTED[kind]
     if kind == "value_error":
         # Said by a schema of this service.
         return str(found["msg"]).removeprefix("Value error, ")
     expected = _EXPECTED.get(kind, "another value").format_map(found.get("ctx") or {})
+    given = found.get("input")
+    if isinstance(given, str) and kind in _NUMBERS:
+        wanted = _wanted(found)
+        if wanted is Wanted.SECONDS:
+            expected = f"seconds as {expected}"
+        return f"Expected {expected}{_got(found, counted=False)}{ending(given, wanted)}"
     return f"Expected {expected}{_got(found, counted='_too_' in f'_{kind}')}."
 
 
-def _seconds(found: Mapping[str, Any]) -> float | None:
-    """Return how many seconds a text says where seconds belong."""
-    given = found.get("input")
-    names = [part for part in found["loc"] if isinstance(part, str) and part.endswith("seconds")]
-    return seconds_of(given) if names and isinstance(given, str) else None
+def _wanted(found: Mapping[str, Any]) -> Wanted:
+    """Return what number belongs where the error is."""
+    if _NUMBERS[found["type"]] is Wanted.COUNT:
+        return Wanted.COUNT
+    name = next((part for part in reversed(found["loc"]) if isinstance(part, str)), "")
+    if name.endswith("seconds"):
+        return Wanted.SECONDS
+    return Wanted.SHARE if name.endswith(_SHARES) else Wanted.OTHER
 
 
 def _got(found: Mapping[str, Any], *, counted: bool) -> str:
@@ -115,3 +128,14 @@ def shown(value: object) -> str:
         return repr(value if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]}...")
     text = repr(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+
+
+def counted(count: int, noun: str) -> str:
+    """Return how many there are of something.
+
+    Examples
+    --------
+    >>> counted(1, "request"), counted(12000, "line")
+    ('1 request', '12,000 lines')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

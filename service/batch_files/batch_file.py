@@ -30,9 +30,9 @@ class BatchFile:
     ----------
     members
         Of a body of `POST /plan`.
-    place, pointer
-        Return where in the file a JSON pointer leads, in words and as a pointer into its lines; the
-        pointer itself where nowhere.
+    place, request, pointer
+        Return where in the file a JSON pointer leads, in words, where the request is that it leads
+        into, and the first as a pointer into its lines; the pointer itself where nowhere.
     warnings
         What the reader of the plan should know about the reading.
     lines
@@ -43,6 +43,7 @@ class BatchFile:
 
     members: Mapping[str, Any]
     place: Callable[[str], str] = str
+    request: Callable[[str], str] = str
     warnings: tuple[PlanWarning, ...] = ()
     lines: BatchLines | None = None
     set_aside: Mapping[int, str] = field(default_factory=dict)

@@ -5,93 +5,174 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from service.batch_files.batch_file import BatchFile, BatchFileError
-from service.batch_files.known_columns import recognise, worth
-from service.batch_files.table import LISTS, NOTHING, batch_of
+from costmodel.decimal_commas import with_points
+from service.batch_files.batch_file import BatchFileError
+from service.batch_files.known_columns import worth
+from service.batch_files.table import LISTS, NOTHING, Table, row_in_words
+from service.number_hints import is_grouped, share_of
+from service.planning.result import PlanWarning
+from service.wording import counted
+
+if TYPE_CHECKING:
+    from _csv import Reader as CsvReader
 
 SEPARATORS = (",", ";", "\t", "|")
 _TEXTS = ("id", *LISTS)
 _COUNTS = ("input_tokens", "output_tokens", "choices")
-# Read as a decimal point, a mark between thousands makes a number a thousandth of what it is.
-_GROUPED = re.compile(r"[1-9]\d{0,2}(\.\d{3})+")
+_SHARES = ("min_quality",)
+# What JSON would not take for a number and other writers write: `.5`, `5.`, `+5`, `007`.
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?", re.ASCII)
 # The first line that spreadsheets write to say how they separate.
 _SAID = "sep="
 
 
-def read_csv(data: bytes, renamed: Mapping[str, str] | None = None) -> BatchFile:
-    """Return the batch.
+@dataclass
+class _Rows:
+    """The rows below a header that are not empty, and where each stands.
+
+    Attributes
+    ----------
+    numbers
+        Counted as a spreadsheet counts them: the header is one, and so are empty rows.
+    lines
+        Counted as an editor counts them: a cell may have several.
+    """
+
+    cells: list[list[str]] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+
+
+def csv_table(
+    text: str, renamed: Mapping[str, str], warnings: tuple[PlanWarning, ...] = ()
+) -> Table:
+    """Return the table of a file.
 
     The first row names the columns. Cells are separated by a comma, a semicolon, a tab or a bar, as
-    the first row tells. Names in `llms` and `pools` are joined by ``;``. An empty cell, or what
-    writers put there, is null. A cell that begins with ``{`` or ``[`` is JSON. A count such as
-    ``1.000`` is refused where the separator is no comma: who writes so may mean a thousand.
+    the first row tells. Rows of empty cells are left out. An empty cell, or what writers put there,
+    is null. Names in `llms` and `pools` are joined by ``;``. A cell that begins with ``{`` or ``[``
+    is JSON. Where the separator is no comma, numbers with a decimal comma are read if the table
+    leaves no doubt, and a count such as ``1.000`` is refused: who writes so may mean a thousand.
 
     Parameters
     ----------
-    data
-        Of the file, in UTF-8.
+    text
+        Of the file.
     renamed
         Their column for each of ours.
+    warnings
+        What is to be told of the reading beside what the table tells.
 
     Raises
     ------
     BatchFileError
-        Where it is no CSV, has unknown columns or rows of another length.
+        Where it is no CSV, has rows of another length or none.
     """
-    text = data.decode("utf-8-sig")
     first, _, after = text.partition("\n")
-    if first.strip().lower().startswith(_SAID):
-        text = after
+    said = first.strip().lower().startswith(_SAID)
+    body = after if said else text
+    separator = max(SEPARATORS, key=lambda sign: _fit(body, sign, renamed))
     try:
-        separator, names, body = _table(text, renamed or {})
+        names, rows = _read(body, separator, lines_before=int(said))
     except csv.Error as error:
         raise BatchFileError(f"Expected CSV, got: {error}.") from None
-    recognised = recognise(names, renamed or {})
-    for number, row in enumerate(body, start=1):
-        if len(row) != len(names):
-            raise BatchFileError(f"row {number}: Expected {len(names)} cells, got {len(row)}.")
-    if not body:
-        raise BatchFileError("Expected at least one row below the names of the columns.")
-    ours = {index: name for name, index in recognised.origin.items()}
 
-    def column(index: int) -> list[Any]:
-        read = _reader(ours.get(index, ""), separator)
-        return [read(row[index]) for row in body]
+    def read(wanted: Mapping[int, str]) -> dict[int, list[Any]]:
+        _even(rows, len(names))
+        return _values(rows.cells, wanted, separator)
 
-    return batch_of(names, column, recognised, range(1, len(body) + 1))
+    return Table(names, read, rows.numbers, lines=rows.lines, warnings=warnings)
 
 
-def _table(text: str, renamed: Mapping[str, str]) -> tuple[str, list[str], list[list[str]]]:
-    """Return the separator, the names of the columns, and the rows that are not blank."""
-    separator = max(SEPARATORS, key=lambda sign: _fit(text, sign, renamed))
-    rows = list(csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True))
-    names, *body = rows or [[]]
-    return separator, [name.strip() for name in names], [row for row in body if row]
+def _read(text: str, separator: str, lines_before: int) -> tuple[list[str], _Rows]:
+    """Return the names of the columns, and the rows below them."""
+    reader = _reader(text, separator)
+    names: list[str] = []
+    rows = _Rows()
+    ended = 0
+    for number, cells in enumerate(reader, start=1):
+        line, ended = lines_before + ended + 1, reader.line_num
+        if not any(map(str.strip, cells)):
+            continue
+        if not names:
+            names = [name.strip() for name in cells]
+            continue
+        rows.cells.append(cells)
+        rows.numbers.append(number)
+        rows.lines.append(line)
+    return names, rows
+
+
+def _even(rows: _Rows, count: int) -> None:
+    """Drop empty cells beyond the last column; refuse rows that are longer or shorter for good."""
+    for cells, number, line in zip(rows.cells, rows.numbers, rows.lines, strict=True):
+        while len(cells) > count and not cells[-1].strip():
+            cells.pop()
+        if len(cells) != count:
+            where = row_in_words(number, line)
+            raise BatchFileError(f"{where}: Expected {counted(count, 'cell')}, got {len(cells)}.")
 
 
 def _fit(text: str, separator: str, renamed: Mapping[str, str]) -> tuple[int, int]:
     """Return how well a separator fits: columns that are known, then columns at all."""
-    reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
-        names: Sequence[str] = next(reader, [])
+        names: list[str] = next(filter(any, _reader(text, separator)), [])
     except csv.Error:
         return 0, 0
     return worth(names, renamed), len(names)
 
 
-def _reader(name: str, separator: str) -> Callable[[str], Any]:
+def _reader(text: str, separator: str) -> CsvReader:
+    return csv.reader(
+        StringIO(text, newline=""),
+        delimiter=separator,
+        strict=True,
+        skipinitialspace=separator != "\t",
+    )
+
+
+def _values(
+    rows: Sequence[Sequence[str]], wanted: Mapping[int, str], separator: str
+) -> dict[int, list[Any]]:
+    """Return the values of columns, by their indices, which are given with our names."""
+    columns = {index: [row[index] for row in rows] for index in wanted}
+    if separator != ",":
+        numbers = {index: cells for index, cells in columns.items() if wanted[index] not in _TEXTS}
+        columns |= with_points(numbers)
+    return {
+        index: list(map(_value_of(wanted[index], separator), cells))
+        for index, cells in columns.items()
+    }
+
+
+def _value_of(name: str, separator: str) -> Callable[[str], Any]:
     if name in _TEXTS:
         return str
+    if name in _SHARES:
+        return _share
     return _count if name in _COUNTS and separator != "," else _number
 
 
 def _count(cell: str) -> object:
-    return cell if _GROUPED.fullmatch(cell.strip()) else _number(cell)
+    return cell if is_grouped(cell) else _number(cell)
+
+
+def _share(cell: str) -> object:
+    """Return a share, as a number or in per cent.
+
+    Examples
+    --------
+    >>> _share("0.7"), _share("70 %"), _share("67.5%"), _share("much")
+    (0.7, 0.7, 0.675, 'much')
+    """
+    share = share_of(cell)
+    return _number(cell) if share is None else share
 
 
 def _number(cell: str) -> object:
@@ -101,6 +182,8 @@ def _number(cell: str) -> object:
     --------
     >>> [_number(cell) for cell in ("12", " 0.5 ", "", "many", '{"p50": 10, "p90": 40}', "NaN")]
     [12, 0.5, None, 'many', {'p50': 10, 'p90': 40}, None]
+    >>> [_number(cell) for cell in (".5", "5.", "+5", "007", "1e999", "1_000")]
+    [0.5, 5.0, 5.0, 7.0, '1e999', '1_000']
     """
     text = cell.strip()
     if text.lower() in NOTHING:
@@ -108,4 +191,4 @@ def _number(cell: str) -> object:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return cell
+        return float(text) if _NUMBER.fullmatch(text) else cell

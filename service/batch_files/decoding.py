@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import codecs
 import zlib
 
+from costmodel.encodings import WINDOWS, decoded
 from service.batch_files.batch_file import BatchFileError
+from service.planning.result import PlanWarning
 
 MAX_INFLATED_BYTES = 4 * 1024**3
 """Of a compressed file: more is no batch, but a bomb."""
 
 GZIP = b"\x1f\x8b"
 _STEP = 16 * 1024 * 1024
-# The four-byte marks first: those of UTF-16 are their beginnings.
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 
 
 def inflated(data: bytes, max_bytes: int = MAX_INFLATED_BYTES) -> bytes:
@@ -54,31 +48,43 @@ def inflated(data: bytes, max_bytes: int = MAX_INFLATED_BYTES) -> bytes:
     return b"".join(parts)
 
 
-def in_utf8(data: bytes) -> bytes:
-    """Return text in UTF-8; UTF-16 and UTF-32 are known by their marks, UTF-16 by its zeros too.
-
-    Text in UTF-8 stays as it is, with the mark that it may begin with.
+def read_text(data: bytes) -> tuple[str, tuple[PlanWarning, ...]]:
+    """Return the text of a table, with a warning where its encoding could only be supposed.
 
     Raises
     ------
     BatchFileError
-        Where it is none of these.
-
-    Examples
-    --------
-    >>> in_utf8("a,b".encode("utf-16")), in_utf8("a,b".encode("utf-16-le"))
-    (b'a,b', b'a,b')
+        Where it is no text.
     """
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None)
-    if encoding is None and len(data) >= 2 and 0 in data[:2] and data[:2] != b"\0\0":
-        encoding = "utf-16-be" if data[0] == 0 else "utf-16-le"
+    text, encoding = _decoded(data)
+    if encoding != WINDOWS:
+        return text, ()
+    message = f"Read as {WINDOWS}, since it is no UTF-8: ids with other letters may come out wrong."
+    return text, (PlanWarning("encoding_supposed", message),)
+
+
+def in_utf8(data: bytes) -> bytes:
+    """Return JSON in UTF-8; what is so already stays as it is, with the mark that it may have.
+
+    Raises
+    ------
+    BatchFileError
+        Where it is neither that nor UTF-16 or UTF-32: JSON is in Unicode.
+    """
+    text, encoding = _decoded(data)
+    if encoding.startswith("utf-8"):
+        return data
+    if encoding != WINDOWS:
+        return text.encode()
+    at = next(place for place, letter in enumerate(text) if letter > "\x7f")
+    raise BatchFileError(
+        f"Expected JSON in UTF-8, got byte {data[at]:#04x} at byte {at}, which is {text[at]!r} in "
+        f"{WINDOWS}. Convert it: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW."
+    )
+
+
+def _decoded(data: bytes) -> tuple[str, str]:
     try:
-        if encoding is not None:
-            return data.decode(encoding).encode()
-        data.decode()
+        return decoded(data)
     except UnicodeError as error:
-        at = f" at byte {error.start}" if isinstance(error, UnicodeDecodeError) else ""
-        raise BatchFileError(
-            f"Expected text in UTF-8 or UTF-16, got bytes{at} that are neither: save it as UTF-8."
-        ) from None
-    return data
+        raise BatchFileError(f"Expected text, got {error}.") from None

@@ -9,11 +9,10 @@ import orjson
 from costmodel.kinds import kind_of
 from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.json_lines import OPENAI_MEMBERS
-from service.batch_files.known_columns import recognise
-from service.batch_files.table import batch_of, transposed
+from service.batch_files.table import batch_of, table_of_rows
 
 
-def read_json(data: bytes, renamed: Mapping[str, str] | None = None) -> BatchFile:
+def read_json(data: bytes, renamed: Mapping[str, str]) -> BatchFile:
     """Return the batch, with all that stands beside it in a body.
 
     Parameters
@@ -38,9 +37,7 @@ def read_json(data: bytes, renamed: Mapping[str, str] | None = None) -> BatchFil
                 "Expected rows, got lines of an OpenAI batch in a list: write each on a line of "
                 "its own, in a file that ends in .jsonl."
             )
-        names, column = transposed(document)
-        numbers = range(1, len(document) + 1)
-        return batch_of(names, column, recognise(names, renamed or {}), numbers)
+        return batch_of(table_of_rows(document, range(1, len(document) + 1)), renamed)
     if not isinstance(document, dict):
         raise BatchFileError(f"Expected a JSON object, got {kind_of(document)}.")
     if renamed:

@@ -8,15 +8,15 @@ from typing import Any
 import orjson
 
 from costmodel.kinds import kind_of
-from service.batch_files.batch_file import BatchFile, BatchFileError
-from service.batch_files.known_columns import NEEDED, recognise, worth
+from service.batch_files.batch_file import BatchFileError
+from service.batch_files.known_columns import NEEDED, worth
 from service.batch_files.lines import Data, line_spans
-from service.batch_files.table import batch_of, transposed
+from service.batch_files.table import Table, table_of_rows
 
 OPENAI_MEMBERS = frozenset({"custom_id", "method", "url", "body"})
 
 
-def holds_rows(data: Data, renamed: Mapping[str, str] | None = None) -> bool:
+def holds_rows(data: Data, renamed: Mapping[str, str]) -> bool:
     """Say whether the first line is a row of a table; what is none is read as an OpenAI batch.
 
     Parameters
@@ -38,20 +38,13 @@ def holds_rows(data: Data, renamed: Mapping[str, str] | None = None) -> bool:
     return bool(renamed) or worth(list(first), {}) >= len(NEEDED)
 
 
-def read_rows(data: Data, renamed: Mapping[str, str] | None = None) -> BatchFile:
-    """Return the batch of rows, one a line.
-
-    Parameters
-    ----------
-    data
-        Of the file, in UTF-8.
-    renamed
-        Their column for each of ours.
+def lines_table(data: Data) -> Table:
+    """Return the table of a file in UTF-8 that has a row, a JSON object, on each line.
 
     Raises
     ------
     BatchFileError
-        Where a line is no JSON object, or has unknown columns.
+        Where a line is none.
     """
     rows: list[dict[str, Any]] = []
     numbers: list[int] = []
@@ -70,5 +63,4 @@ def read_rows(data: Data, renamed: Mapping[str, str] | None = None) -> BatchFile
             )
         rows.append(row)
         numbers.append(number)
-    names, column = transposed(rows)
-    return batch_of(names, column, recognise(names, renamed or {}), numbers, "line")
+    return table_of_rows(rows, numbers, "line")

@@ -89,11 +89,16 @@ class OpenAiBatch:
 
     def place(self, where: str) -> str:
         """Return where in the file a pointer into the columns leads, in words."""
+        line = self.request(where)
+        member = "" if line == where else ".".join(MEMBERS.get(where.split("/")[2], ()))
+        return f"{line}, {member}" if member else line
+
+    def request(self, where: str) -> str:
+        """Return in which line of the file a pointer into the columns leads, in words."""
         parts = where.split("/")
         if parts[1:2] != ["columns"] or len(parts) < 4:
             return where
-        member = ".".join(MEMBERS.get(parts[2], (parts[2],)))
-        return f"line {self.lines.numbers[int(parts[3])]}, {member}"
+        return f"line {self.lines.numbers[int(parts[3])]}"
 
 
 def read_openai_batch(data: Data, rule: TokenRule) -> BatchFile:
@@ -106,7 +111,9 @@ def read_openai_batch(data: Data, rule: TokenRule) -> BatchFile:
     """
     batch = read_lines(data, rule)
     columns = {"columns": batch.columns}
-    return BatchFile(columns, batch.place, batch.warnings, batch.lines, batch.set_aside)
+    return BatchFile(
+        columns, batch.place, batch.request, batch.warnings, batch.lines, batch.set_aside
+    )
 
 
 def read_lines(data: Data, rule: TokenRule) -> OpenAiBatch:

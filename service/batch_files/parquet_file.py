@@ -7,17 +7,14 @@ from typing import Any
 
 from costmodel.nearest import shown
 from service.batch_files.batch_file import BatchFile, BatchFileError
-from service.batch_files.known_columns import recognise
-from service.batch_files.parquet_process import OpenFile, ParquetHead, ParquetProcess
+from service.batch_files.parquet_process import OpenFile, ParquetColumn, ParquetProcess
 from service.batch_files.parquet_sizes import Limits, ParquetRefusal
-from service.batch_files.table import batch_of
+from service.batch_files.table import Table, batch_of
 
 _OF_PANDAS = "__index_level_"
 
 
-def read_parquet(
-    file: OpenFile, renamed: Mapping[str, str] | None = None, limits: Limits | None = None
-) -> BatchFile:
+def read_parquet(file: OpenFile, renamed: Mapping[str, str], limits: Limits) -> BatchFile:
     """Return the batch; an index that pandas wrote beside the columns is left out.
 
     Raises
@@ -27,38 +24,40 @@ def read_parquet(
         or has unknown columns or types that JSON has not.
     """
     try:
-        with ParquetProcess(file, limits or Limits()) as process:
-            return _read(process, renamed or {})
+        with ParquetProcess(file, limits) as process:
+            return batch_of(_table(process), renamed)
     except ParquetRefusal as refusal:
         raise BatchFileError(_in_words(refusal)) from None
 
 
-def _read(process: ParquetProcess, renamed: Mapping[str, str]) -> BatchFile:
+def _table(process: ParquetProcess) -> Table:
     head = process.head()
-    names = [column.name for column in head.columns if not column.name.startswith(_OF_PANDAS)]
-    recognised = recognise(names, renamed)
-    needed = [names[index] for index in recognised.origin.values()]
-    _check(head, needed)
-    # A column without a name is looked at only for whether it counts the rows.
-    unnamed = {names[index] for index in recognised.unnamed if names.count(names[index]) == 1}
-    counting = [column.name for column in head.columns if column.may_count]
-    values = process.values([*needed, *(name for name in counting if name in unnamed)])
+    columns = [column for column in head.columns if not column.name.startswith(_OF_PANDAS)]
+    names = [column.name for column in columns]
 
-    def column(index: int) -> Sequence[Any]:
-        return values.get(names[index], ("",))
+    def read(wanted: Mapping[int, str]) -> dict[int, Sequence[Any]]:
+        # A column without a name is looked at only for whether it counts the rows.
+        asked = [i for i, ours in wanted.items() if ours or _may_count(columns[i], names)]
+        for index in asked:
+            _check(columns[index], names)
+        values = process.values([names[index] for index in asked])
+        return {index: values.get(names[index], ("",)) for index in wanted}
 
-    return batch_of(names, column, recognised, range(1, head.rows + 1))
+    return Table(names, read, range(1, head.rows + 1))
 
 
-def _check(head: ParquetHead, needed: Sequence[str]) -> None:
-    """Refuse columns that stand twice, or whose values JSON has not."""
-    for name in needed:
-        found = [column for column in head.columns if column.name == name]
-        if len(found) > 1:
-            raise BatchFileError(f"Expected each column once, got {shown(name)} twice.")
-        if not found[0].is_json:
-            got = found[0].kind
-            raise BatchFileError(f"column {name}: Expected numbers, text or lists, got {got}.")
+def _may_count(column: ParquetColumn, names: Sequence[str]) -> bool:
+    return column.may_count and names.count(column.name) == 1
+
+
+def _check(column: ParquetColumn, names: Sequence[str]) -> None:
+    """Refuse a column that stands twice, or whose values JSON has not."""
+    if names.count(column.name) > 1:
+        raise BatchFileError(f"Expected each column once, got {shown(column.name)} twice.")
+    if not column.is_json:
+        raise BatchFileError(
+            f"column {shown(column.name)}: Expected numbers, text or lists, got {column.kind}."
+        )
 
 
 def _in_words(refusal: ParquetRefusal) -> str:

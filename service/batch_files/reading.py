@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 
 from service.batch_files.batch_file import BatchFile, BatchFileError
-from service.batch_files.csv_file import read_csv
-from service.batch_files.decoding import GZIP, in_utf8, inflated
+from service.batch_files.csv_file import csv_table
+from service.batch_files.decoding import GZIP, in_utf8, inflated, read_text
 from service.batch_files.json_file import read_json
-from service.batch_files.json_lines import holds_rows, read_rows
+from service.batch_files.json_lines import holds_rows, lines_table
 from service.batch_files.openai_batch import read_openai_batch
 from service.batch_files.parquet_file import read_parquet
 from service.batch_files.parquet_sizes import Limits
+from service.batch_files.table import batch_of
 from service.batch_files.token_rule import TokenRule
 from service.workers.anonymous_file import AnonymousFile
 from service.workers.heap import collection_paused
@@ -68,7 +69,7 @@ def read_batch(
     try:
         with collection_paused(), _opened(name) as file:
             if kind == "parquet" and file.seekable() and not file.peek(2).startswith(GZIP):
-                return read_parquet(file, renamed, limits)
+                return read_parquet(file, renamed or {}, limits or Limits())
             return read_bytes(file.read(), kind, rule, renamed or {}, limits)
     except OSError as error:
         raise BatchFileError(f"Expected a file that can be read, got: {error.strerror}.") from None
@@ -98,12 +99,15 @@ def read_bytes(
     if kind == "parquet":
         file = AnonymousFile.create()
         file.write(data)
-        return read_parquet(file, renamed, limits)
+        return read_parquet(file, renamed, limits or Limits())
+    if kind == "csv":
+        text, warnings = read_text(data)
+        return batch_of(csv_table(text, renamed, warnings), renamed)
     data = in_utf8(data)
-    if kind in ("json", "csv"):
-        return (read_json if kind == "json" else read_csv)(data, renamed)
+    if kind == "json":
+        return read_json(data, renamed)
     if kind == "jsonl" and holds_rows(data, renamed):
-        return read_rows(data, renamed)
+        return batch_of(lines_table(data), renamed)
     if renamed:
         raise BatchFileError("Expected --column with a table only, got an OpenAI batch.")
     return read_openai_batch(data, rule)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.batch_files.batch_file import BatchFile, BatchFileError
-from service.batch_files.known_columns import Recognised
+from service.batch_files.known_columns import Recognised, recognise
 from service.planning.result import PlanWarning
 from service.problems import pointer
+from service.wording import counted
 
 Column = Sequence[Any]
 LISTS = ("llms", "pools")
@@ -18,53 +19,107 @@ NOTHING = frozenset({"", "nan", "na", "n/a", "none", "null"})
 """What writers of tables put where there is nothing, in lower case."""
 
 
-def batch_of(
-    names: Sequence[str],
-    column: Callable[[int], Column],
-    recognised: Recognised,
-    numbers: Sequence[int],
-    word: str = "row",
-) -> BatchFile:
-    """Return the batch of a table.
+@dataclass(frozen=True)
+class Table:
+    """A table as a file has it.
 
-    Parameters
+    Attributes
     ----------
     names
-        Of its columns, as the file has them.
-    column
-        Returns the values of a column by its index, each shape (n,).
-    recognised
-        Which of the columns are which of a batch.
+        Of its columns.
+    read
+        Returns the values of columns, each shape (n,), by their indices. It is given these with our
+        names of them; "" of those that are only looked at.
     numbers
         Where in the file each row stands, from 1, shape (n,).
     word
         What the file calls a row.
+    lines
+        Where an editor shows each row, where that may be elsewhere; shape (n,).
+    warnings
+        What the reader of the plan should know of the reading.
+    """
+
+    names: Sequence[str]
+    read: Callable[[Mapping[int, str]], Mapping[int, Column]]
+    numbers: Sequence[int]
+    word: str = "row"
+    lines: Sequence[int] | None = None
+    warnings: tuple[PlanWarning, ...] = ()
+
+    def where(self, index: int) -> str:
+        """Return where a row stands, in words."""
+        number = self.numbers[index]
+        return row_in_words(number, number if self.lines is None else self.lines[index], self.word)
+
+
+def row_in_words(number: int, line: int, word: str = "row") -> str:
+    """Return where a row stands for who opens the file in a spreadsheet, and in an editor.
+
+    Examples
+    --------
+    >>> row_in_words(3, 3), row_in_words(3, 5)
+    ('row 3', 'row 3 (line 5)')
+    """
+    return f"{word} {number}" if line == number else f"{word} {number} (line {line})"
+
+
+def table_of_rows(
+    rows: Sequence[Mapping[str, Any]], numbers: Sequence[int], word: str = "row"
+) -> Table:
+    """Return the table of rows that name their cells; what one has not is null."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+
+    def read(wanted: Mapping[int, str]) -> dict[int, Column]:
+        return {index: [row.get(names[index]) for row in rows] for index in wanted}
+
+    return Table(names, read, numbers, word)
+
+
+def batch_of(table: Table, renamed: Mapping[str, str]) -> BatchFile:
+    """Return the batch of a table.
+
+    Parameters
+    ----------
+    table
+        Of somebody's columns.
+    renamed
+        Their column for each of ours that the caller named.
 
     Raises
     ------
     BatchFileError
-        Where no row is left.
+        Where a column is unknown or missing, or no row is left.
     """
-    columns = {ours: column(index) for ours, index in recognised.origin.items()}
-    warnings = [*recognised.warnings, *_unnamed(column, recognised)]
-    kept: Sequence[int] = range(len(numbers))
+    recognised = recognise(table.names, renamed)
+    if not table.numbers:
+        raise BatchFileError("Expected at least one row below the names of the columns.")
+    wanted = dict.fromkeys(recognised.unnamed, "")
+    wanted |= {index: ours for ours, index in recognised.origin.items()}
+    read = table.read(wanted)
+    columns = {ours: read[index] for ours, index in recognised.origin.items()}
+    warnings = [*table.warnings, *recognised.warnings, *_unnamed(read, recognised)]
+    kept: Sequence[int] = range(len(table.numbers))
     if recognised.layout is not None:
-        kept, told = _answered(columns["output_tokens"], numbers, word)
+        kept, told = _answered(columns["output_tokens"], table)
         warnings += told
     if not kept:
         raise BatchFileError("Expected at least one row.")
-    if len(kept) < len(numbers):
+    if len(kept) < len(table.numbers):
         columns = {name: [values[index] for index in kept] for name, values in columns.items()}
     if "id" in columns:
         columns["id"] = [_id(value, index) for index, value in enumerate(columns["id"])]
     for name in LISTS:
         if name in columns:
             columns[name] = [_names(v) if isinstance(v, str) else v for v in columns[name]]
-    theirs = {ours: names[index] for ours, index in recognised.origin.items()}
-
-    places = _Places(theirs, [numbers[index] for index in kept], word)
+    theirs = {ours: table.names[index] for ours, index in recognised.origin.items()}
+    places = _Places(theirs, table, kept)
     return BatchFile(
-        {"columns": columns}, places.in_words, tuple(warnings), pointer=places.as_pointer
+        {"columns": columns},
+        places.in_words,
+        places.request,
+        tuple(warnings),
+        pointer=places.as_pointer,
     )
 
 
@@ -76,25 +131,29 @@ class _Places:
     ----------
     theirs
         The file's name of each of our columns.
-    numbers
-        Of the row that each request is from.
-    word
-        What the file calls a row.
+    table
+        The file.
+    kept
+        Which of its rows each request is from.
     """
 
     theirs: Mapping[str, str]
-    numbers: Sequence[int]
-    word: str
+    table: Table
+    kept: Sequence[int]
 
     def in_words(self, where: str) -> str:
-        name, number = self._found(where)
+        name, row = self._found(where)
         if not name:
             return where
-        return f"column {name}" if number is None else f"{self.word} {number}, column {name}"
+        return f"column {name}" if row is None else f"{self.table.where(row)}, column {name}"
+
+    def request(self, where: str) -> str:
+        _, row = self._found(where)
+        return where if row is None else self.table.where(row)
 
     def as_pointer(self, where: str) -> str:
-        name, number = self._found(where)
-        return where if number is None else pointer("lines", number, name)
+        name, row = self._found(where)
+        return where if row is None else pointer("lines", self.table.numbers[row], name)
 
     def _found(self, where: str) -> tuple[str, int | None]:
         """Return the file's column that a pointer leads into, and the row."""
@@ -103,12 +162,10 @@ class _Places:
             return "", None
         is_row = len(parts) > 3 and parts[3].isdecimal()
         name = self.theirs.get(parts[2], parts[2])
-        return name, self.numbers[int(parts[3])] if is_row else None
+        return name, self.kept[int(parts[3])] if is_row else None
 
 
-def _answered(
-    output_tokens: Column, numbers: Sequence[int], word: str
-) -> tuple[list[int], list[PlanWarning]]:
+def _answered(output_tokens: Column, table: Table) -> tuple[list[int], list[PlanWarning]]:
     """Return the rows of a trace that got an answer: what failed asks for no plan."""
     kept = [index for index, tokens in enumerate(output_tokens) if not _is_zero(tokens)]
     left = len(output_tokens) - len(kept)
@@ -116,8 +173,8 @@ def _answered(
         return kept, []
     first = next(index for index, tokens in enumerate(output_tokens) if _is_zero(tokens))
     message = (
-        f"{left} requests without an output token, which failed, are left out; the first is "
-        f"{word} {numbers[first]}."
+        f"Without an output token, failed and left out: {counted(left, 'request')}; the first is "
+        f"{table.where(first)}."
     )
     return kept, [PlanWarning("rows_left_out", message)]
 
@@ -126,9 +183,9 @@ def _is_zero(tokens: object) -> bool:
     return isinstance(tokens, int | float) and not isinstance(tokens, bool) and tokens == 0
 
 
-def _unnamed(column: Callable[[int], Column], recognised: Recognised) -> list[PlanWarning]:
+def _unnamed(read: Mapping[int, Column], recognised: Recognised) -> list[PlanWarning]:
     """Return a warning where a column without a name is no index that was counted up."""
-    told = [index for index in recognised.unnamed if not _counts_up(column(index))]
+    told = [index for index in recognised.unnamed if not _counts_up(read[index])]
     if not told:
         return []
     message = f"Not used, for want of a name: column {', '.join(str(i + 1) for i in told)}."
@@ -165,9 +222,3 @@ def _names(cell: str) -> list[str] | None:
     if text.startswith("[") and text.endswith("]"):
         return [name.strip().strip("'\"") for name in text[1:-1].split(",")]
     return [name.strip() for name in text.split(NAMES_SEPARATOR)]
-
-
-def transposed(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], Callable[[int], Column]]:
-    """Return the names that occur in rows, in order, and what returns the values of one."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return names, lambda index: [row.get(names[index]) for row in rows]

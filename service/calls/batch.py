@@ -212,8 +212,9 @@ class Batch:
         for index, name in enumerate(ids):
             if first.setdefault(name, index) != index:
                 where = self.pointer_to(index, "id")
-                message = f"Expected ids that differ, got {name!r} as for request {first[name]}."
-                complaints.add(FieldError(where, message))
+                before = self.pointer_to(first[name], "id")
+                message = f"Expected ids that differ, got {name!r:.80} as in {before}."
+                complaints.add(FieldError(where, message, before))
         return complaints
 
     def _unknown(self, field: str, choices: Choices | None, known: Sequence[str]) -> Complaints:

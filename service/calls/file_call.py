@@ -16,12 +16,13 @@ import numpy as np
 from costmodel.arrays import IntArray
 from costmodel.nearest import unknown_name
 from service.batch_files.batch_file import BatchFile, BatchFileError
-from service.batch_files.json_lines import holds_rows, read_rows
+from service.batch_files.json_lines import holds_rows, lines_table
 from service.batch_files.lines import Data
 from service.batch_files.openai_batch import MEMBERS, BadLinesError, OpenAiBatch, read_lines
 from service.batch_files.own_llms import STAYS, stays_below
 from service.batch_files.shard import Shard, told
 from service.batch_files.shards import ServedNames, draft_shards, name_warnings, write_shard
+from service.batch_files.table import batch_of
 from service.calls.planner_service import PlannerService
 from service.calls.reading import Call, read_document
 from service.fleet.placements import Candidates, candidate_list
@@ -71,7 +72,7 @@ def plan_batch_file(
     plan_id = plan_id or str(uuid4())
     _check_names(query, service.fleet)
     data = body if isinstance(body, bytes) else body.mapped()
-    if holds_rows(data):
+    if holds_rows(data, {}):
         return _plan_rows(service, data, query, watch, (plan_id, accept, started))
     batch = _read(data, query)
     try:
@@ -128,7 +129,7 @@ def _plan_rows(
     """Return the plan of a file of plain rows: there are no lines for servers, and no shards."""
     plan_id, accept, started = named
     try:
-        batch = read_rows(data)
+        batch = batch_of(lines_table(data), {})
     except BatchFileError as error:
         raise invalid([FieldError("", str(error))]) from None
     columns = batch.members["columns"]
@@ -138,11 +139,12 @@ def _plan_rows(
         columns = {**columns, "llms": [list(chosen) or None] * n}
     try:
         solved = service.solve(_call(columns, n, query), watch, plan_id, started)
-    except ProblemError as error:
+    except ProblemError as refused:
         moved = AlikeErrors(
-            FieldError(_place_of_row(e.pointer, batch), e.detail) for e in error.problem.errors
+            error.moved(lambda where: _place_of_row(where, batch))
+            for error in refused.problem.errors
         )
-        raise _with_errors(error.problem, moved) from None
+        raise _with_errors(refused.problem, moved) from None
     write_started = perf_counter()
     file = AnonymousFile.create()
     for chunk in solved.chunks(accept, batch.warnings, {"shards": []}):
@@ -179,9 +181,9 @@ def _relocated(problem: Problem, batch: OpenAiBatch, query: BatchQuery) -> Probl
     """Return a problem of columns as one of lines and parameters."""
     moved = AlikeErrors()
     for error in problem.errors:
-        where = _place(error.pointer, batch, query)
-        hint = _OTHERS if where.endswith("/body/model") else ""
-        moved.add(FieldError(where, error.detail + hint))
+        placed = error.moved(lambda where: _place(where, batch, query))
+        hint = _OTHERS if placed.pointer.endswith("/body/model") else ""
+        moved.add(replace(placed, detail=placed.detail + hint))
     if query.llms is None and stays_below(problem, batch.columns):
         problem = replace(problem, detail=problem.detail + STAYS.format("llms=any"))
     return _with_errors(problem, moved)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from service.planning.problem import PlacementProblem
 from service.planning.result import PlanWarning
+from service.wording import counted
 
 
 def fleet_warnings(problem: PlacementProblem) -> list[PlanWarning]:
@@ -64,8 +65,8 @@ def substitution_warning(
     if len(problem.llms) < 2 or is_limited or not free.any():
         return []
     message = (
-        f"{int(free.sum())} requests name no LLM and no quality limit: any LLM of the fleet may "
-        "serve them. Set llms, min_quality, constraints.min_mean_quality or constraints.shares "
-        "to say which may."
+        f"No LLM and no quality limit is named by {counted(int(free.sum()), 'request')}, which any "
+        "LLM of the fleet may serve. Set llms, min_quality, constraints.min_mean_quality or "
+        "constraints.shares to say which may."
     )
     return [PlanWarning("llm_substitution", message)]

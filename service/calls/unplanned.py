@@ -20,6 +20,7 @@ from service.planning.errors import (
 )
 from service.planning.problem import PlacementProblem
 from service.problems import MAX_FIELD_ERRORS, FieldError, Problem, ProblemError, pointer
+from service.wording import counted
 
 DIGITS = 6
 """Of what a limit would have to be, in an answer and in its words alike."""
@@ -67,8 +68,8 @@ def placeable(
     if reasons and (not report or len(reasons) == problem.n):
         first = islice(reasons.items(), MAX_FIELD_ERRORS)
         errors = [FieldError(batch.pointer_to(i), reason) for i, reason in first]
-        detail = f"{len(reasons)} of {problem.n} requests fit no placement."
-        if not report:
+        detail = f"No placement takes {len(reasons)} of {counted(problem.n, 'request')}."
+        if len(reasons) < problem.n:
             detail += ' The others can be planned with "on_unplaceable": "report".'
         omitted = len(reasons) - len(errors)
         raise ProblemError(Problem("unplaceable", detail, errors, omitted=omitted))

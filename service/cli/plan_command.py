@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,9 @@ def _refuse(words: str, status: int) -> int:
 
 def _words(problem: Problem, batch: BatchFile, options: argparse.Namespace) -> Iterator[str]:
     """Give the lines that tell what is wrong and what would mend it."""
-    placed = (FieldError(batch.place(e.pointer), e.detail) for e in map(_by_option, problem.errors))
+    # What fits no placement is the request as a whole, whichever of its members is pointed to.
+    place = batch.request if problem.slug == "unplaceable" else batch.place
+    placed = (error.moved(place) for error in map(_by_option, problem.errors))
     errors = AlikeErrors(placed).errors()
     if problem.slug in NO_PLAN_PROBLEMS or not errors:
         yield problem.detail
@@ -222,4 +225,4 @@ def _relaxed(change: dict[str, Any]) -> str:
 def _by_option(error: FieldError) -> FieldError:
     """Return an error with the name of the option in the place of the member that it sets."""
     names = {option.pointer: option.flag for option in OPTIONS}
-    return FieldError(names.get(error.pointer, error.pointer), error.detail)
+    return replace(error, pointer=names.get(error.pointer, error.pointer))

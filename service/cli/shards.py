@@ -20,6 +20,7 @@ from service.batch_files.shards import (
     write_shard,
 )
 from service.schemas.batch_query import parted
+from service.wording import counted
 
 PATTERN = "*.jsonl"
 
@@ -120,7 +121,8 @@ def told_of(shards: Sequence[Shard], folder: Path | None) -> Iterator[str]:
         return
     for shard in shards:
         names = f" as {', '.join(shard.served_names)}" if shard.served_names else ""
-        yield f"{folder / shard.filename}: {shard.lines:,} lines, {shard.size:,} bytes{names}"
+        size = f"{counted(shard.lines, 'line')}, {counted(shard.size, 'byte')}"
+        yield f"{folder / shard.filename}: {size}{names}"
     for warning in name_warnings(shards):
         yield f"warning   {warning.code}: {warning.message}"
     others = {path.name for path in folder.glob(PATTERN)} - {s.filename for s in shards}

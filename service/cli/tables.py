@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from service.problems import AlikeErrors, FieldError
+from service.wording import counted
 
 Json = Mapping[str, Any]
 EQUAL_QUALITY = "query_blind_split"
@@ -75,14 +76,15 @@ def totals(plan: Json) -> Iterator[str]:
     parts = ", ".join(
         f"{name} {energy[name] / 1e3:,.3f}" for name in ("requests", "underfill", "loading", "idle")
     )
-    yield f"energy    {energy['value'] / 1e3:,.3f} kJ{_interval(energy)} for {requests:,} requests"
+    what = f"{energy['value'] / 1e3:,.3f} kJ{_interval(energy)}"
+    yield f"energy    {what} for {counted(requests, 'request')}"
     yield f"          of these {parts}"
     yield f"makespan  {plan['makespan_seconds']:,.2f} s"
     yield f"quality   {_quality(plan['mean_quality'])} (token-weighted mean)"
     yield f"status    {plan['status']}, {_gap(plan)}"
     yield f"saving    {_saving(plan)}"
     if plan["unplaceable"]:
-        yield f"left out  {len(plan['unplaceable']):,} requests that fit no placement"
+        yield f"left out  {counted(len(plan['unplaceable']), 'request')}: no placement takes them"
         errors = AlikeErrors(
             FieldError(str(one["id"]), one["reason"]) for one in plan["unplaceable"]
         )

@@ -229,7 +229,24 @@ def test_no_words_of_a_library_reach_the_caller(planner_service: PlannerService)
     ("body", "told"),
     [
         (row(input_tokens=None), "Expected a whole number, got null."),
-        (row(input_tokens="1,024"), "Expected a whole number, got '1,024'."),
+        (
+            row(input_tokens="1,024"),
+            "Expected a whole number, got '1,024'. Its comma may stand for a decimal point or part "
+            "thousands: write numbers with a point, and thousands without a mark.",
+        ),
+        (row(input_tokens="812"), "Expected a whole number, got '812': write 812, without quotes."),
+        (row(input_tokens="many"), "Expected a whole number, got 'many'."),
+        (
+            row(input_tokens="1.000"),
+            "Expected a whole number, got '1.000'. Its point may part thousands: write 1000, or "
+            "else 1.",
+        ),
+        (row(min_quality="0,7"), "Expected a number, got '0,7': write 0.7."),
+        (row(min_quality="70%"), "Expected a number, got '70%': write 0.7."),
+        (
+            row(deadline_seconds="PT1H30M"),
+            "Expected seconds as a number, got 'PT1H30M': write 5400.",
+        ),
         (row(input_tokens=-5), "Expected at least 0, got -5."),
         (
             b'{"requests":[{"input_tokens":1' + b"0" * 400 + b',"output_tokens":1}]}',

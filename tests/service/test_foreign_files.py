@@ -58,6 +58,9 @@ def codes(batch: BatchFile) -> list[str]:
         ("a.tsv", CSV.replace(",", "\t")),
         ("a.csv", CSV.replace(",", "|")),
         ("a.csv", "sep=;\n" + CSV.replace(",", ";")),
+        ("a.csv", "\n" + CSV.replace("472", " 472").replace("230", "230,, ")),
+        ("a.csv", CSV.replace("\n1087", "\n,\n\n  ,\t\n,,,\n1087") + ",\n,,,\n"),
+        ("a.csv", CSV.replace(",", ";").replace("472", "472,0").replace("1087", "1.087,00")),
         ("a.csv", CSV.replace("\n", "\r\n")),
         ("a.csv", "\ufeff" + CSV),
         ("a.csv", CSV.encode("utf-16")),
@@ -157,10 +160,10 @@ def test_failed_requests_of_a_trace_are_left_out_and_counted(
     )
     batch = read("a.csv", content)
     assert tokens(batch) == {"input_tokens": [472, 475], "output_tokens": [18, -1]}
-    assert batch.place("/columns/output_tokens/1") == "row 4, column Response tokens"
+    assert batch.place("/columns/output_tokens/1") == "row 5, column Response tokens"
     told = {warning.code: warning.message for warning in batch.warnings}
-    assert told["rows_left_out"].startswith("2 requests without an output token")
-    assert told["rows_left_out"].endswith("the first is row 2.")
+    assert told["rows_left_out"].startswith("Without an output token, failed and left out: 2 req")
+    assert told["rows_left_out"].endswith("the first is row 3.")
 
 
 @pytest.mark.parametrize(
@@ -234,6 +237,53 @@ def test_marks_between_thousands_are_never_taken_for_a_decimal_point(
     }
 
 
+def test_decimal_commas_and_per_cent_are_read_where_the_table_leaves_no_doubt(
+    read: Callable[..., BatchFile],
+) -> None:
+    header = "id;input_tokens;output_tokens;min_quality;deadline_seconds\n"
+    batch = read("a.csv", header + "1,5;1.200;18,0;0,7;2.500\n2,5;812;1e1;70,5%;90\n")
+    assert batch.members["columns"] == {
+        "id": ["1,5", "2,5"],
+        "input_tokens": [1200, 812],
+        "output_tokens": [18.0, 10.0],
+        "min_quality": [0.7, 0.705],
+        "deadline_seconds": [2500, 90],
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("1,200;5;0.7", "row 2, column input_tokens: Expected a whole number, got '1,200'. Its co"),
+        ("1.000;5;0.7", "got '1.000'. Its point may part thousands: write 1000, or else 1."),
+        ("1.200;5;0.7", "got '1.200': write 1200 for thousands."),
+        ('12\t5\t"much"', "row 2, column min_quality: Expected a number, got 'much'."),
+        ('12,5,"0,7"', "row 2, column min_quality: Expected a number, got '0,7': write 0.7."),
+    ],
+)
+def test_numbers_that_leave_a_doubt_are_refused_with_what_to_write(
+    planned_here: Callable[..., Any], tmp_path: Path, row: str, told: str
+) -> None:
+    sign = next(sign for sign in ";\t," if sign in row)
+    header = sign.join(["input_tokens", "output_tokens", "min_quality"])
+    (tmp_path / "a.csv").write_text(f"{header}\n{row}\n")
+    status, printed = planned_here("a.csv")
+    assert (status, printed.out) == (2, "")
+    assert told in printed.err
+
+
+@pytest.mark.parametrize("sign", ["€", "é", "\x81"])
+def test_a_table_in_windows_1252_is_read_and_told(
+    read: Callable[..., BatchFile], sign: str
+) -> None:
+    text = f"id,input_tokens,output_tokens\n{sign},472,18\nb,1087,230\n"
+    content = text.encode("latin-1" if sign == "\x81" else "cp1252")
+    batch = read("a.csv", content)
+    assert tokens(batch) == PLAIN
+    assert batch.members["columns"]["id"] == [sign, "b"]
+    assert codes(batch) == ["encoding_supposed"]
+
+
 @pytest.mark.parametrize("cell", ["a;b", '"a; b"', "\"['a', 'b']\"", '"[""a"", ""b""]"'])
 def test_names_are_joined_in_a_cell_in_several_ways(
     read: Callable[..., BatchFile], cell: str
@@ -248,7 +298,15 @@ def test_names_are_joined_in_a_cell_in_several_ways(
         ("a.csv", "prompt,gen\n1,2\n", "Say which it is with --column input_tokens=THEIRS."),
         ("a.csv", "input_tokens,output_tokens,deadline\n1,2,3\n", "got deadline. With --column"),
         ("a.csv", "input_tokens,Input Tokens,output_tokens\n1,1,2\n", "Expected each column once"),
-        ("a.csv", CSV.encode("latin-1") + b"\xe9,1\n", "at byte 43 that are neither"),
+        ("a.csv", CSV.encode() + b"\x00\x01,1\n", "Expected text, got bytes of zero"),
+        ("a.csv", CSV.encode("utf-16")[:-1], "Expected text, got 'utf-16-le' codec can't decode"),
+        (
+            "a.jsonl",
+            b'{"id": "caf\xe9", "input_tokens": 1, "output_tokens": 2}',
+            "byte 0xe9 at byte 11, which is 'é' in Windows-1252. Convert it: iconv -f WINDOWS-1252",
+        ),
+        ("a.csv", CSV + "1,2,3\n", "row 4: Expected 2 cells, got 3."),
+        ("a.csv", 'input_tokens,output_tokens,id\n1,2,"a\n\nb"\n\n3\n', "row 4 (line 6): Expe"),
         ("a.csv.gz", gzip.compress(CSV.encode(), mtime=0)[:-4], "cut off"),
         ("a.csv.gz", gzip.compress(CSV.encode(), mtime=0) + b"x", "nothing after the end"),
         ("a.csv.gz", b"\x1f\x8b" + b"x" * 40, "a damaged one"),

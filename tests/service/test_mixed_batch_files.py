@@ -108,7 +108,7 @@ def test_alike_rows_of_a_table_are_one_message_too(
     status, printed = planned_here("a.csv")
     assert status == 2
     assert len([line for line in printed.err.splitlines() if "whole number" in line]) == 1
-    assert "(and 19 more alike, such as row 2, column output_tokens" in printed.err
+    assert "(and 19 more alike, such as row 3, column output_tokens" in printed.err
 
 
 def called(service: PlannerService, content: str, **query: Any) -> tuple[Any, dict[str, Any]]:

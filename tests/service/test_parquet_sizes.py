@@ -205,7 +205,7 @@ def test_a_page_at_which_arrow_crashes_ends_the_command_with_a_sentence(
 def test_a_reader_that_never_ends_is_ended_by_the_time_that_it_takes() -> None:
     count = 400_000
     lists = pa.ListArray.from_arrays(np.arange(count + 1) * 40, constant("a", count * 40))
-    data = written({"llms": lists, **tokens(count)})
+    data = written({"llms": lists, "pools": lists, **tokens(count)})
     with pytest.raises(BatchFileError, match="reader took more than 1 s of the processor"):
         read_parquet(data, limits=Limits(cpu_s=1))
 

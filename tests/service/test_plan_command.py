@@ -131,10 +131,10 @@ def test_requests_that_fit_no_placement_are_named(plan: Callable[..., Any], tmp_
     (tmp_path / "batch.csv").write_text("input_tokens,output_tokens,min_quality\n1,2,\n1,2,0.99\n")
     done = plan("batch.csv", "--quiet")
     assert done.returncode == 1
-    assert "row 2" in done.stderr
+    assert "row 3: below the request's min_quality" in done.stderr
     others = plan("batch.csv", "--quiet", "--report-unplaceable")
     assert others.returncode == 0
-    assert "left out  1 requests" in others.stdout
+    assert "left out  1 request: " in others.stdout
 
 
 def test_settings_of_the_server_do_not_matter(plan: Callable[..., Any], tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_lines_that_fit_no_placement_are_written_apart(
     status, printed = planned_here("batch.jsonl", *QUICK, *options)
     assert status == 0, printed.err
     assert (tmp_path / "out" / "unplaced.jsonl").read_text() == lines[1] + "\n"
-    assert "unplaced.jsonl: 1 lines" in printed.err
+    assert "unplaced.jsonl: 1 line, " in printed.err
 
 
 def test_shards_are_not_overwritten_unless_that_is_said(
