@@ -365,11 +365,20 @@ def test_all_text_of_a_prompt_is_sent_or_counted(
         await routed(hook, tools=large, n=3)
         # LiteLLM makes messages up for completions: each piece counts once.
         await routed(hook, prompt=400_000 * "x")
+        # Each prompt of a list is a request of its own, and terms go as they came.
+        await routed(hook, prompt=["a", "b"], n="5", best_of=2.0, echo=True)
+        await routed(hook, prompt=[400_000 * "x", [1, 2]], suffix="s", n=2)
 
     with BrokenPlanner(port_of(hook), planner(bodies, "h100")):
         run(hook, ask())
-    short, long, completion = (body for path, body in bodies if path == "/decision")
+    short, long, completion, listed, counted = (
+        body for path, body in bodies if path == "/decision"
+    )
     assert short["request"] == {"max_tokens": 8, "n": 3, "messages": HELLO, "tools": small}
     assert long["input_tokens"] > 187_500
     assert long["request"] == {"max_tokens": 8, "n": 3}
     assert completion["input_tokens"] == 100_000
+    stated = {"max_tokens": 8, "n": "5", "best_of": 2.0, "echo": True}
+    assert listed["request"] == stated | {"prompt": ["a", "b"]}
+    assert counted["input_tokens"] == [100_001, 3]
+    assert counted["request"] == {"max_tokens": 8, "n": 2}
