@@ -91,7 +91,7 @@ class Prompt:
     tokens
         Tokens that are given as ids.
     uncounted
-        How many parts are no text, by kind.
+        How many parts are no text, by kind; of all prompts that one body lists.
 
     Examples
     --------
@@ -101,11 +101,13 @@ class Prompt:
     (['abc'], Counter({'images': 1}))
     """
 
+    __slots__ = ("texts", "tokens", "uncounted")
+
     # No dataclass: gateways load their plug-ins without a place in sys.modules, which it needs.
-    def __init__(self) -> None:
+    def __init__(self, uncounted: Counter[str] | None = None) -> None:
         self.texts: list[str] = []
         self.tokens = 0
-        self.uncounted: Counter[str] = Counter()
+        self.uncounted: Counter[str] = Counter() if uncounted is None else uncounted
 
     @property
     def characters(self) -> int:
@@ -114,6 +116,9 @@ class Prompt:
 
     def add(self, node: object) -> None:
         """Count a prompt, a list of messages, or a part of either."""
+        if isinstance(node, str):
+            self.texts.append(node)
+            return
         waiting = [node]
         while waiting:
             one = waiting.pop()
@@ -175,12 +180,11 @@ def prompts_of(body: Mapping[str, Any]) -> list[Prompt]:
     shared = ["".join(others.texts)] if others.texts else []
     found = []
     for one in body[listed]:
-        prompt = Prompt()
+        prompt = Prompt(others.uncounted)
         prompt.add(one)
         prompt.texts += shared
         prompt.tokens += others.tokens
         found.append(prompt)
-    found[0].uncounted += others.uncounted
     return found
 
 

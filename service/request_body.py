@@ -9,39 +9,61 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from service.problems import MAX_FIELD_ERRORS, FieldError, invalid, pointer
 from service.prompts import LIMITS, LISTS, is_whole
 from service.wording import shown
 
-Path = tuple[str | int, ...]
 COUNTS = (*LIMITS, "n", "best_of")
 # Tuples: unions are made anew, and looked into more slowly, by each of many calls.
 _NUMBER, _TEXT = (int, float), (str, type(None))
 
 
-def wrong_members(body: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Yield the members of a body that no server takes, each with what was expected and came.
+class Wrong(NamedTuple):
+    """A member of a body that no server takes.
+
+    Attributes
+    ----------
+    path
+        To the member.
+    expected
+        What servers take there.
+    value
+        What came.
+    """
+
+    path: tuple[str | int, ...]
+    expected: str
+    value: object
+
+    @property
+    def detail(self) -> str:
+        """What was expected and what came, in a sentence."""
+        hidden = self.path[0] == "messages" and isinstance(self.value, str)
+        return f"Expected {self.expected}, got {'text' if hidden else shown(self.value)}."
+
+
+def wrong_members(body: Mapping[str, Any]) -> Iterator[Wrong]:
+    """Yield the members of a body that no server takes.
 
     Examples
     --------
     >>> list(wrong_members({"n": 2.0, "max_tokens": None, "messages": []}))
     []
-    >>> list(wrong_members({"n": "5"}))
-    [(('n',), "Expected a whole number of at least 1, got '5'.")]
+    >>> [one.detail for one in wrong_members({"n": "5"})]
+    ["Expected a whole number of at least 1, got '5'."]
     """
-    if not isinstance(body.get("model", ""), _TEXT):
-        yield ("model",), f"Expected text, got {shown(body['model'])}."
+    if not isinstance(body.get("model"), _TEXT):
+        yield Wrong(("model",), "text", body["model"])
     for name in COUNTS:
         value = body.get(name)
         if value is None or (is_whole(value) and value >= _least(name, body)):
             continue
-        expected = f"a whole number of at least {_least(name, body)}"
-        yield (name,), f"Expected {expected}, got {shown(value)}."
+        yield Wrong((name,), f"a whole number of at least {_least(name, body)}", value)
     for name in LISTS:
         if isinstance(body.get(name), _NUMBER):
-            yield (name,), f"Expected text or a list, got {shown(body[name])}."
+            yield Wrong((name,), "text or a list", body[name])
     yield from _wrong_messages(body.get("messages"))
 
 
@@ -63,7 +85,7 @@ def check_body(body: Mapping[str, Any], *below: str) -> None:
     wrong = wrong_members(body)
     first = list(islice(wrong, MAX_FIELD_ERRORS))
     if first:
-        errors = [FieldError(pointer(*below, *path), detail) for path, detail in first]
+        errors = [FieldError(pointer(*below, *one.path), one.detail) for one in first]
         raise invalid(errors, omitted=sum(1 for _ in wrong))
 
 
@@ -72,19 +94,15 @@ def _least(name: str, body: Mapping[str, Any]) -> int:
     return 0 if name == "max_tokens" and body.get("echo") is True else 1
 
 
-def _wrong_messages(messages: object) -> Iterator[tuple[Path, str]]:
+def _wrong_messages(messages: object) -> Iterator[Wrong]:
     if messages is None:
         return
     if not isinstance(messages, list):
-        yield ("messages",), f"Expected a list of messages, got {_kind(messages)}."
+        yield Wrong(("messages",), "a list of messages", messages)
         return
     for index, message in enumerate(messages):
         if not isinstance(message, dict):
-            yield ("messages", index), f"Expected a message, an object, got {_kind(message)}."
+            yield Wrong(("messages", index), "a message, an object", message)
         elif isinstance(message.get("content"), _NUMBER):
             where = ("messages", index, "content")
-            yield where, f"Expected text or a list of parts, got {_kind(message['content'])}."
-
-
-def _kind(value: object) -> str:
-    return "text" if isinstance(value, str) else shown(value)
+            yield Wrong(where, "text or a list of parts", message["content"])

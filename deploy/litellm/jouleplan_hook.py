@@ -390,7 +390,7 @@ class JouleplanRouter(CustomLogger):
         """Ask, and tell the breaker how that went, whatever happens."""
         try:
             asked, prompts = _asked(messages, kwargs, self._most_characters)
-            for kind in {kind for prompt in prompts for kind in prompt.uncounted}:
+            for kind in prompts[0].uncounted:
                 self._warn_once(
                     f"{kind.capitalize()} in prompts count nothing when they are routed."
                 )
@@ -539,8 +539,8 @@ def _asked(
     if not ({"prompt", "input"} & body.keys()):
         body["messages"] = messages
     prompts = prompts_of(body)
-    uncounted = any(prompt.uncounted for prompt in prompts)
-    if not uncounted and sum(prompt.characters for prompt in prompts) <= most_characters:
+    characters = sum(prompt.characters for prompt in prompts)
+    if not prompts[0].uncounted and characters <= most_characters:
         return {"request": terms | body}, prompts
     tokens = [_tokens(prompt) for prompt in prompts]
     return {"request": terms, "input_tokens": tokens if len(tokens) > 1 else tokens[0]}, prompts
@@ -635,7 +635,7 @@ class Prompt:
     tokens
         Tokens that are given as ids.
     uncounted
-        How many parts are no text, by kind.
+        How many parts are no text, by kind; of all prompts that one body lists.
 
     Examples
     --------
@@ -645,11 +645,13 @@ class Prompt:
     (['abc'], Counter({'images': 1}))
     """
 
+    __slots__ = ("texts", "tokens", "uncounted")
+
     # No dataclass: gateways load their plug-ins without a place in sys.modules, which it needs.
-    def __init__(self) -> None:
+    def __init__(self, uncounted: Counter[str] | None = None) -> None:
         self.texts: list[str] = []
         self.tokens = 0
-        self.uncounted: Counter[str] = Counter()
+        self.uncounted: Counter[str] = Counter() if uncounted is None else uncounted
 
     @property
     def characters(self) -> int:
@@ -658,6 +660,9 @@ class Prompt:
 
     def add(self, node: object) -> None:
         """Count a prompt, a list of messages, or a part of either."""
+        if isinstance(node, str):
+            self.texts.append(node)
+            return
         waiting = [node]
         while waiting:
             one = waiting.pop()
@@ -719,12 +724,11 @@ def prompts_of(body: Mapping[str, Any]) -> list[Prompt]:
     shared = ["".join(others.texts)] if others.texts else []
     found = []
     for one in body[listed]:
-        prompt = Prompt()
+        prompt = Prompt(others.uncounted)
         prompt.add(one)
         prompt.texts += shared
         prompt.tokens += others.tokens
         found.append(prompt)
-    found[0].uncounted += others.uncounted
     return found
 
 

@@ -202,8 +202,8 @@ class _Reader:
             raise _ComplaintError(other_endpoint(line["url"]) + REPORT_OTHERS, "url")
         name, body = line["custom_id"], line["body"]
         spelled = body.get("model")
-        for path, detail in wrong_members({"model": spelled} if elsewhere else body):
-            raise _ComplaintError(detail, "body", *map(str, path))
+        for wrong in wrong_members({"model": spelled} if elsewhere else body):
+            raise _ComplaintError(wrong.detail, "body", *map(str, wrong.path))
         try:
             place = place_of_model(text, named=spelled is not None)
         except RepeatedKeyError as error:
@@ -224,8 +224,7 @@ class _Reader:
         self._output_tokens.append(output_tokens)
         self._choices.append(choices)
         self._llms.append(None if elsewhere else _llms(spelled, self._rule))
-        for prompt in prompts:
-            self._uncounted += prompt.uncounted
+        self._uncounted += prompts[0].uncounted
         self._elsewhere += not elsewhere and line["url"] != CHAT
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -62,15 +61,13 @@ def reckon(body: DecisionBody, llm: str, lengths: OutputLengths, tokenizers: Tok
         What is known.
     """
     request = body.request or {}
-    uncounted: Counter[str] = Counter()
+    uncounted: Mapping[str, int] = {}
     if body.input_tokens is not None:
         prompts, tin_from = stated_prompts(body.input_tokens), GIVEN
     else:
         found = prompts_of(request)
         prompts, tin_from = _counted(found, llm, tokenizers)
         uncounted = found[0].uncounted
-        for one in found[1:]:
-            uncounted += one.uncounted
     choices = body.choices or int(bounded(choices_of(request)))
 
     def tokens(output_tokens: float, high: float, output_from: str) -> Tokens:

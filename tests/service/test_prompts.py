@@ -180,8 +180,8 @@ def test_what_is_no_list_of_prompts_is_one() -> None:
 
 
 def test_what_cannot_be_counted_of_several_prompts_is_told_once() -> None:
-    found = prompts_of({"prompt": ["a", "b"], "prompt_embeds": "AAAA"})
-    assert [one.uncounted for one in found] == [{"encrypted parts": 1}, {}]
+    found = prompts_of({"prompt": ["a", [{"type": "image"}]], "prompt_embeds": "AAAA"})
+    assert all(one.uncounted == {"encrypted parts": 1, "images": 1} for one in found)
 
 
 def test_many_prompts_that_share_much_cost_what_they_are() -> None:

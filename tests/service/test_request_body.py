@@ -90,6 +90,13 @@ NAMES = ("model", "n", "best_of", "max_tokens", "messages", "prompt", "input", "
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), JSON))
 def test_any_body_is_taken_or_told_of_in_short(body: dict[str, Any]) -> None:
-    for path, told in wrong_members(body):
-        assert path[0] in body
-        assert len(told) < 200
+    for wrong in wrong_members(body):
+        assert wrong.path[0] in body
+        assert len(wrong.detail) < 200
+
+
+def test_the_first_of_many_wrong_members_are_told_and_the_rest_counted() -> None:
+    with pytest.raises(ProblemError) as refused:
+        check_body({"messages": 1_000 * [1]})
+    assert len(refused.value.problem.errors) == 100
+    assert refused.value.problem.omitted == 900
