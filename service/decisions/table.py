@@ -89,7 +89,7 @@ class Terms:
     output_tokens: float
     choices: int = 1
 
-    @cached_property
+    @property
     def sequences(self) -> int:
         """Answers to all prompts: each holds a slot of its own."""
         return self.prompts.size * self.choices
@@ -99,12 +99,12 @@ class Terms:
         """Tokens of all answers together."""
         return self.output_tokens * self.sequences
 
-    @cached_property
+    @property
     def tokens(self) -> float:
         """Tokens of all prompts and all answers together."""
         return self.prompts.tokens + self.generated_tokens
 
-    @cached_property
+    @property
     def context_tokens(self) -> float:
         """Tokens of the longest prompt and one answer to it."""
         return self.prompts.longest + self.output_tokens

@@ -41,6 +41,8 @@ class Answer(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+NonNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
 Instant = Annotated[
     float,
     BeforeValidator(read_zoned_moment),
