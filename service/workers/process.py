@@ -67,11 +67,13 @@ def run_worker(connection: Connection, settings: Settings) -> None:
     Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     configure_logging(settings.log_level)
     service, description = _load(settings, receive(connection))
+    warm_up()
     os.nice(settings.worker_niceness)
     limit_memory(settings.memory_bytes)
+    gc.collect()
+    gc.freeze()
     try:
         connection.send(description)
-        warm_up()
         while True:
             job = receive(connection)
             if isinstance(job, Job) and job.kind in {"reload", "adopt"}:
@@ -92,14 +94,12 @@ def run_worker(connection: Connection, settings: Settings) -> None:
 
 
 def warm_up() -> None:
-    """Import what a call may be the first to need, once others may know that the worker is ready.
+    """Import what a call may be the first to need, before others know that the worker is ready.
 
     Left to the first call of the kind, it would be a large part of the time that one has.
     """
     for name in NEEDED_LATER:
         import_module(name)
-    gc.collect()
-    gc.freeze()
 
 
 def _load(settings: Settings, job: Message) -> tuple[PlannerService, Description]:
