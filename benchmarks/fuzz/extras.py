@@ -60,7 +60,11 @@ def check_alternatives(asked: Question, answer: Json, faults: Faults) -> None:
     rows = dict(zip(asked.planned, answer["assignments"], strict=True))
     wanted = asked.terms.get("explain", False)
     listed = _listed(answer)
-    if not faults.expect((listed is not None) == wanted, "alternatives where none were asked for"):
+    codes = {warning["code"] for warning in answer["warnings"]}
+    if "alternatives_unknown" in codes:
+        faults.expect(wanted and listed is None, "alternatives that are said to be unknown")
+        return
+    if not faults.expect((listed is not None) == wanted, f"alternatives: {wanted} asked for"):
         return
     prices = {price["constraint"] for price in answer["shadow_prices"]}
     energy = asked.predicted["energy_joules"]

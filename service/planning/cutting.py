@@ -10,7 +10,9 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -22,15 +24,18 @@ MAX_TRIES = 20
 REPEAT_S = 0.25
 """An exception that is raised while an object is destroyed is lost, and is raised again."""
 
-GRACE_SHARE, GRACE_S = 0.05, 0.2
+GRACE_SHARE, GRACE_S = 0.05, 0.1
 """Share of a limit, and seconds, after it in which work that looks at the clock ends by itself."""
 
 Found = TypeVar("Found")
 Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
 
-class TimeIsUpError(Exception):
-    """Raised in the middle of work whose time is up; never leaves `run_within`."""
+class TimeIsUpError(BaseException):
+    """Raised in the middle of work whose time is up; never leaves `run_within`.
+
+    No `Exception`, so that nothing on the way takes it for a failure of what it called.
+    """
 
 
 def run_within(budget: Deadline, work: Callable[[], Found]) -> Found | None:
@@ -65,6 +70,37 @@ def with_grace(seconds: float) -> Deadline:
     Most work looks at the clock between its steps and then ends with something to show.
     """
     return Deadline((1.0 + GRACE_SHARE) * seconds + GRACE_S)
+
+
+@contextmanager
+def uncut() -> Iterator[None]:
+    """Cut nothing within, only right after it: for what must not be left half done.
+
+    Half a message in a pipe spoils all that follow, and a library in C that called back may not
+    survive an exception. What is within must be short, or have a limit of its own.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _held.depth += 1
+    try:
+        yield
+    finally:
+        _held.depth -= 1
+        if _held.due and not _held.depth:
+            _held.due = False
+            signal.raise_signal(SIGNAL)
+
+
+@dataclass
+class _Held:
+    """How deep the main thread is in what must not be cut, and whether a cut waits for its end."""
+
+    depth: int = 0
+    due: bool = False
+
+
+_held = _Held()
 
 
 class _Cut:
@@ -103,6 +139,9 @@ class _Cut:
             pause_s = REPEAT_S
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if _held.depth:
+            _held.due = True
+            return
         if not self._over.is_set() and time.perf_counter() >= self._end:
             raise TimeIsUpError
         if callable(self._before):

@@ -29,6 +29,7 @@ from service.calls.frontier_call import trace_front
 from service.calls.planner_service import CallLimits, PlannerService
 from service.fleet.description import describe
 from service.fleet.loading import Loaded, load_files
+from service.planning.cutting import uncut
 from service.planning.progress import Watch
 from service.problems import Problem, ProblemError
 from service.schemas.batch_query import BatchQuery
@@ -84,7 +85,7 @@ def run_worker(connection: Connection, settings: Settings) -> None:
                 send(connection, Reply(200, b"", JSON, "alive"))
             elif isinstance(job, Job):
                 send(connection, BEGUN)
-                tell = _teller(connection) if job.watched else unheard
+                tell = teller(connection) if job.watched else unheard
                 send(connection, answer(service, job, tell))
                 del job
                 # Without this a run's arrays lie beside those of the next one.
@@ -141,10 +142,13 @@ def _end_with_parent() -> None:
         os._exit(0)
 
 
-def _teller(connection: Connection) -> Tell:
+def teller(connection: Connection) -> Tell:
+    """Return what sends updates through a pipe, each one whole whatever the limit of its call."""
+
     def tell(update: Update) -> None:
         try:
-            connection.send(update)
+            with uncut():
+                connection.send(update)
         except OSError:
             raise SystemExit(0) from None
 

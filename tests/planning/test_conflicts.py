@@ -7,9 +7,11 @@ import pytest
 
 from service.planning import InfeasibleError, Limits, SolverOptions, plan
 from service.planning.clock import Deadline
+from service.planning.explanation.brackets import Bracket
 from service.planning.explanation.conflict import smallest_conflict
 from service.planning.explanation.extremes import proves_infeasible
 from service.planning.explanation.infeasibility import explain
+from service.planning.explanation.joint import Joint
 from service.planning.explanation.knobs import Knob, knobs_of
 from tests.planning.instances import three_llms, workload
 
@@ -75,3 +77,23 @@ def test_limits_that_are_all_far_off_are_moved_together() -> None:
     assert moved["max_energy_joules"].needed_lower_bound > FAR_OFF.max_energy_j
     for found in moved.values():
         assert abs(found.needed - found.given) >= abs(found.needed_lower_bound - found.given)
+
+
+def test_a_policy_that_breaks_one_limit_tells_how_far_that_has_to_move() -> None:
+    problem = three_llms(workload(60, 1), limits=Limits(deadline_s=1.0, min_mean_quality=0.65))
+    every = knobs_of(problem)
+    joint = Joint(problem, every, lambda *_: None, lambda *_: False, Deadline(60.0), seed=0)
+    joint.compare_policies()
+    assert set(joint.alone) == {"deadline_seconds"}
+    mended = every[0].turn(problem, joint.alone["deadline_seconds"])
+    assert plan(mended, SolverOptions(time_limit_s=60.0)).mean_quality >= 0.65
+
+
+def test_a_limit_that_cannot_mend_it_alone_is_not_tried_for_seconds() -> None:
+    problem = three_llms(workload(60, 1), limits=FAR_OFF)
+    asked: list[float] = []
+    bracket = Bracket(problem, knobs_of(problem)[0], lambda *_: asked.append(1.0), Deadline(60.0))
+    bracket.open()
+    assert bracket.done
+    assert bracket.relaxation() is None
+    assert asked == []

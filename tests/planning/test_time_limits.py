@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from service.planning.clock import Deadline
-from service.planning.cutting import TimeIsUpError, run_within
+from service.planning.cutting import TimeIsUpError, run_within, uncut
 from service.planning.errors import InfeasibleError, UndecidedError
 from service.planning.inputs import Limits
 from service.planning.planner import plan
@@ -62,6 +62,31 @@ def test_waiting_for_threads_is_cut_too() -> None:
     finally:
         release.set()
     assert budget.elapsed_s < 30.0
+
+
+def test_nothing_on_the_way_takes_a_cut_for_a_failure() -> None:
+    def stubborn() -> None:
+        while True:
+            with contextlib.suppress(Exception):
+                spin()
+
+    assert run_within(Deadline(0.2), stubborn) is None
+
+
+def test_what_must_not_be_left_half_done_is_cut_right_after_it() -> None:
+    ended = []
+
+    def work() -> None:
+        within = Deadline(0.6)
+        with uncut():
+            while within.left_s:
+                sum(range(1000))
+            ended.append("whole")
+        ended.append("went on")
+
+    assert run_within(Deadline(0.2), work) is None
+    assert ended == ["whole"]
+    assert run_within(Deadline(60.0), lambda: 7) == 7
 
 
 def test_errors_of_the_work_pass() -> None:

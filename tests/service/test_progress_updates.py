@@ -1,15 +1,20 @@
 """What a worker tells while it plans: every phase, else seldom; the planner's own figures."""
 
 import logging
+from itertools import repeat
+from multiprocessing import Pipe
+from threading import Thread
 
 import numpy as np
 import orjson
 import pytest
 
 from service.calls.planner_service import PlannerService
+from service.planning.clock import Deadline
+from service.planning.cutting import run_within
 from service.planning.progress import Progress
 from service.workers.messages import Job, Update
-from service.workers.process import answer
+from service.workers.process import answer, teller
 from service.workers.progress_updates import ProgressUpdates
 from tests.service.bodies import a100_fleet, rows
 
@@ -112,3 +117,24 @@ def test_a_plan_outlives_progress_that_cannot_be_told(
 def test_a_plan_is_named_as_the_job_says(planner_service: PlannerService) -> None:
     reply = answer(planner_service, Job("plan", orjson.dumps(BODY), "/plan", plan_id="mine"))
     assert orjson.loads(reply.body)["plan_id"] == "mine"
+
+
+def test_a_limit_of_time_cuts_no_message_in_two() -> None:
+    reader, writer = Pipe(duplex=False)
+    heard: list[object] = []
+
+    def hear() -> None:
+        while (message := reader.recv()) is not None:
+            heard.append(message)
+
+    # Far larger than what a pipe holds, so that the limit falls into the sending of one.
+    update = Update("progress", bytes(4_000_000))
+    tell = teller(writer)
+    listener = Thread(target=hear)
+    listener.start()
+    for _ in range(5):
+        run_within(Deadline(0.1), lambda: [tell(update) for _ in repeat(None)])
+    writer.send(None)
+    listener.join()
+    assert heard
+    assert all(message == update for message in heard)

@@ -53,8 +53,11 @@ class Bracket:
     _cuts: int = field(default=0, repr=False)
 
     def open(self) -> None:
-        """Prove and attain a first value each."""
+        """Prove and attain a first value each, unless the limit cannot mend it alone."""
         self._prove(None)
+        if self.proven is not None and not isfinite(self.proven):
+            self._cuts = MOST_CUTS
+            return
         self._plans = Aim(self.problem, self.knob, self.deadline, self.seed).plans(None)
         self._next_plan()
         if self.attained is None:
@@ -126,11 +129,15 @@ class Bracket:
         return abs(self.attained - self.proven) <= unit * (1.0 + 1e-9)
 
     def relaxation(self) -> Relaxation | None:
-        """Return what was proven and attained; None while one is missing, or is no number."""
-        if self.proven is None or self.attained is None or not isfinite(self.attained):
+        """Return what was proven and attained; None while no plan was, or is no number.
+
+        That the value as given has no plan is proven from the start.
+        """
+        if self.attained is None or not isfinite(self.attained):
             return None
         name, given = self.knob.name, float(self.knob.given)
-        return Relaxation(name, given, float(self.attained), float(self.proven))
+        proven = given if self.proven is None else float(self.proven)
+        return Relaxation(name, given, float(self.attained), proven)
 
     def _prove(self, loose: float | None) -> bool:
         """Look only at plans that keep `loose` and raise the proven side; whether none keeps it."""

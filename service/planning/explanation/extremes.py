@@ -41,8 +41,8 @@ def proven_extreme(
     Returns
     -------
     float or None
-        No plan exists with a tighter value (or none keeps `loose` at all); None where nothing was
-        proven.
+        No plan exists with a tighter value (or none keeps `loose` at all); infinitely generous
+        where no plan exists whatever the value, and None where nothing was proven.
     """
     if deadline.passed():
         return None
@@ -51,8 +51,9 @@ def proven_extreme(
     gap = CLOSE * abs(knob.given if loose is None else loose)
     found = bound(relaxation, workload, deadline, polished=True, absolute_gap=gap)
     if found is None:
-        turned = knob.turn(problem, loose)
-        return loose if proves_infeasible(turned, deadline) else None
+        if not proves_infeasible(knob.turn(problem, loose), deadline):
+            return None
+        return knob.looser * np.inf if loose is None else loose
     value = _rounded(problem, knob, found.lower_bound * aimed.sign)
     if loose is None:
         return value

@@ -80,16 +80,23 @@ class _Explanation:
         run_within(Deadline(POLICIES_SHARE * self.deadline.left_s), joint.compare_policies)
         self.joint = next(joint.relaxations(), ())
         self._leave_out(tell)
+        known = joint.alone
         self.brackets = [
-            Bracket(self.problem, knob, self.attempt, self.deadline, self.seed)
+            Bracket(
+                self.problem,
+                knob,
+                self.attempt,
+                self.deadline,
+                self.seed,
+                attained=known.get(knob.name),
+            )
             for knob in self.conflict
-            if not self.prove(knob.turn(self.problem, None), self.deadline)
         ]
         _narrow(self.brackets, self.deadline, tell)
         if not self.relaxations:
             joint.narrow(tell)
-            for known in joint.relaxations():
-                self.joint = known
+            for told in joint.relaxations():
+                self.joint = told
 
     @property
     def relaxations(self) -> tuple[Relaxation, ...]:

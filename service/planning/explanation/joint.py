@@ -36,6 +36,8 @@ class Joint:
         A verified plan, `found`, keeps the limits loosened by this share; inf before the first.
     proven
         No plan exists at this share.
+    alone
+        Tightest values of limits, by name, that plans keep which keep all other limits as given.
     """
 
     problem: PlacementProblem
@@ -47,6 +49,7 @@ class Joint:
     share: float = float("inf")
     proven: float = 0.0
     found: Found | None = field(default=None, repr=False)
+    alone: dict[str, float] = field(default_factory=dict)
 
     def compare_policies(self) -> None:
         """Take the simple policy that needs least: known at once, where a search takes seconds."""
@@ -77,15 +80,11 @@ class Joint:
         """Yield the limits that have to move and how far, more and more of it proven."""
         if self.found is None:
             return
-        moved = {
-            knob.name: (knob, needed)
-            for knob in self.knobs
-            if (needed := self._needed(knob, self.found)) is not None
-        }
-        known = {name: _relaxation(knob, needed, None) for name, (knob, needed) in moved.items()}
+        moved = self._moved(self.found)
+        known = {knob.name: _relaxation(knob, needed, None) for knob, needed in moved}
         yield tuple(known.values())
-        for name, (knob, needed) in moved.items():
-            known[name] = _relaxation(knob, needed, self._proven_alone(knob))
+        for knob, needed in moved:
+            known[knob.name] = _relaxation(knob, needed, self._proven_alone(knob))
             yield tuple(known.values())
 
     def _turned(self, share: float | None) -> PlacementProblem:
@@ -104,16 +103,20 @@ class Joint:
         """Keep a plan if it needs a smaller share; whether there was one."""
         if found is None:
             return False
-        attained = [(knob, knob.attained(self.problem, *found)) for knob in self.knobs]
-        share = max(_share(knob, value) for knob, value in attained)
-        if share < self.share and all(isfinite(value) for _, value in attained):
+        moved = self._moved(found)
+        share = max((_share(knob, value) for knob, value in moved), default=0.0)
+        if share < self.share and all(isfinite(value) for _, value in moved):
             self.share, self.found = share, found
+        if len(moved) == 1:
+            (knob, value), known = moved[0], self.alone.get(moved[0][0].name)
+            if known is None or (known - value) * knob.looser > 0.0:
+                self.alone[knob.name] = value
         return True
 
-    def _needed(self, knob: Knob, found: Found) -> float | None:
-        """Return how far a limit has to move for a plan; None where it may stay."""
-        attained = knob.attained(self.problem, *found)
-        return attained if (attained - knob.given) * knob.looser > 0.0 else None
+    def _moved(self, found: Found) -> list[tuple[Knob, float]]:
+        """Return the limits that a plan does not keep, and how far each would have to move."""
+        attained = ((knob, knob.attained(self.problem, *found)) for knob in self.knobs)
+        return [(knob, v) for knob, v in attained if (v - knob.given) * knob.looser > 0.0]
 
     def _proven_alone(self, knob: Knob) -> float | None:
         """Return what a limit needs at least, whatever the others are."""

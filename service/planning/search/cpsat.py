@@ -9,6 +9,7 @@ from ortools.sat.python import cp_model
 
 from costmodel.arrays import FloatArray, IntArray
 from service.planning.bounds.assignment_problem import AssignmentProblem
+from service.planning.cutting import uncut
 
 SCALE = 2**40
 """Largest integer that a row's or the objective's total may reach: far below overflow at 2**63,
@@ -183,7 +184,8 @@ class CpSatProgram:
         solver.parameters.max_deterministic_time = effort.deterministic_seconds
         solver.parameters.absolute_gap_limit = max(1.0, effort.absolute_gap * self.cost_scale)
         stop = _StopWhenEnough((effort.enough - self.offset) * self.cost_scale)
-        status = solver.solve(self.program, stop)
+        with uncut():
+            status = solver.solve(self.program, stop)
         cut = status in (cp_model.UNKNOWN, cp_model.FEASIBLE) and solver.wall_time >= effort.seconds
         if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             return Assignment(None, -np.inf, clock_cut=cut)
