@@ -15,6 +15,9 @@ from benchmarks.fuzz.catalogue import Json
 JSON = "application/json"
 ARROW = "application/vnd.apache.arrow.stream"
 
+SHARE_BEYOND, SECONDS_BEYOND = 0.1, 0.5
+"""By how much an answer may exceed the time limit of its call."""
+
 Form = Literal["rows", "columns", "arrow"]
 FORMS: tuple[Form, ...] = ("rows", "rows", "columns", "columns", "arrow")
 
@@ -53,6 +56,12 @@ class Case:
     def media_type(self) -> str:
         """Of the body."""
         return ARROW if self.form == "arrow" else JSON
+
+    @property
+    def allowed_s(self) -> float:
+        """Seconds within which it is to be answered."""
+        limit = self.terms["solver"]["time_limit_seconds"]
+        return float(limit * (1.0 + SHARE_BEYOND) + SECONDS_BEYOND)
 
     def body(self) -> bytes:
         """Write the body of the call."""

@@ -10,7 +10,7 @@ from typing import Self
 import httpx
 
 from benchmarks.fuzz.batch import draw_batch
-from benchmarks.fuzz.calls import JSON, Case, draw_form, read_answer, strict
+from benchmarks.fuzz.calls import JSON, SECONDS_BEYOND, Case, draw_form, read_answer, strict
 from benchmarks.fuzz.catalogue import Catalogue, Json, read_catalogue
 from benchmarks.fuzz.fleets import draw_fleet
 from benchmarks.fuzz.front import check_front, draw_front
@@ -23,8 +23,6 @@ from benchmarks.fuzz.refusals import check_refusal, expected_refusal
 from benchmarks.fuzz.requests import draw_requests
 from benchmarks.fuzz.second_calls import check_again
 
-SHARE_BEYOND, SECONDS_BEYOND = 0.1, 0.5
-"""By how much an answer may exceed the time limit of its call."""
 PATIENCE_S = 120.0
 KINDS = ("plan",) * 16 + ("predict", "front", "async", "batch")
 
@@ -66,7 +64,7 @@ class Fuzzer:
         response = post(case)
         seconds = time.perf_counter() - begin
         ended, faults = self.judge(asked, response)
-        outcome = Outcome(seed, kind, ended, seconds, allowed_s(case), faults)
+        outcome = Outcome(seed, kind, ended, seconds, case.allowed_s, faults)
         if kind == "plan":
             check_again(rng, self, asked, response, outcome)
         return outcome
@@ -127,7 +125,7 @@ class Fuzzer:
         response = self.post(case, "/plan/frontier")
         seconds = time.perf_counter() - begin
         ended, faults = check_front(Question(case, self.catalogue, asked.predicted), response)
-        return Outcome(seed, "front", ended, seconds, allowed_s(case), faults)
+        return Outcome(seed, "front", ended, seconds, case.allowed_s, faults)
 
     def judge(self, asked: Question, response: httpx.Response) -> tuple[str, list[str]]:
         """Return how a call of `/plan` ended, and what is wrong with that."""
@@ -142,12 +140,6 @@ class Fuzzer:
         if wanted is not None:
             return answer["status"], [f"planned what is to be refused as {wanted}"]
         return answer["status"], check_plan(asked, answer)
-
-
-def allowed_s(case: Case) -> float:
-    """Return the seconds within which a case is to be answered."""
-    limit = case.terms["solver"]["time_limit_seconds"]
-    return float(limit * (1.0 + SHARE_BEYOND) + SECONDS_BEYOND)
 
 
 def _switched_off(fleet: Json) -> Json:

@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from service.planning.bounds.assignment_problem import AssignmentProblem, Row
+from service.planning.bounds.linear import solve_linear
 from service.planning.clock import Deadline
 from service.planning.cutting import TimeIsUpError, run_within, uncut
 from service.planning.errors import InfeasibleError, UndecidedError
@@ -15,6 +17,7 @@ from service.planning.inputs import Limits
 from service.planning.planner import plan
 from service.planning.problem import PlacementProblem
 from service.planning.result import SolverOptions
+from service.planning.search.cpsat import Effort, solve_assignment
 from service.planning.search.incumbent import Incumbent
 from service.planning.threads import in_threads
 from tests.planning.instances import three_llms, workload
@@ -166,3 +169,31 @@ def over_pools(problem: PlacementProblem, copies: int = 30) -> PlacementProblem:
         for placement in placements
     ]
     return PlacementProblem.build(problem.requests, repeated, there, problem.limits)
+
+
+@pytest.mark.parametrize("limit_s", [0.001, 0.03, 0.1, 0.3])
+def test_a_programme_that_has_a_solution_and_yields_none_was_cut(limit_s: float) -> None:
+    # GLOP ends before its limit where its next step might not: the clock alone does not tell.
+    rng = np.random.default_rng(1)
+    n, k = 1500, 10
+    rows = tuple(Row(f"row {r}", rng.random((n, k)), rng.random(k), float(n)) for r in range(12))
+    problem = AssignmentProblem(rng.random((n, k)), np.ones((n, k), dtype=bool), rows)
+    deadline = Deadline(limit_s)
+    assert solve_linear(problem, deadline) is not None or deadline.cut
+
+
+@pytest.mark.parametrize(
+    ("seconds", "deterministic_seconds", "by_clock"), [(0.2, 1e6, True), (600.0, 1e-3, False)]
+)
+def test_cp_sat_says_which_of_its_limits_ended_it(
+    seconds: float, deterministic_seconds: float, *, by_clock: bool
+) -> None:
+    rng = np.random.default_rng(1)
+    n, k = 200, 8
+    work = rng.lognormal(0.0, 1.0, (n, k))
+    rows = tuple(
+        Row(f"pool {j}", work, np.eye(k)[j], 0.8 * float(work.mean()) * n / k) for j in range(k)
+    )
+    problem = AssignmentProblem(rng.random((n, k)), np.ones((n, k), dtype=bool), rows)
+    found = solve_assignment(problem, Effort(seconds, deterministic_seconds))
+    assert found.clock_cut == by_clock

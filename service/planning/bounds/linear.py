@@ -51,10 +51,7 @@ def solve_linear(
     Links are relaxed to ``x <= size * z``, summed over the requests of a link.
     """
     program = _Program(problem, problem.allowed if pairs is None else pairs)
-    solution = program.solve(deadline.left_s)
-    if solution is None:
-        deadline.passed()
-    return solution
+    return program.solve(deadline)
 
 
 class _Program:
@@ -112,8 +109,8 @@ class _Program:
             size = float(self.problem.sizes.sum())
             self.program.add_term_to_constraint(index, self.side[link.variable], -size)
 
-    def solve(self, seconds: float) -> LinearSolution | None:
-        solver = _solve(self.program, seconds)
+    def solve(self, deadline: Deadline) -> LinearSolution | None:
+        solver = _solve(self.program, deadline)
         if solver is None:
             return None
         values, duals = solver.variable_values(), solver.dual_values()
@@ -168,18 +165,22 @@ def highest_of_cuts(
             program.add_term_to_constraint(index, step, -slope)
     program.set_var_objective_coefficient(level, 1.0)
     program.set_maximize(True)
-    solver = _solve(program, deadline.left_s)
+    solver = _solve(program, deadline)
     if solver is None:
         return None
     values = solver.variable_values()
     return np.clip(values[:level] * scale, 0.0, limit), float(values[level]) * unit
 
 
-def _solve(program: ModelBuilderHelper, seconds: float) -> ModelSolverHelper | None:
-    """Run GLOP for some seconds at most; None where it found no optimum."""
+def _solve(program: ModelBuilderHelper, deadline: Deadline) -> ModelSolverHelper | None:
+    """Run GLOP; None where it found no optimum, and the deadline knows if that was for time.
+
+    Its status tells: it ends up to a tenth before its limit where its own steps take long.
+    """
     solver = ModelSolverHelper("glop")
-    solver.set_time_limit_in_seconds(max(1e-3, seconds))
+    solver.set_time_limit_in_seconds(max(1e-3, deadline.left_s))
     solver.solve(program)
+    deadline.cut |= solver.status() in (SolveStatus.FEASIBLE, SolveStatus.NOT_SOLVED)
     return solver if solver.status() == SolveStatus.OPTIMAL else None
 
 

@@ -186,7 +186,9 @@ class CpSatProgram:
         stop = _StopWhenEnough((effort.enough - self.offset) * self.cost_scale)
         with uncut():
             status = solver.solve(self.program, stop)
-        cut = status in (cp_model.UNKNOWN, cp_model.FEASIBLE) and solver.wall_time >= effort.seconds
+        # By the clock it ends somewhat before its limit where its own steps take long.
+        ended = stop.enough or solver.deterministic_time >= effort.deterministic_seconds
+        cut = status in (cp_model.UNKNOWN, cp_model.FEASIBLE) and not ended
         if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             return Assignment(None, -np.inf, clock_cut=cut)
         bound = solver.best_objective_bound / self.cost_scale + self.offset - self.rounding
@@ -198,12 +200,14 @@ class CpSatProgram:
 class _StopWhenEnough(cp_model.CpSolverSolutionCallback):
     """Stops the search at the first solution that is good enough."""
 
-    def __init__(self, enough: float) -> None:
+    def __init__(self, objective: float) -> None:
         super().__init__()
-        self._enough = enough
+        self._objective = objective
+        self.enough = False
 
     def on_solution_callback(self) -> None:
-        if self.objective_value <= self._enough:
+        if self.objective_value <= self._objective:
+            self.enough = True
             self.stop_search()
 
 
