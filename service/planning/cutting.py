@@ -24,7 +24,7 @@ MAX_TRIES = 20
 REPEAT_S = 0.25
 """An exception that is raised while an object is destroyed is lost, and is raised again."""
 
-GRACE_SHARE, GRACE_S = 0.05, 0.1
+GRACE_SHARE, GRACE_S = 0.05, 0.2
 """Share of a limit, and seconds, after it in which work that looks at the clock ends by itself."""
 
 Found = TypeVar("Found")
