@@ -62,50 +62,49 @@ def found(truth: Truth, log: PowerLog, resolution_s: float) -> tuple[float, Edge
     return joules, log.edges(start_s, truth.seconds, joules, resolution_s)
 
 
-@settings(deadline=None, max_examples=600)
+PHASES, RESOLUTIONS = st.floats(0.0, 1.0), st.sampled_from([0.0, 0.1, 1.0])
+MANY = settings(deadline=None, max_examples=600)
+
+
+def check_bound(truth: Truth, log: PowerLog, period_s: float, resolution_s: float) -> None:
+    """Hold the joules of a log against the truth, or see that it is refused for its readings."""
+    try:
+        joules, edges = found(truth, log, resolution_s)
+    except ObservationError:
+        assert truth.seconds < 2.0 * period_s + ROUNDING
+        return
+    true = truth.watts[1] * truth.seconds
+    assert abs(joules - true) <= edges.error * joules + ROUNDING
+
+
+def moments(period_s: float, phase: float) -> FloatArray:
+    """Moments of readings, well before and after any run."""
+    return 20.0 + period_s * (np.arange(round(120.0 / period_s)) + phase)
+
+
+@MANY
 @given(
-    TRUTHS,
-    st.sampled_from([0.1, 0.3, 1.0, 2.0]),
-    st.floats(0.0, 1.0),
-    st.sampled_from([0.001, 0.1, 1.0]),
-    st.sampled_from([0.0, 0.1, 1.0]),
-)
+    TRUTHS, st.sampled_from([0.1, 0.3, 1.0, 2.0]), PHASES, st.sampled_from([0.001, 0.1, 1.0]),
+    RESOLUTIONS,
+)  # fmt: skip
 def test_no_run_is_off_by_more_than_is_said(
     truth: Truth, period_s: float, phase: float, averaged_s: float, resolution_s: float
 ) -> None:
-    at_s = 20.0 + period_s * (np.arange(round(120.0 / period_s)) + phase)
-    readings = truth.readings(at_s, averaged_s)
-    log = PowerLog(Path("log.csv"), {"0": (at_s, readings)}, late_s=averaged_s / 2)
-    try:
-        joules, edges = found(truth, log, resolution_s)
-    except ObservationError:
-        assert truth.seconds < 2.0 * period_s + ROUNDING
-        return
-    true = truth.watts[1] * truth.seconds
-    assert abs(joules - true) <= edges.error * joules + ROUNDING
+    at_s = moments(period_s, phase)
+    readings = {"0": (at_s, truth.readings(at_s, averaged_s))}
+    log = PowerLog(Path("log.csv"), readings, late_s=averaged_s / 2)
+    check_bound(truth, log, period_s, resolution_s)
 
 
-@settings(deadline=None, max_examples=600)
-@given(
-    TRUTHS,
-    st.sampled_from([0.1, 0.3, 1.0]),
-    st.floats(0.0, 1.0),
-    st.floats(0.0, 0.2),
-    st.sampled_from([0.0, 0.1, 1.0]),
-)
+@MANY
+@given(TRUTHS, st.sampled_from([0.1, 0.3, 1.0]), PHASES, st.floats(0.0, 0.2), RESOLUTIONS)
 def test_no_counter_is_off_by_more_than_is_said(
     truth: Truth, period_s: float, phase: float, behind_s: float, resolution_s: float
 ) -> None:
-    at_s = 20.0 + period_s * (np.arange(round(120.0 / period_s)) + phase)
-    counted = truth.joules(at_s - behind_s)
-    log = PowerLog(Path("log.csv"), {"0": (at_s, counted)}, counted=True, late_s=0.2)
-    try:
-        joules, edges = found(truth, log, resolution_s)
-    except ObservationError:
-        assert truth.seconds < 2.0 * period_s + ROUNDING
-        return
-    true = truth.watts[1] * truth.seconds
-    assert abs(joules - true) <= edges.error * joules + ROUNDING
+    at_s = moments(period_s, phase)
+    counted = {"0": (at_s, truth.joules(at_s - behind_s))}
+    log = PowerLog(Path("log.csv"), counted, counted=True, late_s=0.2)
+    check_bound(truth, log, period_s, resolution_s)
 
 
 def test_what_is_said_is_no_more_than_twice_what_can_be() -> None:
