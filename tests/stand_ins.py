@@ -19,10 +19,12 @@ def clear(path: Path) -> None:
 
 def _socket(path: Path) -> None:
     """Leave a socket that nobody listens on; its own path may be too long for one."""
-    short = Path(f"/tmp/{os.getpid()}.sock")  # noqa: S108  moved away at once
-    with socket.socket(socket.AF_UNIX) as one:
-        one.bind(str(short))
-    shutil.move(short, path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(f"/proc/self/fd/{folder}/{path.name}")
+    finally:
+        os.close(folder)
 
 
 STAND_INS: Mapping[str, tuple[Callable[[Path], object], str]] = {

@@ -153,11 +153,11 @@ def _limits(seeds: Sequence[int]) -> list[str]:
         "It is a best case for decisions:",
         "",
         "- The end of each request is told at the very instant, and none is lost. Gateways tell "
-        "later, and until they do the load that decisions reckon with is too high.",
+        "later, and until they do the load that decisions go by is too high.",
         "- Output tokens are known when a request is decided; in service they are estimates.",
         "- The cost models are right but for the noise: no bias, no drift, no neighbour. "
         "Corrections are not exercised.",
-        "- One service decides all the traffic. What it does not see it cannot reckon with.",
+        "- One service decides all the traffic. What it does not see it cannot take into account.",
         "- It is one hour of one service, and noise of "
         f"{drawn}. Counts of devices and floors were chosen so that the fleets are busy but keep "
         "up; a busier or an emptier one was not studied.",

@@ -15,7 +15,7 @@ from service.actuals.evidence import ENERGY, RUNTIME, About
 from service.actuals.records import Actual, PlanSums
 from service.actuals.store import ActualsStore
 from service.decisions.desk import DecisionDesk
-from service.decisions.reckoning import terms_as_told
+from service.decisions.token_estimate import terms_as_told
 from service.metering.apportioning import Run
 from service.problems import FieldError, invalid, pointer
 from service.schemas.actuals import ActualBody
@@ -207,12 +207,12 @@ class ActualsLedger:
     def _told(self, body: ActualBody) -> Told:
         now = time.time()
         terms, answers = terms_as_told(body, self._desk.terms(body.decision_id))
-        reckoned = self._desk.predicted(
+        predicted = self._desk.predicted(
             body.llm, body.pool, terms, body.decision_id, body.concurrency
         )
-        # Where the concurrency is not known, what was reckoned is no prediction to be judged: it
+        # Where the concurrency is not known, what was predicted is no prediction to be judged: it
         # may be off by more than any cost model is.
-        cost, certain = reckoned or (None, False)
+        cost, certain = predicted or (None, False)
         foretold = cost if certain else None
         actual = Actual(
             id=body.id or body.decision_id or "",

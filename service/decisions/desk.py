@@ -14,7 +14,6 @@ from service.decisions.lengths import OutputLengths
 from service.decisions.load import Loads
 from service.decisions.made import Made
 from service.decisions.policy import FORECAST, LEAST_JOULES, Policy
-from service.decisions.reckoning import reckon, wanted_of
 from service.decisions.rule import (
     Option,
     Prices,
@@ -27,6 +26,7 @@ from service.decisions.rule import (
 )
 from service.decisions.steering import QualitySteering
 from service.decisions.table import Cost, Row, Terms, cost_of
+from service.decisions.token_estimate import estimate_tokens, wanted_of
 from service.decisions.tokenizers import Tokenizers
 from service.decisions.traffic import Traffic, asked_of
 from service.problems import Problem, ProblemError, invalid
@@ -155,7 +155,7 @@ class DecisionDesk:
         groups, names = self._fleet().candidates(body)
         decision_id = body.id or token_hex(16)
         self._let_go(decision_id)
-        tokens = reckon(body, groups[0][0].llm, self.lengths, self._tokenizers)
+        tokens = estimate_tokens(body, groups[0][0].llm, self.lengths, self._tokenizers)
         policy, now = self.policy, self._clock()
         wanted, prices = wanted_of(body, tokens), self._prices(policy)
         decision = decide(groups, wanted, prices, self._loads, now, self._predict)
@@ -229,7 +229,7 @@ class DecisionDesk:
             Of its tokens as they came: what was wrong with an estimate of them is not the cost
             model's fault. None where they are not told.
         decision_id
-            Of the decision, for the concurrency that it reckoned with.
+            Of the decision, for the concurrency that it went by.
         concurrency
             That it ran at: as for decisions, the least level that holds it counts. None for the
             decision's.

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from service.decisions.candidates import Names
 from service.decisions.policy import Policy
-from service.decisions.reckoning import Tokens
 from service.decisions.rule import Decision
+from service.decisions.token_estimate import TokenEstimate
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,6 @@ class Made:
     decision_id: str
     decision: Decision
     policy: Policy
-    tokens: Tokens
+    tokens: TokenEstimate
     names: Names
     unknown: str | None = None

@@ -150,7 +150,7 @@ class PolicyAnswer(Answer):
 
 
 class TokensAnswer(Answer):
-    """The tokens that were reckoned with."""
+    """The tokens that the decision went by."""
 
     input_tokens: Annotated[float, Field(ge=0, description="Of all prompts together.")]
     prompts: Annotated[

@@ -57,7 +57,7 @@ class DecisionMetrics:
             "decided_energy_joules", "Predicted energy of decisions.", *WHERE
         )
         self._decided_tokens = self._counter(
-            "decided_output_tokens", "Output tokens that decisions reckoned with.", *WHERE
+            "decided_output_tokens", "Output tokens that decisions went by.", *WHERE
         )
         self._places: dict[tuple[str, str], tuple[Counter, Counter, Counter]] = {}
         self._evidence = EvidenceCollector()

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from service.calls.validation import parse
 from service.decisions.desk import DecisionDesk
 from service.decisions.lengths import OutputLengths
-from service.decisions.reckoning import reckon, terms_as_told
 from service.decisions.table import Prompts, Terms, cost_of
+from service.decisions.token_estimate import estimate_tokens, terms_as_told
 from service.decisions.tokenizers import Tokenizers
 from service.decisions.tokens import input_tokens, output_limit
 from service.decisions.traffic import LEAST, MOST, plan_of
@@ -68,7 +68,7 @@ def test_a_limit_is_cut_as_it_is_read(name: str, stated: str, limit: float | Non
 
 def test_a_longer_prompt_than_any_context_is_cut() -> None:
     body = DecisionBody(llm="a", request={"prompt": "x" * (4 * MAX_TOKENS + 4)})
-    tokens = reckon(body, "a", OutputLengths(), Tokenizers())
+    tokens = estimate_tokens(body, "a", OutputLengths(), Tokenizers())
     assert tokens.prompts.tokens == MAX_TOKENS
 
 

@@ -1,4 +1,4 @@
-"""The tokens that a decision reckons with: given, counted, learned or by a stated rule."""
+"""The tokens that a decision goes by: given, counted, learned or by a stated rule."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ LEARNED, LIMIT, DEFAULT = "learned", "limit", "default"
 
 
 @dataclass(frozen=True)
-class Tokens:
-    """What a decision reckons with.
+class TokenEstimate:
+    """What a decision goes by.
 
     Attributes
     ----------
@@ -48,7 +48,9 @@ class Tokens:
     uncounted: Mapping[str, int] = field(default_factory=dict)
 
 
-def reckon(body: DecisionBody, llm: str, lengths: OutputLengths, tokenizers: Tokenizers) -> Tokens:
+def estimate_tokens(
+    body: DecisionBody, llm: str, lengths: OutputLengths, tokenizers: Tokenizers
+) -> TokenEstimate:
     """Return the tokens of a request.
 
     Parameters
@@ -70,8 +72,10 @@ def reckon(body: DecisionBody, llm: str, lengths: OutputLengths, tokenizers: Tok
         uncounted = found[0].uncounted
     choices = body.choices or int(bounded(choices_of(request)))
 
-    def tokens(output_tokens: float, high: float, output_from: str) -> Tokens:
-        return Tokens(prompts, output_tokens, high, tin_from, output_from, choices, uncounted)
+    def tokens(output_tokens: float, high: float, output_from: str) -> TokenEstimate:
+        return TokenEstimate(
+            prompts, output_tokens, high, tin_from, output_from, choices, uncounted
+        )
 
     if body.output_tokens is not None:
         return tokens(float(body.output_tokens), float(body.output_tokens), GIVEN)
@@ -90,7 +94,7 @@ def stated_prompts(input_tokens: float | Sequence[float]) -> Prompts:
     return Prompts.of(float(input_tokens))
 
 
-def wanted_of(body: DecisionBody, tokens: Tokens) -> Wanted:
+def wanted_of(body: DecisionBody, tokens: TokenEstimate) -> Wanted:
     """Return what a request asks of its placement: by a long answer it must end in time."""
     terms = Terms(tokens.prompts, tokens.output_tokens, tokens.choices)
     late = terms
