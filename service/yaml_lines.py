@@ -56,11 +56,26 @@ def read_yaml(text: str) -> object:
         raise YamlError(words, None if mark is None else min(mark.line, last)) from None
     # Constructors of YAML's own types raise whatever their code meets: KeyError for `!!bool x`.
     except (RecursionError, ValueError, LookupError, AttributeError, TypeError) as error:
-        raise YamlError(" ".join(str(error).split()) or "a value that cannot be read") from None
+        words = "a number, a date or a value with a tag cannot be read"
+        raise YamlError(words, _line_of_unreadable(text)) from error
 
 
 def _line(part: yaml.Event | yaml.Node) -> int | None:
     return None if part.start_mark is None else part.start_mark.line
+
+
+def _line_of_unreadable(text: str) -> int | None:
+    """Return the line of the first single value that cannot be made into what it says it is."""
+    loader = LOADER(text)
+    for event in yaml.parse(text, Loader=LOADER):
+        if not isinstance(event, yaml.ScalarEvent):
+            continue
+        tag = event.tag or loader.resolve(yaml.ScalarNode, event.value, event.implicit)
+        try:
+            loader.construct_object(yaml.ScalarNode(tag, event.value))
+        except Exception:  # whatever the constructor meets
+            return _line(event)
+    return None
 
 
 def _check_depth(text: str) -> None:

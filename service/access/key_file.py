@@ -155,7 +155,8 @@ def changed_keys(path: Path) -> Iterator[list[KeyRow]]:
     KeyFileError
         If the file cannot be read or written.
     """
-    path = path.resolve()
+    # Path.resolve gives up on a link that leads back to itself.
+    path = Path(os.path.realpath(path))
     try:
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:

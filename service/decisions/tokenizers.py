@@ -27,6 +27,9 @@ MOST_CHARACTERS = 16_384
 """Longer texts are counted so far, and the rest by the same tokens per character: what one
 decision may take of the event loop."""
 
+PROBE = "Why is the sky blue, 42 \u00e9\u4e2d\U0001f600?\x00\n"
+"""Any tokenizer can count it: one without a token for what it does not know cannot."""
+
 
 class TokenizerError(Exception):
     """Tokenizer files cannot be used; the message is one line."""
@@ -123,7 +126,7 @@ class Tokenizers:
     def count(self, llm: str, texts: Iterable[str]) -> tuple[int, int] | None:
         """Return the tokens of texts and their characters, of the first `MOST_CHARACTERS`.
 
-        None where there is no character.
+        None where there is no character, or they cannot be counted.
         """
         part: list[str] = []
         left = MOST_CHARACTERS
@@ -135,7 +138,13 @@ class Tokenizers:
         characters = MOST_CHARACTERS - left
         if not characters:
             return None
-        encoded = self._known[llm].encode("\n".join(part), add_special_tokens=True)
+        try:
+            encoded = self._known[llm].encode("\n".join(part), add_special_tokens=True)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # as in `_tokenizer`
+            logger.warning("The tokenizer of %s cannot count a prompt: %.200s", llm, error)
+            return None
         return len(encoded.ids), characters
 
 
@@ -165,6 +174,7 @@ def _tokenizer(path: Path) -> Any:  # noqa: ANN401
         # Files of the Hub often state how to cut and fill up a batch for training.
         tokenizer.no_truncation()
         tokenizer.no_padding()
+        tokenizer.encode(PROBE)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # the library raises bare ones, and panics beside them

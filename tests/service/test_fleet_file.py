@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.fleet.file import FleetFileError, load_fleet_file
+from tests.plain_words import foreign_words
 from tests.service.catalogue_maker import FLEET_YAML
 
 
@@ -36,8 +37,10 @@ def test_a_fleet_file_is_the_fleet_of_the_api_with_sources(tmp_path: Path) -> No
         ("[" * 5000, "is not YAML"),
         ("pools: [{name: a, llms: [x :]}]", "is not YAML in line 1: found unexpected"),
         ('pools: [{name: "\\ud800"}]', "is not YAML"),
-        ("pools: []\nx: !!bool x", "is not YAML: 'x'"),
-        ("pools: []\nx: !!timestamp 1", "is not YAML"),
+        ("pools: []\nx: !!bool x", "is not YAML in line 2: a number, a date or a value with"),
+        ("pools: []\nx: !!timestamp 1", "is not YAML in line 2: a number, a date or"),
+        ("pools: []\nx: !!int nope", "is not YAML in line 2: a number, a date or"),
+        ("pools: []\n\nx: 2026-13-45", "is not YAML in line 3: a number, a date or"),
         ("pools:\n- name: a\npools: []", "is not YAML in line 3: the key 'pools' stands twice"),
     ],
 )
@@ -46,6 +49,7 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, wrong: str, place: str
         load_fleet_file(write(tmp_path, wrong))
     assert place in str(caught.value)
     assert "fleet.yaml" in str(caught.value)
+    assert foreign_words(str(caught.value)) is None
 
 
 def test_a_missing_or_huge_file_is_an_error_and_no_more(tmp_path: Path) -> None:

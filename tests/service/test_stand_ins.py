@@ -100,7 +100,9 @@ class Followed:
         """Call by the last good key, certificate, fleet, artefacts and tokenizer."""
         # A connection that is open would go on with the certificate that it has.
         url = f"https://127.0.0.1:{self.server.port}"
-        with httpx.Client(base_url=url, verify=self.trust, headers=self.headers) as caller:
+        with httpx.Client(
+            base_url=url, verify=self.trust, headers=self.headers, timeout=60
+        ) as caller:
             planned = caller.post("/plan", json={"requests": [TOKENS]})
             assert planned.status_code == 200, planned.text
             decided = caller.post("/decision", json=CHAT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -106,6 +107,30 @@ async def test_a_changed_file_is_taken_over_and_a_bad_one_is_not(tmp_path: Path)
     file.unlink()
     await counts.reload()
     assert LLM not in counts
+
+
+@pytest.mark.anyio
+async def test_a_tokenizer_that_fails_on_prompts_is_not_taken_over(tmp_path: Path) -> None:
+    counts, file = saved(words(), tmp_path), tmp_path / f"{LLM}.json"
+    known = json.loads(file.read_text())
+    by_words = counts.count(LLM, [OTHER])
+    # Without a token for what it does not know, a tokenizer of words fails on other words.
+    del known["model"]["vocab"][UNKNOWN]
+    file.write_text(json.dumps(known | {"added_tokens": []}))
+    with pytest.raises(TokenizerError, match=f"Expected a tokenizer in {LLM}.json, got"):
+        await counts.reload()
+    assert counts.count(LLM, [OTHER]) == by_words
+
+
+@pytest.mark.anyio
+async def test_a_tokenizer_at_which_the_library_panics_is_not_taken_over(tmp_path: Path) -> None:
+    counts, file = saved(pairs(), tmp_path), tmp_path / f"{LLM}.json"
+    known = json.loads(file.read_text())
+    known["model"]["continuing_subword_prefix"] = "longer than any part"
+    file.write_text(json.dumps(known))
+    with pytest.raises(TokenizerError, match=f"Expected a tokenizer in {LLM}.json, got"):
+        await counts.reload()
+    assert counts.count(LLM, [OTHER]) is not None
 
 
 @pytest.mark.anyio

@@ -134,6 +134,13 @@ def test_a_link_to_the_file_stays_a_link(path: Path, command: Command, tmp_path:
     assert read_keys(real).keys[0].name == "a"
 
 
+def test_a_link_to_itself_is_refused_in_one_line(path: Path, command: Command) -> None:
+    path.symlink_to(path.name)
+    status, printed, said = command("add", "a")
+    assert (status, printed, len(said.splitlines())) == (2, "", 1)
+    assert "a link that leads back to itself" in said
+
+
 def kept(path: Path, content: bytes, mode: int = 0o600) -> Path:
     path.write_bytes(content)
     path.chmod(mode)
