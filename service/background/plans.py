@@ -70,7 +70,7 @@ class BackgroundPlans:
         ProblemError
             429 when too many calls wait, 503 when plans cannot be kept or the service stops.
         """
-        self._pool.queue.check_room()
+        self._pool.queue.check_room(caller.owner)
         run = PlanRun(str(uuid4()), caller.owner)
         if not self._stopping.begun:
             await self._archive.add(run.record)

@@ -56,7 +56,8 @@ async def arrived(
     media_type = body_type(request, BATCH_FILES if kind == "plan" else ())
     query = query_of(request, media_type) if kind == "plan" else None
     mark = b"," if query is None else b"\n"
-    arrival = Arrival(pool, settings.max_body_bytes, mark, patient=patient)
+    caller = caller_of(request)
+    arrival = Arrival(pool, settings.max_body_bytes, mark, patient=patient, owner=caller.owner)
     body = await arrival.read(request)
     placements = 0 if pool.description is None else pool.description.placement_count
     return Job(
@@ -70,7 +71,8 @@ async def arrived(
             media_type, arrival.size, arrival.marks, placements, settings.max_requests
         ),
         query=query,
-        may_publish=caller_of(request).may_publish,
+        may_publish=caller.may_publish,
+        owner=caller.owner,
     )
 
 
@@ -88,6 +90,8 @@ class Arrival:
         an end of line.
     patient
         Whether nobody waits for the answer.
+    owner
+        Whose it is.
 
     Attributes
     ----------
@@ -98,11 +102,17 @@ class Arrival:
     """
 
     def __init__(
-        self, pool: WorkerPool, most: int, mark: bytes = b",", *, patient: bool = False
+        self,
+        pool: WorkerPool,
+        most: int,
+        mark: bytes = b",",
+        *,
+        patient: bool = False,
+        owner: str | None = None,
     ) -> None:
         self._pool = pool
         self._most = most
-        self._patient = patient
+        self._patient, self._owner = patient, owner
         self._small = b""
         self._file: AnonymousFile | None = None
         self.size = 0
@@ -123,7 +133,7 @@ class Arrival:
         if announced.isdecimal():
             if len(announced) > MOST_DIGITS or int(announced) > self._most:
                 raise self._too_large()
-            self._pool.queue.check_bytes(int(announced), patient=self._patient)
+            self._pool.queue.check_bytes(int(announced), patient=self._patient, owner=self._owner)
         async for chunk in decoded(request, self._most):
             self._add(chunk)
         return self._small if self._file is None else self._file
@@ -136,10 +146,10 @@ class Arrival:
         if self._file is None and self.size <= MOST_INLINE:
             self._small += chunk
             return
-        self._pool.queue.check_bytes(len(chunk), patient=self._patient)
+        self._pool.queue.check_bytes(len(chunk), patient=self._patient, owner=self._owner)
         if self._file is None:
             self._file = AnonymousFile.create()
-            self._pool.queue.held.add(self._file, patient=self._patient)
+            self._pool.queue.held.add(self._file, patient=self._patient, owner=self._owner)
             self._file.write(self._small)
         self._file.write(chunk)
 

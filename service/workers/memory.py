@@ -14,7 +14,7 @@ import resource
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from service.problems import Problem, ProblemError
 from service.workers.anonymous_file import AnonymousFile
@@ -115,29 +115,50 @@ class HeldBodies:
         Bytes of all together.
     patient_most
         Bytes of those together that nobody waits for; as many as of all where left out.
+    owner_most
+        Bytes of these that several bodies of one owner may have, one of which may have more; as
+        many as of all of them where left out.
     """
 
-    def __init__(self, most: int, patient_most: int | None = None) -> None:
+    def __init__(
+        self, most: int, patient_most: int | None = None, owner_most: int | None = None
+    ) -> None:
         self._most = most
         self._patient_most = most if patient_most is None else patient_most
+        self._owner_most = self._patient_most if owner_most is None else owner_most
         self._files: WeakSet[AnonymousFile] = WeakSet()
-        self._patient: WeakSet[AnonymousFile] = WeakSet()
+        self._patient: WeakKeyDictionary[AnonymousFile, str | None] = WeakKeyDictionary()
 
     @property
     def size(self) -> int:
         """Bytes of all together now."""
         return _open_bytes(self._files)
 
-    def add(self, file: AnonymousFile, *, patient: bool = False) -> None:
+    def add(self, file: AnonymousFile, *, patient: bool = False, owner: str | None = None) -> None:
         """Count a body for as long as its file is open."""
         self._files.add(file)
         if patient:
-            self._patient.add(file)
+            self._patient[file] = owner
 
-    def fits(self, more: int, *, patient: bool = False) -> bool:
-        """Return whether there is room for `more` bytes, of a body that nobody waits for or not."""
-        if patient and _open_bytes(self._patient) + more > self._patient_most:
-            return False
+    def fits(self, more: int, *, patient: bool = False, owner: str | None = None) -> bool:
+        """Return whether there is room for `more` bytes of a body.
+
+        Parameters
+        ----------
+        more
+            Bytes.
+        patient
+            Whether nobody waits for the answer.
+        owner
+            Whose it is; None without keys.
+        """
+        if patient:
+            theirs = [file for file, of in self._patient.items() if of == owner and not file.closed]
+            several = owner is not None and len(theirs) > 1
+            if several and _open_bytes(theirs) + more > self._owner_most:
+                return False
+            if _open_bytes(self._patient) + more > self._patient_most:
+                return False
         return self.size + more <= self._most
 
 

@@ -51,6 +51,8 @@ class Job:
         What is asked of the plan of a batch file; None of another body.
     may_publish
         Whether the caller may make the plan the policy of decisions.
+    owner
+        Of the caller's key; None without keys.
     """
 
     kind: Literal["plan", "predict", "frontier", "reload", "adopt", "ping"]
@@ -64,6 +66,7 @@ class Job:
     memory_bytes: int = 0
     query: BatchQuery | None = None
     may_publish: bool = True
+    owner: str | None = None
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,9 @@ class WorkerPool:
         self.queue.check_memory(job.memory_bytes)
         watched = replace(job, watched=on_update is not None)
         for _ in range(MAX_TRIES):
-            worker = await self.queue.take(job.memory_bytes, on_stage, patient=patient)
+            worker = await self.queue.take(
+                job.memory_bytes, on_stage, patient=patient, owner=job.owner
+            )
             on_stage("running")
             try:
                 return await self._run_on(worker, watched, on_update or unheard)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from math import ceil
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +21,10 @@ LONGEST_RETRY_AFTER_S = 120
 SMOOTHING = 0.2
 
 Stage = Literal["queued", "running"]
+
+
+_Places = tuple[bool, str | None]
+"""Whether calls are patient, and whose they are then."""
 
 
 class WorkerQueue:
@@ -44,17 +49,17 @@ class WorkerQueue:
         self._memory = MemoryBudget(settings.memory_bytes)
         self._mean_s = 0.0
         self._impatient = 0
-        #: Calls that wait: those that somebody waits for, and those that are patient.
-        self._waiting = {False: 0, True: 0}
+        #: Calls that wait: those that somebody waits for, and each owner's that are patient.
+        self._waiting: Counter[_Places] = Counter()
         self._patient_turn = asyncio.Lock()
         patient_most = max(settings.max_held_bytes // 2, settings.max_body_bytes)
-        self.held = HeldBodies(settings.max_held_bytes, patient_most)
+        self.held = HeldBodies(settings.max_held_bytes, patient_most, patient_most // 2)
         self.running = 0
 
     @property
     def waiting(self) -> int:
         """How many calls wait, for memory or for a worker."""
-        return sum(self._waiting.values())
+        return self._waiting.total()
 
     @property
     def idle(self) -> int:
@@ -86,8 +91,13 @@ class WorkerQueue:
         """
         self._memory.check(size)
 
-    def check_room(self) -> None:
+    def check_room(self, owner: str | None) -> None:
         """Refuse a patient call for which there is neither a worker nor room to wait.
+
+        Parameters
+        ----------
+        owner
+            Whose it is: each has places of their own.
 
         Raises
         ------
@@ -95,17 +105,26 @@ class WorkerQueue:
             429 when too many calls wait.
         """
         if self._idle.empty():
-            self._check_queue(patient=True)
+            self._check_queue(_places(owner, patient=True))
 
-    def check_bytes(self, more: int, *, patient: bool = False) -> None:
+    def check_bytes(self, more: int, *, patient: bool = False, owner: str | None = None) -> None:
         """Refuse a body, or more of it, where no more bytes may wait, or none of patient calls.
+
+        Parameters
+        ----------
+        more
+            Bytes.
+        patient
+            Whether nobody waits for the answer.
+        owner
+            Whose it is.
 
         Raises
         ------
         ProblemError
             429.
         """
-        if not self.held.fits(more, patient=patient):
+        if not self.held.fits(more, patient=patient, owner=owner):
             message = f"Bodies of {self.held.size} bytes wait for a worker already."
             raise self._overloaded(message)
 
@@ -124,7 +143,12 @@ class WorkerQueue:
         self._mean_s += SMOOTHING * (seconds - self._mean_s)
 
     async def take(
-        self, memory_bytes: int, on_stage: Callable[[Stage], None], *, patient: bool
+        self,
+        memory_bytes: int,
+        on_stage: Callable[[Stage], None],
+        *,
+        patient: bool,
+        owner: str | None = None,
     ) -> Worker:
         """Return an idle worker when the memory of a call is committed to it.
 
@@ -136,6 +160,8 @@ class WorkerQueue:
             Told when the call has to wait.
         patient
             Wait for as long as it takes, and let calls that are not go first.
+        owner
+            Whose call it is.
 
         Raises
         ------
@@ -148,8 +174,9 @@ class WorkerQueue:
             if worker.alive:
                 await self._memory.enter(memory_bytes)
                 return worker
-        self._check_queue(patient=patient)
-        self._waiting[patient] += 1
+        places = _places(owner, patient=patient)
+        self._check_queue(places)
+        self._waiting[places] += 1
         on_stage("queued")
         try:
             if patient:
@@ -161,7 +188,9 @@ class WorkerQueue:
         except TimeoutError:
             raise unavailable("not-ready", "No worker was free in time.") from None
         finally:
-            self._waiting[patient] -= 1
+            self._waiting[places] -= 1
+            # Owners come and go.
+            self._waiting += Counter()
 
     async def _turn(self, memory_bytes: int, *, patient: bool) -> Worker:
         await self._memory.enter(memory_bytes, patient=patient)
@@ -185,18 +214,24 @@ class WorkerQueue:
         finally:
             self._impatient -= not patient
 
-    def _check_queue(self, *, patient: bool) -> None:
-        """Refuse a call where too many of its kind wait: neither takes the places of the other."""
-        waiting = self._waiting[patient]
+    def _check_queue(self, places: _Places) -> None:
+        """Refuse a call where too many wait of its kind and owner: others have their own places."""
+        waiting = self._waiting[places]
         if waiting >= self._settings.max_queue:
+            patient, owner = places
             kind = "asynchronous plans" if patient else "calls"
-            raise self._overloaded(f"{waiting} {kind} wait for a worker already.")
+            whose = "" if owner is None else f" of {owner}"
+            raise self._overloaded(f"{waiting} {kind}{whose} wait for a worker already.")
 
     def _overloaded(self, message: str) -> ProblemError:
         """Return the refusal that says when a turn is to be expected."""
         turns = (self.waiting + self.running) / self._settings.workers
         seconds = min(LONGEST_RETRY_AFTER_S, max(RETRY_AFTER_S, ceil(turns * self._mean_s)))
         return ProblemError(Problem("overloaded", message, retry_after_s=seconds))
+
+
+def _places(owner: str | None, *, patient: bool) -> _Places:
+    return patient, owner if patient else None
 
 
 def unavailable(slug: str, detail: str) -> ProblemError:

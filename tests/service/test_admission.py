@@ -282,3 +282,23 @@ def test_a_server_says_how_busy_it_is_and_refuses_bytes_that_may_not_wait(models
         assert "wait for a worker already" in third.json()["detail"]
         assert [call.result().status_code for call in calls] == [200, 200]
         assert gauges(own)["memory_committed_bytes"] == 0
+
+
+def test_one_owner_cannot_take_all_bytes_of_asynchronous_plans() -> None:
+    held = HeldBodies(200, patient_most=100, owner_most=50)
+    files = [AnonymousFile.create() for _ in range(2)]
+    for file in files:
+        held.add(file, patient=True, owner="a")
+    files[0].write(b"x" * 40)
+    assert (held.fits(10, patient=True, owner="a"), held.fits(11, patient=True, owner="a")) == (
+        True,
+        False,
+    )
+    assert (held.fits(60, patient=True, owner="b"), held.fits(61, patient=True, owner="b")) == (
+        True,
+        False,
+    )
+    assert held.fits(160)
+    # One body alone may be as large as any.
+    files[1].close()
+    assert held.fits(60, patient=True, owner="a")
