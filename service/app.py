@@ -41,7 +41,7 @@ from service.routes import (
 from service.routes.refusals import add_refusals
 from service.settings import Settings
 from service.stopping import Stopping
-from service.store.thread import PLANS
+from service.store.database import PLANS
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_log import RequestLog
 from service.version import running_version
@@ -161,7 +161,7 @@ def create_app(
             destinations.router(desk, metrics.decisions),
             prices.router(desk),
             policy.router(desk, keeper),
-            actuals.router(ledger, background),
+            actuals.router(ledger),
             plans.router(background),
             shards.router(background),
             frontier.router(settings, pool, metrics),

@@ -7,12 +7,12 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from costmodel.nearest import unknown_name
 from service.actuals.evidence import ENERGY, RUNTIME, About
-from service.actuals.records import Actual, PlanSums
+from service.actuals.records import Actual, ActualKey, PlanSums
 from service.actuals.store import ActualsStore
 from service.decisions.desk import DecisionDesk
 from service.decisions.token_estimate import terms_as_told
@@ -20,7 +20,7 @@ from service.metering.apportioning import Run
 from service.problems import FieldError, invalid, pointer
 from service.schemas.actuals import ActualBody
 from service.schemas.names import has_normal_form
-from service.store.database_file import StoreError
+from service.store.errors import StoreError
 from service.telemetry.decision_metrics import DecisionMetrics
 
 logger = logging.getLogger("service.actuals")
@@ -88,8 +88,8 @@ class ActualsLedger:
         """Return the devices of each pool, and the idle watts of one."""
         return self._desk.idle_power()
 
-    async def measured(self, energy_j: Mapping[str, float]) -> None:
-        """Keep the metered joules of requests, by the ids of their actuals.
+    async def measured(self, energy_j: Mapping[ActualKey, float]) -> None:
+        """Keep the metered joules of requests, by the keys of their actuals.
 
         Raises
         ------
@@ -159,9 +159,11 @@ class ActualsLedger:
         """
         _check_names(bodies, self._desk.llms)
         told: list[Told] = []
-        await self._by_turns(bodies, lambda some: told.extend(map(self._end, some)))
+        await self._by_turns(
+            bodies, lambda some: told.extend(self._end(body, owner) for body in some)
+        )
         await self.take_up()
-        fresh = await self._store.add([replace(one.actual, owner=owner) for one in told])
+        fresh = await self._store.add([one.actual for one in told])
         self._metrics.count_actuals(len(fresh), len(told) - len(fresh))
         left = {actual.id for actual in fresh}
 
@@ -178,17 +180,17 @@ class ActualsLedger:
         await self._by_turns(told, learn)
         return len(fresh)
 
-    async def of_plan(self, plan_id: str, teller: str | None = None) -> PlanSums:
+    async def of_plan(self, plan_id: str, viewer: str | None = None) -> PlanSums:
         """Return what came of the requests of a plan, as far as actuals of it are kept.
 
-        Those of `teller` only, and those that nobody owns; all of them where that is None.
+        Those that `viewer` told and those that nobody owns; all of them where that is None.
 
         Raises
         ------
         StoreError
             Where they cannot be read.
         """
-        return await self._store.of_plan(plan_id, teller)
+        return await self._store.of_plan(plan_id, viewer)
 
     async def _by_turns(self, items: Sequence[One], take: Callable[[Sequence[One]], None]) -> None:
         """Take in what may be much, of one call at a time, with turns for what waits between."""
@@ -198,13 +200,13 @@ class ActualsLedger:
                     await asyncio.sleep(0)
                 take(items[at : at + A_TURN])
 
-    def _end(self, body: ActualBody) -> Told:
+    def _end(self, body: ActualBody, owner: str | None) -> Told:
         """Let the load of a request go, and return what was told of it."""
         if body.decision_id is not None:
             self._desk.ended(body.decision_id, body.pool)
-        return self._told(body)
+        return self._told(body, owner)
 
-    def _told(self, body: ActualBody) -> Told:
+    def _told(self, body: ActualBody, owner: str | None) -> Told:
         now = time.time()
         terms, answers = terms_as_told(body, self._desk.terms(body.decision_id))
         predicted = self._desk.predicted(
@@ -230,13 +232,14 @@ class ActualsLedger:
             cost_model=None if foretold is None else foretold.row.cost_model,
             plan_id=body.plan_id,
             choices=answers,
+            owner=owner,
         )
         if cost is None or body.runtime_seconds is None:
             return Told(actual, None, body.decision_id)
         # A clock that is ahead must not put it into intervals to come.
         ended_at = min(body.ended_at or now, now)
         run = Run(
-            id=actual.id,
+            key=actual.key,
             begun_at=ended_at - body.runtime_seconds,
             ended_at=ended_at,
             predicted_j=cost.energy_j,

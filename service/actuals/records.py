@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class ActualKey(NamedTuple):
+    """What tells actuals apart: ids are their owners' own."""
+
+    id: str
+    owner: str | None = None
 
 
 @dataclass(frozen=True)
@@ -12,7 +20,7 @@ class Actual:
     Attributes
     ----------
     id
-        Names it; a second one of the same id is not counted.
+        Names it; a second one of the same id and owner is not counted.
     at
         Unix time [s].
     llm, pool, device, route
@@ -49,6 +57,11 @@ class Actual:
     plan_id: str | None = None
     choices: int = 1
     owner: str | None = None
+
+    @property
+    def key(self) -> ActualKey:
+        """Its id and owner."""
+        return ActualKey(self.id, self.owner)
 
 
 @dataclass(frozen=True)

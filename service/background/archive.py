@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from service.problems import Problem, ProblemError
 from service.settings import Settings
-from service.store.database_file import StoreError
+from service.store.errors import StoreError
 from service.store.records import PlanRecord, ReplyHead
 from service.store.thread import StoreThread
 from service.telemetry.metrics import Metrics

@@ -15,7 +15,7 @@ from time import perf_counter, time
 from uuid import uuid4
 
 from service.access.caller import Caller
-from service.background.archive import PLAN_NOT_FOUND, PlanArchive, plan_not_found
+from service.background.archive import PlanArchive, plan_not_found
 from service.background.run import Event, PlanRun
 from service.problems import ProblemError
 from service.settings import Settings
@@ -98,24 +98,6 @@ class BackgroundPlans:
         """
         run = self._run(plan_id, viewer)
         return await self._archive.find(plan_id, viewer) if run is None else run.record
-
-    async def owns(self, plan_id: str, viewer: str | None) -> bool:
-        """Return whether `viewer` sees a plan that is kept; without keys everybody sees all.
-
-        Raises
-        ------
-        ProblemError
-            503 where the store cannot be read.
-        """
-        if viewer is None:
-            return True
-        try:
-            await self.find(plan_id, viewer)
-        except ProblemError as error:
-            if error.problem.slug != PLAN_NOT_FOUND:
-                raise
-            return False
-        return True
 
     async def recent(self, limit: int, before: int | None, viewer: str | None) -> list[PlanRecord]:
         """Return at most `limit` plans that `viewer` sees, the newest first, below `before`.

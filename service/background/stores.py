@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from service.background.endless import every
-from service.store.database_file import StoreError
+from service.store.errors import StoreError
 
 PERIOD_S = 5.0
 

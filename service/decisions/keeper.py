@@ -16,7 +16,7 @@ from service.actuals.store import ActualsStore
 from service.decisions.desk import DecisionDesk
 from service.decisions.policy import Policy
 from service.schemas.policy import KeptPolicy
-from service.store.database_file import StoreError
+from service.store.errors import StoreError
 from service.wording import words_of
 
 logger = logging.getLogger("service.decisions.keeper")
@@ -48,6 +48,8 @@ class PolicyKeeper:
         self._turn = asyncio.Lock()
         self._taken_up = False
         self._unkept: tuple[Policy | None] | None = None
+        self._kept: tuple[Policy | None] | None = None
+        self._seen_losses = 0
         self._following = True
 
     async def start(self) -> None:
@@ -59,6 +61,8 @@ class PolicyKeeper:
     async def retry(self) -> None:
         """Do what could not be done yet: read the policy of before, write the one in force.
 
+        A note that was lost with a damaged file is written again.
+
         Raises
         ------
         StoreError
@@ -66,7 +70,11 @@ class PolicyKeeper:
         """
         async with self._turn:
             await self._take_up()
+            losses = self._store.policy_losses
+            if losses != self._seen_losses and self._unkept is None:
+                self._unkept = self._kept
             await self._write()
+            self._seen_losses = losses
 
     async def put(self, policy: Policy | None) -> None:
         """Keep a policy and put it in force, None for the fallback.
@@ -79,7 +87,7 @@ class PolicyKeeper:
         async with self._turn:
             await self._take_up()
             await self._store.note(NOTE, _noted(policy))
-            self._unkept = None
+            self._kept, self._unkept = (policy,), None
             self._publish(policy)
 
     async def stop(self) -> None:
@@ -99,6 +107,7 @@ class PolicyKeeper:
             return
         # One that was published while this could not be read is newer.
         newer = self._unkept is not None
+        self._kept = (policy,)
         if policy is not None and not newer and not policy.expired(self._wall_clock()):
             self._publish(policy)
 
@@ -129,6 +138,7 @@ class PolicyKeeper:
         if unkept is None:
             return
         await self._store.note(NOTE, _noted(unkept[0]))
+        self._kept = unkept
         if self._unkept is unkept:
             self._unkept = None
 

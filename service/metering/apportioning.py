@@ -15,6 +15,8 @@ from math import inf
 
 import numpy as np
 
+from service.actuals.records import ActualKey
+
 AT_ONCE = 1_000
 """Runs that are looked at before others have a turn of the event loop: about a millisecond."""
 MOST_RUNS = 50_000
@@ -30,7 +32,7 @@ class Run:
 
     Attributes
     ----------
-    id
+    key
         Of its actual.
     begun_at, ended_at
         Unix time [s].
@@ -40,7 +42,7 @@ class Run:
         False where its joules are known already: it takes its part of the interval's all the same.
     """
 
-    id: str
+    key: ActualKey
     begun_at: float
     ended_at: float
     predicted_j: float
@@ -77,12 +79,12 @@ class Settled:
     Attributes
     ----------
     energy_j
-        By the id of each request whose joules are all in.
+        By the key of each request whose joules are all in.
     metered_j, apportioned_j
         By pool, of the intervals that were settled.
     """
 
-    energy_j: dict[str, float]
+    energy_j: dict[ActualKey, float]
     metered_j: dict[str, float]
     apportioned_j: dict[str, float]
 
@@ -104,7 +106,8 @@ def busy_device_seconds(runs: Sequence[Run], begin: float, end: float, devices: 
 
     Examples
     --------
-    >>> runs = [Run("a", 0.0, 4.0, 1.0), Run("b", 2.0, 6.0, 1.0), Run("c", 3.0, 9.0, 1.0)]
+    >>> times = {"a": (0.0, 4.0), "b": (2.0, 6.0), "c": (3.0, 9.0)}
+    >>> runs = [Run(ActualKey(name), *ran, 1.0) for name, ran in times.items()]
     >>> [busy_device_seconds(runs, 0.0, 10.0, devices) for devices in (1, 2, 3)]
     [9.0, 13.0, 14.0]
     """
@@ -209,10 +212,10 @@ async def _share_out(
     return energy_j
 
 
-async def _finished(runs: Sequence[Run], reached: float) -> dict[str, float]:
+async def _finished(runs: Sequence[Run], reached: float) -> dict[ActualKey, float]:
     """Return the joules of those that have ended by then and were covered."""
     return {
-        run.id: run.got_j
+        run.key: run.got_j
         async for some in _in_turns(runs)
         for run in some
         if run.ended_at <= reached

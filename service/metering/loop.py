@@ -10,11 +10,12 @@ from time import time
 from typing import TYPE_CHECKING
 
 from service.actuals.ledger import ActualsLedger
+from service.actuals.records import ActualKey
 from service.background.endless import every
 from service.metering.apportioning import Apportioner, PoolPower
 from service.metering.readings import MeteringError, Reading
 from service.settings import Settings
-from service.store.database_file import StoreError
+from service.store.errors import StoreError
 from service.telemetry.decision_metrics import DecisionMetrics
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Metering:
             logger.warning("Metered joules of requests are lost. %s", error)
 
 
-def _parts(energy_j: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
+def _parts(energy_j: Mapping[ActualKey, float]) -> Iterator[Mapping[ActualKey, float]]:
     """Cut the joules of many requests into parts that are learned of without a pause."""
     items = iter(energy_j.items())
     while part := dict(islice(items, TOGETHER)):

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request, Response
 from service.access.caller import caller_of
 from service.actuals.ledger import ActualsLedger
 from service.actuals.records import Sum
-from service.background.plans import BackgroundPlans
 from service.openapi.document import information_operation, small_operation
 from service.openapi.plans import actuals_operation
 from service.problems import Problem, ProblemError
@@ -20,11 +19,11 @@ from service.schemas.actuals import (
     ActualsBody,
     EvidenceAnswer,
 )
-from service.store.database_file import StoreError
+from service.store.errors import StoreError
 from service.workers.messages import JSON
 
 
-def router(ledger: ActualsLedger, background: BackgroundPlans) -> APIRouter:
+def router(ledger: ActualsLedger) -> APIRouter:
     """Return the routes of actuals."""
     routes = APIRouter(tags=["decisions"])
 
@@ -85,12 +84,8 @@ def router(ledger: ActualsLedger, background: BackgroundPlans) -> APIRouter:
     async def of_plan(request: Request) -> Response:
         plan_id = request.path_params["plan_id"]
         try:
-            viewer = caller_of(request).owner
-            # Of a plan that is not kept nobody knows the owner: each sees what they told of it.
-            owns = await background.owns(plan_id, viewer)
-            found = await ledger.of_plan(plan_id, None if owns else viewer)
-        except ProblemError as error:
-            return refuse(error.problem, request)
+            # Whose plan it is says nothing: whoever knows its name may tell of it.
+            found = await ledger.of_plan(plan_id, caller_of(request).owner)
         except StoreError as error:
             return refuse(Problem("store-unavailable", str(error), retry_after_s=5), request)
         if not found.requests:

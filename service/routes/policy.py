@@ -15,7 +15,7 @@ from service.problems import FieldError, Problem, ProblemError, invalid
 from service.routes.refusals import refuse
 from service.routes.small_bodies import read_small
 from service.schemas.policy import PolicyBody, PolicyInForce
-from service.store.database_file import StoreError
+from service.store.errors import StoreError
 from service.workers.messages import JSON
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from service.store.database_file import DatabaseFile, StoreError
+from service.store.contents import Contents
+from service.store.database_file import DatabaseFile
+from service.store.errors import StoreError
 
+PLANS = "plans"
+"""What is kept here, as failures name it."""
 SCHEMA_NUMBER = 3
 _SCHEMA = """
 CREATE TABLE plans (
@@ -48,6 +52,15 @@ CREATE TRIGGER remember_gone AFTER DELETE ON plans WHEN OLD.shards IS NOT NULL B
     DELETE FROM gone WHERE number < OLD.number - 10000;
 END;
 """
+#: An answer that lost a part is no answer, and what was being made when it was read last may have
+#: ended since; what is still being made is added again at its end.
+_MEND = """
+DELETE FROM plans WHERE ended_at IS NULL;
+DELETE FROM plans WHERE status = 'finished' AND size != (
+    SELECT total(length(body)) FROM chunks WHERE plan_number = number
+);
+DELETE FROM chunks WHERE plan_number NOT IN (SELECT number FROM plans);
+"""
 # A log that a large plan made long is cut back to this [bytes].
 _LOG_LIMIT = 16 * 1024 * 1024
 
@@ -68,7 +81,8 @@ def open_database(path: Path) -> DatabaseFile:
     StoreError
         Where it cannot be written, is no database of ours or is in use.
     """
-    file = DatabaseFile(path, _prepare, timeout_s=0.0)
+    contents = Contents(_prepare, {PLANS: "plans"}, _MEND)
+    file = DatabaseFile(path, contents, timeout_s=0.0)
     file.connection()
     return file
 

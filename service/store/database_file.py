@@ -1,49 +1,32 @@
-"""An SQLite file and what may happen to it: damaged, deleted or replaced under a running service.
+"""An SQLite file and what may happen to it: damaged, cut, deleted or replaced while it is used.
 
-::
-
-    StoreError        the store cannot be used; the message says why
-    └── NoPlaceError  there is no file, and none can be made at its path: a process without a home
-
-What was acknowledged stays: a damaged file is set aside and not overwritten, and what is only in a
-file that was deleted is written again from the connection that still holds it.
+What was acknowledged stays as far as it can be read anywhere: in the memory of the connection, in
+what is left of the file, in a file that was deleted and is still open. It is written to a new file,
+and the old one set aside; what is lost is told, and how much.
 """
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import sqlite3
-import stat
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
+from queue import SimpleQueue
+
+from service.store import rescue
+from service.store.contents import Contents, Loss
+from service.store.errors import StoreError
+from service.store.file_watch import FileWatch, Seen
+from service.store.opening import DamagedError, check_sound, is_sound, make_file
+from service.store.rescue import LOG, beside
+from service.store.salvage import is_damage, read_only
 
 logger = logging.getLogger("service.store")
 
 MEMORY = Path(":memory:")
-DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-LOG = "-wal"
-BESIDE = (LOG, "-shm")
-"""Files of SQLite beside its database."""
-
-NO_PLACE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR})
-"""What the system says where a file can never be made; not so of a full disk."""
-
-Identity = tuple[int, int] | None
-
-
-class StoreError(Exception):
-    """Raised where the store cannot be used."""
-
-
-class NoPlaceError(StoreError):
-    """Raised where there is no file, and none can be made by this process at its path."""
-
-
-class _DamagedError(Exception):
-    """The file is no database, or one that is broken."""
+CHECKPOINT_FRAMES = 1000
+"""Frames of a log from which it is written to its database, once it was found whole."""
 
 
 class DatabaseFile:
@@ -53,35 +36,35 @@ class DatabaseFile:
     ----------
     path
         Of the file; ``:memory:`` for none. Its folder is made too, for its owner alone.
-    prepare
-        Makes the tables, or raises `StoreError` where the file holds what is not ours.
+    contents
+        What it holds.
     timeout_s
         For which another process that writes is waited for [s].
+
     """
 
-    def __init__(
-        self, path: Path, prepare: Callable[[sqlite3.Connection], None], timeout_s: float
-    ) -> None:
-        self.path, self._prepare, self._timeout_s = path, prepare, timeout_s
+    def __init__(self, path: Path, contents: Contents, timeout_s: float) -> None:
+        self.path, self._contents, self._timeout_s = path, contents, timeout_s
+        self._losses: SimpleQueue[Loss] = SimpleQueue()
         self._connection: sqlite3.Connection | None = None
-        self._identity: Identity = None
-        self._log_identity: Identity = None
+        self._watch = FileWatch(path, beside(path, LOG))
+        self._held: Mapping[str, int] = {}
+        self._harm: str | None = None
+        self._checkpointed = 0
 
     def connection(self) -> sqlite3.Connection:
-        """Return the connection, to a file that is at its path.
+        """Return the connection, to a file that is at its path and as it was left.
 
         Raises
         ------
         StoreError
             Where the file cannot be used.
         """
-        if self._connection is not None and self._connection.in_transaction:
-            return self._connection
-        if self._connection is not None and not self._in_place():
-            self._put_back(self._connection)
+        connection = self._connection
+        if connection is not None and not connection.in_transaction:
+            self._look(connection, committed=False)
         if self._connection is None:
             self._connection = self._open()
-            self.written()
         return self._connection
 
     def written(self) -> None:
@@ -90,150 +73,174 @@ class DatabaseFile:
         Raises
         ------
         StoreError
-            Where it is not, and cannot be put there.
+            Where it is not, and cannot be put there, or where some may be lost.
         """
-        if self._log_identity is None:
-            self._log_identity = _identity(self._beside(LOG))
-        if not self._in_place():
+        connection = self._connection
+        if connection is None or self.path == MEMORY:
+            return
+        self._held = self._contents.held(connection)
+        if self._look(connection, committed=True):
+            raise StoreError(f"Some of what {self.path} held was just lost: tell it again.")
+        connection, frames = self._connection or self.connection(), self._watch.log.frames
+        # One that was begun again is short. What others still read of it may keep it long.
+        self._checkpointed = min(self._checkpointed, frames)
+        if frames - self._checkpointed >= CHECKPOINT_FRAMES:
+            self._checkpoint(connection)
+            self._checkpointed = frames
+
+    def check(self) -> None:
+        """Look closer than before each transaction.
+
+        Raises
+        ------
+        StoreError
+            Where the file cannot be used.
+        """
+        connection = self.connection()
+        if self.path != MEMORY:
+            self._harm = self._watch.hidden_harm(connection)
             self.connection()
 
     def failed(self, error: BaseException) -> None:
-        """Roll back what was begun; a damaged file is opened, and looked at, anew."""
+        """Roll back what was begun; of a damaged file, what can be read is rescued next."""
         connection = self._connection
         if connection is None:
             return
+        if is_damage(error):
+            self._harm = f"it is damaged ({error})"
         try:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         except sqlite3.Error:
             self.close()
-        if _is_damage(error):
-            self.close()
+
+    def take_losses(self) -> list[Loss]:
+        """Return what was lost since this was asked last, from any thread."""
+        return [self._losses.get() for _ in range(self._losses.qsize())]
 
     def close(self) -> None:
         """Close the file."""
-        connection, self._connection = self._connection, None
-        self._log_identity = None
+        connection, self._connection, self._harm = self._connection, None, None
         if connection is not None:
             connection.close()
 
-    def _in_place(self) -> bool:
+    def _look(self, connection: sqlite3.Connection, *, committed: bool) -> bool:
+        """Rescue what the file held where it is not as it was left; return whether some is lost."""
         if self.path == MEMORY:
-            return True
-        log = self._log_identity
-        return _identity(self.path) == self._identity and (
-            log is None or _identity(self._beside(LOG)) == log
-        )
+            return False
+        with _as_store_errors(f"{self.path} cannot be looked at"):
+            self._harm = self._harm or self._watch.harm(connection, committed=committed)
+        if self._harm is None:
+            return False
+        with _as_store_errors(f"{self.path}: {self._harm}, and it cannot be written again"):
+            return self._rescue(connection, self._harm)
 
-    def _is_our_log(self) -> bool:
-        return _identity(self._beside(LOG)) == self._log_identity
+    def _checkpoint(self, connection: sqlite3.Connection) -> None:
+        """Write the log to the database, if it is whole; while the disk is full the log grows."""
+        self._harm = self._watch.hidden_harm(connection)
+        if self._harm is not None:
+            return
+        complete = False
+        try:
+            result = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            complete = result[1] == result[2] == self._watch.log.frames
+        except sqlite3.Error as error:
+            if is_damage(error):
+                self._harm = f"it is damaged ({error})"
+        self._watch.checkpointed(complete=complete)
 
-    def _beside(self, suffix: str) -> Path:
-        return self.path.with_name(self.path.name + suffix)
+    def _rescue(self, connection: sqlite3.Connection, harm: str) -> bool:
+        """Write what can be read to a new file, and close this one; return whether some is lost."""
+        ours, aside = self._watch.is_ours, None
+        (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+        with closing(rescue.OpenLog(self.path)) as log:
+            if ours and self._watch.log_is_harmed:
+                log.spoil(self._watch.log)
+            with rescue.in_whole_pages(self.path, page_bytes) if ours else nullcontext():
+                whole = rescue.copy_whole(connection, self.path)
+                part = whole or rescue.copy_rows(connection, self.path, self._contents)
+            if whole and ours and is_sound(connection, self.path):
+                part.unlink()
+                self.close()
+                return self._tell(harm, None)
+            rescued = rescue.finish(self.path, part)
+            if not ours and self.path.exists():
+                aside = rescue.set_aside(self.path, "replaced", with_log=not self._watch.is_our_log)
+            self._connection = self._harm = None
+            log.close_without(connection)
+        if ours and not whole:
+            rescue.copy_from_file(self.path, self._contents, rescued)
+        aside = rescue.put_in_place(self.path) or aside
+        return self._tell(harm, aside)
+
+    def _tell(self, harm: str, aside: Path | None) -> bool:
+        """Log what has happened to the file, and where it is now; return whether some is lost."""
+        what = f"{self.path}: {harm}"
+        with read_only(self.path) as connection:
+            left = self._contents.count(connection)
+        losses = [
+            Loss(kind, self._held.get(kind), number, what, aside)
+            for kind, number in left.items()
+            if number < self._held.get(kind, number + 1)
+        ]
+        self._lose(losses)
+        if not losses:
+            where = "" if aside is None else f" What was there is set aside as {aside}."
+            logger.error("%s: all that was acknowledged is written again.%s", what, where)
+        return bool(losses)
+
+    def _lose(self, losses: Sequence[Loss]) -> None:
+        for loss in losses:
+            logger.error("%s", loss)
+            self._losses.put(loss)
 
     def _open(self) -> sqlite3.Connection:
-        try:
-            return self._opened()
-        except _DamagedError as error:
-            aside = self._set_aside("damaged")
-            logger.error(
-                "The file %s is damaged (%s). It is set aside as %s, and a new one is begun.",
-                self.path, error, aside,
-            )  # fmt: skip
-        try:
-            return self._opened()
-        except _DamagedError as error:
-            raise StoreError(f"Expected a database at {self.path}, got: {error}.") from None
+        with _as_store_errors(f"Expected a database at {self.path}, got"):
+            if self.path != MEMORY and rescue.is_waiting(self.path):
+                self._tell("it was harmed", rescue.put_in_place(self.path))
+            try:
+                return self._opened()
+            except DamagedError as error:
+                rescue.finish(self.path, rescue.copy_from_file(self.path, self._contents))
+                harm = f"it is damaged ({error})"
+                self._tell(harm, rescue.put_in_place(self.path))
+            try:
+                return self._opened()
+            except DamagedError as error:
+                raise StoreError(f"Expected a database at {self.path}, got: {error}.") from None
 
     def _opened(self) -> sqlite3.Connection:
+        before, emptied = self._held, self.path != MEMORY and make_file(self.path)
+        opened = Seen.of(self.path).identity
+        connection = sqlite3.connect(
+            self.path, isolation_level=None, timeout=self._timeout_s, check_same_thread=False
+        )
         try:
-            self._make_file()
-            connection = sqlite3.connect(
-                self.path, isolation_level=None, timeout=self._timeout_s, check_same_thread=False
-            )
-        except (OSError, sqlite3.Error) as error:
-            never = getattr(error, "errno", None) in NO_PLACE and _identity(self.path) is None
-            kind = NoPlaceError if never else StoreError
-            raise kind(f"Expected a file that can be written, got {error}.") from error
-        try:
-            _check(connection)
-            self._prepare(connection)
-        except sqlite3.Error as error:
-            connection.close()
-            if _is_damage(error):
-                raise _DamagedError(error) from None
-            raise StoreError(f"Expected a database at {self.path}, got: {error}.") from None
-        except BaseException:
+            self._begin(connection)
+            self._watch.begin(connection, opened)
+        except BaseException as error:
+            if isinstance(error, DamagedError) or is_damage(error):
+                with closing(rescue.OpenLog(self.path)) as log:
+                    log.close_without(connection)
+                raise DamagedError(error) from None
             connection.close()
             raise
-        self._identity, self._log_identity = _identity(self.path), None
+        if emptied:
+            what = f"{self.path}: it is there, and empty"
+            kinds = self._contents.counted
+            self._lose([Loss(kind, before.get(kind), 0, what, None) for kind in kinds])
         return connection
 
-    def _make_file(self) -> None:
-        if self.path == MEMORY:
-            return
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            found = os.fstat(descriptor)
-        finally:
-            os.close(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise StoreError(f"Expected a regular file, got another kind at {self.path}.")
-        log = self._beside(LOG)
-        if found.st_size == 0 and log.exists() and log.stat().st_size:
-            # SQLite would delete a log whose database is gone, with what was acknowledged.
-            aside = self._set_aside("damaged")
-            logger.error("The log of %s has lost its database. It is set aside as %s-wal.",
-                         self.path, aside)  # fmt: skip
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-
-    def _set_aside(self, why: str) -> Path:
-        """Rename the file and those beside it, and return its new name."""
-        now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        aside = self.path.with_name(f"{self.path.name}.{why}-{now}")
-        try:
-            for suffix in ("", *BESIDE):
-                found = self._beside(suffix)
-                # The log that this process still writes belongs to no other database.
-                ours = suffix != "" and self._connection is not None and self._is_our_log()
-                if found.exists() and not ours:
-                    found.rename(aside.with_name(aside.name + suffix))
-        except OSError as error:
-            raise StoreError(f"{self.path} is {why} and cannot be set aside: {error}.") from None
-        return aside
-
-    def _put_back(self, connection: sqlite3.Connection) -> None:
-        """Write what the connection holds to the path again, from which its file was taken."""
-        try:
-            if _identity(self.path) == self._identity:
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-                self.close()
-                what = "Its log was deleted"
-            else:
-                what = self._write_again(connection)
-        except (OSError, sqlite3.Error) as error:
-            msg = f"{self.path} was deleted, and cannot be written again: {error}."
-            raise StoreError(msg) from None
-        logger.error("%s, %s: all that was acknowledged is written again.", self.path, what)
-
-    def _write_again(self, connection: sqlite3.Connection) -> str:
-        part = self._beside(".rescued")
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part.unlink(missing_ok=True)
-        os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        connection.execute("VACUUM INTO ?", (str(part),))
-        _sync(part)
-        what = "it was deleted"
-        if self.path.exists():
-            aside = self._set_aside("replaced")
-            what = f"it was replaced by another, which is set aside as {aside}"
-        self.close()
-        for suffix in BESIDE:
-            self._beside(suffix).unlink(missing_ok=True)
-        part.rename(self.path)
-        _sync(self.path.parent)
-        return what
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """See whether a file is sound, make what it lacks, and watch it from now on."""
+        check_sound(connection)
+        self._contents.prepare(connection)
+        # The log is written to the database when it was found whole: see `_checkpoint`.
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        self._contents.count_along(connection)
+        self._held = self._contents.held(connection)
 
 
 def rewrite(connection: sqlite3.Connection) -> None:
@@ -242,28 +249,9 @@ def rewrite(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {number}")
 
 
-def _check(connection: sqlite3.Connection) -> None:
-    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if found != "ok":
-        raise _DamagedError(found)
-
-
-def _is_damage(error: BaseException) -> bool:
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in DAMAGED
-
-
-def _identity(path: Path) -> Identity:
+@contextmanager
+def _as_store_errors(what: str) -> Iterator[None]:
     try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"{what}: {error}.") from error

@@ -14,7 +14,9 @@ from time import time
 from typing import Any
 
 from service.batch_files.shard import Shard
-from service.store.database_file import DatabaseFile, StoreError, rewrite
+from service.store.contents import Loss
+from service.store.database_file import DatabaseFile, rewrite
+from service.store.errors import StoreError
 from service.store.records import Look, PlanRecord, ReplyHead
 from service.workers.anonymous_file import Content, parts
 
@@ -85,10 +87,16 @@ class PlanStore:
         self._file.close()
 
     def probe(self, *, write: bool) -> None:
-        """See whether the file is in its place and, by writing what is there, can be written."""
-        with self._transaction():
-            if write:
+        """See whether the file is as it was left and, by writing what is there, can be written."""
+        with self._as_store_errors():
+            self._file.check()
+        if write:
+            with self._transaction():
                 rewrite(self._connection)
+
+    def losses(self) -> list[Loss]:
+        """Return what was lost since this was asked last."""
+        return self._file.take_losses()
 
     @property
     def _connection(self) -> sqlite3.Connection:
@@ -97,11 +105,13 @@ class PlanStore:
     def add(self, record: PlanRecord) -> None:
         """Keep a plan that was accepted."""
         with self._transaction():
-            self._connection.execute(
-                "INSERT INTO plans (plan_id, status, created_at, events, owner) "
-                "VALUES (?, ?, ?, ?, ?)",
-                (record.plan_id, record.status, record.created_at, record.events, record.owner),
-            )
+            self._insert(record)
+
+    def _insert(self, record: PlanRecord) -> None:
+        self._connection.execute(
+            "INSERT INTO plans (plan_id, status, created_at, events, owner) VALUES (?, ?, ?, ?, ?)",
+            (record.plan_id, record.status, record.created_at, record.events, record.owner),
+        )
 
     def end(self, record: PlanRecord, body: Content = b"") -> None:
         """Keep how a plan ended, and its answer."""
@@ -113,6 +123,10 @@ class PlanStore:
             if head.shards:
                 shards = json.dumps([shard.kept() for shard in head.shards])
         with self._transaction():
+            # It may have been lost with a damaged file while it was being made.
+            known = "SELECT 1 FROM plans WHERE plan_id = ?"
+            if self._connection.execute(known, (record.plan_id,)).fetchone() is None:
+                self._insert(record)
             self._connection.execute(
                 "UPDATE plans SET status = ?, ended_at = ?, elapsed_s = ?, phase = ?, "
                 "incumbent = ?, lower_bound = ?, gap = ?, events = ?, reply_status = ?, "

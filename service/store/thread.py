@@ -12,12 +12,13 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from service.store.database import open_database
-from service.store.database_file import MEMORY, NoPlaceError, StoreError
+from service.store.database import PLANS, open_database
+from service.store.database_file import MEMORY
+from service.store.errors import NoPlaceError, StoreError
 from service.store.paths import state_file
 from service.store.plan_store import CHUNK_BYTES, PlanStore, StoreLimits
 from service.store.records import PlanRecord
-from service.telemetry.failures import Failures
+from service.telemetry.store_failures import StoreFailures
 from service.workers.anonymous_file import Content
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ logger = logging.getLogger("service.store")
 
 Result = TypeVar("Result")
 FILE_NAME = "plans.sqlite3"
-PLANS = "plans"
 
 
 class StoreThread:
@@ -51,9 +51,9 @@ class StoreThread:
         settings: Settings,
         on_totals: Callable[[int, int], None] = lambda _count, _size: None,
         on_interrupted: Callable[[int], None] = lambda _: None,
-        failures: Failures | None = None,
+        failures: StoreFailures | None = None,
     ) -> None:
-        self._failures = failures or Failures(logger, "Cannot keep {}:")
+        self._failures = failures or StoreFailures(logger)
         self._failures.watch(PLANS)
         self._path = settings.store_path
         self._limits = StoreLimits(
@@ -126,6 +126,10 @@ class StoreThread:
             await asyncio.get_running_loop().run_in_executor(self._thread, store.close)
         self._thread.shutdown(wait=False)
 
+    def _tell_losses(self) -> None:
+        for loss in self._store.losses() if self._store is not None else ():
+            self._failures.lost(loss.kind, loss.lost, str(loss))
+
     async def _tell_totals(self) -> None:
         self._on_totals(*await self._do(lambda store: store.totals()))
 
@@ -139,6 +143,8 @@ class StoreThread:
         except StoreError as error:
             self._failures.failed(PLANS, str(error))
             raise
+        finally:
+            self._tell_losses()
         if writes:
             self._failures.mended(PLANS)
         return result

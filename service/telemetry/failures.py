@@ -86,7 +86,7 @@ class Failures:
     def notes(self) -> list[str]:
         """Return a sentence for each failure."""
         return [
-            f"Since {_shown(one.since)}: {self._sentence.format(name)} {one.reason}"
+            f"Since {shown_moment(one.since)}: {self._sentence.format(name)} {one.reason}"
             for name, one in self._known.items()
             if one is not None
         ]
@@ -122,5 +122,6 @@ class FailuresCollector(Collector):
         yield from (successful, since)
 
 
-def _shown(unix_s: float) -> str:
+def shown_moment(unix_s: float) -> str:
+    """Return a moment as the notes have it."""
     return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from service.telemetry.decision_metrics import DecisionMetrics
 from service.telemetry.failures import Failures, FailuresCollector
 from service.telemetry.labels import OTHER, PREFIX, Labels
+from service.telemetry.store_failures import LossesCollector, StoreFailures
 
 if TYPE_CHECKING:
     from service.workers.messages import Description, PlanTally
@@ -74,7 +75,7 @@ class Metrics:
     reloads
         What has changed on disk and cannot be used.
     stores
-        What cannot be kept on disk.
+        What cannot be kept on disk, and what was lost.
     """
 
     def __init__(self, registry: CollectorRegistry, version: str) -> None:
@@ -90,8 +91,11 @@ class Metrics:
         self._define_async_plans()
         self.reloads = Failures(logger, "Cannot load {}, what was loaded before stays in force:")
         registry.register(FailuresCollector(self.reloads, "reload", "kind"))
-        self.stores = Failures(logger, "Cannot keep {}, what comes is refused until it can be:")
+        self.stores = StoreFailures(
+            logger, "Cannot keep {}, what comes is refused until it can be:"
+        )
         registry.register(FailuresCollector(self.stores, "store", "store"))
+        registry.register(LossesCollector(self.stores))
         self._on_disk: Mapping[str, Callable[[], bool]] = {}
         self._durable = self._gauge(
             "store_durable", "1 where what is acknowledged is on disk, and can be.", "store"

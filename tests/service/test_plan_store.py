@@ -13,7 +13,8 @@ from service.background.archive import PlanArchive
 from service.problems import ProblemError
 from service.settings import Settings
 from service.store.database import open_database
-from service.store.database_file import MEMORY, StoreError
+from service.store.database_file import MEMORY
+from service.store.errors import StoreError
 from service.store.plan_store import CHUNK_BYTES, PlanStore, StoreLimits
 from service.store.records import Look, PlanRecord, ReplyHead
 from service.store.thread import StoreThread

@@ -212,6 +212,20 @@ def test_actuals_of_a_plan_that_is_not_kept_are_seen_by_who_told_them(
     assert other.get(f"/plans/{made}/actuals").status_code == 404
 
 
+def test_ids_of_actuals_and_their_sums_are_their_owners_own(own: Server, keys_of_all: Keys) -> None:
+    first, other, renewed = (tenant(own, keys_of_all, name) for name in ("a", "b", "a-2"))
+    made = first.start()
+    first.finish(made)
+    # Whoever guesses an id, or knows a plan's name, takes nothing from its owner.
+    assert other.tell(id="claimed", plan_id=made).json() == {"accepted": 1, "duplicates": 0}
+    assert first.get(f"/plans/{made}/actuals").status_code == 404
+    assert first.tell(id="claimed", plan_id=made).json() == {"accepted": 1, "duplicates": 0}
+    assert renewed.tell(id="claimed", plan_id=made).json() == {"accepted": 0, "duplicates": 1}
+    assert other.tell(id="claimed", plan_id=made).json() == {"accepted": 0, "duplicates": 1}
+    for one in (first, renewed, other):
+        assert one.get(f"/plans/{made}/actuals").json()["requests"] == 1
+
+
 def test_asynchronous_plans_count_against_their_key_until_they_end(
     own: Server, keys_of_all: Keys
 ) -> None:
@@ -247,12 +261,16 @@ def test_asynchronous_plans_of_one_tenant_do_not_fill_the_queue(
         running, queued = greedy.start(long_body()), greedy.start(long_body())
         wait_until(lambda: greedy.state(running) == "running")
         assert is_refused(greedy.plan(**ASYNC), 429, "overloaded")
+        # Each owner has places of their own, and so have calls that somebody waits for.
+        others = other.start(BODY)
+        assert is_refused(other.plan(**ASYNC), 429, "overloaded")
         answer = threads.submit(other.plan)
-        wait_until(lambda: "jouleplan_calls_waiting 2.0" in greedy.get("/metrics").text)
+        wait_until(lambda: "jouleplan_calls_waiting 3.0" in greedy.get("/metrics").text)
         assert greedy.delete(f"/plans/{running}").status_code == 200
         assert answer.result(timeout=60).status_code == 200
         assert greedy.state(queued) in {"queued", "running"}
         assert greedy.delete(f"/plans/{queued}").status_code == 200
+        other.finish(others)
 
 
 def test_plans_of_a_store_that_knew_no_owners_are_everybodys(

@@ -16,13 +16,14 @@ from prometheus_client import CollectorRegistry
 
 from service.actuals.evidence import ENERGY
 from service.actuals.ledger import A_TURN, ActualsLedger
+from service.actuals.records import ActualKey
 from service.actuals.store import ActualsStore
 from service.decisions.desk import DecisionDesk
 from service.decisions.table import Row
 from service.metering.apportioning import Run
 from service.schemas.actuals import MAX_ACTUALS, ActualBody
 from service.schemas.decisions import CandidateBody, DecisionBody
-from service.store.database_file import StoreError
+from service.store.errors import StoreError
 from service.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.anyio
@@ -107,7 +108,7 @@ async def test_joules_metered_after_the_cost_model_changed_teach_nothing(path: P
     async with ledger_on(path) as (ledger, desk):
         await ledger.add([actual("one", concurrency=8)])
         desk.load(FITTED_AGAIN)
-        await ledger.measured({"one": 140.0})
+        await ledger.measured({ActualKey("one"): 140.0})
         assert ledger.evidence.pairs == {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import sqlite3
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from service.actuals.records import Actual
+from service.actuals.records import Actual, ActualKey
 from service.actuals.store import ActualsStore
-from service.store.database_file import MEMORY, StoreError
+from service.store.database_file import MEMORY
+from service.store.errors import StoreError
+from service.telemetry.store_failures import StoreFailures
 
 pytestmark = pytest.mark.anyio
 
@@ -24,6 +27,10 @@ def actual(name: str, measured_j: float | None = None) -> Actual:
     return Actual(
         name, 1.0, "a", "p", "1xh100", None, 10.0, 10.0, measured_j, 1.0, 2.0, 1.0, "first"
     )  # fmt: skip
+
+
+def keyed(energy_j: dict[str, float]) -> dict[ActualKey, float]:
+    return {ActualKey(name): joules for name, joules in energy_j.items()}
 
 
 async def names(path: Path, most: int = 1000) -> list[str]:
@@ -67,9 +74,9 @@ async def test_the_last_ones_are_kept(path: Path, most: int) -> None:
 async def test_joules_are_kept_once_and_only_for_what_is_known(path: Path) -> None:
     store = ActualsStore(path, 100)
     await store.add([actual("one"), actual("two", 5.0)])
-    told = await store.measure({"one": 7.0, "two": 8.0, "three": 9.0})
+    told = await store.measure(keyed({"one": 7.0, "two": 8.0, "three": 9.0}))
     assert [(one.id, one.measured_j) for one in told] == [("one", 7.0)]
-    assert await store.measure({"one": 8.0}) == []
+    assert await store.measure(keyed({"one": 8.0})) == []
     await store.stop()
     assert [one.measured_j for one in await kept(path)] == [7.0, 5.0]
 
@@ -126,23 +133,30 @@ def cut(path: Path) -> None:
     os.truncate(path, path.stat().st_size - 5000)
 
 
-@pytest.mark.parametrize("damage", [garbage, zeros_within, cut])
-async def test_a_damaged_file_is_set_aside_as_it_was_and_another_begun(
-    path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]
+@pytest.mark.parametrize(("damage", "readable"), [(garbage, 0), (zeros_within, 450), (cut, 380)])
+async def test_of_a_damaged_file_what_can_be_read_is_kept_and_it_is_set_aside_as_it_was(
+    path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None], readable: int
 ) -> None:
     store = ActualsStore(path, 10_000)
     await store.add([actual(f"n{number}") for number in range(500)])
     await store.stop()
     damage(path)
     before = path.read_bytes()
-    store = ActualsStore(path, 10_000)
-    assert await store.recent(10) == []
+    failures = StoreFailures(logging.getLogger("test"))
+    store = ActualsStore(path, 10_000, failures)
+    left = await store.recent(1000)
+    assert readable <= len(left) <= 500
+    assert all(one == actual(one.id) for one in left)
+    assert len({one.id for one in left}) == len(left)
     assert len(await store.add([actual("new")])) == 1
     await store.stop()
-    assert await names(path) == ["new"]
+    assert await kept(path) == [*left, actual("new")]
     [aside] = path.parent.glob(f"{path.name}.damaged-*Z")
     assert aside.read_bytes() == before
-    assert str(aside) in caplog.text
+    told = f"Of actuals {len(left)} could be read, and how many there were is not known."
+    assert any(told in line and str(aside) in line for line in caplog.messages)
+    assert sum(told in note for note in failures.notes()) == 1
+    assert failures.losses["actuals"].at > 0.0
 
 
 def deleted(path: Path) -> None:
@@ -206,6 +220,40 @@ async def test_a_log_without_its_database_is_set_aside(
     assert "has lost its database" in caplog.text
 
 
+async def test_a_file_that_is_there_and_empty_has_lost_what_it_held(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.parent.mkdir()
+    path.touch()
+    failures = StoreFailures(logging.getLogger("test"))
+    store = ActualsStore(path, 10, failures)
+    assert await store.add([actual("one")]) == [actual("one")]
+    assert await store.add([actual("two")]) == [actual("two")]
+    await store.stop()
+    assert caplog.text.count("it is there, and empty. Of actuals 0 could be read") == 1
+    assert failures.losses["actuals"].at > 0.0
+    assert await names(path) == ["one", "two"]
+
+
+async def test_ids_are_their_owners_own(path: Path) -> None:
+    store = ActualsStore(path, 10)
+    first, second = (replace(actual("one", joules), owner=owner) for owner, joules in
+                     (("a", None), ("b", None)))  # fmt: skip
+    assert await store.add([first]) == [first]
+    assert await store.add([second, first, second]) == [second]
+    assert await store.measure({second.key: 7.0}) == [replace(second, measured_j=7.0)]
+    assert await store.recent(10) == [first, replace(second, measured_j=7.0)]
+    await store.stop()
+
+
+async def test_what_nobody_owns_is_everybodys_and_without_keys_all_is(path: Path) -> None:
+    store = ActualsStore(path, 10)
+    unowned, owned = actual("old"), replace(actual("new"), owner="a")
+    assert await store.add([unowned, owned]) == [unowned, owned]
+    assert await store.add([replace(unowned, owner="a"), replace(owned, owner=None)]) == []
+    await store.stop()
+
+
 async def test_memory_is_of_one_process(path: Path) -> None:
     store = ActualsStore(MEMORY, 10)
     assert len(await store.add([actual("one")])) == 1
@@ -249,7 +297,8 @@ async def test_a_file_of_schema_1_is_taken_over_without_cost_models(path: Path, 
     before = replace(actual("old", 3.0), cost_model=None)
     store = ActualsStore(path, 10)
     assert await store.recent(10) == [before]
+    assert await store.add([replace(actual("theirs"), owner="b")]) != []
     assert await store.noted("one") == ("text" if notes else None)
     assert await store.add([before, actual("new")]) == [actual("new")]
     await store.stop()
-    assert await kept(path) == [before, actual("new")]
+    assert await kept(path) == [before, replace(actual("theirs"), owner="b"), actual("new")]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.actuals.records import ActualKey
 from service.metering.apportioning import (
     AT_ONCE,
     Apportioner,
@@ -23,7 +24,7 @@ FOREVER = 1e9
 
 
 def run(name: str, begun_at: float, ended_at: float, predicted_j: float = 10.0) -> Run:
-    return Run(name, begun_at, ended_at, predicted_j)
+    return Run(ActualKey(name), begun_at, ended_at, predicted_j)
 
 
 def settle(
@@ -44,6 +45,10 @@ def settled(
     for begin, end, energy_j in intervals:
         apportioner.add_interval(POOL, begin, end, energy_j)
     return settle(apportioner, until, {} if power is None else {POOL: power})
+
+
+def by_id(found: Settled) -> dict[str, float]:
+    return {key.id: joules for key, joules in found.energy_j.items()}
 
 
 def busy_by_brute_force(runs: list[Run], begin: float, end: float, devices: int) -> float:
@@ -93,43 +98,43 @@ def test_given_idle_and_left_over_joules_are_the_metered_ones(
             nobodys += min(energy_j, idle_watts * max(0.0, devices * (end - begin) - busy_s))
     assert sum(one.got_j for one in runs) == pytest.approx(apportioned, abs=1e-6)
     assert apportioned + nobodys == pytest.approx(metered, abs=1e-6)
-    assert sum(found.energy_j.values()) <= apportioned * (1 + 1e-9) + 1e-6
+    assert sum(by_id(found).values()) <= apportioned * (1 + 1e-9) + 1e-6
 
 
 def test_a_run_over_several_intervals_gets_a_part_of_each() -> None:
     long, short = run("long", 5, 35), run("short", 12, 14)
     found = settled([long, short], [(0, 10, 100), (10, 20, 200), (20, 30, 300), (30, 40, 400)])
     shared = 200 * (10 / 30 * 10) / (10 / 30 * 10 + 10)
-    assert found.energy_j["long"] == pytest.approx(100 + shared + 300 + 400)
-    assert found.energy_j["short"] == pytest.approx(200 - shared)
+    assert by_id(found)["long"] == pytest.approx(100 + shared + 300 + 400)
+    assert by_id(found)["short"] == pytest.approx(200 - shared)
 
 
 def test_a_run_that_touches_an_interval_has_no_part_of_it() -> None:
     found = settled([run("before", 0, 10), run("after", 10, 20)], [(0, 10, 70), (10, 20, 30)])
-    assert found.energy_j == pytest.approx({"before": 70, "after": 30})
+    assert by_id(found) == pytest.approx({"before": 70, "after": 30})
 
 
 def test_joules_are_shared_by_what_was_predicted_whatever_the_llm() -> None:
     small, large = run("small-llm", 0, 10, 30.0), run("large-llm", 0, 10, 90.0)
-    assert settled([small, large], [(0, 10, 200)]).energy_j == pytest.approx(
+    assert by_id(settled([small, large], [(0, 10, 200)])) == pytest.approx(
         {"small-llm": 50, "large-llm": 150}
     )
 
 
 def test_what_is_metered_elsewhere_takes_its_part_and_is_told_of_no_more() -> None:
-    known = Run("known", 0, 10, 10.0, wanted=False)
-    assert settled([known, run("asked", 0, 10)], [(0, 10, 80)]).energy_j == {"asked": 40.0}
+    known = Run(ActualKey("known"), 0, 10, 10.0, wanted=False)
+    assert by_id(settled([known, run("asked", 0, 10)], [(0, 10, 80)])) == {"asked": 40.0}
 
 
 def test_idle_power_goes_to_nobody() -> None:
     found = settled([run("one", 0, 5)], [(0, 10, 1000)], PoolPower(2, 50.0))
-    assert found.energy_j["one"] == pytest.approx(1000 - 50 * (2 * 10 - 5))
-    assert settled([run("one", 0, 5)], [(0, 10, 100)], PoolPower(2, 50.0)).energy_j["one"] == 0.0
+    assert by_id(found)["one"] == pytest.approx(1000 - 50 * (2 * 10 - 5))
+    assert by_id(settled([run("one", 0, 5)], [(0, 10, 100)], PoolPower(2, 50.0)))["one"] == 0.0
 
 
 def test_a_device_with_one_request_of_many_that_it_could_hold_is_not_idle() -> None:
     alone = settled([run("one", 10, 20)], [(0, 30, 3000)], PoolPower(1, 60.0))
-    assert alone.energy_j["one"] == pytest.approx(3000 - 60 * 20)
+    assert by_id(alone)["one"] == pytest.approx(3000 - 60 * 20)
     batch = [run(str(n), 10, 20) for n in range(64)]
     found = settled(batch, [(0, 30, 3000)], PoolPower(1, 60.0))
     assert found.apportioned_j[POOL] == pytest.approx(3000 - 60 * 20)
@@ -168,15 +173,15 @@ def test_the_event_loop_has_turns_while_many_runs_are_settled() -> None:
         deciding.cancel()
         apportioner.add_interval(POOL, 10, 20, 600.0)
         later = await apportioner.settle(20, {POOL: PoolPower(1, 50.0)})
-        assert sum(later.energy_j.values()) == pytest.approx(600 - 50 * 9)
-        assert len(later.energy_j) == min(turns[0], AT_ONCE)
+        assert sum(by_id(later).values()) == pytest.approx(600 - 50 * 9)
+        assert len(by_id(later)) == min(turns[0], AT_ONCE)
         return found, turns
 
     found, turns = asyncio.run(scene())
     # A turn for each part of each of three walks, and some of the sorting in a thread.
     assert turns[0] > 3 * (20 - 1)
-    assert len(found.energy_j) == many
-    assert sum(found.energy_j.values()) == pytest.approx(many)
+    assert len(by_id(found)) == many
+    assert sum(by_id(found).values()) == pytest.approx(many)
 
 
 @pytest.mark.parametrize(
@@ -190,12 +195,12 @@ def test_the_event_loop_has_turns_while_many_runs_are_settled() -> None:
 def test_a_run_that_falls_into_a_gap_gets_none(
     intervals: list[tuple[float, float, float]],
 ) -> None:
-    assert settled([run("one", 0, 10)], intervals).energy_j == {}
+    assert by_id(settled([run("one", 0, 10)], intervals)) == {}
 
 
 def test_two_hundredths_of_a_run_may_be_missing() -> None:
-    assert "one" in settled([run("one", 0, 100)], [(1.9, 110, 10)]).energy_j
-    assert "one" not in settled([run("one", 0, 100)], [(2.1, 110, 10)]).energy_j
+    assert "one" in by_id(settled([run("one", 0, 100)], [(1.9, 110, 10)]))
+    assert "one" not in by_id(settled([run("one", 0, 100)], [(2.1, 110, 10)]))
 
 
 def test_a_run_waits_for_the_interval_that_it_ends_in() -> None:
@@ -203,8 +208,8 @@ def test_a_run_waits_for_the_interval_that_it_ends_in() -> None:
     apportioner.add_run(POOL, run("one", 5, 15))
     apportioner.add_interval(POOL, 0, 10, 60)
     apportioner.add_interval(POOL, 10, 20, 40)
-    assert settle(apportioner, 19).energy_j == {}
-    assert settle(apportioner, 20).energy_j == {"one": 100}
+    assert by_id(settle(apportioner, 19)) == {}
+    assert by_id(settle(apportioner, 20)) == {"one": 100}
 
 
 def test_a_run_that_is_told_after_its_interval_was_settled_gets_none() -> None:
@@ -214,7 +219,7 @@ def test_a_run_that_is_told_after_its_interval_was_settled_gets_none() -> None:
     apportioner.add_run(POOL, run("late", 0, 9))
     apportioner.add_run(POOL, run("early", 11, 19))
     apportioner.add_interval(POOL, 10, 20, 40)
-    assert settle(apportioner, 20).energy_j == {"early": 40}
+    assert by_id(settle(apportioner, 20)) == {"early": 40}
 
 
 def test_pools_have_nothing_to_do_with_each_other() -> None:
@@ -225,7 +230,7 @@ def test_pools_have_nothing_to_do_with_each_other() -> None:
     apportioner.add_interval("b", 0, 10, 40)
     apportioner.add_interval("unknown", 0, 10, 5)
     found = settle(apportioner, 10)
-    assert found.energy_j == {"one": 60, "two": 40}
+    assert by_id(found) == {"one": 60, "two": 40}
     assert found.apportioned_j == {"a": 60, "b": 40, "unknown": 0}
 
 
@@ -236,10 +241,10 @@ def test_nobody_gets_what_dropped_runs_have_taken() -> None:
     apportioner.add_interval(POOL, 0, 10, 100)
     apportioner.add_interval(POOL, 10, 20, 100)
     found = settle(apportioner, 20)
-    assert set(found.energy_j) == {"3", "4"}
+    assert set(by_id(found)) == {"3", "4"}
     assert found.apportioned_j == {POOL: 100}
 
 
 def test_what_took_no_time_or_no_joules_is_left_out() -> None:
     nothing = [run("instant", 3, 3), run("free", 0, 10, 0.0)]
-    assert settled([*nothing, run("one", 0, 10)], [(0, 10, 80)]).energy_j == {"one": 80}
+    assert by_id(settled([*nothing, run("one", 0, 10)], [(0, 10, 80)])) == {"one": 80}

@@ -1,0 +1,134 @@
+"""What can still be read of a damaged SQLite file, written to another, row by row."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+MAX_FAILURES = 20_000
+"""Reads that fail one after the other: what is left of a table then is given up, within a second.
+
+A page that is lost has some hundred rows at most, and takes twice as many."""
+
+_LAST_NUMBER = 2**40
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_UNREADABLE = frozenset(
+    {sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_CORRUPTFS}
+)
+"""Of a log that was cut, and of a disk that lost a block."""
+
+Row = tuple[Any, ...]
+
+
+def copy_readable(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """Copy each row that can be read, and that the target lacks.
+
+    Parameters
+    ----------
+    source
+        To a damaged database of these tables, or of an older schema that lacks some columns.
+    target
+        To a sound one with all tables.
+
+    Raises
+    ------
+    sqlite3.Error
+        Where the target cannot be written.
+    """
+    # What a file that was cut says of its own size is no reason to read nothing of it.
+    with _tolerating(source):
+        target.execute("BEGIN IMMEDIATE")
+        for table in _tables(target):
+            columns = _columns(target, table) & _columns(source, table)
+            if columns:
+                _copy_table(source, target, table, sorted(columns))
+        target.execute("COMMIT")
+
+
+def is_damage(error: BaseException) -> bool:
+    """Return whether an error says that a database cannot be read."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and (code & 0xFF in _DAMAGED or code in _UNREADABLE)
+
+
+@contextmanager
+def read_only(path: Path) -> Iterator[sqlite3.Connection]:
+    """Give a connection that leaves a file and its log as they lie."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+        yield connection
+
+
+@contextmanager
+def _tolerating(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("PRAGMA writable_schema = ON")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA writable_schema = OFF")
+
+
+def _tables(connection: sqlite3.Connection) -> list[str]:
+    rows = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    )
+    return [name for (name,) in rows.fetchall()]
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
+    try:
+        rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+        return {name for (name,) in rows}
+    except sqlite3.DatabaseError:
+        return set()
+
+
+def _copy_table(
+    source: sqlite3.Connection, target: sqlite3.Connection, table: str, columns: list[str]
+) -> None:
+    names = ", ".join(("rowid", *columns))
+    query = f"SELECT {names} FROM {table} WHERE rowid BETWEEN ? AND ? ORDER BY rowid"  # noqa: S608
+    places = ", ".join("?" * (1 + len(columns)))
+    insert = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({places})"  # noqa: S608
+    for row in _readable(source, query, _last_number(source, table)):
+        try:
+            target.execute(insert, row)
+        except sqlite3.IntegrityError:
+            # What was read is no row of this table.
+            continue
+
+
+def _readable(source: sqlite3.Connection, query: str, last: int) -> Iterator[Row]:
+    """Give the rows whose pages are sound: around those that are not, ranges are halved."""
+    ranges, failures = [(0, last)], 0
+    while ranges and failures < MAX_FAILURES:
+        low, high = ranges.pop()
+        try:
+            for row in source.execute(query, (low, high)):
+                failures = 0
+                low = row[0] + 1
+                yield row
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            failures += 1
+            middle = (low + high) // 2
+            if low < high:
+                ranges += [(middle + 1, high), (low, middle)]
+
+
+def _last_number(source: sqlite3.Connection, table: str) -> int:
+    for query in (
+        f"SELECT max(rowid) FROM {table}",  # noqa: S608
+        f"SELECT seq FROM sqlite_sequence WHERE name = '{table}'",  # noqa: S608
+    ):
+        try:
+            row = source.execute(query).fetchone()
+        except sqlite3.DatabaseError:
+            continue
+        if row is not None and row[0] is not None:
+            return int(row[0])
+    return _LAST_NUMBER

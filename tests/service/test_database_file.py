@@ -1,0 +1,318 @@
+"""A file that is harmed under whoever writes it: what can be read is kept, what cannot is told."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.store.contents import Contents, Loss
+from service.store.database_file import DatabaseFile
+from service.store.errors import StoreError
+
+PAGE = 4096
+ROW = "x" * 200
+
+
+def text_of(number: int) -> str:
+    return f"{number}-{ROW}"
+
+
+def prepare(connection: sqlite3.Connection, cache_pages: int) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA cache_size = {cache_pages}")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS things (number INTEGER PRIMARY KEY AUTOINCREMENT, "
+        "text TEXT NOT NULL UNIQUE) STRICT"
+    )
+
+
+def contents(cache_pages: int = 10) -> Contents:
+    """Return what such a file holds; of a small cache most has to be read from the file."""
+    return Contents(partial(prepare, cache_pages=cache_pages), {"things": "things"})
+
+
+@dataclass
+class Store:
+    """A file with things that are numbered from 1 on."""
+
+    file: DatabaseFile
+    told: int = 0
+    lost: int = 0
+    unknown: bool = False
+
+    def add(self, count: int) -> None:
+        """Keep that many more, in one transaction."""
+        connection = self.file.connection()
+        connection.execute("BEGIN IMMEDIATE")
+        for number in range(self.told + 1, self.told + count + 1):
+            row = (number, text_of(number))
+            connection.execute("INSERT OR IGNORE INTO things VALUES (?, ?)", row)
+        connection.execute("COMMIT")
+        self.told += count
+        self.file.written()
+
+    def fill(self, transactions: int, each: int = 20) -> None:
+        for _ in range(transactions):
+            self.add(each)
+
+    def losses(self) -> list[Loss]:
+        found = self.file.take_losses()
+        self.lost += sum(loss.lost for loss in found)
+        self.unknown |= any(loss.held is None for loss in found)
+        return found
+
+
+@contextmanager
+def opened(path: Path, cache_pages: int = 10) -> Iterator[Store]:
+    store = Store(DatabaseFile(path, contents(cache_pages), timeout_s=0.0))
+    try:
+        yield store
+    finally:
+        store.file.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "things.sqlite3"
+
+
+def rows(path: Path) -> dict[int, str]:
+    """Return what is found after a kill: in a copy, since a process still has the file open."""
+    with TemporaryDirectory() as folder:
+        for suffix in ("", "-wal"):
+            found = path.with_name(path.name + suffix)
+            if found.exists():
+                shutil.copy(found, folder)
+        with closing(sqlite3.connect(Path(folder) / path.name)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            return dict(connection.execute("SELECT number, text FROM things").fetchall())
+
+
+def check_kept(path: Path, store: Store) -> dict[int, str]:
+    """Assert that what is there was told, and that what is not is told to be lost."""
+    found = rows(path)
+    assert found == {number: text_of(number) for number in found}
+    assert set(found) <= set(range(1, store.told + 1))
+    store.losses()
+    assert len(found) + store.lost == store.told
+    return found
+
+
+def log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def cut(path: Path, part: float) -> None:
+    if path.exists():
+        os.truncate(path, int(path.stat().st_size * part))
+
+
+def zero_pages(path: Path, part: float, pages: int = 4) -> None:
+    at = int(path.stat().st_size * part) // PAGE * PAGE
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(bytes(min(pages * PAGE, path.stat().st_size - at)))
+
+
+def empty_in_its_place(path: Path, _: float = 0.0) -> None:
+    other = path.with_name("other")
+    other.touch()
+    other.replace(path)
+
+
+HARMS: dict[str, Callable[[Path], None]] = {
+    "database cut": lambda path: cut(path, 0.5),
+    "database cut to nothing": lambda path: cut(path, 0.0),
+    "database cut within a page": lambda path: cut(path, 0.777),
+    "log cut": lambda path: cut(log_of(path), 0.5),
+    "log cut to nothing": lambda path: cut(log_of(path), 0.0),
+    "log cut within its header": lambda path: os.truncate(log_of(path), 20),
+    "pages of the database zeroed": lambda path: zero_pages(path, 0.5),
+    "frames of the log zeroed": lambda path: zero_pages(log_of(path), 0.5),
+    "replaced by an empty file": empty_in_its_place,
+    "deleted": Path.unlink,
+    "log deleted": lambda path: log_of(path).unlink(),
+}
+
+
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+@pytest.mark.parametrize("cached", [True, False], ids=["in memory", "in the file"])
+def test_a_harm_is_noticed_and_what_can_be_read_is_kept(
+    path: Path, harm: Callable[[Path], None], cached: bool
+) -> None:
+    with opened(path, 10_000 if cached else 10) as store:
+        # Some is in the database, and the rest in the log.
+        store.fill(150)
+        assert len(rows(path)) == store.told == 3000
+        harm(path)
+        store.file.check()
+        check_kept(path, store)
+        assert not cached or store.lost == 0
+        store.fill(3)
+        kept = check_kept(path, store)
+        assert not store.unknown
+        aside = list(path.parent.glob(f"{path.name}.*-20*Z"))
+        assert store.lost == 0 or aside
+    assert rows(path) == kept
+
+
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+def test_a_harm_within_a_transaction_is_noticed_at_its_end(
+    path: Path, harm: Callable[[Path], None]
+) -> None:
+    with opened(path) as store:
+        store.fill(150)
+        connection = store.file.connection()
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("INSERT INTO things VALUES (?, ?)", (3001, text_of(3001)))
+        harm(path)
+        lost: object = None
+        try:
+            connection.execute("COMMIT")
+            store.told += 1
+            store.file.written()
+        except (sqlite3.Error, StoreError) as error:
+            lost = error
+            store.file.failed(error)
+        store.file.check()
+        # Nobody is told that it was kept where it may be among what is lost.
+        assert 3001 in check_kept(path, store) or lost
+
+
+LAST = {
+    "database cut": lambda path: cut(path, 0.5),
+    "pages of the database zeroed": lambda path: zero_pages(path, 0.5),
+    "frames of the log zeroed": lambda path: zero_pages(log_of(path), 0.2),
+    "log cut": lambda path: cut(log_of(path), 0.2),
+    "database cut to nothing": lambda path: cut(path, 0.0),
+}
+
+
+def killed(path: Path, folder: Path) -> Path:
+    """Return the files as a kill would leave them, in another folder."""
+    folder.mkdir()
+    for file in path.parent.glob(f"{path.name}*"):
+        shutil.copy(file, folder)
+    return folder / path.name
+
+
+@pytest.mark.parametrize("harm", LAST.values(), ids=LAST)
+def test_a_harm_while_nobody_had_the_file_open_is_told_at_the_start(
+    path: Path, harm: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    with opened(path) as store:
+        store.fill(150)
+        left = killed(path, path.parent / "left")
+    harm(left)
+    as_found = left.read_bytes(), log_of(left).read_bytes()
+    with opened(left) as again:
+        again.told = store.told
+        again.fill(1)
+        [loss] = again.losses()
+        assert loss.held is None
+        assert "how many there were is not known" in caplog.text
+        found = rows(left)
+        assert found == {number: text_of(number) for number in found}
+        assert len(found) == loss.left + 20 < 3020
+        [aside] = left.parent.glob(f"{left.name}.damaged-*Z")
+        assert (aside.read_bytes(), log_of(aside).read_bytes()) == as_found
+        assert loss.aside == aside
+        assert len(found) > 1000 or harm is LAST["database cut to nothing"]
+
+
+def test_a_log_whose_database_is_gone_gives_what_it_has(path: Path) -> None:
+    with opened(path) as store:
+        store.fill(3)
+        left = killed(path, path.parent / "left")
+    cut(left, 0.0)
+    with opened(left) as again:
+        again.file.connection()
+        assert len(rows(left)) == 60
+
+
+def test_a_sound_file_of_a_process_that_was_killed_is_taken_as_it_is(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with opened(path) as store:
+        for count in range(40):
+            store.fill(count % 7)
+            left = killed(path, path.parent / f"left-{count}")
+            with opened(left) as again:
+                again.told = store.told
+                again.fill(1)
+            assert len(rows(left)) == again.told
+    assert not caplog.records
+
+
+def test_a_rescue_that_was_cut_short_is_finished_by_the_next(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with opened(path) as store:
+        store.fill(20)
+    sound = path.read_bytes()
+    cut(path, 0.5)
+    path.with_name(path.name + ".rescued").write_bytes(sound)
+    with opened(path) as again:
+        again.file.connection()
+    assert len(rows(path)) == 400
+    [aside] = path.parent.glob(f"{path.name}.damaged-*Z")
+    assert str(aside) in caplog.text
+
+
+def test_another_process_that_writes_by_the_rules_harms_nothing(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other, opened(path) as store:
+        prepare(other, 10)
+        other.execute("PRAGMA wal_autocheckpoint = 7")
+        for turn in range(40):
+            store.fill(1)
+            for _ in range(10):
+                store.told += 1
+                row = (store.told, text_of(store.told))
+                other.execute("INSERT INTO things VALUES (?, ?)", row)
+            if turn % 5 == 0:
+                store.file.check()
+            if turn % 7 == 0:
+                other.execute("PRAGMA wal_checkpoint(RESTART)")
+        assert len(rows(path)) == store.told
+    assert not [line for line in caplog.messages if "written by another program" not in line]
+    assert not list(path.parent.glob("*damaged*"))
+
+
+@settings(max_examples=40)
+@given(
+    before=st.integers(0, 120),
+    harms=st.lists(
+        st.tuples(st.sampled_from(["cut", "zero"]), st.booleans(), st.floats(0, 1)), max_size=3
+    ),
+    cache_pages=st.sampled_from([10, 60, 2000]),
+)
+def test_what_was_told_is_there_or_told_to_be_lost(
+    before: int, harms: list[tuple[str, bool, float]], cache_pages: int
+) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "things.sqlite3"
+        with opened(path, cache_pages) as store:
+            store.fill(1)
+            store.fill(before)
+            for kind, of_log, part in harms:
+                file = log_of(path) if of_log else path
+                if file.exists():
+                    {"cut": cut, "zero": zero_pages}[kind](file, part)
+                store.file.check()
+                check_kept(path, store)
+                store.fill(2)
+            kept = check_kept(path, store)
+        assert rows(path) == kept

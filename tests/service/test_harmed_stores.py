@@ -1,0 +1,191 @@
+"""Stores of a real server whose files are harmed while it runs, or while it does not; and kills."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.service.decision_fleet import save_two_pools
+from tests.service.server import Server
+from tests.service.test_actuals_survive import observations, states, tell
+from tests.service.test_background_plans import start, wait_for
+from tests.service.test_database_file import HARMS, cut, empty_in_its_place, log_of, zero_pages
+from tests.waiting import wait_until
+
+BODY = {"requests": [{"input_tokens": 200, "output_tokens": 100}]}
+POLICY = {"joules_per_quality_token": 2.0}
+AT_ONCE = 4
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_two_pools(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def environment(models: Path, tmp_path: Path) -> dict[str, str]:
+    return {
+        "JOULEPLAN_MODELS_DIR": str(models),
+        "JOULEPLAN_WORKERS": "1",
+        "JOULEPLAN_ACTUALS_PATH": str(tmp_path / "actuals.sqlite3"),
+        "JOULEPLAN_STORE_PATH": str(tmp_path / "plans.sqlite3"),
+    }
+
+
+def lost(server: Server, store: str) -> tuple[int, float]:
+    """Return how many records of a store are told to be lost, and when that was found."""
+    text = server.client.get("/metrics").text
+    found = {
+        sample.name.removeprefix("jouleplan_store_lost_"): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.labels.get("store") == store
+    }
+    return int(found["records_total"]), found["timestamp_seconds"]
+
+
+def kept_ids(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return [name for (name,) in connection.execute("SELECT id FROM actuals")]
+
+
+class Teller:
+    """Tells actuals until it is stopped, and again where it is told that they cannot be kept."""
+
+    def __init__(self, server: Server, name: str) -> None:
+        self._server, self._name = server, name
+        self.acknowledged: list[str] = []
+        self.stopped = False
+
+    def run(self) -> None:
+        number = 0
+        while not self.stopped:
+            names = [f"{self._name}-{number}-{one}" for one in range(10)]
+            answer = tell(self._server, *names)
+            assert answer.status_code in {200, 503}, answer.text
+            if answer.status_code == 200:
+                self.acknowledged += names
+                number += 1
+
+
+def told(tellers: list[Teller]) -> set[str]:
+    return {name for teller in tellers for name in teller.acknowledged}
+
+
+@contextmanager
+def telling(server: Server) -> Iterator[list[Teller]]:
+    tellers = [Teller(server, str(number)) for number in range(AT_ONCE)]
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        running = [threads.submit(teller.run) for teller in tellers]
+        try:
+            yield tellers
+        finally:
+            for teller in tellers:
+                teller.stopped = True
+        for one in running:
+            one.result(timeout=60)
+
+
+SOME = {
+    name: HARMS[name]
+    for name in ("database cut", "log cut", "log cut to nothing", "frames of the log zeroed")
+}
+
+
+@pytest.mark.parametrize(
+    "harm", [*SOME.values(), empty_in_its_place], ids=[*SOME, "replaced by an empty file"]
+)
+def test_actuals_that_are_told_while_their_file_is_harmed_are_kept_or_told_to_be_lost(
+    environment: dict[str, str], tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "actuals.sqlite3"
+    with Server(environment) as server:
+        server.wait_until_ready()
+        assert server.client.put("/policy", json=POLICY).status_code == 200
+        with telling(server) as tellers:
+            for more in (500, 1500):
+                wait_until(lambda enough=more: len(told(tellers)) > enough)
+                harm(path)
+        wait_until(lambda: states(server)["actuals"] == "disk")
+        gone, _ = lost(server, "actuals")
+        server.kill()
+    with Server(environment) as again:
+        again.wait_until_ready()
+        _, found_at = lost(again, "actuals")
+        missing = told(tellers) - set(kept_ids(path))
+        assert len(missing) <= gone or found_at > 0.0
+        assert tell(again, "last").json() == {"accepted": 1, "duplicates": 0}
+        assert again.client.get("/policy").json()["joules_per_quality_token"] == 2.0
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda path: cut(path, 0.6),
+        lambda path: zero_pages(path, 0.6),
+        lambda path: cut(log_of(path), 0.4),
+        empty_in_its_place,
+    ],
+    ids=["cut", "zeroed", "log cut", "empty file"],
+)
+def test_a_harm_while_the_service_is_down_is_told_when_it_is_up(
+    environment: dict[str, str], tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "actuals.sqlite3"
+    with Server(environment) as server:
+        server.wait_until_ready()
+        for call in range(100):
+            assert tell(server, *(f"{call}-{one}" for one in range(30))).status_code == 200
+        server.kill()
+    harm(path)
+    with Server(environment) as again:
+        again.wait_until_ready()
+        records, found_at = lost(again, "actuals")
+        assert (records, found_at > 0.0) == (0, True)
+        [note] = [one for one in again.client.get("/readyz").json()["notes"] if "Of actuals" in one]
+        assert "how many there were is not known" in note
+        assert "Of actuals" in again.logs()
+        assert tell(again, "new").json() == {"accepted": 1, "duplicates": 0}
+        left = kept_ids(path)
+        assert f"Of actuals {len(left) - 1} could be read" in note
+        assert observations(again) == len(left)
+        again.kill()
+    with Server(environment) as third:
+        third.wait_until_ready()
+        assert kept_ids(path) == left
+        assert lost(third, "actuals") == (0, 0.0)
+
+
+@pytest.mark.parametrize("harm", SOME.values(), ids=SOME)
+def test_plans_of_a_file_that_is_harmed_are_whole_or_told_to_be_lost(
+    environment: dict[str, str], tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "plans.sqlite3"
+    with Server(environment) as server:
+        server.wait_until_ready()
+        paths = [start(server, BODY) for _ in range(12)]
+        for one in paths:
+            wait_for(server, one, "finished")
+        answers = {one: server.client.get(f"{one}/result").content for one in paths}
+        harm(path)
+        new = start(server, BODY)
+        wait_for(server, new, "finished")
+        wait_until(lambda: states(server)["plans"] == "disk")
+        gone, _ = lost(server, "plans")
+        kept = {one["plan_id"] for one in server.client.get("/plans?limit=100").json()["plans"]}
+        assert len(kept) + gone == 13
+        server.kill()
+    with Server(environment) as again:
+        again.wait_until_ready()
+        for one, answer in answers.items():
+            found = again.client.get(f"{one}/result")
+            assert found.status_code in {200, 404}
+            assert found.status_code == 404 or found.content == answer
+        assert again.client.get(f"{new}/result").status_code == 200
