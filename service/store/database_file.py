@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -40,7 +40,6 @@ class DatabaseFile:
         What it holds.
     timeout_s
         For which another process that writes is waited for [s].
-
     """
 
     def __init__(self, path: Path, contents: Contents, timeout_s: float) -> None:
@@ -51,6 +50,7 @@ class DatabaseFile:
         self._held: Mapping[str, int] = {}
         self._harm: str | None = None
         self._checkpointed = 0
+        self._open_log: rescue.OpenLog | None = None
 
     def connection(self) -> sqlite3.Connection:
         """Return the connection, to a file that is at its path and as it was left.
@@ -123,6 +123,12 @@ class DatabaseFile:
         connection, self._connection, self._harm = self._connection, None, None
         if connection is not None:
             connection.close()
+        self._let_go_of_log()
+
+    def _let_go_of_log(self) -> None:
+        log, self._open_log = self._open_log, None
+        if log is not None:
+            log.close()
 
     def _look(self, connection: sqlite3.Connection, *, committed: bool) -> bool:
         """Rescue what the file held where it is not as it was left; return whether some is lost."""
@@ -153,21 +159,23 @@ class DatabaseFile:
         """Write what can be read to a new file, and close this one; return whether some is lost."""
         ours, aside = self._watch.is_ours, None
         (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
-        with closing(rescue.OpenLog(self.path)) as log:
-            if ours and self._watch.log_is_harmed:
-                log.spoil(self._watch.log)
-            with rescue.in_whole_pages(self.path, page_bytes) if ours else nullcontext():
-                whole = rescue.copy_whole(connection, self.path)
-                part = whole or rescue.copy_rows(connection, self.path, self._contents)
-            if whole and ours and is_sound(connection, self.path):
-                part.unlink()
-                self.close()
-                return self._tell(harm, None)
-            rescued = rescue.finish(self.path, part)
-            if not ours and self.path.exists():
-                aside = rescue.set_aside(self.path, "replaced", with_log=not self._watch.is_our_log)
-            self._connection = self._harm = None
-            log.close_without(connection)
+        # Kept where this fails and is tried again: what lies at the path of the log is a copy then.
+        log = self._open_log = self._open_log or rescue.OpenLog(self.path)
+        if ours and self._watch.log_is_harmed:
+            log.spoil(self._watch.log)
+        with rescue.in_whole_pages(self.path, page_bytes) if ours else nullcontext():
+            whole = rescue.copy_whole(connection, self.path)
+            part = whole or rescue.copy_rows(connection, self.path, self._contents)
+        if whole and ours and is_sound(connection, self.path):
+            part.unlink()
+            self.close()
+            return self._tell(harm, None)
+        rescued = rescue.finish(self.path, part)
+        if not ours and self.path.exists():
+            aside = rescue.set_aside(self.path, "replaced", with_log=not self._watch.is_our_log)
+        self._connection = self._harm = None
+        log.close_without(connection)
+        self._let_go_of_log()
         if ours and not whole:
             rescue.copy_from_file(self.path, self._contents, rescued)
         aside = rescue.put_in_place(self.path) or aside
@@ -178,21 +186,25 @@ class DatabaseFile:
         what = f"{self.path}: {harm}"
         with read_only(self.path) as connection:
             left = self._contents.count(connection)
-        losses = [
-            Loss(kind, self._held.get(kind), number, what, aside)
-            for kind, number in left.items()
-            if number < self._held.get(kind, number + 1)
-        ]
-        self._lose(losses)
-        if not losses:
+        lost = self._lose(left, self._held, what, aside)
+        if not lost:
             where = "" if aside is None else f" What was there is set aside as {aside}."
             logger.error("%s: all that was acknowledged is written again.%s", what, where)
-        return bool(losses)
+        return lost
 
-    def _lose(self, losses: Sequence[Loss]) -> None:
+    def _lose(
+        self, left: Mapping[str, int], held: Mapping[str, int], what: str, aside: Path | None
+    ) -> bool:
+        """Log and note what is lost of what was held, where that is known; return whether any."""
+        losses = [
+            Loss(kind, held.get(kind), number, what, aside)
+            for kind, number in left.items()
+            if number < held.get(kind, number + 1)
+        ]
         for loss in losses:
             logger.error("%s", loss)
             self._losses.put(loss)
+        return bool(losses)
 
     def _open(self) -> sqlite3.Connection:
         with _as_store_errors(f"Expected a database at {self.path}, got"):
@@ -227,8 +239,7 @@ class DatabaseFile:
             raise
         if emptied:
             what = f"{self.path}: it is there, and empty"
-            kinds = self._contents.counted
-            self._lose([Loss(kind, before.get(kind), 0, what, None) for kind in kinds])
+            self._lose(dict.fromkeys(self._contents.counted, 0), before, what, None)
         return connection
 
     def _begin(self, connection: sqlite3.Connection) -> None:

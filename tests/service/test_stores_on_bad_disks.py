@@ -126,3 +126,28 @@ def test_plans_whose_file_is_deleted_are_written_again(
     with Server(environment) as again:
         again.wait_until_ready()
         assert again.client.get(f"{path}/result").content == answer
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"], ids=["database cut", "log cut"])
+def test_what_is_harmed_while_the_disk_is_full_is_rescued_when_there_is_room(
+    environment: dict[str, str], disk: Path, suffix: str
+) -> None:
+    path = disk / "actuals.sqlite3"
+    with Server(environment) as server:
+        server.wait_until_ready()
+        for call in range(20):
+            assert tell(server, *(f"{call}-{one}" for one in range(20))).status_code == 200
+        fill(disk)
+        harmed = path.with_name(path.name + suffix)
+        os.truncate(harmed, harmed.stat().st_size // 2)
+        fill(disk)
+        wait_until(lambda: states(server)["actuals"] == "failing")
+        assert tell(server, "new").status_code == 503
+        (disk / "filler").unlink()
+        wait_until(lambda: states(server)["actuals"] == "disk")
+        assert tell(server, "new").json() == {"accepted": 1, "duplicates": 0}
+        assert "all that was acknowledged is written again" in server.logs()
+        server.kill()
+    with Server(environment) as again:
+        again.wait_until_ready()
+        assert observations(again) == 401
