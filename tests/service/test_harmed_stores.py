@@ -175,6 +175,8 @@ def test_plans_of_a_file_that_is_harmed_are_whole_or_told_to_be_lost(
             wait_for(server, one, "finished")
         answers = {one: server.client.get(f"{one}/result").content for one in paths}
         harm(path)
+        # What is hidden in the midst of a log is found by the next close look.
+        wait_until(lambda: f"{path}: " in server.logs())
         new = start(server, BODY)
         wait_for(server, new, "finished")
         wait_until(lambda: states(server)["plans"] == "disk")
