@@ -21,7 +21,7 @@ from service.calls.output_estimates import (
     workload_of,
 )
 from service.calls.pins import pin_errors, pinned_devices, pinned_placements
-from service.calls.prompt_tokens import prompts_of
+from service.calls.prompt_tokens import lengths_of
 from service.fleet.placements import Candidates
 from service.planning.inputs import Requests
 from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer
@@ -91,7 +91,7 @@ class Batch:
     @classmethod
     def from_rows(cls, rows: Sequence[RequestRow]) -> Batch:
         """Return the batch of rows."""
-        input_tokens, prompts = prompts_of([row.input_tokens for row in rows])
+        input_tokens, prompts = lengths_of([row.input_tokens for row in rows])
         return cls(
             by_row=True,
             given_ids=[row.id for row in rows],
@@ -109,7 +109,7 @@ class Batch:
     @classmethod
     def from_columns(cls, columns: RequestColumns) -> Batch:
         """Return the batch of columns."""
-        input_tokens, prompts = prompts_of(columns.input_tokens)
+        input_tokens, prompts = lengths_of(columns.input_tokens)
         return cls(
             by_row=False,
             given_ids=columns.id,

@@ -19,7 +19,7 @@ from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.calls.batch import Batch
 from service.calls.choices import Choices
 from service.calls.output_estimates import Estimates
-from service.calls.prompt_tokens import prompts_of
+from service.calls.prompt_tokens import lengths_of
 from service.schemas.fields import ChoiceCount, InputTokens, OutputTokens, RequestId, Score, Seconds
 from service.schemas.requests import Pin, RequestColumns
 
@@ -123,7 +123,7 @@ def batch_of_columns(columns: Mapping[str, Any]) -> Batch:
 
 
 def _batch(columns: Mapping[str, list[Any]], *, by_row: bool) -> Batch:
-    input_tokens, prompts = prompts_of(columns["input_tokens"], _input_tokens)
+    input_tokens, prompts = lengths_of(columns["input_tokens"], _input_tokens)
     return Batch(
         by_row=by_row,
         given_ids=_texts(columns["id"], REQUEST_ID, or_none=by_row) if "id" in columns else None,

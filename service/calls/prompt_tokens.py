@@ -16,7 +16,7 @@ def _whole(values: Sequence[int]) -> IntArray:
     return np.array(values, dtype=np.int64)
 
 
-def prompts_of(
+def lengths_of(
     stated: Sequence[Any], whole: Callable[[list[Any]], IntArray] = _whole
 ) -> tuple[IntArray, PromptLengths | None]:
     """Return the input tokens of requests, and their prompts where some hold several.
@@ -34,7 +34,7 @@ def prompts_of(
 
     Examples
     --------
-    >>> prompts_of([3, [5, 7]])[0].tolist()
+    >>> lengths_of([3, [5, 7]])[0].tolist()
     [3, 12]
     """
     if list not in set(map(type, stated)):

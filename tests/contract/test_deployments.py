@@ -11,7 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from profiler.cli import _parser
+from profiler.cli import parser
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
@@ -37,7 +37,7 @@ def test_the_job_calls_the_profiler_as_it_is() -> None:
     commands = [one["args"] for one in (*pod["initContainers"], *pod["containers"])]
     assert [arguments[0] for arguments in commands] == ["measure", "fit"]
     for arguments in commands:
-        _parser().parse_args(arguments)
+        parser().parse_args(arguments)
 
 
 def test_the_compose_file_calls_the_profiler_as_it_is() -> None:
@@ -45,7 +45,7 @@ def test_the_compose_file_calls_the_profiler_as_it_is() -> None:
     services = yaml.safe_load(path.read_text())["services"]
     for name in ("measure", "fit"):
         arguments = [VARIABLE.sub(r"\1", one) for one in services[name]["command"]]
-        assert _parser().parse_args(arguments).verb == name
+        assert parser().parse_args(arguments).verb == name
 
 
 def test_the_how_to_calls_the_profiler_as_it_is() -> None:
@@ -54,4 +54,4 @@ def test_the_how_to_calls_the_profiler_as_it_is() -> None:
     commands = [line.partition("-m profiler ")[2] for line in lines if "-m profiler " in line]
     assert len(commands) >= 3
     for command in commands:
-        _parser().parse_args(shlex.split(command))
+        parser().parse_args(shlex.split(command))

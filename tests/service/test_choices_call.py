@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from service.calls.arrow.columns import batch_of_table
+from service.calls.building import check_answers
 from service.calls.reading import read_json
 from service.problems import Complaints, ProblemError
 from service.schemas.calls import PlanRequest
@@ -101,3 +102,14 @@ def test_lists_of_prompts_in_arrow_are_refused_with_their_pointer(wrong: Any) ->
     found = Complaints()
     assert batch_of_table(strings, found) is None
     assert "lists of them" in found.first[0].detail
+
+
+def test_more_answers_than_a_schedule_has_room_for_are_refused() -> None:
+    batch = read(
+        {"columns": {"input_tokens": [[1, 1], 5], "output_tokens": [1, 1], "choices": [5, 1]}}
+    )
+    assert batch.sequences == 11
+    check_answers(batch, 2)
+    with pytest.raises(ProblemError, match="at most 10 answers of all requests, got 11") as refused:
+        check_answers(batch, 1)
+    assert refused.value.problem.status == 413
