@@ -12,11 +12,6 @@ _URL = re.compile(
     r"/?(?:\?.*)?"
 )
 
-REPORT_OTHERS = (
-    " The others can be planned with on_unplaceable=report, --report-unplaceable on the command "
-    "line."
-)
-
 
 def is_planned(url: str) -> bool:
     """Say whether lines of a url are planned.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from costmodel.nearest import listed, nearest, shown
 from service.batch_files.batch_file import COLUMNS, BatchFileError
 from service.planning.result import PlanWarning
+from service.spelling import COMMAND, Spelling
 
 NEEDED = ("input_tokens", "output_tokens")
 _GAP = re.compile(r"[\s_-]+")
@@ -97,7 +98,9 @@ def canonical(name: str) -> str:
     return _GAP.sub("_", name.strip().lower())
 
 
-def recognise(names: Sequence[str], renamed: Mapping[str, str]) -> Recognised:
+def recognise(
+    names: Sequence[str], renamed: Mapping[str, str], spelling: Spelling = COMMAND
+) -> Recognised:
     """Return which columns of a file are which of a batch.
 
     Parameters
@@ -106,6 +109,8 @@ def recognise(names: Sequence[str], renamed: Mapping[str, str]) -> Recognised:
         Of the file's columns, in order.
     renamed
         Their column for each of ours that the caller named.
+    spelling
+        How the caller would name one.
 
     Raises
     ------
@@ -125,7 +130,7 @@ def recognise(names: Sequence[str], renamed: Mapping[str, str]) -> Recognised:
     if layout is not None:
         origin |= {ours: at[canonical(theirs)] for ours, theirs in layout.columns.items()}
     rest = [index for index in left if index not in origin.values()]
-    _check(names, origin, rest, told=bool(renamed) or layout is not None)
+    _check(names, origin, [] if renamed or layout is not None else rest, spelling)
     return Recognised(origin, layout, unnamed, tuple(_warnings(names, layout, rest)))
 
 
@@ -162,21 +167,22 @@ def _layout(at: Mapping[str, int]) -> Layout | None:
 
 
 def _check(
-    names: Sequence[str], origin: Mapping[str, int], rest: Sequence[int], *, told: bool
+    names: Sequence[str], origin: Mapping[str, int], unknown: Sequence[int], spelling: Spelling
 ) -> None:
     got = listed([shown(name) for name in names]) or "none"
+    option = spelling.column
     for needed in NEEDED:
         if needed not in origin:
-            raise BatchFileError(
-                f"Expected a column {needed}, got {got}. Say which it is with --column "
-                f"{needed}=THEIRS."
-            )
-    if rest and not told:
-        unknown = [shown(names[index]) for index in rest]
-        raise BatchFileError(
-            f"Expected columns out of {', '.join(COLUMNS)}, got {listed(unknown)}. With --column "
-            "OURS=THEIRS for those that are meant, others are left out."
+            hint = f"Say which it is with {option} {needed}=THEIRS." if option else "Rename it."
+            raise BatchFileError(f"Expected a column {needed}, got {got}. {hint}")
+    if unknown:
+        got = listed([shown(names[index]) for index in unknown])
+        hint = (
+            f"With {option} OURS=THEIRS for those that are meant, others are left out."
+            if option
+            else "Rename those that are meant, and leave the others out."
         )
+        raise BatchFileError(f"Expected columns out of {', '.join(COLUMNS)}, got {got}. {hint}")
 
 
 def _warnings(

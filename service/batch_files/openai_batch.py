@@ -11,31 +11,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from math import ceil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import orjson
-
-from costmodel.nearest import listed, shown
 from service.batch_files.batch_file import BatchFile, BatchFileError
-from service.batch_files.endpoints import CHAT, REPORT_OTHERS, is_planned, other_endpoint
+from service.batch_files.batch_line import LineError, read_line
+from service.batch_files.endpoints import CHAT, other_endpoint
 from service.batch_files.lines import BatchLines, Data, line_spans
-from service.batch_files.model_place import RepeatedKeyError, place_of_model
 from service.batch_files.token_rule import TokenRule
 from service.planning.result import PlanWarning
 from service.problems import AlikeErrors, Complaints, FieldError, pointer
-from service.prompts import (
-    LIMITS,
-    NOT_COUNTED,
-    Prompt,
-    choices_of,
-    prompts_of,
-    told_uncounted,
-)
-from service.request_body import wrong_members
-from service.schemas.names import read_llm
+from service.prompts import NOT_COUNTED, told_uncounted
+from service.wording import counted
 
 MAX_TOLD = 20
 """Kinds of complaints that the command line tells of."""
@@ -46,6 +34,7 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
     "llms": ("body", "model"),
 }
 """Where in a line the values of a column come from."""
+
 MAX_LINE_BYTES = 32 * 1024 * 1024
 """A line above this is refused: no prompt with its images is as long."""
 
@@ -130,20 +119,6 @@ def read_lines(data: Data, rule: TokenRule) -> OpenAiBatch:
     return reader.batch()
 
 
-class _ComplaintError(ValueError):
-    """A line is not as expected.
-
-    Attributes
-    ----------
-    path
-        Of the member in the line.
-    """
-
-    def __init__(self, detail: str, *path: str) -> None:
-        super().__init__(detail)
-        self.path = path
-
-
 class _Reader:
     """Reads lines one by one, and keeps what is to be complained of."""
 
@@ -158,13 +133,15 @@ class _Reader:
         self._choices: list[int] = []
         self._llms: list[list[str] | None] = []
         self._uncounted: Counter[str] = Counter()
-        self._elsewhere = 0
+        self._not_chat = 0
+        self._planned = 0
+        self._empty: list[int] = []
 
     def read(self, span: tuple[int, int, int, int]) -> None:
         """Read a line."""
         try:
             self._read(span)
-        except _ComplaintError as error:
+        except LineError as error:
             self._found.add(FieldError(pointer("lines", span[0], *error.path), str(error)))
 
     def batch(self) -> OpenAiBatch:
@@ -178,7 +155,7 @@ class _Reader:
         if not self._found and not len(self._lines):
             self._found.add(FieldError("", "Expected at least one line."))
         if self._found:
-            raise BadLinesError(self._found.complaints())
+            raise BadLinesError(self._complaints())
         columns: dict[str, list[Any]] = {
             "id": list(self._numbers),
             "input_tokens": self._input_tokens,
@@ -188,83 +165,48 @@ class _Reader:
             columns["llms"] = self._llms
         if any(choices != 1 for choices in self._choices):
             columns["choices"] = self._choices
-        warnings = _warnings(self._rule, self._uncounted, self._elsewhere)
+        warnings = _warnings(self._rule, self._uncounted, self._empty, self._not_chat)
         return OpenAiBatch(self._lines, columns, warnings, self._set_aside)
+
+    def _complaints(self) -> Complaints:
+        """Return what was found, and what lets the others be planned where there are any."""
+        found = self._found.complaints()
+        if not self._planned:
+            return found
+        hint = f" The others can be planned with {self._rule.spelling.report}."
+        elsewhere = other_endpoint("")[:20]
+        first = [
+            replace(error, detail=error.detail + hint)
+            if error.pointer.endswith("/url") and error.detail.startswith(elsewhere)
+            else error
+            for error in found.first
+        ]
+        return Complaints(first, found.count)
 
     def _read(self, span: tuple[int, int, int, int]) -> None:
         number, start, end, _ = span
         if end - start > MAX_LINE_BYTES:
-            raise _ComplaintError(f"Expected at most {MAX_LINE_BYTES} bytes in a line.")
-        text = self._lines.data[start:end]
-        line = _parsed(text)
-        elsewhere = not is_planned(line["url"])
-        if elsewhere and not self._rule.reports_others:
-            raise _ComplaintError(other_endpoint(line["url"]) + REPORT_OTHERS, "url")
-        name, body = line["custom_id"], line["body"]
-        spelled = body.get("model")
-        for wrong in wrong_members({"model": spelled} if elsewhere else body):
-            raise _ComplaintError(wrong.detail, "body", *map(str, wrong.path))
-        try:
-            place = place_of_model(text, named=spelled is not None)
-        except RepeatedKeyError as error:
-            raise _ComplaintError(str(error)) from None
-        # What is set aside is never priced; a row keeps its place among the lines.
-        prompts = [Prompt()] if elsewhere else prompts_of(body)
-        output_tokens = 1 if elsewhere else _output_tokens(body, self._rule)
-        choices = 1 if elsewhere else choices_of(body)
-        first = self._numbers.setdefault(name, number)
+            raise LineError(f"Expected at most {MAX_LINE_BYTES} bytes in a line.")
+        line = read_line(self._lines.data[start:end], self._rule)
+        self._planned += line.is_planned
+        if not line.is_planned and not self._rule.reports_others:
+            raise LineError(other_endpoint(line.url), "url")
+        first = self._numbers.setdefault(line.name, number)
         if first != number:
-            message = f"Expected custom_ids that differ, got {name!r:.80} as on line {first}."
-            raise _ComplaintError(message, "custom_id")
-        if elsewhere:
-            self._set_aside[len(self._lines)] = other_endpoint(line["url"])
-        self._lines.add(span, place, spelled)
-        tokens = [_input_tokens(prompt, self._rule) for prompt in prompts]
-        self._input_tokens.append(tokens if len(tokens) > 1 else tokens[0])
-        self._output_tokens.append(output_tokens)
-        self._choices.append(choices)
-        self._llms.append(None if elsewhere else _llms(spelled, self._rule))
-        self._uncounted += prompts[0].uncounted
-        self._elsewhere += not elsewhere and line["url"] != CHAT
-
-
-def _parsed(text: bytes) -> dict[str, Any]:
-    try:
-        line = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise _ComplaintError(f"Expected JSON, got: {error}.") from None
-    if not isinstance(line, dict) or not isinstance(line.get("body"), dict):
-        got = listed([shown(name) for name in line]) if isinstance(line, dict) else "no object"
-        message = f"Expected an object with custom_id, method, url and an object body, got {got}."
-        raise _ComplaintError(message)
-    if line.get("method") != "POST":
-        raise _ComplaintError(f"Expected method POST, got {line.get('method')!r:.60}.", "method")
-    if not isinstance(line.get("url"), str):
-        raise _ComplaintError(other_endpoint(line.get("url")), "url")
-    if not isinstance(line.get("custom_id"), str):
-        raise _ComplaintError("Expected custom_id as text.", "custom_id")
-    return line
-
-
-def _input_tokens(prompt: Prompt, rule: TokenRule) -> int:
-    return prompt.tokens + ceil(prompt.characters / rule.characters_per_token)
-
-
-def _output_tokens(body: Mapping[str, Any], rule: TokenRule) -> int:
-    stated = next((body[name] for name in LIMITS if body.get(name) is not None), rule.output_tokens)
-    if stated is None:
-        message = (
-            f"Expected {' or '.join(LIMITS)} in the body, got none: state an estimate for such "
-            "lines, output_tokens in a call or --output-tokens on the command line."
-        )
-        raise _ComplaintError(message, "body")
-    return max(1, int(stated))
-
-
-def _llms(spelled: str | None, rule: TokenRule) -> list[str] | None:
-    if rule.llms is None:
-        return None if spelled is None else [read_llm(spelled)]
-    return list(rule.llms) or None
+            message = f"Expected custom_ids that differ, got {line.name!r:.80} as on line {first}."
+            raise LineError(message, "custom_id")
+        if not line.is_planned:
+            # It is never priced; a row keeps its place among the lines.
+            self._set_aside[len(self._lines)] = other_endpoint(line.url)
+        self._lines.add(span, line.place, line.spelled)
+        tokens = line.input_tokens
+        self._input_tokens.append(list(tokens) if len(tokens) > 1 else tokens[0])
+        self._output_tokens.append(line.output_tokens)
+        self._choices.append(line.choices)
+        self._llms.append(line.llms)
+        self._uncounted.update(line.uncounted)
+        self._empty += [number] if line.is_empty else []
+        self._not_chat += line.is_planned and line.url != CHAT
 
 
 def _in_words(error: FieldError) -> str:
@@ -277,7 +219,7 @@ def _in_words(error: FieldError) -> str:
 
 
 def _warnings(
-    rule: TokenRule, uncounted: Mapping[str, int], elsewhere: int
+    rule: TokenRule, uncounted: Mapping[str, int], empty: Sequence[int], not_chat: int
 ) -> tuple[PlanWarning, ...]:
     told = [
         PlanWarning(
@@ -293,10 +235,16 @@ def _warnings(
     ]
     if uncounted:
         told.append(PlanWarning(NOT_COUNTED, told_uncounted(uncounted)))
-    if elsewhere:
+    if empty:
         message = (
-            f"{elsewhere} lines have another url than {CHAT}, the only one of these that `vllm "
-            "run-batch` serves."
+            f"Planned at 0 input tokens, for want of a prompt: {counted(len(empty), 'line')}; the "
+            f"first is line {empty[0]}."
+        )
+        told.append(PlanWarning("prompts_empty", message))
+    if not_chat:
+        message = (
+            f"Another url than {CHAT}, the only one of these that `vllm run-batch` serves, is that "
+            f"of {counted(not_chat, 'line')}."
         )
         told.append(PlanWarning("not_for_run_batch", message))
     return tuple(told)

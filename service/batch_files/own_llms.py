@@ -13,6 +13,8 @@ STAYS = (
     "lift what keeps the mean quality down."
 )
 """With what the caller would say."""
+OTHERS = " {} would let the fleet's LLMs serve such lines."
+"""Of lines that name an LLM which the fleet has not; with what the caller would say."""
 
 
 def stays_below(problem: Problem, columns: Mapping[str, Any]) -> bool:

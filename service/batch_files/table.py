@@ -10,6 +10,7 @@ from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.known_columns import Recognised, recognise
 from service.planning.result import PlanWarning
 from service.problems import pointer
+from service.spelling import COMMAND, Spelling
 from service.wording import counted
 
 Column = Sequence[Any]
@@ -76,7 +77,7 @@ def table_of_rows(
     return Table(names, read, numbers, word)
 
 
-def batch_of(table: Table, renamed: Mapping[str, str]) -> BatchFile:
+def batch_of(table: Table, renamed: Mapping[str, str], spelling: Spelling = COMMAND) -> BatchFile:
     """Return the batch of a table.
 
     Parameters
@@ -85,13 +86,15 @@ def batch_of(table: Table, renamed: Mapping[str, str]) -> BatchFile:
         Of somebody's columns.
     renamed
         Their column for each of ours that the caller named.
+    spelling
+        How the caller would name one.
 
     Raises
     ------
     BatchFileError
         Where a column is unknown or missing, or no row is left.
     """
-    recognised = recognise(table.names, renamed)
+    recognised = recognise(table.names, renamed, spelling)
     if not table.numbers:
         raise BatchFileError("Expected at least one row below the names of the columns.")
     wanted = dict.fromkeys(recognised.unnamed, "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.prompts import CHARACTERS_PER_TOKEN
+from service.spelling import COMMAND, Spelling
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,12 @@ class TokenRule:
         any where it names none.
     reports_others
         Whether lines of other endpoints are set aside, to be reported, instead of being refused.
+    spelling
+        How one who asks states these.
     """
 
     characters_per_token: float = CHARACTERS_PER_TOKEN
     output_tokens: int | None = None
     llms: tuple[str, ...] | None = None
     reports_others: bool = False
+    spelling: Spelling = COMMAND

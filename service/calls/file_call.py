@@ -19,7 +19,7 @@ from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.json_lines import holds_rows, lines_table
 from service.batch_files.lines import Data
 from service.batch_files.openai_batch import MEMBERS, BadLinesError, OpenAiBatch, read_lines
-from service.batch_files.own_llms import STAYS, stays_below
+from service.batch_files.own_llms import OTHERS, STAYS, stays_below
 from service.batch_files.shard import Shard, told
 from service.batch_files.shards import ServedNames, draft_shards, name_warnings, write_shard
 from service.batch_files.table import batch_of
@@ -30,10 +30,9 @@ from service.planning.progress import Progress, Watch
 from service.problems import AlikeErrors, FieldError, Problem, ProblemError, invalid, pointer
 from service.schemas.batch_query import PREFIX, BatchQuery, query_pointer
 from service.schemas.calls import PlanRequest
+from service.spelling import QUERY
 from service.workers.anonymous_file import AnonymousFile, Content
 from service.workers.messages import JSON, PlanTally
-
-_OTHERS = " Others may serve the lines where `llms` names them."
 
 
 def plan_batch_file(
@@ -68,6 +67,7 @@ def plan_batch_file(
         number from 1, and ``/query/<parameter>``.
     """
     started = perf_counter()
+    service = replace(service, spelling=QUERY)
     watch(Progress("reading", None, None, None, 0.0))
     plan_id = plan_id or str(uuid4())
     _check_names(query, service.fleet)
@@ -129,7 +129,7 @@ def _plan_rows(
     """Return the plan of a file of plain rows: there are no lines for servers, and no shards."""
     plan_id, accept, started = named
     try:
-        batch = batch_of(lines_table(data), {})
+        batch = batch_of(lines_table(data), {}, QUERY)
     except BatchFileError as error:
         raise invalid([FieldError("", str(error))]) from None
     columns = batch.members["columns"]
@@ -182,10 +182,10 @@ def _relocated(problem: Problem, batch: OpenAiBatch, query: BatchQuery) -> Probl
     moved = AlikeErrors()
     for error in problem.errors:
         placed = error.moved(lambda where: _place(where, batch, query))
-        hint = _OTHERS if placed.pointer.endswith("/body/model") else ""
+        hint = OTHERS.format(QUERY.any_llm) if placed.pointer.endswith("/body/model") else ""
         moved.add(replace(placed, detail=placed.detail + hint))
     if query.llms is None and stays_below(problem, batch.columns):
-        problem = replace(problem, detail=problem.detail + STAYS.format("llms=any"))
+        problem = replace(problem, detail=problem.detail + STAYS.format(QUERY.any_llm))
     return _with_errors(problem, moved)
 
 

@@ -47,6 +47,7 @@ from service.planning.robustness.robust_planner import plan_robustly
 from service.problems import FieldError, Problem, ProblemError, invalid
 from service.schemas.calls import PlanRequest, PredictRequest
 from service.schemas.fleet import FleetSpec
+from service.spelling import BODY, Spelling
 from service.workers.anonymous_file import Content, gathered
 from service.workers.messages import ARROW, JSON, PlanTally
 
@@ -77,6 +78,8 @@ class PlannerService:
         What turns a problem into a plan.
     guard
         Of the time that a call may take, from reading to writing.
+    spelling
+        How the caller says what would mend a refusal.
     """
 
     catalogue: Catalogue
@@ -84,6 +87,7 @@ class PlannerService:
     limits: CallLimits
     planner: Planner = plan_robustly
     guard: TimeGuard = nullcontext
+    spelling: Spelling = BODY
 
     def plan(
         self,
@@ -228,7 +232,8 @@ class PlannerService:
         on_predicting()
         whole = build_problem(batch, candidates, limits, objective)
         predict_s = perf_counter() - predict_started
-        kept, unplaceable = placeable(whole, batch, report=call.on_unplaceable == "report")
+        report = call.on_unplaceable == "report"
+        kept, unplaceable = placeable(whole, batch, report=report, spelling=self.spelling)
         problem = whole.take(kept) if unplaceable else whole
         check_figures(
             problem,

@@ -20,6 +20,7 @@ from service.planning.errors import (
 )
 from service.planning.problem import PlacementProblem
 from service.problems import MAX_FIELD_ERRORS, FieldError, Problem, ProblemError, pointer
+from service.spelling import BODY, Spelling
 from service.wording import counted
 
 DIGITS = 6
@@ -55,7 +56,7 @@ class Body:
 
 
 def placeable(
-    problem: PlacementProblem, batch: Batch, *, report: bool
+    problem: PlacementProblem, batch: Batch, *, report: bool, spelling: Spelling = BODY
 ) -> tuple[IntArray, list[dict[str, Any]]]:
     """Return the indices of the requests to plan, and the others as they are to be listed.
 
@@ -70,7 +71,7 @@ def placeable(
         errors = [FieldError(batch.pointer_to(i), reason) for i, reason in first]
         detail = f"No placement takes {len(reasons)} of {counted(problem.n, 'request')}."
         if len(reasons) < problem.n:
-            detail += ' The others can be planned with "on_unplaceable": "report".'
+            detail += f" The others can be planned with {spelling.report}."
         omitted = len(reasons) - len(errors)
         raise ProblemError(Problem("unplaceable", detail, errors, omitted=omitted))
     kept = np.ones(problem.n, dtype=bool)

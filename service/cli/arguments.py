@@ -12,6 +12,10 @@ from typing import Any
 from service.cli.numbers import number, seconds, whole_number
 
 
+class OptionError(ValueError):
+    """Raised where what an option says cannot be used; the message names the option."""
+
+
 @dataclass(frozen=True)
 class Option:
     """An option that sets a member of the body of `POST /plan`."""

@@ -17,13 +17,13 @@ import orjson
 
 from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.openai_batch import MAX_TOLD
-from service.batch_files.own_llms import STAYS, stays_below
+from service.batch_files.own_llms import OTHERS, STAYS, stays_below
 from service.batch_files.parquet_sizes import Limits
 from service.batch_files.reading import read_batch
 from service.batch_files.shard import Shard
 from service.batch_files.token_rule import TokenRule
 from service.calls.planner_service import PlannerService
-from service.cli.arguments import OPTIONS, merged
+from service.cli.arguments import OPTIONS, OptionError, merged
 from service.cli.progress import shown
 from service.cli.shards import check_folder, served_names, told_of, write_shards
 from service.cli.tables import print_plan
@@ -34,6 +34,7 @@ from service.schemas.calls import SolverOptionsSpec
 from service.schemas.fields import MAX_SECONDS
 from service.schemas.names import read_llm
 from service.settings import Settings
+from service.spelling import COMMAND
 from service.workers.anonymous_file import whole
 from service.workers.process import load_service
 
@@ -74,6 +75,8 @@ def plan_file(options: argparse.Namespace, settings: Settings) -> int:
         _save(answer, options.out)
         if options.shards is not None:
             shards = write_shards(orjson.loads(answer), batch, options.shards, names)
+    except OptionError as error:
+        return _refuse(str(error), BAD_INPUT)
     except BatchFileError as error:
         return _refuse(f"{options.file}: {error}", BAD_INPUT)
     except ProblemError as error:
@@ -91,7 +94,7 @@ def plan_file(options: argparse.Namespace, settings: Settings) -> int:
 def _token_rule(options: argparse.Namespace) -> TokenRule:
     if not options.characters_per_token > 0.0:
         got = options.characters_per_token
-        raise BatchFileError(f"Expected --characters-per-token above 0, got {got:g}.")
+        raise OptionError(f"Expected --characters-per-token above 0, got {got:g}.")
     return TokenRule(
         options.characters_per_token,
         options.output_tokens,
@@ -112,7 +115,7 @@ def _renamed(given: Sequence[str]) -> dict[str, str]:
     renamed = dict(pairs)
     if len(renamed) < len(pairs) or not all(ours and theirs for ours, theirs in pairs):
         got = ", ".join(given)
-        raise BatchFileError(f"Expected --column NAME=THEIRS, once for each NAME, got {got}.")
+        raise OptionError(f"Expected --column NAME=THEIRS, once for each NAME, got {got}.")
     return renamed
 
 
@@ -136,8 +139,8 @@ def _service(options: argparse.Namespace, settings: Settings) -> PlannerService:
         changes["fleet"] = options.fleet
     service, description = load_service(settings.model_copy(update=changes))
     if options.fleet is not None and description.reasons:
-        raise BatchFileError(" ".join(description.reasons))
-    return service
+        raise OptionError(f"--fleet: {' '.join(description.reasons)}")
+    return replace(service, spelling=COMMAND)
 
 
 def _planned(
@@ -158,7 +161,7 @@ def _save(answer: bytes, path: Path | None) -> None:
         part.write_bytes(answer)
         part.replace(path)
     except OSError as error:
-        raise BatchFileError(f"{path} cannot be written: {error.strerror}.") from None
+        raise OptionError(f"--out: {path} cannot be written: {error.strerror}.") from None
 
 
 def _fleet_of(batch: BatchFile, options: argparse.Namespace, settings: Settings) -> str:
@@ -191,14 +194,16 @@ def _words(problem: Problem, batch: BatchFile, options: argparse.Namespace) -> I
     """Give the lines that tell what is wrong and what would mend it."""
     # What fits no placement is the request as a whole, whichever of its members is pointed to.
     place = batch.request if problem.slug == "unplaceable" else batch.place
-    placed = (error.moved(place) for error in map(_by_option, problem.errors))
+    own_llms = batch.lines is not None and options.llms is None
+    hinted = (_with_others(error) if own_llms else error for error in problem.errors)
+    placed = (error.moved(place) for error in map(_by_option, hinted))
     errors = AlikeErrors(placed).errors()
     if problem.slug in NO_PLAN_PROBLEMS or not errors:
         yield problem.detail
     else:
         yield f"{len(errors)} to mend:" if len(errors) > 1 else "To mend:"
     if options.llms is None and stays_below(problem, batch.members.get("columns") or {}):
-        yield STAYS.format("--llms any").strip()
+        yield STAYS.format(COMMAND.any_llm).strip()
     if problem.slug != "infeasible":
         for error in errors[:MAX_TOLD]:
             yield f"  {error.pointer}: {error.detail}" if error.pointer else f"  {error.detail}"
@@ -220,6 +225,13 @@ def _relaxed(change: dict[str, Any]) -> str:
     given, needed, least = change["given"], change["needed"], change["needed_lower_bound"]
     words = f"{change['constraint']}: {given:.15g} -> {needed:.15g}"
     return f"{words} (a plan was found there; proven: nothing tighter than {least:.15g} will do)"
+
+
+def _with_others(error: FieldError) -> FieldError:
+    """Return an error with what lets other LLMs serve lines, where the fleet has not theirs."""
+    if not error.pointer.startswith("/columns/llms/"):
+        return error
+    return replace(error, detail=error.detail + OTHERS.format(COMMAND.any_llm))
 
 
 def _by_option(error: FieldError) -> FieldError:

@@ -19,6 +19,7 @@ from service.batch_files.shards import (
     name_warnings,
     write_shard,
 )
+from service.cli.arguments import OptionError
 from service.schemas.batch_query import parted
 from service.wording import counted
 
@@ -30,14 +31,14 @@ def served_names(options: argparse.Namespace) -> dict[str, str]:
 
     Raises
     ------
-    BatchFileError
+    OptionError
         Where an option is no pair, or an LLM is named twice.
     """
     pairs = [parted(text) for text in options.served_name]
     names = dict(pairs)
     if len(names) < len(pairs) or not all(llm and name for llm, name in pairs):
         got = ", ".join(options.served_name)
-        raise BatchFileError(f"Expected --served-name LLM:NAME, once for each LLM, got {got}.")
+        raise OptionError(f"Expected --served-name LLM:NAME, once for each LLM, got {got}.")
     return names
 
 
@@ -46,17 +47,17 @@ def check_folder(options: argparse.Namespace) -> None:
 
     Raises
     ------
-    BatchFileError
+    OptionError
         Where it does, unless they may be overwritten.
     """
     folder: Path | None = options.shards
     if folder is None:
         return
     if folder.exists() and not folder.is_dir():
-        raise BatchFileError(f"Expected --shards to be a folder, got {folder}.")
+        raise OptionError(f"Expected --shards to be a folder, got {folder}.")
     found = next(folder.glob(PATTERN), None) if folder.exists() else None
     if found is not None and not options.overwrite:
-        raise BatchFileError(
+        raise OptionError(
             f"Expected a folder without {PATTERN} for --shards, got one with {found.name}: clear "
             "it, or say --overwrite."
         )
@@ -87,7 +88,7 @@ def write_shards(
         raise BatchFileError("Expected an OpenAI batch for --shards.")
     strange = [llm for llm in given if llm not in {p["llm"] for p in answer["placements"]}]
     if strange:
-        raise BatchFileError(f"Expected LLMs of the fleet for --served-name, got {strange[0]}.")
+        raise OptionError(f"Expected LLMs of the fleet for --served-name, got {strange[0]}.")
     names, n = ServedNames(batch.lines, given), len(batch.lines)
     left = {listed["index"] for listed in answer["unplaceable"]}
     kept = np.array([index for index in range(n) if index not in left], dtype=np.int64)
@@ -103,7 +104,7 @@ def write_shards(
         folder.mkdir(parents=True, exist_ok=True)
         return [_write(draft, batch.lines, names, folder) for draft in drafts]
     except OSError as error:
-        raise BatchFileError(f"{folder} cannot be written: {error.strerror}.") from None
+        raise OptionError(f"--shards: {folder} cannot be written: {error.strerror}.") from None
 
 
 def _write(draft: DraftShard, lines: BatchLines, names: ServedNames, folder: Path) -> Shard:

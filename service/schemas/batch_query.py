@@ -23,6 +23,7 @@ from service.schemas.fields import (
     Seconds,
 )
 from service.schemas.names import LlmName, PoolName, matching, read_llm
+from service.spelling import QUERY
 
 ServedName = Annotated[
     str,
@@ -133,6 +134,7 @@ class BatchQuery(Body):
             self.output_tokens,
             () if chosen == (ANY,) else chosen,
             self.on_unplaceable == "report",
+            QUERY,
         )
 
     def served_names(self) -> dict[str, str]:

@@ -186,3 +186,52 @@ def test_the_shared_inputs_give_their_plan(
     assert [one["id"] for one in answer["unplaceable"]] == left
     table = plan(path, "--report-unplaceable", "--quiet", JOULEPLAN_MODELS_DIR=models)
     assert "fleet     example" in table.stdout
+
+
+def test_lines_without_a_prompt_are_told(planned_here: Callable[..., Any], tmp_path: Path) -> None:
+    lines = [batch_line(1, max_tokens=9), batch_line(2, max_tokens=9, messages=[])]
+    (tmp_path / "a.jsonl").write_text("\n\n".join([*lines, batch_line(0, max_tokens=9)]))
+    status, printed = planned_here("a.jsonl")
+    assert status == 0, printed.err
+    told = " ".join(printed.out.split())
+    assert "prompts_empty: Planned at 0 input tokens, for want of a prompt: 1 line; the fir" in told
+
+
+def test_the_command_names_its_own_options_and_no_others_where_there_are_none(
+    planned_here: Callable[..., Any], tmp_path: Path
+) -> None:
+    other = batch_line(1, max_tokens=9).replace("/chat/completions", "/embeddings")
+    (tmp_path / "a.jsonl").write_text(f"{other}\n{batch_line(2, max_tokens=9)}")
+    told = planned_here("a.jsonl")[1].err
+    assert "The others can be planned with --report-unplaceable." in told
+    assert "on_unplaceable" not in told
+    (tmp_path / "a.jsonl").write_text(other)
+    assert "The others" not in planned_here("a.jsonl")[1].err
+    header = "input_tokens,output_tokens,min_quality\n"
+    (tmp_path / "a.csv").write_text(f"{header}1,2,\n1,2,0.99\n")
+    told = planned_here("a.csv")[1].err
+    assert told.startswith("No placement takes 1 of 2 requests. The others can be planned with --r")
+    (tmp_path / "a.csv").write_text(f"{header}1,2,0.99\n")
+    assert "The others" not in planned_here("a.csv")[1].err
+
+
+def test_an_unknown_llm_hints_at_what_lets_others_serve_its_lines(
+    planned_here: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "a.jsonl").write_text(batch_line(0, max_tokens=9, model="gpt-nano"))
+    status, printed = planned_here("a.jsonl")
+    assert status == 2
+    assert "--llms any would let the fleet's LLMs serve such lines." in printed.err
+    assert "--llms" not in planned_here("a.jsonl", "--llms", "gpt-nano")[1].err
+
+
+def test_a_wrong_fleet_is_blamed_and_not_the_batch(
+    planned_here: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("input_tokens,output_tokens\n1,2\n")
+    (tmp_path / "fleet.yaml").write_text("pools: [")
+    status, printed = planned_here("a.csv", "--fleet", "fleet.yaml")
+    assert status == 2
+    assert printed.err.startswith("--fleet: ")
+    assert "fleet.yaml: is not YAML in line 1" in printed.err
+    assert "a.csv" not in printed.err
