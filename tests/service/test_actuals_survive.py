@@ -234,8 +234,8 @@ def test_a_file_that_is_deleted_loses_no_actual(models: Path, tmp_path: Path) ->
         assert tell(server, "three").json() == {"accepted": 1, "duplicates": 0}
         for file in folder.iterdir():
             file.unlink()
-        wait_until(path.exists)
-        assert server.logs().count("written again") == 2
+        wait_until(lambda: server.logs().count("written again") == 2)
+        assert path.exists()
         server.kill()
     with running(models, path) as again:
         assert observations(again) == 3

@@ -120,8 +120,8 @@ def test_plans_whose_file_is_deleted_are_written_again(
         answer = server.client.get(f"{path}/result").content
         for file in disk.glob("plans.sqlite3*"):
             file.unlink()
-        wait_until((disk / "plans.sqlite3").exists)
-        assert "written again" in server.logs()
+        wait_until(lambda: "written again" in server.logs())
+        assert (disk / "plans.sqlite3").exists()
         server.kill()
     with Server(environment) as again:
         again.wait_until_ready()
