@@ -13,8 +13,11 @@ from service.planning.inputs import Limits, Objective
 from service.planning.problem import PlacementProblem
 from service.problems import FieldError, Problem, ProblemError, invalid
 
-ANSWERS_EACH = 10
-"""Answers of all requests of a call for each of the requests that it may have."""
+ANSWERS_EACH = 4
+"""For each request of a call that wants more answers than a call may have requests.
+
+A slot takes some 50 bytes of a worker: so many stay within the memory that is estimated of a call.
+"""
 
 
 def check_size(batch: Batch, placements: int, max_requests: int, max_pairs: int) -> None:
@@ -41,7 +44,7 @@ def check_answers(batch: Batch, max_requests: int) -> None:
     ProblemError
         413.
     """
-    most = ANSWERS_EACH * max_requests
+    most = max(max_requests, ANSWERS_EACH * len(batch))
     if batch.sequences > most:
         message = f"Expected at most {most} answers of all requests, got {batch.sequences}."
         raise _too_large(batch, message)

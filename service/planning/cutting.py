@@ -112,6 +112,7 @@ class _Cut:
     def __init__(self, seconds: float) -> None:
         self._end = time.perf_counter() + seconds
         self._over = threading.Event()
+        self._disarmed = False
         self._armed = False
         self._before: Handler = None
 
@@ -125,6 +126,8 @@ class _Cut:
             ).start()
 
     def disarm(self) -> None:
+        # First, for a cut that struck within the event would leave its lock taken for ever.
+        self._disarmed = True
         self._over.set()
         if self._armed:
             self._armed = False
@@ -142,7 +145,7 @@ class _Cut:
         if _held.depth:
             _held.due = True
             return
-        if not self._over.is_set() and time.perf_counter() >= self._end:
+        if not self._disarmed and time.perf_counter() >= self._end:
             raise TimeIsUpError
         if callable(self._before):
             self._before(number, frame)

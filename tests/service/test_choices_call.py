@@ -109,7 +109,10 @@ def test_more_answers_than_a_schedule_has_room_for_are_refused() -> None:
         {"columns": {"input_tokens": [[1, 1], 5], "output_tokens": [1, 1], "choices": [5, 1]}}
     )
     assert batch.sequences == 11
-    check_answers(batch, 2)
+    check_answers(batch, 11)
     with pytest.raises(ProblemError, match="at most 10 answers of all requests, got 11") as refused:
-        check_answers(batch, 1)
+        check_answers(batch, 10)
     assert refused.value.problem.status == 413
+    check_answers(
+        read({"columns": {"input_tokens": [5, 5], "output_tokens": [1, 1], "choices": [4, 4]}}), 2
+    )
