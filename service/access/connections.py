@@ -165,13 +165,15 @@ class TimedProtocol(HttpToolsProtocol):
         """Go on waiting, unless a call is there now."""
         if self._waiting is None and self._idle():
             self._wait()
+        in_body = self._in_body
         super().data_received(data)
         if not self._idle():
             self._stop_waiting()
             self._unread = 0
             return
-        # The rest of a body that was refused is dropped, for as long as a header may take.
-        self._unread = 0 if self._in_body else self._unread + len(data)
+        # The rest of a body that was refused is dropped, its last bytes too, for as long as a
+        # header may take.
+        self._unread = 0 if in_body or self._in_body else self._unread + len(data)
         if self._unread > MAX_HEADER_BYTES and not self.transport.is_closing():
             self.send_400_response(TOO_LONG)
 
