@@ -127,8 +127,10 @@ class _Explanation:
                 self.conflict = kept
             return proven
 
-        found = smallest_conflict(every, conflicting)
-        self.conflict = min(found, self.conflict, key=len)
+        # The last first: of two conflicts the one is told that more time would not mend.
+        found = smallest_conflict(every[::-1], conflicting)
+        names = {knob.name for knob in min(found, self.conflict, key=len)}
+        self.conflict = [knob for knob in every if knob.name in names]
 
 
 def _quality_note(problem: PlacementProblem) -> str:
