@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-MAX_FAILURES = 20_000
-"""Reads that fail one after the other: what is left of a table then is given up, within a second.
+MAX_FAILURES = 50_000
+"""Reads that fail one after the other: what is left of a table then is given up, in some seconds.
 
-A page that is lost has some hundred rows at most, and takes twice as many."""
+A page of rows that is lost has some hundred at most; one that leads to such pages, some twenty
+thousand. Each of them takes two reads that fail, at the end, when all that is sound was read."""
 
 _LAST_NUMBER = 2**40
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -90,7 +92,11 @@ def _copy_table(
     source: sqlite3.Connection, target: sqlite3.Connection, table: str, columns: list[str]
 ) -> None:
     names = ", ".join(("rowid", *columns))
-    query = f"SELECT {names} FROM {table} WHERE rowid BETWEEN ? AND ? ORDER BY rowid"  # noqa: S608
+    # By its limit it does not look for what follows the last row, which may be lost.
+    query = (
+        f"SELECT {names} FROM {table} WHERE rowid BETWEEN ?1 AND ?2 "  # noqa: S608
+        "ORDER BY rowid LIMIT 1 + ?2 - ?1"
+    )
     places = ", ".join("?" * (1 + len(columns)))
     insert = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({places})"  # noqa: S608
     for row in _readable(source, query, _last_number(source, table)):
@@ -102,12 +108,16 @@ def _copy_table(
 
 
 def _readable(source: sqlite3.Connection, query: str, last: int) -> Iterator[Row]:
-    """Give the rows whose pages are sound: around those that are not, ranges are halved."""
-    ranges, failures = [(0, last)], 0
+    """Give the rows whose pages are sound: around those that are not, ranges are halved.
+
+    The long ones first, so what is lost somewhere is no reason to give up what lies behind.
+    """
+    ranges, failures = deque([(0, last)]), 0
     while ranges and failures < MAX_FAILURES:
-        low, high = ranges.pop()
+        first, high = ranges.popleft()
+        low = first
         try:
-            for row in source.execute(query, (low, high)):
+            for row in source.execute(query, (first, high)):
                 failures = 0
                 low = row[0] + 1
                 yield row
@@ -115,9 +125,13 @@ def _readable(source: sqlite3.Connection, query: str, last: int) -> Iterator[Row
             if not is_damage(error):
                 raise
             failures += 1
+            if first < low < high:
+                # A row is given when the next was found, so the last one before a hole was not.
+                ranges.appendleft((low, low))
+                low += 1
             middle = (low + high) // 2
             if low < high:
-                ranges += [(middle + 1, high), (low, middle)]
+                ranges += [(low, middle), (middle + 1, high)]
 
 
 def _last_number(source: sqlite3.Connection, table: str) -> int:
@@ -131,4 +145,21 @@ def _last_number(source: sqlite3.Connection, table: str) -> int:
             continue
         if row is not None and row[0] is not None:
             return int(row[0])
+    return _last_near(source, table)
+
+
+def _last_near(source: sqlite3.Connection, table: str) -> int:
+    """Return a number beyond that of the last row, where neither can be read.
+
+    Whatever lies behind the last row fails as it does, so numbers that fail are tried downwards.
+    """
+    query = f"SELECT max(rowid) FROM {table} WHERE rowid <= ?"  # noqa: S608
+    number = _LAST_NUMBER
+    while number > 1:
+        try:
+            source.execute(query, (number,)).fetchone()
+        except sqlite3.DatabaseError:
+            number -= max(1, number // 8)
+        else:
+            return 2 * number
     return _LAST_NUMBER
