@@ -34,7 +34,7 @@ _EXAMPLES: Mapping[str, str] = {
     "device": "1xh100",
     "num_gpus": "1",
     "kv_cache": "on",
-    "concurrency": "1",
+    "concurrency": "N",
 }
 _NEVER_ASKED = frozenset({"energy_cpu_j", "warmup", "source", "flags"})
 """An import fills them in."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from costmodel.zones import read_zone
+from profiler.errors import UnusableInputError
 from profiler.fit.learning import told
 from profiler.fit.selection import GPU, UNTOLD, choose_trials
 from profiler.importers.column_map import import_csv, parse_assignments
@@ -19,6 +21,14 @@ from profiler.pages.tables import print_table, say
 from profiler.plausibility import warnings
 
 _IMPORTED = ("LLM", "device", "trials", "warm-ups")
+_OPTIONS: Mapping[str, frozenset[str]] = {
+    "csv": frozenset({"column", "unit", "set"}),
+    "vllm-bench": frozenset({"set", "power_log", "started_at", "zone", "log_zone"}),
+    "mlenergy": frozenset({"set", "zone"}),
+    "mlenergy_v3": frozenset(),
+    "wilkins2024": frozenset(),
+}
+"""By format those that it reads; another one would be passed over."""
 
 
 def import_file(options: argparse.Namespace) -> None:
@@ -27,9 +37,14 @@ def import_file(options: argparse.Namespace) -> None:
     Parameters
     ----------
     options
-        Of the command line: `format`, `path`, `out`; `column` for "csv"; `set`; `power_log`,
-        `log_zone` and `started_at` for "vllm-bench"; `zone` for moments without one.
+        Of the command line: `format`, `path`, `out`, and what the format reads besides.
+
+    Raises
+    ------
+    UnusableInputError
+        Where an option is given that the format does not read.
     """
+    _check_options(options)
     notes: list[str] = []
     path: Path = options.path
     fixed = parse_assignments(options.set, "--set")
@@ -57,6 +72,15 @@ def import_file(options: argparse.Namespace) -> None:
     ]
     print_table(f"{written} of {len(trials)} trials written", _IMPORTED, rows)
     say(*notes, *warnings(trials), *_untold(trials))
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    for name in sorted(frozenset().union(*_OPTIONS.values()) - _OPTIONS[options.format]):
+        if getattr(options, name):
+            shown = f"--{name.replace('_', '-')}"
+            takers = ", ".join(one for one, names in _OPTIONS.items() if name in names)
+            msg = f"Expected {shown} with {takers} only, got it with {options.format}."
+            raise UnusableInputError(msg)
 
 
 def _untold(trials: Observations) -> list[str]:

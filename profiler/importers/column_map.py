@@ -33,7 +33,7 @@ def import_csv(
     renamed
         Name in the file by column of the schema.
     constants
-        Text that all rows get, by column; it wins over the file.
+        Text that all rows get, by column; it wins over a column of the same name in the file.
     units
         Of joules and seconds whose columns do not name theirs, by column of the schema.
 
@@ -47,6 +47,8 @@ def import_csv(
     ------
     ObservationError
         Where the file lacks a column, or a cell breaks its rule.
+    UnusableInputError
+        Where a column is both renamed and constant.
 
     Examples
     --------
@@ -54,6 +56,10 @@ def import_csv(
     "prompt", "output_tokens": "generated", "runtime_s": "seconds", "energy_gpu_j": "joules"}`` and
     the LLM, device and settings as constants.
     """
+    both = next((name for name in renamed if name in constants), None)
+    if both is not None:
+        msg = f"Expected {both} by --column {both}=... or by --set {both}=..., got both."
+        raise UnusableInputError(msg)
     header, rows = read_table(path)
     absent = [theirs for theirs in renamed.values() if theirs not in header]
     if absent:

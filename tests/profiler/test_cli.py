@@ -204,3 +204,18 @@ def test_bad_input_is_status_two_and_one_line(tmp_path, monkeypatch, capsys, arg
     assert (status, printed.out) == (2, "")
     assert "error: " in printed.err.strip().splitlines()[-1]
     assert not (tmp_path / "o.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("form", "option", "value", "takers"),
+    [
+        ("vllm-bench", "--unit", "energy_gpu_j=mJ", "csv"),
+        ("vllm-bench", "--column", "input_tokens=prompt", "csv"),
+        ("csv", "--power-log", "log.csv", "vllm-bench"),
+        ("csv", "--zone", "UTC", "vllm-bench, mlenergy"),
+        ("wilkins2024", "--set", "llm=mine", "csv, vllm-bench, mlenergy"),
+    ],
+)
+def test_an_option_that_a_format_does_not_read_is_refused(capsys, form, option, value, takers):
+    assert main(("import", form, "few.csv", "--out", "o.csv", option, value)) == 2
+    assert f"Expected {option} with {takers} only, got it with {form}." in capsys.readouterr().err

@@ -232,6 +232,13 @@ def test_an_assignment_that_is_none_is_refused(text):
         parse_assignments([text], "--column")
 
 
+def test_a_column_that_is_both_renamed_and_constant_is_refused(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("gleichzeitig\n4\n")
+    with pytest.raises(UnusableInputError, match=r"by --column concurrency=.*got both"):
+        import_csv(path, {"concurrency": "gleichzeitig"}, {"concurrency": "1"})
+
+
 def test_a_constant_that_replaces_what_the_file_says_is_told(tmp_path):
     path = write_rows(tmp_path / "mine.csv", [row_of(concurrency="1"), row_of(llm="a/other")])
     trials, notes = import_csv(path, {}, {"llm": "mine", "source": "test"})
