@@ -9,9 +9,10 @@ from typing import TypeVar
 Name = TypeVar("Name", bound=Hashable)
 
 _DIGIT = re.compile("[0-9]")
+_GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+", re.ASCII)
 _COMMA = re.compile(
-    r"(?P<number>[-+]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,(?P<part>[0-9]+))?(?:[eE][-+]?[0-9]+)?)"
-    r"(?P<behind>\s*[^\s0-9.,+-].*)?",
+    rf"(?P<number>[-+]?(?:{_GROUPED.pattern}(?![0-9]*[eE])|[0-9]+)(?:,(?P<part>[0-9]+))?"
+    r"(?:[eE][-+]?[0-9]+)?)(?P<behind>\s*[^\s0-9.,+-].*)?",
     re.ASCII | re.DOTALL,
 )
 """A number with a decimal comma, perhaps with points between thousands, and its unit."""
@@ -22,12 +23,14 @@ def with_points(columns: Mapping[Name, Sequence[str]]) -> dict[Name, list[str]]:
 
     One cell that could not be read otherwise is enough (``300,5``, ``0,250``, ``1.234,5``) for all
     columns of such numbers, in which a point then parts thousands. A column with a cell that is no
-    such number (``300.5``) is left as it is. ``300,500`` alone may be three hundred thousand.
+    such number (``300.5``, ``0.500``) is left as it is. ``300,500`` alone may be three hundred
+    thousand.
 
     Parameters
     ----------
     columns
-        Cells of a table in which commas do not separate cells.
+        Of quantities, in a table in which commas do not separate cells. Addresses, versions and
+        dates may look like such numbers, and are not to be among them.
 
     Returns
     -------
@@ -51,6 +54,19 @@ def with_points(columns: Mapping[Name, Sequence[str]]) -> dict[Name, list[str]]:
         for name, numbers in found.items()
         if numbers
     }
+
+
+def is_grouped(text: str) -> bool:
+    """Say whether the points of a number may part its thousands.
+
+    Read as a decimal point, such a mark makes a number a thousandth of what it is.
+
+    Examples
+    --------
+    >>> [is_grouped(text) for text in ("1.200", "0.200", "1.234.500", "1.20")]
+    [True, False, True, False]
+    """
+    return _GROUPED.fullmatch(text.strip()) is not None
 
 
 def comma_hint(cell: str) -> str:

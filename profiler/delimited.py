@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from costmodel.decimal_commas import with_points
@@ -29,7 +29,15 @@ def _no_torn(line: int) -> bool:
     return False
 
 
-def read_table(path: Path, torn: Callable[[int], bool] = _no_torn) -> tuple[list[str], Rows]:
+def _no_quantities(names: Sequence[str]) -> Collection[str]:
+    return ()
+
+
+def read_table(
+    path: Path,
+    quantities: Callable[[Sequence[str]], Collection[str]] = _no_quantities,
+    torn: Callable[[int], bool] = _no_torn,
+) -> tuple[list[str], Rows]:
     """Read a table with a header into rows of text.
 
     Parameters
@@ -37,6 +45,8 @@ def read_table(path: Path, torn: Callable[[int], bool] = _no_torn) -> tuple[list
     path
         In UTF-8, UTF-16, UTF-32 or Windows-1252; separated by commas, semicolons, tabs or
         bars: what a first line ``sep=;`` says, else whichever the header has most of.
+    quantities
+        Which of the columns hold numbers, whose decimal commas are read; none by default.
     torn
         Asked with its line whether a last row that has no end and too few cells, as of a logger
         that was killed, may be left out; no by default.
@@ -48,8 +58,8 @@ def read_table(path: Path, torn: Callable[[int], bool] = _no_torn) -> tuple[list
         the header again, as a logger writes it that was begun anew, what begins with `MARK` where
         the header does, and columns without a name, as programs write for the numbers of rows: of
         a single one the cells stand under `UNNAMED`.
-        Where commas do not separate cells, numbers with a decimal comma get a point if the table
-        leaves no doubt.
+        Where commas do not separate cells, quantities with a decimal comma get a point if they
+        leave no doubt among them.
 
     Raises
     ------
@@ -77,8 +87,9 @@ def read_table(path: Path, torn: Callable[[int], bool] = _no_torn) -> tuple[list
         raise ObservationError(path, problem) from None
     except (UnicodeError, csv.Error) as error:
         raise ObservationError(path, f"Expected a readable CSV file, got: {error}.") from None
-    if separator != ",":
-        _point_decimals(header, rows)
+    if rows and separator != ",":
+        names = list(rows[0][1])
+        _point_decimals(set(quantities(names)).intersection(names), rows)
     return header, rows
 
 
@@ -117,9 +128,9 @@ def _parsed(
     return [header[place] for place in named], rows
 
 
-def _point_decimals(header: list[str], rows: Rows) -> None:
-    """Write decimal points for the decimal commas of a table, where it shows that they are."""
-    columns = {name: [cells[name] for _, cells in rows] for name in header}
+def _point_decimals(names: Collection[str], rows: Rows) -> None:
+    """Write decimal points for the decimal commas of columns, where they show that they are."""
+    columns = {name: [cells[name] for _, cells in rows] for name in names}
     for name, pointed in with_points(columns).items():
         for (_, cells), cell in zip(rows, pointed, strict=True):
             cells[name] = cell

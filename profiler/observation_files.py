@@ -27,6 +27,8 @@ _TYPES: Mapping[str, type] = {
     "energy_cpu_j": np.float64,
     "warmup": np.bool_,
 }
+NUMBERS = frozenset({*_TYPES, "max_context_tokens"})
+"""Columns that hold numbers, those that a file may lack among them."""
 
 
 def read_observations(path: Path) -> Observations:
@@ -48,7 +50,7 @@ def read_observations(path: Path) -> Observations:
         With row and column of the first cell that is missing, NaN, negative, not a number or not
         a name where it must not be.
     """
-    header, rows = read_table(path)
+    header, rows = read_table(path, lambda _: NUMBERS)
     return checked_observations(path, header, rows)
 
 
@@ -153,7 +155,7 @@ def append_observations(path: Path, observations: Observations) -> int:
     known: set[tuple[str, ...]] = set()
     exists = path.exists() and path.stat().st_size > 0
     if exists:
-        found, rows = read_table(path)
+        found, rows = read_table(path, lambda _: NUMBERS)
         if found != header:
             raise ObservationError(path, _difference(found, header), row=1)
         known = {tuple(cells[name] for name in header) for _, cells in rows}

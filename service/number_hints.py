@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from enum import Enum, auto
 
-from costmodel.decimal_commas import comma_hint, with_points
+from costmodel.decimal_commas import comma_hint, is_grouped, with_points
 from service.durations import seconds_of
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
-_GROUPED = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+", re.ASCII)
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
 
 
@@ -77,16 +76,3 @@ def share_of(text: str) -> float | None:
     """
     found = _PERCENT.fullmatch(text.strip())
     return None if found is None else float(found[1]) / 100
-
-
-def is_grouped(text: str) -> bool:
-    """Say whether the points of a number may part its thousands.
-
-    Read as a decimal point, such a mark makes a number a thousandth of what it is.
-
-    Examples
-    --------
-    >>> [is_grouped(text) for text in ("1.200", "0.200", "1.234.500", "1.20")]
-    [True, False, True, False]
-    """
-    return _GROUPED.fullmatch(text.strip()) is not None

@@ -23,6 +23,7 @@ Pair = tuple[str, str]
 NO_SCOPES: Mapping[Pair, str] = {}
 LOAD_COLUMNS = ("llm", "device", "num_gpus", "load_s", "load_energy_gpu_j", "idle_watts")
 _NEEDED = LOAD_COLUMNS[:-1]
+_NUMBERS = LOAD_COLUMNS[2:]
 IDLE_NOTE = (
     "idle_watts is the mean power of the accelerators over the loads (load joules over load "
     "seconds): an upper estimate of idling with the LLM resident."
@@ -98,7 +99,7 @@ def read_loads(
     """
     loads: dict[Pair, list[Load]] = defaultdict(list)
     for path in paths:
-        header, rows = read_table(path)
+        header, rows = read_table(path, lambda _: _NUMBERS)
         missing = [name for name in _NEEDED if name not in header]
         if missing:
             raise ObservationError(path, f"Expected the columns {', '.join(missing)} too.", row=1)

@@ -10,7 +10,7 @@ from costmodel.names import device_named, llm_name
 from profiler.delimited import Rows, read_table
 from profiler.errors import ObservationError, UnusableInputError
 from profiler.importers.column_units import QUANTITIES, convert_units
-from profiler.observation_files import checked_observations
+from profiler.observation_files import NUMBERS, checked_observations
 from profiler.observations import COLUMNS, Observations
 
 NO_UNITS: Mapping[str, str] = {}
@@ -60,7 +60,7 @@ def import_csv(
     if both is not None:
         msg = f"Expected {both} by --column {both}=... or by --set {both}=..., got both."
         raise UnusableInputError(msg)
-    header, rows = read_table(path)
+    header, rows = read_table(path, lambda _: {renamed.get(name, name) for name in NUMBERS})
     absent = [theirs for theirs in renamed.values() if theirs not in header]
     if absent:
         raise ObservationError(path, f"Expected a column {absent[0]!r}, got {header}.", row=1)

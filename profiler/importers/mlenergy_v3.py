@@ -25,12 +25,12 @@ LEAST_BATCH_SIZES = 3
 
 KEPT = ("max_num_seqs", "weight_precision", "architecture")
 """Columns carried over as they are."""
-NEEDED = (
-    *("task", "model_id", "gpu_model", "num_gpus", "avg_batch_size", "avg_output_len"),
+NUMBERS = (
+    *("num_gpus", "avg_batch_size", "avg_output_len"),
     *("energy_per_request_joules", "output_throughput_tokens_per_sec"),
-    *("tensor_parallel", "expert_parallel", "data_parallel"),
-    *KEPT,
+    *("tensor_parallel", "expert_parallel", "data_parallel", "max_num_seqs"),
 )
+NEEDED = ("task", "model_id", "gpu_model", *NUMBERS, "weight_precision", "architecture")
 
 Cells = Mapping[str, str]
 
@@ -100,7 +100,7 @@ def _rows(file: Path) -> tuple[list[tuple[int, dict[str, str]]], str | None]:
         header = set.intersection(*(set(cells) for _, cells in rows)) if rows else set(NEEDED)
     else:
         why = None
-        names, rows = read_table(file)
+        names, rows = read_table(file, lambda _: NUMBERS)
         header = set(names)
     missing = [name for name in NEEDED if name not in header]
     if missing:

@@ -122,6 +122,11 @@ class Columns:
     gpus: tuple[str, ...]
     passed_over: tuple[str, ...] = ()
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Columns of readings, and of the moment, which may be in seconds."""
+        return (*self.moment, *(source.column for group in self.sources for source in group))
+
 
 def find_columns(path: Path, header: Sequence[str]) -> Columns:
     """Find the columns of a log.

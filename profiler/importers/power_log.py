@@ -14,6 +14,7 @@ from costmodel.moments import written
 from costmodel.zones import MACHINE, Zone
 from profiler.delimited import read_table
 from profiler.errors import ObservationError
+from profiler.importers.power_columns import find_columns
 from profiler.importers.power_readings import read_readings
 from profiler.importers.power_series import MAX_GAP_S, Series, check_even, check_one_gpu, series_of
 from profiler.short_windows import AVERAGED_S, MIN_READINGS, Edges, Lateness, unknown_joules
@@ -188,7 +189,7 @@ def read_power_log(path: Path, zone: Zone = MACHINE) -> PowerLog:
         cut_off.append(line)
         return True
 
-    header, rows = read_table(path, leave_out)
+    header, rows = read_table(path, lambda names: find_columns(path, names).numbers, leave_out)
     found = read_readings(path, header, rows, zone)
     series = {gpu: series_of(path, gpu, values, found) for gpu, values in found.by_gpu.items()}
     if not series:

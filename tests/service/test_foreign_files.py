@@ -241,9 +241,9 @@ def test_decimal_commas_and_per_cent_are_read_where_the_table_leaves_no_doubt(
     read: Callable[..., BatchFile],
 ) -> None:
     header = "id;input_tokens;output_tokens;min_quality;deadline_seconds\n"
-    batch = read("a.csv", header + "1,5;1.200;18,0;0,7;2.500\n2,5;812;1e1;70,5%;90\n")
+    batch = read("a.csv", header + "1,5;1.200;18,0;0,7;2.500\n2.500;812;1e1;70,5%;90\n")
     assert batch.members["columns"] == {
-        "id": ["1,5", "2,5"],
+        "id": ["1,5", "2.500"],
         "input_tokens": [1200, 812],
         "output_tokens": [18.0, 10.0],
         "min_quality": [0.7, 0.705],
