@@ -22,15 +22,20 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
 from typing import Any
 
-import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import types
 
 from service.batch_files.parquet_process import ParquetColumn, ParquetHead
 from service.batch_files.parquet_sizes import Limits, ParquetRefusal, check_pages, check_rows
-from service.batch_files.parquet_values import is_json, may_count, text_bytes, values_of
+from service.batch_files.parquet_values import (
+    in_plain_types,
+    infinite_rows,
+    is_json,
+    may_count,
+    text_bytes,
+    values_of,
+)
 
 MAX_FOOTER_TEXT_BYTES = 16 * 1024**2
 MAX_FOOTER_ENTRIES = 100_000
@@ -39,6 +44,10 @@ _ROWS = 65_536
 """Rows at once."""
 _BATCH_BYTES = 256 * 1024**2
 """Texts at once, where they cannot be read as a dictionary."""
+OWN_FAULT = (
+    "The reader of Parquet failed by a fault of its own ({}): report it, and write the file as CSV "
+    "until it is mended."
+)
 _PREFIXED = frozenset({"DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"})
 """Encodings of which Arrow makes no dictionary."""
 
@@ -70,10 +79,10 @@ def serve(connection: Connection, limits: Limits) -> None:
         return
     except ParquetRefusal as refusal:
         connection.send(refusal)
-    except orjson.JSONEncodeError as error:
-        connection.send(ParquetRefusal(f"Expected numbers, text and lists: {error}."))
     except (pa.ArrowException, OSError, MemoryError, ValueError) as error:
         connection.send(ParquetRefusal(f"Expected Parquet, got: {error!s:.300}"))
+    except Exception as error:
+        connection.send(ParquetRefusal(OWN_FAULT.format(f"{type(error).__name__}: {error!s:.300}")))
 
 
 def _mapped(descriptor: int) -> mmap.mmap:
@@ -133,8 +142,9 @@ class _File:
                 column = batch.column(batch.schema.get_field_index(name))
                 column.validate(full=True)
                 self._check_texts(name, column)
-                _check_finite(name, column, len(values))
-                values += values_of(column)
+                plain = in_plain_types(column)
+                _check_finite(name, plain, len(values))
+                values += values_of(plain)
         return values
 
     def _check_texts(self, name: str, column: pa.Array) -> None:
@@ -173,9 +183,7 @@ class _File:
 
 def _check_finite(name: str, column: pa.Array, before: int) -> None:
     """Refuse infinity, which JSON has not: it would be no limit where one was meant."""
-    if types.is_floating(column.type):
-        numbers = column.fill_null(0.0).to_numpy(zero_copy_only=False)
-        infinite = np.flatnonzero(np.isinf(numbers))
-        if len(infinite):
-            row = before + int(infinite[0]) + 1
-            raise ParquetRefusal("Expected a finite number, got infinity.", name, row)
+    infinite = infinite_rows(column)
+    if len(infinite):
+        row = before + int(infinite.min()) + 1
+        raise ParquetRefusal("Expected a finite number, got infinity.", name, row)
