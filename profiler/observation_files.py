@@ -102,7 +102,8 @@ def checked_observations(
     misread = misread_trials(trials)
     if misread:
         first = misread[0]
-        more = f" ({len(misread) - 1} more trials)" if len(misread) > 1 else ""
+        others = len(misread) - 1
+        more = f" ({others} more trial{'s' * (others > 1)})" if others else ""
         row = rows[first.trial][0]
         raise ObservationError(path, first.problem + more, row=row, column="energy_gpu_j")
     return trials

@@ -20,6 +20,7 @@ readings within the run miss is not in it: they are many and miss in both direct
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -72,11 +73,11 @@ class Edges:
         """Say what the window is short of, by how much it may be off, and what would do."""
         of = [f"a reading every {self.period_s:.3g} s"] if self.period_s else []
         of += [f"moments to {self.resolution_s:.3g} s"] if self.resolution_s >= 1e-3 else []
-        enough = max(STEADY_S, self.window_s * self.error / MAX_ERROR)
+        enough = math.ceil(max(STEADY_S, self.window_s * self.error / MAX_ERROR))
         known = f" for {' and '.join(of)}" if of else ""
         return (
             f"a window of {self.window_s:.3g} s is short{known}: its joules may be off by up to "
-            f"{self.error:.0%}; run for {enough:.2g} s or longer"
+            f"{self.error:.0%}; run for {enough} s or longer"
         )
 
 

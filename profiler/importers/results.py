@@ -217,7 +217,8 @@ def overlapping(spans: Sequence[tuple[str, float, float]], apart_s: float) -> li
         last_s = max(last_s, end_s)
     if not met:
         return []
-    others = f", and so do {len(met) - 1} more pairs" if len(met) > 1 else ""
+    more = len(met) - 1
+    others = f", and so do {more} more pairs" if more > 1 else ", and so does 1 more pair" * more
     return [
         f"{met[0][0]} and {met[0][1]} overlap in time{others}: what the GPUs drew then is counted "
         "in each; import one run once, and of runs at the same time none"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,7 +158,7 @@ def test_a_short_run_is_told_with_its_figures_and_flagged(tmp_path: Path) -> Non
     (said,) = [note for note in notes if "short" in note]
     assert said == (
         "run.json: a window of 3 s is short for a reading every 1 s and moments to 1 s: its joules "
-        "may be off by up to 83%; run for 12 s or longer; flagged short_window"
+        "may be off by up to 83%; run for 13 s or longer; flagged short_window"
     )
 
 
@@ -234,3 +235,16 @@ def test_what_is_enough_is_enough() -> None:
     for seconds in (0.1, 1.0, 3.0):
         needed = max(STEADY_S, seconds * metered_edges(seconds).error / MAX_ERROR)
         assert not metered_edges(needed).short
+
+
+@settings(deadline=None)
+@given(st.floats(0.5, 300.0), st.floats(0.0, 5.0))
+def test_the_seconds_that_are_told_are_whole_and_enough(window_s: float, error: float) -> None:
+    edges = Edges(window_s, 5.0, 1.0, error)
+    told = re.search(r"run for ([0-9]+) s or longer", edges.told())
+    assert told is not None
+    enough_s = int(told[1])
+    open_share = error * window_s / enough_s
+    assert not Edges(enough_s, 5.0, 1.0, open_share * (1 - ROUNDING)).short
+    if enough_s > STEADY_S:
+        assert error * window_s / (enough_s - 1) > MAX_ERROR * (1 - ROUNDING)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from costmodel.zones import UNIVERSAL, read_zone
 from profiler.errors import ObservationError, UnusableInputError
+from profiler.importers.results import overlapping
 from profiler.importers.vllm_bench import import_vllm_bench
 from profiler.observations import Observations
 
@@ -476,6 +477,19 @@ def test_one_name_for_several_llms_is_refused(tmp_path: Path) -> None:
         read(tmp_path, result(model_id="a/b"), result(model_id="c/d"), fixed=fixed)
     trials, _ = read(tmp_path, result(model_id="a/b"), fixed=fixed)
     assert trials.llm.tolist() == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (2, "overlap in time: what"),
+        (3, "overlap in time, and so does 1 more pair: what"),
+        (4, "overlap in time, and so do 2 more pairs: what"),
+    ],
+)
+def test_runs_that_overlap_are_counted(count: int, told: str) -> None:
+    (said,) = overlapping([(f"{place}.json", 0.0, 20.0) for place in range(count)], 1.0)
+    assert told in said
 
 
 @pytest.mark.parametrize(("later_s", "told"), [(0, True), (8, True), (10, False), (9.5, False)])
