@@ -15,7 +15,7 @@ from service.problems import MAX_FIELD_ERRORS, FieldError, invalid, pointer
 from service.prompts import LIMITS, LISTS, is_whole
 from service.wording import shown
 
-COUNTS = (*LIMITS, "n", "best_of")
+COUNTS = ("n", "best_of")
 # Tuples: unions are made anew, and looked into more slowly, by each of many calls.
 _NUMBER, _TEXT = (int, float), (str, type(None))
 
@@ -56,11 +56,15 @@ def wrong_members(body: Mapping[str, Any]) -> Iterator[Wrong]:
     """
     if not isinstance(body.get("model"), _TEXT):
         yield Wrong(("model",), "text", body["model"])
+    for name in LIMITS:
+        value = body.get(name)
+        # Zero and less pass: to some servers they are no limit.
+        if not (value is None or is_whole(value)):
+            yield Wrong((name,), "a whole number", value)
     for name in COUNTS:
         value = body.get(name)
-        if value is None or (is_whole(value) and value >= _least(name, body)):
-            continue
-        yield Wrong((name,), f"a whole number of at least {_least(name, body)}", value)
+        if not (value is None or (is_whole(value) and value >= 1)):
+            yield Wrong((name,), "a whole number of at least 1", value)
     for name in LISTS:
         if isinstance(body.get(name), _NUMBER):
             yield Wrong((name,), "text or a list", body[name])
@@ -87,11 +91,6 @@ def check_body(body: Mapping[str, Any], *below: str) -> None:
     if first:
         errors = [FieldError(pointer(*below, *one.path), one.detail) for one in first]
         raise invalid(errors, omitted=sum(1 for _ in wrong))
-
-
-def _least(name: str, body: Mapping[str, Any]) -> int:
-    # A completion that only echoes its prompt, for its log probabilities, generates nothing.
-    return 0 if name == "max_tokens" and body.get("echo") is True else 1
 
 
 def _wrong_messages(messages: object) -> Iterator[Wrong]:

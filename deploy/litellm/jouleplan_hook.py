@@ -771,6 +771,27 @@ def is_whole(value: object) -> TypeGuard[float]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def stated_limit(body: Mapping[str, Any]) -> int | None:
+    """Return the limit that a body states of its answer, None where it states none.
+
+    Zero and less are no limit: llama.cpp and its bindings generate without one then. But where a
+    prompt is echoed, for its log probabilities, `max_tokens` of zero generates nothing.
+
+    Examples
+    --------
+    >>> stated_limit({"max_completion_tokens": -1, "max_tokens": 50.0})
+    50
+    >>> stated_limit({"max_tokens": 0}), stated_limit({"max_tokens": 0, "echo": True})
+    (None, 0)
+    """
+    for name in LIMITS:
+        value = body.get(name)
+        least = 0 if name == "max_tokens" and body.get("echo") is True else 1
+        if is_whole(value) and value >= least:
+            return int(value)
+    return None
+
+
 def choices_of(body: Mapping[str, Any]) -> int:
     """Return how many answers a body wants of each prompt: `n`, or `best_of` where that is larger.
 
@@ -789,10 +810,15 @@ def told_uncounted(uncounted: Mapping[str, int]) -> str:
     Examples
     --------
     >>> told_uncounted({"images": 2, "files": 1})
-    '3 parts of prompts are no text that can be counted (2 images, 1 files) and count nothing.'
+    '3 parts of prompts are no text that can be counted (2 images, 1 file) and count nothing.'
+    >>> told_uncounted({"images": 1})
+    '1 part of prompts is no text that can be counted (1 image) and counts nothing.'
     """
-    kinds = ", ".join(f"{count} {kind}" for kind, count in uncounted.items())
+    one = {kind: " ".join(word.removesuffix("s") for word in kind.split()) for kind in uncounted}
+    kinds = ", ".join(f"{n} {one[kind] if n == 1 else kind}" for kind, n in uncounted.items())
     total = sum(uncounted.values())
+    if total == 1:
+        return f"1 part of prompts is no text that can be counted ({kinds}) and counts nothing."
     return f"{total} parts of prompts are no text that can be counted ({kinds}) and count nothing."
 
 

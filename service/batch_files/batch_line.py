@@ -18,7 +18,7 @@ from costmodel.nearest import listed, shown
 from service.batch_files.endpoints import is_planned, other_endpoint
 from service.batch_files.model_place import ModelPlace, RepeatedKeyError, place_of_model
 from service.batch_files.token_rule import TokenRule
-from service.prompts import LIMITS, choices_of, prompts_of
+from service.prompts import LIMITS, choices_of, prompts_of, stated_limit
 from service.request_body import wrong_members
 from service.schemas.names import read_llm
 
@@ -128,14 +128,16 @@ def _parsed(text: bytes) -> dict[str, Any]:
 
 
 def _output_tokens(body: Mapping[str, Any], rule: TokenRule) -> int:
-    stated = next((body[name] for name in LIMITS if body.get(name) is not None), rule.output_tokens)
-    if stated is None:
+    stated = stated_limit(body)
+    if stated is not None:
+        return max(1, stated)
+    if rule.output_tokens is None:
         message = (
-            f"Expected {' or '.join(LIMITS)} in the body, got none: state an estimate for such "
-            f"lines, {rule.spelling.output_tokens}."
+            f"Expected {' or '.join(LIMITS)} in the body, got none of at least 1: state an "
+            f"estimate for such lines, {rule.spelling.output_tokens}."
         )
         raise LineError(message, "body")
-    return max(1, int(stated))
+    return max(1, int(rule.output_tokens))
 
 
 def _llms(spelled: str | None, rule: TokenRule) -> list[str] | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
-from service.prompts import CHARACTERS_PER_TOKEN, LIMITS, Prompt, is_whole
+from service.prompts import CHARACTERS_PER_TOKEN, Prompt, stated_limit
 from service.schemas.fields import MAX_TOKENS
 
 
@@ -28,21 +28,17 @@ def input_tokens(prompt: Prompt) -> float:
 def output_limit(request: Mapping[str, Any]) -> float | None:
     """Return the limit that a request states of its answer, None where it states none.
 
-    A whole number; clients state any, and beyond `MAX_TOKENS` it is that. Where nothing is to be
-    generated, of a prompt that is echoed, it is 1.
+    At least 1, at most `MAX_TOKENS`, whatever clients state.
 
     Examples
     --------
     >>> output_limit({"max_tokens": 50}), output_limit({"max_tokens": 10**400})
     (50.0, 10000000.0)
-    >>> output_limit({"max_completion_tokens": None}), output_limit({"max_tokens": 0})
+    >>> output_limit({"max_tokens": -1}), output_limit({"max_tokens": 0, "echo": True})
     (None, 1.0)
     """
-    for name in LIMITS:
-        value = request.get(name)
-        if is_whole(value) and value >= 0:
-            return bounded(value)
-    return None
+    limit = stated_limit(request)
+    return None if limit is None else bounded(limit)
 
 
 def bounded(tokens: float) -> float:

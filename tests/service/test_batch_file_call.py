@@ -247,7 +247,8 @@ def test_what_is_wrong_with_the_query_is_told_by_the_parameter(
         (batch_line(0), ["/lines/1/body"]),
         ("{}\n\nx", ["/lines/1", "/lines/3"]),
         (f"{batch_line(0, max_tokens=1)}\n" * 2, ["/lines/2/custom_id"]),
-        ("\n" + batch_line(0, max_tokens=0), ["/lines/2/body/max_tokens"]),
+        ("\n" + batch_line(0, max_tokens=0.5), ["/lines/2/body/max_tokens"]),
+        ("\n" + batch_line(0, max_tokens=0), ["/lines/2/body"]),
         (text_line(0, "gpt-4o"), ["/lines/1/body/model"]),
         (text_line(0, "not a name!"), ["/lines/1/body/model"]),
         (batch_line(0, max_tokens=1).replace("c0", ""), ["/lines/1/custom_id"]),
@@ -262,8 +263,12 @@ def test_what_is_wrong_with_a_line_is_told_by_its_number(
     assert pointers(refused.json()) == expected
 
 
-def test_an_estimate_stands_in_for_limits_that_lines_do_not_state(server: Server) -> None:
-    answer = planned(server, batch_line(0), "/plan?output_tokens=70&characters_per_token=2")
+@pytest.mark.parametrize("none", [{}, {"max_tokens": -1}, {"max_completion_tokens": 0}])
+def test_an_estimate_stands_in_for_limits_that_lines_do_not_state(
+    server: Server, none: dict[str, int]
+) -> None:
+    line = batch_line(0, **none)
+    answer = planned(server, line, "/plan?output_tokens=70&characters_per_token=2")
     told = {w["code"]: w["message"] for w in answer["warnings"]}
     assert "at 2 characters a token" in told["tokens_estimated"]
     assert "70 where they state none" in told["tokens_estimated"]

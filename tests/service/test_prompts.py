@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.prompts import Prompt, choices_of, json_text, prompts_of
+from service.prompts import (
+    ENCRYPTED,
+    OTHERS,
+    STORED,
+    VIDEOS,
+    Prompt,
+    choices_of,
+    json_text,
+    prompts_of,
+    told_uncounted,
+)
 from tests.service.server import ROOT
 
 BYTES = "data:image/png;base64," + 40_000 * "A"
@@ -227,6 +237,23 @@ def test_any_body_is_counted_and_never_by_more_than_its_text(body: dict[str, Any
     found = prompts_of(body)
     length = len(json.dumps(body, ensure_ascii=False))
     assert all(one.characters <= length and one.tokens >= 0 for one in found)
+
+
+@pytest.mark.parametrize(
+    ("uncounted", "told"),
+    [
+        ({"images": 1}, "1 part of prompts is no text that can be counted (1 image) and counts"),
+        ({"audio": 1}, "1 part of prompts is no text that can be counted (1 audio) and counts"),
+        (
+            {"images": 2, "files": 1},
+            "3 parts of prompts are no text that can be counted (2 images,",
+        ),
+        ({STORED: 1, OTHERS: 2}, "(1 stored prompt or item, 2 unknown parts) and count nothing."),
+        ({ENCRYPTED: 1, VIDEOS: 1}, "(1 encrypted part, 1 video) and count nothing."),
+    ],
+)
+def test_what_was_not_counted_is_told_by_its_number(uncounted: dict[str, int], told: str) -> None:
+    assert told in told_uncounted(uncounted)
 
 
 def test_the_hook_of_litellm_reads_prompts_by_the_same_rule() -> None:

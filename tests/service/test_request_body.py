@@ -15,11 +15,10 @@ from service.problems import ProblemError
 from service.request_body import check_body, wrong_members
 
 WRONG: list[tuple[str, Any, str, str]] = [
-    ("max_tokens", "abc", "", "Expected a whole number of at least 1, got 'abc'."),
-    ("max_tokens", -3, "", "Expected a whole number of at least 1, got -3."),
-    ("max_tokens", 0, "", "Expected a whole number of at least 1, got 0."),
-    ("max_completion_tokens", 1.5, "", "Expected a whole number of at least 1, got 1.5."),
-    ("max_output_tokens", True, "", "Expected a whole number of at least 1, got true."),
+    ("max_tokens", "abc", "", "Expected a whole number, got 'abc'."),
+    ("max_tokens", -0.5, "", "Expected a whole number, got -0.5."),
+    ("max_completion_tokens", 1.5, "", "Expected a whole number, got 1.5."),
+    ("max_output_tokens", True, "", "Expected a whole number, got true."),
     ("n", "5", "", "Expected a whole number of at least 1, got '5'."),
     ("n", 0, "", "Expected a whole number of at least 1, got 0."),
     ("n", [5], "", "Expected a whole number of at least 1, got a list."),
@@ -38,6 +37,8 @@ TAKEN: list[dict[str, Any]] = [
     {"max_tokens": None, "n": None, "best_of": None, "messages": None, "model": None},
     {"n": 1.0, "max_tokens": 20.0},
     {"max_tokens": 0, "echo": True},
+    {"max_tokens": -1, "max_completion_tokens": 0, "max_output_tokens": -(10**400)},
+    {"max_tokens": -1.0},
     {"max_tokens": 10**400},
     {"prompt": {"id": "pmpt_1"}},
     {"messages": [{"role": "assistant", "content": None}, {"role": "user", "content": []}]},

@@ -57,13 +57,31 @@ def test_a_limit_is_a_count_that_calls_may_state_or_none(request: dict[str, Any]
         ("9" * 400, MAX_TOKENS),
         *((junk, None) for junk in ("-1", "-" + "9" * 400, "true", "1.5", '"7"')),
         ("1e3", 1000.0),
-        ("0", 1),
+        ("0", None),
+        ("-1.0", None),
         *((junk, None) for junk in ("NaN", "Infinity", "null", "[7]", '{"n": 7}')),
     ],
 )
 def test_a_limit_is_cut_as_it_is_read(name: str, stated: str, limit: float | None) -> None:
     body = parse(f'{{"llm": "a", "request": {{"{name}": {stated}}}}}'.encode(), DecisionBody)
     assert output_limit(body.request or {}) == limit
+
+
+@pytest.mark.parametrize(
+    ("request_body", "limit"),
+    [
+        ({"max_completion_tokens": -1, "max_tokens": 50}, 50),
+        ({"max_completion_tokens": 7, "max_tokens": -1}, 7),
+        ({"max_tokens": 0, "echo": True}, 1),
+        ({"max_tokens": -1, "echo": True}, None),
+        ({"max_output_tokens": 0, "echo": True}, None),
+        ({"max_tokens": 0, "echo": 1}, None),
+    ],
+)
+def test_zero_and_less_are_no_limit_unless_a_prompt_is_echoed(
+    request_body: dict[str, Any], limit: float | None
+) -> None:
+    assert output_limit(request_body) == limit
 
 
 def test_a_longer_prompt_than_any_context_is_cut() -> None:
