@@ -15,8 +15,8 @@ from service.actuals import database
 from service.actuals.database import ACTUALS, POLICY
 from service.actuals.records import Actual, ActualKey, PlanSums
 from service.actuals.writing import MistakeError, Result, Work, WritingThread
-from service.store.database_file import rewrite
 from service.store.errors import StoreError
+from service.store.file_watch import rewrite
 from service.telemetry.store_failures import StoreFailures
 
 logger = logging.getLogger("service.actuals")

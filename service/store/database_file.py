@@ -237,9 +237,11 @@ class DatabaseFile:
                 raise DamagedError(error) from None
             connection.close()
             raise
-        if emptied:
+        if emptied and before:
             what = f"{self.path}: it is there, and empty"
             self._lose(dict.fromkeys(self._contents.counted, 0), before, what, None)
+        elif emptied:
+            logger.warning("%s: the file was there, and empty; it is begun anew.", self.path)
         return connection
 
     def _begin(self, connection: sqlite3.Connection) -> None:
@@ -252,12 +254,6 @@ class DatabaseFile:
             connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
         self._contents.count_along(connection)
         self._held = self._contents.held(connection)
-
-
-def rewrite(connection: sqlite3.Connection) -> None:
-    """Write the number of the schema once more: nothing changes, and a full disk is found."""
-    (number,) = connection.execute("PRAGMA user_version").fetchone()
-    connection.execute(f"PRAGMA user_version = {number}")
 
 
 @contextmanager

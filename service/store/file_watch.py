@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from service.store.opening import DamagedError, check_sound
+from service.store.salvage import read_only
 from service.store.write_ahead_log import (
     EMPTY,
     HarmedLogError,
@@ -15,6 +18,8 @@ from service.store.write_ahead_log import (
     check_log,
     look_at_log,
 )  # fmt: skip
+
+logger = logging.getLogger("service.store")
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,10 @@ class Seen:
 class FileWatch:
     """Knows a file as it was left by this process.
 
-    A database is written by checkpoints alone, and those are made where `remember` is told: so it
-    never shrinks and is never written in between, unless another process does so by SQLite's rules,
-    which the version of the data tells. What a log held it holds until it is begun again.
+    A database is written by checkpoints alone, and those are made where `checkpointed` is told: so
+    it never shrinks and is never written in between, unless another process does so by SQLite's
+    rules: the version of the data tells when it commits, but not when it writes the log to the
+    database. What a log held it holds until it is begun again.
 
     Parameters
     ----------
@@ -131,7 +137,12 @@ class FileWatch:
         except HarmedLogError as error:
             return str(error)
         if wrote and (log == self._log or not log.frames):
-            return "its log lacks what was written last"
+            # So it is as well where values were set to what they were. What is written now follows
+            # the frames that are known, unless some were written in between.
+            rewrite(connection)
+            log = look_at_log(self._log_path, self._log)
+            if log == self._log or not log.frames:
+                return "its log lacks what was written last"
         self._log = log
         return None
 
@@ -143,7 +154,10 @@ class FileWatch:
             return str(error)
         main, version = Seen.of(self._path), _data_version(connection)
         if main != self._main and version == self._version:
-            return "it was written by another program"
+            # A process that opens the file writes the log to it, of which no version tells.
+            if main.size < self._main.size or not _is_sound(self._path):
+                return "it was written by another program"
+            logger.info("%s: another process wrote to it, and it is sound.", self._path)
         self._version = version
         self._remember(self._main.size)
         return None
@@ -153,6 +167,22 @@ class FileWatch:
         # One that is another, or smaller, is found by `harm`.
         if main.identity == self._main.identity:
             self._main = replace(main, size=max(main.size, size))
+
+
+def rewrite(connection: sqlite3.Connection) -> None:
+    """Write the number of the schema once more: nothing changes, and a full disk is found."""
+    (number,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute(f"PRAGMA user_version = {number}")
+
+
+def _is_sound(path: Path) -> bool:
+    """Return whether others can read all from a file, whatever this process has in memory."""
+    try:
+        with read_only(path) as connection:
+            check_sound(connection, "integrity_check")
+    except (DamagedError, sqlite3.Error):
+        return False
+    return True
 
 
 def _data_version(connection: sqlite3.Connection) -> int:

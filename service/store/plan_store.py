@@ -15,8 +15,9 @@ from typing import Any
 
 from service.batch_files.shard import Shard
 from service.store.contents import Loss
-from service.store.database_file import DatabaseFile, rewrite
+from service.store.database_file import DatabaseFile
 from service.store.errors import StoreError
+from service.store.file_watch import rewrite
 from service.store.records import Look, PlanRecord, ReplyHead
 from service.workers.anonymous_file import Content, parts
 

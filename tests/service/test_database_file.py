@@ -241,20 +241,6 @@ def test_a_log_whose_database_is_gone_gives_what_it_has(path: Path) -> None:
         assert len(rows(left)) == 60
 
 
-def test_a_sound_file_of_a_process_that_was_killed_is_taken_as_it_is(
-    path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with opened(path) as store:
-        for count in range(40):
-            store.fill(count % 7)
-            left = killed(path, path.parent / f"left-{count}")
-            with opened(left) as again:
-                again.told = store.told
-                again.fill(1)
-            assert len(rows(left)) == again.told
-    assert not caplog.records
-
-
 def test_a_rescue_that_was_cut_short_is_finished_by_the_next(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -268,27 +254,6 @@ def test_a_rescue_that_was_cut_short_is_finished_by_the_next(
     assert len(rows(path)) == 400
     [aside] = path.parent.glob(f"{path.name}.damaged-*Z")
     assert str(aside) in caplog.text
-
-
-def test_another_process_that_writes_by_the_rules_harms_nothing(
-    path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as other, opened(path) as store:
-        prepare(other, 10)
-        other.execute("PRAGMA wal_autocheckpoint = 7")
-        for turn in range(40):
-            store.fill(1)
-            for _ in range(10):
-                store.told += 1
-                row = (store.told, text_of(store.told))
-                other.execute("INSERT INTO things VALUES (?, ?)", row)
-            if turn % 5 == 0:
-                store.file.check()
-            if turn % 7 == 0:
-                other.execute("PRAGMA wal_checkpoint(RESTART)")
-        assert len(rows(path)) == store.told
-    assert not [line for line in caplog.messages if "written by another program" not in line]
-    assert not list(path.parent.glob("*damaged*"))
 
 
 @settings(max_examples=40)
