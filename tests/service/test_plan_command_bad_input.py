@@ -44,8 +44,8 @@ from tests.service.plan_files import batch_line, write_json
         ("a.jsonl", "\n" + batch_line(1), "line 2: Expected max_completion_tokens or max_tokens"),
         (
             "a.jsonl",
-            batch_line(1, max_tokens=0),
-            "line 1, body.max_tokens: Expected a whole number of at least 1, got 0.",
+            batch_line(1, max_tokens=0.5),
+            "line 1, body.max_tokens: Expected a whole number, got 0.5.",
         ),
         ("a.jsonl", batch_line(1, max_tokens=9, model="x/Y"), "line 1, body.model: "),
         ("a.jsonl", batch_line(1, max_tokens=9, n=0), "at least 1, got 0."),
