@@ -55,7 +55,7 @@ from tests.service.plan_files import batch_line, write_json
         (
             "a.jsonl",
             batch_line(1, max_tokens="9"),
-            "line 1, body.max_tokens: Expected a whole number of at least 1",
+            "line 1, body.max_tokens: Expected a whole number",
         ),
         ("a.jsonl", batch_line(1).replace("/chat/", "/embed/"), "line 1: Expected url"),
         ("a.txt", "", "a.txt: Expected a name that ends in"),
