@@ -82,7 +82,7 @@ def serve(connection: Connection, limits: Limits) -> None:
     except (pa.ArrowException, OSError, MemoryError, ValueError) as error:
         connection.send(ParquetRefusal(f"Expected Parquet, got: {error!s:.300}"))
     except Exception as error:
-        connection.send(ParquetRefusal(OWN_FAULT.format(f"{type(error).__name__}: {error!s:.300}")))
+        connection.send(ParquetRefusal(OWN_FAULT.format(str(error)[:300] or "without a word")))
 
 
 def _mapped(descriptor: int) -> mmap.mmap:

@@ -113,4 +113,4 @@ def test_a_fault_of_the_reader_is_told_as_its_own(tmp_path: Any) -> None:
         process.head()
         with pytest.raises(ParquetRefusal) as refused:
             process.values(no_names)
-    assert "a fault of its own (TypeError: 'int' object is not iterable)" in refused.value.detail
+    assert "a fault of its own ('int' object is not iterable)" in refused.value.detail
