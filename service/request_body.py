@@ -1,8 +1,9 @@
 """What every server refuses of a request's body, refused here as well and by the same members.
 
 A gateway goes on without a decision where its request is refused, so nothing is refused that a
-server would take: null is the default, a whole float an integer, and what is not looked at here is
-as it is. Texts of prompts are not told, since refusals are logged.
+server would take, but for more answers than any plan may hold: null is the default, a whole float
+an integer, and what is not looked at here is as it is. Texts of prompts are not told, since
+refusals are logged.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 from service.problems import MAX_FIELD_ERRORS, FieldError, invalid, pointer
 from service.prompts import LIMITS, LISTS, is_whole
+from service.schemas.fields import MAX_CHOICES
 from service.wording import shown
 
 COUNTS = ("n", "best_of")
@@ -52,7 +54,7 @@ def wrong_members(body: Mapping[str, Any]) -> Iterator[Wrong]:
     >>> list(wrong_members({"n": 2.0, "max_tokens": None, "messages": []}))
     []
     >>> [one.detail for one in wrong_members({"n": "5"})]
-    ["Expected a whole number of at least 1, got '5'."]
+    ["Expected a whole number from 1 to 1024, got '5'."]
     """
     if not isinstance(body.get("model"), _TEXT):
         yield Wrong(("model",), "text", body["model"])
@@ -63,8 +65,8 @@ def wrong_members(body: Mapping[str, Any]) -> Iterator[Wrong]:
             yield Wrong((name,), "a whole number", value)
     for name in COUNTS:
         value = body.get(name)
-        if not (value is None or (is_whole(value) and value >= 1)):
-            yield Wrong((name,), "a whole number of at least 1", value)
+        if not (value is None or (is_whole(value) and 1 <= value <= MAX_CHOICES)):
+            yield Wrong((name,), f"a whole number from 1 to {MAX_CHOICES}", value)
     for name in LISTS:
         if isinstance(body.get(name), _NUMBER):
             yield Wrong((name,), "text or a list", body[name])

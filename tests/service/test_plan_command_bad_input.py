@@ -48,8 +48,12 @@ from tests.service.plan_files import batch_line, write_json
             "line 1, body.max_tokens: Expected a whole number, got 0.5.",
         ),
         ("a.jsonl", batch_line(1, max_tokens=9, model="x/Y"), "line 1, body.model: "),
-        ("a.jsonl", batch_line(1, max_tokens=9, n=0), "at least 1, got 0."),
-        ("a.jsonl", batch_line(1, max_tokens=9, n=5_000), "line 1, body.n: Expected at most 1024"),
+        ("a.jsonl", batch_line(1, max_tokens=9, n=0), "from 1 to 1024, got 0."),
+        (
+            "a.jsonl",
+            batch_line(1, max_tokens=9, n=5_000),
+            "line 1, body.n: Expected a whole number from 1 to 1024",
+        ),
         ("a.jsonl", '{"custom_id": "a", "params": {}}', "got custom_id, params."),
         ("a.json", f"[{batch_line(1)}]", "on a line of its own"),
         (
