@@ -180,7 +180,7 @@ class CpSatProgram:
         # One family of presolve rules, on by default, claims optima that are none (OR-Tools 9.15,
         # google/or-tools#5293): docs/adr/0002. Without it nothing wrong was found.
         solver.parameters.presolve_inclusion_work_limit = 0
-        # Presolve by symmetry does not look at the clock: thousands of equal devices held it for minutes.
+        # Presolve by symmetry looks at no clock: a thousand equal devices held it for minutes.
         solver.parameters.symmetry_level = 0
         solver.parameters.max_time_in_seconds = max(0.01, effort.seconds)
         solver.parameters.max_deterministic_time = effort.deterministic_seconds
