@@ -61,6 +61,7 @@ class FileWatch:
         self._main = Seen(None, 0, 0)
         self._log: LogState = EMPTY
         self._changes = self._version = 0
+        self._was_read = False
 
     @property
     def log(self) -> LogState:
@@ -143,13 +144,20 @@ class FileWatch:
             log = look_at_log(self._log_path, self._log)
             if log == self._log or not log.frames:
                 return "its log lacks what was written last"
+        # Of a log that was begun again all is new, and read.
+        self._was_read = log.header != self._log.header or not self._log.frames
         self._log = log
         return None
 
     def hidden_harm(self, connection: sqlite3.Connection) -> str | None:
-        """Return what is wrong on a closer look: in the log's midst, or in the database's."""
+        """Return what is wrong on a closer look: in the log's midst, or in the database's.
+
+        A log of which `harm` has just read all is not read again.
+        """
+        was_read, self._was_read = self._was_read, False
         try:
-            check_log(self._log_path, self._log)
+            if not was_read:
+                check_log(self._log_path, self._log)
         except HarmedLogError as error:
             return str(error)
         main, version = Seen.of(self._path), _data_version(connection)

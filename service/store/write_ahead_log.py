@@ -13,18 +13,27 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+
+from service.store.log_frames import (
+    FRAME_HEADER_BYTES,
+    HEADER_BYTES,
+    SALTS,
+    Sums,
+    are_commits,
+    are_frames,
+    are_whole,
+    blocks,
+    is_header,
+    sums_of,
+    until_false,
+)
 
 Identity = tuple[int, int] | None
 """Device and number of a file; None where there is none."""
 
-_HEADER_BYTES, _FRAME_HEADER_BYTES = 32, 24
-_MAGIC = frozenset({b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83"})
-_SUMS = struct.Struct(">2I")
 #: Up to the salts, which are those of the log; numbers as the machine has them.
 _INDEX_HEADER = struct.Struct("=16xI12x8s")
 
@@ -60,7 +69,7 @@ class LogState:
     @property
     def salts(self) -> bytes:
         """What each frame of this log has, and none of another."""
-        return self.header[16:24]
+        return self.header[SALTS]
 
     @property
     def page_bytes(self) -> int:
@@ -71,11 +80,6 @@ class LogState:
     def database_bytes(self) -> int:
         """Size of the database after the last commit [bytes]; 0 where there was none."""
         return int.from_bytes(self.last_frame[4:8], "big") * self.page_bytes
-
-    @property
-    def frame_bytes(self) -> int:
-        """Size of a frame: a page and what is said of it [bytes]."""
-        return _FRAME_HEADER_BYTES + self.page_bytes
 
 
 EMPTY = LogState()
@@ -107,10 +111,10 @@ def look_at_log(path: Path, before: LogState = EMPTY) -> LogState:
         identity = found.st_dev, found.st_ino
         if before.identity not in {None, identity}:
             raise HarmedLogError("its log was replaced")
-        header = os.pread(descriptor, _HEADER_BYTES, 0)
+        header = os.pread(descriptor, HEADER_BYTES, 0)
         if header != before.header or not header:
-            if _is_header(header):
-                return _followed(descriptor, LogState(identity, header, _HEADER_BYTES))
+            if is_header(header):
+                return _followed(descriptor, LogState(identity, header, HEADER_BYTES))
             if before.end:
                 raise HarmedLogError(f"its log of {before.end} bytes has {found.st_size}")
             return LogState(identity)
@@ -173,16 +177,16 @@ def spoil_harmed_frames(descriptor: int, state: LogState) -> None:
     state
         What was written to it.
     """
-    before: bytes | None = state.header[8:]
-    for at in range(_HEADER_BYTES, state.end, state.frame_bytes):
-        frame = os.pread(descriptor, state.frame_bytes, at)
-        known, before = before, None
-        if _is_frame(frame, state):
-            before = frame
-            if known is None or _is_whole(frame, state, known):
-                continue
-        spoiled = b"\xff" * max(0, len(frame) - _FRAME_HEADER_BYTES)
-        os.pwrite(descriptor, spoiled, at + _FRAME_HEADER_BYTES)
+    at, before, known = HEADER_BYTES, _last_sums(LogState(header=state.header)), True
+    for frames in blocks(descriptor, state.header, at):
+        found, sums = are_frames(frames, state.header), sums_of(frames)
+        # Of one that follows what is no frame, the checksum cannot be told.
+        told = np.append(known, found[:-1])
+        harmed = ~found | (told & ~are_whole(frames, state.header, before))
+        for index in np.flatnonzero(harmed):
+            page = at + int(index) * frames.shape[1] + FRAME_HEADER_BYTES
+            os.pwrite(descriptor, b"\xff" * state.page_bytes, page)
+        at, before, known = at + frames.size, sums[-1], bool(found[-1])
 
 
 def _committed(index_path: Path) -> tuple[int, bytes]:
@@ -197,12 +201,10 @@ def _committed(index_path: Path) -> tuple[int, bytes]:
 def _has_commits_beyond(path: Path, state: LogState) -> bool:
     """Return whether commits of the same log lie behind where commits end to follow each other."""
     with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        frames = (
-            os.pread(file.fileno(), state.frame_bytes, at)
-            for at in range(state.end, size, state.frame_bytes)
+        return any(
+            bool((are_frames(frames, state.header) & are_commits(frames)).any())
+            for frames in blocks(file.fileno(), state.header, state.end)
         )
-        return any(_is_frame(frame, state) and _is_commit(frame) for frame in frames)
 
 
 @contextmanager
@@ -223,61 +225,22 @@ def _followed(descriptor: int, state: LogState) -> LogState:
 
     Frames that no commit follows belong to one that is being written, or was rolled back.
     """
-    end, frames, last = at, number, before = state.end, state.frames, state.last_frame
-    before = before or state.header[8:]
-    while _is_frame(frame := os.pread(descriptor, state.frame_bytes, at), state):
-        if not _is_whole(frame, state, before):
+    found, at, number, before = state, state.end, state.frames, _last_sums(state)
+    for frames in blocks(descriptor, state.header, at):
+        sound = until_false(are_frames(frames, state.header))
+        sound = until_false(are_whole(frames[:sound], state.header, before))
+        commits = np.flatnonzero(are_commits(frames[:sound])) + 1
+        if len(commits):
+            count = int(commits[-1])
+            end, last = at + count * frames.shape[1], frames[count - 1].tobytes()
+            found = replace(state, end=end, last_frame=last, frames=number + count)
+        if sound < len(frames):
             break
-        at, number, before = at + len(frame), number + 1, frame
-        if _is_commit(frame):
-            end, frames, last = at, number, frame
-    return replace(state, end=end, last_frame=last, frames=frames)
+        at, number, before = at + frames.size, number + sound, sums_of(frames)[-1]
+    return found
 
 
-def _is_frame(frame: bytes, state: LogState) -> bool:
-    """Return whether it has all its bytes and the head of a frame of that log."""
-    whole = len(frame) == state.frame_bytes
-    return whole and frame[:4] != bytes(4) and frame[8:16] == state.salts
-
-
-def _is_commit(frame: bytes) -> bool:
-    return frame[4:8] != bytes(4)
-
-
-def _is_whole(frame: bytes, state: LogState, before: bytes) -> bool:
-    """Return whether a frame is as it was written, by its checksum and that of the one before."""
-    part = frame[:8] + frame[_FRAME_HEADER_BYTES:]
-    return _checksum(state.header, part, before[16:24]) == _SUMS.unpack(frame[16:24])
-
-
-def _is_header(header: bytes) -> bool:
-    """Return whether it is one, by its checksum: of one that was cut there may be a part."""
-    if len(header) < _HEADER_BYTES or header[:4] not in _MAGIC:
-        return False
-    return _checksum(header, header[:24], bytes(8)) == _SUMS.unpack(header[24:])
-
-
-def _checksum(header: bytes, part: bytes, before: bytes) -> tuple[int, int]:
-    """Return the checksum of a log up to the end of a part, from that before the part.
-
-    Its two numbers take in a word and each other in turn, so the factor that a word has in the end
-    is a Fibonacci number; all modulo 2**32.
-    """
-    # The last bit of the magic number says in which order the bytes of a word count.
-    words = np.frombuffer(part, ">u4" if header[3] & 1 else "<u4").astype(np.uint32)
-    count = len(words)
-    factors = _fibonacci(count + 2)
-    first, second = _SUMS.unpack(before)
-    last, this, following = (int(one) for one in factors[-3:])
-    return (
-        (int(words @ factors[:count][::-1]) + last * first + this * second) % 2**32,
-        (int(words @ factors[1 : count + 1][::-1]) + this * first + following * second) % 2**32,
-    )
-
-
-@lru_cache(maxsize=4)
-def _fibonacci(count: int) -> npt.NDArray[np.uint32]:
-    numbers = [0, 1]
-    while len(numbers) < count:
-        numbers.append((numbers[-1] + numbers[-2]) % 2**32)
-    return np.array(numbers, np.uint32)
+def _last_sums(state: LogState) -> Sums:
+    """Return the checksum of the last frame, or of the header where there is none."""
+    sums = state.last_frame[16:24] or state.header[24:]
+    return np.frombuffer(sums, ">u4").astype(np.uint32)
