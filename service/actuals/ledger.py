@@ -15,7 +15,7 @@ from service.actuals.evidence import ENERGY, RUNTIME, About
 from service.actuals.records import Actual, ActualKey, PlanSums
 from service.actuals.store import ActualsStore
 from service.decisions.desk import DecisionDesk
-from service.decisions.token_estimate import terms_as_told
+from service.decisions.token_estimate import terms_of_actual
 from service.metering.apportioning import Run
 from service.problems import FieldError, invalid, pointer
 from service.schemas.actuals import ActualBody
@@ -208,7 +208,7 @@ class ActualsLedger:
 
     def _told(self, body: ActualBody, owner: str | None) -> Told:
         now = time.time()
-        terms, answers = terms_as_told(body, self._desk.terms(body.decision_id))
+        terms, answers = terms_of_actual(body, self._desk.terms(body.decision_id))
         predicted = self._desk.predicted(
             body.llm, body.pool, terms, body.decision_id, body.concurrency
         )

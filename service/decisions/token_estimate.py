@@ -103,7 +103,7 @@ def wanted_of(body: DecisionBody, tokens: TokenEstimate) -> Wanted:
     return Wanted(terms, late, body.deadline_seconds, body.min_quality)
 
 
-def terms_as_told(body: ActualBody, decided: Terms | None) -> tuple[Terms | None, int]:
+def terms_of_actual(body: ActualBody, decided: Terms | None) -> tuple[Terms | None, int]:
     """Return the tokens of a request as they came, None where not all are told, and its answers.
 
     What is not told of prompts and choices is as the decision had it: one, without a decision.

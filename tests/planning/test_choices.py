@@ -99,6 +99,21 @@ def test_the_latency_is_that_of_one_choice() -> None:
     assert alike[1].blocks[0].achieved_concurrency == pytest.approx(8.0)
 
 
+def assert_proof_and_limits_are_kept(problem: PlacementProblem, *, limited: bool) -> None:
+    """Plan it, under a deadline that can be kept where it is limited, and judge the plan."""
+    if limited:
+        # What dealing one way of it out takes is a limit that can be kept.
+        limit = 1.01 * deal(problem, np.zeros(problem.n, dtype=np.int64)).makespan_s
+        problem = replace(problem, limits=Limits(deadline_s=limit))
+    made = plan(problem, SolverOptions(time_limit_s=5.0))
+    assert made.lower_bound <= made.objective + 1e-9
+    schedule = lay_out(problem, made.placement, made.device_index)
+    found = evaluate(problem, schedule)
+    assert not found.violations
+    assert found.energy_j == pytest.approx(made.energy.value_j)
+    assert (schedule.end_s <= made.makespan_s * (1 + 1e-9)).all()
+
+
 @settings(deadline=None, max_examples=30)
 @given(
     COUNTS,
@@ -111,17 +126,7 @@ def test_plans_of_choices_keep_their_proof_and_their_limits(
     choices: list[int], seed: int, concurrency: tuple[int, ...], policy: str, limited: bool
 ) -> None:
     problem = wanting(choices, seed, concurrency=concurrency, power_policy=policy)
-    if limited:
-        # What dealing one way of it out takes is a limit that can be kept.
-        limit = 1.01 * deal(problem, np.zeros(problem.n, dtype=np.int64)).makespan_s
-        problem = replace(problem, limits=Limits(deadline_s=limit))
-    made = plan(problem, SolverOptions(time_limit_s=5.0))
-    assert made.lower_bound <= made.objective + 1e-9
-    schedule = lay_out(problem, made.placement, made.device_index)
-    found = evaluate(problem, schedule)
-    assert not found.violations
-    assert found.energy_j == pytest.approx(made.energy.value_j)
-    assert (schedule.end_s <= made.makespan_s * (1 + 1e-9)).all()
+    assert_proof_and_limits_are_kept(problem, limited=limited)
 
 
 def test_choices_are_whole_numbers_of_at_least_one() -> None:
@@ -224,15 +229,7 @@ def test_plans_of_prompts_keep_their_proof_and_their_limits(
     prompts: list[list[int]], seed: int, concurrency: tuple[int, ...], limited: bool
 ) -> None:
     problem = holding(prompts, seed, concurrency=concurrency)
-    if limited:
-        limit = 1.01 * deal(problem, np.zeros(problem.n, dtype=np.int64)).makespan_s
-        problem = replace(problem, limits=Limits(deadline_s=limit))
-    made = plan(problem, SolverOptions(time_limit_s=5.0))
-    assert made.lower_bound <= made.objective + 1e-9
-    schedule = lay_out(problem, made.placement, made.device_index)
-    found = evaluate(problem, schedule)
-    assert not found.violations
-    assert found.energy_j == pytest.approx(made.energy.value_j)
+    assert_proof_and_limits_are_kept(problem, limited=limited)
 
 
 def test_the_tokens_of_a_workload_are_those_of_its_prompts() -> None:

@@ -14,7 +14,7 @@ from service.calls.validation import parse
 from service.decisions.desk import DecisionDesk
 from service.decisions.lengths import OutputLengths
 from service.decisions.table import Prompts, Terms, cost_of
-from service.decisions.token_estimate import estimate_tokens, terms_as_told
+from service.decisions.token_estimate import estimate_tokens, terms_of_actual
 from service.decisions.tokenizers import Tokenizers
 from service.decisions.tokens import input_tokens, output_limit
 from service.decisions.traffic import LEAST, MOST, plan_of
@@ -180,13 +180,13 @@ def test_actuals_of_several_prompts_are_no_surprise() -> None:
         input_tokens=110.0,
         output_tokens=200.0,
     )
-    terms, answers = terms_as_told(told, desk.terms(made.decision_id))
+    terms, answers = terms_of_actual(told, desk.terms(made.decision_id))
     assert answers == 4
     found = desk.predicted("a", chosen.row.pool, terms, made.decision_id)
     assert found is not None
     assert found[0].energy_j == pytest.approx(chosen.energy_j)
     by_number = told.model_copy(update={"decision_id": None, "prompts": 2, "choices": 2})
-    alike, answers = terms_as_told(by_number, None)
+    alike, answers = terms_of_actual(by_number, None)
     assert (alike, answers) == (Terms(Prompts.of(55.0, 55.0), 50.0, 2), 4)
 
 
