@@ -25,10 +25,10 @@ from benchmarks.timing import machine, peak_memory_mb, timed
 from benchmarks.workloads import DATA, read_trace, trace_path, without_limits
 from costmodel.region import Outside
 from costmodel.workload import Workload
-from service.fleet.placements import Candidates
-from service.planning import Baseline, Limits, PlacementProblem, Plan, SolverOptions, plan
-from service.planning.schedule.evaluation import Evaluation, evaluate
-from service.planning.schedule.schedule import lay_out
+from service.calls.fleet.placements import Candidates
+from planner import Baseline, Limits, PlacementProblem, Plan, SolverOptions, plan
+from planner.schedule.evaluation import Evaluation, evaluate
+from planner.schedule.schedule import lay_out
 
 COUNTS = {"a100": 40, "4xa100": 10}
 LIMITS = Limits(deadline_s=36_000.0, min_mean_quality=0.56)

@@ -7,7 +7,7 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
-from service.schemas.decisions import DecisionBody
+from service.calls.schemas.decisions import DecisionBody
 
 app = FastAPI()
 

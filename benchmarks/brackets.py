@@ -21,8 +21,8 @@ from benchmarks.markdown import table
 from benchmarks.timing import machine, timed
 from benchmarks.workloads import chat_workload
 from costmodel.workload import Workload
-from service.fleet.placements import Candidates
-from service.planning import (
+from service.calls.fleet.placements import Candidates
+from planner import (
     InfeasibleError,
     Limits,
     PlacementProblem,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from benchmarks.case_costs import BLIND, BLIND_DEALT, CaseCosts, SweepPoint
 from benchmarks.workloads import without_limits
 from costmodel.workload import Workload
-from service.fleet.placements import Candidates
-from service.planning import Limits, Objective, PlacementProblem, SolverOptions, plan
-from service.planning.reporting import OPTIMAL_GAP
+from service.calls.fleet.placements import Candidates
+from planner import Limits, Objective, PlacementProblem, SolverOptions, plan
+from planner.reporting import OPTIMAL_GAP
 
 TIME_LIMIT_S = 10.0
 

@@ -17,11 +17,11 @@ from benchmarks.markdown import percent, table
 from benchmarks.timing import timed
 from benchmarks.workloads import chat_workload, without_limits
 from costmodel.arrays import FloatArray, IntArray
-from service.planning import Limits, PlacementProblem, Plan, SolverOptions, UndecidedError, plan
-from service.planning.bounds.assignment_problem import AssignmentProblem, Row
-from service.planning.schedule.dealing import deal
-from service.planning.schedule.evaluation import evaluate
-from service.planning.search.cpsat import Effort, solve_assignment
+from planner import Limits, PlacementProblem, Plan, SolverOptions, UndecidedError, plan
+from planner.solvers.assignment_problem import AssignmentProblem, Row
+from planner.schedule.dealing import deal
+from planner.schedule.evaluation import evaluate
+from planner.solvers.cpsat import Effort, solve_assignment
 
 MIN_MEAN_QUALITY = 0.7
 """Above all but two LLMs of the default fleet: neither the cheapest nor the best alone is right."""

@@ -9,23 +9,23 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from service.access.guarding import add_guard, filed_keys
-from service.access.tls import RenewableContext
-from service.actuals.ledger import ActualsLedger
-from service.actuals.store import KEPT, ActualsStore
+from service.http.access.guarding import add_guard, filed_keys
+from service.http.access.tls import RenewableContext
+from service.decisions.actuals.ledger import ActualsLedger
+from service.decisions.actuals.store import KEPT, ActualsStore
 from service.background import endless
-from service.background.forecasts import Forecasts
-from service.background.plans import BackgroundPlans
-from service.background.reloads import follow_files
-from service.background.stores import watch_stores
+from service.decisions.forecasts import Forecasts
+from service.plans.plans import BackgroundPlans
+from service.reloads import follow_files
+from service.database.probing import watch_stores
 from service.decisions.desk import DecisionDesk
 from service.decisions.keeper import PolicyKeeper
 from service.decisions.policy import FORECAST_PREFIX, policy_of
 from service.decisions.tokenizers import Tokenizers
-from service.metering.loop import Metering
-from service.openapi.document import DESCRIPTION, document
-from service.operations import operations_app
-from service.routes import (
+from service.decisions.metering.loop import Metering
+from service.http.openapi.document import DESCRIPTION, document
+from service.http.operations import operations_app
+from service.http.routes import (
     actuals,
     calls,
     decisions,
@@ -38,17 +38,17 @@ from service.routes import (
     prices,
     shards,
 )
-from service.routes.refusals import add_refusals
-from service.settings import Settings
+from service.http.refusals import add_refusals
+from service.settings.settings import Settings
 from service.stopping import Stopping
-from service.store.database import PLANS
+from service.plans.database import PLANS
 from service.telemetry.metrics import Metrics
-from service.telemetry.request_log import RequestLog
+from service.http.request_log import RequestLog
 from service.version import running_version
 from service.workers.entry import enter
 from service.workers.link import WorkerMain, WorkerProcess
 from service.workers.listener import PoolListener
-from service.workers.messages import RELOADED, Description, PlanTally
+from service.calls.messages import RELOADED, Description, PlanTally
 from service.workers.pool import WorkerPool
 
 VERSION_PREFIX = "/v1"

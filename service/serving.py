@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from costmodel.files import refusal_of
-from service.access.errors import AccessError, AddressError, MayNotReadError
-from service.configuration.access import is_loopback
+from service.http.access.errors import AccessError, AddressError, MayNotReadError
+from service.settings.access import is_loopback
 from service.decisions.tokenizers import TokenizerError, Tokenizers
-from service.settings import PREFIX, Settings, unknown_variables
-from service.store.database_file import MEMORY
+from service.settings.settings import PREFIX, Settings, unknown_variables
+from service.database.database_file import MEMORY
 from service.wording import words_of
 from service.workers.entry import enter
 from service.workers.link import start_worker
 
 if TYPE_CHECKING:
-    from service.access.tls import RenewableContext
+    from service.http.access.tls import RenewableContext
 
 logger = logging.getLogger("service")
 
@@ -56,7 +56,7 @@ def print_settings(settings: Settings) -> int:
 
 
 def serve(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT, then end as `service.server` says.
+    """Serve until SIGTERM or SIGINT, then end as `service.http.server` says.
 
     Returns
     -------
@@ -84,10 +84,10 @@ def _serve(settings: Settings, context: RenewableContext | None, tokenizers: Tok
     first_worker = start_worker(enter, settings)
     import uvicorn  # noqa: PLC0415
 
-    from service.access.connections import TimedProtocol  # noqa: PLC0415
+    from service.http.access.connections import TimedProtocol  # noqa: PLC0415
     from service.app import create_app  # noqa: PLC0415
-    from service.operations import OperationsServer  # noqa: PLC0415
-    from service.server import Server  # noqa: PLC0415
+    from service.http.operations import OperationsServer  # noqa: PLC0415
+    from service.http.server import Server  # noqa: PLC0415
     from service.telemetry.logs import logging_config  # noqa: PLC0415
 
     # The server raises the signal that stopped it once more when it is done: that is no failure.
@@ -135,7 +135,7 @@ def _serve(settings: Settings, context: RenewableContext | None, tokenizers: Tok
 def _tls_context(settings: Settings) -> RenewableContext | None:
     if settings.tls_certfile is None:
         return None
-    from service.access.tls import TlsFiles, renewable_context  # noqa: PLC0415
+    from service.http.access.tls import TlsFiles, renewable_context  # noqa: PLC0415
 
     secret = settings.tls_keyfile_password
     password = None if secret is None else secret.get_secret_value()
@@ -146,8 +146,8 @@ def _tls_context(settings: Settings) -> RenewableContext | None:
 
 def _within_open_files(settings: Settings) -> Settings:
     """Return the settings with as many connections as there may be open files for."""
-    from service.access.open_files import connections_within  # noqa: PLC0415
-    from service.operations import MOST_CONNECTIONS  # noqa: PLC0415
+    from service.http.access.open_files import connections_within  # noqa: PLC0415
+    from service.http.operations import MOST_CONNECTIONS  # noqa: PLC0415
 
     operations = 0 if settings.operations_port is None else MOST_CONNECTIONS
     most = connections_within(
@@ -159,7 +159,7 @@ def _within_open_files(settings: Settings) -> Settings:
 def _check_keys(settings: Settings) -> None:
     """Read the key file before a worker is started for nothing."""
     if settings.api_keys_file is not None:
-        from service.access.key_file import read_keys  # noqa: PLC0415
+        from service.http.access.key_file import read_keys  # noqa: PLC0415
 
         read_keys(settings.api_keys_file)
 

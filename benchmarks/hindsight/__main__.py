@@ -34,8 +34,8 @@ from costmodel.moments import read_moment
 from costmodel.workload import Workload
 from costmodel.zones import UNIVERSAL
 from service.calls.planner_service import CallLimits, PlannerService
-from service.fleet.placements import Candidates
-from service.planning import Limits, PlacementProblem, Plan, SolverOptions, plan
+from service.calls.fleet.placements import Candidates
+from planner import Limits, PlacementProblem, Plan, SolverOptions, plan
 
 
 def read_hour(path: Path, deadline_s: float, seed: int) -> Hour:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
-from service.fleet.placements import Candidates
+from service.calls.fleet.placements import Candidates
 
 Choose = Callable[[int, float], int]
 """Takes a request's index and the time [s], and returns its placement."""

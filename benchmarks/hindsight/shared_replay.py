@@ -22,7 +22,7 @@ from benchmarks.hindsight.replay import Choose, Hour, Outcome
 from costmodel.arrays import FloatArray, IntArray
 from costmodel.bases import BASES, TokenTerms
 from costmodel.cost_model import CostModel
-from service.fleet.placements import Candidates
+from service.calls.fleet.placements import Candidates
 
 Ended = Callable[[int, int, float, float], None]
 

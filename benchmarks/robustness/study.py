@@ -13,9 +13,9 @@ from benchmarks.robustness.length_bins import LengthBins, halves
 from benchmarks.robustness.measured_errors import held_out_pairs
 from benchmarks.robustness.replay import Reality, draw_reality, replay
 from costmodel.arrays import BoolArray
-from service.planning import PlacementProblem, Plan, PlanningError, SolverOptions, plan
-from service.planning.robustness.padding import RUNG, padded
-from service.planning.robustness.robust_planner import plan_robustly
+from planner import PlacementProblem, Plan, PlanningError, SolverOptions, plan
+from planner.robustness.padding import RUNG, padded
+from planner.robustness.robust_planner import plan_robustly
 
 CONFIDENCES = (0.5, 0.8, 0.9, 0.95, 0.99)
 PLAN_OPTIONS = SolverOptions(time_limit_s=6.0, relative_gap=5e-3)

@@ -13,11 +13,11 @@ from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.catalogue import Catalogue
 from costmodel.workload import Workload
 from service.calls.plan_terms import limits_of, objective_of
-from service.fleet.embedded import embedded_models_dir
-from service.fleet.placements import Candidates, build_candidates
-from service.planning import PlacementProblem, Requests
-from service.schemas.calls import Constraints, ObjectiveSpec
-from service.schemas.fleet import FleetSpec
+from service.embedded import embedded_models_dir
+from service.calls.fleet.placements import Candidates, build_candidates
+from planner import PlacementProblem, Requests
+from service.calls.schemas.calls import Constraints, ObjectiveSpec
+from service.calls.schemas.fleet import FleetSpec
 
 Form = Literal["shares", "deadline", "mixed", "masks"]
 FORMS: tuple[Form, ...] = get_args(Form)

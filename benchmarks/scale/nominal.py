@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.scale.instance import Instance
 from costmodel.arrays import BoolArray, FloatArray, IntArray
-from service.planning import PlacementProblem
+from planner import PlacementProblem
 
 JOULES_PER_KWH = 3.6e6
 

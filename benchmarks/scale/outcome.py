@@ -9,10 +9,10 @@ import numpy as np
 from benchmarks.scale.instance import Instance
 from benchmarks.slow_rules.pricing import price
 from costmodel.arrays import IntArray
-from service.planning import PlacementProblem
-from service.planning.schedule.dealing import deal
-from service.planning.schedule.evaluation import evaluate
-from service.planning.schedule.schedule import lay_out
+from planner import PlacementProblem
+from planner.schedule.dealing import deal
+from planner.schedule.evaluation import evaluate
+from planner.schedule.schedule import lay_out
 
 SLOW_RULES_UP_TO = 1_000
 """Requests up to which the slow second implementation of the rules judges as well."""

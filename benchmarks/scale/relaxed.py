@@ -11,7 +11,7 @@ from benchmarks.scale.fractional import Pooling, Terms
 from benchmarks.scale.instance import TIERS, Instance
 from costmodel.arrays import FloatArray
 from costmodel.workload import Workload
-from service.fleet.placements import Candidates
+from service.calls.fleet.placements import Candidates
 
 
 def fractional(instance: Instance) -> tuple[Cells, Pooling]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from service.planning import PlacementProblem
+from planner import PlacementProblem
 
 
 def may_run(problem: PlacementProblem, i: int, k: int) -> bool:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from fractions import Fraction
 
-from service.planning import Placement, PlacementProblem
+from planner import Placement, PlacementProblem
 
 
 class Slow:

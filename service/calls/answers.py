@@ -13,11 +13,11 @@ from costmodel.cost_matrix import slot_seconds
 from service.calls.assignments import assignment_columns, column_chunks, row_chunks
 from service.calls.plan_terms import NORMALISER_NAMES
 from service.calls.why import alternative_columns, alternative_rows
-from service.fleet.placements import candidate_list
-from service.planning.explanation.alternatives import Alternatives
-from service.planning.problem import PlacementProblem
-from service.planning.result import Plan, PlanWarning
-from service.workers.anonymous_file import Content, gathered
+from service.calls.fleet.placements import candidate_list
+from planner.sensitivity.alternatives import Alternatives
+from planner.problem import PlacementProblem
+from planner.result import Plan, PlanWarning
+from service.calls.content import Content, gathered
 
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from service.planning.result import Plan
+from planner.result import Plan
 
 #: Entries of a column that are written at once.
 COLUMN_BLOCK = 65536

@@ -22,10 +22,10 @@ from service.calls.output_estimates import (
 )
 from service.calls.pins import pin_errors, pinned_devices, pinned_placements
 from service.calls.prompt_tokens import lengths_of
-from service.fleet.placements import Candidates
-from service.planning.inputs import Requests
+from service.calls.fleet.placements import Candidates
+from planner.inputs import Requests
 from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer
-from service.schemas.requests import Pin, RequestColumns, RequestRow
+from service.calls.schemas.requests import Pin, RequestColumns, RequestRow
 
 
 class IndexNames(Sequence[str]):

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from service.calls.batch import Batch
-from service.fleet.placements import Candidates
-from service.planning.errors import InvalidProblemError
-from service.planning.inputs import Limits, Objective
-from service.planning.problem import PlacementProblem
+from service.calls.fleet.placements import Candidates
+from planner.errors import InvalidProblemError
+from planner.inputs import Limits, Objective
+from planner.problem import PlacementProblem
 from service.problems import FieldError, Problem, ProblemError, invalid
 
 ANSWERS_EACH = 4

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from service.calls.prepared import Prepared
-from service.planning.cutting import run_within, with_grace
-from service.planning.explanation.alternatives import Alternatives, alternatives
-from service.planning.result import Plan, PlanWarning, SolverOptions
+from planner.cutting import run_within, with_grace
+from planner.sensitivity.alternatives import Alternatives, alternatives
+from planner.result import Plan, PlanWarning, SolverOptions
 
 PAIR_S = 2e-6
 """Seconds for a request on a placement; 1.3e-6 were measured on one core of a busy machine."""

@@ -13,18 +13,18 @@ from service.calls.answers import warning_list
 from service.calls.planner_service import PlannerService
 from service.calls.prepared import Prepared
 from service.calls.reading import Call, read_call
-from service.fleet.placements import candidate_list
-from service.planning.frontier.axes import AXES, Axis, AxisName, objective_for
-from service.planning.frontier.points import Candidate, Ends, Front, Point, Step, Summary
-from service.planning.frontier.sweep import trace
-from service.planning.inputs import Unit
-from service.planning.problem import PlacementProblem
-from service.planning.reporting import OPTIMAL_GAP
-from service.planning.result import PlanWarning
+from service.calls.fleet.placements import candidate_list
+from planner.frontier.axes import AXES, Axis, AxisName, objective_for
+from planner.frontier.points import Candidate, Ends, Front, Point, Step, Summary
+from planner.frontier.sweep import trace
+from planner.inputs import Unit
+from planner.problem import PlacementProblem
+from planner.reporting import OPTIMAL_GAP
+from planner.result import PlanWarning
 from service.problems import FieldError, invalid, pointer
-from service.schemas.frontier import FrontierRequest
-from service.workers.anonymous_file import Content
-from service.workers.messages import JSON, Tell, Update
+from service.calls.schemas.frontier import FrontierRequest
+from service.calls.content import Content
+from service.calls.messages import JSON, Tell, Update
 
 Json = dict[str, Any]
 

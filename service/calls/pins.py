@@ -8,8 +8,8 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, IntArray
 from costmodel.nearest import unknown_name
-from service.fleet.placements import Candidates
-from service.schemas.requests import Pin
+from service.calls.fleet.placements import Candidates
+from service.calls.schemas.requests import Pin
 
 Pins = Sequence[Pin | None] | None
 

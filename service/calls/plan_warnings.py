@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from service.planning.problem import PlacementProblem
-from service.planning.result import PlanWarning
+from planner.problem import PlacementProblem
+from planner.result import PlanWarning
 from service.wording import counted
 
 

@@ -35,21 +35,21 @@ from service.calls.reading import Call, read_call
 from service.calls.solved import Solved
 from service.calls.unplanned import Body, placeable
 from service.calls.why import check_explained
-from service.fleet.placements import Candidates, build_candidates, contradictions
-from service.fleet.provenance_rules import check_provenance
-from service.planning.clock import Deadline
-from service.planning.cutting import run_within, with_grace
-from service.planning.inputs import Limits, Objective, Unit
-from service.planning.problem import PlacementProblem
-from service.planning.progress import Progress, Watch, unwatched
-from service.planning.result import Plan, PlanWarning, SolverOptions
-from service.planning.robustness.robust_planner import plan_robustly
+from service.calls.fleet.placements import Candidates, build_candidates, contradictions
+from service.calls.fleet.provenance_rules import check_provenance
+from planner.clock import Deadline
+from planner.cutting import run_within, with_grace
+from planner.inputs import Limits, Objective, Unit
+from planner.problem import PlacementProblem
+from planner.progress import Progress, Watch, unwatched
+from planner.result import Plan, PlanWarning, SolverOptions
+from planner.robustness.robust_planner import plan_robustly
 from service.problems import FieldError, Problem, ProblemError, invalid
-from service.schemas.calls import PlanRequest, PredictRequest
-from service.schemas.fleet import FleetSpec
+from service.calls.schemas.calls import PlanRequest, PredictRequest
+from service.calls.schemas.fleet import FleetSpec
 from service.spelling import BODY, Spelling
-from service.workers.anonymous_file import Content, gathered
-from service.workers.messages import ARROW, JSON, PlanTally
+from service.calls.content import Content, gathered
+from service.calls.messages import ARROW, JSON, PlanTally
 
 Planner = Callable[[PlacementProblem, SolverOptions, Watch], Plan]
 TimeGuard = Callable[[float], AbstractContextManager[Any]]

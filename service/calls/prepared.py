@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.calls.unplanned import Body, planning_problem
-from service.planning.errors import BoundContradictedError, PlanningError
-from service.planning.problem import PlacementProblem
-from service.planning.result import PlanWarning, SolverOptions
+from planner.errors import BoundContradictedError, PlanningError
+from planner.problem import PlacementProblem
+from planner.result import PlanWarning, SolverOptions
 from service.problems import ProblemError
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from math import isfinite
 
-from service.planning.explanation.prices import POINT, joules_per_objective, limit_names
-from service.planning.problem import PlacementProblem
-from service.planning.result import Plan, PlanWarning
+from planner.sensitivity.prices import POINT, joules_per_objective, limit_names
+from planner.problem import PlacementProblem
+from planner.result import Plan, PlanWarning
 from service.problems import FieldError, Problem, ProblemError, invalid
-from service.schemas.calls import PlanRequest
-from service.workers.messages import PublishedPrices
+from service.calls.schemas.calls import PlanRequest
+from service.calls.messages import PublishedPrices
 
 UNPUBLISHED = PlanWarning(
     "prices_unknown",

@@ -20,10 +20,10 @@ from service.calls.pieces import complaints_of
 from service.calls.plain_columns import FILLER, NotPlainError, batch_of_columns, batch_of_rows
 from service.calls.validation import parse
 from service.problems import FieldError, invalid
-from service.schemas.calls import WithRequests
-from service.workers.anonymous_file import Content, whole
-from service.workers.heap import collection_paused
-from service.workers.messages import ARROW
+from service.calls.schemas.calls import WithRequests
+from service.calls.content import Content, whole
+from service.calls.heap import collection_paused
+from service.calls.messages import ARROW
 
 Terms = TypeVar("Terms", bound=WithRequests)
 

@@ -12,10 +12,10 @@ from service.calls.explaining import UNEXPLAINED
 from service.calls.prepared import Prepared
 from service.calls.publishing import UNPUBLISHED, published_prices
 from service.calls.tally import tally_plan
-from service.planning.explanation.alternatives import Alternatives
-from service.planning.result import Plan, PlanWarning
-from service.schemas.calls import PlanRequest
-from service.workers.messages import ARROW, PlanTally, PublishedPrices
+from planner.sensitivity.alternatives import Alternatives
+from planner.result import Plan, PlanWarning
+from service.calls.schemas.calls import PlanRequest
+from service.calls.messages import ARROW, PlanTally, PublishedPrices
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from service.planning.problem import PlacementProblem
-from service.planning.result import Plan
-from service.workers.messages import PlacementTally, PlanTally
+from planner.problem import PlacementProblem
+from planner.result import Plan
+from service.calls.messages import PlacementTally, PlanTally
 
 
 def tally_plan(problem: PlacementProblem, plan: Plan, timings_s: Mapping[str, float]) -> PlanTally:

@@ -11,14 +11,14 @@ import numpy as np
 
 from costmodel.arrays import IntArray
 from service.calls.batch import Batch
-from service.planning.errors import (
+from planner.errors import (
     InfeasibleError,
     PlanningError,
     Relaxation,
     UnattainedConfidenceError,
     UndecidedError,
 )
-from service.planning.problem import PlacementProblem
+from planner.problem import PlacementProblem
 from service.problems import MAX_FIELD_ERRORS, FieldError, Problem, ProblemError, pointer
 from service.spelling import BODY, Spelling
 from service.wording import counted

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from service.problems import FieldError, Problem, ProblemError, invalid, pointer
-from service.schemas.fields import COUNT, PROMPTS, QUANTILES
-from service.schemas.requests import LISTED, MIXED
+from service.calls.schemas.fields import COUNT, PROMPTS, QUANTILES
+from service.calls.schemas.requests import LISTED, MIXED
 from service.wording import words_of
 
 Schema = TypeVar("Schema", bound=BaseModel)

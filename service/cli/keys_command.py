@@ -10,10 +10,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from service.access.errors import KeyFileError
-from service.access.key_file import KeyRow, changed_keys, read_keys
-from service.access.keys import digest_of, new_key
-from service.access.scopes import SCOPES, Scope
+from service.http.access.errors import KeyFileError
+from service.http.access.key_file import KeyRow, changed_keys, read_keys
+from service.http.access.keys import digest_of, new_key
+from service.http.access.scopes import SCOPES, Scope
 from service.wording import words_of
 
 DONE, BAD_INPUT = 0, 2

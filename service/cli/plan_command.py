@@ -15,27 +15,27 @@ from typing import Any
 
 import orjson
 
-from service.batch_files.batch_file import BatchFile, BatchFileError
-from service.batch_files.openai_batch import MAX_TOLD
-from service.batch_files.own_llms import OTHERS, STAYS, stays_below
-from service.batch_files.parquet_sizes import Limits
-from service.batch_files.reading import read_batch
-from service.batch_files.shard import Shard
-from service.batch_files.token_rule import TokenRule
+from service.calls.batch_files.batch_file import BatchFile, BatchFileError
+from service.calls.batch_files.openai_batch import MAX_TOLD
+from service.calls.batch_files.own_llms import OTHERS, STAYS, stays_below
+from service.calls.batch_files.parquet_sizes import Limits
+from service.calls.batch_files.reading import read_batch
+from service.calls.shard import Shard
+from service.calls.token_rule import TokenRule
 from service.calls.planner_service import PlannerService
 from service.cli.arguments import OPTIONS, OptionError, merged
 from service.cli.progress import shown
 from service.cli.shards import check_folder, served_names, told_of, write_shards
 from service.cli.tables import print_plan
-from service.fleet.embedded import FLEET_FILE, embedded_models_dir
+from service.embedded import FLEET_FILE, embedded_models_dir
 from service.problems import AlikeErrors, FieldError, Problem, ProblemError
-from service.schemas.batch_query import ANY
-from service.schemas.calls import SolverOptionsSpec
-from service.schemas.fields import MAX_SECONDS
-from service.schemas.names import read_llm
-from service.settings import Settings
+from service.calls.schemas.batch_query import ANY
+from service.calls.schemas.calls import SolverOptionsSpec
+from service.calls.schemas.fields import MAX_SECONDS
+from service.calls.schemas.names import read_llm
+from service.settings.settings import Settings
 from service.spelling import COMMAND
-from service.workers.anonymous_file import whole
+from service.calls.content import whole
 from service.workers.process import load_service
 
 PLANNED, NO_PLAN, BAD_INPUT = 0, 1, 2

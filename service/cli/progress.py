@@ -9,8 +9,8 @@ from time import perf_counter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from service.planning.progress import Progress as Look
-from service.planning.progress import Watch, unwatched
+from planner.progress import Progress as Look
+from planner.progress import Watch, unwatched
 
 
 @contextmanager

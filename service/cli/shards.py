@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from service.batch_files.batch_file import BatchFile, BatchFileError
-from service.batch_files.lines import BatchLines
-from service.batch_files.shard import Shard
-from service.batch_files.shards import (
+from service.calls.batch_files.batch_file import BatchFile, BatchFileError
+from service.calls.batch_files.lines import BatchLines
+from service.calls.shard import Shard
+from service.calls.batch_files.shards import (
     DraftShard,
     ServedNames,
     draft_shards,
@@ -20,7 +20,7 @@ from service.batch_files.shards import (
     write_shard,
 )
 from service.cli.arguments import OptionError
-from service.schemas.batch_query import parted
+from service.calls.schemas.batch_query import parted
 from service.wording import counted
 
 PATTERN = "*.jsonl"

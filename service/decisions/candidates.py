@@ -8,8 +8,8 @@ from costmodel.nearest import listed, nearest, shown, unknown_name
 from service.decisions.rule import Group, levels
 from service.decisions.table import Row
 from service.problems import FieldError, invalid
-from service.schemas.decisions import CandidateBody, DecisionBody
-from service.schemas.names import read_llm
+from service.calls.schemas.decisions import CandidateBody, DecisionBody
+from service.calls.schemas.names import read_llm
 
 Key = tuple[str, str]
 """LLM and pool."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from secrets import token_hex
 
-from service.actuals.evidence import ENERGY, RUNTIME, Evidence
+from service.decisions.evidence import ENERGY, RUNTIME, Evidence
 from service.decisions.candidates import Placements
 from service.decisions.lengths import OutputLengths
 from service.decisions.load import Loads
@@ -30,7 +30,7 @@ from service.decisions.token_estimate import estimate_tokens, wanted_of
 from service.decisions.tokenizers import Tokenizers
 from service.decisions.traffic import Traffic, asked_of
 from service.problems import Problem, ProblemError, invalid
-from service.schemas.decisions import DecisionBody
+from service.calls.schemas.decisions import DecisionBody
 
 MOST_OPEN = 100_000
 """Decisions whose pool and concurrency are remembered until their actuals come."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from service.workers.messages import PublishedPrices
+    from service.calls.messages import PublishedPrices
 
 FALLBACK, PLAN, FORECAST, WEIGHTS = "fallback", "plan", "forecast", "weights"
 FORECAST_PREFIX = "forecast-"

@@ -1,6 +1,6 @@
 """The cost models of the service's own fleet as plain numbers, cheap enough for each request.
 
-Built in a worker (`service.fleet.decision_table`), sent with its description, evaluated here
+Built in a worker (`service.calls.fleet.decision_table`), sent with its description, evaluated here
 without numpy: a handful of multiplications is quicker than one call of it.
 """
 
@@ -12,7 +12,7 @@ from functools import cached_property
 from math import ceil, exp, sqrt
 from typing import NamedTuple
 
-from service.decisions.profiled import Profiled
+from service.calls.fleet.profiled import Profiled
 
 RELATIVE_FLOOR = 0.04
 METER_SECONDS = 0.08

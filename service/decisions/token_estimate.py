@@ -10,9 +10,9 @@ from service.decisions.rule import Wanted
 from service.decisions.table import Prompts, Terms
 from service.decisions.tokenizers import Tokenizers
 from service.decisions.tokens import bounded, input_tokens, output_limit
-from service.prompts import Prompt, choices_of, prompts_of
-from service.schemas.actuals import ActualBody
-from service.schemas.decisions import DecisionBody
+from service.calls.prompts import Prompt, choices_of, prompts_of
+from service.calls.schemas.actuals import ActualBody
+from service.calls.schemas.decisions import DecisionBody
 
 DEFAULT_OUTPUT_TOKENS = 256.0
 LATE_QUANTILE = 0.9

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
-from service.prompts import CHARACTERS_PER_TOKEN, Prompt, stated_limit
-from service.schemas.fields import MAX_TOKENS
+from service.calls.prompts import CHARACTERS_PER_TOKEN, Prompt, stated_limit
+from service.calls.schemas.fields import MAX_TOKENS
 
 
 def input_tokens(prompt: Prompt) -> float:

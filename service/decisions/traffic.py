@@ -11,7 +11,7 @@ from typing import Any
 
 from service.decisions.rule import Group, Predict, Wanted, may_serve
 from service.decisions.table import Row
-from service.schemas.fields import MAX_CHOICES
+from service.calls.schemas.fields import MAX_CHOICES
 
 WINDOW_S = 900.0
 """No request counts longer; a gateway's traffic of a quarter of an hour."""

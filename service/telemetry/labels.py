@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from service.workers.messages import Description
+    from service.calls.messages import Description
 
 PREFIX = "jouleplan"
 OTHER = "other"

@@ -43,7 +43,7 @@ def logging_config(level: str) -> dict[str, Any]:
         "formatters": {"json": {"()": JsonFormatter}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"handlers": ["stderr"], "level": level},
-        # The line of each request is written by `service.telemetry.request_log`.
+        # The line of each request is written by `service.http.request_log`.
         "loggers": {"uvicorn.access": {"level": "WARNING"}},
     }
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from service.telemetry.decision_metrics import DecisionMetrics
+from service.decisions.metrics import DecisionMetrics
 from service.telemetry.failures import Failures, FailuresCollector
 from service.telemetry.labels import OTHER, PREFIX, Labels
 from service.telemetry.store_failures import LossesCollector, StoreFailures
 
 if TYPE_CHECKING:
-    from service.workers.messages import Description, PlanTally
+    from service.calls.messages import Description, PlanTally
 
 logger = logging.getLogger("service.failures")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from service.workers.link import FAILED_STATUS
 
 if TYPE_CHECKING:
-    from service.settings import Settings
+    from service.settings.settings import Settings
 
 logger = logging.getLogger("service.worker")
 

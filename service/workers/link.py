@@ -20,12 +20,12 @@ from multiprocessing.process import BaseProcess
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from service.workers.anonymous_file import AnonymousFile, gathered
-from service.workers.messages import BEGUN, Description, Job, Reply, Tell, Update, unheard
+from service.calls.content import AnonymousFile, gathered
+from service.calls.messages import BEGUN, Description, Job, Reply, Tell, Update, unheard
 from service.workers.pipe import receive, send
 
 if TYPE_CHECKING:
-    from service.settings import Settings
+    from service.settings.settings import Settings
 
 Received = TypeVar("Received")
 WorkerMain = Callable[[Connection, Any], None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.workers.messages import Description, PlanTally
+from service.calls.messages import Description, PlanTally
 
 
 class PoolListener:

@@ -7,7 +7,7 @@ import logging
 
 from service.workers.link import Worker, WorkerLostError, loading_job
 from service.workers.listener import PoolListener
-from service.workers.messages import RELOADED, Description
+from service.calls.messages import RELOADED, Description
 
 logger = logging.getLogger("service.workers.loaded_files")
 

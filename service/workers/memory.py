@@ -17,8 +17,8 @@ from pathlib import Path
 from weakref import WeakKeyDictionary, WeakSet
 
 from service.problems import Problem, ProblemError
-from service.workers.anonymous_file import AnonymousFile
-from service.workers.messages import ARROW, BATCH_FILES
+from service.calls.content import AnonymousFile
+from service.calls.messages import ARROW, BATCH_FILES
 
 #: Of the machine's or the container's memory, what calls may take together where nothing is set.
 DEFAULT_SHARE = 0.75

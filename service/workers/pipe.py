@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
 
-from service.workers.anonymous_file import AnonymousFile
-from service.workers.messages import Description, Job, Reply, Update
+from service.calls.content import AnonymousFile
+from service.calls.messages import Description, Job, Reply, Update
 
 Message = Description | Job | Reply | Update
 

@@ -23,12 +23,12 @@ from service.workers.entry import enter
 from service.workers.link import Worker, WorkerLostError, WorkerMain, WorkerProcess
 from service.workers.listener import PoolListener
 from service.workers.loaded_files import LoadedFiles
-from service.workers.messages import Description, Job, Reply, Tell, unheard
+from service.calls.messages import Description, Job, Reply, Tell, unheard
 from service.workers.queue import Stage, WorkerQueue, unavailable
 from service.workers.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from service.settings import Settings
+    from service.settings.settings import Settings
 
 logger = logging.getLogger("service.workers.pool")
 

@@ -27,18 +27,18 @@ from costmodel.catalogue import Catalogue
 from service.calls.file_call import plan_batch_file
 from service.calls.frontier_call import trace_front
 from service.calls.planner_service import CallLimits, PlannerService
-from service.fleet.description import describe
-from service.fleet.loading import Loaded, load_files
-from service.planning.cutting import uncut
-from service.planning.progress import Watch
+from service.calls.fleet.description import describe
+from service.calls.fleet.loading import Loaded, load_files
+from planner.cutting import uncut
+from planner.progress import Watch
 from service.problems import Problem, ProblemError
-from service.schemas.batch_query import BatchQuery
-from service.settings import Settings
+from service.calls.schemas.batch_query import BatchQuery
+from service.settings.settings import Settings
 from service.telemetry.logs import configure_logging
-from service.workers.anonymous_file import whole
-from service.workers.heap import give_back, share_one_heap
+from service.calls.content import whole
+from service.calls.heap import give_back, share_one_heap
 from service.workers.memory import limit_memory
-from service.workers.messages import (
+from service.calls.messages import (
     BEGUN,
     JSON,
     Description,

@@ -8,8 +8,8 @@ from time import perf_counter
 
 import orjson
 
-from service.planning.progress import Progress
-from service.workers.messages import PROGRESS, Tell, Update
+from planner.progress import Progress
+from service.calls.messages import PROGRESS, Tell, Update
 
 logger = logging.getLogger("service.worker")
 
@@ -18,7 +18,7 @@ SHORTEST_PAUSE_S = 0.1
 
 
 class ProgressUpdates:
-    """A `service.planning.progress.Watch` that tells `Update` messages of kind ``progress``.
+    """A `planner.progress.Watch` that tells `Update` messages of kind ``progress``.
 
     A new phase is told at once. Within a phase the newest look is told, at most ten times a second;
     what was held back is told with the next look. What cannot be told is logged, and the plan goes

@@ -13,7 +13,7 @@ from service.workers.link import Worker
 from service.workers.memory import HeldBodies, MemoryBudget
 
 if TYPE_CHECKING:
-    from service.settings import Settings
+    from service.settings.settings import Settings
 
 RETRY_AFTER_S = 2
 LONGEST_RETRY_AFTER_S = 120

@@ -14,7 +14,7 @@ from service.workers.loaded_files import LoadedFiles
 from service.workers.watchdog import watch
 
 if TYPE_CHECKING:
-    from service.settings import Settings
+    from service.settings.settings import Settings
 
 logger = logging.getLogger("service.workers.supervisor")
 

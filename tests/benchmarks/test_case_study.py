@@ -22,7 +22,7 @@ from benchmarks.control import (
 from benchmarks.published import CASE_STUDY_LLMS, PUBLISHED
 from benchmarks.workloads import CONTEXT_TOKENS, case_study_workload, chat_workload, take
 from costmodel.workload import Workload
-from service.planning.search.cpsat import Effort, solve_assignment
+from planner.solvers.cpsat import Effort, solve_assignment
 
 ZETAS = (0.0, 0.2, 0.5, 1.0)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "case-study.md"

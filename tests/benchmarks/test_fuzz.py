@@ -15,9 +15,9 @@ from benchmarks.fuzz.plans import check_plan
 from benchmarks.fuzz.question import Question
 from benchmarks.fuzz.refusals import check_refusal, with_limit
 from service.calls.planner_service import PlannerService
-from service.settings import Settings
-from service.workers.anonymous_file import whole
-from service.workers.messages import Job
+from service.settings.settings import Settings
+from service.calls.content import whole
+from service.calls.messages import Job
 from service.workers.process import answer, load_service
 from tests.service.bodies import a100_fleet, rows
 from tests.service.catalogue_maker import write_catalogue

@@ -23,7 +23,7 @@ from benchmarks.scale.recipes import fractional_moves
 from benchmarks.scale.relaxed import fractional, terms_of
 from benchmarks.scale.stored import restore, store
 from service.calls.batch import Batch
-from service.schemas.calls import PlanRequest
+from service.calls.schemas.calls import PlanRequest
 
 SMALL = ["--sizes", "100", "--placements", "3", "--forms", "shares", "--runs", "1"]
 SHORT = ["--cbc-seconds", "20", "--cpsat-seconds", "20"]

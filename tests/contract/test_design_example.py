@@ -3,7 +3,7 @@
 import orjson
 
 from service.calls.planner_service import PlannerService
-from service.schemas.answers import PlanAnswer
+from service.calls.schemas.answers import PlanAnswer
 from tests.service.bodies import call
 
 EXAMPLE = b"""

@@ -14,7 +14,7 @@ from costmodel.errors import ArtefactError
 from profiler.observations import COLUMNS
 from service.app import create_app
 from service.problems import PROBLEM_TYPES
-from service.settings import PREFIX, Settings
+from service.settings.settings import PREFIX, Settings
 from service.telemetry.metrics import Metrics
 from tests.costmodel.builders import kv_off_cost_model
 

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from service.app import create_app
-from service.planning.bounds.formulation import Formulation
-from service.settings import Settings
+from planner.bounds.formulation import Formulation
+from service.settings.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/explanation/formulation.md").read_text(encoding="utf-8")

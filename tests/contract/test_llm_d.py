@@ -19,8 +19,8 @@ import pytest
 import yaml
 
 from service.app import create_app
-from service.server import CUT_S
-from service.settings import Settings
+from service.http.server import CUT_S
+from service.settings.settings import Settings
 from tests.service.server import Server
 
 ROOT = Path(__file__).parents[2]

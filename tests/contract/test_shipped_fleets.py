@@ -6,11 +6,11 @@ import pytest
 
 from costmodel.catalogue import Catalogue
 from service.calls.planner_service import PlannerService
-from service.fleet.embedded import embedded_models_dir
-from service.fleet.file import load_fleet_file
-from service.fleet.placements import build_candidates, contradictions
-from service.schemas.information import CostModelsAnswer, PlacementsAnswer
-from service.settings import Settings
+from service.embedded import embedded_models_dir
+from service.calls.fleet.file import load_fleet_file
+from service.calls.fleet.placements import build_candidates, contradictions
+from service.calls.schemas.information import CostModelsAnswer, PlacementsAnswer
+from service.settings.settings import Settings
 from service.workers.process import load_service
 from tests.service.bodies import call, columns
 

@@ -9,7 +9,7 @@ from costmodel.cost_matrix import predict
 from costmodel.errors import InvalidCostModelError
 from costmodel.output_lengths import CUT, OutputLengths
 from costmodel.workload import Workload
-from tests.planning.instances import cost_model
+from tests.planner.instances import cost_model
 
 QUANTILES = st.lists(st.floats(1.0, 20_000.0), min_size=3, max_size=3).map(sorted)
 

@@ -16,7 +16,7 @@ from benchmarks.gateways.broken_planners import GARBAGE, BrokenPlanner, hung, in
 from benchmarks.gateways.litellm_proxy import Proxy, answered, config, install, litellm_proxy
 from benchmarks.gateways.upstreams import upstreams
 from examples.local_service import free_port
-from service.access.keys import digest_of, new_key
+from service.http.access.keys import digest_of, new_key
 from tests.service.decision_fleet import FLEET, save_two_pools
 from tests.service.server import Server
 

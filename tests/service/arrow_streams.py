@@ -7,8 +7,8 @@ import orjson
 import pyarrow as pa
 
 from service.calls.planner_service import PlannerService
-from service.workers.anonymous_file import gathered, whole
-from service.workers.messages import ARROW, JSON, Job, Reply
+from service.calls.content import gathered, whole
+from service.calls.messages import ARROW, JSON, Job, Reply
 from service.workers.process import answer
 from tests.service.bodies import Json
 

@@ -13,7 +13,7 @@ import pytest
 from service.calls.planner_service import PlannerService
 from service.cli.arguments import add_plan_arguments
 from service.cli.plan_command import plan_file
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.workers.process import load_service
 from tests.service.catalogue_maker import write_catalogue
 from tests.service.server import ROOT, Server

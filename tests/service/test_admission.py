@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from service.problems import ProblemError
-from service.settings import Settings
-from service.workers.anonymous_file import AnonymousFile
+from service.settings.settings import Settings
+from service.calls.content import AnonymousFile
 from service.workers.memory import (
     CALL_BYTES,
     HeldBodies,
@@ -19,7 +19,7 @@ from service.workers.memory import (
     available_bytes,
     estimated_bytes,
 )
-from service.workers.messages import ARROW, JSON, Job, Reply
+from service.calls.messages import ARROW, JSON, Job, Reply
 from service.workers.pool import WorkerPool
 from tests.service import worker_mains
 from tests.service.bodies import a100_fleet

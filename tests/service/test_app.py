@@ -11,12 +11,12 @@ import pytest
 
 from service.app import create_app
 from service.calls.planner_service import PlannerService
-from service.planning.errors import UndecidedError
-from service.planning.problem import PlacementProblem
-from service.planning.progress import Watch
-from service.planning.result import SolverOptions
-from service.settings import Settings
-from service.workers.messages import Job
+from planner.errors import UndecidedError
+from planner.problem import PlacementProblem
+from planner.progress import Watch
+from planner.result import SolverOptions
+from service.settings.settings import Settings
+from service.calls.messages import Job
 from service.workers.process import answer
 from tests.service.bodies import a100_fleet, call, rows
 

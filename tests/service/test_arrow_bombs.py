@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from service.workers.messages import ARROW
+from service.calls.messages import ARROW
 from tests.service.arrow_streams import stream
 from tests.service.decision_fleet import save_two_pools
 from tests.service.server import Server

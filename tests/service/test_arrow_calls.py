@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 
 from service.calls.planner_service import PlannerService
-from service.schemas.answers import PlanAnswer
-from service.schemas.information import ProblemAnswer
-from service.workers.anonymous_file import whole
-from service.workers.messages import ARROW
+from service.calls.schemas.answers import PlanAnswer
+from service.calls.schemas.information import ProblemAnswer
+from service.calls.content import whole
+from service.calls.messages import ARROW
 from tests.service.arrow_streams import json_of, reply_to, stream, table_of
 from tests.service.bodies import Json, a100_fleet, call, columns, pointers
 

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.schemas.answers import PlanAnswer
-from service.schemas.plans import PlansAnswer, PlanStatusAnswer
+from service.calls.schemas.answers import PlanAnswer
+from service.calls.schemas.plans import PlansAnswer, PlanStatusAnswer
 from tests.service.bodies import a100_fleet, rows
 from tests.service.server import Server
 from tests.waiting import wait_until

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from service.calls.planner_service import PlannerService
-from service.schemas.information import ProblemAnswer
+from service.calls.schemas.information import ProblemAnswer
 from tests.service.bodies import Json, a100_fleet, call, columns, pointers, rows
 
 

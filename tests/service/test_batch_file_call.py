@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from service.schemas.answers import PlanAnswer
-from service.schemas.plans import PlanStatusAnswer
-from service.schemas.shards import ShardsAnswer
-from service.store.database import _SCHEMA
+from service.calls.schemas.answers import PlanAnswer
+from service.calls.schemas.plans import PlanStatusAnswer
+from service.calls.schemas.shards import ShardsAnswer
+from service.plans.database import _SCHEMA
 from tests.service.arrow_streams import table_of
 from tests.service.bodies import pointers, rows
 from tests.service.plan_files import batch_line

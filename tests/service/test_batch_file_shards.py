@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.batch_files.lines import line_spans
-from service.batch_files.model_place import (
+from service.calls.batch_files.lines import line_spans
+from service.calls.batch_files.model_place import (
     Kind,
     ModelPlace,
     RepeatedKeyError,
@@ -18,15 +18,15 @@ from service.batch_files.model_place import (
     place_of_model,
     written,
 )
-from service.batch_files.openai_batch import (
+from service.calls.batch_files.openai_batch import (
     BadLinesError,
     OpenAiBatch,
     read_lines,
 )
-from service.batch_files.shard import Shard
-from service.batch_files.shards import ServedNames, draft_shards, write_shard
-from service.batch_files.token_rule import TokenRule
-from service.schemas.names import read_llm
+from service.calls.shard import Shard
+from service.calls.batch_files.shards import ServedNames, draft_shards, write_shard
+from service.calls.token_rule import TokenRule
+from service.calls.schemas.names import read_llm
 from tests.service.batch_lines import LLMS, Parts, batch_files, batch_lines
 
 PLACEMENTS = [
@@ -202,7 +202,7 @@ def test_a_prompt_as_deep_as_json_is_read_to_its_end() -> None:
 
 
 def test_a_line_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.batch_files.openai_batch.MAX_LINE_BYTES", 20)
+    monkeypatch.setattr("service.calls.batch_files.openai_batch.MAX_LINE_BYTES", 20)
     with pytest.raises(BadLinesError, match="at most 20 bytes"):
         read_lines(GOOD, RULE)
 

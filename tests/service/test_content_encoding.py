@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.problems import ProblemError
-from service.routes.content_encoding import PIECE, Inflater
+from service.http.routes.content_encoding import PIECE, Inflater
 from tests.service.bodies import rows
 from tests.service.decision_fleet import save_two_pools
 from tests.service.server import Server

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.calls.planner_service import PlannerService
-from service.schemas.answers import PlanAnswer
+from service.calls.schemas.answers import PlanAnswer
 from tests.service.bodies import Json, a100_fleet, call, pointers, rows
 
 

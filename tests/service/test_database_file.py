@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.store.contents import Contents, Loss
-from service.store.database_file import DatabaseFile
-from service.store.errors import StoreError
+from service.database.contents import Contents, Loss
+from service.database.database_file import DatabaseFile
+from service.database.errors import StoreError
 
 PAGE = 4096
 ROW = "x" * 200

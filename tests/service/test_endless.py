@@ -8,14 +8,14 @@ import logging
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.actuals.ledger import ActualsLedger
-from service.actuals.store import ActualsStore
+from service.decisions.actuals.ledger import ActualsLedger
+from service.decisions.actuals.store import ActualsStore
 from service.app import create_app
-from service.background.endless import begin, end, every
+from service.endless import begin, end, every
 from service.decisions.desk import DecisionDesk
-from service.metering.loop import Metering
-from service.settings import Settings
-from service.store.database_file import MEMORY
+from service.decisions.metering.loop import Metering
+from service.settings.settings import Settings
+from service.database.database_file import MEMORY
 from service.telemetry.metrics import Metrics
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from prometheus_client import CollectorRegistry
 
-from service.actuals.evidence import RUNTIME, About
+from service.decisions.evidence import RUNTIME, About
 from service.decisions.desk import DecisionDesk
 from service.decisions.table import Row
 from service.telemetry.metrics import Metrics

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.fleet.file import FleetFileError, load_fleet_file
+from service.calls.fleet.file import FleetFileError, load_fleet_file
 from tests.plain_words import foreign_words
 from tests.service.catalogue_maker import FLEET_YAML
 

@@ -18,12 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.batch_files.batch_file import BatchFile, BatchFileError
-from service.batch_files.decoding import in_utf8, inflated
-from service.batch_files.reading import read_batch, read_bytes
-from service.batch_files.token_rule import TokenRule
+from service.calls.batch_files.batch_file import BatchFile, BatchFileError
+from service.calls.batch_files.decoding import in_utf8, inflated
+from service.calls.batch_files.reading import read_batch, read_bytes
+from service.calls.token_rule import TokenRule
 from service.calls.reading import read_json
-from service.schemas.calls import PlanRequest
+from service.calls.schemas.calls import PlanRequest
 from tests.service.plan_files import batch_line
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"

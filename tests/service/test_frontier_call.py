@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from service.calls.planner_service import PlannerService
-from service.schemas.frontier import EndsLine, PointLine, SummaryLine
-from service.workers.messages import Job, Reply, Update
+from service.calls.schemas.frontier import EndsLine, PointLine, SummaryLine
+from service.calls.messages import Job, Reply, Update
 from service.workers.process import answer
 from tests.service.bodies import Json, a100_fleet, call, columns, pointers, rows
 

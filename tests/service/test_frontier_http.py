@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.schemas.frontier import EndsLine, PointLine, ProblemLine, SummaryLine
-from service.settings import Settings
+from service.calls.schemas.frontier import EndsLine, PointLine, ProblemLine, SummaryLine
+from service.settings.settings import Settings
 from tests.service import worker_mains
 from tests.service.bodies import Json, a100_fleet, rows
 from tests.service.server import Server

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.telemetry.metrics import Metrics
-from service.workers.messages import CostModelLabels, Description, PlacementTally, PlanTally
+from service.calls.messages import CostModelLabels, Description, PlacementTally, PlanTally
 from tests.service.bodies import a100_fleet, rows
 from tests.service.server import Server
 

@@ -12,9 +12,9 @@ import pytest
 
 from service.calls.file_call import plan_batch_file
 from service.calls.planner_service import PlannerService
-from service.planning.progress import unwatched
+from planner.progress import unwatched
 from service.problems import ProblemError
-from service.schemas.batch_query import BatchQuery
+from service.calls.schemas.batch_query import BatchQuery
 from tests.service.plan_files import batch_line
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"

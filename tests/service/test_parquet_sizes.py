@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.batch_files.batch_file import BatchFile, BatchFileError
-from service.batch_files.parquet_pages import read_pages
-from service.batch_files.parquet_process import ParquetProcess
-from service.batch_files.parquet_sizes import Limits, ParquetRefusal
-from service.batch_files.reading import read_bytes
-from service.batch_files.token_rule import TokenRule
+from service.calls.batch_files.batch_file import BatchFile, BatchFileError
+from service.calls.batch_files.parquet_pages import read_pages
+from service.calls.batch_files.parquet_process import ParquetProcess
+from service.calls.batch_files.parquet_sizes import Limits, ParquetRefusal
+from service.calls.batch_files.reading import read_bytes
+from service.calls.token_rule import TokenRule
 from tests.service.server import ROOT
 
 MAX_PEAK_BYTES = 1_500_000_000

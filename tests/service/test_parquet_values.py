@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.batch_files.batch_file import BatchFile, BatchFileError
-from service.batch_files.parquet_process import ParquetProcess
-from service.batch_files.parquet_sizes import Limits, ParquetRefusal
-from service.batch_files.parquet_values import in_plain_types, infinite_rows, values_of
-from service.batch_files.reading import read_bytes
-from service.batch_files.token_rule import TokenRule
-from service.schemas.calls import PlanRequest
+from service.calls.batch_files.batch_file import BatchFile, BatchFileError
+from service.calls.batch_files.parquet_process import ParquetProcess
+from service.calls.batch_files.parquet_sizes import Limits, ParquetRefusal
+from service.calls.batch_files.parquet_values import in_plain_types, infinite_rows, values_of
+from service.calls.batch_files.reading import read_bytes
+from service.calls.token_rule import TokenRule
+from service.calls.schemas.calls import PlanRequest
 
 DECIMAL = pa.decimal128(12, 2)
 LENGTHS = pa.struct([("p50", DECIMAL), ("p90", DECIMAL)])

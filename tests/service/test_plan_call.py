@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.calls.planner_service import PlannerService
-from service.schemas.answers import PlanAnswer, PredictAnswer
+from service.calls.schemas.answers import PlanAnswer, PredictAnswer
 from tests.service.bodies import Json, a100_fleet, call, columns, pointers, rows
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from service.schemas.answers import PlanAnswer
+from service.calls.schemas.answers import PlanAnswer
 from tests.service.bodies import a100_fleet, columns, rows
 from tests.service.plan_files import COUNT, CSV, FILES, batch_line, write_csv, write_json
 from tests.service.server import ROOT

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.schemas.plans import PlanStatusAnswer
+from service.calls.schemas.plans import PlanStatusAnswer
 from tests.service.bodies import a100_fleet, rows
 from tests.service.server import Server
 from tests.service.test_background_plans import BODY, long_body, start, wait_for

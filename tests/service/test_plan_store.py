@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.background.archive import PlanArchive
+from service.plans.archive import PlanArchive
 from service.problems import ProblemError
-from service.settings import Settings
-from service.store.database import open_database
-from service.store.database_file import MEMORY
-from service.store.errors import StoreError
-from service.store.plan_store import CHUNK_BYTES, PlanStore, StoreLimits
-from service.store.records import Look, PlanRecord, ReplyHead
-from service.store.thread import StoreThread
+from service.settings.settings import Settings
+from service.plans.database import open_database
+from service.database.database_file import MEMORY
+from service.database.errors import StoreError
+from service.plans.plan_store import CHUNK_BYTES, PlanStore, StoreLimits
+from service.plans.records import Look, PlanRecord, ReplyHead
+from service.plans.thread import StoreThread
 from service.telemetry.metrics import Metrics
-from service.workers.messages import JSON, Reply
+from service.calls.messages import JSON, Reply
 
 GENEROUS = StoreLimits(1000, 10**9, 1e9)
 

@@ -10,10 +10,10 @@ import orjson
 import pytest
 
 from service.calls.planner_service import PlannerService
-from service.planning.clock import Deadline
-from service.planning.cutting import run_within
-from service.planning.progress import Progress
-from service.workers.messages import Job, Update
+from planner.clock import Deadline
+from planner.cutting import run_within
+from planner.progress import Progress
+from service.calls.messages import Job, Update
 from service.workers.process import answer, teller
 from service.workers.progress_updates import ProgressUpdates
 from tests.service.bodies import a100_fleet, rows

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.prompts import (
+from service.calls.prompts import (
     ENCRYPTED,
     OTHERS,
     STORED,

@@ -16,7 +16,7 @@ from service.calls.plain_columns import batch_of_columns, batch_of_rows
 from service.calls.reading import read_json
 from service.calls.validation import path_of
 from service.problems import ProblemError, pointer
-from service.schemas.calls import PlanRequest
+from service.calls.schemas.calls import PlanRequest
 from service.wording import words_of
 from tests.service.bodies import Json
 

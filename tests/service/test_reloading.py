@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from costmodel.artefact import save
-from service.fleet.loading import load_files
-from service.settings import Settings
+from service.calls.fleet.loading import load_files
+from service.settings.settings import Settings
 from service.workers.reloading import fingerprint, follow
 from tests.costmodel.builders import kv_off_cost_model, kv_on_cost_model
 from tests.service.server import Server

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from service.calls.planner_service import PlannerService
-from service.schemas.answers import PlanAnswer
-from service.schemas.information import ProblemAnswer
+from service.calls.schemas.answers import PlanAnswer
+from service.calls.schemas.information import ProblemAnswer
 from tests.service.bodies import Json, a100_fleet, call, pointers
 
 QUANTILES = {"p50": 90, "p90": 300}

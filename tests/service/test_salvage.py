@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.store.salvage import copy_readable, read_only
+from service.database.salvage import copy_readable, read_only
 
 ROWS = 60_000
 PAGE = 4096

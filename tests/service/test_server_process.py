@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from service.schemas.answers import PlanAnswer
-from service.schemas.information import (
+from service.calls.schemas.answers import PlanAnswer
+from service.calls.schemas.information import (
     CostModelsAnswer,
     PlacementsAnswer,
     ProblemAnswer,

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from service.fleet.embedded import embedded_models_dir
+from service.embedded import embedded_models_dir
 from service.serving import print_settings, read_settings
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.service.server import ROOT, free_port
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from costmodel import catalogue
-from service.fleet import loading
-from service.settings import Settings
+from service.calls.fleet import loading
+from service.settings.settings import Settings
 from service.workers import process
-from service.workers.messages import BEGUN, JSON, Description, Job, Reply, Update
+from service.calls.messages import BEGUN, JSON, Description, Job, Reply, Update
 
 ENDS = {
     "abort": os.abort,

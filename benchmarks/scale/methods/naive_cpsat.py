@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.scale.nominal import Nominal, NominalRow
 from benchmarks.scale.outcome import Outcome
-from service.planning.bounds.assignment_problem import AssignmentProblem, Row, Variable
-from service.planning.search.cpsat import Effort, solve_assignment
+from planner.solvers.assignment_problem import AssignmentProblem, Row, Variable
+from planner.solvers.cpsat import Effort, solve_assignment
 
 UNLIMITED = 1e9
 MAKESPAN = "makespan"

@@ -11,10 +11,10 @@ import orjson
 from benchmarks.scale.outcome import Outcome
 from costmodel.catalogue import Catalogue
 from service.calls.planner_service import CallLimits, PlannerService
-from service.fleet.embedded import embedded_models_dir
-from service.planning import PlacementProblem, Plan, SolverOptions, Watch, plan
-from service.planning.progress import unwatched
-from service.workers.anonymous_file import whole
+from service.embedded import embedded_models_dir
+from planner import PlacementProblem, Plan, SolverOptions, Watch, plan
+from planner.progress import unwatched
+from service.calls.content import whole
 
 UNLIMITED = 10**12
 MOST_SECONDS = 3600.0

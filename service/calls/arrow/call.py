@@ -17,8 +17,8 @@ from service.calls.pieces import complain
 from service.calls.plain_columns import FILLER
 from service.calls.validation import Schema, parse
 from service.problems import Complaints, FieldError, Problem, ProblemError
-from service.schemas.requests import RequestColumns
-from service.workers.anonymous_file import Content
+from service.calls.schemas.requests import RequestColumns
+from service.calls.content import Content
 
 #: Key of the schema's metadata under which the rest of a call, or of an answer, is JSON.
 TERMS_KEY = b"jouleplan"

@@ -33,7 +33,7 @@ from service.calls.plain_columns import (
 )
 from service.calls.prompt_tokens import from_lists
 from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer
-from service.schemas.requests import Pin
+from service.calls.schemas.requests import Pin
 
 #: Bytes of the longest id, in whatever letters.
 MOST_ID_BYTES = 4 * int(REQUEST_ID.high)

@@ -6,9 +6,9 @@ from typing import Any
 
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
-from service.fleet.decision_table import decision_rows
-from service.fleet.placements import build_candidates
-from service.schemas.fleet import FleetSpec
+from service.calls.fleet.decision_table import decision_rows
+from service.calls.fleet.placements import build_candidates
+from service.calls.schemas.fleet import FleetSpec
 from tests.costmodel.builders import kv_on_cost_model
 
 POOL = {"name": "p", "device": "1xh100", "count": 1, "llms": ["qwen3-8b"], "concurrency": [1, 8]}

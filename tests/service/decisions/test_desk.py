@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.actuals.evidence import About
+from service.decisions.evidence import About
 from service.decisions.desk import DecisionDesk
 from service.decisions.policy import FORECAST, PLAN, WEIGHTS, Policy
 from service.decisions.table import Prompts, Row, Terms
 from service.decisions.traffic import LEAST
 from service.problems import ProblemError
-from service.schemas.decisions import CandidateBody, DecisionBody
+from service.calls.schemas.decisions import CandidateBody, DecisionBody
 
 LLMS, POOLS = ("a", "b", "c"), ("x", "y")
 

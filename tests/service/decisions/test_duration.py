@@ -11,9 +11,9 @@ from prometheus_client import CollectorRegistry
 
 from service.calls.validation import parse
 from service.decisions.desk import DecisionDesk
-from service.routes import decisions, destinations
-from service.schemas.decisions import DecisionBody
-from service.telemetry.decision_metrics import DecisionMetrics
+from service.http.routes import decisions, destinations
+from service.calls.schemas.decisions import DecisionBody
+from service.decisions.metrics import DecisionMetrics
 from service.telemetry.labels import Labels
 from tests.service.decisions.test_desk import ROWS
 

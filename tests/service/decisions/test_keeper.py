@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from service.actuals.store import ActualsStore
+from service.decisions.actuals.store import ActualsStore
 from service.decisions.desk import DecisionDesk
 from service.decisions.keeper import NOTE, PolicyKeeper, policy_from, text_of
 from service.decisions.policy import Policy

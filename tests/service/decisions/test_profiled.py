@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costmodel.region import ProfiledRegion
-from service.decisions.profiled import Profiled
+from service.calls.fleet.profiled import Profiled
 from service.decisions.table import Prompts
 from tests.service.decisions.test_desk import ROWS
 

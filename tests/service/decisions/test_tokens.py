@@ -19,11 +19,11 @@ from service.decisions.tokenizers import Tokenizers
 from service.decisions.tokens import input_tokens, output_limit
 from service.decisions.traffic import LEAST, MOST, plan_of
 from service.problems import ProblemError
-from service.prompts import LIMITS, prompts_of
-from service.schemas.actuals import ActualBody
-from service.schemas.calls import PlanRequest
-from service.schemas.decisions import DecisionBody
-from service.schemas.fields import MAX_TOKENS
+from service.calls.prompts import LIMITS, prompts_of
+from service.calls.schemas.actuals import ActualBody
+from service.calls.schemas.calls import PlanRequest
+from service.calls.schemas.decisions import DecisionBody
+from service.calls.schemas.fields import MAX_TOKENS
 from tests.service.decisions.test_desk import ROWS
 
 JUNK = st.one_of(

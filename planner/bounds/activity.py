@@ -1,0 +1,80 @@
+"""What an assignment uses of each row, in one pass over the requests for each quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from costmodel.arrays import FloatArray, IntArray
+from planner.solvers.assignment_problem import AssignmentProblem, Row
+from planner.schedule.violations import exceeds
+
+
+def activities(
+    problem: AssignmentProblem, placement: IntArray, requests: IntArray | None = None
+) -> FloatArray:
+    """Sum of each row's coefficients over an assignment, variables left out, shape (rows,).
+
+    Parameters
+    ----------
+    placement
+        Placement of each request, shape (n,).
+    requests
+        Indices of those that count; None for all.
+    """
+    chosen = placement if requests is None else placement[requests]
+    sizes = problem.size if requests is None or problem.size is None else problem.size[requests]
+    groups = problem.group_count
+    where = chosen
+    if groups > 1:
+        labels = problem.labels if requests is None else problem.labels[requests]
+        where = labels * problem.k + chosen
+    sums: dict[int, FloatArray] = {}
+    found = np.empty(len(problem.rows))
+    for r, row in enumerate(problem.rows):
+        if id(row.values) not in sums:
+            weights = values_at(row.values, chosen, requests)
+            if sizes is not None:
+                weights = weights * sizes
+            total = np.bincount(where, weights=weights, minlength=groups * problem.k)
+            sums[id(row.values)] = total.astype(float).reshape(groups, problem.k)
+        found[r] = (row.factors(groups) * sums[id(row.values)]).sum()
+    return found
+
+
+def excesses(
+    problem: AssignmentProblem, placement: IntArray, levels: Mapping[str, float]
+) -> FloatArray:
+    """How far each row is exceeded, variables at some levels; below 0: room, shape (rows,)."""
+    beside = [at_variables(row, levels) - row.bound for row in problem.rows]
+    return np.asarray(activities(problem, placement) + np.array(beside))
+
+
+def keeps_rows(problem: AssignmentProblem, placement: IntArray) -> bool:
+    """Whether an assignment could keep every row, variables at what suits the row best."""
+    levels = {v.name: (v.lower, v.upper) for v in problem.variables}
+    used = activities(problem, placement)
+    for row, activity in zip(problem.rows, used.tolist(), strict=True):
+        least = sum(min(c * levels[v][0], c * levels[v][1]) for v, c in row.variables.items())
+        if exceeds(activity + least, row.bound):
+            return False
+    return True
+
+
+def values_at(values: FloatArray, chosen: IntArray, requests: IntArray | None) -> FloatArray:
+    """Value of each request on its placement, of an array broadcastable to (n, k), shape (m,)."""
+    n, k = values.shape
+    rows: IntArray | int = 0
+    if n > 1:
+        rows = np.arange(n) if requests is None else requests
+    if values.flags.f_contiguous and n > 1 and k > 1:
+        found = values.reshape(-1, order="F")[chosen * n + rows]
+    else:
+        found = values[rows, chosen if k > 1 else 0]
+    return np.asarray(np.broadcast_to(found, chosen.shape))
+
+
+def at_variables(row: Row, levels: Mapping[str, float]) -> float:
+    """What the variables beside the assignment use of a row at some levels."""
+    return sum(coefficient * levels[name] for name, coefficient in row.variables.items())

@@ -1,0 +1,213 @@
+"""Lower bound on the full data, and the prices that the limits have at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from costmodel.arrays import FloatArray, IntArray
+from costmodel.workload import Workload
+from planner.solvers.assignment_problem import AssignmentProblem, Row, Variable
+from planner.bounds.cells import Cells, make_cells
+from planner.bounds.lagrangian import Relaxed, lagrangian_bound
+from planner.solvers.linear import LinearSolution
+from planner.bounds.polishing import polish
+from planner.bounds.reduced_costs import ReducedCosts
+from planner.bounds.rounding import round_counts
+from planner.bounds.sifting import solve_cells
+from planner.clock import Deadline
+
+REFINEMENTS = 3
+"""Times that cells are cut."""
+CUT_SHARE = 0.95
+"""Share of what the cells lose that the cut ones account for."""
+MOST_POLISHED_PAIRS = 1_000_000
+"""(request, placement) pairs above which prices are not raised further on the full data."""
+VIOLATION = "violation"
+PROOF_TOLERANCE = 1e-7
+"""Least proven violation, as a share of the limits' scales, that counts as a proof."""
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """The problem over cells of similar requests, and an optimum of its relaxation."""
+
+    cells: Cells
+    small: AssignmentProblem
+    solution: LinearSolution
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """The linear relaxation's answer, carried over to the full data.
+
+    Attributes
+    ----------
+    lower_bound
+        Valid for every assignment of the full data.
+    multipliers
+        Price of each row, shape (rows,).
+    placement
+        The relaxation's assignment rounded to requests, shape (n,); rows may be broken slightly.
+    variables
+        The relaxation's values of the variables beside the assignment.
+    priced
+        Costs with the rows priced in.
+    regrets
+        What each request's placement costs it beside its cheapest, rows priced in, shape (n,).
+    preferred
+        The cheapest placement of each request, rows priced in, shape (n,).
+    relaxation
+        The relaxation over cells that it comes from.
+    relaxed
+        Optima of the problem with its rows priced in, of the highest bound first: they break rows,
+        but show which placements are worth opening for the longest requests.
+    """
+
+    lower_bound: float
+    multipliers: FloatArray
+    placement: IntArray
+    variables: dict[str, float]
+    priced: ReducedCosts
+    regrets: FloatArray
+    preferred: IntArray
+    relaxation: Relaxation
+    relaxed: tuple[Relaxed, ...] = ()
+
+    @property
+    def regret(self) -> float:
+        """What the rounded placement costs more than every request's cheapest, rows priced in."""
+        return float(self.regrets.sum())
+
+
+def bound(
+    problem: AssignmentProblem,
+    workload: Workload,
+    deadline: Deadline,
+    *,
+    polished: bool = False,
+    absolute_gap: float = 0.0,
+) -> Bounded | None:
+    """Solve the linear relaxation on cells and bound the full data with its prices.
+
+    Cells whose members would rather go elsewhere are cut and the relaxation is solved again, until
+    what that costs is well below `absolute_gap`. With `polished` the prices are raised on the full
+    data, the tails of blocks with them. Returns None where the relaxation found no solution:
+    infeasible or out of time.
+    """
+    cells = make_cells(problem, workload)
+    small = problem.aggregate(cells.labels, cells.count)
+    solution = solve_cells(small, cells, deadline)
+    if solution is None:
+        return None
+    found = _carry_over(problem, Relaxation(cells, small, solution))
+    for _ in range(REFINEMENTS):
+        if found.regret <= 0.2 * absolute_gap or cells.count == problem.n or deadline.passed():
+            break
+        cells = _cut(cells, found)
+        small = problem.aggregate(cells.labels, cells.count)
+        solution = solve_cells(small, cells, deadline, solution)
+        if solution is None:
+            break
+        again = _carry_over(problem, Relaxation(cells, small, solution))
+        found = replace(again, lower_bound=max(found.lower_bound, again.lower_bound))
+    few = problem.n * problem.k <= MOST_POLISHED_PAIRS
+    if polished and few and (cells.count < problem.n or problem.peaks):
+        return _polished(problem, found, deadline)
+    return found
+
+
+def bound_again(problem: AssignmentProblem, earlier: Bounded, deadline: Deadline) -> Bounded | None:
+    """Solve the relaxation of a problem that differs in its rows' bounds and what is allowed.
+
+    Cells and columns of an earlier relaxation are kept. None where it found no solution.
+    """
+    cells, small = earlier.relaxation.cells, earlier.relaxation.small
+    bounds = zip(small.rows, problem.rows, strict=True)
+    small = replace(small, rows=tuple(replace(row, bound=other.bound) for row, other in bounds))
+    same = replace(cells, parents=np.arange(cells.count))
+    solution = solve_cells(small, same, deadline, earlier.relaxation.solution)
+    if solution is None:
+        return None
+    return _carry_over(problem, Relaxation(cells, small, solution))
+
+
+def _carry_over(problem: AssignmentProblem, relaxation: Relaxation) -> Bounded:
+    cells, solution = relaxation.cells, relaxation.solution
+    multipliers = solution.multipliers
+    priced = ReducedCosts(problem, multipliers)
+    placement = round_counts(solution.counts, cells.labels, priced)
+    cheapest = priced.cheapest
+    lower = lagrangian_bound(problem, multipliers, priced)
+    regret = priced.at(placement) - cheapest.cost
+    return Bounded(
+        lower,
+        multipliers,
+        placement,
+        solution.variables,
+        priced,
+        regret,
+        cheapest.placement,
+        relaxation,
+    )
+
+
+def _cut(cells: Cells, found: Bounded) -> Cells:
+    """Cut the cells that lose most by treating their members alike, by where those would go."""
+    lost = np.bincount(cells.labels, weights=found.regrets, minlength=cells.count)
+    order = np.argsort(-lost, kind="stable")
+    share = np.cumsum(lost[order]) / lost.sum()
+    worst = np.zeros(cells.count, dtype=bool)
+    worst[order[: 1 + int(np.searchsorted(share, CUT_SHARE))]] = True
+    marks = np.where(worst[cells.labels], found.preferred + 1, 0)
+    return cells.split(marks, int(marks.max()) + 1)
+
+
+def _polished(problem: AssignmentProblem, found: Bounded, deadline: Deadline) -> Bounded:
+    """Raise the bound on the full data; keep what is met on the way."""
+    lower, seen = found.lower_bound, dict[bytes, Relaxed]()
+    for relaxed in polish(problem, found.multipliers, deadline):
+        lower = max(lower, relaxed.value)
+        seen.setdefault(relaxed.placement.tobytes(), relaxed)
+    highest_first = sorted(seen.values(), key=lambda relaxed: -relaxed.value)
+    return replace(found, lower_bound=lower, relaxed=tuple(highest_first))
+
+
+def proves_violation(problem: AssignmentProblem, workload: Workload, deadline: Deadline) -> bool:
+    """Whether it is proven, over the full data, that no assignment keeps every row.
+
+    The rows are let go by a common share of their scales; a lower bound above 0 on the least
+    share is the proof.
+    """
+    if not problem.allowed.any(axis=1).all():
+        return True
+    scales = np.array([_scale(row, problem) for row in problem.rows])
+    rows = tuple(
+        replace(row, variables={**row.variables, VIOLATION: -scale})
+        for row, scale in zip(problem.rows, scales.tolist(), strict=True)
+    )
+    variables = tuple(replace(v, cost=0.0) for v in problem.variables)
+    elastic = replace(
+        problem,
+        cost=np.zeros_like(problem.cost),
+        rows=rows,
+        variables=(*variables, Variable(VIOLATION, 0.0, 1e6, 1.0)),
+        peaks=(),
+        constant=0.0,
+    )
+    # Cells can do no more than their members: where they violate nothing, nothing is proven.
+    for gap in (np.inf, 0.0):
+        found = bound(elastic, workload, deadline, absolute_gap=gap)
+        if found is None or found.variables[VIOLATION] <= PROOF_TOLERANCE:
+            return False
+        multipliers = found.multipliers / max(float(found.multipliers @ scales), 1.0)
+        if lagrangian_bound(elastic, multipliers) > PROOF_TOLERANCE:
+            return True
+    return False
+
+
+def _scale(row: Row, problem: AssignmentProblem) -> float:
+    largest = np.abs(row.values).max(axis=0, initial=0.0) * np.abs(row.columns)
+    typical = float(largest.max(initial=0.0)) * problem.n
+    return float(max(abs(row.bound), 1e-3 * typical, 1e-12))

@@ -1,0 +1,203 @@
+"""Least values that any schedule must pay or hold, from which valid bounds are built.
+
+Above concurrency 1 a request's joules and slot time depend on the mix that it runs in. These
+functions give what no mix can undercut, shape (n, k) each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from costmodel.arrays import FloatArray, IntArray
+from planner.inputs import Unit
+from planner.problem import PlacementProblem
+
+
+def slot_floor_s(problem: PlacementProblem) -> FloatArray:
+    """Least seconds for which a request holds its slot.
+
+    At concurrency 1 its device-seconds; above, its output tokens times the least mean step that
+    a mix of eligible requests can have.
+    """
+    return _slot_bound(problem, problem.requests.workload.output_tokens, np.min, np.inf)
+
+
+def slot_ceiling_s(problem: PlacementProblem) -> FloatArray:
+    """Most seconds for which a request holds its slots, by the largest mean step of a mix."""
+    return _slot_bound(problem, problem.requests.workload.generated_tokens, np.max, 0.0)
+
+
+def _slot_bound(
+    problem: PlacementProblem,
+    tokens: IntArray,
+    extreme: Callable[..., FloatArray],
+    start: float,
+) -> FloatArray:
+    if (problem.concurrency == 1.0).all():
+        return problem.costs.device_seconds
+    generated = problem.requests.workload.generated_tokens.astype(float)
+    slot = np.empty((problem.n, problem.k), order="F")
+    for k, concurrency in enumerate(problem.concurrency.tolist()):
+        seconds = problem.costs.device_seconds[:, k]
+        if concurrency == 1.0:
+            slot[:, k] = seconds
+            continue
+        step = float(extreme(seconds / generated, where=problem.eligible[:, k], initial=start))
+        slot[:, k] = tokens * (step * concurrency if np.isfinite(step) else 0.0)
+    return slot
+
+
+def least_rise_j(problem: PlacementProblem, k: int) -> float:
+    """Least joules per output token by which a request alone costs more than at concurrency B."""
+    workload = problem.requests.workload
+    able = problem.eligible[:, k]
+    if problem.placements[k].concurrency == 1 or not able.any():
+        return 0.0
+    alone = problem.energy_at_j(k, np.flatnonzero(able), 1.0)
+    rise = (alone - problem.costs.energy_j[able, k]) / workload.generated_tokens[able]
+    return max(0.0, float(rise.min()))
+
+
+def step_price(problem: PlacementProblem, unit: Unit) -> FloatArray:
+    """Cost of each decode step of a block beside its tokens, at least, shape (k,).
+
+    A block of T output tokens that runs V steps achieves concurrency T / V. A request's joules
+    are concave in r = V / T, so at least ``e(B) + (r - 1/B) s`` with
+    ``s = (e(1) - e(B)) / (1 - 1/B)``; summed over the block that is at least
+    ``sum e(B) + min(s / tokens) (V - T / B)``. The block lasts V mean steps, and the slots of a
+    placement hold B times its device-seconds: so its on-seconds are at least the device-seconds
+    and ``(V - T / B)`` least steps. 0 at concurrency 1, and on always-on pools, where a longer
+    block saves idle joules and the seconds are paid anyway.
+    """
+    rates, price = problem.rates_in(unit), np.zeros(problem.k)
+    for k, placement in enumerate(problem.placements):
+        pool = problem.pools[placement.pool]
+        if placement.concurrency == 1:
+            continue
+        if pool.always_on_watts == 0.0:
+            rise = least_rise_j(problem, k) / (1.0 - 1.0 / placement.concurrency)
+            price[k] = rates.per_joule[placement.pool] * rise
+        if pool.power_policy == "power_down" and rates.per_second[placement.pool] > 0.0:
+            price[k] += rates.per_second[placement.pool] * _least_step_s(problem, k)
+    return price
+
+
+def _least_step_s(problem: PlacementProblem, k: int) -> float:
+    """Least mean decode step that a mix of eligible requests can have on a placement [s]."""
+    able = problem.eligible[:, k]
+    if not able.any():
+        return 0.0
+    tokens = problem.requests.workload.generated_tokens[able]
+    seconds = problem.costs.device_seconds[able, k]
+    return float((seconds / tokens).min()) * problem.placements[k].concurrency
+
+
+def priced_floor(problem: PlacementProblem, unit: Unit) -> FloatArray:
+    """Least cost of a request: of its joules, and of the on-seconds where its pool powers down.
+
+    On an always-on pool the on-seconds are paid anyway, and the idle joules that its block saves
+    are taken off.
+    """
+    if unit == "energy":
+        return _priced_floor_j(problem)
+    rates = problem.rates_in(unit)
+    floor = _priced_floor_j(problem) * rates.per_joule[problem.pool_of]
+    down = np.array([pool.power_policy == "power_down" for pool in problem.pools])
+    floor += problem.costs.device_seconds * (rates.per_second * down)[problem.pool_of]
+    return floor
+
+
+def _priced_floor_j(problem: PlacementProblem) -> FloatArray:
+    """Least joules of a request less the idle joules that its block saves on an always-on pool.
+
+    Let p be the least rise of joules from concurrency B to 1 for an output token, w the idle
+    power. With r = steps / tokens of a block, its joules are at least
+    ``sum e(B) + (r - 1/B) p tokens / (1 - 1/B)`` and it saves ``w r step tokens``, the mean step
+    being one for the placement, where slot times add up to B times the device-seconds d. Over all
+    its blocks, joules less what they save are at least
+    ``sum e(B) - w d - max(0, w (B - 1) d - p tokens)``.
+    """
+    if not any(pool.always_on_watts for pool in problem.pools):
+        return problem.costs.energy_j
+    floor = problem.costs.energy_j.copy(order="F")
+    output_tokens = problem.requests.workload.generated_tokens
+    for k, placement in enumerate(problem.placements):
+        watts = problem.pools[placement.pool].always_on_watts
+        if watts == 0.0:
+            continue
+        saved = watts * problem.costs.device_seconds[:, k]
+        more = saved * (placement.concurrency - 1) - least_rise_j(problem, k) * output_tokens
+        floor[:, k] -= saved + np.maximum(0.0, more)
+    return floor
+
+
+def load_cost(problem: PlacementProblem, unit: Unit) -> FloatArray:
+    """Cost of one load of each placement's LLM, shape (k,); inf where it was not measured.
+
+    Its joules, and its seconds: where the pool powers down they are on-seconds, on an always-on
+    pool they save idle joules.
+    """
+    rates, found = problem.rates_in(unit), np.zeros(problem.k)
+    for k, placement in enumerate(problem.placements):
+        if np.isinf(problem.load_s[k]):
+            found[k] = np.inf
+            continue
+        pool = problem.pools[placement.pool]
+        saved_j = pool.always_on_watts * problem.load_s[k]
+        found[k] = rates.per_joule[placement.pool] * (problem.load_energy_j[k] - saved_j)
+        if pool.power_policy == "power_down":
+            found[k] += rates.per_second[placement.pool] * problem.load_s[k]
+    return found
+
+
+def activation_cost(problem: PlacementProblem, unit: Unit) -> FloatArray:
+    """Cost of switching on a device of each pool: its joules and on-seconds, shape (pools,)."""
+    rates = problem.rates_in(unit)
+    joules = np.array([pool.activation_j for pool in problem.pools])
+    seconds = np.array([pool.activation_s for pool in problem.pools])
+    return np.asarray(rates.per_joule * joules + rates.per_second * seconds)
+
+
+def _least_for_all(problem: PlacementProblem, starts: FloatArray) -> float:
+    """Cost of the cheapest starts, (k,), that leave every request a placement."""
+    placed = np.zeros(problem.n, dtype=bool)
+    for k in np.argsort(starts, kind="stable").tolist():
+        placed |= problem.eligible[:, k]
+        if placed.all():
+            return float(starts[k])
+    return np.inf
+
+
+def unavoidable(problem: PlacementProblem) -> float:
+    """Cost of switching on, loading, idling and merely being on that no plan can avoid.
+
+    Every request needs one of its placements loaded on a device that is on, and an always-on pool
+    with a given horizon is on until then and idles for what even all requests on it could not fill.
+    """
+    rates = problem.rates
+    per_joule, per_second = rates.per_joule[problem.pool_of], rates.per_second[problem.pool_of]
+    loads, known = np.full(problem.k, np.inf), np.isfinite(problem.load_energy_j)
+    loads[known] = problem.load_energy_j[known] * per_joule[known]
+    always = np.array([pool.power_policy == "always_on" for pool in problem.pools])
+    down = ~always[problem.pool_of] & np.isfinite(problem.load_s)
+    loads[down] += problem.load_s[down] * per_second[down]
+    loads += activation_cost(problem, problem.objective.minimise)[problem.pool_of]
+    total = _least_for_all(problem, loads)
+    horizon = problem.limits.horizon_s
+    if horizon is None:
+        return total
+    for index, pool in enumerate(problem.pools):
+        if pool.power_policy == "always_on":
+            total += rates.per_second[index] * pool.count * horizon
+    ceiling = np.where(problem.eligible, slot_ceiling_s(problem), 0.0)
+    for index, pool in enumerate(problem.pools):
+        columns = problem.pool_of == index
+        if pool.always_on_watts * rates.per_joule[index] == 0.0 or not columns.any():
+            continue
+        busy = ceiling[:, columns].max(axis=1).sum()
+        busy += pool.count * problem.load_s[columns][np.isfinite(problem.load_s[columns])].sum()
+        watts = pool.always_on_watts * rates.per_joule[index]
+        total += watts * max(0.0, pool.count * horizon - float(busy))
+    return total

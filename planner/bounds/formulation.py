@@ -1,0 +1,281 @@
+"""The relaxation of planning as an assignment problem, one named function for each constraint.
+
+Device-seconds stand for the schedule: what a pool's devices must hold by a time has to fit in
+them. A schedule that keeps its limits satisfies every row here, so a bound of this problem bounds
+every plan. docs/explanation/formulation.md has all of it in mathematics.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from costmodel.arrays import BoolArray, FloatArray
+from planner.bounds import floors
+from planner.solvers.assignment_problem import AssignmentProblem, Link, Peak, Row
+from planner.bounds.pricing import Prices, Pricing
+from planner.bounds.row_choice import first_deadlines, groups_of, pinned_devices
+from planner.bounds.side_variables import HORIZON, SideVariables, on_of, steps_of
+from planner.inputs import CAP_NAMES
+from planner.problem import PlacementProblem
+from planner.schedule.violations import loosest
+
+
+class Formulation:
+    """Builds the assignment problem of a planning problem."""
+
+    def __init__(self, problem: PlacementProblem, pricing: Pricing | None = None) -> None:
+        self.problem = problem
+        self.pricing = pricing or Pricing()
+        self.prices = Prices(problem, self.pricing)
+        given = self.pricing.deadlines
+        self.deadlines = first_deadlines(problem) if given is None else given
+        self.pinned = pinned_devices(problem)
+        self.allowed = self.can_be_on_time()
+        if self.pricing.allowed is not None:
+            self.allowed &= self.pricing.allowed
+        self.side = SideVariables(problem, self.prices, self.allowed, lambda: self.slot_floor)
+        self.weight = problem.objective.zeta / problem.cost_normaliser
+
+    @cached_property
+    def slot_floor(self) -> FloatArray:
+        """Least seconds for which a request holds a slot, shape (n, k)."""
+        return floors.slot_floor_s(self.problem)
+
+    @cached_property
+    def due(self) -> FloatArray:
+        """Least device-seconds of a request before it ends, shape (n, k)."""
+        if (self.problem.concurrency == 1.0).all():
+            return self.problem.costs.device_seconds
+        return np.asarray(self.slot_floor / self.problem.concurrency[None, :])
+
+    def build(self) -> AssignmentProblem:
+        """Return the whole relaxation."""
+        unit = self.problem.objective.minimise
+        rows = [
+            *self.pools_hold_their_work(),
+            *self.work_is_due_by_each_deadline(),
+            *self.loaded_devices_hold_their_work(),
+            *self.activated_devices_hold_their_work(),
+            *self.pinned_devices_hold_their_work(),
+            *self.makespan_covers_every_pool(),
+            *self.pools_stay_on_for_their_work(),
+            *self.steps_cover_the_tokens(),
+            *self.counts_of_each_llm(),
+            *self.mean_quality_is_reached(),
+            *self.costs_are_capped(),
+        ]
+        told_apart = any(row.groups is not None for row in rows)
+        group = groups_of(self.problem, self.deadlines, self.pinned) if told_apart else None
+        return AssignmentProblem(
+            self._objective(),
+            self.allowed,
+            tuple(rows),
+            tuple(self.side.all_in(unit, self.weight)),
+            tuple(self.used_placements_are_loaded_and_on()),
+            tuple(self.steps_cover_the_longest()),
+            self.weight * self.side.constant(unit),
+            group=group,
+        )
+
+    def can_be_on_time(self) -> BoolArray:
+        """Ensures that a request runs only where it could end by its deadline if alone."""
+        problem = self.problem
+        ends = np.array([problem.pools[index].end_s for index in problem.pool_of])
+        allowed = problem.eligible.copy(order="F")
+        if np.isinf(ends).all() and np.isinf(problem.deadline_s).all():
+            return allowed
+        for k in range(problem.k):
+            latest = np.minimum(problem.deadline_s, ends[k])
+            earliest = problem.setup_s[k] + self.slot_floor[:, k]
+            allowed[:, k] &= earliest <= loosest(1.0) * latest
+        return allowed
+
+    def pools_hold_their_work(self) -> list[Row]:
+        """Ensures that requests and loads fit in a pool's devices until its last deadline."""
+        return [
+            row
+            for index in range(len(self.problem.pools))
+            if np.isfinite(end := self.side.working_s(index))
+            for row in [self._work_row(f"pools/{self.problem.pools[index].name}", index, end)]
+        ]
+
+    def work_is_due_by_each_deadline(self) -> list[Row]:
+        """Ensures that work and loads that a pool must finish by a deadline fit before it."""
+        rows = []
+        for position, deadline in enumerate(self.deadlines.tolist()):
+            due = np.arange(len(self.deadlines) + 1) <= position
+            for index, pool in enumerate(self.problem.pools):
+                end = self.side.working_s(index, loosest(deadline))
+                rows.append(
+                    Row(
+                        f"requests/deadline_seconds/{deadline:g}/{pool.name}",
+                        self.due,
+                        self._stretch_by_loads(index, end),
+                        self._capacity(index) * end,
+                        np.repeat(due, len(self.pinned) + 1),
+                        pool=index,
+                        due_s=deadline,
+                    )
+                )
+        return rows
+
+    def loaded_devices_hold_their_work(self) -> list[Row]:
+        """Ensures that an LLM's work fits in the devices that load it."""
+        rows = []
+        for name, columns in self.side.loads.items():
+            end = self.side.working_s(int(self.problem.pool_of[columns[0]]))
+            load_s = float(self.problem.load_s[columns[0]])
+            if np.isfinite(end) and end > load_s:
+                seen = np.zeros(self.problem.k)
+                seen[columns] = 1.0
+                seconds = self.problem.costs.device_seconds
+                rows.append(Row(name, seconds, seen, 0.0, None, {name: load_s - end}))
+        return rows
+
+    def activated_devices_hold_their_work(self) -> list[Row]:
+        """Ensures that a pool's work and loads fit in the devices that it switches on."""
+        rows = []
+        for name, columns in self.side.activations.items():
+            index = int(self.problem.pool_of[columns[0]])
+            if np.isfinite(end := self.side.working_s(index)):
+                rows.append(self._work_row(name, index, 0.0, {name: -end}))
+        return rows
+
+    def used_placements_are_loaded_and_on(self) -> list[Link]:
+        """Ensures that a placement is used only with its LLM loaded and a device switched on."""
+        switched = self.side.loads | self.side.activations
+        return [Link(columns, name) for name, columns in switched.items()]
+
+    def pinned_devices_hold_their_work(self) -> list[Row]:
+        """Ensures that what is pinned to a device, and its loads, fit before its last deadline."""
+        problem, rows = self.problem, list[Row]()
+        for position, device in enumerate(self.pinned.tolist()):
+            pinned = np.arange(len(self.pinned) + 1) == position + 1
+            for index, pool in enumerate(problem.pools):
+                end = self.side.working_s(index)
+                if device < pool.count and np.isfinite(end):
+                    rows.append(
+                        Row(
+                            f"requests/pinned/{pool.name}/{device}",
+                            self.due,
+                            self._stretch_by_loads(index, end),
+                            end,
+                            np.tile(pinned, len(self.deadlines) + 1),
+                        )
+                    )
+        return rows
+
+    def makespan_covers_every_pool(self) -> list[Row]:
+        """Ensures that the makespan, until which always-on devices are on, covers all work."""
+        return self.makespan_rows() if self.side.on_until_makespan() else []
+
+    def makespan_rows(self) -> list[Row]:
+        """Return the rows by which every pool's work fits in its devices until the makespan."""
+        rows = []
+        for index, pool in enumerate(self.problem.pools):
+            variables = {
+                name: pool.activation_s
+                for name, columns in self.side.activations.items()
+                if self.problem.pool_of[columns[0]] == index
+            }
+            variables[HORIZON] = -self._capacity(index)
+            rows.append(self._work_row(f"makespan/{pool.name}", index, 0.0, variables))
+        return rows
+
+    def pools_stay_on_for_their_work(self) -> list[Row]:
+        """Ensures that always-on devices are on for all work, also beyond a given horizon."""
+        return [
+            self._work_row(f"on/{self.problem.pools[index].name}", index, 0.0, {on_of(index): -1.0})
+            for index in self.side.on_beyond_horizon()
+        ]
+
+    def steps_cover_the_tokens(self) -> list[Row]:
+        """Ensures that a placement's blocks run enough steps for their tokens, all slots full."""
+        output = self.problem.requests.workload.generated_tokens.astype(float)[:, None]
+        per_step = np.diag(1.0 / self.problem.concurrency)
+        return [
+            Row(steps_of(k), output, per_step[k], 0.0, None, {steps_of(k): -1.0})
+            for k in self.prices.steps
+        ]
+
+    def steps_cover_the_longest(self) -> list[Peak]:
+        """Ensures that a placement's blocks run as many steps as their longest request."""
+        output = self.problem.requests.workload.output_tokens.astype(float)
+        return [Peak(k, steps_of(k), output) for k in self.prices.steps]
+
+    def counts_of_each_llm(self) -> list[Row]:
+        """Ensures that each LLM serves its least and at most its most requests."""
+        problem, rows = self.problem, []
+        for llm in dict.fromkeys([*problem.limits.shares, *problem.limits.min_requests]):
+            columns = np.array([float(p.llm == llm) for p in problem.placements])
+            least, most = problem.request_counts(llm)
+            ones = np.ones((1, problem.k))
+            if least > 0:
+                rows.append(Row(f"shares/{llm}/min", ones, -columns, -float(least)))
+            if most < problem.n:
+                rows.append(Row(f"shares/{llm}/max", ones, columns, float(most)))
+        return rows
+
+    def mean_quality_is_reached(self) -> list[Row]:
+        """Ensures that the token-weighted mean score reaches its floor."""
+        floor = self.problem.limits.min_mean_quality
+        if floor is None:
+            return []
+        tokens = self.problem.tokens[:, None]
+        floor = loosest(floor, -1.0)
+        return [Row("min_mean_quality", tokens, floor - self.problem.quality_values, 0.0)]
+
+    def costs_are_capped(self) -> list[Row]:
+        """Ensures that the cost of requests, loads and idling stays within each unit's cap."""
+        rows = []
+        for unit, cap in self.problem.limits.caps.items():
+            variables = {v.name: v.cost for v in self.side.all_in(unit, 1.0)}
+            bound = loosest(cap) - self.side.constant(unit) - self.pricing.slack.get(unit, 0.0)
+            cost, ones = self.prices.of_pairs(unit), np.ones(self.problem.k)
+            rows.append(Row(CAP_NAMES[unit], cost, ones, bound, None, variables))
+        return rows
+
+    def makespan_range_s(self) -> tuple[float, float]:
+        """Least makespan by the longest request alone, and one that every plan can keep [s]."""
+        return self.side.makespan_range_s
+
+    def _objective(self) -> FloatArray:
+        """Cost less quality of each pair, in the objective's own unit, shape (n, k)."""
+        problem, zeta = self.problem, self.problem.objective.zeta
+        cost = self.weight * self.prices.of_pairs(problem.objective.minimise)
+        if zeta < 1.0:
+            worth = (1.0 - zeta) * problem.quality_values / problem.quality_normaliser
+            for k in range(problem.k):
+                cost[:, k] -= worth[k] * problem.tokens
+        return cost
+
+    def _stretch_by_loads(self, index: int, end_s: float) -> FloatArray:
+        """Factor on the work due by a time for the loads that it needs, 0 on other pools, (k,).
+
+        A device with w seconds, of which L are for the load, has w - L for the work: so the work
+        times w / (w - L) fits in w.
+        """
+        there: FloatArray = (self.problem.pool_of == index).astype(float)
+        left = end_s - self.problem.load_s
+        np.divide(end_s, left, out=there, where=(there > 0.0) & (left > 0.0) & np.isfinite(left))
+        return there
+
+    def room_until(self, index: int, deadlines_s: FloatArray) -> FloatArray:
+        """Device-seconds that a pool has for work before each of some deadlines, shape (D,)."""
+        before_s = self.side.working_before_s(index, loosest(deadlines_s))
+        return np.asarray(self._capacity(index) * before_s)
+
+    def _capacity(self, index: int) -> float:
+        share = 1.0 if self.pricing.capacity is None else float(self.pricing.capacity[index])
+        return self.problem.pools[index].count * share
+
+    def _work_row(
+        self, name: str, index: int, end: float, variables: dict[str, float] | None = None
+    ) -> Row:
+        columns = (self.problem.pool_of == index).astype(float)
+        taken = self.side.of_pool(index) | (variables or {})
+        seconds = self.problem.costs.device_seconds
+        bound = self._capacity(index) * end
+        return Row(name, seconds, columns, bound, None, taken, pool=index)

@@ -1,0 +1,165 @@
+"""Lower bounds by pricing the rows in: valid for any non-negative multipliers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from costmodel.arrays import BoolArray, FloatArray, IntArray
+from planner.bounds.activity import excesses
+from planner.solvers.assignment_problem import AssignmentProblem, Link
+from planner.bounds.reduced_costs import ReducedCosts
+from planner.bounds.tails import cheapest_with_tails
+
+MOST_LINKS = 6
+"""Linked variables whose on-off sets are gone through; more are relaxed."""
+MOST_TAILS = 8
+"""Placements whose longest request is priced; for more the price is left out."""
+MOST_LINKED_PAIRS = 2e7
+"""(request, placement, set) triples that the on-off sets may come to; else links are relaxed."""
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """Optimum of the problem with its rows priced in, links left out and peaks kept.
+
+    Attributes
+    ----------
+    value
+        A lower bound on the problem's optimum.
+    placement
+        Shape (n,).
+    slack
+        How far each row is exceeded there, a supergradient of the bound, shape (rows,).
+    """
+
+    value: float
+    placement: IntArray
+    slack: FloatArray
+
+
+def variable_prices(problem: AssignmentProblem, multipliers: FloatArray) -> dict[str, float]:
+    """Cost of one unit of each variable with the rows priced in."""
+    prices = {variable.name: variable.cost for variable in problem.variables}
+    for lam, row in zip(multipliers, problem.rows, strict=True):
+        for name, coefficient in row.variables.items():
+            prices[name] += lam * coefficient
+    return prices
+
+
+def lagrangian_bound(
+    problem: AssignmentProblem, multipliers: FloatArray, priced: ReducedCosts | None = None
+) -> float:
+    """Lower bound on the problem's optimum, valid for any non-negative multipliers of its rows.
+
+    Every request takes its cheapest allowed placement at reduced cost, every variable the better
+    end of its box. Either the links are kept, by going through the sets of linked variables that
+    are on, or the peaks: the better bound counts. `priced` are the reduced costs, where known.
+    """
+    links = _priced_links(problem, multipliers)
+    bound = _bound_with_links(problem, multipliers, links) if links else -np.inf
+    if links and not problem.peaks:
+        return bound
+    priced = priced or ReducedCosts(problem, multipliers)
+    return max(bound, _relaxed(problem, multipliers, priced).value)
+
+
+def relax(problem: AssignmentProblem, multipliers: FloatArray) -> Relaxed:
+    """Price the rows in and solve what is left, the peaks with it."""
+    found = _relaxed(problem, multipliers, ReducedCosts(problem, multipliers))
+    slack = excesses(problem, found.placement, found.levels)
+    return Relaxed(found.value, found.placement, slack)
+
+
+@dataclass(frozen=True)
+class _Optimum:
+    """Optimum of what is left with the rows priced in, with the variables' levels at it."""
+
+    value: float
+    placement: IntArray
+    levels: dict[str, float]
+
+
+def _relaxed(problem: AssignmentProblem, multipliers: FloatArray, priced: ReducedCosts) -> _Optimum:
+    prices = variable_prices(problem, multipliers)
+    levels = {v.name: v.lower if prices[v.name] >= 0.0 else v.upper for v in problem.variables}
+    opening = _opening_prices(problem, priced, prices)
+    if opening.any():
+        every = priced.of(slice(None))
+        found = cheapest_with_tails(every, opening, problem.peaks[0].values)
+        placement, total = found.placement, found.total
+    else:
+        found = None
+        cheapest = priced.cheapest
+        placement = cheapest.placement
+        total = float(cheapest.cost.sum() if problem.size is None else cheapest.cost @ problem.size)
+    for peak in problem.peaks:
+        if found is not None and opening[peak.column] > 0.0:
+            levels[peak.variable] = float(found.opened[peak.column])
+            total -= prices[peak.variable] * levels[peak.variable]
+        elif prices[peak.variable] == 0.0:
+            there = peak.values[placement == peak.column]
+            levels[peak.variable] = float(there.max(initial=levels[peak.variable]))
+    bounds = np.array([row.bound for row in problem.rows])
+    value = problem.constant + total
+    value += sum(prices[name] * level for name, level in levels.items())
+    value -= float(multipliers @ bounds)
+    return _Optimum(value, placement, levels)
+
+
+def _opening_prices(
+    problem: AssignmentProblem, priced: ReducedCosts, prices: Mapping[str, float]
+) -> FloatArray:
+    """Price of each placement's longest request; 0 for those that do not fit in one pass."""
+    opening = np.zeros(problem.cost.shape[1])
+    lower = {variable.name: variable.lower for variable in problem.variables}
+    for peak in problem.peaks:
+        if lower[peak.variable] == 0.0:
+            opening[peak.column] = max(0.0, prices[peak.variable])
+    if (opening > 0.0).sum() > MOST_TAILS:
+        wins = np.bincount(priced.cheapest.placement, minlength=len(opening))
+        ranked = np.argsort(-np.where(opening > 0.0, wins + 1, 0), kind="stable")
+        opening[ranked[MOST_TAILS:]] = 0.0
+    return opening
+
+
+def _priced_links(problem: AssignmentProblem, multipliers: FloatArray) -> list[Link]:
+    prices = variable_prices(problem, multipliers)
+    links = [link for link in problem.links if prices[link.variable] > 0.0]
+    many = len(links) > MOST_LINKS or problem.n * problem.k * 2.0 ** len(links) > MOST_LINKED_PAIRS
+    return [] if many else links
+
+
+def _bound_with_links(
+    problem: AssignmentProblem, multipliers: FloatArray, links: list[Link]
+) -> float:
+    reduced = ReducedCosts(problem, multipliers).of(slice(None))
+    prices = variable_prices(problem, multipliers)
+    linked = {link.variable for link in links}
+    base: float = problem.constant
+    base -= sum(lam * row.bound for lam, row in zip(multipliers, problem.rows, strict=True))
+    for v in problem.variables:
+        if v.name not in linked:
+            base += min(prices[v.name] * v.lower, prices[v.name] * v.upper)
+    best = np.inf
+    for loads, closed in _on_sets(problem, links, prices):
+        if not closed.all():
+            least = reduced[:, ~closed].min(axis=1)
+            best = min(best, loads + float((least * problem.sizes).sum()))
+    return base + best
+
+
+def _on_sets(
+    problem: AssignmentProblem, links: list[Link], prices: Mapping[str, float]
+) -> Iterator[tuple[float, BoolArray]]:
+    """Every set of linked variables that are on: what it costs, and what it closes."""
+    lower = {variable.name: variable.lower for variable in problem.variables}
+    for chosen in range(2 ** len(links)):
+        closed, total = np.zeros(problem.cost.shape[1], dtype=bool), 0.0
+        for position, link in enumerate(links):
+            on = bool(chosen >> position & 1)
+            closed[link.columns] |= not on
+            total += prices[link.variable] * max(float(on), lower[link.variable])
+        yield total, closed

@@ -1,0 +1,92 @@
+"""What pairs and decode steps cost: as a valid bound must see it, or as the solver is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from costmodel.arrays import BoolArray, FloatArray
+from planner.bounds import floors
+from planner.inputs import Unit
+from planner.problem import PlacementProblem
+
+MOST_WITH_TAILS = 20_000
+"""Requests above which the tails of blocks are left out: too small a part for their price."""
+
+
+@dataclass(frozen=True)
+class Pricing:
+    """How the solver is told to see a problem; the default is what a valid bound needs.
+
+    Attributes
+    ----------
+    cost_in
+        Cost of each assignment in a unit, idle savings taken off, shape (n, k); None for the
+        floors.
+    capacity
+        Share of each pool's device-seconds that may be used, shape (pools,); None for all.
+    allowed
+        Pairs to consider, shape (n, k); None for all that a schedule could hold.
+    slack
+        What to keep free below a unit's cap, for underfill not seen in `cost_in`.
+    deadlines
+        Distinct deadlines before the last that get rows, rising, shape (D,); None for the first.
+    """
+
+    cost_in: Callable[[Unit], FloatArray] | None = None
+    capacity: FloatArray | None = None
+    allowed: BoolArray | None = None
+    slack: Mapping[Unit, float] = field(default_factory=dict)
+    deadlines: FloatArray | None = None
+
+
+class Prices:
+    """Costs of pairs and of steps in any unit, each computed once.
+
+    Attributes
+    ----------
+    steps
+        Placements whose steps have a price of their own.
+    """
+
+    def __init__(self, problem: PlacementProblem, pricing: Pricing) -> None:
+        self._problem = problem
+        self._cost_in = pricing.cost_in
+        self._with_tails = pricing.cost_in is None and problem.n <= MOST_WITH_TAILS
+        self._pairs: dict[Unit, FloatArray] = {}
+        self._steps: dict[Unit, FloatArray] = {}
+        self.steps = np.flatnonzero(self.of_steps(problem.objective.minimise)).tolist()
+
+    def of_pairs(self, unit: Unit) -> FloatArray:
+        """Cost of each assignment, what its steps cost taken off, shape (n, k); not to be changed.
+
+        A request that runs in full slots takes its tokens over the concurrency of steps.
+        """
+        if unit not in self._pairs:
+            if self._cost_in is not None:
+                self._pairs[unit] = self._cost_in(unit)
+            else:
+                self._pairs[unit] = self._less_steps(floors.priced_floor(self._problem, unit), unit)
+        return self._pairs[unit]
+
+    def of_steps(self, unit: Unit) -> FloatArray:
+        """Cost of a decode step of each placement, 0 where it has no price, shape (k,)."""
+        if unit not in self._steps:
+            own, k = self._problem.objective.minimise, self._problem.k
+            price = floors.step_price(self._problem, unit) if self._with_tails else np.zeros(k)
+            if unit != own:
+                price[self.of_steps(own) == 0.0] = 0.0
+            self._steps[unit] = price
+        return self._steps[unit]
+
+    def of_idling(self, unit: Unit) -> FloatArray:
+        """Cost of a second for which a device of each always-on pool idles, shape (pools,)."""
+        return self._problem.rates_in(unit).of_idling(self._problem.pools)
+
+    def _less_steps(self, floor: FloatArray, unit: Unit) -> FloatArray:
+        if not self.of_steps(unit).any():
+            return floor
+        output = self._problem.requests.workload.generated_tokens.astype(float)[:, None]
+        return np.asarray(floor - self.of_steps(unit) / self._problem.concurrency * output)

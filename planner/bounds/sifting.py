@@ -1,0 +1,101 @@
+"""The linear relaxation of many cells, a few columns at a time.
+
+At an optimum each cell uses few placements. So the programme begins with those that look best at
+the prices of a coarser relaxation and takes more in as long as one would lower the cost.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from costmodel.arrays import BoolArray, FloatArray
+from planner.solvers.assignment_problem import AssignmentProblem
+from planner.bounds.cells import COARSE_PAIRS, Cells
+from planner.bounds.elastic import elastic, exceeds, without_excess
+from planner.solvers.linear import LinearSolution, solve_linear
+from planner.bounds.reduced_costs import ReducedCosts
+from planner.clock import Deadline
+
+ROUNDS = 8
+NEAR = 600
+"""Pairs beside each cell's best that a round takes in: those that look nearest to it."""
+ENOUGH = 1e-5
+"""Share of the cost that a round must promise to gain."""
+
+
+def solve_cells(
+    problem: AssignmentProblem,
+    cells: Cells,
+    deadline: Deadline,
+    earlier: LinearSolution | None = None,
+) -> LinearSolution | None:
+    """Solve the relaxation over cells; None where it is infeasible or time ran out.
+
+    Parameters
+    ----------
+    problem
+        Over the cells.
+    earlier
+        Optimum over the parents of the cells; found first where left out.
+    """
+    if int(problem.allowed.sum()) <= COARSE_PAIRS or cells.parents is None:
+        return solve_linear(problem, deadline)
+    if earlier is None:
+        coarse = elastic(problem.aggregate(cells.parents, cells.parent_count))
+        earlier = solve_linear(coarse, deadline)
+    if earlier is None:
+        return None
+    # With what its coarser cell uses, every cell can do as that did: no row is exceeded by more.
+    pairs = earlier.counts[cells.parents] > 0.0
+    found = sift(problem, pairs, earlier.multipliers, deadline)
+    return None if found is None or exceeds(found) else without_excess(found)
+
+
+def sift(
+    problem: AssignmentProblem,
+    pairs: BoolArray,
+    start: FloatArray,
+    deadline: Deadline,
+    rounds: int = ROUNDS,
+) -> LinearSolution | None:
+    """Solve a relaxation with elastic rows over the pairs that matter; None where time ran out.
+
+    Most cells have one placement that is far better than others at any prices near the optimum's:
+    with that pair alone the programme drops them before it begins.
+
+    Parameters
+    ----------
+    pairs
+        Pairs that are in from the start, shape (n, k).
+    start
+        Prices of the rows near the optimum's, shape (rows,).
+    rounds
+        Times that the programme is solved at most; with few the prices may be slightly off.
+    """
+    pairs = (pairs | _nearest(ReducedCosts(problem, start).of(slice(None)))) & problem.allowed
+    best: LinearSolution | None = None
+    loose = elastic(problem)
+    for _ in range(rounds):
+        found = solve_linear(loose, deadline, pairs)
+        if found is None:
+            break
+        best = found
+        reduced = ReducedCosts(problem, found.multipliers).of(slice(None))
+        least = np.where(pairs, reduced, np.inf).min(axis=1)
+        gain = float((least - reduced.min(axis=1)) @ problem.sizes)
+        scale = float(np.abs(np.where(pairs, problem.cost, 0.0)).max(axis=1) @ problem.sizes)
+        if gain <= ENOUGH * scale and (gain == 0.0 or not exceeds(found)):
+            break
+        pairs |= _nearest(np.where(reduced <= least[:, None], reduced, np.inf))
+    return best
+
+
+def _nearest(values: FloatArray) -> BoolArray:
+    """Mark the least value of each row and the `NEAR` others that are nearest to their row's."""
+    beyond = values - values.min(axis=1)[:, None]
+    beyond[~np.isfinite(values)] = np.inf
+    rank = len(values) + NEAR
+    if rank >= beyond.size:
+        return np.asarray(np.isfinite(beyond))
+    edge = np.partition(beyond, rank, axis=None)[rank]
+    return np.asarray(np.isfinite(beyond) & (beyond <= edge))

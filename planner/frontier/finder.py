@@ -1,0 +1,92 @@
+"""Looks for plans, and remembers all that were found: each may serve elsewhere on the front."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+
+from planner.clock import Deadline
+from planner.cutting import run_within
+from planner.frontier.archive import Archive, Known
+from planner.frontier.hurrying import hurried
+from planner.frontier.seeking import HeadStart, Sought, seek, verified
+from planner.problem import PlacementProblem
+from planner.result import Plan, SolverOptions
+from planner.schedule.schedule import lay_out
+
+
+class Finder:
+    """One memory for all looks of a walk.
+
+    Attributes
+    ----------
+    cut
+        Whether the clock has cut any of them.
+
+    Parameters
+    ----------
+    archive
+        What it remembers.
+    last
+        When the last look is cut, wherever it is.
+    """
+
+    def __init__(self, archive: Archive, last: Deadline) -> None:
+        self._archive = archive
+        self._last = last
+        self.cut = False
+
+    def seek(
+        self,
+        problem: PlacementProblem,
+        options: SolverOptions,
+        start: HeadStart | None = None,
+        *,
+        harder: bool = False,
+    ) -> Sought:
+        """Look for a plan of least objective, and remember it."""
+        sought = seek(problem, options, start, harder=harder, last=self._last)
+        if sought.plan is not None:
+            self._archive.add(sought.plan)
+            self.cut |= sought.plan.cut_by_clock
+        return sought
+
+    def hurry(self, problem: PlacementProblem, deadline_s: float, clock: Deadline) -> Plan | None:
+        """Look for plans near a deadline, and remember them; return the soonest."""
+        found: list[Plan] = []
+
+        def look() -> None:
+            for schedule in hurried(problem, deadline_s, clock):
+                plan = verified(problem, schedule)
+                if plan is not None:
+                    self._archive.add(plan)
+                    found.append(plan)
+
+        run_within(self._last, look)
+        self.cut |= self._last.cut
+        return min(found, key=lambda plan: plan.makespan_s, default=None)
+
+    def least_limited(self, problem: PlacementProblem, minimised_cost: float) -> Plan | None:
+        """Return the remembered plan of least limited cost within a minimised one."""
+        return _laid_out(problem, self._archive.least_limited(minimised_cost))
+
+    def least_minimised(self, problem: PlacementProblem) -> Plan | None:
+        """Return the remembered plan of least minimised cost."""
+        return _laid_out(problem, self._archive.least_minimised(inf))
+
+    def start(self, level: float, lower_bound: float = -inf) -> HeadStart:
+        """Return the best plan known within a limit as a first candidate."""
+        known = self._archive.least_minimised(level)
+        deals = () if known is None else ((known.placement, known.device),)
+        return HeadStart(deals, lower_bound)
+
+
+def _laid_out(problem: PlacementProblem, known: Known | None) -> Plan | None:
+    if known is None:
+        return None
+    return verified(problem, lay_out(problem, known.placement, known.device))
+
+
+def due_by(problem: PlacementProblem, deadline_s: float) -> PlacementProblem:
+    """Return the problem with another deadline for the plan."""
+    return problem.with_limits(replace(problem.limits, deadline_s=deadline_s))

@@ -1,0 +1,100 @@
+"""Plans of less makespan, by trying deadlines: down to the least, or as far as it is for free."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from planner.clock import Deadline
+from planner.limits.extremes import least_makespan_s
+from planner.frontier.finder import Finder, due_by
+from planner.problem import PlacementProblem
+from planner.result import Plan, SolverOptions
+
+HASTE = (1.0, 1.15, 1.5)
+"""Deadlines of the first plans, as multiples of the least makespan proven."""
+MOST_STEPS = 40
+"""Deadlines that are tried at most; 40 halvings of an interval leave nothing of it."""
+STEP_SHARE = 0.34
+"""Share of the time left that one try may take: a try that finds nothing uses all of it."""
+MOST_MISSES = 3
+"""Tries in a row that find neither a plan nor a proof that there is none."""
+ANY_PLAN = 1.0
+"""Relative gap with which the first plan found is good enough."""
+
+
+def soonest(
+    problem: PlacementProblem, options: SolverOptions, known_s: float, finder: Finder
+) -> tuple[Plan | None, float]:
+    """Return the plan of least makespan, None where none beats the known one, and a bound [s].
+
+    The bound is proven: no plan has a smaller makespan.
+
+    Parameters
+    ----------
+    problem
+        The limits to keep; its objective only steers the search.
+    options
+        `relative_gap` ends the search: the makespan is at most that far above the bound, or above
+        a deadline at which no plan was found.
+    known_s
+        Makespan of a plan that keeps the limits [s].
+    finder
+        Looks for plans.
+    """
+    clock = Deadline(options.time_limit_s)
+    proven = failed = min(known_s, least_makespan_s(problem, clock))
+    enough = 1.0 + options.relative_gap
+    best: Plan | None = None
+    for target in (factor * proven for factor in HASTE):
+        hasty = finder.hurry(problem, target, clock) if target < known_s else None
+        if hasty is not None and hasty.makespan_s < known_s:
+            best, known_s = hasty, hasty.makespan_s
+    misses = 0
+    for step in range(MOST_STEPS):
+        if known_s <= failed * enough or misses == MOST_MISSES or clock.passed():
+            break
+        target = failed * enough if step == 0 and failed > 0.0 else _middle(failed, known_s)
+        tried = finder.seek(due_by(problem, target), _any_plan(options, clock))
+        if tried.plan is not None:
+            best, known_s, misses = tried.plan, tried.plan.makespan_s, 0
+        elif tried.proven_infeasible:
+            proven = failed = target
+        else:
+            failed, misses = target, misses + 1
+    return best, min(proven, known_s)
+
+
+def sooner(
+    problem: PlacementProblem,
+    options: SolverOptions,
+    known_s: float,
+    finder: Finder,
+    most_steps: int,
+) -> Plan | None:
+    """Return a plan of less makespan than one that is likely to have the least already.
+
+    The deadline is lowered by steps that grow while plans are found; a step of `relative_gap` that
+    finds none is the last. None where that is the first. Parameters as for `soonest`.
+    """
+    clock = Deadline(options.time_limit_s)
+    least = factor = 1.0 + options.relative_gap
+    best: Plan | None = None
+    for _ in range(most_steps):
+        if clock.passed():
+            break
+        tried = finder.seek(due_by(problem, known_s / factor), _any_plan(options, clock))
+        if tried.plan is not None:
+            best, known_s, factor = tried.plan, tried.plan.makespan_s, factor**2
+        elif factor == least:
+            break
+        else:
+            factor = least
+    return best
+
+
+def _any_plan(options: SolverOptions, clock: Deadline) -> SolverOptions:
+    return replace(options, relative_gap=ANY_PLAN, time_limit_s=STEP_SHARE * clock.left_s)
+
+
+def _middle(low: float, high: float) -> float:
+    return (low * high) ** 0.5 if low > 0.0 else 0.5 * high

@@ -1,0 +1,159 @@
+"""Why there is no plan: which limits conflict, and how far each has to move to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from planner.clock import Deadline
+from planner.cutting import run_within
+from planner.errors import InfeasibleError, Relaxation
+from planner.infeasibility.brackets import Attempt, Bracket
+from planner.infeasibility.conflict import smallest_conflict
+from planner.infeasibility.joint import Joint, Prove
+from planner.limits.knobs import Knob, knobs_of
+from planner.problem import PlacementProblem
+
+POLICIES_SHARE = 0.25
+"""Share of the time in which simple policies tell what would be enough, before anything else."""
+
+
+def explain(
+    problem: PlacementProblem,
+    attempt: Attempt,
+    prove: Prove,
+    deadline: Deadline,
+    seed: int = 0,
+    tell: Callable[[], None] = lambda: None,
+) -> InfeasibleError:
+    """Name the limits that conflict and what would mend it.
+
+    Parameters
+    ----------
+    problem
+        A problem that is proven to have no plan.
+    attempt, prove
+        The planner itself: by the one every `needed` value is verified, by the other limits that
+        do not matter are left out.
+    deadline
+        When to stop; the answer then says that the clock cut it, and what was reached.
+    tell
+        Is called at every step.
+    """
+    found = _Explanation(problem, attempt, prove, deadline, seed)
+    run_within(deadline, lambda: found.complete(tell))
+    return found.as_error()
+
+
+@dataclass
+class _Explanation:
+    """What is known so far of why there is no plan.
+
+    Attributes
+    ----------
+    conflict
+        Limits that cannot hold together: all at first.
+    joint
+        Limits to be moved together.
+    """
+
+    problem: PlacementProblem
+    attempt: Attempt
+    prove: Prove
+    deadline: Deadline
+    seed: int
+    conflict: list[Knob] = field(init=False)
+    brackets: list[Bracket] = field(default_factory=list)
+    joint: tuple[Relaxation, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.conflict = knobs_of(self.problem)
+
+    def complete(self, tell: Callable[[], None]) -> None:
+        """Find out all: at first a plan that some limits would have to move for, and the names."""
+        joint = Joint(
+            self.problem, self.conflict, self.attempt, self.prove, self.deadline, self.seed
+        )
+        tell()
+        run_within(Deadline(POLICIES_SHARE * self.deadline.left_s), joint.compare_policies)
+        self.joint = next(joint.relaxations(), ())
+        self._leave_out(tell)
+        known = joint.alone
+        self.brackets = [
+            Bracket(
+                self.problem,
+                knob,
+                self.attempt,
+                self.deadline,
+                self.seed,
+                attained=known.get(knob.name),
+            )
+            for knob in self.conflict
+        ]
+        _narrow(self.brackets, self.deadline, tell)
+        if not self.relaxations:
+            joint.narrow(tell)
+            for told in joint.relaxations():
+                self.joint = told
+
+    @property
+    def relaxations(self) -> tuple[Relaxation, ...]:
+        """Limits each of which alone would mend it."""
+        known = (bracket.relaxation() for bracket in self.brackets)
+        return tuple(one for one in known if one is not None)
+
+    def as_error(self) -> InfeasibleError:
+        """Return what is known."""
+        names = tuple(knob.name for knob in self.conflict)
+        joint = () if self.relaxations else self.joint
+        note = _quality_note(self.problem) if "min_mean_quality" in names else ""
+        cut = self.deadline.cut
+        return InfeasibleError(names, self.relaxations, joint, cut_by_clock=cut, note=note)
+
+    def _leave_out(self, tell: Callable[[], None]) -> None:
+        """Leave out the limits without which infeasibility is proven all the same."""
+        every = self.conflict
+
+        def conflicting(kept: list[Knob]) -> bool:
+            tell()
+            problem, names = self.problem, {knob.name for knob in kept}
+            for knob in every:
+                if knob.name not in names:
+                    problem = knob.turn(problem, None)
+            proven = self.prove(problem, self.deadline)
+            if proven and len(kept) < len(self.conflict):
+                self.conflict = kept
+            return proven
+
+        # The last first: of two conflicts the one is told that more time would not mend.
+        found = smallest_conflict(every[::-1], conflicting)
+        names = {knob.name for knob in min(found, self.conflict, key=len)}
+        self.conflict = [knob for knob in every if knob.name in names]
+
+
+def _quality_note(problem: PlacementProblem) -> str:
+    """Say so where the floor on mean quality is above what the best LLMs for all would reach."""
+    floor = problem.limits.min_mean_quality
+    scores = np.where(problem.eligible, problem.quality_values, 0.0)
+    best = scores.max(axis=1)
+    reached = float(best @ problem.tokens / problem.tokens.sum())
+    if floor is None or floor <= reached:
+        return ""
+    highest = float(best.max())
+    if floor > highest:
+        return f"No LLM that may serve these requests scores above {highest:.6g}."
+    return f"With the best LLM that may serve each request the mean is {reached:.6g}."
+
+
+def _narrow(brackets: list[Bracket], deadline: Deadline, tell: Callable[[], None]) -> None:
+    """Open every bracket, then spend the time where one is widest."""
+    for bracket in brackets:
+        tell()
+        bracket.open()
+    while wide := [bracket for bracket in brackets if not bracket.done]:
+        tell()
+        if deadline.passed():
+            return
+        max(wide, key=lambda bracket: bracket.width).tighten()

@@ -1,0 +1,113 @@
+"""Problem and options in, plan with proof out.
+
+solver: relax and bound -> first candidates -> assign, deal out, price anew -> exact if tiny
+-> compare with simpler policies -> report;  or refusal: why there is none
+"""
+
+from __future__ import annotations
+
+from planner.clock import Deadline
+from planner.cutting import run_within, with_grace
+from planner.errors import UnplaceableError
+from planner.sensitivity.prices import with_prices
+from planner.problem import PlacementProblem
+from planner.progress import Watch, unwatched
+from planner.infeasibility.refusal import why_not
+from planner.reporting import report
+from planner.result import Plan, SolverOptions
+from planner.scaling import in_units, objective_unit, restated, restating
+from planner.schedule.evaluation import Evaluation
+from planner.search.baselines import baselines, judged_policies
+from planner.search.solver import Solver
+
+COMPARE_S = 0.1
+"""Seconds at least for comparing a plan whose search was cut."""
+
+
+def plan(
+    problem: PlacementProblem,
+    options: SolverOptions | None = None,
+    watch: Watch = unwatched,
+    *,
+    explained: bool = True,
+) -> Plan:
+    """Place every request so that the objective is least and every limit is kept.
+
+    Parameters
+    ----------
+    problem
+        Requests, pools, placements and limits.
+    options
+        Time, gap and seed; the same problem and options give the same plan unless the clock cuts.
+    watch
+        Is told how far the work is.
+    explained
+        Whether an infeasible problem is to be told what would mend it, which takes seconds.
+
+    Raises
+    ------
+    InvalidProblemError
+        When a pool does not state what its joules cost in what the objective minimises.
+    UnplaceableError
+        When a request is eligible for no placement.
+    InfeasibleError
+        When it is proven that no plan keeps every limit.
+    UndecidedError
+        When neither a plan nor a proof was found.
+    """
+    options = options or SolverOptions()
+    deadline = Deadline(options.time_limit_s, options.first_plan_s)
+    unplaceable = problem.unplaceable()
+    if unplaceable:
+        raise UnplaceableError(unplaceable)
+    problem.rates_in(problem.objective.minimise)
+    unit = objective_unit(problem)
+    if unit == 1.0:
+        return _plan(problem, options, deadline, watch, explained=explained)
+    scaled, watch = in_units(problem, unit), restating(watch, unit)
+    found = _plan(scaled, options, deadline, watch, explained=explained)
+    return restated(found, problem, unit)
+
+
+def _plan(
+    problem: PlacementProblem,
+    options: SolverOptions,
+    deadline: Deadline,
+    watch: Watch,
+    *,
+    explained: bool,
+) -> Plan:
+    """Plan a problem whose objective is of ordinary size."""
+    solved = Solver(problem, options, deadline, watch)
+    solved.run_in_time(harder=True)
+    incumbent = solved.incumbent
+    if incumbent.best is None:
+        raise why_not(solved, explained=explained)
+    timings = {"solve": deadline.elapsed_s}
+    solved.enter("comparing")
+    left_s = min(solved.last.left_s, with_grace(deadline.left_s).left_s)
+    last = Deadline(left_s + COMPARE_S)
+    judged: dict[str, Evaluation | None] = {}
+
+    def judge() -> None:
+        for name, evaluation in judged_policies(
+            problem, solved.policies, solved.relaxation, options.seed, incumbent
+        ):
+            judged[name] = evaluation
+
+    run_within(last, judge)
+    timings["baselines"] = deadline.elapsed_s - timings["solve"]
+    schedule, evaluation = incumbent.best
+    found = report(
+        problem,
+        schedule,
+        evaluation,
+        solved.lower_bound,
+        baselines(problem, evaluation, judged),
+        cut_by_clock=deadline.cut or last.cut,
+        timings_s=timings,
+    )
+    priced = run_within(
+        last, lambda: with_prices(found, problem, solved.relaxation, solved.bounded)
+    )
+    return priced or found

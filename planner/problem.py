@@ -1,0 +1,281 @@
+"""The planning problem: requests, pools, placements and limits, checked once and then frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from costmodel.arrays import BoolArray, FloatArray, IntArray
+from costmodel.cost_matrix import CostMatrix, predict
+from planner.deadlines import Deadlines
+from planner.eligibility import find_exclusions, find_unplaceable, largest
+from planner.inputs import Limits, Objective, Placement, Pool, Requests, Share, Unit
+from planner.rates import Rates, no_figures, rates_of, unpriced
+from planner.terms import check_terms
+
+ROUNDING = 1e-9
+"""A share of the requests this close to a whole number is that number: 0.29 of 100 are 29."""
+
+
+@dataclass(frozen=True)
+class PlacementProblem:
+    """Everything that a plan is made from. Pure data: no clock, no file, no solver."""
+
+    requests: Requests
+    pools: tuple[Pool, ...]
+    placements: tuple[Placement, ...]
+    limits: Limits
+    objective: Objective
+    costs: CostMatrix
+
+    @classmethod
+    def build(
+        cls,
+        requests: Requests,
+        pools: Sequence[Pool],
+        placements: Sequence[Placement],
+        limits: Limits | None = None,
+        objective: Objective | None = None,
+        *,
+        intervals: bool = False,
+    ) -> PlacementProblem:
+        """Predict the cost of every request on every placement and check the limits.
+
+        A plan needs the bounds of its own placements only and computes these itself; `intervals`
+        asks for those of every request on every placement, half of the matrix's memory.
+
+        Raises
+        ------
+        InvalidProblemError
+            When limits contradict each other or themselves.
+        """
+        columns = [(p.cost_model, float(p.concurrency)) for p in placements]
+        costs = predict(requests.workload, columns, intervals=intervals)
+        return cls(
+            requests,
+            tuple(pools),
+            tuple(placements),
+            limits or Limits(),
+            objective or Objective(),
+            costs,
+        )
+
+    def __post_init__(self) -> None:
+        check_terms(self.pools, self.placements, self.limits)
+
+    @property
+    def n(self) -> int:
+        """Number of requests."""
+        return len(self.requests.workload)
+
+    @property
+    def k(self) -> int:
+        """Number of placements."""
+        return len(self.placements)
+
+    @cached_property
+    def pool_of(self) -> IntArray:
+        """Pool index of each placement, shape (k,)."""
+        return np.array([placement.pool for placement in self.placements], dtype=np.int64)
+
+    @cached_property
+    def concurrency(self) -> FloatArray:
+        """Concurrency of each placement, shape (k,)."""
+        return np.array([placement.concurrency for placement in self.placements], dtype=float)
+
+    @cached_property
+    def llms(self) -> tuple[str, ...]:
+        """The LLMs of the placements, each once, in order of first use."""
+        return tuple(dict.fromkeys(placement.llm for placement in self.placements))
+
+    @cached_property
+    def tokens(self) -> FloatArray:
+        """Input plus output tokens of each request, of all its answers, shape (n,)."""
+        workload = self.requests.workload
+        return (workload.input_tokens + workload.generated_tokens).astype(float)
+
+    @cached_property
+    def context_tokens(self) -> FloatArray:
+        """Tokens of the longest prompt of each request and of one answer to it, shape (n,)."""
+        return self.requests.workload.context_tokens.astype(float)
+
+    def energy_at_j(self, k: int, members: IntArray | slice, concurrency: float) -> FloatArray:
+        """Joules of some requests on the pair of placement k at a concurrency, shape (members,).
+
+        Means over the lengths of the answers where those are distributions.
+        """
+        terms = self.requests.workload.terms(members)
+        return self.placements[k].cost_model.energy_of(terms, concurrency)
+
+    @cached_property
+    def quality(self) -> FloatArray:
+        """Score of each placement's LLM, shape (k,); nan where it is not known."""
+        return np.array([np.nan if p.quality is None else p.quality for p in self.placements])
+
+    @property
+    def quality_matters(self) -> bool:
+        """Whether the objective or a limit needs the LLMs' scores."""
+        return (
+            self.objective.zeta < 1.0
+            or self.limits.min_mean_quality is not None
+            or bool(np.isfinite(self.requests.min_quality).any())
+        )
+
+    @cached_property
+    def deadline_s(self) -> FloatArray:
+        """Effective deadline of each request, its own or the plan's, shape (n,)."""
+        plan = np.inf if self.limits.deadline_s is None else self.limits.deadline_s
+        return np.minimum(self.requests.deadline_s, plan)
+
+    @cached_property
+    def deadlines(self) -> Deadlines:
+        """The distinct ones among the effective deadlines."""
+        return Deadlines.of(self.deadline_s)
+
+    def latest_s(self, requests: IntArray, placement: IntArray) -> FloatArray:
+        """Time by which requests, each on a placement, must have ended, shape (m,)."""
+        ends = np.array([pool.end_s for pool in self.pools])[self.pool_of]
+        return np.asarray(np.minimum(self.deadline_s[requests], ends[placement]))
+
+    def latest_in_pool_s(self, pool: int, requests: IntArray) -> FloatArray:
+        """Time by which requests on a pool must have ended, shape (m,), or (1,) if alike."""
+        one = self.deadlines.count == 1
+        due = self.deadlines.distinct_s if one else self.deadline_s[requests]
+        return np.asarray(np.minimum(due, self.pools[pool].end_s))
+
+    @cached_property
+    def load_s(self) -> FloatArray:
+        """Seconds to load each placement's LLM, 0 where resident, shape (k,)."""
+        return np.array([self._load(k)[0] for k in range(self.k)])
+
+    @cached_property
+    def load_energy_j(self) -> FloatArray:
+        """Joules to load each placement's LLM, 0 where resident, shape (k,)."""
+        return np.array([self._load(k)[1] for k in range(self.k)])
+
+    def _load(self, k: int) -> tuple[float, float]:
+        placement = self.placements[k]
+        cost_model = placement.cost_model
+        if placement.llm in self.pools[placement.pool].resident:
+            return 0.0, 0.0
+        if cost_model.load_s is None or cost_model.load_energy_j is None:
+            return np.inf, np.inf
+        return cost_model.load_s, cost_model.load_energy_j
+
+    @cached_property
+    def setup_s(self) -> FloatArray:
+        """Seconds before a placement's first request on a fresh device, (k,): switch on, load."""
+        activation_s = np.array([self.pools[p].activation_s for p in self.pool_of])
+        return np.asarray(self.load_s + activation_s)
+
+    @cached_property
+    def pinned_device(self) -> IntArray:
+        """Device that each request is pinned to, -1 where it is free, shape (n,)."""
+        device = self.requests.device
+        return np.full(self.n, -1, dtype=np.int64) if device is None else device
+
+    @cached_property
+    def any_pinned(self) -> bool:
+        """Whether a request is pinned to a device."""
+        return bool((self.pinned_device >= 0).any())
+
+    @cached_property
+    def exclusions(self) -> dict[str, BoolArray]:
+        """What keeps requests from placements: reason to mask, each broadcastable to (n, k)."""
+        return find_exclusions(self)
+
+    @cached_property
+    def eligible(self) -> BoolArray:
+        """Whether a request may run on a placement, deadlines aside, shape (n, k)."""
+        eligible = np.ones((self.n, self.k), dtype=bool, order="F")
+        for mask in self.exclusions.values():
+            eligible &= ~mask
+        return eligible
+
+    def unplaceable(self) -> dict[int, str]:
+        """Return the requests that no placement may take, with the reasons, by index."""
+        return find_unplaceable(self)
+
+    def take(self, indices: IntArray) -> PlacementProblem:
+        """Return the same problem for some of the requests only."""
+        return replace(
+            self, requests=self.requests.take(indices), costs=self.costs.take(rows=indices)
+        )
+
+    def with_objective(self, objective: Objective) -> PlacementProblem:
+        """Return the problem with another objective, what is eligible unchanged."""
+        requests = replace(self.requests, allowed=self.eligible)
+        return replace(self, requests=requests, objective=objective)
+
+    def with_limits(self, limits: Limits) -> PlacementProblem:
+        """Return the same problem under other limits."""
+        return replace(self, limits=limits)
+
+    def unpriced_pools(self, unit: Unit) -> list[int]:
+        """Pools that a plan may pay for and that do not state what that costs in a unit."""
+        if unit == "energy":
+            return []
+        open_to = set(self.pool_of[self.eligible.any(axis=0)].tolist())
+        return unpriced(self.pools, open_to, unit)
+
+    def rates_in(self, unit: Unit) -> Rates:
+        """Prices of joules and on-seconds in a unit, 0 on pools that no plan pays for.
+
+        Raises
+        ------
+        InvalidProblemError
+            Where a pool that a plan may pay for does not state its figures.
+        """
+        for index in self.unpriced_pools(unit):
+            raise no_figures(self.pools, index, unit)
+        return rates_of(self.pools, unit).known()
+
+    @cached_property
+    def rates(self) -> Rates:
+        """Prices of joules and on-seconds in what the objective minimises."""
+        return self.rates_in(self.objective.minimise)
+
+    def pair_cost(self, unit: Unit) -> FloatArray:
+        """Cost of each request on each placement by its own joules and device-seconds, (n, k)."""
+        if unit == "energy":
+            return self.costs.energy_j
+        rates = self.rates_in(unit)
+        cost = self.costs.energy_j * rates.per_joule[self.pool_of]
+        return cost + self.costs.device_seconds * rates.per_second[self.pool_of]
+
+    @cached_property
+    def largest_cost(self) -> float:
+        """The largest cost of an eligible pair, in the unit of what is minimised."""
+        return largest(self.pair_cost(self.objective.minimise).T, self.eligible)
+
+    @cached_property
+    def cost_normaliser(self) -> float:
+        """C0 of the objective, in the unit of what it minimises."""
+        given = self.objective.cost_normaliser
+        return (self.largest_cost or 1.0) if given is None else given
+
+    @cached_property
+    def quality_values(self) -> FloatArray:
+        """Score of each placement, 0 where it is not known (and then does not matter), (k,)."""
+        return np.nan_to_num(self.quality)
+
+    @cached_property
+    def largest_quality(self) -> float:
+        """The largest quality of an eligible pair [score x tokens]."""
+        return largest((score * self.tokens for score in self.quality_values), self.eligible)
+
+    @cached_property
+    def quality_normaliser(self) -> float:
+        """Q0 of the objective [score x tokens]."""
+        given = self.objective.quality_normaliser
+        return (self.largest_quality or 1.0) if given is None else given
+
+    def request_counts(self, llm: str) -> tuple[int, int]:
+        """Least and most requests that an LLM may serve, from shares and `min_requests`."""
+        share = self.limits.shares.get(llm, Share())
+        least = int(np.floor(share.min * self.n + ROUNDING))
+        most = int(np.ceil(share.max * self.n - ROUNDING))
+        return max(least, self.limits.min_requests.get(llm, 0)), most

@@ -1,0 +1,239 @@
+"""Plan so that the whole batch keeps every deadline at a stated probability.
+
+plain plan -> replay it in every scenario -> pad the deadlines, plan anew, replay -> the cheapest
+plan that keeps the confidence;  or what can be attained
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from costmodel.arrays import FloatArray
+from planner.clock import Deadline
+from planner.cutting import run_within, with_grace
+from planner.errors import (
+    InfeasibleError,
+    Relaxation,
+    UnattainedConfidenceError,
+    UndecidedError,
+)
+from planner.planner import plan
+from planner.problem import PlacementProblem
+from planner.progress import Progress, Watch, unwatched
+from planner.reporting import OPTIMAL_GAP, gap_unit
+from planner.result import Plan, PlanWarning, Robustness, SolverOptions
+from planner.robustness.padding import (
+    Attempt,
+    attained_confidence,
+    padded,
+    search,
+    share_to_keep,
+)
+from planner.robustness.scenarios import Scenarios
+from planner.robustness.simulation import worst_ratios
+from planner.schedule.evaluation import evaluate
+from planner.schedule.schedule import lay_out
+
+FIRST_SHARE, FIRST_AT_MOST = 0.35, 0.85
+"""Of the time limit, for the plan without padding, and as long as none is found."""
+LATER_SHARE, LATER_AT_MOST = 0.3, 0.6
+"""Of the time then left, for each plan with padding, and as long as none is found."""
+LEAST_S = 0.05
+LEAST_CONFIDENCE = 0.5
+"""Less is not worth being promised."""
+
+Planner = Callable[..., Plan]
+
+
+def plan_robustly(
+    problem: PlacementProblem,
+    options: SolverOptions | None = None,
+    watch: Watch = unwatched,
+    *,
+    planner: Planner = plan,
+    scenarios: Scenarios | None = None,
+) -> Plan:
+    """Plan, at `limits.confidence` where that is given.
+
+    Parameters
+    ----------
+    problem, options, watch
+        As for `plan`; the time limit is for all plans that are made on the way.
+    planner
+        What makes a single plan.
+    scenarios
+        What may turn out; drawn from the options' seed unless given.
+
+    Returns
+    -------
+    Plan
+        With `robustness` where a confidence was asked for. Its bound is that of the problem without
+        a confidence, so it is below every plan that keeps one, too.
+
+    Raises
+    ------
+    UnattainedConfidenceError
+        When no plan was found that keeps the confidence, and every padding above was proven to
+        have none.
+    PlanningError
+        As `plan`; UndecidedError also where time ran out over the padding.
+    """
+    options = options or SolverOptions()
+    confidence = problem.limits.confidence
+    if confidence is None:
+        return planner(problem, options, watch)
+    if not has_deadlines(problem):
+        return _without_deadline(planner(problem, options, watch), confidence)
+    clock, last = Deadline(options.time_limit_s), with_grace(options.time_limit_s)
+    drawn = scenarios or Scenarios.draw(problem, options.seed)
+    if not drawn.spread:
+        plain = planner(problem, options, watch)
+        return replace(plain, robustness=_robustness(confidence, 1.0, 1.0, plain, plain, drawn))
+    plain = planner(problem, _part(options, clock, FIRST_SHARE, FIRST_AT_MOST), watch)
+    ratios = run_within(last, lambda: _ratios(plain, drawn))
+    if ratios is None:
+        raise UndecidedError("The time limit was up before a plan was replayed. Allow more time.")
+    first = Attempt(0, plain, ratios)
+
+    def attempt(rung: int) -> Attempt | None:
+        if clock.left_s < LEAST_S * (1.0 + options.time_limit_s):
+            clock.cut = True
+            return None
+        watch(Progress("padding", plain.objective, plain.lower_bound, None, clock.elapsed_s))
+        later = _part(options, clock, LATER_SHARE, LATER_AT_MOST)
+        found = run_within(last, lambda: _attempt(rung, drawn, later, planner))
+        clock.cut |= last.cut
+        return found
+
+    share = share_to_keep(confidence, drawn.count)
+    attempts = search(first, share, attempt, options.relative_gap)
+    verified = [found for found in attempts if found.kept >= share]
+    if not verified:
+        raise _unattained(problem, confidence, share, attempts)
+    best = min(verified, key=lambda found: (found.objective, found.rung))
+    return _answer(problem, best, plain, drawn, cut=clock.cut or any_cut(attempts))
+
+
+def _part(options: SolverOptions, clock: Deadline, share: float, at_most: float) -> SolverOptions:
+    """Return the options of one of several plans: shares of the time that is left."""
+    return replace(
+        options,
+        time_limit_s=max(LEAST_S, share * clock.left_s),
+        first_plan_s=at_most * clock.left_s,
+    )
+
+
+def has_deadlines(problem: PlacementProblem) -> bool:
+    """Whether anything of the problem must have ended by a time."""
+    ends = (pool.available_s is not None for pool in problem.pools)
+    return bool(np.isfinite(problem.deadline_s).any()) or any(ends)
+
+
+def any_cut(attempts: list[Attempt]) -> bool:
+    """Whether the clock cut any of the plans short."""
+    return any(found.plan is not None and found.plan.cut_by_clock for found in attempts)
+
+
+def _attempt(rung: int, drawn: Scenarios, options: SolverOptions, planner: Planner) -> Attempt:
+    tighter = padded(drawn.problem, Attempt(rung, None, np.empty(0)).padding)
+    try:
+        found = planner(tighter, options, explained=False)
+    except InfeasibleError:
+        return Attempt(rung, None, np.empty(0), proven=True)
+    except UndecidedError:
+        return Attempt(rung, None, np.empty(0))
+    return Attempt(rung, found, _ratios(found, drawn))
+
+
+def _ratios(found: Plan, drawn: Scenarios) -> FloatArray:
+    schedule = lay_out(drawn.problem, found.placement, found.device_index)
+    return worst_ratios(schedule, drawn)
+
+
+def _answer(
+    problem: PlacementProblem, best: Attempt, plain: Plan, drawn: Scenarios, *, cut: bool
+) -> Plan:
+    """The padded plan under the bound of the problem without padding."""
+    found, confidence = best.plan, problem.limits.confidence
+    if found is None or confidence is None:
+        raise UndecidedError("Expected a plan and a confidence, got none.")
+    schedule = lay_out(problem, found.placement, found.device_index)
+    evaluation = evaluate(problem, schedule)
+    lower_bound = min(plain.lower_bound, found.objective)
+    absolute_gap = found.objective - lower_bound
+    unit = gap_unit(problem, evaluation)
+    gap = absolute_gap / unit if unit > 0.0 else (0.0 if absolute_gap == 0.0 else np.inf)
+    return replace(
+        found,
+        status="optimal" if gap <= OPTIMAL_GAP else "feasible",
+        lower_bound=lower_bound,
+        absolute_gap=absolute_gap,
+        gap=gap,
+        cut_by_clock=cut,
+        warnings=(*found.warnings, *_unknown_intervals(problem, found)),
+        robustness=_robustness(confidence, best.kept, best.padding, found, plain, drawn),
+    )
+
+
+def _robustness(
+    confidence: float, kept: float, padding: float, found: Plan, plain: Plan, drawn: Scenarios
+) -> Robustness:
+    without_j = plain.energy.value_j
+    extra = found.energy.value_j / without_j - 1.0 if without_j > 0.0 else 0.0
+    error = float(np.sqrt(kept * (1.0 - kept) / drawn.count))
+    return Robustness(confidence, kept, error, padding, without_j, extra, drawn.count)
+
+
+def _without_deadline(plain: Plan, confidence: float) -> Plan:
+    text = "The confidence is about deadlines, and nothing has one: any plan keeps it."
+    warning = PlanWarning("confidence_without_deadline", text)
+    robustness = Robustness(confidence, 1.0, 0.0, 1.0, plain.energy.value_j, 0.0, 0)
+    return replace(plain, robustness=robustness, warnings=(*plain.warnings, warning))
+
+
+def _unknown_intervals(problem: PlacementProblem, found: Plan) -> list[PlanWarning]:
+    unknown = {
+        f"{problem.placements[k].llm} on {problem.placements[k].cost_model.device}"
+        for k in np.unique(found.placement).tolist()
+        if problem.placements[k].cost_model.device_seconds_interval is None
+    }
+    if not unknown:
+        return []
+    text = "No interval of the device-seconds is known, so only the campaign's bias is allowed for"
+    return [PlanWarning("interval_unknown", f"{text}: {', '.join(sorted(unknown))}.")]
+
+
+def _unattained(
+    problem: PlacementProblem, confidence: float, share: float, attempts: list[Attempt]
+) -> Exception:
+    """What can be said where no plan keeps the confidence."""
+    best = max(attempts, key=lambda found: (found.kept, -found.objective))
+    message = (
+        f"No plan was found that keeps every deadline with confidence {confidence:g}; the best one "
+        f"keeps them in {best.kept:.1%} of the scenarios, at padding {best.padding:.3f}."
+    )
+    top = max(attempts, key=lambda found: found.rung)
+    if top.plan is not None or not top.proven:
+        return UndecidedError(message + " Allow more time, or loosen a limit slightly.")
+    stretch = best.stretch(share)
+    relaxations = []
+    if (attained := attained_confidence(best.kept, best.ratios.size)) >= LEAST_CONFIDENCE:
+        relaxations.append(Relaxation("confidence", confidence, attained, confidence))
+    names = []
+    if problem.limits.deadline_s is not None:
+        names.append(("deadline_seconds", problem.limits.deadline_s))
+    if np.isfinite(problem.requests.deadline_s).any():
+        names.append(("requests/deadline_seconds", 1.0))
+    names += [
+        (f"pools/{pool.name}/available_seconds", pool.available_s)
+        for pool in problem.pools
+        if pool.available_s is not None
+    ]
+    limits = tuple(Relaxation(name, value, value * stretch, value) for name, value in names)
+    if len(limits) == 1:
+        relaxations += limits
+    conflict = ("confidence", *(name for name, _ in names))
+    return UnattainedConfidenceError(message, conflict, tuple(relaxations), limits, best.kept)

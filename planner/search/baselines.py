@@ -1,0 +1,129 @@
+"""What simpler policies pay for the same batch, dealt out and priced by the same rules."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from costmodel.arrays import IntArray
+from planner.solvers.assignment_problem import AssignmentProblem
+from planner.problem import PlacementProblem
+from planner.result import Baseline
+from planner.schedule.dealing import deal
+from planner.schedule.evaluation import Evaluation, evaluate
+from planner.schedule.schedule import Schedule
+from planner.search.candidates import QUERY_BLIND, query_blind_splits
+from planner.search.incumbent import Incumbent
+from planner.threads import WAKE_S
+
+FEWEST = 1
+MOST_DEALT = 1_500_000
+"""Requests that are dealt out again for baselines: each takes as long as dealing the plan."""
+LEAST_AHEAD = 100_000
+"""Requests from which on policies are dealt out beside the solver, and below which before it."""
+
+
+def most_compared(n: int) -> int:
+    """Return how many policies a batch of n requests is compared with, beside the split."""
+    return max(FEWEST, MOST_DEALT // n)
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """Policies of a large batch, dealt out beside the solver, which leaves a core idle by half."""
+
+    dealt: dict[str, Future[tuple[Schedule, Evaluation]]]
+
+    @classmethod
+    def start(cls, problem: PlacementProblem, policies: Mapping[str, IntArray | None]) -> Ahead:
+        """Start to deal out, where that takes long."""
+        if problem.n < LEAST_AHEAD:
+            return cls({})
+        thread = ThreadPoolExecutor(1)
+        placed = {name: placement for name, placement in policies.items() if placement is not None}
+        found = cls({name: thread.submit(_deal, problem, p) for name, p in placed.items()})
+        thread.shutdown(wait=False)
+        return found
+
+    def wait(self) -> None:
+        """Wait until all are dealt out."""
+        for dealt in self.dealt.values():
+            while not dealt.done():
+                # In short pieces: between them a limit of time can cut the wait.
+                time.sleep(WAKE_S)
+
+    def offer_to(self, incumbent: Incumbent) -> None:
+        """Offer those that are dealt out by now."""
+        for dealt in self.dealt.values():
+            if dealt.done():
+                incumbent.offer_dealt(*dealt.result())
+
+
+def _deal(problem: PlacementProblem, placement: IntArray) -> tuple[Schedule, Evaluation]:
+    schedule = deal(problem, placement)
+    return schedule, evaluate(problem, schedule)
+
+
+def judged_policies(
+    problem: PlacementProblem,
+    policies: Mapping[str, IntArray | None],
+    relaxation: AssignmentProblem,
+    seed: int,
+    incumbent: Incumbent,
+) -> Iterator[tuple[str, Evaluation | None]]:
+    """Yield what each policy comes to, None where it cannot place all; the query-blind split last.
+
+    The incumbent deals out what it was not yet offered. One that beats it takes its place, and the
+    split is of the mean quality of what is best in the end.
+    """
+    for name, placement in policies.items():
+        yield name, None if placement is None else incumbent.evaluate_placement(placement)
+    while (plan := incumbent.evaluation) is not None and plan.mean_quality is not None:
+        splits = query_blind_splits(problem, relaxation, plan.mean_quality, seed)
+        deals = [incumbent.evaluate_placement(split) for split in splits]
+        if incumbent.evaluation is plan:
+            yield QUERY_BLIND, _best_deal(deals)
+            return
+
+
+def baselines(
+    problem: PlacementProblem, plan: Evaluation, judged: Mapping[str, Evaluation | None]
+) -> tuple[Baseline, ...]:
+    """Compare what policies come to with a plan."""
+    return tuple(
+        Baseline(name, None, None, None, feasible=False, saving_ratio=None)
+        if evaluation is None
+        else _baseline(problem, name, plan, evaluation)
+        for name, evaluation in judged.items()
+    )
+
+
+def _best_deal(deals: list[Evaluation]) -> Evaluation | None:
+    """Return the deal of least joules, feasible ones first: the strongest to compare with."""
+    return min(deals, key=lambda deal: (not deal.feasible, deal.energy_j), default=None)
+
+
+def _baseline(
+    problem: PlacementProblem, name: str, plan: Evaluation, evaluation: Evaluation
+) -> Baseline:
+    feasible = evaluation.feasible
+    return Baseline(
+        name,
+        evaluation.energy_j,
+        evaluation.makespan_s,
+        evaluation.mean_quality,
+        feasible,
+        _saving(plan.energy_j, evaluation.energy_j) if feasible else None,
+        evaluation.total(problem, "carbon"),
+        evaluation.total(problem, "money"),
+        _saving(plan.cost, evaluation.cost) if feasible else None,
+    )
+
+
+def _saving(plan: float, baseline: float) -> float | None:
+    saving = 1.0 - plan / baseline if baseline != 0.0 else np.nan
+    return saving if np.isfinite(saving) else None

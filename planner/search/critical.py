@@ -1,0 +1,148 @@
+"""The requests that hang in the balance, one by one: what cells settle only on average."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from costmodel.arrays import FloatArray, IntArray
+from planner.bounds.activity import excesses, values_at
+from planner.solvers.assignment_problem import AssignmentProblem
+from planner.bounds.bounding import Bounded
+from planner.bounds.elastic import without_excess
+from planner.solvers.linear import LinearSolution
+from planner.bounds.sifting import ROUNDS, sift
+from planner.clock import Deadline
+from planner.search.restriction import restrict
+
+MOST_REQUESTS = 2_000
+"""Requests that the linear programme sees one by one."""
+DIVES = 6
+"""Times that split requests are kept whole."""
+MOST_DIVED = 30_000
+"""Requests of a batch above which a split request is too small a part to be looked after."""
+WHOLE = 1e-6
+SMALL = 0.03
+"""Share of the wanted gap that a split request may come to, rounded at last."""
+WORTH = 4.0
+"""Times an excess that the requests to choose from are worth."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """An assignment whose rows hold but for what its doubtful requests leave open.
+
+    Attributes
+    ----------
+    placement
+        Shape (n,).
+    doubtful
+        Requests that the linear programme splits, and others near the balance, nearest first.
+    """
+
+    placement: IntArray
+    variables: dict[str, float]
+    doubtful: IntArray
+
+
+def settle(
+    target: AssignmentProblem, bounded: Bounded, absolute_gap: float, deadline: Deadline
+) -> Settled:
+    """Solve the relaxation again over the requests whose placements differ least in cost."""
+    priced, start = bounded.priced, bounded.placement
+    second, other = priced.second_best(start)
+    regret = second - priced.at(start)
+    if target.n <= MOST_REQUESTS:
+        return Settled(start, bounded.variables, np.argsort(regret, kind="stable"))
+    needed = _needed(target, bounded, regret)
+    chosen = np.union1d(_nearest(regret, start, other), needed)
+    part = restrict(target, chosen, start)
+    small = SMALL * absolute_gap if target.n <= MOST_DIVED else np.inf
+    solution = _dive(part, start[chosen], bounded.multipliers, small, deadline)
+    nearest = chosen[np.argsort(regret[chosen], kind="stable")]
+    if solution is None:
+        return Settled(start, bounded.variables, nearest)
+    placement = start.copy()
+    placement[chosen] = solution.counts.argmax(axis=1)
+    split = chosen[solution.counts.max(axis=1) < 1.0 - WHOLE]
+    doubtful = np.concatenate([split, nearest[~np.isin(nearest, split)]])
+    return Settled(placement, without_excess(solution).variables, doubtful)
+
+
+def _dive(
+    part: AssignmentProblem,
+    start: IntArray,
+    prices: FloatArray,
+    small: float,
+    deadline: Deadline,
+) -> LinearSolution | None:
+    """Solve the linear programme again and again, the larger split requests kept whole each time.
+
+    A programme splits as many requests as rows bind. Rounded at once, long ones would exceed rows
+    by far; kept whole one half after the other, the short ones make up for them. What is left are
+    requests that take less than `small` of the rows, at their prices.
+    """
+    pairs = np.zeros(part.cost.shape, dtype=bool)
+    pairs[np.arange(part.n), start] = True
+    found: LinearSolution | None = None
+    for dive in range(DIVES):
+        rounds = ROUNDS if dive == 0 else 1
+        again = sift(part, pairs, prices, deadline, rounds)
+        if again is None:
+            break
+        found, prices, pairs = again, again.multipliers, again.counts > 0.0
+        split = np.flatnonzero(found.counts.max(axis=1) < 1.0 - WHOLE)
+        size = _priced_size(part, split, prices)
+        if size.max(initial=0.0) <= small:
+            break
+        kept = split[np.argsort(-size, kind="stable")[: (len(split) + 1) // 2]]
+        allowed = part.allowed.copy()
+        allowed[kept] = False
+        allowed[kept, found.counts[kept].argmax(axis=1)] = True
+        part = replace(part, allowed=allowed)
+    return found
+
+
+def _priced_size(part: AssignmentProblem, requests: IntArray, prices: FloatArray) -> FloatArray:
+    """What some requests take of the rows, at their prices, at most, shape (m,)."""
+    few = part.take(requests)
+    used = np.zeros(few.cost.shape)
+    for price, row in zip(prices.tolist(), few.rows, strict=True):
+        seen = few.coefficients(row)
+        used[:, seen.columns] += price * np.abs(seen.values)
+    return np.asarray(np.where(few.allowed, used, 0.0).max(axis=1))
+
+
+def _needed(target: AssignmentProblem, bounded: Bounded, regret: FloatArray) -> IntArray:
+    """Return the nearest requests out of each exceeded row, worth several times its excess."""
+    over = excesses(target, bounded.placement, bounded.variables)
+    found = [np.empty(0, dtype=np.int64)]
+    for row, excess in zip(target.rows, over.tolist(), strict=True):
+        if excess <= 0.0:
+            continue
+        there = np.flatnonzero((row.columns > 0.0)[bounded.placement] & np.isfinite(regret))
+        there = there[np.argsort(regret[there], kind="stable")[: 2 * MOST_REQUESTS]]
+        worth = values_at(row.values, bounded.placement[there], there)
+        worth = worth * row.columns[bounded.placement[there]]
+        enough = int(np.searchsorted(np.cumsum(worth), WORTH * excess)) + 1
+        found.append(there[:enough])
+    return np.concatenate(found)
+
+
+def _nearest(regret: FloatArray, own: IntArray, other: IntArray) -> IntArray:
+    """Return the requests of least regret, from and to each placement, shape (m,)."""
+    width = int(max(own.max(), other.max())) + 1
+    most = max(1, MOST_REQUESTS // (2 * width))
+    pool = np.argpartition(regret, min(len(regret) - 1, 20 * MOST_REQUESTS))
+    pool = pool[: 20 * MOST_REQUESTS]
+    pool = pool[np.argsort(regret[pool], kind="stable")]
+    pool = pool[np.isfinite(regret[pool])]
+    taken = np.zeros(len(regret), dtype=bool)
+    taken[pool[: MOST_REQUESTS // 2]] = True
+    for side in (own, other):
+        order = pool[np.argsort(side[pool], kind="stable")]
+        counts = np.bincount(side[pool], minlength=width)
+        rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+        taken[order[rank < most]] = True
+    return np.flatnonzero(taken)

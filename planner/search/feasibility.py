@@ -1,0 +1,126 @@
+"""Small batches for which nothing else found a plan: move requests until no limit is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from costmodel.arrays import BoolArray, IntArray
+from planner.clock import Deadline
+from planner.problem import PlacementProblem
+from planner.schedule.schedule import lay_out
+from planner.search.incumbent import Incumbent
+
+MOST_REQUESTS = 500
+"""Requests up to which a schedule is dealt out in milliseconds."""
+ROUNDS = 6
+PLACEMENT_TRIES, DEVICE_TRIES = 250, 1_500
+"""Tries of either walk in a round: an assignment to placements takes longer to deal out."""
+MEMORY = 30
+"""Tries after which an excess is forgotten: a try may be as bad as the one so long ago."""
+GROUP_SHARE = 0.1
+"""Share of the tries that move many requests of a placement at once, so that it may be left."""
+SWAP_SHARE = 0.3
+"""Share of the tries that swap two requests, which keeps the counts of shares."""
+
+
+@dataclass(frozen=True)
+class FeasibilitySearch:
+    """Walks from the least broken schedule by late acceptance hill climbing on the excess.
+
+    In turn over placements, each dealt out anew, and over single devices.
+    Source: Burke and Bykov, The late acceptance hill-climbing heuristic, EJOR 258(1), 2017.
+    """
+
+    problem: PlacementProblem
+    incumbent: Incumbent
+    deadline: Deadline
+    seed: int
+
+    def run(self) -> None:
+        """Look for a schedule that keeps every limit; the incumbent takes it."""
+        for attempt in range(ROUNDS if self.problem.n <= MOST_REQUESTS else 0):
+            rng = np.random.default_rng([self.seed, attempt])
+            self._over_placements(rng)
+            self._over_devices(rng)
+
+    def _over_placements(self, rng: np.random.Generator) -> None:
+        if self.incumbent.nearest is None:
+            return
+        start, excess = self.incumbent.nearest
+        walk = Walk(start.placement.copy(), excess)
+        for candidate in _candidates(rng, walk.at, self.problem.eligible, PLACEMENT_TRIES):
+            if self._over():
+                return
+            walk.offer(candidate, self.incumbent.evaluate_placement(candidate).excess)
+
+    def _over_devices(self, rng: np.random.Generator) -> None:
+        """Walk over pairs of placement and device, numbered one device after the other."""
+        if self.incumbent.nearest is None:
+            return
+        start, excess = self.incumbent.nearest
+        counts = np.array([self.problem.pools[p].count for p in self.problem.pool_of])
+        first = np.cumsum(counts) - counts
+        placement = np.repeat(np.arange(self.problem.k), counts)
+        device = np.arange(len(placement)) - first[placement]
+        pinned = self.problem.pinned_device[:, None]
+        eligible = self.problem.eligible[:, placement]
+        eligible &= (pinned < 0) | (pinned == device[None, :])
+        walk = Walk(first[start.placement] + start.device, excess)
+        for candidate in _candidates(rng, walk.at, eligible, DEVICE_TRIES):
+            if self._over():
+                return
+            schedule = lay_out(self.problem, placement[candidate], device[candidate])
+            walk.offer(candidate, self.incumbent.offer(schedule).excess)
+
+    def _over(self) -> bool:
+        return self.incumbent.schedule is not None or self.deadline.passed()
+
+
+class Walk:
+    """Where a walk is, and what it came from.
+
+    Attributes
+    ----------
+    at
+        Assignment, shape (n,), changed in place.
+    """
+
+    def __init__(self, at: IntArray, excess: float) -> None:
+        self.at = at
+        self._excess = excess
+        self._recent = [excess] * MEMORY
+        self._tries = 0
+
+    def offer(self, candidate: IntArray, excess: float) -> None:
+        """Go to a candidate if it is no worse than here, or than where the walk was before."""
+        index = self._tries % MEMORY
+        if excess <= self._excess or excess <= self._recent[index]:
+            self.at[:], self._excess = candidate, excess
+        self._recent[index] = self._excess
+        self._tries += 1
+
+
+def _candidates(
+    rng: np.random.Generator, current: IntArray, eligible: BoolArray, tries: int
+) -> Iterator[IntArray]:
+    """Yield assignments near the current one, which the walk moves on in place."""
+    n = len(current)
+    for kind in rng.random(tries).tolist():
+        candidate = current.copy()
+        one, other = rng.integers(0, n, 2).tolist()
+        target = int(rng.choice(np.flatnonzero(eligible[one])))
+        source = int(current[one])
+        if kind < GROUP_SHARE:
+            some = (current == source) & eligible[:, target]
+            candidate[some & (rng.random(n) < rng.random())] = target
+        elif kind < GROUP_SHARE + SWAP_SHARE:
+            partner = int(current[other])
+            if eligible[one, partner] and eligible[other, source]:
+                candidate[one], candidate[other] = partner, source
+        else:
+            candidate[one] = target
+        if (candidate != current).any():
+            yield candidate

@@ -1,0 +1,121 @@
+"""The requests that are hardest to tell apart, decided by CP-SAT; others follow the relaxation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from costmodel.arrays import FloatArray, IntArray
+from planner.bounds.activity import excesses
+from planner.solvers.assignment_problem import AssignmentProblem
+from planner.bounds.bounding import Bounded
+from planner.clock import Deadline
+from planner.solvers.cpsat import Effort, solve_assignment
+from planner.search.critical import Settled, settle
+from planner.search.descent import descend
+from planner.search.repair import repair
+from planner.search.restriction import restrict
+
+CORE_PAIRS = 3_000
+"""(request, placement) pairs that CP-SAT decides on Booleans."""
+TIGHT = 1e-6
+"""Share of the wanted gap above the relaxation's bound at which nothing is left to gain."""
+CLOSE = 0.35
+"""Share of the wanted gap above the relaxation's own bound at which an assignment is enough."""
+DEAR = (0.25, 4.0)
+"""Times the wanted gap beyond which a request's placement is too dear to be looked at: at first,
+and where the rows do not hold without."""
+ROUNDING = 1e-12
+SLIGHT = 2e-5
+"""Share of a pool's time that may be exceeded: less than what is kept free of it."""
+CORE_EFFORT_S = 0.3
+"""Deterministic seconds of CP-SAT in a round: about a second."""
+
+
+def decide_hardest(
+    target: AssignmentProblem,
+    bounded: Bounded,
+    deadline: Deadline,
+    *,
+    enough: float,
+    absolute_gap: float,
+    seed: int,
+) -> tuple[IntArray, float]:
+    """Decide the requests whose placements differ least in cost.
+
+    Parameters
+    ----------
+    target
+        The assignment problem to keep.
+    bounded
+        Its relaxation, whose assignment the other requests follow.
+    enough
+        Objective at which the search may stop.
+
+    Returns
+    -------
+    placement, bound
+        Shape (n,), and a bound that is valid for `target` (-inf where CP-SAT saw a part only).
+    """
+    size = max(1, CORE_PAIRS // max(1, int(target.allowed.sum()) // target.n))
+    if size >= target.n:
+        settled = Settled(bounded.placement, bounded.variables, np.arange(target.n))
+    else:
+        settled = settle(target, bounded, absolute_gap, deadline)
+    core = np.sort(settled.doubtful[:size])
+    placement = settled.placement.copy()
+    part = restrict(target, core, placement)
+    if len(core) < target.n:
+        enough = max(enough, bounded.lower_bound + CLOSE * absolute_gap)
+        reduced = bounded.priced.of(core)
+        for share in DEAR:
+            near = _without_dear(part, reduced, placement[core], share * absolute_gap)
+            variables, prices = settled.variables, bounded.multipliers
+            placement[core] = descend(near, placement[core], variables, prices)
+            cost = _cost_within_rows(near, placement[core], settled)
+            if cost <= enough:
+                return placement, -np.inf
+            if np.isfinite(cost):
+                break
+        part = near
+    else:
+        placement[core] = repair(part, placement[core], settled.variables)
+        least = bounded.lower_bound + TIGHT * absolute_gap
+        alone = not target.variables and not target.peaks
+        if alone and _cost_within_rows(part, placement[core], settled) <= least:
+            return placement, -np.inf
+    hint = np.zeros(part.cost.shape)
+    hint[np.arange(len(core)), placement[core]] = 1.0
+    effort = Effort(
+        seconds=deadline.left_s,
+        deterministic_seconds=CORE_EFFORT_S,
+        absolute_gap=0.25 * absolute_gap,
+        enough=enough,
+        seed=seed,
+    )
+    assignment = solve_assignment(part, effort, hint)
+    deadline.cut |= assignment.clock_cut
+    if assignment.counts is not None:
+        placement[core] = assignment.counts.argmax(axis=1)
+    return placement, assignment.bound if len(core) == target.n else -np.inf
+
+
+def _without_dear(
+    part: AssignmentProblem, reduced: FloatArray, placement: IntArray, most: float
+) -> AssignmentProblem:
+    """Leave out pairs that alone cost more than `most` at the rows' prices."""
+    near = reduced - reduced.min(axis=1)[:, None] <= most
+    near[np.arange(len(placement)), placement] = True
+    return replace(part, allowed=part.allowed & near)
+
+
+def _cost_within_rows(part: AssignmentProblem, placement: IntArray, settled: Settled) -> float:
+    """Cost of a part's assignment, inf where it exceeds a row."""
+    over = excesses(part, placement, settled.variables)
+    for row, excess in zip(part.rows, over.tolist(), strict=True):
+        slight = SLIGHT if row.pool is not None else ROUNDING
+        if excess > slight * abs(row.bound):
+            return np.inf
+    cost = part.constant + float(part.cost[np.arange(len(placement)), placement].sum())
+    return cost + sum(v.cost * settled.variables[v.name] for v in part.variables)

@@ -1,0 +1,62 @@
+"""From the relaxation to a schedule that keeps every limit: assign, deal out, look, price anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from planner.solvers.assignment_problem import AssignmentProblem
+from planner.bounds.bounding import Bounded, bound
+from planner.bounds.formulation import Formulation
+from planner.bounds.pricing import Pricing
+from planner.clock import Deadline
+from planner.problem import PlacementProblem
+from planner.search.hardest import decide_hardest
+from planner.search.incumbent import Incumbent
+from planner.search.repricing import reprice
+
+ROUNDS = 3
+"""Times that the assignment is priced anew from its dealt-out schedule."""
+
+
+@dataclass(frozen=True)
+class Improver:
+    """Looks for better schedules until the gap is reached, rounds are used up or time is out."""
+
+    problem: PlacementProblem
+    incumbent: Incumbent
+    deadline: Deadline
+    seed: int
+    absolute_gap: float
+
+    def run(self, relaxation: AssignmentProblem, start: Bounded, pricing: Pricing) -> float:
+        """Improve the incumbent; return the best lower bound that was proven on the way."""
+        lower = start.lower_bound
+        bounded, target = start, relaxation
+        for attempt in range(ROUNDS):
+            assigned, proven = decide_hardest(
+                target,
+                bounded,
+                self.deadline,
+                enough=lower + 0.5 * self.absolute_gap,
+                absolute_gap=self.absolute_gap,
+                seed=self.seed,
+            )
+            if attempt == 0:
+                lower = max(lower, proven)
+            dealt = self.incumbent.offer_placement(assigned)
+            if dealt is None or self.incumbent.objective <= lower + self.absolute_gap:
+                break
+            if self.deadline.passed():
+                break
+            pricing = reprice(self.problem, pricing, *dealt)
+            target = Formulation(self.problem, pricing).build()
+            found = bound(
+                target,
+                self.problem.requests.workload,
+                self.deadline,
+                absolute_gap=self.absolute_gap,
+            )
+            if found is None:
+                break
+            bounded = found
+        return lower

@@ -1,0 +1,211 @@
+"""Other starts and moves for batches in which whole blocks matter: loads, tails, few devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from costmodel.arrays import BoolArray, FloatArray, IntArray
+from planner.solvers.assignment_problem import AssignmentProblem
+from planner.bounds.bounding import bound
+from planner.bounds.formulation import Formulation
+from planner.bounds.lagrangian import Relaxed
+from planner.clock import Deadline
+from planner.inputs import CAP_NAMES, Limits
+from planner.problem import PlacementProblem
+from planner.schedule.evaluation import Evaluation
+from planner.schedule.schedule import lay_out
+from planner.search import packing
+from planner.search.candidates import least_joule_columns
+from planner.solvers.cpsat import Effort, solve_assignment
+from planner.search.incumbent import Incumbent
+from planner.search.repair import repair
+
+PACKING_EFFORT_S = 4.0
+"""Deterministic seconds of CP-SAT on single devices."""
+MOST_COLUMNS = 12
+MOST_MOVES = 200
+MOST_RELAXED = 24
+MOST_CAPPED = 8
+"""Times that caps are aimed below, for tails and loads that the rows do not see."""
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """Looks around the incumbent, with a fixed number of tries."""
+
+    problem: PlacementProblem
+    relaxation: AssignmentProblem
+    incumbent: Incumbent
+    deadline: Deadline
+    seed: int
+    absolute_gap: float
+
+    def within_cutoffs(self, relaxed: tuple[Relaxed, ...]) -> None:
+        """Plan with each placement's longest request no longer than in a relaxed optimum."""
+        output = self.problem.requests.workload.output_tokens
+        for optimum in relaxed[:MOST_RELAXED]:
+            if self.deadline.passed():
+                return
+            cutoff = np.zeros(self.problem.k)
+            np.maximum.at(cutoff, optimum.placement, output)
+            self._within(output[:, None] <= cutoff[None, :])
+
+    def few_placements(self) -> None:
+        """Plan over one or two placements alone: every further one costs a load or a tail."""
+        columns = least_joule_columns(self.problem).tolist()[:MOST_COLUMNS]
+        for size in (1, 2):
+            for chosen in combinations(columns, size):
+                if self.deadline.passed():
+                    return
+                self._over(list(chosen))
+
+    def _over(self, columns: list[int]) -> None:
+        only = np.zeros(self.problem.k, dtype=bool)
+        only[columns] = True
+        self._within(only[None, :])
+
+    def _within(self, allowed: BoolArray) -> None:
+        part = replace(self.relaxation, allowed=self.relaxation.allowed & allowed, peaks=())
+        if not part.allowed.any(axis=1).all():
+            return
+        slack, impossible = 0.0, np.inf
+        over_at = 0.0
+        for _ in range(MOST_CAPPED):
+            aimed = _tightened(part, self.problem.limits, slack)
+            found = bound(aimed, self.problem.requests.workload, self.deadline)
+            if self.deadline.passed():
+                return
+            if found is None:
+                if slack == 0.0:
+                    return
+                impossible = slack
+            elif found.lower_bound >= self.incumbent.objective:
+                return
+            else:
+                placement = repair(aimed, found.placement, found.variables)
+                over = self._over_caps(self.incumbent.evaluate_placement(placement))
+                if over <= 0.0:
+                    return
+                over_at, slack = slack, slack + 1.05 * over
+            slack = min(slack, 0.5 * (over_at + impossible))
+
+    def _over_caps(self, evaluation: Evaluation) -> float:
+        """Share by which a cap is exceeded most: tails and loads that the rows did not see."""
+        over = [
+            (evaluation.total(self.problem, unit) or 0.0) / max(cap, 1e-12) - 1.0
+            for unit, cap in self.problem.limits.caps.items()
+        ]
+        return max(over, default=-np.inf)
+
+    def each_placement(self) -> None:
+        """Give all requests to one placement, each in turn."""
+        for k in range(self.problem.k):
+            if self.problem.eligible[:, k].all() and not self.deadline.passed():
+                everywhere = np.full(self.problem.n, k, dtype=np.int64)
+                if self._floor(everywhere) < self.incumbent.objective:
+                    self.incumbent.offer_placement(everywhere)
+
+    def pack(self) -> float:
+        """Assign a small batch to single devices; return a bound where that is exact."""
+        if not packing.small_enough(self.problem):
+            return -np.inf
+        split, placement, device = packing.split_pools(self.problem)
+        target = Formulation(split).build()
+        hint = self._packed_hint(placement, device)
+        effort = Effort(
+            seconds=self.deadline.left_s,
+            deterministic_seconds=PACKING_EFFORT_S,
+            absolute_gap=0.25 * self.absolute_gap,
+            seed=self.seed,
+        )
+        assignment = solve_assignment(target, effort, hint)
+        self.deadline.cut |= assignment.clock_cut
+        if assignment.counts is not None:
+            chosen = assignment.counts.argmax(axis=1)
+            self.incumbent.offer(lay_out(self.problem, placement[chosen], device[chosen]))
+            self.incumbent.offer_placement(placement[chosen])
+        return assignment.bound if packing.is_exact(self.problem) else -np.inf
+
+    def _packed_hint(self, placement: IntArray, device: IntArray) -> FloatArray | None:
+        schedule = self.incumbent.schedule
+        if schedule is None:
+            return None
+        same = schedule.placement[:, None] == placement[None, :]
+        return np.asarray(same & (schedule.device[:, None] == device[None, :]), dtype=float)
+
+    def shift_down(self) -> None:
+        """Take a lower concurrency of the same LLM and pool where that costs no joules more.
+
+        A block that never fills its slots only loses time by having more of them.
+        """
+        schedule = self.incumbent.schedule
+        if schedule is None:
+            return
+        placements = self.problem.placements
+        for source in np.unique(schedule.placement).tolist():
+            lower = [
+                k
+                for k, p in enumerate(placements)
+                if (p.llm, p.pool) == (placements[source].llm, placements[source].pool)
+                and p.concurrency < placements[source].concurrency
+            ]
+            for target in lower:
+                current = self.incumbent.schedule
+                if current is not None and not self.deadline.passed():
+                    there = current.placement == source
+                    self.incumbent.offer_placement(np.where(there, target, current.placement))
+
+    def moves(self) -> None:
+        """Move all requests of a placement, or its longest, to another one."""
+        left = MOST_MOVES
+        improved = True
+        while improved and self.incumbent.schedule is not None:
+            start = self.incumbent.objective
+            for candidate in self._moved(self.incumbent.schedule.placement):
+                if left == 0 or self.deadline.passed():
+                    return
+                if self._floor(candidate) < self.incumbent.objective:
+                    left -= 1
+                    self.incumbent.offer_placement(candidate)
+            improved = self.incumbent.objective < start
+
+    def _moved(self, placement: IntArray) -> list[IntArray]:
+        output = self.problem.requests.workload.output_tokens
+        found = []
+        for source in np.unique(placement).tolist():
+            members = np.flatnonzero(placement == source)
+            longest = members[np.argsort(-output[members], kind="stable")]
+            for target in range(self.problem.k):
+                for share in (1.0, 0.3, 0.1, 0.03):
+                    some = longest[: max(1, int(share * len(longest)))]
+                    movable = some[self.problem.eligible[some, target]]
+                    if target != source and len(movable):
+                        moved = placement.copy()
+                        moved[movable] = target
+                        found.append(moved)
+        return found
+
+    def _floor(self, placement: IntArray) -> float:
+        """Return what an assignment costs at least, before it is dealt out."""
+        relaxation = self.relaxation
+        rows = np.arange(len(placement))
+        if not relaxation.allowed[rows, placement].all():
+            return np.inf
+        total = relaxation.constant + float(relaxation.cost[rows, placement].sum())
+        prices = {v.name: v.cost for v in relaxation.variables}
+        for peak in relaxation.peaks:
+            there = placement == peak.column
+            if there.any():
+                full = peak.values[there].sum() / self.problem.concurrency[peak.column]
+                total += prices[peak.variable] * max(full, peak.values[there].max())
+        return total
+
+
+def _tightened(problem: AssignmentProblem, limits: Limits, share: float) -> AssignmentProblem:
+    """Return the problem with every cap lowered by a share of it."""
+    amounts = {CAP_NAMES[unit]: share * cap for unit, cap in limits.caps.items()}
+    rows = tuple(replace(row, bound=row.bound - amounts.get(row.name, 0.0)) for row in problem.rows)
+    return replace(problem, rows=rows)

@@ -1,0 +1,75 @@
+"""Greedy repair of an assignment whose rows are slightly broken by rounding."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from costmodel.arrays import FloatArray, IntArray
+from planner.solvers.assignment_problem import AssignmentProblem
+from planner.search.row_moves import RowMoves
+
+MOST_MOVES = 2_000
+TOLERANCE = 1e-12
+SLIGHT = 1e-12
+"""Share of all excess that is not worth a move: no more than what sums are rounded by."""
+
+
+def repair(
+    problem: AssignmentProblem, placement: IntArray, variables: dict[str, float]
+) -> IntArray:
+    """Move requests, cheapest for what it mends first, until every row holds or none helps.
+
+    Parameters
+    ----------
+    placement
+        Start, shape (n,).
+    variables
+        Values of the variables beside the assignment: taken as they are where they use up a row,
+        free to rise where they make room in it.
+
+    Returns
+    -------
+    IntArray
+        Shape (n,); a copy.
+    """
+    placement = placement.copy()
+    if not problem.rows:
+        return placement
+    rows = [problem.coefficients(row) for row in problem.rows]
+    upper = {v.name: v.upper for v in problem.variables}
+    room = np.array(
+        [
+            row.bound
+            - sum(c * (variables[v] if c > 0.0 else upper[v]) for v, c in row.variables.items())
+            for row in problem.rows
+        ]
+    )
+    units = np.array([max(np.abs(row.values).max(initial=0.0), 1e-300) for row in rows])
+    moves = RowMoves(rows, problem.k, placement, room, units, _over)
+    for _ in range(MOST_MOVES):
+        if (moves.excess <= TOLERANCE * np.abs(room / units)).all():
+            break
+        move = _best_move(problem, moves)
+        if move is None:
+            break
+        moves.take(*move)
+    return placement
+
+
+def _over(excess: FloatArray, _: IntArray) -> FloatArray:
+    """Penalty of an excess: itself."""
+    return np.maximum(excess, 0.0)
+
+
+def _best_move(problem: AssignmentProblem, moves: RowMoves) -> tuple[int, int] | None:
+    """Return the move that lowers the total excess most for what it costs."""
+    rows = np.arange(problem.n)
+    now = moves.now
+    gain, least = np.where(problem.allowed, now - moves.after(), -np.inf), SLIGHT * now
+    if gain.max() <= least:
+        return None
+    extra = problem.cost - problem.cost[rows, moves.placement][:, None]
+    floor = 1e-6 * float(np.abs(problem.cost[problem.allowed]).mean()) + 1e-300
+    merit = np.where(gain > least, gain / np.maximum(extra, floor), -np.inf)
+    i, k = np.unravel_index(int(merit.argmax()), merit.shape)
+    return int(i), int(k)

@@ -1,0 +1,99 @@
+"""What a dealt-out schedule tells about the prices and the room that an assignment should see."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from costmodel.arrays import BoolArray, FloatArray
+from planner.bounds import floors
+from planner.bounds.pricing import Pricing
+from planner.inputs import Unit
+from planner.problem import PlacementProblem
+from planner.schedule.evaluation import Evaluation
+from planner.schedule.schedule import Schedule
+from planner.schedule.violations import loosest
+
+
+def reprice(
+    problem: PlacementProblem, pricing: Pricing, schedule: Schedule, evaluation: Evaluation
+) -> Pricing:
+    """Price placements at the concurrency achieved, and keep room where it ended late."""
+    capacity = pricing.capacity
+    capacity = np.ones(len(problem.pools)) if capacity is None else capacity
+    slack = dict(pricing.slack)
+    for unit, cap in problem.limits.caps.items():
+        over = (evaluation.total(problem, unit) or 0.0) - cap
+        slack[unit] = slack.get(unit, 0.0) + 1.05 * max(0.0, over)
+    return Pricing(
+        partial(achieved_cost, problem, schedule),
+        capacity * lateness_factors(problem, schedule),
+        timely(problem, schedule),
+        slack,
+        pricing.deadlines,
+    )
+
+
+def achieved_cost(problem: PlacementProblem, schedule: Schedule, unit: Unit) -> FloatArray:
+    """Cost of each pair at the concurrency that its placement achieved, idle savings off."""
+    cost, rates = problem.costs.energy_j.copy(), problem.rates_in(unit)
+    slot_s, seconds = np.zeros(problem.k), np.zeros(problem.k)
+    for block in schedule.blocks:
+        slot_s[block.placement] += block.slot_seconds
+        seconds[block.placement] += block.seconds
+    floor = floors.priced_floor(problem, unit)
+    for k, placement in enumerate(problem.placements):
+        pool = problem.pools[placement.pool]
+        if seconds[k] == 0.0:
+            cost[:, k] = floor[:, k]
+            continue
+        achieved = float(np.clip(slot_s[k] / seconds[k], 1.0, placement.concurrency))
+        if achieved < placement.concurrency:
+            cost[:, k] = problem.energy_at_j(k, slice(None), achieved)
+        per_joule, per_second = rates.per_joule[placement.pool], rates.per_second[placement.pool]
+        on_cost = per_second if pool.power_policy == "power_down" else 0.0
+        on_cost -= pool.always_on_watts * per_joule
+        stretch = placement.concurrency / achieved
+        cost[:, k] *= per_joule
+        cost[:, k] += on_cost * stretch * problem.costs.device_seconds[:, k]
+    return cost
+
+
+def lateness_factors(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
+    """Share of each pool's capacity to keep, from how late its requests ended, (pools,)."""
+    late = latenesses(problem, schedule)
+    return np.where(late > loosest(1.0) - 1.0, np.maximum(0.3, 0.995 / (1.0 + late)), 1.0)
+
+
+def latenesses(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
+    """Largest excess of each pool's ends, as a share of the time allowed, at least 0, (pools,)."""
+    found = np.zeros(len(problem.pools))
+    pool = problem.pool_of[schedule.placement]
+    for index in range(len(problem.pools)):
+        members = np.flatnonzero(pool == index)
+        if len(members):
+            latest = problem.latest_s(members, schedule.placement[members])
+            found[index] = max(0.0, float((schedule.end_s[members] / latest).max()) - 1.0)
+    return found
+
+
+def timely(problem: PlacementProblem, schedule: Schedule) -> BoolArray:
+    """Pairs whose slot time, at the mix that the schedule has, fits before their deadline."""
+    allowed = np.ones((problem.n, problem.k), dtype=bool)
+    latest = problem.deadline_s
+    if not np.isfinite(latest).any():
+        return allowed
+    for k, placement in enumerate(problem.placements):
+        if placement.concurrency == 1:
+            continue
+        members = np.flatnonzero(schedule.placement == k)
+        everyone = members if len(members) else np.flatnonzero(problem.eligible[:, k])
+        if not len(everyone):
+            continue
+        output = problem.requests.workload.output_tokens.astype(float)
+        generated = problem.requests.workload.generated_tokens.astype(float)
+        seconds = problem.costs.device_seconds[everyone, k].sum() * placement.concurrency
+        slot = output * (seconds / generated[everyone].sum())
+        allowed[:, k] = slot + problem.setup_s[k] <= latest
+    return allowed

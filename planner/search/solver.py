@@ -1,0 +1,278 @@
+"""One run over a problem: relax and bound, assign, deal out, price anew, search exactly if tiny."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import islice
+
+import numpy as np
+
+from costmodel.arrays import IntArray
+from planner.bounds.activity import keeps_rows
+from planner.solvers.assignment_problem import AssignmentProblem
+from planner.bounds.bounding import Bounded, bound, proves_violation
+from planner.bounds.due import with_broken_deadlines
+from planner.bounds.formulation import Formulation
+from planner.bounds.lagrangian import lagrangian_bound
+from planner.bounds.pricing import Pricing
+from planner.clock import Deadline
+from planner.cutting import run_within, with_grace
+from planner.search.aiming import aimed_plans
+from planner.inputs import Objective
+from planner.problem import PlacementProblem
+from planner.progress import Progress, Watch, unwatched
+from planner.reporting import OPTIMAL_GAP, gap_unit
+from planner.result import SolverOptions
+from planner.search import exact
+from planner.search.baselines import LEAST_AHEAD, Ahead, most_compared
+from planner.search.candidates import simple_policies
+from planner.search.feasibility import FeasibilitySearch
+from planner.search.improvement import Improver
+from planner.search.incumbent import Incumbent
+from planner.search.neighbourhood import Neighbourhood
+from planner.search.tightening import LEAST_REQUESTS, Tightener
+
+DEADLINE_ROUNDS = 3
+"""Times that rows are given to further deadlines."""
+NEIGHBOURHOOD_REQUESTS = 5_000
+"""Above this many, loads and tails of blocks are too small a part to look for by moves."""
+
+
+class Solver:
+    """One run of the pipeline over a problem.
+
+    Parameters
+    ----------
+    deadline
+        When to end, looked at between the steps.
+    last
+        When the run is cut wherever it is; somewhat later unless given.
+    """
+
+    def __init__(
+        self,
+        problem: PlacementProblem,
+        options: SolverOptions,
+        deadline: Deadline,
+        watch: Watch = unwatched,
+        last: Deadline | None = None,
+    ) -> None:
+        self.problem = problem
+        self.options = options
+        self.deadline = deadline
+        self.last = last or with_grace(deadline.left_s)
+        self.watch = watch
+        self.phase = ""
+        self.incumbent = Incumbent(problem, on_better=self._on_better)
+        self.lower_bound = -np.inf
+        self.bounded: Bounded | None = None
+        self.proven_infeasible = False
+        self.ahead = Ahead({})
+
+    @cached_property
+    def formulation(self) -> Formulation:
+        """The relaxation's formulation, with rows for more deadlines as they are broken."""
+        return Formulation(self.problem)
+
+    @cached_property
+    def relaxation(self) -> AssignmentProblem:
+        """The relaxation, built of the formulation."""
+        return self.formulation.build()
+
+    @cached_property
+    def policies(self) -> dict[str, IntArray | None]:
+        """Simple policies that are compared with, as many as the batch's size allows."""
+        every = simple_policies(self.problem, self.options.seed)
+        return dict(islice(every, most_compared(self.problem.n)))
+
+    def run_in_time(self, *, harder: bool = False) -> None:
+        """Run until the time is up at most, `harder` where no plan is found at first."""
+
+        def work() -> None:
+            self.run()
+            if harder:
+                self.look_harder()
+
+        run_within(self.last, work)
+        self.ahead.offer_to(self.incumbent)
+        self.deadline.cut |= self.last.cut
+
+    def run(self) -> None:
+        """Fill the incumbent and the lower bound, or find out that there is no plan."""
+        self.enter("relaxing")
+        if not self.relaxation.allowed.any(axis=1).all():
+            self.proven_infeasible = True
+            return
+        zero = np.zeros(len(self.relaxation.rows))
+        self.lower_bound = max(self.lower_bound, lagrangian_bound(self.relaxation, zero))
+        self.enter("candidates")
+        if self.problem.n < LEAST_AHEAD:
+            self._offer_simple_policies()
+        self.ahead = Ahead.start(self.problem, self.policies)
+        self.enter("bounding")
+        if self.relaxation.rows or not self._good_enough():
+            bounded = self._bound_all_deadlines()
+            self.bounded = bounded
+            if bounded is not None:
+                self.lower_bound = max(self.lower_bound, bounded.lower_bound)
+            elif self.incumbent.schedule is None and proves_violation(
+                self.relaxation, self.problem.requests.workload, self.deadline
+            ):
+                self.proven_infeasible = True
+                return
+            if bounded is not None and not self._good_enough():
+                self.enter("improving")
+                self._improve(bounded)
+                self._aim_at_limits(bounded)
+        self.enter("searching")
+        self._search_exactly()
+        if self.problem.n <= NEIGHBOURHOOD_REQUESTS:
+            self._neighbourhood().shift_down()
+        self.ahead.wait()
+        self.ahead.offer_to(self.incumbent)
+        if self.problem.n < LEAST_AHEAD:
+            for placement in self.policies.values():
+                if placement is not None:
+                    self.incumbent.evaluate_placement(placement)
+
+    def _bound_all_deadlines(self) -> Bounded | None:
+        """Bound the relaxation; give rows to the deadlines that its assignment breaks."""
+        for left in reversed(range(DEADLINE_ROUNDS)):
+            bounded = bound(
+                self.relaxation,
+                self.problem.requests.workload,
+                self.deadline,
+                polished=True,
+                absolute_gap=self._wanted_gap(),
+            )
+            if bounded is None or not left or self.deadline.passed():
+                break
+            deadlines = with_broken_deadlines(self.formulation, bounded.placement)
+            if deadlines is None:
+                break
+            self.lower_bound = max(self.lower_bound, bounded.lower_bound)
+            self.formulation = Formulation(self.problem, Pricing(deadlines=deadlines))
+            self.relaxation = self.formulation.build()
+        return bounded
+
+    def look_harder(self) -> None:
+        """Where no plan was found, push each limit as far as it goes, then move requests about."""
+        if self.incumbent.schedule is not None or self.proven_infeasible:
+            return
+        for schedule in aimed_plans(self.problem, self.deadline, self.options.seed):
+            self.incumbent.offer(schedule)
+            if self.incumbent.schedule is not None:
+                return
+        FeasibilitySearch(self.problem, self.incumbent, self.deadline, self.options.seed).run()
+
+    def enter(self, phase: str) -> None:
+        """Go over to another phase, and tell whoever watches."""
+        self.phase = phase
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell whoever watches how far the run is."""
+        evaluation, lower = self.incumbent.evaluation, self.lower_bound
+        proven = None if np.isinf(lower) else float(lower)
+        gap = None
+        if evaluation is not None and proven is not None:
+            unit = gap_unit(self.problem, evaluation)
+            gap = max(0.0, evaluation.objective - proven) / unit if unit > 0.0 else None
+        found = None if evaluation is None else evaluation.objective
+        self.watch(Progress(self.phase, found, proven, gap, self.deadline.elapsed_s))
+
+    def _on_better(self) -> None:
+        self.deadline.settle()
+        self.tell()
+
+    def _offer_simple_policies(self) -> None:
+        for placement in self.policies.values():
+            if self._good_enough() or self.deadline.passed():
+                return
+            if placement is not None and keeps_rows(self.relaxation, placement):
+                self.incumbent.offer_placement(placement)
+
+    def _improve(self, bounded: Bounded) -> None:
+        if self.problem.n > LEAST_REQUESTS:
+            before = self.incumbent.best
+            Tightener(
+                self.problem,
+                self.incumbent,
+                self.deadline,
+                self.options.seed,
+                self._wanted_gap(),
+            ).run(self.relaxation, bounded)
+            found = self.incumbent.best is not before
+            if self._good_enough() or (found and self.problem.n > NEIGHBOURHOOD_REQUESTS):
+                return
+        around = self._neighbourhood()
+        small = self.problem.n <= NEIGHBOURHOOD_REQUESTS
+        if small:
+            around.each_placement()
+            around.within_cutoffs(bounded.relaxed)
+        improver = Improver(
+            self.problem, self.incumbent, self.deadline, self.options.seed, self._wanted_gap()
+        )
+        self.lower_bound = max(
+            self.lower_bound, improver.run(self.relaxation, bounded, self.formulation.pricing)
+        )
+        if small and not self._good_enough():
+            self.lower_bound = max(self.lower_bound, around.pack())
+        if small and not self._good_enough():
+            around.few_placements()
+        if small and not self._good_enough():
+            around.moves()
+
+    def _aim_at_limits(self, bounded: Bounded) -> None:
+        """Where no plan was found, look for one that is least in joules, or best in quality."""
+        for zeta in (1.0, 0.0):
+            if self.incumbent.schedule is None and Objective(zeta) != self.problem.objective:
+                turned = self.problem.with_objective(Objective(zeta))
+                aimed = Solver(turned, self.options, self.deadline)
+                workload = self.problem.requests.workload
+                found = bound(aimed.relaxation, workload, self.deadline, polished=True)
+                if found is not None:
+                    aimed._improve(found)
+                if aimed.incumbent.schedule is not None:
+                    self.incumbent.offer(aimed.incumbent.schedule)
+                    self._improve(bounded)
+
+    def _neighbourhood(self) -> Neighbourhood:
+        return Neighbourhood(
+            self.problem,
+            self.relaxation,
+            self.incumbent,
+            self.deadline,
+            self.options.seed,
+            self._wanted_gap(),
+        )
+
+    def _search_exactly(self) -> None:
+        if self._good_enough(OPTIMAL_GAP) or not exact.small_enough(self.problem):
+            return
+        search = exact.Search(
+            self.problem, self.relaxation, self.incumbent.objective, self.deadline
+        ).run()
+        if search.best is not None:
+            self.incumbent.offer(search.best[0])
+        if search.complete:
+            if self.incumbent.evaluation is None:
+                self.proven_infeasible = True
+            else:
+                self.lower_bound = self.incumbent.objective
+
+    def _wanted_gap(self) -> float:
+        """Absolute gap that meets the wanted relative one, by the bound alone at first."""
+        evaluation = self.incumbent.evaluation
+        if evaluation is None:
+            return self.options.relative_gap * max(abs(self.lower_bound), 1e-9)
+        unit = gap_unit(self.problem, evaluation)
+        return self.options.relative_gap * unit
+
+    def _good_enough(self, relative_gap: float | None = None) -> bool:
+        evaluation = self.incumbent.evaluation
+        if evaluation is None:
+            return False
+        wanted = self.options.relative_gap if relative_gap is None else relative_gap
+        unit = gap_unit(self.problem, evaluation)
+        return evaluation.objective - self.lower_bound <= wanted * unit

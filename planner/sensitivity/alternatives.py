@@ -1,0 +1,191 @@
+"""The next best placements of each request: what they would cost, and what stopped them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from costmodel.arrays import BoolArray, FloatArray, IntArray
+from planner.solvers.assignment_problem import AssignmentProblem
+from planner.bounds.formulation import Formulation
+from planner.sensitivity.prices import count_limit
+from planner.problem import PlacementProblem
+from planner.result import Plan
+
+MOST = 3
+"""Placements that are told for each request."""
+BLOCK = 16_384
+"""Requests at a time."""
+SLIGHT = 1e-9
+"""Share of a placement's objective below which a difference is rounding."""
+
+
+@dataclass(frozen=True)
+class Alternatives:
+    """Other placements of each request, the one that would save most first, if any would.
+
+    Attributes
+    ----------
+    placement
+        Shape (n, m).
+    extra_j, extra_objective
+        Joules and objective beyond the request's own placement, both at nominal concurrency,
+        shape (n, m); below 0 where it would save.
+    stopped_by
+        Index into `reasons`, shape (n, m).
+    reasons
+        Each a few names: of a shadow price, or ``late``, ``loading``, ``underfill``, ``cost``,
+        ``gap``, or why the request is not eligible.
+    """
+
+    placement: IntArray
+    extra_j: FloatArray
+    extra_objective: FloatArray
+    stopped_by: IntArray
+    reasons: tuple[tuple[str, ...], ...]
+
+
+def alternatives(problem: PlacementProblem, plan: Plan) -> Alternatives:
+    """Return up to `MOST` other placements of each request.
+
+    The first is the one that would save most, eligible or not, where any would save. The others
+    are those that lose least once limits have their prices; then such as would be late, then such
+    as the request may not take.
+    """
+    looked = _Look(problem, plan, Formulation(problem).build())
+    blocks = [
+        looked.at(np.arange(start, min(problem.n, start + BLOCK)))
+        for start in range(0, problem.n, BLOCK)
+    ]
+    placement, extra_j, extra, stopped_by = (
+        np.concatenate(part) for part in zip(*blocks, strict=True)
+    )
+    return Alternatives(placement, extra_j, extra, stopped_by, tuple(looked.reasons))
+
+
+@dataclass
+class _Look:
+    """Looks at requests block by block and collects the reasons met."""
+
+    problem: PlacementProblem
+    plan: Plan
+    relaxation: AssignmentProblem
+    reasons: dict[tuple[str, ...], int] = field(default_factory=dict)
+
+    def at(self, requests: IntArray) -> tuple[IntArray, FloatArray, FloatArray, IntArray]:
+        """Return the four arrays of `Alternatives` for some requests."""
+        rows, own = np.arange(len(requests)), self.plan.placement[requests]
+        objective, joules = self._objective(requests), self.problem.costs.energy_j[requests]
+        extra = objective - objective[rows, own][:, None]
+        priced = self._priced(requests, own)
+        extra_j = joules - joules[rows, own][:, None]
+        chosen = self._rank(requests, own, extra, extra + sum(priced.values()))
+        picked = rows[:, None], chosen
+        slight = SLIGHT * np.abs(objective[rows, own])[:, None]
+        marks = self._marks(requests, chosen, extra[picked], priced, slight)
+        return chosen, extra_j[picked], extra[picked], self._codes(marks)
+
+    def _objective(self, requests: IntArray) -> FloatArray:
+        """Objective of each pair by its own joules and quality, shape (m, k)."""
+        problem = self.problem
+        zeta = problem.objective.zeta
+        cost = problem.pair_cost(problem.objective.minimise)[requests]
+        found = zeta * cost / problem.cost_normaliser
+        worth = (1.0 - zeta) * problem.quality_values / problem.quality_normaliser
+        return np.asarray(found - problem.tokens[requests][:, None] * worth[None, :])
+
+    def _priced(self, requests: IntArray, own: IntArray) -> dict[str, FloatArray]:
+        """What each limit asks of each pair beyond the request's own, by its name, (m, k) each."""
+        part, rows = self.relaxation.take(requests), np.arange(len(requests))
+        found: dict[str, FloatArray] = {}
+        for row in part.rows:
+            price = self.plan.row_prices.get(row.name, 0.0)
+            if price > 0.0:
+                asked = price * part.coefficients(row).over(part.k)
+                asked = asked - asked[rows, own][:, None]
+                name = _limit_of(self.problem, row.name)
+                found[name] = found[name] + asked if name in found else asked
+        return found
+
+    def _rank(
+        self, requests: IntArray, own: IntArray, extra: FloatArray, priced: FloatArray
+    ) -> IntArray:
+        """Return the placements to tell, best first, shape (m, MOST or fewer)."""
+        rows = np.arange(len(requests))
+        allowed = self.relaxation.allowed[requests]
+        eligible = self.problem.eligible[requests]
+        rank = np.where(allowed, 1, np.where(eligible, 2, 3))
+        cheapest = extra.argmin(axis=1)
+        saves = extra[rows, cheapest] < 0.0
+        rank[rows[saves], cheapest[saves]] = 0
+        rank[rows, own] = 4
+        order = np.lexsort((np.where(allowed, priced, extra), rank), axis=1)
+        return order[:, : min(MOST, self.problem.k - 1)]
+
+    def _marks(
+        self,
+        requests: IntArray,
+        chosen: IntArray,
+        extra: FloatArray,
+        priced: Mapping[str, FloatArray],
+        slight: FloatArray,
+    ) -> dict[str, BoolArray]:
+        """Which reasons hold for which chosen placement, shape (m, MOST or fewer) each."""
+        rows = np.arange(len(requests))[:, None]
+        shape = (self.problem.n, self.problem.k)
+        marks: dict[str, BoolArray] = {
+            reason: np.broadcast_to(mask, shape)[requests][rows, chosen]
+            for reason, mask in self.problem.exclusions.items()
+        }
+        eligible = self.problem.eligible[requests][rows, chosen]
+        open_to = self.relaxation.allowed[requests][rows, chosen]
+        marks["late"] = eligible & ~open_to
+        for name, asked in priced.items():
+            marks[name] = open_to & (asked[rows, chosen] > slight)
+        marks["cost"] = open_to & (extra > slight)
+        known = np.logical_or.reduce(list(marks.values()))
+        used = np.bincount(self.plan.placement, minlength=self.problem.k) > 0
+        fresh = open_to & ~self._loaded()[chosen]
+        marks["loading"] = fresh & (self.problem.load_energy_j[chosen] > 0.0)
+        alone = ~known & ~used[chosen] & (self.problem.concurrency[chosen] > 1.0)
+        marks["underfill"] = marks.get("underfill", False) | alone
+        marks["gap"] = ~(known | marks["loading"] | marks["underfill"])
+        return marks
+
+    def _loaded(self) -> BoolArray:
+        """Placements whose LLM the plan loads on their pool, shape (k,)."""
+        places = self.problem.placements
+        used = {(places[k].llm, places[k].pool) for k in np.unique(self.plan.placement).tolist()}
+        return np.array([(p.llm, p.pool) in used for p in places])
+
+    def _codes(self, marks: Mapping[str, BoolArray]) -> IntArray:
+        """Number every combination of reasons."""
+        names = list(marks)
+        stacked = np.stack([marks[name] for name in names], axis=-1)
+        flat = stacked.reshape(-1, len(names))
+        combinations, which = np.unique(flat, axis=0, return_inverse=True)
+        codes = np.array(
+            [
+                self.reasons.setdefault(
+                    tuple(n for n, on in zip(names, row, strict=True) if on), len(self.reasons)
+                )
+                for row in combinations.tolist()
+            ]
+        )
+        return np.asarray(codes[which.reshape(stacked.shape[:-1])])
+
+
+def _limit_of(problem: PlacementProblem, row: str) -> str:
+    """Return the name that a row's price has among the shadow prices, or what it stands for."""
+    kind, _, rest = row.partition("/")
+    if kind in ("pools", "makespan", "on", "devices"):
+        return f"pools/{rest}/device_seconds"
+    if row.startswith("requests/deadline_seconds/"):
+        return f"pools/{rest.rpartition('/')[2]}/device_seconds"
+    if row.startswith("requests/pinned/"):
+        return f"pools/{rest.split('/')[1]}/device_seconds"
+    if kind == "shares":
+        return count_limit(problem, rest)
+    return {"loads": "loading", "steps": "underfill"}.get(kind, row)

@@ -1,0 +1,225 @@
+"""Assignments by OR-Tools' CP-SAT: the only module that imports it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from ortools.sat.python import cp_model
+
+from costmodel.arrays import FloatArray, IntArray
+from planner.solvers.assignment_problem import AssignmentProblem
+from planner.cutting import uncut
+
+SCALE = 2**40
+"""Largest integer that a row's or the objective's total may reach: far below overflow at 2**63,
+and 1e-12 of the total a unit."""
+NOTHING = 1e-250
+"""Total of a row below which no factor brings it to `SCALE`: it rounds to nothing, as it stands."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """When to stop: the clock, a deterministic limit, a gap, or an objective that is enough."""
+
+    seconds: float
+    deterministic_seconds: float
+    absolute_gap: float = 0.0
+    enough: float = -np.inf
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What CP-SAT found.
+
+    Attributes
+    ----------
+    counts
+        Members of each row of the assignment on each placement, shape (n, k); None when nothing
+        was found.
+    bound
+        Proven lower bound on the objective; -inf where nothing was found.
+    clock_cut
+        Whether the clock stopped it before its deterministic limit.
+    """
+
+    counts: IntArray | None
+    bound: float
+    clock_cut: bool
+
+
+class CpSatProgram:
+    """The assignment problem in CP-SAT's terms, one method for each constraint.
+
+    Rows are rounded so that nothing feasible is lost: coefficients down, bounds up. A continuous
+    variable moves in steps of 2^-30 of its range: rows are widened and the bound is lowered by
+    what that may take. The evaluator judges the result on the float data.
+    """
+
+    def __init__(self, problem: AssignmentProblem) -> None:
+        self.problem = problem
+        self.program = cp_model.CpModel()
+        self.cells, self.placements = np.nonzero(problem.allowed)
+        self.x = self._assignment_variables()
+        self.z = self._side_variables()
+        self.one_placement_each()
+        for index in range(len(problem.rows)):
+            self.within_bound(index)
+        self.linked_variables()
+        self.peaks()
+        self.least_cost()
+
+    def _assignment_variables(self) -> list[cp_model.IntVar]:
+        sizes = self.problem.sizes
+        return [
+            self.program.new_bool_var("")
+            if sizes[i] == 1
+            else self.program.new_int_var(0, int(sizes[i]), "")
+            for i in self.cells.tolist()
+        ]
+
+    def _side_variables(self) -> dict[str, tuple[cp_model.IntVar, float]]:
+        found = {}
+        for v in self.problem.variables:
+            unit = 1.0 if v.integer else max(abs(v.lower), abs(v.upper), 1e-9) / 2**30
+            lower, upper = int(np.floor(v.lower / unit)), int(np.ceil(v.upper / unit))
+            found[v.name] = (self.program.new_int_var(lower, upper, v.name), unit)
+        return found
+
+    def one_placement_each(self) -> None:
+        """Ensures that every request has exactly one placement."""
+        edges = np.flatnonzero(np.diff(self.cells)) + 1
+        for group in np.split(np.arange(len(self.cells)), edges):
+            literals = [self.x[j] for j in group.tolist()]
+            size = int(self.problem.sizes[self.cells[group[0]]])
+            if size == 1:
+                self.program.add_exactly_one(literals)
+            else:
+                self.program.add(sum(literals) == size)
+
+    def within_bound(self, index: int) -> None:
+        """Ensures that a row's sum stays within its bound."""
+        row = self.problem.rows[index]
+        values = self.problem.coefficients_at(row, self.cells, self.placements)
+        scale = self._scale(np.abs(values), row.bound, row.variables)
+        terms = np.floor(values * scale).astype(np.int64)
+        used = np.flatnonzero(terms)
+        literals = [self.x[j] for j in used.tolist()]
+        coefficients = terms[used].tolist()
+        for name, coefficient in row.variables.items():
+            variable, unit = self.z[name]
+            literals.append(variable)
+            coefficients.append(int(np.floor(coefficient * unit * scale)))
+        expression = cp_model.LinearExpr.weighted_sum(literals, coefficients)
+        steps = sum(
+            abs(c) * self.z[name][1] for name, c in row.variables.items() if self.z[name][1] != 1.0
+        )
+        self.program.add(expression <= int(np.ceil((row.bound + steps) * scale)))
+
+    def linked_variables(self) -> None:
+        """Ensures that a placement is used only where its linked variable is at least 1."""
+        for link in self.problem.links:
+            on = self.program.new_bool_var("")
+            self.program.add(self.z[link.variable][0] >= 1).only_enforce_if(on)
+            for j in np.flatnonzero(np.isin(self.placements, link.columns)).tolist():
+                if self.problem.sizes[self.cells[j]] == 1:
+                    self.program.add_implication(self.x[j], on)
+                else:
+                    self.program.add(self.x[j] == 0).only_enforce_if(~on)
+
+    def peaks(self) -> None:
+        """Ensures that a peak's variable reaches the value of every request on its placement."""
+        for peak in self.problem.peaks:
+            variable, unit = self.z[peak.variable]
+            for j in np.flatnonzero(self.placements == peak.column).tolist():
+                value = int(np.floor(peak.values[self.cells[j]] / unit))
+                self.program.add(variable >= value * self.x[j])
+
+    def least_cost(self) -> None:
+        """Minimise the cost, counted from each request's cheapest placement."""
+        problem = self.problem
+        cheapest = np.where(problem.allowed, problem.cost, np.inf).min(axis=1)
+        extra = (problem.cost - cheapest[:, None])[self.cells, self.placements]
+        costs = {v.name: v.cost for v in problem.variables if v.cost != 0.0}
+        self.offset = problem.constant + float((cheapest * problem.sizes).sum())
+        self.cost_scale = self._scale(extra, 0.0, costs)
+        continuous = [v for v in problem.variables if not v.integer]
+        self.rounding = sum(abs(v.cost) * self.z[v.name][1] for v in continuous)
+        literals = list(self.x)
+        coefficients = np.floor(extra * self.cost_scale).astype(np.int64).tolist()
+        for name, cost in costs.items():
+            variable, unit = self.z[name]
+            literals.append(variable)
+            coefficients.append(int(np.floor(cost * unit * self.cost_scale)))
+        self.program.minimize(cp_model.LinearExpr.weighted_sum(literals, coefficients))
+
+    def _scale(self, values: FloatArray, bound: float, variables: object) -> float:
+        """Factor that brings the largest possible total of a row to `SCALE`."""
+        sizes = self.problem.sizes[self.cells]
+        total = abs(bound) + float(self._largest_total(np.abs(values) * sizes))
+        for name, coefficient in dict(variables).items():  # type: ignore[call-overload]
+            variable = next(v for v in self.problem.variables if v.name == name)
+            total += abs(coefficient) * max(abs(variable.lower), abs(variable.upper))
+        return SCALE / total if total > NOTHING else 1.0
+
+    def _largest_total(self, values: FloatArray) -> float:
+        starts = np.flatnonzero(np.diff(self.cells, prepend=-1))
+        return float(np.maximum.reduceat(values, starts).sum()) if len(values) else 0.0
+
+    def hint(self, counts: FloatArray) -> None:
+        """Start the search from these counts."""
+        for j, value in enumerate(counts[self.cells, self.placements].tolist()):
+            self.program.add_hint(self.x[j], round(value))
+
+    def solve(self, effort: Effort) -> Assignment:
+        """Run CP-SAT with one worker, so that the same effort gives the same plan."""
+        solver = cp_model.CpSolver()
+        solver.parameters.num_workers = 1
+        solver.parameters.random_seed = effort.seed
+        # One family of presolve rules, on by default, claims optima that are none (OR-Tools 9.15,
+        # google/or-tools#5293): docs/adr/0002. Without it nothing wrong was found.
+        solver.parameters.presolve_inclusion_work_limit = 0
+        # Presolve by symmetry looks at no clock: a thousand equal devices held it for minutes.
+        solver.parameters.symmetry_level = 0
+        solver.parameters.max_time_in_seconds = max(0.01, effort.seconds)
+        solver.parameters.max_deterministic_time = effort.deterministic_seconds
+        solver.parameters.absolute_gap_limit = max(1.0, effort.absolute_gap * self.cost_scale)
+        stop = _StopWhenEnough((effort.enough - self.offset) * self.cost_scale)
+        with uncut():
+            status = solver.solve(self.program, stop)
+        # By the clock it ends somewhat before its limit where its own steps take long.
+        ended = stop.enough or solver.deterministic_time >= effort.deterministic_seconds
+        cut = status in (cp_model.UNKNOWN, cp_model.FEASIBLE) and not ended
+        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            return Assignment(None, -np.inf, clock_cut=cut)
+        bound = solver.best_objective_bound / self.cost_scale + self.offset - self.rounding
+        counts = np.zeros(self.problem.cost.shape, dtype=np.int64)
+        counts[self.cells, self.placements] = [solver.value(x) for x in self.x]
+        return Assignment(counts, bound, clock_cut=cut)
+
+
+class _StopWhenEnough(cp_model.CpSolverSolutionCallback):
+    """Stops the search at the first solution that is good enough."""
+
+    def __init__(self, objective: float) -> None:
+        super().__init__()
+        self._objective = objective
+        self.enough = False
+
+    def on_solution_callback(self) -> None:
+        if self.objective_value <= self._objective:
+            self.enough = True
+            self.stop_search()
+
+
+def solve_assignment(
+    problem: AssignmentProblem, effort: Effort, hint: FloatArray | None = None
+) -> Assignment:
+    """Assign by CP-SAT; see `CpSatProgram`."""
+    if not problem.allowed.any(axis=1).all():
+        return Assignment(None, -np.inf, clock_cut=False)
+    program = CpSatProgram(problem)
+    if hint is not None:
+        program.hint(hint)
+    return program.solve(effort)

@@ -1,0 +1,146 @@
+"""What one line of an OpenAI batch says.
+
+::
+
+    LineError    the line is not as expected; it knows which member
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any
+
+import orjson
+
+from costmodel.nearest import listed, shown
+from service.calls.batch_files.endpoints import is_planned, other_endpoint
+from service.calls.batch_files.model_place import ModelPlace, RepeatedKeyError, place_of_model
+from service.calls.token_rule import TokenRule
+from service.calls.prompts import LIMITS, choices_of, prompts_of, stated_limit
+from service.calls.request_body import wrong_members
+from service.calls.schemas.names import read_llm
+
+
+class LineError(ValueError):
+    """A line is not as expected.
+
+    Attributes
+    ----------
+    path
+        Of the member in the line.
+    """
+
+    def __init__(self, detail: str, *path: str) -> None:
+        super().__init__(detail)
+        self.path = path
+
+
+@dataclass(frozen=True)
+class BatchLine:
+    """A line, read.
+
+    Attributes
+    ----------
+    name
+        Its `custom_id`.
+    spelled, place
+        The LLM as it names it, None where it names none, and where in its bytes that stands.
+    input_tokens
+        Of each of its prompts.
+    llms
+        Those that may serve it; None for any.
+    uncounted
+        How many parts of its prompts are no text, by kind.
+    is_planned
+        Whether its endpoint is one that is planned.
+    """
+
+    name: str
+    url: str
+    spelled: str | None
+    place: ModelPlace
+    input_tokens: tuple[int, ...] = (0,)
+    output_tokens: int = 1
+    choices: int = 1
+    llms: list[str] | None = None
+    uncounted: Mapping[str, int] = field(default_factory=dict)
+    is_planned: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of its prompts counts, and nothing is known to be in them."""
+        return self.is_planned and not any(self.input_tokens) and not self.uncounted
+
+
+def read_line(text: bytes, rule: TokenRule) -> BatchLine:
+    """Return what a line says; of another endpoint only what names it.
+
+    Raises
+    ------
+    LineError
+        Where it is not of the form, or says what no server takes.
+    """
+    line = _parsed(text)
+    url, body = line["url"], line["body"]
+    planned = is_planned(url)
+    spelled = body.get("model")
+    for wrong in wrong_members(body if planned else {"model": spelled}):
+        raise LineError(wrong.detail, "body", *map(str, wrong.path))
+    try:
+        place = place_of_model(text, named=spelled is not None)
+    except RepeatedKeyError as error:
+        raise LineError(str(error)) from None
+    if not planned:
+        return BatchLine(line["custom_id"], url, spelled, place)
+    prompts = prompts_of(body)
+    return BatchLine(
+        line["custom_id"],
+        url,
+        spelled,
+        place,
+        tuple(one.tokens + ceil(one.characters / rule.characters_per_token) for one in prompts),
+        _output_tokens(body, rule),
+        choices_of(body),
+        _llms(spelled, rule),
+        prompts[0].uncounted,
+        is_planned=True,
+    )
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    try:
+        line = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise LineError(f"Expected JSON, got: {error}.") from None
+    if not isinstance(line, dict) or not isinstance(line.get("body"), dict):
+        got = listed([shown(name) for name in line]) if isinstance(line, dict) else "no object"
+        message = f"Expected an object with custom_id, method, url and an object body, got {got}."
+        raise LineError(message)
+    if line.get("method") != "POST":
+        raise LineError(f"Expected method POST, got {line.get('method')!r:.60}.", "method")
+    if not isinstance(line.get("url"), str):
+        raise LineError(other_endpoint(line.get("url")), "url")
+    if not isinstance(line.get("custom_id"), str):
+        raise LineError("Expected custom_id as text.", "custom_id")
+    return line
+
+
+def _output_tokens(body: Mapping[str, Any], rule: TokenRule) -> int:
+    stated = stated_limit(body)
+    if stated is not None:
+        return max(1, stated)
+    if rule.output_tokens is None:
+        message = (
+            f"Expected {' or '.join(LIMITS)} in the body, got none of at least 1: state an "
+            f"estimate for such lines, {rule.spelling.output_tokens}."
+        )
+        raise LineError(message, "body")
+    return max(1, int(rule.output_tokens))
+
+
+def _llms(spelled: str | None, rule: TokenRule) -> list[str] | None:
+    if rule.llms is None:
+        return None if spelled is None else [read_llm(spelled)]
+    return list(rule.llms) or None

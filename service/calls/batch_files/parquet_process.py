@@ -1,0 +1,142 @@
+"""The process in which a Parquet file is read: how it is started, what it is asked, how it ends.
+
+A damaged page can crash Arrow's decoder, and what crashes must not be the program that was asked.
+Both processes import this module; it is light, and so is all that it imports.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import send_handle
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import orjson
+
+from service.calls.batch_files.parquet_sizes import Limits, ParquetRefusal
+
+
+class OpenFile(Protocol):
+    """What has a descriptor that can be mapped into memory."""
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+
+
+@dataclass(frozen=True)
+class ParquetColumn:
+    """What the footer says of a column.
+
+    Attributes
+    ----------
+    kind
+        Its type in Arrow's words.
+    is_json
+        Whether its values are numbers, text, or lists and structures of such.
+    may_count
+        Whether they are numbers or nothing.
+    """
+
+    name: str
+    kind: str
+    is_json: bool
+    may_count: bool
+
+
+@dataclass(frozen=True)
+class ParquetHead:
+    """What the footer says of a file: its columns in order, and its rows."""
+
+    columns: tuple[ParquetColumn, ...]
+    rows: int
+
+
+class ParquetProcess:
+    """Reads a file; its methods raise `ParquetRefusal` where it refuses it, or has ended.
+
+    Parameters
+    ----------
+    file
+        Open at least until `head` has returned.
+    limits
+        Of what is read.
+    """
+
+    def __init__(self, file: OpenFile, limits: Limits) -> None:
+        self._file = file
+        self._limits = limits
+        context = multiprocessing.get_context("spawn")
+        self._connection, self._theirs = context.Pipe()
+        self._process = context.Process(target=_enter, args=(self._theirs, limits), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._process.start()
+        # While it is open here, nothing tells that the other end is gone.
+        self._theirs.close()
+        return self
+
+    def head(self) -> ParquetHead:
+        """Return what the footer says; to be called first."""
+        # The last argument is for systems where a handle must be made for the other process.
+        head: ParquetHead = self._told(
+            lambda: send_handle(self._connection, self._file.fileno(), 0)
+        )
+        return head
+
+    def values(self, names: Sequence[str]) -> Mapping[str, list[Any]]:
+        """Return the values of columns, None for null; to be called last, and once."""
+        values: Mapping[str, list[Any]] = orjson.loads(
+            self._told(lambda: self._connection.send(names))
+        )
+        return values
+
+    def _told(self, ask: Callable[[], object]) -> Any:  # noqa: ANN401  of either kind
+        try:
+            ask()
+            told = self._connection.recv()
+        except (EOFError, OSError):
+            self._process.join()
+            raise ParquetRefusal(_end_of(self._process.exitcode or 0, self._limits)) from None
+        if isinstance(told, ParquetRefusal):
+            raise told
+        return told
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+
+
+def _enter(connection: Connection, limits: Limits) -> None:
+    from service.calls.batch_files.parquet_reader import serve  # noqa: PLC0415  large, and needed here only
+
+    serve(connection, limits)
+    # At once: to free a million values one by one takes a fifth of the time.
+    os._exit(0)
+
+
+def _end_of(code: int, limits: Limits) -> str:
+    """Return why a process that read gave nothing.
+
+    Examples
+    --------
+    >>> _end_of(-6, Limits())
+    'Expected Parquet, got a file whose reader crashed (SIGABRT): write it anew, it may be damaged.'
+    """
+    name = signal.Signals(-code).name if code < 0 else f"status {code}"
+    why = {
+        "SIGXCPU": f"took more than {limits.cpu_s} s of the processor",
+        "SIGKILL": "was killed, as a rule for want of memory",
+    }.get(name, f"crashed ({name})")
+    return f"Expected Parquet, got a file whose reader {why}: write it anew, it may be damaged."

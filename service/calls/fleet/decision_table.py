@@ -1,0 +1,69 @@
+"""The service's own fleet as the plain numbers that single decisions are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+
+from costmodel.arrays import FloatArray
+from costmodel.bases import BASES
+from costmodel.cost_model import CostModel
+from costmodel.intervals import ConformalInterval
+from service.calls.fleet.profiled import Profiled
+from service.decisions.table import Row, Weights
+from service.calls.fleet.placements import Candidates
+
+IDENTITY_DIGITS = 16
+"""Of a SHA-256: cost models of one pair to tell apart are few."""
+
+
+def decision_rows(fleet: Candidates) -> tuple[Row, ...]:
+    """Return a row for each placement.
+
+    Parameters
+    ----------
+    fleet
+        With its cost models.
+    """
+    rows = []
+    for index, placement in enumerate(fleet.placements):
+        cost_model, pool = placement.cost_model, fleet.pools[placement.pool]
+        basis, batch = BASES[cost_model.basis], float(placement.concurrency)
+        rows.append(
+            Row(
+                index=index,
+                llm=placement.llm,
+                pool=pool.name,
+                device=pool.device,
+                concurrency=placement.concurrency,
+                devices=pool.count,
+                quality=placement.quality,
+                max_context_tokens=placement.max_context_tokens,
+                energy=_plain(basis.weights(cost_model.energy_coefficients, batch)),
+                seconds=_plain(basis.weights(cost_model.device_seconds_coefficients, batch)),
+                energy_quantile=_quantile(cost_model.energy_interval),
+                seconds_quantile=_quantile(cost_model.device_seconds_interval),
+                idle_watts=pool.idle_watts,
+                cost_model=_identity(cost_model),
+                profiled=Profiled.of(cost_model.region.at(batch)),
+            )
+        )
+    return tuple(rows)
+
+
+def _identity(cost_model: CostModel) -> str:
+    """Return a digest of what predictions are made of, not of the card's other lines."""
+    made_of = (
+        cost_model.basis,
+        cost_model.energy_coefficients,
+        cost_model.device_seconds_coefficients,
+    )
+    return sha256(repr(made_of).encode()).hexdigest()[:IDENTITY_DIGITS]
+
+
+def _plain(weights: Mapping[str, float | FloatArray]) -> Weights:
+    return tuple((name, float(weight)) for name, weight in weights.items())
+
+
+def _quantile(interval: ConformalInterval | None) -> float | None:
+    return None if interval is None else interval.quantile

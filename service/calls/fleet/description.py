@@ -1,0 +1,103 @@
+"""What a worker has loaded, told once to the process that speaks HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from costmodel.cost_model import CostModel
+from service.calls.fleet.decision_table import decision_rows
+from service.calls.fleet.loading import Loaded
+from service.calls.fleet.placements import Candidates, candidate_list
+from service.calls.messages import CostModelLabels, Description
+
+
+def describe(loaded: Loaded, fleet: Candidates | None) -> Description:
+    """Return what is loaded, as the process that speaks HTTP tells it.
+
+    Parameters
+    ----------
+    loaded
+        The cost models, what is wrong and what failed; a catalogue without cost models is a reason.
+    fleet
+        The service's own fleet; None where it has none.
+    """
+    catalogue = loaded.catalogue
+    refused = tuple({"path": r.path, "kind": r.kind, "reason": r.reason} for r in catalogue.refused)
+    nothing = () if catalogue.cost_models else ("No cost model could be loaded.",)
+    placements = [] if fleet is None else _placements(fleet)
+    return Description(
+        placements_body=orjson.dumps({"placements": placements}),
+        cost_models_body=orjson.dumps(
+            {
+                "cost_models": [_cost_model(c) for c in catalogue.cost_models.values()],
+                "refused": refused,
+            },
+            option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS,
+        ),
+        cost_models=tuple(
+            CostModelLabels(c.llm, c.device, c.basis, c.provenance.source)
+            for c in catalogue.cost_models.values()
+        ),
+        refused=refused,
+        reasons=(*nothing, *loaded.reasons),
+        notes=loaded.notes,
+        failures=loaded.failures,
+        loaded=loaded.packed(),
+        files_seen=loaded.seen,
+        placement_count=len(placements),
+        llms=frozenset(() if fleet is None else fleet.llms),
+        pools=frozenset(() if fleet is None else fleet.pool_names),
+        devices=frozenset(() if fleet is None else (pool.device for pool in fleet.pools)),
+        rows=() if fleet is None else decision_rows(fleet),
+        llm_pools=frozenset(
+            () if fleet is None else ((p.llm, fleet.pools[p.pool].name) for p in fleet.placements)
+        ),
+    )
+
+
+def _placements(fleet: Candidates) -> list[dict[str, Any]]:
+    return [
+        {
+            **named,
+            "quality": placement.quality,
+            "max_context_tokens": placement.max_context_tokens,
+            "resident": placement.llm in fleet.pools[placement.pool].resident,
+        }
+        for named, placement in zip(
+            candidate_list(fleet.pools, fleet.placements), fleet.placements, strict=True
+        )
+    ]
+
+
+def _cost_model(cost_model: CostModel) -> dict[str, Any]:
+    provenance = cost_model.provenance
+    return {
+        "llm": cost_model.llm,
+        "device": cost_model.device,
+        "num_gpus": cost_model.num_gpus,
+        "basis": cost_model.basis,
+        "max_concurrency": cost_model.max_concurrency,
+        "max_context_tokens": cost_model.max_context_tokens,
+        "load_seconds": cost_model.load_s,
+        "load_energy_joules": cost_model.load_energy_j,
+        "idle_watts": cost_model.idle_watts,
+        "has_interval": cost_model.energy_interval is not None,
+        "has_mixed_lengths": cost_model.mixed_lengths is not None,
+        "provenance": {
+            "source": provenance.source,
+            "date": provenance.date,
+            "hardware": provenance.hardware,
+            "driver": provenance.driver,
+            "engine": provenance.engine,
+            "kv_cache": provenance.kv_cache,
+            "energy_scope": provenance.energy_scope,
+            "task": provenance.task,
+            "observations": provenance.observations,
+            "points": provenance.points,
+            "notes": list(provenance.notes),
+            "null_reasons": dict(provenance.null_reasons),
+        },
+        "errors": dict(cost_model.errors),
+    }

@@ -1,0 +1,248 @@
+"""What travels between the process that speaks HTTP and a worker; small, and cheap to import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from service.calls.shard import JSONL, Shard
+from service.decisions.table import Row
+from service.problems import MEDIA_TYPE, Problem
+from service.calls.content import Content
+
+if TYPE_CHECKING:
+    from service.calls.schemas.batch_query import BatchQuery
+
+JSON = "application/json"
+ARROW = "application/vnd.apache.arrow.stream"
+NDJSON = "application/x-ndjson"
+BATCH_FILES = (JSONL, NDJSON)
+"""Types of a body that is an OpenAI batch file."""
+EVENT_STREAM = "text/event-stream"
+PROGRESS = "progress"
+COST_MODELS = "cost_models"
+FLEET = "fleet"
+RELOADED = (COST_MODELS, FLEET)
+"""What a worker loads, each of which may fail by itself."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call for a worker.
+
+    Attributes
+    ----------
+    body
+        As it came; a large one in a file.
+    path
+        Of the call, the `instance` of a problem.
+    request_id
+        Names the call in the logs.
+    plan_id
+        Name of the plan; a random one where empty.
+    watched
+        Whether somebody hears updates; set by the pool.
+    media_type, accept
+        Of the body, and of the answer that is wanted: JSON or an Arrow stream.
+    memory_bytes
+        What the call is estimated to take of a worker's memory.
+    query
+        What is asked of the plan of a batch file; None of another body.
+    may_publish
+        Whether the caller may make the plan the policy of decisions.
+    owner
+        Of the caller's key; None without keys.
+    """
+
+    kind: Literal["plan", "predict", "frontier", "reload", "adopt", "ping"]
+    body: Content
+    path: str
+    request_id: str = ""
+    plan_id: str = ""
+    watched: bool = False
+    media_type: str = JSON
+    accept: str = JSON
+    memory_bytes: int = 0
+    query: BatchQuery | None = None
+    may_publish: bool = True
+    owner: str | None = None
+
+
+@dataclass(frozen=True)
+class Update:
+    """Something that a worker tells while it works on a call, before the reply.
+
+    Attributes
+    ----------
+    kind
+        What the body holds: ``progress``, or what the two ends of the pipe agreed on.
+    body
+        Bytes that can be passed on as they are.
+    """
+
+    kind: str
+    body: bytes
+
+
+BEGUN = Update("begun", b"")
+"""What a worker tells first of a call: from then on the call is lost with it."""
+
+Tell = Callable[[Update], None]
+"""Takes the updates of a call, in order."""
+
+
+def unheard(_: Update) -> None:
+    """Let an update pass."""
+
+
+@dataclass(frozen=True)
+class PlacementTally:
+    """Sums over the requests of one placement."""
+
+    llm: str
+    pool: str
+    device: str
+    requests: int
+    energy_j: float
+    runtime_s: float
+    extrapolated: int
+
+
+@dataclass(frozen=True)
+class PublishedPrices:
+    """Prices of a plan that asked to be published; see `service.decisions.policy.Policy`."""
+
+    plan_id: str
+    joules_per_device_second: Mapping[str, float]
+    joules_per_quality_token: float
+    min_mean_quality: float | None
+
+
+@dataclass(frozen=True)
+class PlanTally:
+    """Sums over one plan.
+
+    Attributes
+    ----------
+    status
+        ``optimal`` or ``feasible``.
+    gap
+        Relative gap; nan where it means nothing.
+    solve_s
+        Seconds of solving.
+    saved_j
+        For each feasible baseline, its joules less the plan's [J], never below 0.
+    timings_s
+        Seconds of each part of the call.
+    published
+        Prices for single decisions, where the call asked for it.
+    """
+
+    status: str
+    gap: float
+    solve_s: float
+    placements: tuple[PlacementTally, ...] = ()
+    saved_j: Mapping[str, float] = field(default_factory=dict)
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+    published: PublishedPrices | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer to a call, ready to be sent.
+
+    Attributes
+    ----------
+    body
+        Small ones as bytes, large ones in a file.
+    outcome
+        ``optimal``, ``feasible``, ``predicted`` or the slug of a problem.
+    tally
+        What is to be counted of a plan; None where there is none.
+    description
+        What is loaded now, of a reload; else None.
+    plan_id
+        Name of the plan of a batch file; empty of another.
+    shards
+        Of the plan of a batch file: they stand one after the other in the body, before the answer.
+    """
+
+    status: int
+    body: Content
+    media_type: str
+    outcome: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    tally: PlanTally | None = None
+    description: Description | None = None
+    plan_id: str = ""
+    shards: tuple[Shard, ...] = ()
+
+    @property
+    def answer_start(self) -> int:
+        """Where in the body the answer begins."""
+        return sum(shard.size for shard in self.shards)
+
+    @classmethod
+    def of_problem(cls, problem: Problem, path: str) -> Reply:
+        """Return the reply that tells a problem of the call to `path`."""
+        return cls(
+            status=problem.status,
+            body=problem.body(path),
+            media_type=MEDIA_TYPE,
+            outcome=problem.slug,
+            headers=problem.all_headers(),
+        )
+
+
+@dataclass(frozen=True)
+class CostModelLabels:
+    """One loaded cost model, as the metrics name it."""
+
+    llm: str
+    device: str
+    basis: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a worker has loaded.
+
+    Attributes
+    ----------
+    placements_body, cost_models_body
+        Answers of `GET /placements` and `GET /cost-models`.
+    reasons
+        Why it cannot plan; empty where it can.
+    notes
+        What does not keep it from planning.
+    failures
+        What of the files cannot be used, so that what was loaded before stays, by `RELOADED`.
+    loaded
+        All of it, for other workers to adopt.
+    files_seen
+        How the files looked before they were read.
+    llms, pools, devices
+        As the configured fleet names them.
+    llm_pools
+        Pairs of an LLM and a pool that it may run on.
+    rows
+        The configured fleet for single decisions.
+    """
+
+    placements_body: bytes
+    cost_models_body: bytes
+    cost_models: tuple[CostModelLabels, ...] = ()
+    refused: tuple[Mapping[str, str], ...] = ()
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)
+    loaded: bytes = b""
+    files_seen: str = ""
+    placement_count: int = 0
+    llms: frozenset[str] = frozenset()
+    pools: frozenset[str] = frozenset()
+    devices: frozenset[str] = frozenset()
+    llm_pools: frozenset[tuple[str, str]] = frozenset()
+    rows: tuple[Row, ...] = ()

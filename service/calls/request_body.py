@@ -1,0 +1,109 @@
+"""What every server refuses of a request's body, refused here as well and by the same members.
+
+A gateway goes on without a decision where its request is refused, so nothing is refused that a
+server would take, but for more answers than any plan may hold: null is the default, a whole float
+an integer, and what is not looked at here is as it is. Texts of prompts are not told, since
+refusals are logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple
+
+from service.problems import MAX_FIELD_ERRORS, FieldError, invalid, pointer
+from service.calls.prompts import LIMITS, LISTS, is_whole
+from service.calls.schemas.fields import MAX_CHOICES
+from service.wording import shown
+
+COUNTS = ("n", "best_of")
+# Tuples: unions are made anew, and looked into more slowly, by each of many calls.
+_NUMBER, _TEXT = (int, float), (str, type(None))
+
+
+class Wrong(NamedTuple):
+    """A member of a body that no server takes.
+
+    Attributes
+    ----------
+    path
+        To the member.
+    expected
+        What servers take there.
+    value
+        What came.
+    """
+
+    path: tuple[str | int, ...]
+    expected: str
+    value: object
+
+    @property
+    def detail(self) -> str:
+        """What was expected and what came, in a sentence."""
+        hidden = self.path[0] == "messages" and isinstance(self.value, str)
+        return f"Expected {self.expected}, got {'text' if hidden else shown(self.value)}."
+
+
+def wrong_members(body: Mapping[str, Any]) -> Iterator[Wrong]:
+    """Yield the members of a body that no server takes.
+
+    Examples
+    --------
+    >>> list(wrong_members({"n": 2.0, "max_tokens": None, "messages": []}))
+    []
+    >>> [one.detail for one in wrong_members({"n": "5"})]
+    ["Expected a whole number from 1 to 1024, got '5'."]
+    """
+    if not isinstance(body.get("model"), _TEXT):
+        yield Wrong(("model",), "text", body["model"])
+    for name in LIMITS:
+        value = body.get(name)
+        # Zero and less pass: to some servers they are no limit.
+        if not (value is None or is_whole(value)):
+            yield Wrong((name,), "a whole number", value)
+    for name in COUNTS:
+        value = body.get(name)
+        if not (value is None or (is_whole(value) and 1 <= value <= MAX_CHOICES)):
+            yield Wrong((name,), f"a whole number from 1 to {MAX_CHOICES}", value)
+    for name in LISTS:
+        if isinstance(body.get(name), _NUMBER):
+            yield Wrong((name,), "text or a list", body[name])
+    yield from _wrong_messages(body.get("messages"))
+
+
+def check_body(body: Mapping[str, Any], *below: str) -> None:
+    """Refuse a body that no server takes.
+
+    Parameters
+    ----------
+    body
+        Of a completion, a response or a message.
+    below
+        Where it stands in what the caller sent.
+
+    Raises
+    ------
+    ProblemError
+        422 with the pointer of each member.
+    """
+    wrong = wrong_members(body)
+    first = list(islice(wrong, MAX_FIELD_ERRORS))
+    if first:
+        errors = [FieldError(pointer(*below, *one.path), one.detail) for one in first]
+        raise invalid(errors, omitted=sum(1 for _ in wrong))
+
+
+def _wrong_messages(messages: object) -> Iterator[Wrong]:
+    if messages is None:
+        return
+    if not isinstance(messages, list):
+        yield Wrong(("messages",), "a list of messages", messages)
+        return
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict):
+            yield Wrong(("messages", index), "a message, an object", message)
+        elif isinstance(message.get("content"), _NUMBER):
+            where = ("messages", index, "content")
+            yield Wrong(where, "text or a list of parts", message["content"])

@@ -1,0 +1,66 @@
+"""What is told of a shard: the lines of a batch file that one placement serves, or none does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+JSONL = "application/jsonl"
+UNPLACED = "unplaced"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard.
+
+    Attributes
+    ----------
+    placement
+        Its index; None, as the next three, for the lines that fit no placement.
+    lines, size
+        How many, and bytes.
+    filename
+        What it may be called.
+    served_names
+        The names of the LLM in its lines, each once.
+    sha256
+        Of its bytes, as hexadecimal digits.
+    """
+
+    placement: int | None
+    llm: str | None
+    pool: str | None
+    concurrency: int | None
+    lines: int
+    size: int
+    filename: str
+    served_names: tuple[str, ...]
+    sha256: str
+
+    def kept(self) -> dict[str, Any]:
+        """Return it as JSON to be kept."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> Shard:
+        """Return one that was kept."""
+        return cls(**{**kept, "served_names": tuple(kept["served_names"])})
+
+
+def told(shards: tuple[Shard, ...], path: str) -> list[dict[str, Any]]:
+    """Return shards as answers list them; see `service.calls.schemas.shards.ShardAnswer`.
+
+    Parameters
+    ----------
+    shards
+        Of a plan.
+    path
+        Of the plan: ``/plans/<plan_id>``.
+    """
+    listed = []
+    for index, shard in enumerate(shards):
+        members = {"index": index, **shard.kept()}
+        members["bytes"] = members.pop("size")
+        listed.append({**members, "url": f"{path}/shards/{index}"})
+    return listed

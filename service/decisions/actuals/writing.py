@@ -1,0 +1,155 @@
+"""A thread that does what touches the file: all that waits in one transaction.
+
+Each is told of its end when that is on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from service.decisions.actuals.database import CONTENTS
+from service.database.contents import Loss
+from service.database.database_file import MEMORY, DatabaseFile
+from service.database.errors import NoPlaceError, StoreError
+
+logger = logging.getLogger("service.actuals")
+
+BUSY_S = 2.0
+"""For which another process that writes is waited for."""
+MAX_TOGETHER = 1000
+
+Result = TypeVar("Result")
+Work = Callable[[sqlite3.Connection], Result]
+"""Reads or writes within a transaction."""
+Waiting = tuple[Work[Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+
+
+class MistakeError(StoreError):
+    """What was to be kept cannot be, whatever the file is like."""
+
+
+class WritingThread:
+    """Works on a file of actuals.
+
+    Parameters
+    ----------
+    path
+        Of the file; ``:memory:`` for none.
+    may_forget
+        Keep actuals in memory where the file cannot be made to begin with: nobody asked for it.
+    """
+
+    def __init__(self, path: Path, *, may_forget: bool) -> None:
+        self._may_forget = may_forget
+        self._file = DatabaseFile(path, CONTENTS, timeout_s=BUSY_S)
+        self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="actuals-store", daemon=True)
+        self._begun = self._closer = False
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether what is kept is gone with this process."""
+        return self._file.path == MEMORY
+
+    async def do(self, work: Work[Result]) -> Result:
+        """Return what comes of a work when it is on disk.
+
+        Raises
+        ------
+        StoreError
+            Where the file cannot be used: nothing is kept then.
+        """
+        if not self._begun:
+            self._thread.start()
+            self._begun = True
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        self._waiting.put((work, loop, future))
+        return await future
+
+    def look_closer(self) -> None:
+        """Look closely at the file before the next work is done."""
+        self._closer = True
+
+    def take_losses(self) -> list[Loss]:
+        """Return what was lost since this was asked last."""
+        return self._file.take_losses()
+
+    async def stop(self) -> None:
+        """End when what waits is done."""
+        if self._begun:
+            self._waiting.put(None)
+            await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            together, last = [first], False
+            while len(together) < MAX_TOGETHER and not self._waiting.empty():
+                following = self._waiting.get()
+                if following is None:
+                    last = True
+                    break
+                together.append(following)
+            try:
+                results = self._write(together)
+            except Exception as error:  # whatever it is: who waits must hear of it
+                self._file.failed(error)
+                _tell_all(together, _refusal(error))
+            else:
+                for (_, loop, future), result in zip(together, results, strict=True):
+                    loop.call_soon_threadsafe(_settle, future, result)
+            if last:
+                break
+        self._file.close()
+
+    def _write(self, together: Sequence[Waiting]) -> list[Any]:
+        connection = self._connection()
+        connection.execute("BEGIN IMMEDIATE")
+        results = [work(connection) for work, _, _ in together]
+        connection.execute("COMMIT")
+        self._file.written()
+        return results
+
+    def _connection(self) -> sqlite3.Connection:
+        closer, self._closer = self._closer, False
+        try:
+            if closer:
+                self._file.check()
+            connection = self._file.connection()
+        except NoPlaceError as error:
+            if not self._may_forget:
+                raise
+            logger.warning("Actuals are kept in memory only. %s", error)
+            self._file = DatabaseFile(MEMORY, CONTENTS, timeout_s=BUSY_S)
+            connection = self._file.connection()
+        self._may_forget = False
+        return connection
+
+
+def _refusal(error: Exception) -> StoreError:
+    if isinstance(error, StoreError):
+        return error
+    kind = StoreError if isinstance(error, sqlite3.Error | OSError) else MistakeError
+    return kind(f"Actuals cannot be kept now: {error}.")
+
+
+def _tell_all(together: Sequence[Waiting], error: StoreError) -> None:
+    for _, loop, future in together:
+        loop.call_soon_threadsafe(_fail, future, error)
+
+
+def _settle(future: asyncio.Future[Result], result: Result) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _fail(future: asyncio.Future[Any], error: StoreError) -> None:
+    if not future.done():
+        future.set_exception(error)

@@ -1,0 +1,108 @@
+"""Plans of the traffic to come, made every few minutes, whose prices single decisions follow."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from time import monotonic, time
+from uuid import uuid4
+
+import orjson
+
+from service.endless import every
+from service.decisions.desk import DecisionDesk
+from service.decisions.policy import FALLBACK, FORECAST, FORECAST_PREFIX, policy_of
+from service.decisions.traffic import LIMIT_S, STRETCHES, Asked, plan_of, stretch_helps
+from service.problems import ProblemError
+from service.settings.settings import Settings
+from service.decisions.metrics import DecisionMetrics
+from service.calls.content import whole
+from service.calls.messages import Job, Reply
+from service.workers.pool import WorkerPool
+
+logger = logging.getLogger("service.background.forecasts")
+
+PERIODS_IN_FORCE = 3.0
+
+
+class Forecasts:
+    """Plans what was asked lately as what will be asked next.
+
+    A policy that somebody published is left alone until it expires.
+
+    Parameters
+    ----------
+    settings, pool, desk, metrics
+        Of the service.
+    """
+
+    def __init__(
+        self, settings: Settings, pool: WorkerPool, desk: DecisionDesk, metrics: DecisionMetrics
+    ) -> None:
+        self._settings, self._pool, self._desk = settings, pool, desk
+        self._metrics = metrics
+
+    async def run(self) -> None:
+        """Make one every period, until cancelled."""
+        if self._settings.forecast_seconds > 0:
+            await every(self._settings.forecast_seconds, self._once)
+
+    async def _once(self) -> None:
+        asked = self._desk.traffic.forecast(monotonic())[-self._settings.max_requests :]
+        if asked and self._may_publish:
+            await self._make(asked)
+
+    @property
+    def _may_publish(self) -> bool:
+        return self._desk.policy.source in {FALLBACK, FORECAST}
+
+    async def _make(self, asked: Sequence[Asked]) -> None:
+        try:
+            reply = await self._planned(asked)
+        except ProblemError as error:
+            self._fail(error.problem.detail)
+            return
+        published = None if reply.tally is None else reply.tally.published
+        if published is None:
+            self._fail(reply.outcome if reply.tally is None else "No prices were found in time.")
+            return
+        if not self._may_publish:
+            # Somebody published another while this was planned.
+            return
+        lifetime_s = PERIODS_IN_FORCE * self._settings.forecast_seconds
+        self._desk.publish(policy_of(published, time(), lifetime_s))
+        self._metrics.count_forecast("published")
+
+    async def _planned(self, asked: Sequence[Asked]) -> Reply:
+        """Return the plan within the shortest time that the fleet can keep, or the last refusal.
+
+        Raises
+        ------
+        ProblemError
+            Where no worker is to be had.
+        """
+        now = monotonic()
+        for stretch in STRETCHES:
+            # Twenty thousand requests take a while to write: decisions go on meanwhile.
+            body = await asyncio.to_thread(self._body, asked, now, stretch)
+            plan_id = FORECAST_PREFIX + uuid4().hex
+            job = Job("plan", body, "/plan", request_id=plan_id, plan_id=plan_id)
+            reply = await self._pool.submit(job)
+            if reply.outcome != "infeasible" or not stretch_helps(_conflict(reply)):
+                break
+        return reply
+
+    def _body(self, asked: Sequence[Asked], now: float, stretch: float) -> bytes:
+        floor = self._settings.min_mean_quality
+        limit_s = min(LIMIT_S, self._settings.max_time_limit_seconds)
+        return orjson.dumps(plan_of(asked, now, floor, stretch, limit_s))
+
+    def _fail(self, why: str) -> None:
+        logger.warning("The traffic to come could not be planned. %s", why)
+        self._metrics.count_forecast("failed")
+
+
+def _conflict(reply: Reply) -> list[str]:
+    """Return the limits that an infeasible plan could not keep together."""
+    return list(orjson.loads(whole(reply.body))["conflict"])

@@ -1,0 +1,108 @@
+"""Asks for joules every so often, and gives them to the requests that ran."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import islice
+from time import time
+from typing import TYPE_CHECKING
+
+from service.decisions.actuals.ledger import ActualsLedger
+from service.decisions.actuals.records import ActualKey
+from service.endless import every
+from service.decisions.actuals.apportioning import Apportioner, PoolPower
+from service.decisions.metering.readings import MeteringError, Reading
+from service.settings.settings import Settings
+from service.database.errors import StoreError
+from service.decisions.metrics import DecisionMetrics
+
+if TYPE_CHECKING:
+    from service.decisions.metering.prometheus import JouleCounters
+
+logger = logging.getLogger("service.metering")
+
+TOGETHER = 500
+"""Requests whose joules are kept and learned of at once; others have a turn between."""
+
+
+class Metering:
+    """Metered joules of the fleet's pools.
+
+    Parameters
+    ----------
+    settings
+        Whom to ask, what, and how often.
+    ledger
+        Of the requests that ran.
+    metrics
+        That tell of it.
+    """
+
+    def __init__(self, settings: Settings, ledger: ActualsLedger, metrics: DecisionMetrics) -> None:
+        self._settings, self._ledger, self._metrics = settings, ledger, metrics
+        self._apportioner = Apportioner()
+        self._last: dict[str, Reading] = {}
+        self._failing = False
+
+    async def run(self) -> None:
+        """Ask every period, until cancelled; at once where nothing is to be asked."""
+        url, query = self._settings.metering_url, self._settings.metering_query
+        if url is None or query is None:
+            return
+        # Its HTTP client loads much that a service that meters nothing can do without.
+        from service.decisions.metering.prometheus import JouleCounters  # noqa: PLC0415
+
+        try:
+            counters = JouleCounters(url, query, self._settings.metering_label)
+        except MeteringError as error:
+            logger.warning("Joules cannot be read. %s", error)
+            return
+        # Not before: runs would pile up for nobody.
+        self._ledger.follow_runs(self._apportioner.add_run)
+        try:
+            await every(self._settings.metering_seconds, partial(self._ask, counters))
+        finally:
+            await counters.close()
+
+    async def _ask(self, counters: JouleCounters) -> None:
+        try:
+            readings = await counters.read()
+        except MeteringError as error:
+            self._metrics.count_query("failed")
+            if not self._failing:
+                logger.warning("Joules cannot be read. %s", error)
+            self._failing = True
+            return
+        self._failing = False
+        self._metrics.count_query("answered")
+        for pool, reading in readings.items():
+            before = self._last.get(pool)
+            taken_j = None if before is None else reading.since(before)
+            if before is not None and taken_j is not None:
+                self._apportioner.add_interval(pool, before.at, reading.at, taken_j)
+            self._last[pool] = reading
+        await self._settle()
+
+    async def _settle(self) -> None:
+        power = {
+            pool: PoolPower(devices, idle_watts)
+            for pool, (devices, idle_watts) in self._ledger.idle_power().items()
+        }
+        until = time() - self._settings.metering_delay_seconds
+        settled = await self._apportioner.settle(until, power)
+        for pool, energy_j in settled.metered_j.items():
+            self._metrics.count_metered(pool, energy_j, settled.apportioned_j[pool])
+        try:
+            for some in _parts(settled.energy_j):
+                await self._ledger.measured(some)
+        except StoreError as error:
+            logger.warning("Metered joules of requests are lost. %s", error)
+
+
+def _parts(energy_j: Mapping[ActualKey, float]) -> Iterator[Mapping[ActualKey, float]]:
+    """Cut the joules of many requests into parts that are learned of without a pause."""
+    items = iter(energy_j.items())
+    while part := dict(islice(items, TOGETHER)):
+        yield part

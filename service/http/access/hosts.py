@@ -1,0 +1,208 @@
+"""Middleware that answers for hosts of its own only, and no page of another site.
+
+A browser runs anybody's script. Where no key is asked for, such a script could plan, publish
+prices or tell actuals: by a fetch across sites, or by DNS rebinding, where a name of the attacker
+begins to mean this machine. Both show in what the browser sends: `Sec-Fetch-Site` and `Origin`, or
+a `Host` that is not ours.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.problems import Problem
+from service.http.access.fail_open import refuse_openly
+
+ANY_HOST = "*"
+LOCALHOST = "localhost"
+OWN_SITES = frozenset({"same-origin", "none"})
+"""What `Sec-Fetch-Site` says of a page of ours, and of an address that somebody typed."""
+READING = frozenset({"GET", "HEAD"})
+#: Of every answer: it is what it says it is, and no page of another site may embed it.
+SAFE_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+
+
+@dataclass(frozen=True)
+class AllowedHosts:
+    """The hosts that are answered.
+
+    Attributes
+    ----------
+    names
+        In lower case, without a port; `*` stands for any, `*.example.org` for any below that.
+    addresses
+        Whether any IP address is: rebinding takes a name. Loopback ones always are.
+    """
+
+    names: frozenset[str]
+    addresses: bool = False
+
+    @classmethod
+    def of(cls, names: Iterable[str], *, addresses: bool = False) -> Self:
+        """Read names as a setting has them."""
+        return cls(frozenset(name.lower().rstrip(".") for name in names), addresses)
+
+    def admit(self, host: str) -> bool:
+        """Say whether a host without its port is answered.
+
+        Examples
+        --------
+        >>> ours = AllowedHosts.of(["planner", "*.example.org"])
+        >>> [ours.admit(host) for host in ("planner", "a.example.org", "localhost", "[::1]")]
+        [True, True, True, True]
+        >>> [ours.admit(host) for host in ("example.org", "evil.test", "10.0.0.1", "")]
+        [False, False, False, False]
+        """
+        if ANY_HOST in self.names or self.names_host(host) or host == LOCALHOST:
+            return True
+        try:
+            address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        except ValueError:
+            return False
+        return self.addresses or address.is_loopback
+
+    def names_host(self, host: str) -> bool:
+        """Say whether an operator has named a host."""
+        below = host.partition(".")[2]
+        return host in self.names or (bool(below) and f"*.{below}" in self.names)
+
+
+class HostGuard:
+    """Refuses what a browser may have been made to send, and marks every answer as it is.
+
+    Parameters
+    ----------
+    app
+        What is guarded.
+    hosts
+        That are answered; None for any, where whoever calls shows a key.
+    origins
+        Hosts of pages that may ask although they are of another origin.
+    refused
+        Told the slug of each refusal.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: AllowedHosts | None,
+        origins: AllowedHosts,
+        refused: Callable[[str], None],
+    ) -> None:
+        self._app, self._hosts, self._origins, self._refused = app, hosts, origins, refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one call."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_safe(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *SAFE_HEADERS]
+            await send(message)
+
+        problem = self._problem_of(scope)
+        if problem is not None:
+            self._refused(problem.slug)
+            await refuse_openly(problem, Request(scope))(scope, receive, send_safe)
+        elif scope["method"] == "HEAD":
+            # The server leaves the body away; whoever answers need not know of it.
+            await self._app({**scope, "method": "GET"}, receive, _without_body(send_safe))
+        else:
+            await self._app(scope, receive, send_safe)
+
+    def _problem_of(self, scope: Scope) -> Problem | None:
+        found = _read(scope["headers"])
+        if len(found.hosts) > 1 or (not found.hosts and scope["http_version"] != "1.0"):
+            message = f"Expected one Host header, got {len(found.hosts)}."
+            return Problem("malformed-request", message, headers={"Connection": "close"})
+        given = found.hosts[0] if found.hosts else ""
+        if self._hosts is not None and found.hosts and not self._hosts.admit(without_port(given)):
+            message = (
+                f"Expected a host that is served here, got {given!r:.100}: name it in "
+                "JOULEPLAN_ALLOWED_HOSTS, or ask for API keys."
+            )
+            return Problem("host-not-served", message)
+        if self._is_foreign(found, given, scope["method"]):
+            message = "Expected no call by a page of another site."
+            return Problem("cross-site", message)
+        return None
+
+    def _is_foreign(self, found: _CallerHeaders, host: str, method: str) -> bool:
+        if found.origins:
+            netlocs = [origin.partition("://")[2] for origin in found.origins]
+            return any(
+                netloc != host and not self._origins.names_host(without_port(netloc))
+                for netloc in netlocs
+            )
+        if OWN_SITES.issuperset(found.sites):
+            return False
+        # A link that somebody follows is no fetch: the page that has it sees nothing of the answer.
+        return not (method in READING and found.mode == "navigate" and found.target == "document")
+
+
+@dataclass
+class _CallerHeaders:
+    """What a caller's headers say of where it comes from, in lower case."""
+
+    hosts: list[str]
+    origins: list[str] = field(default_factory=list)
+    sites: list[str] = field(default_factory=list)
+    mode: str = ""
+    target: str = ""
+
+
+def _read(headers: Sequence[tuple[bytes, bytes]]) -> _CallerHeaders:
+    told = _CallerHeaders([])
+    for name, value in headers:
+        if name == b"host":
+            told.hosts.append(value.decode("latin-1").strip().lower())
+        elif name == b"origin":
+            told.origins.append(value.decode("latin-1").strip().lower())
+        elif name == b"sec-fetch-site":
+            told.sites += [one.strip().lower() for one in value.decode("latin-1").split(",")]
+        elif name == b"sec-fetch-mode":
+            told.mode = value.decode("latin-1")
+        elif name == b"sec-fetch-dest":
+            told.target = value.decode("latin-1")
+    return told
+
+
+def without_port(netloc: str) -> str:
+    """Return the host of `host:port`, without the dot that a whole name may end in.
+
+    Examples
+    --------
+    >>> [without_port(text) for text in ("localhost:80", "[::1]:80", "[::1]", "a.b.", "a:b:c")]
+    ['localhost', '[::1]', '[::1]', 'a.b', 'a:b']
+    """
+    host, colon, port = netloc.rpartition(":")
+    if colon and not port.endswith("]"):
+        return host.rstrip(".")
+    return netloc.rstrip(".")
+
+
+def _without_body(send: Send) -> Send:
+    """Return what sends the header and ends there: the end of a stream is not waited for."""
+    ended = False
+
+    async def send_header(message: Message) -> None:
+        nonlocal ended
+        if ended:
+            return
+        await send(message)
+        if message["type"] == "http.response.start":
+            ended = True
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return send_header

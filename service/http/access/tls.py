@@ -1,0 +1,170 @@
+"""TLS: the certificate, its key, and whose certificates callers must have."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from costmodel.files import open_regular, stamp
+from service.http.access.errors import TlsError
+
+logger = logging.getLogger("service.access.tls")
+
+
+class RenewableContext(ssl.SSLContext):
+    """What a server speaks TLS with: each new connection by the newest files that can be used.
+
+    It is made with `renewable_context`; connections that are open go on with what they have.
+
+    Attributes
+    ----------
+    seen
+        How the files looked when they were read first.
+    """
+
+    seen: tuple[object, ...]
+    _files: TlsFiles
+    _inner: ssl.SSLContext
+
+    @property
+    def named(self) -> str:
+        """The files, as messages name them."""
+        return ", ".join(str(path) for path in self._files.paths)
+
+    def look(self) -> tuple[object, ...]:
+        """Return what changes when one of the files does; runs in any thread."""
+        return self._files.look()
+
+    async def reload(self) -> None:
+        """Take up the files as they are now.
+
+        Raises
+        ------
+        TlsError
+            If they cannot be used: those of before stay.
+        """
+        self._inner = await asyncio.to_thread(self._files.context)
+        logger.info("The certificate that is served was renewed.")
+
+    def wrap_bio(self, *arguments: Any, **named: Any) -> ssl.SSLObject:  # noqa: ANN401
+        """Begin a connection, as the newest context has it."""
+        return self._inner.wrap_bio(*arguments, **named)
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """The files of `server_context`, as it takes them."""
+
+    certfile: Path
+    keyfile: Path | None = None
+    password: str | None = None
+    ca_certs: Path | None = None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Those of them that are named."""
+        named = (self.certfile, self.keyfile, self.ca_certs)
+        return tuple(path for path in named if path is not None)
+
+    def look(self) -> tuple[object, ...]:
+        """Return what changes when one of the files does."""
+        return tuple(map(stamp, self.paths))
+
+    def context(self) -> ssl.SSLContext:
+        """Return the context of the files as they are now; see `server_context`."""
+        return server_context(self.certfile, self.keyfile, self.password, self.ca_certs)
+
+
+def renewable_context(files: TlsFiles) -> RenewableContext:
+    """Return a context that takes up each later version of its files.
+
+    Raises
+    ------
+    TlsError
+        If the files cannot be used to begin with.
+    """
+    context = RenewableContext(ssl.PROTOCOL_TLS_SERVER)
+    context._files, context.seen = files, files.look()
+    context._inner = files.context()
+    return context
+
+
+def server_context(
+    certfile: Path, keyfile: Path | None, password: str | None, ca_certs: Path | None
+) -> ssl.SSLContext:
+    """Return what a server speaks TLS 1.2 or newer with.
+
+    Parameters
+    ----------
+    certfile, keyfile
+        PEM; the key is looked for beside the certificate where no other file is named.
+    password
+        Of the key, where it is encrypted.
+    ca_certs
+        PEM of the authorities one of which must have signed a caller's certificate; None to ask
+        for none.
+
+    Raises
+    ------
+    TlsError
+        If a file is missing, or they do not fit together.
+    """
+    for path in (certfile, keyfile, ca_certs):
+        if path is not None:
+            _readable(path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    _load_pair(context, certfile, keyfile, password)
+    if ca_certs is not None:
+        try:
+            context.load_verify_locations(ca_certs)
+        except ssl.SSLError:
+            msg = f"{ca_certs}: expected certificates as PEM."
+            raise TlsError(msg) from None
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _load_pair(
+    context: ssl.SSLContext, certfile: Path, keyfile: Path | None, password: str | None
+) -> None:
+    key = keyfile or certfile
+    asked = False
+
+    def given() -> str:
+        nonlocal asked
+        asked = True
+        # Without this, OpenSSL would ask whoever sits at the terminal.
+        if password is None:
+            msg = f"{key}: is encrypted, expected JOULEPLAN_TLS_KEYFILE_PASSWORD."
+            raise TlsError(msg)
+        return password
+
+    try:
+        context.load_cert_chain(certfile, key, given)
+    except ssl.SSLError as error:
+        reason = error.reason or ""
+        if "MISMATCH" in reason:
+            msg = f"{key}: is not the key of {certfile}."
+        elif asked:
+            msg = f"{key}: cannot be decrypted with JOULEPLAN_TLS_KEYFILE_PASSWORD."
+        else:
+            msg = f"{certfile}, {key}: expected a certificate and its key as PEM."
+        raise TlsError(msg) from None
+    except ValueError:
+        # It is too long for OpenSSL, or no text.
+        msg = f"{key}: cannot be decrypted with JOULEPLAN_TLS_KEYFILE_PASSWORD."
+        raise TlsError(msg) from None
+
+
+def _readable(path: Path) -> None:
+    try:
+        open_regular(path).close()
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror}."
+        raise TlsError(msg) from None

@@ -1,0 +1,85 @@
+"""What the OpenAPI document says of API keys, and of how a call that is not let in is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.http.access.scopes import scopes_for
+from service.problems import MEDIA_TYPE
+from service.calls.schemas.information import ProblemAnswer
+
+SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, where the service has a file of them.",
+    },
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+
+_PROBLEM = {
+    MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemAnswer.__name__}"}},
+}
+_WAIT = {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}
+_CHALLENGE = {"description": "`Bearer`, and what is wrong.", "schema": {"type": "string"}}
+_UNAUTHENTICATED = {
+    "description": "No API key that is in force, where the service asks for one.",
+    "content": _PROBLEM,
+    "headers": {"WWW-Authenticate": _CHALLENGE},
+}
+_RATE_LIMITED = {
+    "description": "The limits of the API key are spent.",
+    "content": _PROBLEM,
+    "headers": {"Retry-After": _WAIT},
+}
+_MALFORMED = {"description": "Not exactly one `Host`.", "content": _PROBLEM}
+_CROSS_SITE = {
+    "description": "A page of another site asks, by `Origin` or `Sec-Fetch-Site`.",
+    "content": _PROBLEM,
+}
+_FORBIDDEN = {
+    "description": f"The API key has not the scope of this call. {_CROSS_SITE['description']}",
+    "content": _PROBLEM,
+}
+_NOT_SERVED = {
+    "description": "`Host` is none that is answered: see `JOULEPLAN_ALLOWED_HOSTS`.",
+    "content": _PROBLEM,
+}
+_BODY_TIMEOUT = {"description": "The body did not arrive in time.", "content": _PROBLEM}
+
+
+def with_access(document: dict[str, Any], *, needs_key: bool) -> dict[str, Any]:
+    """Return the document with keys, and the refusals of calls that are not let in.
+
+    Parameters
+    ----------
+    document
+        Of all else; it is changed.
+    needs_key
+        Whether this service asks for keys: without them no call shows a padlock.
+    """
+    if needs_key:
+        document["components"]["securitySchemes"] = SCHEMES
+        document["security"] = [{name: []} for name in SCHEMES]
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            _add(operation, needs_key=path not in OPEN_PATHS)
+            if needs_key and path not in OPEN_PATHS:
+                scopes = scopes_for(method.upper(), path)
+                operation["security"] = [{name: [scope]} for scope in scopes for name in SCHEMES]
+    return document
+
+
+def _add(operation: dict[str, Any], *, needs_key: bool) -> None:
+    responses = operation["responses"]
+    responses["403"] = _FORBIDDEN if needs_key else _CROSS_SITE
+    if needs_key:
+        responses["401"] = _UNAUTHENTICATED
+        responses.setdefault("429", _RATE_LIMITED)
+    else:
+        operation["security"] = []
+    responses.setdefault("400", _MALFORMED)
+    responses["421"] = _NOT_SERVED
+    if "requestBody" in operation:
+        responses["408"] = _BODY_TIMEOUT

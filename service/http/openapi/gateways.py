@@ -1,0 +1,123 @@
+"""What the OpenAPI document says of the calls that gateways make by themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.http.openapi.document import REFUSALS, json_answer, reference, refusal
+from service.problems import MEDIA_TYPE
+from service.calls.schemas.decisions import (
+    PRICED_INPUT_TOKENS,
+    PRICED_OUTPUT_TOKENS,
+    DecisionAnswer,
+    PricesAnswer,
+)
+from service.calls.schemas.fields import MAX_SECONDS, MAX_TOKENS
+from service.calls.schemas.information import ProblemAnswer
+from service.calls.messages import JSON
+
+CANDIDATES = "x-jouleplan-candidates"
+LLM = "x-jouleplan-llm"
+ROUTE = "x-jouleplan-route"
+DEADLINE = "x-jouleplan-deadline-seconds"
+FAIL_OPEN = "x-jouleplan-fail-open"
+ENDPOINT = "x-gateway-destination-endpoint"
+DECISION_ID = "x-jouleplan-decision-id"
+POOL = "x-jouleplan-pool"
+NOT_COUNTED = "x-jouleplan-not-counted"
+REFUSED = "x-jouleplan-refused"
+
+_NAME = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._-]+$"}
+_ENTRY = r"[A-Za-z0-9._-]{1,64}=[A-Za-z0-9]{1,63}:[1-9][0-9]{0,3}"
+_ASKED = (
+    (
+        CANDIDATES,
+        "Endpoints by pool, `pool=host:port` separated by commas. Left out: all pools of the "
+        "fleet that have the LLM, and no endpoint is told.",
+        {"type": "string", "pattern": f"^{_ENTRY}$"},
+    ),
+    (LLM, "The only LLM that may serve it; the body's `model` where left out.", _NAME),
+    (
+        ROUTE,
+        "Kind of traffic, whose answers' lengths are alike.",
+        {"type": "string", "maxLength": 128},
+    ),
+    (
+        DEADLINE,
+        "From now, above 0.",
+        {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_SECONDS},
+    ),
+    (
+        FAIL_OPEN,
+        f"`true`: refusals come with status 200 and `{REFUSED}`, for gateways that take any other "
+        "for a denial.",
+        {"enum": ["true", "false"]},
+    ),
+)
+_TOLD = (
+    (ENDPOINT, "Endpoint of the chosen pool; only where candidates were given."),
+    (DECISION_ID, "For the actuals."),
+    (POOL, "The chosen pool."),
+    (NOT_COUNTED, "Parts of the prompt that count nothing, by kind, where there are any."),
+    (REFUSED, f"What stood against it, where `{FAIL_OPEN}` was asked for; then no other."),
+)
+_PATH = {
+    "name": "path",
+    "in": "path",
+    "required": True,
+    "description": "Where the request was going; not looked at.",
+    "schema": {"type": "string", "minLength": 1, "pattern": "^[a-z0-9/-]+$"},
+    "example": "v1/chat/completions",
+}
+
+
+def destination_operation(*, in_path: bool) -> dict[str, Any]:
+    """Return what is said of `POST /destination`, with or without a path behind it."""
+    parameters = [
+        {"name": name, "in": "header", "required": False, "description": text, "schema": schema}
+        for name, text, schema in _ASKED
+    ]
+    answer = json_answer("The answer.", DecisionAnswer)
+    answer["content"][MEDIA_TYPE] = {"schema": reference(ProblemAnswer)}
+    answer["headers"] = {
+        name: {"description": text, "schema": {"type": "string"}} for name, text in _TOLD
+    }
+    refusals = {
+        status: refusal(REFUSALS[status], retry=status == "503")
+        for status in ("400", "413", "415", "422", "503")
+    }
+    return {
+        "openapi_extra": {
+            "parameters": [*([_PATH] if in_path else []), *parameters],
+            "requestBody": {
+                "required": False,
+                "description": "Body of a (chat) completion, a response or a message, as it came.",
+                "content": {JSON: {"schema": {"type": "object"}}},
+            },
+            "responses": {"200": answer, **refusals},
+        }
+    }
+
+
+def prices_operation() -> dict[str, Any]:
+    """Return what is said of `GET /prices`."""
+    responses = {
+        "200": json_answer("Prices under the policy in force, at the present load.", PricesAnswer),
+        "422": refusal("A parameter is no number in its range.", retry=False),
+        "503": refusal("No fleet is loaded yet.", retry=True),
+    }
+    parameters = [
+        _tokens("input_tokens", 0, PRICED_INPUT_TOKENS),
+        _tokens("output_tokens", 1, PRICED_OUTPUT_TOKENS),
+    ]
+    return {"openapi_extra": {"parameters": parameters, "responses": responses}}
+
+
+def _tokens(name: str, least: int, default: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": "Of the request that is priced.",
+        "schema": {"type": "integer", "minimum": least, "maximum": MAX_TOKENS, "default": default},
+    }

@@ -1,0 +1,79 @@
+"""Every refusal leaves as problem details, the web framework's own too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
+
+from service.problems import Problem, ProblemError, from_status
+from service.calls.content import AnonymousFile
+from service.calls.messages import Reply
+
+
+def respond(reply: Reply) -> Response:
+    """Return a reply as a response; a large one leaves a chunk at a time."""
+    headers = dict(reply.headers)
+    if isinstance(reply.body, bytes):
+        return Response(reply.body, reply.status, headers, reply.media_type)
+    start = reply.answer_start
+    headers["Content-Length"] = str(len(reply.body) - start)
+    return StreamingResponse(_flow(reply.body, start), reply.status, headers, reply.media_type)
+
+
+async def _flow(body: AnonymousFile, start: int) -> AsyncIterator[bytes]:
+    for chunk in body.chunks(start=start):
+        yield chunk
+        # A fast reader would have the event loop to itself otherwise.
+        await asyncio.sleep(0)
+
+
+def refuse(problem: Problem, request: Request) -> Response:
+    """Return a problem of `request` as a response."""
+    return respond(Reply.of_problem(problem, request.url.path))
+
+
+def add_refusals(app: FastAPI, prefixes: Sequence[str]) -> None:
+    """Answer every error that a route raises with a problem.
+
+    Parameters
+    ----------
+    app
+        The application.
+    prefixes
+        What its documented paths are served under.
+    """
+
+    async def on_problem(request: Request, error: Exception) -> Response:
+        if not isinstance(error, ProblemError):  # pragma: no cover  registered for no other
+            raise error
+        return refuse(error.problem, request)
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):  # pragma: no cover  registered for no other
+            raise error
+        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # The framework names the methods of the first route of a path only.
+            methods = _documented_methods(app, request.url.path, prefixes)
+            headers["allow"] = ", ".join(methods) or headers.get("allow", "")
+        return refuse(from_status(error.status_code, headers), request)
+
+    app.add_exception_handler(ProblemError, on_problem)
+    app.add_exception_handler(HTTPException, on_http)
+
+
+def _documented_methods(app: FastAPI, path: str, prefixes: Sequence[str]) -> list[str]:
+    """Return the methods that a path takes, by the OpenAPI document."""
+    found = {
+        method.upper()
+        for template, operations in app.openapi()["paths"].items()
+        for method in operations
+        if any(compile_path(prefix + template)[0].match(path) for prefix in prefixes)
+    }
+    return sorted(found | ({"HEAD"} if "GET" in found else set()))

@@ -1,0 +1,112 @@
+"""`POST /actuals` and `GET /actuals`: what came of decisions, and what is made of it."""
+
+from __future__ import annotations
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from service.http.access.caller import caller_of
+from service.decisions.actuals.ledger import ActualsLedger
+from service.decisions.actuals.records import Sum
+from service.http.openapi.document import information_operation, small_operation
+from service.http.openapi.plans import actuals_operation
+from service.problems import Problem, ProblemError
+from service.http.refusals import refuse
+from service.http.routes.small_bodies import read_small
+from service.calls.schemas.actuals import (
+    MAX_ACTUALS_BYTES,
+    ActualsAnswer,
+    ActualsBody,
+    EvidenceAnswer,
+)
+from service.database.errors import StoreError
+from service.calls.messages import JSON
+
+
+def router(ledger: ActualsLedger) -> APIRouter:
+    """Return the routes of actuals."""
+    routes = APIRouter(tags=["decisions"])
+
+    @routes.post(
+        "/actuals",
+        summary="Tell what came of requests",
+        **small_operation(ActualsBody, ActualsAnswer, {}),
+    )
+    async def tell(request: Request) -> Response:
+        try:
+            body = await read_small(request, ActualsBody, MAX_ACTUALS_BYTES)
+            fresh = await ledger.add(body.actuals, caller_of(request).owner)
+        except ProblemError as error:
+            return refuse(error.problem, request)
+        except StoreError as error:
+            return refuse(Problem("store-unavailable", str(error), retry_after_s=5), request)
+        answer = {"accepted": fresh, "duplicates": len(body.actuals) - fresh}
+        return Response(orjson.dumps(answer), media_type=JSON)
+
+    @routes.get(
+        "/actuals",
+        summary="Measured against predicted, for each LLM and device",
+        **information_operation(EvidenceAnswer),
+    )
+    async def evidence() -> Response:
+        ratios = [
+            {
+                "llm": about.llm,
+                "device": about.device,
+                "quantity": about.quantity,
+                "observations": one.seen,
+                "ratio": one.mean,
+                "recent_ratio": one.recent,
+                "applied_factor": one.factor,
+                "drifted": one.drifted,
+            }
+            for about, one in ledger.evidence
+        ]
+        lengths = [
+            {
+                "llm": llm,
+                "route": route,
+                "answers": one.answers,
+                "mean": one.mean(),
+                "p50": one.quantile(0.5),
+                "p90": one.quantile(0.9),
+            }
+            for (llm, route), one in ledger.lengths
+        ]
+        answer = {"ratios": ratios, "output_lengths": lengths}
+        return Response(orjson.dumps(answer), media_type=JSON)
+
+    @routes.get(
+        "/plans/{plan_id}/actuals",
+        summary="What came of a plan's requests",
+        **actuals_operation(),
+    )
+    async def of_plan(request: Request) -> Response:
+        plan_id = request.path_params["plan_id"]
+        try:
+            # Whose plan it is says nothing: whoever knows its name may tell of it.
+            found = await ledger.of_plan(plan_id, caller_of(request).owner)
+        except StoreError as error:
+            return refuse(Problem("store-unavailable", str(error), retry_after_s=5), request)
+        if not found.requests:
+            detail = "No actuals of that plan are kept."
+            return refuse(Problem("not-found", detail), request)
+        answer = {
+            "plan_id": plan_id,
+            "requests": found.requests,
+            "output_tokens": found.output_tokens,
+            "energy_joules": _sum(found.energy),
+            "runtime_seconds": _sum(found.runtime),
+        }
+        return Response(orjson.dumps(answer), media_type=JSON)
+
+    return routes
+
+
+def _sum(found: Sum) -> dict[str, float | None]:
+    return {
+        "requests": found.requests,
+        "measured": found.measured,
+        "predicted": found.predicted,
+        "ratio": found.measured / found.predicted if found.predicted else None,
+    }

@@ -1,0 +1,157 @@
+"""Bodies as they arrive: large ones go to a file, weighed, refused where there is no room.
+
+The event loop handles one chunk at a time and never joins them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from starlette.requests import Request
+
+from service.http.access.caller import caller_of
+from service.problems import Problem, ProblemError
+from service.http.routes.batch_query import query_of
+from service.http.routes.content_encoding import decoded
+from service.http.routes.negotiation import body_type
+from service.settings.settings import Settings
+from service.calls.content import MOST_INLINE, AnonymousFile, Content
+from service.workers.memory import estimated_bytes
+from service.calls.messages import BATCH_FILES, JSON, Job
+from service.workers.pool import WorkerPool
+
+Kind = Literal["plan", "predict", "frontier"]
+
+# Of an announced length that is worth reading as a number: a petabyte.
+MOST_DIGITS = 15
+
+
+async def arrived(
+    kind: Kind,
+    request: Request,
+    settings: Settings,
+    pool: WorkerPool,
+    accept: str = JSON,
+    *,
+    patient: bool = False,
+) -> Job:
+    """Return a call when its body is here.
+
+    Parameters
+    ----------
+    kind, request
+        What is asked for, and how.
+    settings, pool
+        Of the service.
+    accept
+        Type of the answer.
+    patient
+        Whether nobody waits for it.
+
+    Raises
+    ------
+    ProblemError
+        400, 413, 415 or 429 for the body, 422 for the query.
+    """
+    media_type = body_type(request, BATCH_FILES if kind == "plan" else ())
+    query = query_of(request, media_type) if kind == "plan" else None
+    mark = b"," if query is None else b"\n"
+    caller = caller_of(request)
+    arrival = Arrival(pool, settings.max_body_bytes, mark, patient=patient, owner=caller.owner)
+    body = await arrival.read(request)
+    placements = 0 if pool.description is None else pool.description.placement_count
+    return Job(
+        kind,
+        body,
+        request.url.path,
+        request.state.request_id,
+        media_type=media_type,
+        accept=accept,
+        memory_bytes=estimated_bytes(
+            media_type, arrival.size, arrival.marks, placements, settings.max_requests
+        ),
+        query=query,
+        may_publish=caller.may_publish,
+        owner=caller.owner,
+    )
+
+
+class Arrival:
+    """A body that arrives.
+
+    Parameters
+    ----------
+    pool
+        Where it goes; knows how many bytes may wait.
+    most
+        Bytes that a body may have.
+    mark
+        What bounds the number of requests: in JSON each takes at least two commas, in a batch file
+        an end of line.
+    patient
+        Whether nobody waits for the answer.
+    owner
+        Whose it is.
+
+    Attributes
+    ----------
+    size
+        Bytes so far.
+    marks
+        Marks so far.
+    """
+
+    def __init__(
+        self,
+        pool: WorkerPool,
+        most: int,
+        mark: bytes = b",",
+        *,
+        patient: bool = False,
+        owner: str | None = None,
+    ) -> None:
+        self._pool = pool
+        self._most = most
+        self._patient, self._owner = patient, owner
+        self._small = b""
+        self._file: AnonymousFile | None = None
+        self.size = 0
+        self._mark = mark
+        self.marks = 0
+
+    async def read(self, request: Request) -> Content:
+        """Return the body of a request.
+
+        Raises
+        ------
+        ProblemError
+            413 as soon as it is announced, or has grown, larger than a body may be, inflated where
+            it comes compressed; 400 or 415 as of `decoded`; 429 where the bodies that wait would
+            have more bytes than may wait.
+        """
+        announced = request.headers.get("content-length", "")
+        if announced.isdecimal():
+            if len(announced) > MOST_DIGITS or int(announced) > self._most:
+                raise self._too_large()
+            self._pool.queue.check_bytes(int(announced), patient=self._patient, owner=self._owner)
+        async for chunk in decoded(request, self._most):
+            self._add(chunk)
+        return self._small if self._file is None else self._file
+
+    def _add(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        self.marks += chunk.count(self._mark)
+        if self.size > self._most:
+            raise self._too_large()
+        if self._file is None and self.size <= MOST_INLINE:
+            self._small += chunk
+            return
+        self._pool.queue.check_bytes(len(chunk), patient=self._patient, owner=self._owner)
+        if self._file is None:
+            self._file = AnonymousFile.create()
+            self._pool.queue.held.add(self._file, patient=self._patient, owner=self._owner)
+            self._file.write(self._small)
+        self._file.write(chunk)
+
+    def _too_large(self) -> ProblemError:
+        return ProblemError(Problem("too-large", f"Expected a body of at most {self._most} bytes."))

@@ -1,0 +1,55 @@
+"""The query of `POST /plan`: the terms of a batch file, which has no place for them itself."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from service.calls.validation import path_of
+from service.problems import FieldError, invalid, pointer
+from service.calls.schemas.batch_query import PREFIX, BatchQuery, parted, typed
+from service.wording import words_of
+from service.calls.messages import BATCH_FILES
+
+
+def query_of(request: Request, media_type: str) -> BatchQuery | None:
+    """Return what the query asks of the plan of a batch file; None for another body.
+
+    Raises
+    ------
+    ProblemError
+        422 where a parameter is unknown, stands twice or is out of its range, or where the terms
+        of another body, which has a place for them, stand in the query.
+    """
+    pairs = request.query_params.multi_items()
+    if media_type not in BATCH_FILES:
+        stray = [name for name, _ in pairs if name in BatchQuery.model_fields]
+        if stray:
+            message = "Expected parameters with a batch file only: in this body, say it there."
+            raise invalid([_error(message, name) for name in dict.fromkeys(stray)])
+        return None
+    values, repeated = typed(pairs)
+    errors = [_error("Expected it once.", name) for name in dict.fromkeys(repeated)]
+    try:
+        query = BatchQuery.model_validate(values)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        errors += [_error(words_of(each), str(path_of(each)[0])) for each in found]
+        raise invalid(list(dict.fromkeys(errors))) from None
+    errors += _repeated_llms(query)
+    if errors:
+        raise invalid(errors)
+    return query
+
+
+def _repeated_llms(query: BatchQuery) -> list[FieldError]:
+    named = [parted(pair)[0] for pair in query.served_name or ()]
+    return [
+        _error(f"Expected one name for each LLM, got two for {llm}.", "served_name")
+        for llm in dict.fromkeys(named)
+        if named.count(llm) > 1
+    ]
+
+
+def _error(detail: str, name: str) -> FieldError:
+    return FieldError(pointer(PREFIX, name), detail)

@@ -1,0 +1,113 @@
+"""`POST /plan` and `POST /predict`: bytes in, bytes out; the workers do the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from starlette.requests import ClientDisconnect
+
+from service.http.access.caller import caller_of
+from service.plans.plans import BackgroundPlans
+from service.http.openapi.document import plan_operation, predict_operation
+from service.problems import ProblemError
+from service.http.routes.arrival import Kind, arrived
+from service.http.routes.negotiation import accepted_type
+from service.http.routes.plans import accept, wants_async
+from service.http.refusals import respond
+from service.settings.settings import Settings
+from service.telemetry.metrics import Metrics
+from service.http.request_log import CLIENT_GONE
+from service.calls.messages import Job, Reply
+from service.workers.pool import WorkerPool
+
+
+def router(
+    settings: Settings, pool: WorkerPool, metrics: Metrics, background: BackgroundPlans
+) -> APIRouter:
+    """Return the routes of the planning calls."""
+    routes = APIRouter(tags=["planning"])
+
+    @routes.post("/plan", summary="Place a batch of requests", **plan_operation())
+    async def plan(request: Request) -> Response:
+        started = perf_counter()
+        if wants_async(request):
+            return await _accept(request, settings, pool, background)
+        reply = await _answer("plan", request, settings, pool)
+        if reply is None:
+            return Response(status_code=CLIENT_GONE)
+        elapsed_s = perf_counter() - started
+        if reply.shards:
+            reply = await _kept(reply, elapsed_s, request, background)
+        metrics.count_call(reply.outcome, elapsed_s, reply.tally)
+        return respond(reply)
+
+    @routes.post(
+        "/predict", summary="Predict every request on every placement", **predict_operation()
+    )
+    async def predict(request: Request) -> Response:
+        reply = await _answer("predict", request, settings, pool)
+        return Response(status_code=CLIENT_GONE) if reply is None else respond(reply)
+
+    return routes
+
+
+async def _answer(
+    kind: Kind, request: Request, settings: Settings, pool: WorkerPool
+) -> Reply | None:
+    """Return the reply to a call, or None where the caller has left."""
+    path = request.url.path
+    try:
+        job = await arrived(kind, request, settings, pool, accepted_type(request))
+        return await _unless_gone(request, pool, job)
+    except ProblemError as error:
+        return Reply.of_problem(error.problem, path)
+    except ClientDisconnect:
+        return None
+
+
+async def _kept(
+    reply: Reply, elapsed_s: float, request: Request, background: BackgroundPlans
+) -> Reply:
+    """Return the reply to a batch file once its shards are kept; a problem where they cannot be."""
+    path = request.url.path
+    try:
+        record = await background.keep(reply, elapsed_s, path, caller_of(request).owner)
+    except ProblemError as error:
+        return Reply.of_problem(error.problem, path)
+    if record.problem is None or record.head is None:
+        return reply
+    head = record.head
+    outcome = orjson.loads(record.problem)["type"].rpartition(":")[2]
+    return Reply(head.status, record.problem, head.media_type, outcome, head.headers)
+
+
+async def _accept(
+    request: Request, settings: Settings, pool: WorkerPool, background: BackgroundPlans
+) -> Response:
+    try:
+        job = await arrived("plan", request, settings, pool, accepted_type(request), patient=True)
+    except ClientDisconnect:
+        return Response(status_code=CLIENT_GONE)
+    return await accept(job, request, background)
+
+
+async def _unless_gone(request: Request, pool: WorkerPool, job: Job) -> Reply | None:
+    """Return the reply to a job; when the caller leaves, drop the job and return None."""
+    work = asyncio.create_task(pool.submit(job))
+    gone = asyncio.create_task(until_gone(request))
+    try:
+        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return await work if work.done() else None
+    finally:
+        work.cancel()
+        gone.cancel()
+        await asyncio.gather(work, gone, return_exceptions=True)
+
+
+async def until_gone(request: Request) -> None:
+    """Return when the caller has left."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,198 @@
+"""`POST /destination`: a decision as Envoy asks for it, told in the headers of the answer.
+
+Envoy's ext_authz filter sends a request's path behind a prefix, its body, and the headers that its
+configuration adds; it copies headers of a 200 onto the request. A 4xx it takes for a denial, which
+is why a gateway can ask for refusals with status 200.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from service.calls.validation import parse
+from service.decisions.desk import DecisionDesk
+from service.decisions.made import Made
+from service.http.openapi.gateways import (
+    CANDIDATES,
+    DEADLINE,
+    DECISION_ID,
+    ENDPOINT,
+    LLM,
+    NOT_COUNTED,
+    POOL,
+    ROUTE,
+    destination_operation,
+)
+from service.problems import FieldError, Problem, ProblemError
+from service.calls.request_body import check_body
+from service.http.routes.decisions import answer_of
+from service.http.routes.endpoints import endpoints_of
+from service.http.access.fail_open import refuse_openly
+from service.http.routes.small_bodies import read_small_bytes
+from service.calls.schemas.decisions import CandidateBody, CompletionBody, DecisionBody
+from service.calls.schemas.fields import MAX_SECONDS
+from service.calls.schemas.names import MAX_WRITTEN, read_llm
+from service.decisions.metrics import DecisionMetrics
+from service.calls.messages import JSON
+
+_NUMBER = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
+_HEADERS_OF_POINTERS = {"/candidates": CANDIDATES, "/llm": LLM}
+
+
+def router(desk: DecisionDesk, metrics: DecisionMetrics) -> APIRouter:
+    """Return the routes of destinations."""
+    routes = APIRouter(tags=["decisions"])
+
+    async def destination(request: Request) -> Response:
+        try:
+            body = await read_small_bytes(request)
+            started = perf_counter()
+            made = _decide(desk, request, body)
+        except ProblemError as error:
+            metrics.count_refusal(error.problem.slug)
+            return refuse_openly(error.problem, request)
+        answer = orjson.dumps(answer_of(made))
+        metrics.count_decision(made, perf_counter() - started)
+        return Response(answer, 200, _told(made), JSON)
+
+    summary = "Choose the endpoint of one request"
+    for path, in_path in (("/destination", False), ("/destination/{path:path}", True)):
+        routes.add_api_route(
+            path,
+            destination,
+            methods=["POST"],
+            summary=summary,
+            **destination_operation(in_path=in_path),
+        )
+    return routes
+
+
+def _decide(desk: DecisionDesk, request: Request, body: bytes) -> Made:
+    completion = parse(body or b"{}", CompletionBody).root
+    check_body(completion)
+    asked = body_of(Headers(request), completion)
+    try:
+        return desk.decide(asked)
+    except ProblemError as error:
+        in_header = request.headers.get(LLM) is not None
+        raise ProblemError(_as_sent(error.problem, in_header=in_header)) from None
+
+
+class Headers:
+    """The headers of a call that say what is wanted, each at most once."""
+
+    def __init__(self, request: Request) -> None:
+        self._headers = request.headers
+
+    def get(self, name: str) -> str | None:
+        """Return a header's value.
+
+        Raises
+        ------
+        ProblemError
+            422 where it is there twice: one of the two may be a client's.
+        """
+        values = self._headers.getlist(name)
+        if len(values) > 1:
+            raise _wrong(name, "Expected it once, got it several times.")
+        return values[0] if values else None
+
+
+def body_of(headers: Headers, request: Mapping[str, Any]) -> DecisionBody:
+    """Return the body of a decision for a completion and the headers that came with it.
+
+    Raises
+    ------
+    ProblemError
+        422 that names the header.
+    """
+    llm = read_llm(_llm(headers, request))
+    given = headers.get(CANDIDATES)
+    candidates = None
+    if given is not None:
+        try:
+            endpoints = endpoints_of(given)
+        except ValueError as error:
+            raise _wrong(CANDIDATES, str(error)) from None
+        candidates = [
+            CandidateBody(llm=llm, pool=pool, name=endpoint) for pool, endpoint in endpoints.items()
+        ]
+    return DecisionBody(
+        llm=llm,
+        request=dict(request),
+        candidates=candidates,
+        route=_route(headers),
+        deadline_seconds=_deadline(headers),
+    )
+
+
+def _llm(headers: Headers, request: Mapping[str, Any]) -> str:
+    given = headers.get(LLM)
+    published = request.get("model") if given is None else given
+    if not isinstance(published, str) or not 0 < len(published) <= MAX_WRITTEN:
+        message = f"Expected it, or a body that names its model, in at most {MAX_WRITTEN} letters."
+        raise _wrong(LLM, message)
+    return published
+
+
+def _route(headers: Headers) -> str | None:
+    given = headers.get(ROUTE)
+    if given is not None and not (len(given) <= 128 and given.isprintable()):
+        raise _wrong(ROUTE, "Expected at most 128 printable characters.")
+    return given
+
+
+def _deadline(headers: Headers) -> float | None:
+    given = headers.get(DEADLINE)
+    if given is None:
+        return None
+    if len(given) <= 32 and _NUMBER.fullmatch(given) and 0 < float(given) <= MAX_SECONDS:
+        return float(given)
+    raise _wrong(DEADLINE, f"Expected seconds above 0, at most {MAX_SECONDS:g}, got {given!r:.40}.")
+
+
+def _told(made: Made) -> dict[str, str]:
+    row = made.decision.chosen.cost.row
+    told = {DECISION_ID: made.decision_id, POOL: row.pool}
+    if made.tokens.uncounted:
+        told[NOT_COUNTED] = ", ".join(f"{n} {kind}" for kind, n in made.tokens.uncounted.items())
+    endpoint = made.names.get((row.llm, row.pool))
+    return told if endpoint is None else told | {ENDPOINT: endpoint}
+
+
+def _wrong(header: str, message: str) -> ProblemError:
+    told = f"{header}: {message}"
+    return ProblemError(Problem("invalid-request", told, [FieldError("", told)]))
+
+
+def _as_sent(problem: Problem, *, in_header: bool) -> Problem:
+    """Return a refusal that names what the caller sent: headers, or the model of the completion.
+
+    Parameters
+    ----------
+    problem
+        Of a decision.
+    in_header
+        Whether the LLM was named in a header.
+    """
+    errors = []
+    for error in problem.errors:
+        if error.pointer == "/llm" and not in_header:
+            errors.append(FieldError("/model", error.detail))
+        elif error.pointer in _HEADERS_OF_POINTERS:
+            header = _HEADERS_OF_POINTERS[error.pointer]
+            errors.append(FieldError("", f"{header}: {error.detail}"))
+        else:
+            errors.append(error)
+    if not errors:
+        return problem
+    first = errors[0]
+    detail = f"{first.pointer}: {first.detail}" if first.pointer else first.detail
+    return replace(problem, errors=errors, detail=detail)

@@ -1,0 +1,134 @@
+"""`POST /plan/frontier`: the lines of a front as a worker finds them, NDJSON or events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from time import perf_counter
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
+
+from service.http.openapi.document import frontier_operation
+from service.problems import ProblemError
+from service.http.routes.arrival import arrived
+from service.http.routes.calls import until_gone
+from service.http.routes.line_formats import line_format
+from service.http.refusals import respond
+from service.settings.settings import Settings
+from service.telemetry.metrics import Metrics
+from service.http.request_log import CLIENT_GONE
+from service.calls.content import whole
+from service.calls.messages import Job, Reply, Update
+from service.workers.pool import WorkerPool
+
+POINT = "point"
+PROBLEM = "problem"
+
+
+def router(settings: Settings, pool: WorkerPool, metrics: Metrics) -> APIRouter:
+    """Return the route of fronts."""
+    routes = APIRouter(tags=["planning"])
+
+    @routes.post(
+        "/plan/frontier", summary="Trade one quantity of a plan for another", **frontier_operation()
+    )
+    async def frontier(request: Request) -> Response:
+        path = request.url.path
+        started = perf_counter()
+        try:
+            job = await arrived("frontier", request, settings, pool)
+        except ProblemError as error:
+            reply = Reply.of_problem(error.problem, path)
+            metrics.count_front(reply.outcome, perf_counter() - started, 0)
+            return respond(reply)
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_GONE)
+        lines = Lines(pool, job)
+        if not await lines.begun(request):
+            await lines.stop()
+            return Response(status_code=CLIENT_GONE)
+        if lines.first is None:
+            reply = await lines.reply()
+            metrics.count_front(reply.outcome, perf_counter() - started, 0)
+            return respond(reply)
+        written = line_format(request.headers.get("accept", ""))
+
+        async def stream() -> AsyncIterator[bytes]:
+            try:
+                async for update in lines.updates():
+                    yield written.write(update)
+                reply = await lines.reply()
+                if reply.status != 200:
+                    yield written.write(_problem(reply))
+                metrics.count_front(reply.outcome, perf_counter() - started, lines.points)
+            finally:
+                await lines.stop()
+
+        return StreamingResponse(
+            stream(), media_type=written.media_type, headers={"Cache-Control": "no-store"}
+        )
+
+    return routes
+
+
+def _problem(reply: Reply) -> Update:
+    """Return what went wrong after the first line was sent, as the last line."""
+    body = {"type": PROBLEM, "problem": orjson.Fragment(whole(reply.body))}
+    return Update(PROBLEM, orjson.dumps(body))
+
+
+class Lines:
+    """The updates of one call, as they come from its worker.
+
+    Attributes
+    ----------
+    first
+        The first update; None where the call was answered without any.
+    points
+        How many points have passed.
+    """
+
+    def __init__(self, pool: WorkerPool, job: Job) -> None:
+        self._path = job.path
+        self._queue: asyncio.Queue[Update | None] = asyncio.Queue()
+        self._work = asyncio.create_task(pool.submit(job, self._queue.put_nowait))
+        self._work.add_done_callback(lambda _: self._queue.put_nowait(None))
+        self.first: Update | None = None
+        self.points = 0
+
+    async def begun(self, request: Request) -> bool:
+        """Wait for the first update, or the reply; return False if the caller left before."""
+        first = asyncio.create_task(self._queue.get())
+        gone = asyncio.create_task(until_gone(request))
+        try:
+            await asyncio.wait({first, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if first.done():
+                self.first = first.result()
+            return first.done()
+        finally:
+            first.cancel()
+            gone.cancel()
+            await asyncio.gather(first, gone, return_exceptions=True)
+
+    async def updates(self) -> AsyncIterator[Update]:
+        """Yield the first update and all that follow, until the reply is there."""
+        update = self.first
+        while update is not None:
+            self.points += update.kind == POINT
+            yield update
+            update = await self._queue.get()
+
+    async def reply(self) -> Reply:
+        """Return the reply, what went wrong with the worker as a problem."""
+        try:
+            return await self._work
+        except ProblemError as error:
+            return Reply.of_problem(error.problem, self._path)
+
+    async def stop(self) -> None:
+        """End the call, and with it its worker if it is still at work."""
+        self._work.cancel()
+        await asyncio.gather(self._work, return_exceptions=True)

@@ -1,0 +1,138 @@
+"""Asynchronous plans: how each stands, its events, its answer, its end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from service.http.access.caller import caller_of
+from service.plans.plans import BackgroundPlans
+from service.plans.run import Event
+from service.http.openapi.plans import (
+    cancel_operation,
+    events_operation,
+    list_operation,
+    result_operation,
+    status_operation,
+)
+from service.problems import Problem, ProblemError
+from service.http.routes.plan_documents import event_bytes, list_body, status_body
+from service.http.routes.query_numbers import query_number
+from service.plans.records import PlanRecord
+from service.calls.messages import JSON, Job
+
+EVENT_STREAM = "text/event-stream"
+RESPOND_ASYNC = "respond-async"
+DEFAULT_PAGE = 20
+LONGEST_PAGE = 100
+LARGEST_NUMBER = 2**63 - 1
+
+
+def router(background: BackgroundPlans) -> APIRouter:
+    """Return the routes of asynchronous plans."""
+    routes = APIRouter(tags=["asynchronous plans"])
+
+    @routes.get("/plans", summary="Recent asynchronous plans", **list_operation())
+    async def list_plans(request: Request) -> Response:
+        limit = query_number(request, "limit", 1, LONGEST_PAGE) or DEFAULT_PAGE
+        before = query_number(request, "before", 1, LARGEST_NUMBER)
+        records = await background.recent(limit, before, caller_of(request).owner)
+        body = list_body(
+            records, base_of(request), limit, survives_restart=background.survives_restart
+        )
+        return Response(body, media_type=JSON)
+
+    @routes.get("/plans/{plan_id}", summary="How a plan stands", **status_operation())
+    async def status(request: Request) -> Response:
+        if EVENT_STREAM in request.headers.get("accept", "").lower():
+            return await _stream(request, background)
+        record = await background.find(_plan_id(request), caller_of(request).owner)
+        body = status_body(record, base_of(request))
+        return Response(body, media_type=JSON, headers={"Cache-Control": "no-store"})
+
+    @routes.get("/plans/{plan_id}/events", summary="Its progress as events", **events_operation())
+    async def events(request: Request) -> Response:
+        return await _stream(request, background)
+
+    @routes.get("/plans/{plan_id}/result", summary="Its answer", **result_operation())
+    async def result(request: Request) -> Response:
+        record = await background.find(_plan_id(request), caller_of(request).owner)
+        return _result(record, background)
+
+    @routes.delete("/plans/{plan_id}", summary="Cancel or forget a plan", **cancel_operation())
+    async def cancel(request: Request) -> Response:
+        viewer = caller_of(request).owner
+        record = await background.cancel_or_remove(_plan_id(request), viewer)
+        if record is None:
+            return Response(status_code=204)
+        return Response(status_body(record, base_of(request)), media_type=JSON)
+
+    return routes
+
+
+def wants_async(request: Request) -> bool:
+    """Whether the caller prefers not to wait for the answer (RFC 7240)."""
+    preferences = ",".join(request.headers.getlist("prefer")).split(",")
+    return any(p.partition(";")[0].strip().lower() == RESPOND_ASYNC for p in preferences)
+
+
+async def accept(job: Job, request: Request, background: BackgroundPlans) -> Response:
+    """Return 202 with where to look for the plan.
+
+    Raises
+    ------
+    ProblemError
+        429 when too many calls wait, 503 when plans cannot be kept.
+    """
+    record, base = await background.start(job, caller_of(request)), base_of(request)
+    headers = {
+        "Location": f"{base}/plans/{record.plan_id}",
+        "Preference-Applied": RESPOND_ASYNC,
+    }
+    return Response(status_body(record, base), 202, headers, JSON)
+
+
+def base_of(request: Request) -> str:
+    """Return what stands before `/plan` or `/plans` in the path of a call."""
+    return request.url.path.rpartition("/plan")[0]
+
+
+def _plan_id(request: Request) -> str:
+    return str(request.path_params["plan_id"])
+
+
+async def _stream(request: Request, background: BackgroundPlans) -> Response:
+    given = request.headers.get("last-event-id", "").strip()
+    after = int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else None
+    events = await background.watch(_plan_id(request), after, caller_of(request).owner)
+    if events is None:
+        # What tells an EventSource to come back no more.
+        return Response(status_code=204)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(
+        _written(events, base_of(request)), media_type=EVENT_STREAM, headers=headers
+    )
+
+
+async def _written(events: AsyncIterator[Event | None], base: str) -> AsyncIterator[bytes]:
+    async for event in events:
+        yield event_bytes(event, base)
+
+
+def _result(record: PlanRecord, background: BackgroundPlans) -> Response:
+    head = record.head
+    if head is None and record.ended:
+        raise ProblemError(Problem("no-result", f"The plan was {record.status}."))
+    if head is None:
+        raise ProblemError(
+            Problem("not-finished", f"The plan is {record.status}.", retry_after_s=1)
+        )
+    headers = dict(head.headers)
+    if record.problem is not None:
+        return Response(record.problem, head.status, headers, head.media_type)
+    start = head.answer_start
+    headers["Content-Length"] = str(head.size - start)
+    body = background.body(record, start, head.size)
+    return StreamingResponse(body, head.status, headers, head.media_type)

@@ -1,0 +1,53 @@
+"""`GET /prices`: what each LLM on each pool would cost now, for gateways that rank themselves."""
+
+from __future__ import annotations
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from service.decisions.desk import DecisionDesk
+from service.decisions.rule import Option
+from service.decisions.table import Prompts, Terms
+from service.http.openapi.gateways import prices_operation
+from service.http.routes.decisions import told_policy
+from service.http.routes.query_numbers import query_number
+from service.calls.schemas.decisions import PRICED_INPUT_TOKENS, PRICED_OUTPUT_TOKENS
+from service.calls.schemas.fields import MAX_TOKENS
+from service.calls.messages import JSON
+
+
+def router(desk: DecisionDesk) -> APIRouter:
+    """Return the route of prices."""
+    routes = APIRouter(tags=["decisions"])
+
+    @routes.get("/prices", summary="Price a request everywhere", **prices_operation())
+    async def prices(request: Request) -> Response:
+        tin = query_number(request, "input_tokens", 0, MAX_TOKENS)
+        tout = query_number(request, "output_tokens", 1, MAX_TOKENS)
+        tin = PRICED_INPUT_TOKENS if tin is None else tin
+        tout = PRICED_OUTPUT_TOKENS if tout is None else tout
+        options = desk.prices(Terms(Prompts.of(float(tin)), float(tout)))
+        answer = {
+            "policy": told_policy(desk.policy),
+            "input_tokens": tin,
+            "output_tokens": tout,
+            "prices": [_priced(option) for option in options],
+        }
+        return Response(orjson.dumps(answer), media_type=JSON)
+
+    return routes
+
+
+def _priced(option: Option) -> dict[str, object]:
+    cost, row = option.cost, option.cost.row
+    return {
+        "llm": row.llm,
+        "pool": row.pool,
+        "device": row.device,
+        "concurrency": row.concurrency,
+        "price_joules": option.price_j,
+        "energy_joules": cost.energy_j,
+        "runtime_seconds": cost.runtime_s,
+        "device_seconds": cost.device_seconds,
+        "wait_seconds": option.wait_s,
+    }

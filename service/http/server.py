@@ -1,0 +1,136 @@
+"""The server of HTTP from its start to its end.
+
+::
+
+    SIGTERM -> not ready, serving -> no new calls, those in flight end -> the rest gets 503 -> end
+               `drain_seconds`       `shutdown_seconds`
+
+SIGINT comes from a terminal, behind which no load balancer has to be told: it does not drain. A
+second signal ends both waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from time import monotonic
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from service.http.operations import OperationsServer
+from service.settings.settings import Settings
+from service.stopping import Stopping
+
+logger = logging.getLogger("service.server")
+
+POLL_S = 0.02
+#: For what was cut off to be answered, and for that answer to leave [s].
+CUT_S = 1.0
+
+
+class Server(uvicorn.Server):
+    """Ends in the steps above.
+
+    Parameters
+    ----------
+    config
+        What is served, and where.
+    app
+        The application; its `state` has what is told of the end.
+    settings
+        How patient the end is.
+    operations
+        The server of the operations port, which ends last; None where there is none.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        app: FastAPI,
+        settings: Settings,
+        operations: OperationsServer | None,
+    ) -> None:
+        super().__init__(config)
+        self._stopping: Stopping = app.state.stopping
+        self._interrupt = app.state.before_shutdown
+        self._settings = settings
+        self._operations = operations
+        self._drained_at = 0.0
+        self._told = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Hear a signal: the first begins the end, any other hurries it."""
+        if self.should_exit:
+            self.force_exit = True
+        else:
+            super().handle_exit(sig, frame)
+            self._stopping.begun = True
+            drain_s = self._settings.drain_seconds if sig == signal.SIGTERM else 0.0
+            self._drained_at = monotonic() + drain_s
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether to close: when told to stop, and drained."""
+        if not await super().on_tick(counter):
+            return False
+        left_s = self._drained_at - monotonic()
+        if left_s > 0 and not self._told:
+            self._told = True
+            logger.info("Told to stop: not ready, and serving for %g s more.", round(left_s, 1))
+        return left_s <= 0 or self.force_exit
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, operations first."""
+        if self._operations is not None:
+            self._operations.start()
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End asynchronous plans, and with them the streams about them; then all calls."""
+        self._stopping.begun = True
+        await self._interrupt()
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        self._tell_grace()
+        await self._until_closed(self._settings.shutdown_seconds, hurried=True)
+        await self._cut_off()
+        await self.lifespan.shutdown()
+        if self._operations is not None:
+            await self._operations.stop()
+
+    def _tell_grace(self) -> None:
+        count, settings = len(self.server_state.tasks), self._settings
+        if count == 0 or settings.shutdown_seconds >= settings.max_time_limit_seconds:
+            return
+        logger.warning(
+            "Calls in flight: %d. They have %g s to end, JOULEPLAN_SHUTDOWN_SECONDS, and then get "
+            "503; a plan may take %g s, JOULEPLAN_MAX_TIME_LIMIT_SECONDS.",
+            count,
+            settings.shutdown_seconds,
+            settings.max_time_limit_seconds,
+        )
+
+    async def _until_closed(self, patience_s: float, *, hurried: bool) -> None:
+        """Wait until every call has been answered, for as long as that, or until `hurried`."""
+        state, end = self.server_state, monotonic() + patience_s
+        while (state.connections or state.tasks) and monotonic() < end:
+            if hurried and self.force_exit:
+                return
+            await asyncio.sleep(POLL_S)
+
+    async def _cut_off(self) -> None:
+        """Answer what is still in flight, and close what does not take the answer."""
+        state = self.server_state
+        self._stopping.cutting = True
+        if state.tasks:
+            logger.error("Calls cut off, which get 503: %d.", len(state.tasks))
+        for task in list(state.tasks):
+            task.cancel()
+        await self._until_closed(CUT_S, hurried=False)
+        for connection in list(state.connections):
+            connection.transport.abort()

@@ -1,1 +1,0 @@
-"""Why there is no plan: the limits, how far each must move, and which conflict."""

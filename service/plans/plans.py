@@ -1,0 +1,285 @@
+"""Asynchronous plans: accepted, made by the workers, watched, cancelled and kept.
+
+::
+
+    start -> PlanRun -> WorkerPool.submit -> reply -> PlanArchive.end -> its watchers hear the end
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from time import perf_counter, time
+from uuid import uuid4
+
+from service.http.access.caller import Caller
+from service.plans.archive import PlanArchive, plan_not_found
+from service.plans.run import Event, PlanRun
+from service.problems import ProblemError
+from service.settings.settings import Settings
+from service.stopping import Stopping, stopping_problem
+from service.plans.records import PlanRecord
+from service.telemetry.metrics import Metrics
+from service.calls.messages import Job, Reply
+from service.workers.pool import WorkerPool
+from service.workers.queue import Stage
+
+
+class BackgroundPlans:
+    """The plans that are made in the background, and those that were.
+
+    Parameters
+    ----------
+    settings, pool, metrics, stopping
+        Of the service.
+    """
+
+    def __init__(
+        self, settings: Settings, pool: WorkerPool, metrics: Metrics, stopping: Stopping
+    ) -> None:
+        self._heartbeat_s = settings.heartbeat_seconds
+        self._pool = pool
+        self._metrics = metrics
+        self._archive = PlanArchive(settings, metrics)
+        self._runs: dict[str, PlanRun] = {}
+        self._stopping = stopping
+
+    @property
+    def survives_restart(self) -> bool:
+        """Whether what is kept is on a disk."""
+        return self._archive.survives_restart
+
+    async def probe(self) -> None:
+        """Find out whether plans can be kept again, where they could not; else `StoreError`."""
+        await self._archive.probe()
+
+    async def start(self, job: Job, caller: Caller) -> PlanRecord:
+        """Accept a plan and return how it stands.
+
+        Parameters
+        ----------
+        job
+            What is planned.
+        caller
+            Whose plan it is; its place is held until the plan has ended.
+
+        Raises
+        ------
+        ProblemError
+            429 when too many calls wait, 503 when plans cannot be kept or the service stops.
+        """
+        self._pool.queue.check_room(caller.owner)
+        run = PlanRun(str(uuid4()), caller.owner)
+        if not self._stopping.begun:
+            await self._archive.add(run.record)
+        if self._stopping.begun:
+            raise ProblemError(stopping_problem())
+        self._runs[run.plan_id] = run
+        run.task = asyncio.create_task(self._make(run, replace(job, plan_id=run.plan_id)))
+        caller.place.hold()
+        run.task.add_done_callback(lambda _: caller.place.release())
+        try:
+            await self._until_accepted(run)
+        except ProblemError:
+            del self._runs[run.plan_id]
+            await self._archive.remove(run.plan_id)
+            raise
+        return run.record
+
+    async def find(self, plan_id: str, viewer: str | None) -> PlanRecord:
+        """Return how a plan that `viewer` sees stands.
+
+        Raises
+        ------
+        ProblemError
+            404 where there is none of that name, 503 where the store cannot be read.
+        """
+        run = self._run(plan_id, viewer)
+        return await self._archive.find(plan_id, viewer) if run is None else run.record
+
+    async def recent(self, limit: int, before: int | None, viewer: str | None) -> list[PlanRecord]:
+        """Return at most `limit` plans that `viewer` sees, the newest first, below `before`.
+
+        Raises
+        ------
+        ProblemError
+            503 where the store cannot be read.
+        """
+        stored = await self._archive.recent(limit, before, viewer)
+        runs = self._runs
+        return [
+            replace(runs[r.plan_id].record, number=r.number) if r.plan_id in runs else r
+            for r in stored
+        ]
+
+    async def keep(
+        self, reply: Reply, elapsed_s: float, path: str, owner: str | None
+    ) -> PlanRecord:
+        """Keep the plan of a batch file that somebody waited for, and return how it is kept.
+
+        Parameters
+        ----------
+        reply
+            With the shards.
+        elapsed_s
+            How long it took [s].
+        path
+            Of the call, for problems.
+        owner
+            Whose it is.
+
+        Raises
+        ------
+        ProblemError
+            503 where the store cannot be used.
+        """
+        begun_at = time() - elapsed_s
+        record = PlanRecord(reply.plan_id, "running", begun_at, elapsed_s, events=1, owner=owner)
+        await self._archive.add(record)
+        return await self._archive.end(record, reply, path)
+
+    async def is_gone(self, plan_id: str, viewer: str | None) -> bool:
+        """Return whether a plan of a batch file that `viewer` saw had that name, and is gone."""
+        return await self._archive.is_gone(plan_id, viewer)
+
+    def body(self, record: PlanRecord, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Give the bytes from `start` to `stop` of what is kept of a plan, part by part."""
+        return self._archive.body(record, start, stop)
+
+    async def cancel_or_remove(self, plan_id: str, viewer: str | None) -> PlanRecord | None:
+        """Cancel a plan that is being made, or forget one that has ended.
+
+        Returns
+        -------
+        PlanRecord or None
+            How the plan that was being made ended; None where it had ended before.
+
+        Raises
+        ------
+        ProblemError
+            404 where there is none of that name, 503 where the store cannot be written.
+        """
+        run = self._run(plan_id, viewer)
+        if run is None:
+            await self._archive.find(plan_id, viewer)
+            await self._archive.remove(plan_id)
+            return None
+        await run.end_early("cancelled")
+        return run.record
+
+    async def watch(
+        self, plan_id: str, after: int | None, viewer: str | None
+    ) -> AsyncIterator[Event | None] | None:
+        """Return the events of a plan until its end, among them None where there was a silence.
+
+        Parameters
+        ----------
+        plan_id
+            Of the plan.
+        after
+            Number of the last event that the watcher has heard; None: it hears the newest first.
+        viewer
+            Whose plans the watcher sees.
+
+        Returns
+        -------
+        AsyncIterator or None
+            None where the watcher has heard the end already.
+
+        Raises
+        ------
+        ProblemError
+            404 where there is none of that name, 503 where the store cannot be read.
+        """
+        run = self._run(plan_id, viewer)
+        if run is not None:
+            return self._follow(run, after)
+        record = await self._archive.find(plan_id, viewer)
+        return None if after == record.events else _only(Event(record.events, "end", record))
+
+    async def _follow(self, run: PlanRun, after: int | None) -> AsyncIterator[Event | None]:
+        heard = run.last_event - 1 if after is None else min(after, run.last_event)
+        while True:
+            for event in run.events_after(heard):
+                heard = event.number
+                yield event
+                if event.name == "end":
+                    return
+            try:
+                async with asyncio.timeout(self._heartbeat_s):
+                    await run.wait_beyond(heard)
+            except TimeoutError:
+                yield None
+
+    def _run(self, plan_id: str, viewer: str | None) -> PlanRun | None:
+        """Return the plan of that name that is being made, None where there is none.
+
+        Raises
+        ------
+        ProblemError
+            404 where `viewer` does not see it.
+        """
+        run = self._runs.get(plan_id)
+        if run is not None and not run.record.seen_by(viewer):
+            raise plan_not_found()
+        return run
+
+    async def interrupt(self) -> None:
+        """End what is being made, as interrupted, and accept no more."""
+        self._stopping.begun = True
+        runs = list(self._runs.values())
+        await asyncio.gather(*(run.end_early("interrupted") for run in runs))
+
+    async def stop(self) -> None:
+        """End what is being made, as interrupted, and close the store."""
+        await self.interrupt()
+        await self._archive.stop()
+
+    async def _until_accepted(self, run: PlanRun) -> None:
+        """Wait until the pool has taken a plan; raise what it refuses it with."""
+        accepted = asyncio.create_task(run.accepted.wait())
+        try:
+            await asyncio.wait({accepted, run.task}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            accepted.cancel()
+        if run.task.cancelled():
+            raise ProblemError(stopping_problem())
+        if not run.accepted.is_set():
+            run.task.result()
+
+    async def _make(self, run: PlanRun, job: Job) -> None:
+        def enter(stage: Stage) -> None:
+            run.enter(stage)
+            self._count()
+
+        started = perf_counter()
+        reply: Reply | None
+        try:
+            reply = await self._pool.submit(job, run.hear, on_stage=enter, patient=True)
+        except ProblemError as error:
+            if not run.accepted.is_set():
+                raise
+            reply = Reply.of_problem(error.problem, job.path)
+        except asyncio.CancelledError:
+            reply = None
+        run.closing = True
+        if reply is not None:
+            self._metrics.count_call(reply.outcome, perf_counter() - started, reply.tally)
+        await self._end(run, reply, job.path)
+
+    async def _end(self, run: PlanRun, reply: Reply | None, path: str) -> None:
+        record = await self._archive.end(run.last_record(), reply, path)
+        del self._runs[run.plan_id]
+        run.publish_end(record)
+        self._metrics.count_ended(record.status)
+        self._count()
+
+    def _count(self) -> None:
+        states = Counter(run.record.status for run in self._runs.values())
+        self._metrics.set_under_way(states["queued"], states["running"])
+
+
+async def _only(event: Event) -> AsyncIterator[Event | None]:
+    yield event

@@ -1,0 +1,120 @@
+"""One plan on its way, and what is told about it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, replace
+from time import perf_counter, time
+from typing import Literal
+
+import orjson
+
+from service.plans.records import Look, PlanRecord, Status
+from service.calls.messages import PROGRESS, Update
+from service.workers.queue import Stage
+
+KEPT_EVENTS = 256
+"""A watcher that comes back within as many events misses none; a later one hears the newest."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a watcher hears: ``progress``, or ``end``, after which nothing follows."""
+
+    number: int
+    name: Literal["progress", "end"]
+    record: PlanRecord
+
+
+class PlanRun:
+    """A plan from its acceptance to its end.
+
+    Attributes
+    ----------
+    task
+        Makes it.
+    accepted
+        Set when it waits for a worker or has one.
+    ends_as
+        What it becomes when its task is cancelled.
+    closing
+        Whether it ends already, so that it can be cancelled no more.
+    """
+
+    task: asyncio.Task[None]
+
+    def __init__(self, plan_id: str, owner: str | None = None) -> None:
+        self._started = perf_counter()
+        self._record = PlanRecord(plan_id, "queued", time(), owner=owner)
+        self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
+        self._changed = asyncio.Event()
+        self.accepted = asyncio.Event()
+        self.ends_as: Status = "cancelled"
+        self.closing = False
+        self._publish("progress")
+
+    @property
+    def plan_id(self) -> str:
+        """Its name."""
+        return self._record.plan_id
+
+    @property
+    def record(self) -> PlanRecord:
+        """How it stands now."""
+        if self._record.ended:
+            return self._record
+        return replace(self._record, elapsed_s=perf_counter() - self._started)
+
+    @property
+    def last_event(self) -> int:
+        """Number of the newest event."""
+        return self._events[-1].number
+
+    def enter(self, stage: Stage) -> None:
+        """Take over that it waits for a worker or has one."""
+        self.accepted.set()
+        if stage != self._record.status:
+            self._record = replace(self._record, status=stage)
+            self._publish("progress")
+
+    def hear(self, update: Update) -> None:
+        """Take over what the worker tells."""
+        if update.kind == PROGRESS:
+            told = orjson.loads(update.body)
+            look = Look(told["phase"], told["incumbent"], told["lower_bound"], told["gap"])
+            self._record = replace(self._record, look=look)
+            self._publish("progress")
+
+    async def end_early(self, status: Status) -> None:
+        """End it as `status`, unless its answer is there already, and wait until it has ended."""
+        if not self.closing:
+            self.closing = True
+            self.ends_as = status
+            self.task.cancel()
+        await asyncio.wait({self.task})
+
+    def last_record(self) -> PlanRecord:
+        """Return how it stands when it ends early; its number of events counts the end."""
+        return replace(self.record, status=self.ends_as, events=self.last_event + 1)
+
+    def publish_end(self, record: PlanRecord) -> None:
+        """Tell every watcher how it ended; the last event."""
+        self._record = record
+        self._publish("end")
+
+    def events_after(self, number: int) -> list[Event]:
+        """Return the events with larger numbers, as far as they are kept."""
+        return [event for event in self._events if event.number > number]
+
+    async def wait_beyond(self, number: int) -> None:
+        """Wait until there is an event with a larger number."""
+        while self.last_event <= number:
+            await self._changed.wait()
+
+    def _publish(self, name: Literal["progress", "end"]) -> None:
+        number = self._record.events if name == "end" else self._record.events + 1
+        self._record = replace(self._record, events=number)
+        self._events.append(Event(number, name, self.record))
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -1,0 +1,119 @@
+"""Takes over each changed file that can be used; of one that cannot, what was before stays."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+from service.http.access.errors import KeyFileError, TlsError
+from service.http.access.ring import FiledKeys
+from service.http.access.tls import RenewableContext
+from service.decisions.tokenizers import TokenizerError, Tokenizers
+from service.settings.settings import Settings
+from service.telemetry.failures import Failures
+from service.workers.pool import WorkerPool
+from service.workers.reloading import UNEXPECTED, fingerprint, follow
+
+logger = logging.getLogger("service.background.reloads")
+
+
+class Followed(Protocol):
+    """Files of one kind that are followed, and what is loaded of them."""
+
+    @property
+    def named(self) -> str:
+        """The files, as messages name them."""
+
+    @property
+    def seen(self) -> object:
+        """How they looked when they were read first."""
+
+    def look(self) -> object:
+        """Return what changes when one of them does; runs in any thread."""
+
+    async def reload(self) -> None:
+        """Load what has changed, or leave in force what was before and raise."""
+
+
+def follow_files(
+    settings: Settings,
+    pool: WorkerPool,
+    tokenizers: Tokenizers,
+    keys: FiledKeys | None,
+    certificate: RenewableContext | None,
+    reloads: Failures,
+) -> list[Coroutine[Any, Any, None]]:
+    """Return what follows each kind of file until cancelled; nothing where none is followed.
+
+    Parameters
+    ----------
+    settings
+        Names the files, and how often they are looked at.
+    pool, tokenizers, keys, certificate
+        What is loaded of them; None where there is none.
+    reloads
+        Where what cannot be used is told, by its kind.
+    """
+    period_s = settings.reload_seconds
+    if period_s <= 0:
+        return []
+    followed: list[tuple[str, Followed, type[Exception]]] = []
+    if settings.tokenizers_dir is not None:
+        followed.append(("tokenizers", tokenizers, TokenizerError))
+    if keys is not None:
+        followed.append(("keys", keys, KeyFileError))
+    if certificate is not None:
+        followed.append(("certificate", certificate, TlsError))
+    return [
+        _follow_models(settings, pool),
+        *(_follow(name, files, refused, reloads, period_s) for name, files, refused in followed),
+    ]
+
+
+async def _follow_models(settings: Settings, pool: WorkerPool) -> None:
+    def look() -> object:
+        return fingerprint(settings.models_dir, settings.fleet_path)
+
+    period_s = settings.reload_seconds
+    while (description := pool.description) is None:
+        await asyncio.sleep(period_s)
+    await follow(look, description.files_seen, period_s, pool.reload, lambda: pool.may_be_mended)
+
+
+def _follow(
+    name: str, files: Followed, refused: type[Exception], reloads: Failures, period_s: float
+) -> Coroutine[Any, Any, None]:
+    reload = telling(reloads, name, files, refused)
+    return follow(files.look, files.seen, period_s, reload, lambda: bool(reloads.known[name]))
+
+
+def telling(
+    failures: Failures, name: str, files: Followed, refused: type[Exception]
+) -> Callable[[], Awaitable[None]]:
+    """Return a reload that never raises: it tells of what cannot be used, by whatever reason.
+
+    Parameters
+    ----------
+    failures, name
+        Where it is told, and by which name.
+    files
+        What is loaded.
+    refused
+        Raised where they cannot be used, with a message that says why.
+    """
+    failures.watch(name)
+
+    async def reload() -> None:
+        try:
+            await files.reload()
+        except refused as error:
+            failures.failed(name, str(error))
+        except Exception:
+            logger.exception("Loading %s failed as it never should.", files.named)
+            failures.failed(name, f"{files.named}: {UNEXPECTED}")
+        else:
+            failures.mended(name)
+
+    return reload

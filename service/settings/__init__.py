@@ -1,0 +1,1 @@
+"""The settings by what they are about; `service.settings.settings` puts them together."""

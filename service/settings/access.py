@@ -1,0 +1,111 @@
+"""Where it listens, and who may call."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, Field, SecretStr, model_validator
+
+from service.settings.texts import Host, Hosts
+
+
+class AccessSettings(BaseModel):
+    """Where it listens, and who may call."""
+
+    host: Annotated[Host, Field(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="Port; 0 takes a free one.")] = 8080
+    allow_unauthenticated: Annotated[
+        bool,
+        Field(description="Listen beyond the loopback interface without authentication."),
+    ] = False
+    allowed_hosts: Annotated[
+        Hosts,
+        Field(
+            description="Names that callers may reach it by, joined by commas, `*.example.org` for "
+            "all below, `*` for any. Where unset: any with API keys; without, `localhost` and "
+            "loopback addresses, and any IP address where it listens beyond the loopback interface."
+        ),
+    ] = ()
+    api_keys_file: Annotated[
+        Path | None,
+        Field(description="File of API keys; a call without one of them gets 401."),
+    ] = None
+    tls_certfile: Annotated[
+        Path | None, Field(description="Certificate chain as PEM: serve HTTPS.")
+    ] = None
+    tls_keyfile: Annotated[
+        Path | None, Field(description="Its key, where that is in another file.")
+    ] = None
+    tls_keyfile_password: Annotated[
+        SecretStr | None, Field(description="Of the key, where it is encrypted.")
+    ] = None
+    tls_ca_certs: Annotated[
+        Path | None,
+        Field(description="Authorities as PEM: callers need a certificate of one of them."),
+    ] = None
+    operations_host: Annotated[Host, Field(description="Address of the operations port.")] = (
+        "127.0.0.1"
+    )
+    operations_port: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=65535,
+            description="Port that serves /metrics, /healthz and /readyz, without keys and "
+            "without TLS; /metrics is served there only. 0 takes a free one.",
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _only_loopback_without_authentication(self) -> Self:
+        if self.allow_unauthenticated:
+            return self
+        if self.api_keys_file is None and not is_loopback(self.host):
+            msg = (
+                "Expected JOULEPLAN_API_KEYS_FILE, or JOULEPLAN_ALLOW_UNAUTHENTICATED=true, to "
+                f"listen on {self.host} (JOULEPLAN_HOST), which is not a loopback address: whoever "
+                "reaches it may plan."
+            )
+            raise ValueError(msg)
+        if self.operations_port is not None and not is_loopback(self.operations_host):
+            msg = (
+                "Expected JOULEPLAN_ALLOW_UNAUTHENTICATED=true to serve operations on "
+                f"{self.operations_host} (JOULEPLAN_OPERATIONS_HOST), which is not a loopback "
+                "address: whoever reaches it may read the metrics."
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _operations_have_a_port_of_their_own(self) -> Self:
+        if self.operations_port is None and "operations_host" in self.model_fields_set:
+            raise ValueError("Expected JOULEPLAN_OPERATIONS_PORT beside its host, got none.")
+        if self.operations_port and self.operations_port == self.port:
+            msg = f"Expected JOULEPLAN_OPERATIONS_PORT other than the port, got {self.port} twice."
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _tls_has_a_certificate(self) -> Self:
+        others = (self.tls_keyfile, self.tls_keyfile_password, self.tls_ca_certs)
+        if self.tls_certfile is None and any(one is not None for one in others):
+            raise ValueError("Expected JOULEPLAN_TLS_CERTFILE beside the others of TLS, got none.")
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether `host` is reached from this machine only.
+
+    Examples
+    --------
+    >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "example.org")]
+    [True, True, True, False, False]
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,54 @@
+"""What is kept, where and for how long."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from service.settings.texts import KIBIBYTE, MEBIBYTE
+from service.database.database_file import MEMORY
+from service.paths import state_file
+
+
+def _default_actuals_path() -> Path:
+    """Return a file in the user's state folder, memory where there is no such user."""
+    try:
+        return state_file("actuals.sqlite3")
+    except RuntimeError:
+        return MEMORY
+
+
+class StoreSettings(BaseModel):
+    """What is kept, where and for how long."""
+
+    store_path: Annotated[
+        Path | None,
+        Field(
+            description="File that keeps asynchronous plans; `:memory:` for none. Where unset: "
+            "`jouleplan/plans.sqlite3` in the user's state folder, or memory where that cannot be "
+            "written."
+        ),
+    ] = None
+    store_max_plans: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Ended plans that are kept; the oldest go.")
+    ] = 1000
+    store_max_bytes: Annotated[
+        int,
+        Field(
+            ge=KIBIBYTE,
+            le=2**40,
+            description="Bytes of their answers that are kept; the oldest go.",
+        ),
+    ] = 512 * MEBIBYTE
+    store_max_age_seconds: Annotated[
+        float, Field(gt=0, le=1e9, description="Age at which an ended plan goes [s].")
+    ] = 604_800.0
+    actuals_path: Annotated[
+        Path,
+        Field(description="File that keeps actuals and the policy; `:memory:` for none."),
+    ] = Field(default_factory=_default_actuals_path)
+    max_actuals: Annotated[
+        int, Field(ge=1, le=100_000_000, description="Actuals that are kept; the oldest go.")
+    ] = 200_000

@@ -1,1 +1,0 @@
-"""Plans that were asked for asynchronously, kept in an embedded database."""

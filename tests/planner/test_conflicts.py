@@ -1,0 +1,99 @@
+"""Which limits conflict, and that it is told what they need however little time there is."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from planner import InfeasibleError, Limits, SolverOptions, plan
+from planner.clock import Deadline
+from planner.infeasibility.brackets import Bracket
+from planner.infeasibility.conflict import smallest_conflict
+from planner.limits.extremes import proves_infeasible
+from planner.infeasibility.infeasibility import explain
+from planner.infeasibility.joint import Joint
+from planner.limits.knobs import Knob, knobs_of
+from tests.planner.instances import three_llms, workload
+
+FAR_OFF = Limits(deadline_s=1.0, max_energy_j=10.0, min_mean_quality=0.69)
+
+
+def knobs(count: int) -> list[Knob]:
+    one = knobs_of(three_llms(workload(2), limits=Limits(deadline_s=1.0)))[0]
+    return [Knob(str(i), one.kind, 1.0, 1.0, one.turn, one.attained) for i in range(count)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_conflict_found_is_one_and_nothing_of_it_can_be_left_out(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    every = knobs(12)
+    known = [
+        {str(i) for i in rng.choice(12, int(rng.integers(1, 5)), replace=False)}
+        for _ in range(int(rng.integers(1, 4)))
+    ]
+
+    def conflicting(kept: list[Knob]) -> bool:
+        names = {knob.name for knob in kept}
+        return any(conflict <= names for conflict in known)
+
+    found = smallest_conflict(every, conflicting)
+    assert conflicting(found)
+    for fewer in combinations(found, len(found) - 1):
+        assert not conflicting(list(fewer))
+
+
+def test_a_conflict_of_two_among_hundreds_takes_few_proofs() -> None:
+    asked: list[int] = []
+
+    def conflicting(kept: list[Knob]) -> bool:
+        asked.append(len(kept))
+        return {"3", "200"} <= {knob.name for knob in kept}
+
+    found = smallest_conflict(knobs(256), conflicting)
+    assert [knob.name for knob in found] == ["3", "200"]
+    assert len(asked) <= 4 * 8 + 4
+
+
+def test_what_conflicts_together_is_told_though_no_search_finds_a_plan() -> None:
+    problem = three_llms(workload(60, 1), limits=FAR_OFF)
+    told = explain(problem, lambda *_: None, proves_infeasible, Deadline(60.0))
+    assert not told.relaxations
+    moved = {found.constraint: found for found in told.joint_relaxation}
+    assert {"deadline_seconds", "max_energy_joules"} <= set(moved)
+    mended = Limits(
+        deadline_s=moved["deadline_seconds"].needed,
+        max_energy_j=moved["max_energy_joules"].needed,
+        min_mean_quality=moved["min_mean_quality"].needed if "min_mean_quality" in moved else 0.69,
+    )
+    assert plan(problem.with_limits(mended), SolverOptions(time_limit_s=60.0)).cut_by_clock is False
+
+
+def test_limits_that_are_all_far_off_are_moved_together() -> None:
+    problem = three_llms(workload(60, 1), limits=FAR_OFF)
+    with pytest.raises(InfeasibleError) as caught:
+        plan(problem, SolverOptions(time_limit_s=20.0))
+    moved = {found.constraint: found for found in caught.value.joint_relaxation}
+    assert moved["deadline_seconds"].needed_lower_bound > FAR_OFF.deadline_s
+    assert moved["max_energy_joules"].needed_lower_bound > FAR_OFF.max_energy_j
+    for found in moved.values():
+        assert abs(found.needed - found.given) >= abs(found.needed_lower_bound - found.given)
+
+
+def test_a_policy_that_breaks_one_limit_tells_how_far_that_has_to_move() -> None:
+    problem = three_llms(workload(60, 1), limits=Limits(deadline_s=1.0, min_mean_quality=0.65))
+    every = knobs_of(problem)
+    joint = Joint(problem, every, lambda *_: None, lambda *_: False, Deadline(60.0), seed=0)
+    joint.compare_policies()
+    assert set(joint.alone) == {"deadline_seconds"}
+    mended = every[0].turn(problem, joint.alone["deadline_seconds"])
+    assert plan(mended, SolverOptions(time_limit_s=60.0)).mean_quality >= 0.65
+
+
+def test_a_limit_that_cannot_mend_it_alone_is_not_tried_for_seconds() -> None:
+    problem = three_llms(workload(60, 1), limits=FAR_OFF)
+    asked: list[float] = []
+    bracket = Bracket(problem, knobs_of(problem)[0], lambda *_: asked.append(1.0), Deadline(60.0))
+    bracket.open()
+    assert bracket.done
+    assert bracket.relaxation() is None
+    assert asked == []

@@ -1,0 +1,228 @@
+"""What the ledger makes of actuals: evidence of the right cost model, in turns, loads let go."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from service.decisions.evidence import ENERGY
+from service.decisions.actuals.ledger import A_TURN, ActualsLedger
+from service.decisions.actuals.records import ActualKey
+from service.decisions.actuals.store import ActualsStore
+from service.decisions.desk import DecisionDesk
+from service.decisions.table import Row
+from service.decisions.actuals.apportioning import Run
+from service.calls.schemas.actuals import MAX_ACTUALS, ActualBody
+from service.calls.schemas.decisions import CandidateBody, DecisionBody
+from service.database.errors import StoreError
+from service.telemetry.metrics import Metrics
+
+pytestmark = pytest.mark.anyio
+
+LEVELS = (1, 8)
+ROWS = tuple(
+    Row(
+        index=index,
+        llm="a",
+        pool="p",
+        device="1xh100",
+        concurrency=concurrency,
+        devices=1,
+        quality=None,
+        max_context_tokens=None,
+        energy=(("tout", 8.0 / concurrency),),
+        seconds=(("tout", 0.01 / concurrency),),
+        energy_quantile=None,
+        seconds_quantile=None,
+        cost_model="first",
+    )
+    for index, concurrency in enumerate(LEVELS)
+)
+FITTED_AGAIN = tuple(replace(row, cost_model="second") for row in ROWS)
+
+
+@asynccontextmanager
+async def ledger_on(
+    path: Path, rows: Sequence[Row] = ROWS, *, late: bool = False
+) -> AsyncIterator[tuple[ActualsLedger, DecisionDesk]]:
+    """Give a ledger that has started; the fleet is loaded before that, or late."""
+    desk = DecisionDesk()
+    metrics = Metrics(CollectorRegistry(), "1").decisions
+    ledger = ActualsLedger(desk, metrics, ActualsStore(path, 10_000))
+    if not late:
+        desk.load(tuple(rows))
+    await ledger.start()
+    if late:
+        desk.load(tuple(rows))
+    yield ledger, desk
+    await ledger.stop()
+
+
+def actual(name: str, **more: Any) -> ActualBody:
+    fields = {"llm": "a", "pool": "p", "input_tokens": 10, "output_tokens": 100}
+    return ActualBody.model_validate({"id": name, **fields, **more})
+
+
+def drifted(count: int) -> list[ActualBody]:
+    """Return actuals that took 1.4 times what is predicted of them."""
+    return [actual(f"n{n}", concurrency=8, energy_joules=1.4 * 100.0) for n in range(count)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "actuals.sqlite3"
+
+
+def factor(ledger: ActualsLedger) -> float:
+    return ledger.evidence.factor("a", "1xh100", ENERGY)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["fleet first", "actuals first"])
+async def test_a_restart_replays_ratios_of_the_cost_model_that_predicted_them(
+    path: Path, late: bool
+) -> None:
+    async with ledger_on(path) as (ledger, desk):
+        await ledger.add(drifted(60))
+        assert factor(ledger) == pytest.approx(1.4)
+        desk.load(FITTED_AGAIN)
+        assert factor(ledger) == 1.0
+    async with ledger_on(path, FITTED_AGAIN, late=late) as (ledger, _):
+        assert factor(ledger) == 1.0
+        assert ledger.evidence.pairs == {}
+        [((_, route), lengths), *_] = list(ledger.lengths)
+        assert (route, lengths.answers) == (None, 60.0)
+    async with ledger_on(path, ROWS, late=late) as (ledger, _):
+        assert factor(ledger) == pytest.approx(1.4)
+
+
+async def test_joules_metered_after_the_cost_model_changed_teach_nothing(path: Path) -> None:
+    async with ledger_on(path) as (ledger, desk):
+        await ledger.add([actual("one", concurrency=8)])
+        desk.load(FITTED_AGAIN)
+        await ledger.measured({ActualKey("one"): 140.0})
+        assert ledger.evidence.pairs == {}
+
+
+async def test_of_an_unknown_concurrency_lengths_are_learned_and_no_ratios(path: Path) -> None:
+    async with ledger_on(path) as (ledger, _):
+        runs: list[Run] = []
+        ledger.follow_runs(lambda _, run: runs.append(run))
+        unknown = [
+            actual(f"n{n}", energy_joules=800.0, runtime_seconds=1.0, decision_id="of another")
+            for n in range(60)
+        ]
+        assert await ledger.add(unknown) == 60
+        assert ledger.evidence.pairs == {}
+        found = ledger.lengths.of("a", None)
+        assert found is not None
+        assert found.mean() == 100.0
+        # It ran all the same, and takes its part of the metered joules.
+        assert [run.predicted_j for run in runs] == [100.0] * 60
+
+
+async def test_a_told_concurrency_is_what_joules_are_held_against(path: Path) -> None:
+    async with ledger_on(path) as (ledger, _):
+        one = [actual(f"n{n}", energy_joules=800.0, concurrency=1) for n in range(60)]
+        await ledger.add(one)
+        [(_, ratios)] = list(ledger.evidence)
+        assert (ratios.seen, ratios.mean) == (60, pytest.approx(1.0))
+
+
+async def test_the_only_level_of_a_pool_is_known(path: Path) -> None:
+    async with ledger_on(path, ROWS[:1]) as (ledger, _):
+        await ledger.add([actual("one", energy_joules=1600.0)])
+        [(_, ratios)] = list(ledger.evidence)
+        assert ratios.mean == pytest.approx(2.0)
+
+
+def decide(desk: DecisionDesk, name: str) -> int:
+    body = DecisionBody(
+        id=name, input_tokens=10, output_tokens=100, candidates=[CandidateBody(llm="a", pool="p")]
+    )
+    return desk.decide(body).decision.chosen.cost.row.concurrency
+
+
+@contextmanager
+def refusing(path: Path) -> Iterator[None]:
+    """Let the file refuse actuals."""
+    trigger = "CREATE TRIGGER full BEFORE INSERT ON actuals BEGIN SELECT RAISE(ABORT, 'full'); END"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(trigger)
+        yield
+        connection.execute("DROP TRIGGER full")
+
+
+async def test_actuals_that_cannot_be_kept_end_their_load_and_are_judged_later(
+    path: Path,
+) -> None:
+    async with ledger_on(path) as (ledger, desk):
+        assert decide(desk, "one") == 1
+        told = [actual("one", decision_id="one", energy_joules=800.0)]
+        with refusing(path), pytest.raises(StoreError):
+            await ledger.add(told)
+        assert ledger.evidence.pairs == {}
+        assert decide(desk, "two") == 1
+        assert await ledger.add(told) == 1
+        [(_, ratios)] = list(ledger.evidence)
+        assert ratios.mean == pytest.approx(1.0)
+
+
+async def test_many_actuals_leave_turns_to_others(path: Path) -> None:
+    async with ledger_on(path) as (ledger, _):
+        seen: list[int] = []
+        ended = False
+
+        async def others() -> None:
+            while not ended:
+                seen.append(sum(ratios.seen for _, ratios in ledger.evidence))
+                await asyncio.sleep(0)
+
+        watching = asyncio.create_task(others())
+        calls = [
+            [actual(f"{call}-{n}", concurrency=8, energy_joules=100.0) for n in range(MAX_ACTUALS)]
+            for call in range(3)
+        ]
+        assert await asyncio.gather(*map(ledger.add, calls)) == [MAX_ACTUALS] * 3
+        ended = True
+        await watching
+        steps = [after - before for before, after in itertools.pairwise(seen)]
+        assert sum(steps) == 3 * MAX_ACTUALS
+        assert max(steps) <= A_TURN
+
+
+async def test_of_several_of_one_id_the_first_counts_once(path: Path) -> None:
+    async with ledger_on(path) as (ledger, _):
+        twice = [actual("one", concurrency=8, energy_joules=joules) for joules in (200.0, 100.0)]
+        assert await ledger.add(twice) == 1
+        assert await ledger.add(twice) == 0
+        [(_, ratios)] = list(ledger.evidence)
+        assert (ratios.seen, ratios.mean) == (1, pytest.approx(2.0))
+
+
+async def test_what_came_of_a_plan_is_summed_over_what_is_known_on_both_sides(path: Path) -> None:
+    async with ledger_on(path) as (ledger, _):
+        await ledger.add(
+            [
+                # 100 tokens are 100 J and 1 s at concurrency 8.
+                actual("one", plan_id="p1", concurrency=8, energy_joules=150.0),
+                actual("two", plan_id="p1", concurrency=8, energy_joules=90.0),
+                actual("unmetered", plan_id="p1", concurrency=8),
+                actual("unpredicted", plan_id="p1", energy_joules=1e6),
+                actual("of another", plan_id="p2", concurrency=8, energy_joules=1e6),
+                actual("of none", concurrency=8, energy_joules=1e6),
+            ]
+        )
+        found = await ledger.of_plan("p1")
+        assert (found.requests, found.output_tokens) == (4, 400.0)
+        assert (found.energy.requests, found.energy.measured) == (2, 240.0)
+        assert found.energy.predicted == pytest.approx(200.0)
+        assert (await ledger.of_plan("unknown")).requests == 0
