@@ -11,6 +11,7 @@ RUN python -m venv /build/tools \
  && /build/tools/bin/pip install --only-binary :all: --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY costmodel/ costmodel/
+COPY planner/ planner/
 COPY service/ service/
 COPY profiler/ profiler/
 COPY models/ models/

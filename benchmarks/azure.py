@@ -25,10 +25,14 @@ from benchmarks.timing import machine, peak_memory_mb, timed
 from benchmarks.workloads import DATA, read_trace, trace_path, without_limits
 from costmodel.region import Outside
 from costmodel.workload import Workload
-from service.calls.fleet.placements import Candidates
-from planner import Baseline, Limits, PlacementProblem, Plan, SolverOptions, plan
+from planner.eligibility import find_unplaceable
+from planner.inputs import Limits
+from planner.planning import plan
+from planner.problem import PlacementProblem
+from planner.result import Baseline, Plan, SolverOptions
 from planner.schedule.evaluation import Evaluation, evaluate
 from planner.schedule.schedule import lay_out
+from service.calls.fleet.placements import Candidates
 
 COUNTS = {"a100": 40, "4xa100": 10}
 LIMITS = Limits(deadline_s=36_000.0, min_mean_quality=0.56)
@@ -77,7 +81,7 @@ def run(workload: Workload, fleet: Candidates) -> Run:
 def _build(workload: Workload, fleet: Candidates) -> tuple[PlacementProblem, dict[int, str]]:
     requests = without_limits(workload)
     whole = PlacementProblem.build(requests, fleet.pools, fleet.placements, LIMITS)
-    unplaceable = whole.unplaceable()
+    unplaceable = find_unplaceable(whole)
     kept = np.setdiff1d(np.arange(whole.n), np.array(list(unplaceable), dtype=np.int64))
     return whole.take(kept), unplaceable
 

@@ -21,18 +21,12 @@ from benchmarks.markdown import table
 from benchmarks.timing import machine, timed
 from benchmarks.workloads import chat_workload
 from costmodel.workload import Workload
+from planner.errors import InfeasibleError, Relaxation, UndecidedError
+from planner.inputs import Limits, Requests, Share
+from planner.planning import plan
+from planner.problem import PlacementProblem
+from planner.result import SolverOptions
 from service.calls.fleet.placements import Candidates
-from planner import (
-    InfeasibleError,
-    Limits,
-    PlacementProblem,
-    Relaxation,
-    Requests,
-    Share,
-    SolverOptions,
-    UndecidedError,
-    plan,
-)
 
 SIZES = (2_000, 20_000)
 TIME_LIMIT_S = 20.0

@@ -14,8 +14,8 @@ from benchmarks.case_costs import BLIND, CaseCosts, SweepPoint
 from benchmarks.published import CASE_STUDY_LLMS, PUBLISHED
 from costmodel.arrays import FloatArray
 from costmodel.workload import Workload
-from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.reporting import OPTIMAL_GAP
+from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.solvers.cpsat import Effort, solve_assignment
 
 EFFORT_S = 10.0

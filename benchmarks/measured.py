@@ -5,9 +5,12 @@ from __future__ import annotations
 from benchmarks.case_costs import BLIND, BLIND_DEALT, CaseCosts, SweepPoint
 from benchmarks.workloads import without_limits
 from costmodel.workload import Workload
-from service.calls.fleet.placements import Candidates
-from planner import Limits, Objective, PlacementProblem, SolverOptions, plan
+from planner.inputs import Limits, Objective
+from planner.planning import plan
+from planner.problem import PlacementProblem
 from planner.reporting import OPTIMAL_GAP
+from planner.result import SolverOptions
+from service.calls.fleet.placements import Candidates
 
 TIME_LIMIT_S = 10.0
 

@@ -17,10 +17,14 @@ from benchmarks.markdown import percent, table
 from benchmarks.timing import timed
 from benchmarks.workloads import chat_workload, without_limits
 from costmodel.arrays import FloatArray, IntArray
-from planner import Limits, PlacementProblem, Plan, SolverOptions, UndecidedError, plan
-from planner.solvers.assignment_problem import AssignmentProblem, Row
+from planner.errors import UndecidedError
+from planner.inputs import Limits
+from planner.planning import plan
+from planner.problem import PlacementProblem
+from planner.result import Plan, SolverOptions
 from planner.schedule.dealing import deal
 from planner.schedule.evaluation import evaluate
+from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.solvers.cpsat import Effort, solve_assignment
 
 MIN_MEAN_QUALITY = 0.7

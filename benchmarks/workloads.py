@@ -17,7 +17,7 @@ import numpy as np
 from costmodel.arrays import IntArray
 from costmodel.workload import Workload
 from examples.make_workload import BODY, sample
-from planner import Requests
+from planner.inputs import Requests
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Where the traces are looked for unless a command says otherwise."""

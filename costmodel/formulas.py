@@ -4,10 +4,18 @@ Token ``j`` of the answer, counted from 0, sees ``input_tokens + j`` tokens befo
 computed in float64: exact below 2**53 and without overflow above.
 """
 
-from costmodel.arrays import FloatArray
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from costmodel.arrays import FloatArray
+
+Tokens = TypeVar("Tokens", float, "FloatArray")
+"""Of one request as a float, or of n requests as an array: the same formula."""
 
 
-def context_sum(input_tokens: FloatArray, output_tokens: FloatArray) -> FloatArray:
+def context_sum(input_tokens: Tokens, output_tokens: Tokens) -> Tokens:
     """Return S1, the context lengths summed over the tokens of the answer.
 
     ``S1 = sum_{j < tout} (tin + j) = tout * tin + tout * (tout - 1) / 2``: the reads of a KV cache
@@ -15,18 +23,18 @@ def context_sum(input_tokens: FloatArray, output_tokens: FloatArray) -> FloatArr
 
     Parameters
     ----------
-    input_tokens, output_tokens : ndarray of float64, shape (n,)
+    input_tokens, output_tokens : float, or ndarray of float64 of shape (n,)
         Tokens, at least 0.
 
     Returns
     -------
-    ndarray of float64, shape (n,)
+    float, or ndarray of float64 of shape (n,)
         Tokens.
     """
     return output_tokens * input_tokens + output_tokens * (output_tokens - 1.0) * 0.5
 
 
-def context_square_sum(input_tokens: FloatArray, output_tokens: FloatArray) -> FloatArray:
+def context_square_sum(input_tokens: Tokens, output_tokens: Tokens) -> Tokens:
     """Return S2, the squared context lengths summed over the tokens of the answer.
 
     ``S2 = sum_{j < tout} (tin + j)^2
@@ -35,12 +43,12 @@ def context_square_sum(input_tokens: FloatArray, output_tokens: FloatArray) -> F
 
     Parameters
     ----------
-    input_tokens, output_tokens : ndarray of float64, shape (n,)
+    input_tokens, output_tokens : float, or ndarray of float64 of shape (n,)
         Tokens, at least 0.
 
     Returns
     -------
-    ndarray of float64, shape (n,)
+    float, or ndarray of float64 of shape (n,)
         Tokens squared.
     """
     pairs = output_tokens * (output_tokens - 1.0)

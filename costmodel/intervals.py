@@ -1,9 +1,6 @@
 """Split-conformal 90 % intervals of predictions, and of totals of them.
 
-Residuals are ``r = log(measured / predicted)``. Short runs are metered worse than long ones, so
-they are scaled by ``sigma = sqrt(0.04^2 + (0.08 s / runtime)^2)``, the repeat variation of the NVML
-energy counter (15 % below half a second, 6 % up to one, 1 % above five) on top of a floor for what
-the form misses.
+Residuals are ``r = log(measured / predicted)``, scaled as `costmodel.meter_noise` has it.
 """
 
 import math
@@ -15,15 +12,11 @@ import numpy.typing as npt
 
 from costmodel.arrays import FloatArray
 from costmodel.errors import InvalidCostModelError
+from costmodel.meter_noise import MAX_EXPONENT, METER_SECONDS, MIN_RUNTIME_S, RELATIVE_FLOOR
 
 LEVEL = 0.9
-RELATIVE_FLOOR = 0.04
-METER_SECONDS = 0.08
 MIN_POINTS = 9
 CAMPAIGN_RATIO = 0.05
-# Beyond exp(300) an interval says nothing; below it no product of one overflows.
-_LARGEST_EXPONENT = 300.0
-_SHORTEST_RUNTIME_S = 1e-9
 
 
 def residual_sigma(runtime_s: npt.ArrayLike) -> FloatArray:
@@ -39,7 +32,7 @@ def residual_sigma(runtime_s: npt.ArrayLike) -> FloatArray:
     ndarray of float64, shape (n,)
         Dimensionless, at least 0.04.
     """
-    runtime = np.maximum(np.asarray(runtime_s, dtype=np.float64), _SHORTEST_RUNTIME_S)
+    runtime = np.maximum(np.asarray(runtime_s, dtype=np.float64), MIN_RUNTIME_S)
     noise = METER_SECONDS / runtime
     noise *= noise
     noise += RELATIVE_FLOOR * RELATIVE_FLOOR
@@ -113,7 +106,7 @@ class ConformalInterval:
 
     def half_width(self, runtime_s: npt.ArrayLike) -> FloatArray:
         """Return the factor by which a prediction may be off, shape (n,), at least 1."""
-        return np.exp(np.minimum(self.quantile * residual_sigma(runtime_s), _LARGEST_EXPONENT))
+        return np.exp(np.minimum(self.quantile * residual_sigma(runtime_s), MAX_EXPONENT))
 
     def bounds(
         self, value: npt.ArrayLike, runtime_s: npt.ArrayLike

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 from costmodel.errors import InvalidCostModelError
 
-ENERGY_SCOPES = ("gpu", "gpu+cpu", "wall")
+GPU = "gpu"
+GPU_AND_CPU = "gpu+cpu"
+ENERGY_SCOPES = (GPU, GPU_AND_CPU, "wall")
 KV_CACHE_SETTINGS = ("on", "off")
 SIMULATED = "simulated"
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_model import CostModel
 from costmodel.workload import Workload
+from planner.errors import InvalidProblemError
 
 Unit = Literal["energy", "carbon", "money"]
 """What a plan's cost is counted in: joules, grams of carbon dioxide, or the pools' money."""
@@ -185,4 +186,41 @@ class Requests:
             self.min_quality[indices],
             None if self.allowed is None else self.allowed[indices],
             None if self.device is None else self.device[indices],
+        )
+
+
+def check_terms(pools: Sequence[Pool], placements: Sequence[Placement], limits: Limits) -> None:
+    """Check what pools, placements and limits say of each other.
+
+    Raises
+    ------
+    InvalidProblemError
+        With a pointer to the first term to mend.
+    """
+    if not placements:
+        raise InvalidProblemError("/fleet/pools", "Expected at least one placement, got none.")
+    _check_activations(pools)
+    _check_shares(limits.shares)
+
+
+def _check_activations(pools: Sequence[Pool]) -> None:
+    for index, pool in enumerate(pools):
+        if pool.power_policy == "always_on" and max(pool.activation_j, pool.activation_s) > 0.0:
+            raise InvalidProblemError(
+                f"/fleet/pools/{index}/activation_joules",
+                f"Expected no activation of the always-on pool {pool.name}, whose devices are on "
+                "anyway.",
+            )
+
+
+def _check_shares(shares: Mapping[str, Share]) -> None:
+    for llm, share in shares.items():
+        if share.min > share.max:
+            raise InvalidProblemError(
+                f"/constraints/shares/{llm}",
+                f"Expected min <= max, got {share.min} > {share.max}.",
+            )
+    if sum(share.min for share in shares.values()) > 1.0 + 1e-9:
+        raise InvalidProblemError(
+            "/constraints/shares", "Expected minimum shares that sum to at most 1."
         )

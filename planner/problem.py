@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,10 +11,8 @@ import numpy as np
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_matrix import CostMatrix, predict
 from planner.deadlines import Deadlines
-from planner.eligibility import find_exclusions, find_unplaceable, largest
-from planner.inputs import Limits, Objective, Placement, Pool, Requests, Share, Unit
+from planner.inputs import Limits, Objective, Placement, Pool, Requests, Share, Unit, check_terms
 from planner.rates import Rates, no_figures, rates_of, unpriced
-from planner.terms import check_terms
 
 ROUNDING = 1e-9
 """A share of the requests this close to a whole number is that number: 0.29 of 100 are 29."""
@@ -185,7 +183,28 @@ class PlacementProblem:
     @cached_property
     def exclusions(self) -> dict[str, BoolArray]:
         """What keeps requests from placements: reason to mask, each broadcastable to (n, k)."""
-        return find_exclusions(self)
+        requests = self.requests
+        context = np.array([p.max_context_tokens or np.inf for p in self.placements])
+        reasons = {
+            "the load of the LLM was not measured and it is not resident": ~np.isfinite(
+                self.load_s
+            )[None, :],
+        }
+        if self.context_tokens.max(initial=0.0) > context.min():
+            reasons["longer than the context of the LLM"] = self.context_tokens[:, None] > context
+        if requests.allowed is not None:
+            reasons["not among the LLMs or pools that the request names"] = ~requests.allowed
+        if requests.device is not None:
+            counts = np.array([self.pools[p].count for p in self.pool_of])
+            beyond = self.pinned_device[:, None] >= counts[None, :]
+            reasons["the pool has no device of the index that the request is pinned to"] = beyond
+        if self.quality_matters:
+            reasons["the quality of the LLM is not known"] = np.isnan(self.quality)[None, :]
+            if np.isfinite(requests.min_quality).any():
+                with np.errstate(invalid="ignore"):
+                    low = self.quality[None, :] < requests.min_quality[:, None]
+                reasons["below the request's min_quality"] = low
+        return reasons
 
     @cached_property
     def eligible(self) -> BoolArray:
@@ -194,10 +213,6 @@ class PlacementProblem:
         for mask in self.exclusions.values():
             eligible &= ~mask
         return eligible
-
-    def unplaceable(self) -> dict[int, str]:
-        """Return the requests that no placement may take, with the reasons, by index."""
-        return find_unplaceable(self)
 
     def take(self, indices: IntArray) -> PlacementProblem:
         """Return the same problem for some of the requests only."""
@@ -249,7 +264,7 @@ class PlacementProblem:
     @cached_property
     def largest_cost(self) -> float:
         """The largest cost of an eligible pair, in the unit of what is minimised."""
-        return largest(self.pair_cost(self.objective.minimise).T, self.eligible)
+        return _largest(self.pair_cost(self.objective.minimise).T, self.eligible)
 
     @cached_property
     def cost_normaliser(self) -> float:
@@ -265,7 +280,7 @@ class PlacementProblem:
     @cached_property
     def largest_quality(self) -> float:
         """The largest quality of an eligible pair [score x tokens]."""
-        return largest((score * self.tokens for score in self.quality_values), self.eligible)
+        return _largest((score * self.tokens for score in self.quality_values), self.eligible)
 
     @cached_property
     def quality_normaliser(self) -> float:
@@ -279,3 +294,17 @@ class PlacementProblem:
         least = int(np.floor(share.min * self.n + ROUNDING))
         most = int(np.ceil(share.max * self.n - ROUNDING))
         return max(least, self.limits.min_requests.get(llm, 0)), most
+
+
+def _largest(columns: Iterable[FloatArray], eligible: BoolArray) -> float:
+    """Return the largest value of an eligible pair, at least 0.
+
+    Parameters
+    ----------
+    columns
+        Values of all requests on each placement, shape (n,) each.
+    eligible
+        Shape (n, k).
+    """
+    found = (np.max(v, where=eligible[:, k], initial=0.0) for k, v in enumerate(columns))
+    return float(max(found))

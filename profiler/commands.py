@@ -16,13 +16,14 @@ from costmodel.artefact import JOBLIB_SUFFIX, load, save
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
 from costmodel.names import llm_name
+from costmodel.provenance import GPU
 from profiler.campaign.journal import LOADS_SUFFIX, companion
 from profiler.checking import check_pairs, counted
 from profiler.errors import UnfittablePairError, UnusableInputError
 from profiler.fit.anova import PUBLISHED, PUBLISHED_DEVICE, PUBLISHED_LLMS, Effect, analyse
 from profiler.fit.calibration import load_figures, read_loads, unused_loads
 from profiler.fit.pair_fit import fit_pair
-from profiler.fit.selection import GPU, leave_out
+from profiler.fit.selection import leave_out
 from profiler.fit.training import ENERGY, RUNTIME
 from profiler.observation_files import read_observations
 from profiler.observations import Observations, joined

@@ -6,10 +6,11 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
+from costmodel.provenance import GPU
 from costmodel.zones import read_zone
 from profiler.errors import UnusableInputError
 from profiler.fit.learning import told
-from profiler.fit.selection import GPU, UNTOLD, choose_trials
+from profiler.fit.selection import UNTOLD, choose_trials
 from profiler.importers.column_map import import_csv, parse_assignments
 from profiler.importers.mlenergy import import_mlenergy
 from profiler.importers.mlenergy_v3 import import_mlenergy_v3

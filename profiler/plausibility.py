@@ -12,12 +12,8 @@ import numpy as np
 
 from costmodel.arrays import FloatArray
 from costmodel.devices import accelerators
-from profiler.fit.selection import (
-    GPU,
-    GPU_AND_CPU,
-    IMPOSSIBLE_FLAG,
-    scoped_energy_j,
-)
+from costmodel.provenance import GPU, GPU_AND_CPU
+from profiler.fit.selection import IMPOSSIBLE_FLAG, scoped_energy_j
 from profiler.misreadings import BY_SECONDS, NEAR, Mistake, likely_mistakes, question
 from profiler.observations import Observations
 from profiler.power_limits import UNKNOWN_W, limits

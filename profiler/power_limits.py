@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from costmodel.devices import accelerators
 from costmodel.names import device_num_gpus
-from profiler.fit.selection import GPU
+from costmodel.provenance import GPU
 
 MAX_SHARE = 1.35
 """Of the published watts: makers of cards raise limits, and meters are off by some per cent."""

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
-from service.http.access.guarding import add_guard, filed_keys
-from service.http.access.tls import RenewableContext
+from service import endless
+from service.calls.messages import RELOADED, Description, PlanTally
+from service.database.probing import watch_stores
 from service.decisions.actuals.ledger import ActualsLedger
 from service.decisions.actuals.store import KEPT, ActualsStore
-from service.background import endless
-from service.decisions.forecasts import Forecasts
-from service.plans.plans import BackgroundPlans
-from service.reloads import follow_files
-from service.database.probing import watch_stores
 from service.decisions.desk import DecisionDesk
+from service.decisions.forecasts import Forecasts
 from service.decisions.keeper import PolicyKeeper
+from service.decisions.metering.loop import Metering
+from service.decisions.metrics import DecisionMetrics
 from service.decisions.policy import FORECAST_PREFIX, policy_of
 from service.decisions.tokenizers import Tokenizers
-from service.decisions.metering.loop import Metering
+from service.http.access.guarding import add_guard, filed_keys
+from service.http.access.tls import RenewableContext
 from service.http.openapi.document import DESCRIPTION, document
 from service.http.operations import operations_app
+from service.http.refusals import add_refusals
+from service.http.request_log import RequestLog
 from service.http.routes import (
     actuals,
     calls,
@@ -38,41 +41,63 @@ from service.http.routes import (
     prices,
     shards,
 )
-from service.http.refusals import add_refusals
+from service.plans.database import PLANS
+from service.plans.plans import BackgroundPlans
+from service.reloads import follow_files
 from service.settings.settings import Settings
 from service.stopping import Stopping
-from service.plans.database import PLANS
 from service.telemetry.metrics import Metrics
-from service.http.request_log import RequestLog
 from service.version import running_version
 from service.workers.entry import enter
 from service.workers.link import WorkerMain, WorkerProcess
 from service.workers.listener import PoolListener
-from service.calls.messages import RELOADED, Description, PlanTally
 from service.workers.pool import WorkerPool
 
-VERSION_PREFIX = "/v1"
+PREFIXES = ("", "/v1")
+"""What all paths are served under."""
 
 
-def create_app(
+@dataclass(frozen=True)
+class Composed:
+    """The service put together, as its server needs it.
+
+    Attributes
+    ----------
+    app
+        What is served; its workers start with it and end with it (`lifespan`).
+    operations
+        What is served on the operations port.
+    stopping
+        Whether the service has been told to stop.
+    interrupt
+        Ends asynchronous plans, and with them the streams about them; to be called before the end.
+    """
+
+    app: FastAPI
+    operations: FastAPI
+    stopping: Stopping
+    interrupt: Callable[[], Awaitable[None]]
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the service as an application; see `compose` for what it may raise."""
+    return compose(settings).app
+
+
+def compose(
     settings: Settings,
     *,
-    registry: CollectorRegistry | None = None,
     worker_main: WorkerMain = enter,
     first_worker: WorkerProcess | None = None,
     tokenizers: Tokenizers | None = None,
     certificate: RenewableContext | None = None,
-) -> FastAPI:
-    """Return the service.
-
-    Its workers start with it and end with it (`lifespan`).
+) -> Composed:
+    """Put the service together.
 
     Parameters
     ----------
     settings
         What the operator set.
-    registry
-        Of the metrics; one of its own where none is given.
     worker_main
         What a worker process runs.
     first_worker
@@ -90,20 +115,21 @@ def create_app(
         If there are tokenizer files that cannot be used.
     """
     version = running_version()
-    metrics = Metrics(registry or CollectorRegistry(), version)
+    metrics = Metrics(CollectorRegistry(), version)
+    decision_metrics = DecisionMetrics(metrics.registry, metrics.labels)
     tokenizers = tokenizers or Tokenizers(settings.tokenizers_dir)
     desk = DecisionDesk(tokenizers, settings.min_mean_quality)
     asked = "actuals_path" in settings.model_fields_set
     store = ActualsStore(
         settings.actuals_path, settings.max_actuals, metrics.stores, may_forget=not asked
     )
-    ledger = ActualsLedger(desk, metrics.decisions, store)
+    ledger = ActualsLedger(desk, decision_metrics, store)
     keeper = PolicyKeeper(desk, store)
-
-    pool = WorkerPool(settings, worker_main, _Listener(settings, desk, metrics), first_worker)
+    listener = _Listener(settings, desk, metrics, decision_metrics)
+    pool = WorkerPool(settings, worker_main, listener, first_worker)
     metrics.follow(pool.queue)
-    metrics.decisions.follow(desk)
-    metrics.decisions.follow_evidence(desk.evidence)
+    decision_metrics.follow(desk)
+    decision_metrics.follow_evidence(desk.evidence)
     stopping = Stopping()
     background = BackgroundPlans(settings, pool, metrics, stopping)
     metrics.follow_stores(
@@ -112,10 +138,7 @@ def create_app(
             PLANS: lambda: background.survives_restart,
         }
     )
-    metering = Metering(settings, ledger, metrics.decisions)
-    forecasts = Forecasts(settings, pool, desk, metrics.decisions)
     keys = filed_keys(settings)
-    health = information.Health(pool, metrics, stopping)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -125,8 +148,8 @@ def create_app(
         works = (
             *follow_files(settings, pool, tokenizers, keys, certificate, metrics.reloads),
             watch_stores((ledger.probe, keeper.retry, background.probe)),
-            forecasts.run(),
-            metering.run(),
+            Forecasts(settings, pool, desk, decision_metrics).run(),
+            Metering(settings, ledger, decision_metrics).run(),
         )
         begun = endless.begin(works)
         yield
@@ -136,6 +159,23 @@ def create_app(
         await ledger.stop()
         await pool.stop()
 
+    health = information.Health(pool, metrics, stopping)
+    deciding = decisions.Decisions(desk, decision_metrics)
+    routers = [
+        calls.router(settings, pool, metrics, background),
+        deciding.router(),
+        destinations.router(desk, decision_metrics),
+        prices.router(desk),
+        policy.router(desk, keeper),
+        actuals.router(ledger),
+        plans.router(background),
+        shards.router(background),
+        frontier.router(settings, pool, metrics),
+        information.health_router(health),
+        information.router(pool),
+    ]
+    if settings.operations_port is None:
+        routers.append(information.metrics_router(metrics))
     app = FastAPI(
         title="jouleplan",
         version=version,
@@ -146,53 +186,43 @@ def create_app(
         openapi_url=None,
         redirect_slashes=False,
     )
-    deciding = decisions.Decisions(desk, metrics.decisions)
-    prefixes = ("", VERSION_PREFIX)
-    app.router.routes.extend(deciding.direct(prefix) for prefix in prefixes)
-    for prefix in prefixes:
-        in_schema = not prefix
-        app.include_router(
-            calls.router(settings, pool, metrics, background),
-            prefix=prefix,
-            include_in_schema=in_schema,
-        )
-        for routes in (
-            deciding.router(),
-            destinations.router(desk, metrics.decisions),
-            prices.router(desk),
-            policy.router(desk, keeper),
-            actuals.router(ledger),
-            plans.router(background),
-            shards.router(background),
-            frontier.router(settings, pool, metrics),
-            information.health_router(health),
-            information.router(pool),
-        ):
-            app.include_router(routes, prefix=prefix, include_in_schema=in_schema)
-        if settings.operations_port is None:
-            app.include_router(
-                information.metrics_router(metrics), prefix=prefix, include_in_schema=in_schema
-            )
+    app.router.routes.extend(deciding.direct(prefix) for prefix in PREFIXES)
+    _serve(app, routers)
+    document(app, needs_key=keys is not None)
+    add_refusals(app, PREFIXES)
+    add_guard(app, settings, keys, PREFIXES, metrics.count_unadmitted)
+    app.add_middleware(RequestLog, stopping=stopping)
+    operations = operations_app(settings, health, metrics, stopping, PREFIXES)
+    return Composed(app, operations, stopping, background.interrupt)
+
+
+def _serve(app: FastAPI, routers: Iterable[APIRouter]) -> None:
+    """Serve all routes under each prefix; the document has those without one."""
+    everything = APIRouter()
+    for router in routers:
+        everything.include_router(router)
+    for prefix in PREFIXES:
+        app.include_router(everything, prefix=prefix, include_in_schema=not prefix)
         app.include_router(docs.router(prefix), prefix=prefix, include_in_schema=False)
     docs.mount_assets(app)
-    app.state.stopping = stopping
-    app.state.before_shutdown = background.interrupt
-    app.state.operations = operations_app(settings, health, metrics, stopping, prefixes)
-    document(app, needs_key=keys is not None)
-    add_refusals(app, prefixes)
-    add_guard(app, settings, keys, prefixes, metrics.count_unadmitted)
-    app.add_middleware(RequestLog, stopping=stopping)
-    return app
 
 
 class _Listener(PoolListener):
     """Passes on what happens to the workers."""
 
-    def __init__(self, settings: Settings, desk: DecisionDesk, metrics: Metrics) -> None:
-        self._settings, self._desk, self._metrics = settings, desk, metrics
+    def __init__(
+        self,
+        settings: Settings,
+        desk: DecisionDesk,
+        metrics: Metrics,
+        decision_metrics: DecisionMetrics,
+    ) -> None:
+        self._settings, self._desk = settings, desk
+        self._metrics, self._decision_metrics = metrics, decision_metrics
 
     def described(self, description: Description) -> None:
         self._metrics.describe(description)
+        self._decision_metrics.begin(description.llm_pools)
         self._desk.load(description.rows)
 
     def files_read(self, failures: Mapping[str, str]) -> None:

@@ -7,14 +7,14 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
+from service.decisions.tokenizers import TokenizerError, Tokenizers
+from service.file_changes import UNEXPECTED, fingerprint, follow
 from service.http.access.errors import KeyFileError, TlsError
 from service.http.access.ring import FiledKeys
 from service.http.access.tls import RenewableContext
-from service.decisions.tokenizers import TokenizerError, Tokenizers
 from service.settings.settings import Settings
 from service.telemetry.failures import Failures
 from service.workers.pool import WorkerPool
-from service.workers.reloading import UNEXPECTED, fingerprint, follow
 
 logger = logging.getLogger("service.background.reloads")
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from costmodel.files import refusal_of
+from service.database.database_file import MEMORY
+from service.decisions.tokenizers import TokenizerError, Tokenizers
 from service.http.access.errors import AccessError, AddressError, MayNotReadError
 from service.settings.access import is_loopback
-from service.decisions.tokenizers import TokenizerError, Tokenizers
 from service.settings.settings import PREFIX, Settings, unknown_variables
-from service.database.database_file import MEMORY
 from service.wording import words_of
 from service.workers.entry import enter
 from service.workers.link import start_worker
@@ -84,8 +84,8 @@ def _serve(settings: Settings, context: RenewableContext | None, tokenizers: Tok
     first_worker = start_worker(enter, settings)
     import uvicorn  # noqa: PLC0415
 
+    from service.app import compose  # noqa: PLC0415
     from service.http.access.connections import TimedProtocol  # noqa: PLC0415
-    from service.app import create_app  # noqa: PLC0415
     from service.http.operations import OperationsServer  # noqa: PLC0415
     from service.http.server import Server  # noqa: PLC0415
     from service.telemetry.logs import logging_config  # noqa: PLC0415
@@ -93,18 +93,16 @@ def _serve(settings: Settings, context: RenewableContext | None, tokenizers: Tok
     # The server raises the signal that stopped it once more when it is done: that is no failure.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _ignore)
-    app = create_app(
+    service = compose(
         settings, first_worker=first_worker, tokenizers=tokenizers, certificate=context
     )
     operations = (
-        None
-        if settings.operations_port is None
-        else OperationsServer(app.state.operations, settings)
+        None if settings.operations_port is None else OperationsServer(service.operations, settings)
     )
 
     server = Server(
         uvicorn.Config(
-            app,
+            service.app,
             host=settings.host,
             port=settings.port,
             http=TimedProtocol.limited(
@@ -120,7 +118,8 @@ def _serve(settings: Settings, context: RenewableContext | None, tokenizers: Tok
             lifespan="on",
             timeout_keep_alive=settings.keep_alive_seconds,
         ),
-        app,
+        service.stopping,
+        service.interrupt,
         settings,
         operations,
     )

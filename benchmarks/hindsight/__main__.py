@@ -33,9 +33,12 @@ from costmodel.catalogue import Catalogue
 from costmodel.moments import read_moment
 from costmodel.workload import Workload
 from costmodel.zones import UNIVERSAL
-from service.calls.planner_service import CallLimits, PlannerService
+from planner.inputs import Limits
+from planner.planning import plan
+from planner.problem import PlacementProblem
+from planner.result import Plan, SolverOptions
 from service.calls.fleet.placements import Candidates
-from planner import Limits, PlacementProblem, Plan, SolverOptions, plan
+from service.calls.planner_service import CallLimits, PlannerService
 
 
 def read_hour(path: Path, deadline_s: float, seed: int) -> Hour:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from planner.inputs import Placement, Pool
 from service.calls.fleet.placements import Candidates
-from planner import Placement, Pool
 
 COUNTS: Mapping[str, int] = {
     "llama-2-7b-chat": 100,

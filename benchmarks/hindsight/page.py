@@ -15,7 +15,7 @@ from benchmarks.hindsight.setting import COPIES, NOISE, PERIOD_S
 from benchmarks.markdown import percent, table
 from benchmarks.timing import machine
 from benchmarks.workloads import CONTEXT_TOKENS
-from planner import Plan
+from planner.result import Plan
 
 DECISIONS = "decisions"
 PLAN = "plan in hindsight"

@@ -11,15 +11,15 @@ import orjson
 
 from benchmarks.hindsight.replay import Hour
 from costmodel.arrays import FloatArray
+from service.calls.fleet.decision_table import decision_rows
+from service.calls.fleet.placements import Candidates
 from service.calls.planner_service import PlannerService
+from service.calls.schemas.decisions import CandidateBody, DecisionBody
 from service.decisions.desk import DecisionDesk
 from service.decisions.made import Made
 from service.decisions.policy import FORECAST_PREFIX, policy_of
 from service.decisions.traffic import STRETCHES, plan_of, stretch_helps
-from service.calls.fleet.decision_table import decision_rows
-from service.calls.fleet.placements import Candidates
 from service.problems import ProblemError
-from service.calls.schemas.decisions import CandidateBody, DecisionBody
 
 
 @dataclass

@@ -11,7 +11,8 @@ from benchmarks.robustness.length_bins import LengthBins
 from benchmarks.robustness.measured_errors import HeldOutPair
 from benchmarks.workloads import CONTEXT_TOKENS
 from costmodel.workload import Workload
-from planner import Limits, Placement, PlacementProblem, Pool, Requests
+from planner.inputs import Limits, Placement, Pool, Requests
+from planner.problem import PlacementProblem
 
 COUNTS = {"1xa100-sxm4-40gb": 4, "3xa100-sxm4-40gb": 3, "4xa100-sxm4-40gb": 1}
 """Devices of each kind: cheap LLMs run on the first, the others are where work can go instead."""

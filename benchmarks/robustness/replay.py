@@ -11,7 +11,7 @@ from benchmarks.robustness.length_bins import LengthBins
 from benchmarks.workloads import CONTEXT_TOKENS
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.workload import Workload
-from planner import Plan
+from planner.result import Plan
 
 
 @dataclass(frozen=True)

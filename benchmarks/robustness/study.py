@@ -13,7 +13,10 @@ from benchmarks.robustness.length_bins import LengthBins, halves
 from benchmarks.robustness.measured_errors import held_out_pairs
 from benchmarks.robustness.replay import Reality, draw_reality, replay
 from costmodel.arrays import BoolArray
-from planner import PlacementProblem, Plan, PlanningError, SolverOptions, plan
+from planner.errors import PlanningError
+from planner.planning import plan
+from planner.problem import PlacementProblem
+from planner.result import Plan, SolverOptions
 from planner.robustness.padding import RUNG, padded
 from planner.robustness.robust_planner import plan_robustly
 

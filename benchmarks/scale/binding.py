@@ -14,7 +14,8 @@ from benchmarks.scale.comparison import GAPS
 from benchmarks.scale.instance import Form, Instance
 from benchmarks.scale.instances import build
 from benchmarks.scale.outcome import unit
-from planner import Plan, SolverOptions, plan
+from planner.planning import plan
+from planner.result import Plan, SolverOptions
 
 LEAST_MOVE = 0.01
 TIME_LIMIT_S = 60.0

@@ -12,12 +12,13 @@ import orjson
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.catalogue import Catalogue
 from costmodel.workload import Workload
-from service.calls.plan_terms import limits_of, objective_of
-from service.embedded import embedded_models_dir
+from planner.inputs import Requests
+from planner.problem import PlacementProblem
 from service.calls.fleet.placements import Candidates, build_candidates
-from planner import PlacementProblem, Requests
+from service.calls.plan_terms import limits_of, objective_of
 from service.calls.schemas.calls import Constraints, ObjectiveSpec
 from service.calls.schemas.fleet import FleetSpec
+from service.embedded import embedded_models_dir
 
 Form = Literal["shares", "deadline", "mixed", "masks"]
 FORMS: tuple[Form, ...] = get_args(Form)

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.scale.instance import Instance
 from costmodel.arrays import BoolArray, FloatArray, IntArray
-from planner import PlacementProblem
+from planner.problem import PlacementProblem
 
 JOULES_PER_KWH = 3.6e6
 

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.scale.instance import Instance
 from benchmarks.slow_rules.pricing import price
 from costmodel.arrays import IntArray
-from planner import PlacementProblem
+from planner.problem import PlacementProblem
 from planner.schedule.dealing import deal
 from planner.schedule.evaluation import evaluate
 from planner.schedule.schedule import lay_out

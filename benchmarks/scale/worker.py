@@ -26,7 +26,7 @@ from benchmarks.scale.nominal import nominal
 from benchmarks.scale.outcome import Outcome, judge
 from benchmarks.scale.stored import body_path, restore
 from benchmarks.timing import peak_memory_mb
-from planner import PlanningError
+from planner.errors import PlanningError
 from service.problems import ProblemError
 
 OURS = ("plan", "http", "http rows")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from planner import PlacementProblem
+from planner.problem import PlacementProblem
 
 
 def may_run(problem: PlacementProblem, i: int, k: int) -> bool:

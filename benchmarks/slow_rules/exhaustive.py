@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from benchmarks.slow_rules.admission import may_run
 from benchmarks.slow_rules.pricing import cost_normaliser, price
-from planner import PlacementProblem
+from planner.problem import PlacementProblem
 
 Deal = tuple[tuple[int, int], ...]
 """Placement and device of each request."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.slow_rules.admission import may_run
 from benchmarks.slow_rules.schedule import Slow
-from planner import PlacementProblem
+from planner.problem import PlacementProblem
 
 
 def cost_normaliser(problem: PlacementProblem) -> float:

@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from fractions import Fraction
 
-from planner import Placement, PlacementProblem
+from planner.inputs import Placement
+from planner.problem import PlacementProblem
 
 
 class Slow:

@@ -31,8 +31,8 @@ from benchmarks.soak.run import KEYS, Pace, Soak
 from benchmarks.soak.told import FORECASTS, report
 from benchmarks.timing import machine
 from examples.local_service import await_answer, free_port
-from service.http.access.keys import digest_of, new_key
 from service.embedded import embedded_models_dir
+from service.http.access.keys import digest_of, new_key
 
 DISK_BYTES = 512 * 1024 * 1024
 STOPPED_WITHIN_S = 60.0

@@ -564,8 +564,8 @@ def _run(kwargs: dict[str, Any], response: Any, end_time: Any) -> dict[str, Any]
     return run
 
 
-# What follows is service/calls/prompts.py as it stands (a test holds the two together): a proxy has this
-# file alone, and both must read the same of a prompt.
+# What follows is service/calls/prompts.py as it stands (a test holds the two together): a proxy
+# has this file alone, and both must read the same of a prompt.
 
 CHARACTERS_PER_TOKEN = 4.0
 """What OpenAI's help centre gives for English: one token is about four characters."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
-from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.schedule.violations import exceeds
+from planner.solvers.assignment_problem import AssignmentProblem, Row
 
 
 def activities(

@@ -8,15 +8,15 @@ import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 from costmodel.workload import Workload
-from planner.solvers.assignment_problem import AssignmentProblem, Row, Variable
 from planner.bounds.cells import Cells, make_cells
 from planner.bounds.lagrangian import Relaxed, lagrangian_bound
-from planner.solvers.linear import LinearSolution
 from planner.bounds.polishing import polish
 from planner.bounds.reduced_costs import ReducedCosts
 from planner.bounds.rounding import round_counts
 from planner.bounds.sifting import solve_cells
 from planner.clock import Deadline
+from planner.solvers.assignment_problem import AssignmentProblem, Row, Variable
+from planner.solvers.linear import LinearSolution
 
 REFINEMENTS = 3
 """Times that cells are cut."""

@@ -13,13 +13,13 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray
 from planner.bounds import floors
-from planner.solvers.assignment_problem import AssignmentProblem, Link, Peak, Row
 from planner.bounds.pricing import Prices, Pricing
 from planner.bounds.row_choice import first_deadlines, groups_of, pinned_devices
 from planner.bounds.side_variables import HORIZON, SideVariables, on_of, steps_of
 from planner.inputs import CAP_NAMES
 from planner.problem import PlacementProblem
 from planner.schedule.violations import loosest
+from planner.solvers.assignment_problem import AssignmentProblem, Link, Peak, Row
 
 
 class Formulation:

@@ -9,9 +9,9 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from planner.bounds.activity import excesses
-from planner.solvers.assignment_problem import AssignmentProblem, Link
 from planner.bounds.reduced_costs import ReducedCosts
 from planner.bounds.tails import cheapest_with_tails
+from planner.solvers.assignment_problem import AssignmentProblem, Link
 
 MOST_LINKS = 6
 """Linked variables whose on-off sets are gone through; more are relaxed."""

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from planner.solvers.assignment_problem import AssignmentProblem
 from planner.bounds.lagrangian import MOST_TAILS, Relaxed, relax
-from planner.solvers.linear import Cut, highest_of_cuts
 from planner.clock import Deadline
+from planner.solvers.assignment_problem import AssignmentProblem
+from planner.solvers.linear import Cut, highest_of_cuts
 
 ROUNDS = 10
 ROUNDS_WITH_TAILS = 40

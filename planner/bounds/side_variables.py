@@ -9,11 +9,11 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from planner.bounds import floors
-from planner.solvers.assignment_problem import Variable
 from planner.bounds.pricing import Prices
 from planner.inputs import Unit
 from planner.problem import PlacementProblem
 from planner.schedule.violations import loosest
+from planner.solvers.assignment_problem import Variable
 
 HORIZON = "makespan"
 

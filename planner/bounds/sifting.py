@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray
-from planner.solvers.assignment_problem import AssignmentProblem
 from planner.bounds.cells import COARSE_PAIRS, Cells
 from planner.bounds.elastic import elastic, exceeds, without_excess
-from planner.solvers.linear import LinearSolution, solve_linear
 from planner.bounds.reduced_costs import ReducedCosts
 from planner.clock import Deadline
+from planner.solvers.assignment_problem import AssignmentProblem
+from planner.solvers.linear import LinearSolution, solve_linear
 
 ROUNDS = 8
 NEAR = 600

@@ -10,9 +10,9 @@ import numpy as np
 
 from costmodel.arrays import IntArray
 from planner.clock import Deadline
+from planner.infeasibility.refusal import why_not
 from planner.problem import PlacementProblem
 from planner.progress import Watch, unwatched
-from planner.infeasibility.refusal import why_not
 from planner.reporting import report
 from planner.result import Plan, SolverOptions
 from planner.schedule.evaluation import evaluate

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from planner.clock import Deadline
-from planner.limits.extremes import least_makespan_s
 from planner.frontier.finder import Finder, due_by
+from planner.limits.extremes import least_makespan_s
 from planner.problem import PlacementProblem
 from planner.result import Plan, SolverOptions
 

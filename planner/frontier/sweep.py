@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from planner.clock import Deadline
 from planner.cutting import with_grace
+from planner.eligibility import find_unplaceable
 from planner.errors import UnplaceableError
 from planner.frontier.archive import Archive
 from planner.frontier.axes import MAKESPAN, limited_and_minimised, objective_for
@@ -57,7 +58,7 @@ def trace(
         Before anything is yielded, as for `plan`.
     """
     problem = replace(problem, objective=objective_for(front.axes))
-    unplaceable = problem.unplaceable()
+    unplaceable = find_unplaceable(problem)
     if unplaceable:
         raise UnplaceableError(unplaceable)
     yield from Sweep(problem, front, options or SolverOptions()).walk()

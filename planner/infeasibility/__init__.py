@@ -1,0 +1,1 @@
+"""Why no plan keeps the limits, and what would mend that."""

@@ -8,11 +8,11 @@ from math import isfinite
 
 from planner.clock import Deadline
 from planner.errors import Relaxation
-from planner.search.aiming import Aim, Found
+from planner.inputs import Objective
 from planner.limits.extremes import proven_extreme
 from planner.limits.knobs import Knob
-from planner.inputs import Objective
 from planner.problem import PlacementProblem
+from planner.search.aiming import Aim, Found
 
 Attempt = Callable[[PlacementProblem, float, float], Found | None]
 """Looks for a plan within some seconds, to a relative gap; None where it found none."""

@@ -8,13 +8,13 @@ from math import isfinite, sqrt
 
 from planner.clock import Deadline
 from planner.errors import Relaxation
-from planner.search.aiming import Found
 from planner.infeasibility.brackets import ATTEMPT_S, WIDE, Attempt
 from planner.limits.extremes import proven_extreme
 from planner.limits.knobs import Knob
 from planner.problem import PlacementProblem
 from planner.schedule.dealing import deal
 from planner.schedule.evaluation import evaluate
+from planner.search.aiming import Found
 from planner.search.candidates import simple_policies
 
 Prove = Callable[[PlacementProblem, Deadline], bool]

@@ -10,8 +10,8 @@ import numpy as np
 from planner.bounds.formulation import Formulation
 from planner.clock import Deadline
 from planner.errors import InfeasibleError, UndecidedError
-from planner.limits.extremes import proves_infeasible
 from planner.infeasibility.infeasibility import explain
+from planner.limits.extremes import proves_infeasible
 from planner.problem import PlacementProblem
 from planner.result import SolverOptions
 from planner.schedule.evaluation import Evaluation

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
-from planner.solvers.assignment_problem import AssignmentProblem, Row, Variable
 from planner.bounds.formulation import Formulation
 from planner.bounds.pricing import Pricing
 from planner.bounds.side_variables import HORIZON
-from planner.limits.knobs import Knob
 from planner.inputs import Objective
+from planner.limits.knobs import Knob
 from planner.problem import PlacementProblem
+from planner.solvers.assignment_problem import AssignmentProblem, Row, Variable
 
 AIM = "aim"
 """Variable of a deadline's factor or of a pool's available seconds."""

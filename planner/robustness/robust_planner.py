@@ -20,7 +20,7 @@ from planner.errors import (
     UnattainedConfidenceError,
     UndecidedError,
 )
-from planner.planner import plan
+from planner.planning import plan
 from planner.problem import PlacementProblem
 from planner.progress import Progress, Watch, unwatched
 from planner.reporting import OPTIMAL_GAP, gap_unit

@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
-from planner.solvers.assignment_problem import AssignmentProblem
 from planner.bounds.bounding import Bounded, bound
 from planner.bounds.pricing import Pricing
 from planner.bounds.side_variables import HORIZON
@@ -24,6 +23,7 @@ from planner.schedule.schedule import Schedule
 from planner.schedule.violations import loosest
 from planner.search.hardest import decide_hardest
 from planner.search.repricing import achieved_cost, timely
+from planner.solvers.assignment_problem import AssignmentProblem
 
 ROUNDS = 6
 """Times that room is made for what was late."""

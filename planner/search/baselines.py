@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.arrays import IntArray
-from planner.solvers.assignment_problem import AssignmentProblem
 from planner.problem import PlacementProblem
 from planner.result import Baseline
 from planner.schedule.dealing import deal
@@ -18,6 +17,7 @@ from planner.schedule.evaluation import Evaluation, evaluate
 from planner.schedule.schedule import Schedule
 from planner.search.candidates import QUERY_BLIND, query_blind_splits
 from planner.search.incumbent import Incumbent
+from planner.solvers.assignment_problem import AssignmentProblem
 from planner.threads import WAKE_S
 
 FEWEST = 1

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
-from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.bounds.cells import pattern_labels
-from planner.solvers.linear import solve_linear
 from planner.clock import Deadline
 from planner.problem import PlacementProblem
 from planner.schedule.slots import narrow
 from planner.schedule.violations import exceeds, loosest
+from planner.solvers.assignment_problem import AssignmentProblem, Row
+from planner.solvers.linear import solve_linear
 
 QUERY_BLIND = "query_blind_split"
 SPLIT_S = 2.0

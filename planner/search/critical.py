@@ -8,13 +8,13 @@ import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.activity import excesses, values_at
-from planner.solvers.assignment_problem import AssignmentProblem
 from planner.bounds.bounding import Bounded
 from planner.bounds.elastic import without_excess
-from planner.solvers.linear import LinearSolution
 from planner.bounds.sifting import ROUNDS, sift
 from planner.clock import Deadline
 from planner.search.restriction import restrict
+from planner.solvers.assignment_problem import AssignmentProblem
+from planner.solvers.linear import LinearSolution
 
 MOST_REQUESTS = 2_000
 """Requests that the linear programme sees one by one."""

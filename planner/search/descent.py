@@ -6,8 +6,8 @@ import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.activity import at_variables
-from planner.solvers.assignment_problem import AssignmentProblem
 from planner.search.row_moves import RowMoves
+from planner.solvers.assignment_problem import AssignmentProblem
 
 MOST_MOVES = 600
 MOST_PAIRED = 200_000

@@ -8,11 +8,11 @@ from itertools import islice
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from planner.solvers.assignment_problem import AssignmentProblem
 from planner.clock import Deadline
 from planner.problem import ROUNDING, PlacementProblem
 from planner.schedule.evaluation import Evaluation, evaluate
 from planner.schedule.schedule import Schedule, lay_out
+from planner.solvers.assignment_problem import AssignmentProblem
 
 MOST_REQUESTS = 8
 MOST_DEALS = 2e7

@@ -8,14 +8,14 @@ import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.activity import excesses
-from planner.solvers.assignment_problem import AssignmentProblem
 from planner.bounds.bounding import Bounded
 from planner.clock import Deadline
-from planner.solvers.cpsat import Effort, solve_assignment
 from planner.search.critical import Settled, settle
 from planner.search.descent import descend
 from planner.search.repair import repair
 from planner.search.restriction import restrict
+from planner.solvers.assignment_problem import AssignmentProblem
+from planner.solvers.cpsat import Effort, solve_assignment
 
 CORE_PAIRS = 3_000
 """(request, placement) pairs that CP-SAT decides on Booleans."""

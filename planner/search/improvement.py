@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from planner.solvers.assignment_problem import AssignmentProblem
 from planner.bounds.bounding import Bounded, bound
 from planner.bounds.formulation import Formulation
 from planner.bounds.pricing import Pricing
@@ -13,6 +12,7 @@ from planner.problem import PlacementProblem
 from planner.search.hardest import decide_hardest
 from planner.search.incumbent import Incumbent
 from planner.search.repricing import reprice
+from planner.solvers.assignment_problem import AssignmentProblem
 
 ROUNDS = 3
 """Times that the assignment is priced anew from its dealt-out schedule."""

@@ -8,7 +8,6 @@ from itertools import combinations
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
-from planner.solvers.assignment_problem import AssignmentProblem
 from planner.bounds.bounding import bound
 from planner.bounds.formulation import Formulation
 from planner.bounds.lagrangian import Relaxed
@@ -19,9 +18,10 @@ from planner.schedule.evaluation import Evaluation
 from planner.schedule.schedule import lay_out
 from planner.search import packing
 from planner.search.candidates import least_joule_columns
-from planner.solvers.cpsat import Effort, solve_assignment
 from planner.search.incumbent import Incumbent
 from planner.search.repair import repair
+from planner.solvers.assignment_problem import AssignmentProblem
+from planner.solvers.cpsat import Effort, solve_assignment
 
 PACKING_EFFORT_S = 4.0
 """Deterministic seconds of CP-SAT on single devices."""

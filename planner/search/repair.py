@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
-from planner.solvers.assignment_problem import AssignmentProblem
 from planner.search.row_moves import RowMoves
+from planner.solvers.assignment_problem import AssignmentProblem
 
 MOST_MOVES = 2_000
 TOLERANCE = 1e-12

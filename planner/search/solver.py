@@ -9,7 +9,6 @@ import numpy as np
 
 from costmodel.arrays import IntArray
 from planner.bounds.activity import keeps_rows
-from planner.solvers.assignment_problem import AssignmentProblem
 from planner.bounds.bounding import Bounded, bound, proves_violation
 from planner.bounds.due import with_broken_deadlines
 from planner.bounds.formulation import Formulation
@@ -17,13 +16,13 @@ from planner.bounds.lagrangian import lagrangian_bound
 from planner.bounds.pricing import Pricing
 from planner.clock import Deadline
 from planner.cutting import run_within, with_grace
-from planner.search.aiming import aimed_plans
 from planner.inputs import Objective
 from planner.problem import PlacementProblem
 from planner.progress import Progress, Watch, unwatched
 from planner.reporting import OPTIMAL_GAP, gap_unit
 from planner.result import SolverOptions
 from planner.search import exact
+from planner.search.aiming import aimed_plans
 from planner.search.baselines import LEAST_AHEAD, Ahead, most_compared
 from planner.search.candidates import simple_policies
 from planner.search.feasibility import FeasibilitySearch
@@ -31,6 +30,7 @@ from planner.search.improvement import Improver
 from planner.search.incumbent import Incumbent
 from planner.search.neighbourhood import Neighbourhood
 from planner.search.tightening import LEAST_REQUESTS, Tightener
+from planner.solvers.assignment_problem import AssignmentProblem
 
 DEADLINE_ROUNDS = 3
 """Times that rows are given to further deadlines."""

@@ -13,7 +13,6 @@ import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.activity import excesses
-from planner.solvers.assignment_problem import AssignmentProblem
 from planner.bounds.bounding import Bounded, bound_again
 from planner.clock import Deadline
 from planner.inputs import CAP_NAMES
@@ -22,6 +21,7 @@ from planner.schedule.schedule import Schedule
 from planner.search.hardest import decide_hardest
 from planner.search.incumbent import Incumbent
 from planner.search.repricing import timely
+from planner.solvers.assignment_problem import AssignmentProblem
 
 LEAST_REQUESTS = 1_000
 """Below, tails and loads change the costs so much that they are priced anew instead."""

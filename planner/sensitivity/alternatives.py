@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
-from planner.solvers.assignment_problem import AssignmentProblem
 from planner.bounds.formulation import Formulation
-from planner.sensitivity.prices import count_limit
 from planner.problem import PlacementProblem
 from planner.result import Plan
+from planner.sensitivity.prices import count_limit
+from planner.solvers.assignment_problem import AssignmentProblem
 
 MOST = 3
 """Placements that are told for each request."""

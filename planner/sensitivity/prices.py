@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.bounds.bounding import Bounded
 from planner.inputs import CAP_NAMES, Share
 from planner.problem import ROUNDING, PlacementProblem
 from planner.result import Plan, ShadowPrice
+from planner.solvers.assignment_problem import AssignmentProblem, Row
 
 POINT = 0.01
 """A point of the mean quality."""

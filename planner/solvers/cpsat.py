@@ -8,8 +8,8 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from costmodel.arrays import FloatArray, IntArray
-from planner.solvers.assignment_problem import AssignmentProblem
 from planner.cutting import uncut
+from planner.solvers.assignment_problem import AssignmentProblem
 
 SCALE = 2**40
 """Largest integer that a row's or the objective's total may reach: far below overflow at 2**63,

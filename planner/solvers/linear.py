@@ -13,8 +13,8 @@ from ortools.linear_solver.python.model_builder_helper import (
 )
 
 from costmodel.arrays import BoolArray, FloatArray
-from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.clock import Deadline
+from planner.solvers.assignment_problem import AssignmentProblem, Row
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from statistics import fmean
 
 import numpy as np
 
+from costmodel.provenance import GPU
 from profiler.delimited import read_table
 from profiler.errors import ObservationError
-from profiler.fit.selection import GPU
 from profiler.misreadings import likely_mistakes, question
 from profiler.observation_rules import RULES, SMALLEST, CellError, check_num_gpus, number
 from profiler.power_limits import Limits, limits

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from costmodel.errors import MomentRefusedError
 from costmodel.intervals import MIN_POINTS
 from costmodel.moments import read_moment, written
+from costmodel.provenance import GPU, GPU_AND_CPU
 from profiler.errors import UnfittablePairError
 from profiler.fit.calibration import IDLE_METERED_NOTE, IDLE_NOTE, LoadFigures
 from profiler.fit.published import Campaign, campaign_of
-from profiler.fit.selection import GPU, GPU_AND_CPU
 from profiler.observations import Observations
 
 ONE_OF = ("engine", "task", "energy_scope", "hardware", "driver")

@@ -30,6 +30,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray
+from costmodel.provenance import GPU_AND_CPU
 from profiler.length_mix import MEAN_COLUMNS, MIXED_FLAG, means_known
 from profiler.observations import Observations
 
@@ -68,8 +69,6 @@ REMEDIES: Mapping[str, str] = {
 }
 """What to do, by the reason why a trial is left out."""
 
-GPU = "gpu"
-GPU_AND_CPU = "gpu+cpu"
 WALL = "wall"
 
 

@@ -10,14 +10,14 @@ import numpy.typing as npt
 import orjson
 
 from costmodel.cost_matrix import slot_seconds
-from service.calls.assignments import assignment_columns, column_chunks, row_chunks
-from service.calls.plan_terms import NORMALISER_NAMES
-from service.calls.why import alternative_columns, alternative_rows
-from service.calls.fleet.placements import candidate_list
-from planner.sensitivity.alternatives import Alternatives
 from planner.problem import PlacementProblem
 from planner.result import Plan, PlanWarning
+from planner.sensitivity.alternatives import Alternatives
+from service.calls.assignments import assignment_columns, column_chunks, row_chunks
 from service.calls.content import Content, gathered
+from service.calls.fleet.placements import candidate_list
+from service.calls.plan_terms import NORMALISER_NAMES
+from service.calls.why import alternative_columns, alternative_rows
 
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 

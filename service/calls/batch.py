@@ -12,7 +12,9 @@ import numpy as np
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.nearest import unknown_name
 from costmodel.prompt_lengths import PromptLengths
+from planner.inputs import Requests
 from service.calls.choices import Choices
+from service.calls.fleet.placements import Candidates
 from service.calls.output_estimates import (
     Estimates,
     columns_of,
@@ -22,10 +24,8 @@ from service.calls.output_estimates import (
 )
 from service.calls.pins import pin_errors, pinned_devices, pinned_placements
 from service.calls.prompt_tokens import lengths_of
-from service.calls.fleet.placements import Candidates
-from planner.inputs import Requests
-from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer
 from service.calls.schemas.requests import Pin, RequestColumns, RequestRow
+from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer
 
 
 class IndexNames(Sequence[str]):

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from service.calls.batch import Batch
-from service.calls.fleet.placements import Candidates
 from planner.errors import InvalidProblemError
 from planner.inputs import Limits, Objective
 from planner.problem import PlacementProblem
+from service.calls.batch import Batch
+from service.calls.fleet.placements import Candidates
 from service.problems import FieldError, Problem, ProblemError, invalid
 
 ANSWERS_EACH = 4

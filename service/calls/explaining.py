@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from service.calls.prepared import Prepared
 from planner.cutting import run_within, with_grace
-from planner.sensitivity.alternatives import Alternatives, alternatives
 from planner.result import Plan, PlanWarning, SolverOptions
+from planner.sensitivity.alternatives import Alternatives, alternatives
+from service.calls.prepared import Prepared
 
 PAIR_S = 2e-6
 """Seconds for a request on a placement; 1.3e-6 were measured on one core of a busy machine."""

@@ -15,24 +15,24 @@ import numpy as np
 
 from costmodel.arrays import IntArray
 from costmodel.nearest import unknown_name
+from planner.progress import Progress, Watch
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.json_lines import holds_rows, lines_table
 from service.calls.batch_files.lines import Data
 from service.calls.batch_files.openai_batch import MEMBERS, BadLinesError, OpenAiBatch, read_lines
 from service.calls.batch_files.own_llms import OTHERS, STAYS, stays_below
-from service.calls.shard import Shard, told
 from service.calls.batch_files.shards import ServedNames, draft_shards, name_warnings, write_shard
 from service.calls.batch_files.table import batch_of
+from service.calls.content import AnonymousFile, Content
+from service.calls.fleet.placements import Candidates, candidate_list
+from service.calls.messages import JSON, PlanTally
 from service.calls.planner_service import PlannerService
 from service.calls.reading import Call, read_document
-from service.calls.fleet.placements import Candidates, candidate_list
-from planner.progress import Progress, Watch
-from service.problems import AlikeErrors, FieldError, Problem, ProblemError, invalid, pointer
 from service.calls.schemas.batch_query import PREFIX, BatchQuery, query_pointer
 from service.calls.schemas.calls import PlanRequest
+from service.calls.shard import Shard, told
+from service.problems import AlikeErrors, FieldError, Problem, ProblemError, invalid, pointer
 from service.spelling import QUERY
-from service.calls.content import AnonymousFile, Content
-from service.calls.messages import JSON, PlanTally
 
 
 def plan_batch_file(
@@ -70,7 +70,7 @@ def plan_batch_file(
     service = replace(service, spelling=QUERY)
     watch(Progress("reading", None, None, None, 0.0))
     plan_id = plan_id or str(uuid4())
-    _check_names(query, service.calls.fleet)
+    _check_names(query, service.fleet)
     data = body if isinstance(body, bytes) else body.mapped()
     if holds_rows(data, {}):
         return _plan_rows(service, data, query, watch, (plan_id, accept, started))

@@ -9,11 +9,6 @@ from typing import Any
 
 import orjson
 
-from service.calls.answers import warning_list
-from service.calls.planner_service import PlannerService
-from service.calls.prepared import Prepared
-from service.calls.reading import Call, read_call
-from service.calls.fleet.placements import candidate_list
 from planner.frontier.axes import AXES, Axis, AxisName, objective_for
 from planner.frontier.points import Candidate, Ends, Front, Point, Step, Summary
 from planner.frontier.sweep import trace
@@ -21,10 +16,15 @@ from planner.inputs import Unit
 from planner.problem import PlacementProblem
 from planner.reporting import OPTIMAL_GAP
 from planner.result import PlanWarning
-from service.problems import FieldError, invalid, pointer
-from service.calls.schemas.frontier import FrontierRequest
+from service.calls.answers import warning_list
 from service.calls.content import Content
+from service.calls.fleet.placements import candidate_list
 from service.calls.messages import JSON, Tell, Update
+from service.calls.planner_service import PlannerService
+from service.calls.prepared import Prepared
+from service.calls.reading import Call, read_call
+from service.calls.schemas.frontier import FrontierRequest
+from service.problems import FieldError, invalid, pointer
 
 Json = dict[str, Any]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from service.calls.shard import JSONL, Shard
-from service.decisions.table import Row
-from service.problems import MEDIA_TYPE, Problem
 from service.calls.content import Content
+from service.calls.placement_row import PlacementRow
+from service.calls.shard import JSONL, Shard
+from service.problems import MEDIA_TYPE, Problem
 
 if TYPE_CHECKING:
     from service.calls.schemas.batch_query import BatchQuery
@@ -245,4 +245,4 @@ class Description:
     pools: frozenset[str] = frozenset()
     devices: frozenset[str] = frozenset()
     llm_pools: frozenset[tuple[str, str]] = frozenset()
-    rows: tuple[Row, ...] = ()
+    rows: tuple[PlacementRow, ...] = ()

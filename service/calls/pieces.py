@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from service.calls.plain_columns import FILLER
+from service.calls.schemas.requests import RequestColumns
 from service.calls.validation import path_of
 from service.problems import Complaints, FieldError, pointer
-from service.calls.schemas.requests import RequestColumns
 from service.wording import words_of
 
 PIECE = 10_000

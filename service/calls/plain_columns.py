@@ -20,7 +20,14 @@ from service.calls.batch import Batch
 from service.calls.choices import Choices
 from service.calls.output_estimates import Estimates
 from service.calls.prompt_tokens import lengths_of
-from service.calls.schemas.fields import ChoiceCount, InputTokens, OutputTokens, RequestId, Score, Seconds
+from service.calls.schemas.fields import (
+    ChoiceCount,
+    InputTokens,
+    OutputTokens,
+    RequestId,
+    Score,
+    Seconds,
+)
 from service.calls.schemas.requests import Pin, RequestColumns
 
 #: Columns that are needed, with a value that is good: what stands for those that are checked here.

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from costmodel.nearest import unknown_name
-from service.calls.fleet.placements import Candidates
 from planner.inputs import CAP_NAMES, Limits, Objective, Share, Unit
 from planner.problem import PlacementProblem
 from planner.rates import no_figures
 from planner.result import SolverOptions
-from service.problems import FieldError, invalid, pointer
+from service.calls.fleet.placements import Candidates
 from service.calls.schemas.calls import Constraints, ObjectiveSpec, SolverOptionsSpec
 from service.calls.schemas.names import as_written
+from service.problems import FieldError, invalid, pointer
 
 NORMALISER_NAMES: dict[Unit, str] = {
     "energy": "energy_joules",

@@ -11,6 +11,13 @@ from typing import Any, cast
 from uuid import uuid4
 
 from costmodel.catalogue import Catalogue
+from planner.clock import Deadline
+from planner.cutting import run_within, with_grace
+from planner.inputs import Limits, Objective, Unit
+from planner.problem import PlacementProblem
+from planner.progress import Progress, Watch, unwatched
+from planner.result import Plan, PlanWarning, SolverOptions
+from planner.robustness.robust_planner import plan_robustly
 from service.calls.answers import predict_body
 from service.calls.batch import Batch
 from service.calls.building import (
@@ -20,7 +27,11 @@ from service.calls.building import (
     check_size,
     in_use,
 )
+from service.calls.content import Content, gathered
 from service.calls.explaining import Explaining
+from service.calls.fleet.placements import Candidates, build_candidates, contradictions
+from service.calls.fleet.provenance_rules import check_provenance
+from service.calls.messages import ARROW, JSON, PlanTally
 from service.calls.plan_terms import (
     check_figures,
     figures_asked_for,
@@ -32,24 +43,13 @@ from service.calls.plan_warnings import fleet_warnings, substitution_warning
 from service.calls.prepared import Prepared
 from service.calls.publishing import check_may_publish, check_publishable
 from service.calls.reading import Call, read_call
+from service.calls.schemas.calls import PlanRequest, PredictRequest
+from service.calls.schemas.fleet import FleetSpec
 from service.calls.solved import Solved
 from service.calls.unplanned import Body, placeable
 from service.calls.why import check_explained
-from service.calls.fleet.placements import Candidates, build_candidates, contradictions
-from service.calls.fleet.provenance_rules import check_provenance
-from planner.clock import Deadline
-from planner.cutting import run_within, with_grace
-from planner.inputs import Limits, Objective, Unit
-from planner.problem import PlacementProblem
-from planner.progress import Progress, Watch, unwatched
-from planner.result import Plan, PlanWarning, SolverOptions
-from planner.robustness.robust_planner import plan_robustly
 from service.problems import FieldError, Problem, ProblemError, invalid
-from service.calls.schemas.calls import PlanRequest, PredictRequest
-from service.calls.schemas.fleet import FleetSpec
 from service.spelling import BODY, Spelling
-from service.calls.content import Content, gathered
-from service.calls.messages import ARROW, JSON, PlanTally
 
 Planner = Callable[[PlacementProblem, SolverOptions, Watch], Plan]
 TimeGuard = Callable[[float], AbstractContextManager[Any]]

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from service.calls.unplanned import Body, planning_problem
 from planner.errors import BoundContradictedError, PlanningError
 from planner.problem import PlacementProblem
 from planner.result import PlanWarning, SolverOptions
+from service.calls.unplanned import Body, planning_problem
 from service.problems import ProblemError
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from math import isfinite
 
-from planner.sensitivity.prices import POINT, joules_per_objective, limit_names
 from planner.problem import PlacementProblem
 from planner.result import Plan, PlanWarning
-from service.problems import FieldError, Problem, ProblemError, invalid
-from service.calls.schemas.calls import PlanRequest
+from planner.sensitivity.prices import POINT, joules_per_objective, limit_names
 from service.calls.messages import PublishedPrices
+from service.calls.schemas.calls import PlanRequest
+from service.problems import FieldError, Problem, ProblemError, invalid
 
 UNPUBLISHED = PlanWarning(
     "prices_unknown",

@@ -16,14 +16,14 @@ from typing import Any, Generic, TypeVar
 from pydantic_core import from_json, to_json
 
 from service.calls.batch import Batch
-from service.calls.pieces import complaints_of
-from service.calls.plain_columns import FILLER, NotPlainError, batch_of_columns, batch_of_rows
-from service.calls.validation import parse
-from service.problems import FieldError, invalid
-from service.calls.schemas.calls import WithRequests
 from service.calls.content import Content, whole
 from service.calls.heap import collection_paused
 from service.calls.messages import ARROW
+from service.calls.pieces import complaints_of
+from service.calls.plain_columns import FILLER, NotPlainError, batch_of_columns, batch_of_rows
+from service.calls.schemas.calls import WithRequests
+from service.calls.validation import parse
+from service.problems import FieldError, invalid
 
 Terms = TypeVar("Terms", bound=WithRequests)
 

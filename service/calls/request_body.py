@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
-from service.problems import MAX_FIELD_ERRORS, FieldError, invalid, pointer
 from service.calls.prompts import LIMITS, LISTS, is_whole
 from service.calls.schemas.fields import MAX_CHOICES
+from service.problems import MAX_FIELD_ERRORS, FieldError, invalid, pointer
 from service.wording import shown
 
 COUNTS = ("n", "best_of")

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
+from planner.result import Plan, PlanWarning
+from planner.sensitivity.alternatives import Alternatives
 from service.calls.answers import plan_chunks
 from service.calls.explaining import UNEXPLAINED
+from service.calls.messages import ARROW, PlanTally, PublishedPrices
 from service.calls.prepared import Prepared
 from service.calls.publishing import UNPUBLISHED, published_prices
-from service.calls.tally import tally_plan
-from planner.sensitivity.alternatives import Alternatives
-from planner.result import Plan, PlanWarning
 from service.calls.schemas.calls import PlanRequest
-from service.calls.messages import ARROW, PlanTally, PublishedPrices
+from service.calls.tally import tally_plan
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from costmodel.arrays import IntArray
-from service.calls.batch import Batch
+from planner.eligibility import find_unplaceable
 from planner.errors import (
     InfeasibleError,
     PlanningError,
@@ -19,6 +19,7 @@ from planner.errors import (
     UndecidedError,
 )
 from planner.problem import PlacementProblem
+from service.calls.batch import Batch
 from service.problems import MAX_FIELD_ERRORS, FieldError, Problem, ProblemError, pointer
 from service.spelling import BODY, Spelling
 from service.wording import counted
@@ -65,7 +66,7 @@ def placeable(
     ProblemError
         422 where there are others and they are not to be listed, or there are no requests left.
     """
-    reasons = {**problem.unplaceable(), **batch.set_aside}
+    reasons = {**find_unplaceable(problem), **batch.set_aside}
     if reasons and (not report or len(reasons) == problem.n):
         first = islice(reasons.items(), MAX_FIELD_ERRORS)
         errors = [FieldError(batch.pointer_to(i), reason) for i, reason in first]

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from service.problems import FieldError, Problem, ProblemError, invalid, pointer
 from service.calls.schemas.fields import COUNT, PROMPTS, QUANTILES
 from service.calls.schemas.requests import LISTED, MIXED
+from service.problems import FieldError, Problem, ProblemError, invalid, pointer
 from service.wording import words_of
 
 Schema = TypeVar("Schema", bound=BaseModel)

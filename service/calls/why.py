@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from service.calls.fleet.placements import candidate_list
-from planner.sensitivity.alternatives import Alternatives
 from planner.problem import PlacementProblem
+from planner.sensitivity.alternatives import Alternatives
+from service.calls.fleet.placements import candidate_list
 from service.problems import FieldError, Problem, ProblemError
 
 MOST_EXPLAINED = 100_000

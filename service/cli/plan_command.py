@@ -20,22 +20,22 @@ from service.calls.batch_files.openai_batch import MAX_TOLD
 from service.calls.batch_files.own_llms import OTHERS, STAYS, stays_below
 from service.calls.batch_files.parquet_sizes import Limits
 from service.calls.batch_files.reading import read_batch
+from service.calls.content import whole
+from service.calls.planner_service import PlannerService
+from service.calls.schemas.batch_query import ANY
+from service.calls.schemas.calls import SolverOptionsSpec
+from service.calls.schemas.fields import MAX_SECONDS
+from service.calls.schemas.names import read_llm
 from service.calls.shard import Shard
 from service.calls.token_rule import TokenRule
-from service.calls.planner_service import PlannerService
 from service.cli.arguments import OPTIONS, OptionError, merged
 from service.cli.progress import shown
 from service.cli.shards import check_folder, served_names, told_of, write_shards
 from service.cli.tables import print_plan
 from service.embedded import FLEET_FILE, embedded_models_dir
 from service.problems import AlikeErrors, FieldError, Problem, ProblemError
-from service.calls.schemas.batch_query import ANY
-from service.calls.schemas.calls import SolverOptionsSpec
-from service.calls.schemas.fields import MAX_SECONDS
-from service.calls.schemas.names import read_llm
 from service.settings.settings import Settings
 from service.spelling import COMMAND
-from service.calls.content import whole
 from service.workers.process import load_service
 
 PLANNED, NO_PLAN, BAD_INPUT = 0, 1, 2

@@ -11,7 +11,6 @@ import numpy as np
 
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.lines import BatchLines
-from service.calls.shard import Shard
 from service.calls.batch_files.shards import (
     DraftShard,
     ServedNames,
@@ -19,8 +18,9 @@ from service.calls.batch_files.shards import (
     name_warnings,
     write_shard,
 )
-from service.cli.arguments import OptionError
 from service.calls.schemas.batch_query import parted
+from service.calls.shard import Shard
+from service.cli.arguments import OptionError
 from service.wording import counted
 
 PATTERN = "*.jsonl"

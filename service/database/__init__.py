@@ -1,0 +1,1 @@
+"""A SQLite file that survives full disks, lost locks, deletion and damage."""

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from queue import SimpleQueue
 
-from service.store import rescue
+from service.database import rescue
 from service.database.contents import Contents, Loss
 from service.database.errors import StoreError
 from service.database.file_watch import FileWatch, Seen

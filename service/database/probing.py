@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-from service.endless import every
 from service.database.errors import StoreError
+from service.endless import every
 
 PERIOD_S = 5.0
 

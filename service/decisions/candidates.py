@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from costmodel.nearest import listed, nearest, shown, unknown_name
-from service.decisions.rule import Group, levels
-from service.decisions.table import Row
-from service.problems import FieldError, invalid
+from service.calls.placement_row import PlacementRow
 from service.calls.schemas.decisions import CandidateBody, DecisionBody
 from service.calls.schemas.names import read_llm
+from service.decisions.rule import Group, levels
+from service.problems import FieldError, invalid
 
 Key = tuple[str, str]
 """LLM and pool."""
@@ -26,7 +26,7 @@ class Placements:
         Of the fleet.
     """
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[PlacementRow]) -> None:
         self._groups: dict[Key, Group] = {(one[0].llm, one[0].pool): one for one in levels(rows)}
         self._of_llm: dict[str, Names] = {}
         for key in self._groups:

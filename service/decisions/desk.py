@@ -8,8 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from secrets import token_hex
 
-from service.decisions.evidence import ENERGY, RUNTIME, Evidence
+from costmodel.one_request import Terms
+from service.calls.placement_row import PlacementRow
+from service.calls.schemas.decisions import DecisionBody
 from service.decisions.candidates import Placements
+from service.decisions.cost import Cost, cost_of
+from service.decisions.evidence import ENERGY, RUNTIME, Evidence
 from service.decisions.lengths import OutputLengths
 from service.decisions.load import Loads
 from service.decisions.made import Made
@@ -25,12 +29,10 @@ from service.decisions.rule import (
     why_none,
 )
 from service.decisions.steering import QualitySteering
-from service.decisions.table import Cost, Row, Terms, cost_of
 from service.decisions.token_estimate import estimate_tokens, wanted_of
 from service.decisions.tokenizers import Tokenizers
 from service.decisions.traffic import Traffic, asked_of
 from service.problems import Problem, ProblemError, invalid
-from service.calls.schemas.decisions import DecisionBody
 
 MOST_OPEN = 100_000
 """Decisions whose pool and concurrency are remembered until their actuals come."""
@@ -80,7 +82,7 @@ class DecisionDesk:
         self.evidence = Evidence()
         self.traffic = Traffic()
 
-    def load(self, rows: tuple[Row, ...]) -> None:
+    def load(self, rows: tuple[PlacementRow, ...]) -> None:
         """Take over the rows of the fleet that is loaded now."""
         self._placements = Placements(rows)
         self.evidence.take_over({(row.llm, row.device): row.cost_model for row in rows})
@@ -263,7 +265,7 @@ class DecisionDesk:
     def _prices(self, policy: Policy) -> Prices:
         return Prices(policy.joules_per_device_second, self._steering.price(policy))
 
-    def _predict(self, row: Row, terms: Terms) -> Cost:
+    def _predict(self, row: PlacementRow, terms: Terms) -> Cost:
         if not self.evidence.pairs:
             return cost_of(row, terms)
         energy = self.evidence.factor(row.llm, row.device, ENERGY)

@@ -10,15 +10,15 @@ from uuid import uuid4
 
 import orjson
 
-from service.endless import every
-from service.decisions.desk import DecisionDesk
-from service.decisions.policy import FALLBACK, FORECAST, FORECAST_PREFIX, policy_of
-from service.decisions.traffic import LIMIT_S, STRETCHES, Asked, plan_of, stretch_helps
-from service.problems import ProblemError
-from service.settings.settings import Settings
-from service.decisions.metrics import DecisionMetrics
 from service.calls.content import whole
 from service.calls.messages import Job, Reply
+from service.decisions.desk import DecisionDesk
+from service.decisions.metrics import DecisionMetrics
+from service.decisions.policy import FALLBACK, FORECAST, FORECAST_PREFIX, policy_of
+from service.decisions.traffic import LIMIT_S, STRETCHES, Asked, plan_of, stretch_helps
+from service.endless import every
+from service.problems import ProblemError
+from service.settings.settings import Settings
 from service.workers.pool import WorkerPool
 
 logger = logging.getLogger("service.background.forecasts")

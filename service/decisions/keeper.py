@@ -12,11 +12,11 @@ from dataclasses import asdict
 import orjson
 from pydantic import ValidationError
 
+from service.calls.schemas.policy import KeptPolicy
+from service.database.errors import StoreError
 from service.decisions.actuals.store import ActualsStore
 from service.decisions.desk import DecisionDesk
 from service.decisions.policy import Policy
-from service.calls.schemas.policy import KeptPolicy
-from service.database.errors import StoreError
 from service.wording import words_of
 
 logger = logging.getLogger("service.decisions.keeper")

@@ -12,8 +12,8 @@ from service.telemetry.labels import PREFIX, Labels
 
 if TYPE_CHECKING:
     from service.decisions.evidence import Evidence
-    from service.decisions.actuals.records import Actual
     from service.decisions.made import Made
+    from service.decisions.records import Actual
 
 SECONDS_BUCKETS = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 WHERE = ("llm", "pool")

@@ -14,16 +14,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from costmodel.one_request import Terms
+from service.calls.placement_row import PlacementRow
+from service.decisions.cost import Cost, cost_of
 from service.decisions.load import Loads, PoolLoad
-from service.decisions.table import Cost, Row, Terms, cost_of
 from service.problems import FieldError
 
 LATE, PRICE = "late", "price"
 
-Group = tuple[Row, ...]
+Group = tuple[PlacementRow, ...]
 """Placements of one LLM on one pool, by rising concurrency."""
 
-Predict = Callable[[Row, Terms], Cost]
+Predict = Callable[[PlacementRow, Terms], Cost]
 
 
 @dataclass(frozen=True)
@@ -103,15 +105,15 @@ class Decision:
     options: Sequence[Option] = ()
 
 
-def levels(rows: Sequence[Row]) -> list[Group]:
+def levels(rows: Sequence[PlacementRow]) -> list[Group]:
     """Group placements by LLM and pool, each group by rising concurrency."""
-    groups: dict[tuple[str, str], list[Row]] = {}
+    groups: dict[tuple[str, str], list[PlacementRow]] = {}
     for row in rows:
         groups.setdefault((row.llm, row.pool), []).append(row)
     return [tuple(sorted(group, key=lambda row: row.concurrency)) for group in groups.values()]
 
 
-def level_of(rows: Group, concurrency: float) -> Row:
+def level_of(rows: Group, concurrency: float) -> PlacementRow:
     """Return the least level that holds so many requests on a device; the largest if none does."""
     return next((row for row in rows if row.concurrency >= concurrency), rows[-1])
 
@@ -161,7 +163,7 @@ def decide(
     return Decision(chosen, runner_up, PRICE if runner_up.in_time else LATE, options)
 
 
-def may_serve(row: Row, wanted: Wanted) -> bool:
+def may_serve(row: PlacementRow, wanted: Wanted) -> bool:
     """Say whether a placement's context holds the request and its LLM is good enough."""
     tokens = wanted.terms.context_tokens
     if row.max_context_tokens is not None and tokens > row.max_context_tokens:

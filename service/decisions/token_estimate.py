@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from service.decisions.lengths import OutputLengths
-from service.decisions.rule import Wanted
-from service.decisions.table import Prompts, Terms
-from service.decisions.tokenizers import Tokenizers
-from service.decisions.tokens import bounded, input_tokens, output_limit
+from costmodel.one_request import Prompts, Terms
 from service.calls.prompts import Prompt, choices_of, prompts_of
 from service.calls.schemas.actuals import ActualBody
 from service.calls.schemas.decisions import DecisionBody
+from service.decisions.lengths import OutputLengths
+from service.decisions.rule import Wanted
+from service.decisions.tokenizers import Tokenizers
+from service.decisions.tokens import bounded, input_tokens, output_limit
 
 DEFAULT_OUTPUT_TOKENS = 256.0
 LATE_QUANTILE = 0.9

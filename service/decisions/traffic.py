@@ -9,9 +9,9 @@ from itertools import repeat
 from statistics import median
 from typing import Any
 
-from service.decisions.rule import Group, Predict, Wanted, may_serve
-from service.decisions.table import Row
+from service.calls.placement_row import PlacementRow
 from service.calls.schemas.fields import MAX_CHOICES
+from service.decisions.rule import Group, Predict, Wanted, may_serve
 
 WINDOW_S = 900.0
 """No request counts longer; a gateway's traffic of a quarter of an hour."""
@@ -163,7 +163,7 @@ def asked_of(now: float, groups: Sequence[Group], wanted: Wanted, predict: Predi
     return Asked(now, one, output_tokens, keys, wanted.deadline_s, wanted.terms.choices)
 
 
-def _in_time_idle(least: Row, wanted: Wanted, predict: Predict) -> bool:
+def _in_time_idle(least: PlacementRow, wanted: Wanted, predict: Predict) -> bool:
     """Say whether a request would end in time on the least concurrency of an LLM on a pool."""
     if wanted.deadline_s is None:
         return True

@@ -1,0 +1,1 @@
+"""All that knows HTTP: routes, the OpenAPI document, access, the operations port."""

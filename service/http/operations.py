@@ -15,12 +15,12 @@ from fastapi import FastAPI
 from service.http.access.connections import TimedProtocol
 from service.http.access.errors import AddressError
 from service.http.access.guarding import add_host_guard
-from service.http.routes import information
 from service.http.refusals import add_refusals
+from service.http.request_log import RequestLog
+from service.http.routes import information
 from service.settings.settings import Settings
 from service.stopping import Stopping
 from service.telemetry.metrics import Metrics
-from service.http.request_log import RequestLog
 
 logger = logging.getLogger("service.operations")
 

@@ -11,9 +11,9 @@ from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
-from service.problems import Problem, ProblemError, from_status
 from service.calls.content import AnonymousFile
 from service.calls.messages import Reply
+from service.problems import Problem, ProblemError, from_status
 
 
 def respond(reply: Reply) -> Response:

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.http.openapi.gateways import REFUSED
+from service.http.gateway_headers import REFUSED
 from service.problems import MEDIA_TYPE, Problem
 from service.stopping import Stopping, cut_off_problem
 

@@ -15,11 +15,11 @@ import asyncio
 import logging
 import signal
 import socket
+from collections.abc import Awaitable, Callable
 from time import monotonic
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
 
 from service.http.operations import OperationsServer
 from service.settings.settings import Settings
@@ -39,8 +39,10 @@ class Server(uvicorn.Server):
     ----------
     config
         What is served, and where.
-    app
-        The application; its `state` has what is told of the end.
+    stopping
+        Where it is told that the service stops.
+    interrupt
+        Called at the beginning of the end.
     settings
         How patient the end is.
     operations
@@ -50,13 +52,13 @@ class Server(uvicorn.Server):
     def __init__(
         self,
         config: uvicorn.Config,
-        app: FastAPI,
+        stopping: Stopping,
+        interrupt: Callable[[], Awaitable[None]],
         settings: Settings,
         operations: OperationsServer | None,
     ) -> None:
         super().__init__(config)
-        self._stopping: Stopping = app.state.stopping
-        self._interrupt = app.state.before_shutdown
+        self._stopping, self._interrupt = stopping, interrupt
         self._settings = settings
         self._operations = operations
         self._drained_at = 0.0

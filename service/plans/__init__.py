@@ -1,0 +1,1 @@
+"""Asynchronous plans, and the store that keeps them."""

@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from service.problems import Problem, ProblemError
-from service.settings.settings import Settings
+from service.calls.content import whole
+from service.calls.messages import Reply
 from service.database.errors import StoreError
 from service.plans.records import PlanRecord, ReplyHead
 from service.plans.thread import StoreThread
+from service.problems import Problem, ProblemError
+from service.settings.settings import Settings
 from service.telemetry.metrics import Metrics
-from service.calls.content import whole
-from service.calls.messages import Reply
 
 logger = logging.getLogger("service.background")
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from time import time
 from typing import Any
 
+from service.calls.content import Content, parts
 from service.calls.shard import Shard
 from service.database.contents import Loss
 from service.database.database_file import DatabaseFile
 from service.database.errors import StoreError
 from service.database.file_watch import rewrite
 from service.plans.records import Look, PlanRecord, ReplyHead
-from service.calls.content import Content, parts
 
 CHUNK_BYTES = 4 * 1024 * 1024
 """An answer of hundreds of megabytes is written and read in parts, so that no step is long."""

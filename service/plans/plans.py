@@ -12,19 +12,29 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from time import perf_counter, time
+from typing import Protocol
 from uuid import uuid4
 
-from service.http.access.caller import Caller
+from service.calls.messages import Job, Reply
 from service.plans.archive import PlanArchive, plan_not_found
+from service.plans.records import PlanRecord
 from service.plans.run import Event, PlanRun
 from service.problems import ProblemError
 from service.settings.settings import Settings
 from service.stopping import Stopping, stopping_problem
-from service.plans.records import PlanRecord
 from service.telemetry.metrics import Metrics
-from service.calls.messages import Job, Reply
 from service.workers.pool import WorkerPool
 from service.workers.queue import Stage
+
+
+class Place(Protocol):
+    """The place of a call among those that its caller may have in flight."""
+
+    def hold(self) -> None:
+        """Keep it when the call has ended."""
+
+    def release(self) -> None:
+        """Give it back."""
 
 
 class BackgroundPlans:
@@ -55,31 +65,33 @@ class BackgroundPlans:
         """Find out whether plans can be kept again, where they could not; else `StoreError`."""
         await self._archive.probe()
 
-    async def start(self, job: Job, caller: Caller) -> PlanRecord:
+    async def start(self, job: Job, owner: str | None, place: Place) -> PlanRecord:
         """Accept a plan and return how it stands.
 
         Parameters
         ----------
         job
             What is planned.
-        caller
-            Whose plan it is; its place is held until the plan has ended.
+        owner
+            Whose plan it is; None where nobody is told apart.
+        place
+            Of the call; it is held until the plan has ended.
 
         Raises
         ------
         ProblemError
             429 when too many calls wait, 503 when plans cannot be kept or the service stops.
         """
-        self._pool.queue.check_room(caller.owner)
-        run = PlanRun(str(uuid4()), caller.owner)
+        self._pool.queue.check_room(owner)
+        run = PlanRun(str(uuid4()), owner)
         if not self._stopping.begun:
             await self._archive.add(run.record)
         if self._stopping.begun:
             raise ProblemError(stopping_problem())
         self._runs[run.plan_id] = run
         run.task = asyncio.create_task(self._make(run, replace(job, plan_id=run.plan_id)))
-        caller.place.hold()
-        run.task.add_done_callback(lambda _: caller.place.release())
+        place.hold()
+        run.task.add_done_callback(lambda _: place.release())
         try:
             await self._until_accepted(run)
         except ProblemError:

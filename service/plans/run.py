@@ -10,8 +10,8 @@ from typing import Literal
 
 import orjson
 
-from service.plans.records import Look, PlanRecord, Status
 from service.calls.messages import PROGRESS, Update
+from service.plans.records import Look, PlanRecord, Status
 from service.workers.queue import Stage
 
 KEPT_EVENTS = 256

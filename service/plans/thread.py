@@ -12,14 +12,14 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from service.plans.database import PLANS, open_database
+from service.calls.content import Content
 from service.database.database_file import MEMORY
 from service.database.errors import NoPlaceError, StoreError
 from service.paths import state_file
+from service.plans.database import PLANS, open_database
 from service.plans.plan_store import CHUNK_BYTES, PlanStore, StoreLimits
 from service.plans.records import PlanRecord
 from service.telemetry.store_failures import StoreFailures
-from service.calls.content import Content
 
 if TYPE_CHECKING:
     from service.settings.settings import Settings

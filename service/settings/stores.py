@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from service.settings.texts import KIBIBYTE, MEBIBYTE
 from service.database.database_file import MEMORY
 from service.paths import state_file
+from service.settings.texts import KIBIBYTE, MEBIBYTE
 
 
 def _default_actuals_path() -> Path:

@@ -7,8 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from service.machine import default_budget
 from service.settings.texts import KIBIBYTE, MAX_BYTES, MEBIBYTE
-from service.workers.memory import default_budget
 
 MAX_PAIRS = 10**12
 """Beyond what any machine has memory for."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from service.decisions.metrics import DecisionMetrics
 from service.telemetry.failures import Failures, FailuresCollector
 from service.telemetry.labels import OTHER, PREFIX, Labels
 from service.telemetry.store_failures import LossesCollector, StoreFailures
@@ -70,8 +69,8 @@ class Metrics:
 
     Attributes
     ----------
-    decisions
-        Of single decisions.
+    labels
+        The names that labels may carry.
     reloads
         What has changed on disk and cannot be used.
     stores
@@ -80,13 +79,12 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry, version: str) -> None:
         self.registry = registry
-        self._names = Labels()
+        self.labels = Labels()
         self._define_calls()
         self._define_fronts()
         self._define_plans()
         self._define_cost_models()
         self._define_load()
-        self.decisions = DecisionMetrics(registry, self._names)
         self._define_workers()
         self._define_async_plans()
         self.reloads = Failures(logger, "Cannot load {}, what was loaded before stays in force:")
@@ -235,8 +233,8 @@ class Metrics:
         for baseline, saved_j in tally.saved_j.items():
             self._saved.labels(self._baseline(baseline)).inc(saved_j)
         for part in tally.placements:
-            llm, pool = self._names.llm(part.llm), self._names.pool(part.pool)
-            device = self._names.device(part.device)
+            llm, pool = self.labels.llm(part.llm), self.labels.pool(part.pool)
+            device = self.labels.device(part.device)
             self._requests.labels(llm, pool).inc(part.requests)
             self._energy.labels(llm, pool).inc(part.energy_j)
             self._runtime.labels(llm, pool).inc(part.runtime_s)
@@ -255,11 +253,11 @@ class Metrics:
     def _baseline(self, name: str) -> str:
         """Return the label of a baseline, whose name may end in that of an LLM."""
         policy, separator, llm = name.partition(":")
-        return f"{policy}:{OTHER}" if separator and llm not in self._names.llms else name
+        return f"{policy}:{OTHER}" if separator and llm not in self.labels.llms else name
 
     def describe(self, description: Description) -> None:
         """Tell what is loaded, and take over the names that labels may carry."""
-        self._names.take_over(description)
+        self.labels.take_over(description)
         self._loaded.set(len(description.cost_models))
         self._refused.set(len(description.refused))
         for llm, pool in description.llm_pools:
@@ -267,7 +265,6 @@ class Metrics:
                 counter.labels(llm, pool)
         for row in description.rows:
             self._extrapolated.labels(row.llm, row.device)
-        self.decisions.begin(description.llm_pools)
         self._info.clear()
         for loaded in description.cost_models:
             self._info.labels(loaded.llm, loaded.device, loaded.basis, loaded.source).set(1)

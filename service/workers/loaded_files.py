@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from service.calls.messages import RELOADED, Description
 from service.workers.link import Worker, WorkerLostError, loading_job
 from service.workers.listener import PoolListener
-from service.calls.messages import RELOADED, Description
 
 logger = logging.getLogger("service.workers.loaded_files")
 

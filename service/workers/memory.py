@@ -9,19 +9,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import resource
 from collections import deque
 from collections.abc import Iterable
-from pathlib import Path
 from weakref import WeakKeyDictionary, WeakSet
 
-from service.problems import Problem, ProblemError
 from service.calls.content import AnonymousFile
 from service.calls.messages import ARROW, BATCH_FILES
-
-#: Of the machine's or the container's memory, what calls may take together where nothing is set.
-DEFAULT_SHARE = 0.75
+from service.problems import Problem, ProblemError
 
 #: What a worker takes for a call, whatever is in it [bytes].
 CALL_BYTES = 64 * 2**20
@@ -71,39 +65,6 @@ def estimated_bytes(
     requests = min(requests, max_requests)
     pairs = requests * max(1, placements)
     return CALL_BYTES + factor * size + each * requests + BYTES_PER_PAIR * pairs
-
-
-def available_bytes() -> int:
-    """Return the memory of the container, where it is limited, else of the machine [bytes]."""
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            text = Path(path).read_text(encoding="ascii").strip()
-        except OSError:
-            continue
-        if text.isdecimal():
-            return min(physical, int(text))
-    return physical
-
-
-def default_budget() -> int:
-    """Return what calls may take together where nothing is set [bytes]."""
-    return int(DEFAULT_SHARE * available_bytes())
-
-
-def limit_memory(more: int) -> None:
-    """Let this process have no more than `more` bytes beyond what it has now.
-
-    What asks for more gets a `MemoryError`, or ends this process, and not the machine. The limit
-    holds where the system counts private memory: on Linux.
-    """
-    path = Path("/proc/self/statm")
-    if path.exists():
-        pages = int(path.read_text(encoding="ascii").split()[5])
-        _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        limit = pages * os.sysconf("SC_PAGE_SIZE") + more
-        if most == resource.RLIM_INFINITY or limit < most:
-            resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
 
 
 class HeldBodies:

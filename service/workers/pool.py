@@ -19,11 +19,11 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from service.calls.messages import Description, Job, Reply, Tell, unheard
 from service.workers.entry import enter
 from service.workers.link import Worker, WorkerLostError, WorkerMain, WorkerProcess
 from service.workers.listener import PoolListener
 from service.workers.loaded_files import LoadedFiles
-from service.calls.messages import Description, Job, Reply, Tell, unheard
 from service.workers.queue import Stage, WorkerQueue, unavailable
 from service.workers.supervisor import Supervisor
 

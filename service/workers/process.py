@@ -24,20 +24,14 @@ from time import perf_counter
 from uuid import uuid4
 
 from costmodel.catalogue import Catalogue
-from service.calls.file_call import plan_batch_file
-from service.calls.frontier_call import trace_front
-from service.calls.planner_service import CallLimits, PlannerService
-from service.calls.fleet.description import describe
-from service.calls.fleet.loading import Loaded, load_files
 from planner.cutting import uncut
 from planner.progress import Watch
-from service.problems import Problem, ProblemError
-from service.calls.schemas.batch_query import BatchQuery
-from service.settings.settings import Settings
-from service.telemetry.logs import configure_logging
 from service.calls.content import whole
+from service.calls.file_call import plan_batch_file
+from service.calls.fleet.description import describe
+from service.calls.fleet.loading import Loaded, load_files
+from service.calls.frontier_call import trace_front
 from service.calls.heap import give_back, share_one_heap
-from service.workers.memory import limit_memory
 from service.calls.messages import (
     BEGUN,
     JSON,
@@ -49,6 +43,12 @@ from service.calls.messages import (
     Update,
     unheard,
 )
+from service.calls.planner_service import CallLimits, PlannerService
+from service.calls.schemas.batch_query import BatchQuery
+from service.machine import limit_memory
+from service.problems import Problem, ProblemError
+from service.settings.settings import Settings
+from service.telemetry.logs import configure_logging
 from service.workers.pipe import Message, receive, send
 from service.workers.progress_updates import ProgressUpdates
 

@@ -14,10 +14,10 @@ from benchmarks.fuzz.catalogue import read_catalogue
 from benchmarks.fuzz.plans import check_plan
 from benchmarks.fuzz.question import Question
 from benchmarks.fuzz.refusals import check_refusal, with_limit
-from service.calls.planner_service import PlannerService
-from service.settings.settings import Settings
 from service.calls.content import whole
 from service.calls.messages import Job
+from service.calls.planner_service import PlannerService
+from service.settings.settings import Settings
 from service.workers.process import answer, load_service
 from tests.service.bodies import a100_fleet, rows
 from tests.service.catalogue_maker import write_catalogue

@@ -25,8 +25,11 @@ from benchmarks.hindsight.setting import COPIES, FLOOR, HORIZON_S, NOISE, PERIOD
 from benchmarks.hindsight.shared_replay import SharedReplay
 from benchmarks.workloads import without_limits
 from costmodel.workload import Workload
+from planner.inputs import Limits
+from planner.planning import plan
+from planner.problem import PlacementProblem
+from planner.result import SolverOptions
 from service.calls.fleet.placements import Candidates
-from planner import Limits, PlacementProblem, SolverOptions, plan
 
 ROOT = Path(__file__).resolve().parents[2]
 LOAD_S, LOAD_J, WATTS = 10.0, 500.0, 50.0

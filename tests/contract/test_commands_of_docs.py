@@ -24,7 +24,7 @@ OURS = re.compile(r"^(?:deploy|examples|models|benchmarks|docs)/")
 SERVING = re.compile(
     r"^((?:[A-Z_]+=\S+ )*)\.venv/bin/python -m service *&?(?: +#.*)?$", re.MULTILINE
 )
-HELD = {"deploy", "examples", "models", "service", "profiler", "costmodel", "benchmarks"}
+HELD = {"deploy", "examples", "models", "service", "profiler", "planner", "costmodel", "benchmarks"}
 
 BEGIN = """
 set -euo pipefail

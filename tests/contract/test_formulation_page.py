@@ -5,8 +5,8 @@ import inspect
 import re
 from pathlib import Path
 
-from service.app import create_app
 from planner.bounds.formulation import Formulation
+from service.app import create_app
 from service.settings.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +26,7 @@ def constraint_functions() -> set[str]:
 
 def defined_names() -> set[str]:
     found = set()
-    for path in (ROOT / "service" / "planning").rglob("*.py"):
+    for path in (ROOT / "planner").rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         found |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
     return found

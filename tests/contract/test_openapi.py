@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from service.app import create_app
-from service.calls.planner_service import PlannerService
-from service.http.openapi.examples import PLAN_EXAMPLES, PREDICT_EXAMPLES
-from service.calls.schemas.batch_query import BatchQuery
-from service.settings.settings import Settings
 from service.calls.messages import ARROW, BATCH_FILES, JSON
+from service.calls.planner_service import PlannerService
+from service.calls.schemas.batch_query import BatchQuery
+from service.http.openapi.examples import PLAN_EXAMPLES, PREDICT_EXAMPLES
+from service.settings.settings import Settings
 from tests.service.bodies import call
 from tests.service.server import Server
 

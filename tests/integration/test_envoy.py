@@ -21,8 +21,8 @@ import yaml
 
 from benchmarks.gateways.upstreams import upstreams
 from examples.local_service import free_port
-from tests.service.http.access.conftest import Keys
 from tests.service.decision_fleet import save_two_pools
+from tests.service.http.access.conftest import Keys
 from tests.service.server import Server
 
 ROOT = Path(__file__).parents[2]

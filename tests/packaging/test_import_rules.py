@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-PACKAGES = ("costmodel", "service", "profiler", "benchmarks", "examples")
+PACKAGES = ("costmodel", "planner", "service", "profiler", "benchmarks", "examples")
 
 BREACHES = [
     ("service/breach.py", "import profiler", "applications"),
@@ -21,7 +21,16 @@ BREACHES = [
     ("costmodel/breach.py", "import planner", "costmodel"),
     ("service/breach.py", "import matplotlib", "service"),
     ("profiler/breach.py", "import fastapi", "profiler"),
-    ("service/planning/breach.py", "import pydantic", "planning"),
+    ("planner/search/breach.py", "import pydantic", "planner"),
+    ("planner/search/breach.py", "import service", "planner"),
+    ("planner/bounds/breach.py", "import planner.search.descent", "planner-layers"),
+    ("planner/breach.py", "import numpy", "planner-layers"),
+    ("service/telemetry/breach.py", "import service.workers", "service-layers"),
+    ("service/calls/schemas/breach.py", "import service.calls.messages", "calls-layers"),
+    ("service/plans/breach.py", "import service.decisions.desk", "service-layers"),
+    ("service/breach.py", "import numpy", "service-layers"),
+    ("costmodel/arrays.py", "import costmodel.workload", "circles"),
+    ("service/workers/breach.py", "import starlette", "web"),
     ("service/breach.py", "import ortools.graph", "solver"),
     ("profiler/breach.py", "from pynvml import nvmlInit", "nvml"),
     ("service/breach.py", "import benchmarks", "products"),

@@ -8,15 +8,8 @@ from costmodel.cost_model import CostModel
 from costmodel.provenance import Provenance
 from costmodel.region import ProfiledRegion
 from costmodel.workload import Workload
-from planner import (
-    Limits,
-    Objective,
-    Placement,
-    PlacementProblem,
-    Pool,
-    Requests,
-    Share,
-)
+from planner.inputs import Limits, Objective, Placement, Pool, Requests, Share
+from planner.problem import PlacementProblem
 
 REGION = ProfiledRegion(np.array([[1.0, 1.0, 1.0], [8192.0, 8192.0, 512.0]]))
 

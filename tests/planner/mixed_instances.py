@@ -6,15 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner import (
-    Limits,
-    Objective,
-    Placement,
-    PlacementProblem,
-    Pool,
-    Requests,
-    Share,
-)
+from planner.inputs import Limits, Objective, Placement, Pool, Requests, Share
+from planner.problem import PlacementProblem
 from tests.planner.instances import cost_model, workload
 
 LLMS = (("small", 1.0, 0.5), ("medium", 2.0, 0.6), ("large", 4.0, 0.7))

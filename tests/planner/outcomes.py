@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner import PlacementProblem, SolverOptions
 from planner.clock import Deadline
+from planner.problem import PlacementProblem
 from planner.reporting import OPTIMAL_GAP, gap_unit
+from planner.result import SolverOptions
 from planner.schedule.schedule import Schedule
 from planner.search.solver import Solver
 

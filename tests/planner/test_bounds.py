@@ -6,16 +6,17 @@ import pytest
 from costmodel.cost_model import CostModel
 from costmodel.provenance import Provenance
 from costmodel.workload import Workload
-from planner import Limits, Objective, Placement, PlacementProblem, Pool
-from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.bounds.bounding import bound
 from planner.bounds.formulation import Formulation
 from planner.bounds.lagrangian import lagrangian_bound
 from planner.clock import Deadline
 from planner.errors import BoundContradictedError
+from planner.inputs import Limits, Objective, Placement, Pool
+from planner.problem import PlacementProblem
 from planner.reporting import report
 from planner.schedule.evaluation import evaluate
 from planner.schedule.schedule import lay_out
+from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.solvers.cpsat import Effort, solve_assignment
 from tests.planner.instances import REGION, requests, three_llms, workload
 

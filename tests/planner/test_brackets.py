@@ -7,19 +7,15 @@ import numpy as np
 import pytest
 
 from benchmarks.slow_rules.exhaustive import best
-from planner import (
-    InfeasibleError,
-    Limits,
-    PlacementProblem,
-    Progress,
-    Relaxation,
-    Share,
-    SolverOptions,
-    plan,
-)
 from planner.clock import Deadline
-from planner.limits.knobs import Knob, knobs_of
+from planner.errors import InfeasibleError, Relaxation
 from planner.infeasibility.refusal import why_not
+from planner.inputs import Limits, Share
+from planner.limits.knobs import Knob, knobs_of
+from planner.planning import plan
+from planner.problem import PlacementProblem
+from planner.progress import Progress
+from planner.result import SolverOptions
 from planner.search.solver import Solver
 from tests.planner.instances import three_llms, workload
 from tests.planner.test_oracle import small_problem

@@ -13,8 +13,10 @@ from costmodel.arrays import IntArray
 from costmodel.output_lengths import OutputLengths
 from costmodel.prompt_lengths import PromptLengths
 from costmodel.workload import Workload
-from planner import Limits, PlacementProblem
-from planner.planner import plan
+from planner.eligibility import find_unplaceable
+from planner.inputs import Limits
+from planner.planning import plan
+from planner.problem import PlacementProblem
 from planner.result import SolverOptions
 from planner.schedule.dealing import deal
 from planner.schedule.evaluation import evaluate
@@ -67,8 +69,8 @@ def test_the_context_is_that_of_one_choice() -> None:
         )
         for most in (context, context - 1)
     )
-    assert not fits.unplaceable()
-    assert not_quite.unplaceable()
+    assert not find_unplaceable(fits)
+    assert find_unplaceable(not_quite)
 
 
 @settings(deadline=None, max_examples=40)

@@ -5,14 +5,17 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from planner import InfeasibleError, Limits, SolverOptions, plan
 from planner.clock import Deadline
+from planner.errors import InfeasibleError
 from planner.infeasibility.brackets import Bracket
 from planner.infeasibility.conflict import smallest_conflict
-from planner.limits.extremes import proves_infeasible
 from planner.infeasibility.infeasibility import explain
 from planner.infeasibility.joint import Joint
+from planner.inputs import Limits
+from planner.limits.extremes import proves_infeasible
 from planner.limits.knobs import Knob, knobs_of
+from planner.planning import plan
+from planner.result import SolverOptions
 from tests.planner.instances import three_llms, workload
 
 FAR_OFF = Limits(deadline_s=1.0, max_energy_j=10.0, min_mean_quality=0.69)

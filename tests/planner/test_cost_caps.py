@@ -6,16 +6,11 @@ import numpy as np
 import pytest
 
 from benchmarks.slow_rules.exhaustive import best
-from planner import (
-    InfeasibleError,
-    InvalidProblemError,
-    Limits,
-    Objective,
-    PlacementProblem,
-    SolverOptions,
-    plan,
-)
-from planner.inputs import CAP_NAMES, Unit
+from planner.errors import InfeasibleError, InvalidProblemError
+from planner.inputs import CAP_NAMES, Limits, Objective, Unit
+from planner.planning import plan
+from planner.problem import PlacementProblem
+from planner.result import SolverOptions
 from tests.planner.instances import three_llms, tiny_priced_problem, workload
 from tests.planner.test_prices import least, prices
 

@@ -6,14 +6,11 @@ import numpy as np
 import pytest
 
 from benchmarks.slow_rules.pricing import price
-from planner import (
-    InvalidProblemError,
-    Limits,
-    Objective,
-    PlacementProblem,
-    SolverOptions,
-    plan,
-)
+from planner.errors import InvalidProblemError
+from planner.inputs import Limits, Objective
+from planner.planning import plan
+from planner.problem import PlacementProblem
+from planner.result import SolverOptions
 from planner.schedule.dealing import deal
 from planner.schedule.evaluation import evaluate
 from tests.planner.instances import three_llms, workload

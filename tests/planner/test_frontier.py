@@ -8,19 +8,15 @@ import pytest
 
 from benchmarks.slow_rules.pricing import price
 from benchmarks.slow_rules.schedule import Slow
-from planner import (
-    InfeasibleError,
-    Limits,
-    PlacementProblem,
-    Share,
-    SolverOptions,
-    UnplaceableError,
-    plan,
-)
+from planner.errors import InfeasibleError, UnplaceableError
 from planner.frontier.axes import AXES, AxisName, limited_and_minimised
 from planner.frontier.filtering import at_most
 from planner.frontier.points import Candidate, Ends, Front, Point, Step, Summary
 from planner.frontier.sweep import trace
+from planner.inputs import Limits, Share
+from planner.planning import plan
+from planner.problem import PlacementProblem
+from planner.result import SolverOptions
 from tests.planner.instances import three_llms, tiny_priced_problem, workload
 
 EXACT = SolverOptions(time_limit_s=60.0, relative_gap=1e-6)

@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 
 from benchmarks.slow_rules.pricing import price
-from planner import Limits, Share, SolverOptions, plan
-from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.bounds.bounding import bound
 from planner.bounds.cells import make_cells
 from planner.bounds.formulation import Formulation
-from planner.solvers.linear import solve_linear
 from planner.bounds.sifting import solve_cells
 from planner.clock import Deadline
+from planner.inputs import Limits, Share
+from planner.planning import plan
+from planner.result import SolverOptions
 from planner.schedule.slots import deal_to_slots
 from planner.search.descent import descend
+from planner.solvers.assignment_problem import AssignmentProblem, Row
+from planner.solvers.linear import solve_linear
 from tests.planner.instances import three_llms, workload
 
 SHARES = {"small": Share(0.2, 0.5), "medium": Share(0.1, 0.6), "large": Share(0.05, 0.6)}

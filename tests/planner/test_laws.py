@@ -7,16 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner import (
-    InfeasibleError,
-    Limits,
-    Objective,
-    Share,
-    SolverOptions,
-    UnplaceableError,
-    plan,
-)
 from planner.bounds.formulation import Formulation
+from planner.errors import InfeasibleError, UnplaceableError
+from planner.inputs import Limits, Objective, Share
+from planner.planning import plan
+from planner.result import SolverOptions
 from planner.schedule.dealing import deal
 from planner.schedule.evaluation import evaluate
 from planner.schedule.schedule import lay_out

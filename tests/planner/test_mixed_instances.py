@@ -12,7 +12,8 @@ import pytest
 
 from benchmarks.slow_rules.exhaustive import best
 from benchmarks.slow_rules.pricing import price
-from planner import PlacementProblem
+from planner.eligibility import find_unplaceable
+from planner.problem import PlacementProblem
 from tests.planner.mixed_instances import MIDDLE, SMALL, TINY, mixed_problem
 from tests.planner.outcomes import Outcome, solve
 from tests.planner.witnesses import witnessed
@@ -43,7 +44,7 @@ def check_any(seed: int, most_deals: int, time_limit_s: float) -> None:
     """A plan is sound; a bound or a proof that there is none holds against all deals, if few."""
     size = (TINY, SMALL, SMALL, MIDDLE)[seed % 4]
     problem = mixed_problem(seed, size)
-    if problem.unplaceable():
+    if find_unplaceable(problem):
         assert not problem.eligible.any(axis=1).all()
         return
     large = size is MIDDLE

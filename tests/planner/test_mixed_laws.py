@@ -9,7 +9,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from planner import PlacementProblem, Share
+from planner.eligibility import find_unplaceable
+from planner.inputs import Share
+from planner.problem import PlacementProblem
 from planner.schedule.evaluation import evaluate
 from planner.schedule.schedule import lay_out
 from tests.planner.mixed_instances import TINY, mixed_problem
@@ -22,7 +24,7 @@ CLOSE = 3e-6
 
 def problem_of(seed: int) -> PlacementProblem:
     problem = mixed_problem(seed, TINY)
-    assume(not problem.unplaceable())
+    assume(not find_unplaceable(problem))
     return problem
 
 
@@ -201,7 +203,7 @@ def test_the_order_of_pools_and_placements_leaves_the_optimum_as_it_is(seed: int
 @pytest.mark.parametrize("seed", range(20))
 def test_a_plan_is_evaluated_alike_however_it_was_found(seed: int) -> None:
     problem = mixed_problem(seed, TINY)
-    if problem.unplaceable():
+    if find_unplaceable(problem):
         pytest.skip("no request list came out that can be placed")
     found = solve(problem, relative_gap=1e-3)
     if found.schedule is None:

@@ -2,7 +2,10 @@
 
 import pytest
 
-from planner import Limits, Objective, Progress, SolverOptions, plan
+from planner.inputs import Limits, Objective
+from planner.planning import plan
+from planner.progress import Progress
+from planner.result import SolverOptions
 from tests.planner.instances import three_llms, workload
 
 EXACT = SolverOptions(time_limit_s=30.0, relative_gap=0.0)

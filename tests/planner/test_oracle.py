@@ -5,17 +5,11 @@ import pytest
 
 from benchmarks.slow_rules.exhaustive import best
 from benchmarks.slow_rules.pricing import price
-from planner import (
-    InfeasibleError,
-    Limits,
-    Objective,
-    Placement,
-    PlacementProblem,
-    Pool,
-    Share,
-    SolverOptions,
-    plan,
-)
+from planner.errors import InfeasibleError
+from planner.inputs import Limits, Objective, Placement, Pool, Share
+from planner.planning import plan
+from planner.problem import PlacementProblem
+from planner.result import SolverOptions
 from planner.schedule.evaluation import evaluate
 from planner.schedule.schedule import lay_out
 from tests.planner.instances import cost_model, requests, workload

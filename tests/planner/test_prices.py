@@ -6,17 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from planner import (
-    Limits,
-    Objective,
-    PlacementProblem,
-    Share,
-    SolverOptions,
-    plan,
-)
 from planner.bounds.bounding import bound
 from planner.bounds.formulation import Formulation
 from planner.clock import Deadline
+from planner.inputs import Limits, Objective, Share
+from planner.planning import plan
+from planner.problem import PlacementProblem
+from planner.result import SolverOptions
 from planner.sensitivity.alternatives import alternatives
 from planner.sensitivity.prices import shadow_prices
 from tests.planner.instances import three_llms, workload

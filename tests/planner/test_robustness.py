@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from planner import InfeasibleError, Limits, PlacementProblem, SolverOptions, plan
-from planner.errors import UnattainedConfidenceError, UndecidedError
-from planner.result import Plan
+from planner.errors import InfeasibleError, UnattainedConfidenceError, UndecidedError
+from planner.inputs import Limits
+from planner.planning import plan
+from planner.problem import PlacementProblem
+from planner.result import Plan, SolverOptions
 from planner.robustness.bulk import bulk_ends
 from planner.robustness.padding import padded, share_to_keep
 from planner.robustness.robust_planner import plan_robustly

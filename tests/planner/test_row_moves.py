@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from costmodel.arrays import FloatArray, IntArray
-from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.search.repair import repair
 from planner.search.row_moves import RowMoves
+from planner.solvers.assignment_problem import AssignmentProblem, Row
 
 
 def many_rows(n: int, k: int, seed: int, room: float) -> AssignmentProblem:

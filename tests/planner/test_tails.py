@@ -5,12 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
-from planner import Limits
 from planner.bounds.bounding import bound
 from planner.bounds.formulation import Formulation
 from planner.bounds.lagrangian import lagrangian_bound, relax
 from planner.bounds.tails import cheapest_with_tails
 from planner.clock import Deadline
+from planner.inputs import Limits
 from planner.schedule.dealing import deal
 from planner.schedule.evaluation import evaluate
 from tests.planner.instances import three_llms, workload

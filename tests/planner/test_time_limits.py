@@ -8,17 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from planner.solvers.assignment_problem import AssignmentProblem, Row
-from planner.solvers.linear import solve_linear
 from planner.clock import Deadline
 from planner.cutting import TimeIsUpError, run_within, uncut
 from planner.errors import InfeasibleError, UndecidedError
 from planner.inputs import Limits
-from planner.planner import plan
+from planner.planning import plan
 from planner.problem import PlacementProblem
 from planner.result import SolverOptions
-from planner.solvers.cpsat import Effort, solve_assignment
 from planner.search.incumbent import Incumbent
+from planner.solvers.assignment_problem import AssignmentProblem, Row
+from planner.solvers.cpsat import Effort, solve_assignment
+from planner.solvers.linear import solve_linear
 from planner.threads import in_threads
 from tests.planner.instances import three_llms, workload
 

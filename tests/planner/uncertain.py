@@ -13,7 +13,9 @@ import numpy as np
 from costmodel.intervals import ConformalInterval
 from costmodel.output_lengths import OutputLengths
 from costmodel.workload import Workload
-from planner import Limits, PlacementProblem, Plan
+from planner.inputs import Limits
+from planner.problem import PlacementProblem
+from planner.result import Plan
 from tests.planner.instances import three_llms, workload
 
 NORMAL = NormalDist()

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.slow_rules.pricing import price
-from planner import Limits, PlacementProblem, Share
+from planner.eligibility import find_unplaceable
+from planner.inputs import Limits, Share
+from planner.problem import PlacementProblem
 from planner.schedule.dealing import deal
 from planner.schedule.schedule import lay_out
 from tests.planner.mixed_instances import Size, mixed_problem
@@ -32,7 +34,7 @@ def witnessed(seed: int, size: Size, tightness: float) -> Witnessed | None:
     list came out that can be placed at all.
     """
     loose = mixed_problem(seed, size).with_limits(Limits())
-    if loose.unplaceable():
+    if find_unplaceable(loose):
         return None
     rng = np.random.default_rng([seed, 1])
     schedule = deal(loose, _placement(rng, loose))

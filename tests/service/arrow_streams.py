@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from service.calls.planner_service import PlannerService
 from service.calls.content import gathered, whole
 from service.calls.messages import ARROW, JSON, Job, Reply
+from service.calls.planner_service import PlannerService
 from service.workers.process import answer
 from tests.service.bodies import Json
 

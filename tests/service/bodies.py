@@ -4,9 +4,9 @@ from typing import Any
 
 import orjson
 
-from service.calls.planner_service import PlannerService
 from service.calls.content import whole
 from service.calls.messages import Job
+from service.calls.planner_service import PlannerService
 from service.workers.process import answer
 from tests.service.catalogue_maker import A100, FOUR_A100
 

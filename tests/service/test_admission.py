@@ -9,9 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.calls.content import AnonymousFile
+from service.calls.messages import ARROW, JSON, Job, Reply
 from service.problems import ProblemError
 from service.settings.settings import Settings
-from service.calls.content import AnonymousFile
 from service.workers.memory import (
     CALL_BYTES,
     HeldBodies,
@@ -19,7 +20,6 @@ from service.workers.memory import (
     available_bytes,
     estimated_bytes,
 )
-from service.calls.messages import ARROW, JSON, Job, Reply
 from service.workers.pool import WorkerPool
 from tests.service import worker_mains
 from tests.service.bodies import a100_fleet

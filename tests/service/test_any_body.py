@@ -18,16 +18,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.calls.batch_files.openai_batch import BadLinesError, read_lines
-from service.calls.token_rule import TokenRule
 from service.calls.reading import read_document
+from service.calls.request_body import check_body
+from service.calls.schemas.calls import PlanRequest
+from service.calls.schemas.decisions import DecisionBody
+from service.calls.token_rule import TokenRule
 from service.calls.validation import parse
 from service.decisions.desk import DecisionDesk
 from service.decisions.made import Made
-from service.problems import Problem, ProblemError
-from service.calls.request_body import check_body
 from service.http.routes.decisions import answer_of
-from service.calls.schemas.calls import PlanRequest
-from service.calls.schemas.decisions import DecisionBody
+from service.problems import Problem, ProblemError
 from tests.service.decisions.test_desk import ROWS
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]

@@ -9,14 +9,14 @@ import httpx
 import orjson
 import pytest
 
-from service.app import create_app
-from service.calls.planner_service import PlannerService
 from planner.errors import UndecidedError
 from planner.problem import PlacementProblem
 from planner.progress import Watch
 from planner.result import SolverOptions
-from service.settings.settings import Settings
+from service.app import create_app
 from service.calls.messages import Job
+from service.calls.planner_service import PlannerService
+from service.settings.settings import Settings
 from service.workers.process import answer
 from tests.service.bodies import a100_fleet, call, rows
 

@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from service.calls.content import whole
+from service.calls.messages import ARROW
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.answers import PlanAnswer
 from service.calls.schemas.information import ProblemAnswer
-from service.calls.content import whole
-from service.calls.messages import ARROW
 from tests.service.arrow_streams import json_of, reply_to, stream, table_of
 from tests.service.bodies import Json, a100_fleet, call, columns, pointers
 

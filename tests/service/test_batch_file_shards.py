@@ -23,10 +23,10 @@ from service.calls.batch_files.openai_batch import (
     OpenAiBatch,
     read_lines,
 )
-from service.calls.shard import Shard
 from service.calls.batch_files.shards import ServedNames, draft_shards, write_shard
-from service.calls.token_rule import TokenRule
 from service.calls.schemas.names import read_llm
+from service.calls.shard import Shard
+from service.calls.token_rule import TokenRule
 from tests.service.batch_lines import LLMS, Parts, batch_files, batch_lines
 
 PLACEMENTS = [

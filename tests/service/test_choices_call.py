@@ -12,8 +12,8 @@ import pytest
 from service.calls.arrow.columns import batch_of_table
 from service.calls.building import check_answers
 from service.calls.reading import read_json
-from service.problems import Complaints, ProblemError
 from service.calls.schemas.calls import PlanRequest
+from service.problems import Complaints, ProblemError
 
 TOKENS: dict[str, list[Any]] = {"input_tokens": [10, 20], "output_tokens": [5, 7]}
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.problems import ProblemError
 from service.http.routes.content_encoding import PIECE, Inflater
+from service.problems import ProblemError
 from tests.service.bodies import rows
 from tests.service.decision_fleet import save_two_pools
 from tests.service.server import Server

@@ -8,14 +8,14 @@ import logging
 import pytest
 from prometheus_client import CollectorRegistry
 
+from service.app import create_app
+from service.database.database_file import MEMORY
 from service.decisions.actuals.ledger import ActualsLedger
 from service.decisions.actuals.store import ActualsStore
-from service.app import create_app
-from service.endless import begin, end, every
 from service.decisions.desk import DecisionDesk
 from service.decisions.metering.loop import Metering
+from service.endless import begin, end, every
 from service.settings.settings import Settings
-from service.database.database_file import MEMORY
 from service.telemetry.metrics import Metrics
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from prometheus_client import CollectorRegistry
 
-from service.decisions.evidence import RUNTIME, About
+from service.calls.placement_row import PlacementRow
 from service.decisions.desk import DecisionDesk
-from service.decisions.table import Row
+from service.decisions.evidence import RUNTIME, About
 from service.telemetry.metrics import Metrics
 
-ROW = Row(
+ROW = PlacementRow(
     index=0,
     llm="a",
     pool="p",

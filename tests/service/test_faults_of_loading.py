@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from costmodel.artefact import save
+from service.calls.messages import Job
 from service.reloads import telling
 from service.settings.settings import Settings
 from service.telemetry.failures import Failures
 from service.workers.listener import PoolListener
-from service.calls.messages import Job
 from service.workers.pool import WorkerPool
 from tests.costmodel.builders import kv_on_cost_model
 from tests.service.decision_fleet import FLEET, save_two_pools

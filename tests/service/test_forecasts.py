@@ -16,13 +16,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from costmodel.artefact import save
-from service.decisions.forecasts import Forecasts
+from service.calls.content import whole
+from service.calls.messages import Job, Reply
 from service.decisions.desk import DecisionDesk
+from service.decisions.forecasts import Forecasts
 from service.decisions.traffic import STRETCHES, Asked
 from service.settings.settings import Settings
 from service.telemetry.metrics import Metrics
-from service.calls.content import whole
-from service.calls.messages import Job, Reply
 from service.workers.pool import WorkerPool
 from tests.costmodel.builders import kv_on_cost_model
 from tests.service.decision_fleet import save_two_pools

@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 import pytest
 
+from service.calls.messages import Job, Reply, Update
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.frontier import EndsLine, PointLine, SummaryLine
-from service.calls.messages import Job, Reply, Update
 from service.workers.process import answer
 from tests.service.bodies import Json, a100_fleet, call, columns, pointers, rows
 

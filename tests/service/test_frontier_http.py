@@ -6,7 +6,7 @@ import time
 import httpx
 import pytest
 
-from service.app import create_app
+from service.app import compose
 from service.calls.schemas.frontier import EndsLine, PointLine, ProblemLine, SummaryLine
 from service.settings.settings import Settings
 from tests.service import worker_mains
@@ -101,7 +101,7 @@ def test_fronts_are_counted_by_outcome_and_their_points(server: Server) -> None:
 
 @pytest.mark.anyio
 async def test_what_breaks_on_the_way_is_told_in_the_last_line(settings: Settings) -> None:
-    app = create_app(settings, worker_main=worker_mains.break_off)
+    app = compose(settings, worker_main=worker_mains.break_off).app
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

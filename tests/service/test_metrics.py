@@ -7,8 +7,8 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.telemetry.metrics import Metrics
 from service.calls.messages import CostModelLabels, Description, PlacementTally, PlanTally
+from service.telemetry.metrics import Metrics
 from tests.service.bodies import a100_fleet, rows
 from tests.service.server import Server
 

@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 import pytest
 
+from planner.progress import unwatched
 from service.calls.file_call import plan_batch_file
 from service.calls.planner_service import PlannerService
-from planner.progress import unwatched
-from service.problems import ProblemError
 from service.calls.schemas.batch_query import BatchQuery
+from service.problems import ProblemError
 from tests.service.plan_files import batch_line
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"

@@ -13,11 +13,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.calls.planner_service import PlannerService
-from service.calls.fleet.file import FleetFileError, load_fleet_file
-from service.calls.schemas.names import read_llm
 from service.calls.content import whole
+from service.calls.fleet.file import FleetFileError, load_fleet_file
 from service.calls.messages import ARROW, Job
+from service.calls.planner_service import PlannerService
+from service.calls.schemas.names import read_llm
 from service.workers.process import answer as answered
 from tests.service.bodies import Json, a100_fleet, call, columns, pointers, rows
 from tests.service.decision_fleet import save_two_pools

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from service.http.routes.negotiation import preferred
+from service.calls.messages import ARROW, JSON
 from service.calls.schemas.answers import PlanAnswer
 from service.calls.schemas.information import ProblemAnswer
-from service.calls.messages import ARROW, JSON
+from service.http.routes.negotiation import preferred
 from tests.service.arrow_streams import stream, table_of
 from tests.service.bodies import a100_fleet, columns
 from tests.service.server import Server

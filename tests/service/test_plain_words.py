@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from tests.plain_words import foreign_words
-from tests.service.http.access.conftest import Keys, bearer
 from tests.service.bodies import a100_fleet, rows
+from tests.service.http.access.conftest import Keys, bearer
 from tests.service.server import ROOT, Server
 
 BAD_VALUES: tuple[Any, ...] = (

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.plans.archive import PlanArchive
-from service.problems import ProblemError
-from service.settings.settings import Settings
-from service.plans.database import open_database
+from service.calls.messages import JSON, Reply
 from service.database.database_file import MEMORY
 from service.database.errors import StoreError
+from service.plans.archive import PlanArchive
+from service.plans.database import open_database
 from service.plans.plan_store import CHUNK_BYTES, PlanStore, StoreLimits
 from service.plans.records import Look, PlanRecord, ReplyHead
 from service.plans.thread import StoreThread
+from service.problems import ProblemError
+from service.settings.settings import Settings
 from service.telemetry.metrics import Metrics
-from service.calls.messages import JSON, Reply
 
 GENEROUS = StoreLimits(1000, 10**9, 1e9)
 

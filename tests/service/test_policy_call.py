@@ -10,13 +10,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from service.calls.schemas.decisions import DecisionBody
+from service.database.database_file import MEMORY
 from service.decisions.actuals.store import ActualsStore
 from service.decisions.desk import DecisionDesk
 from service.decisions.keeper import PolicyKeeper
-from service.problems import ProblemError
 from service.http.routes import policy
-from service.calls.schemas.decisions import DecisionBody
-from service.database.database_file import MEMORY
+from service.problems import ProblemError
 from tests.service.decision_fleet import save_two_pools
 from tests.service.decisions.test_desk import ROWS
 from tests.service.decisions.test_desk import desk as desk_of

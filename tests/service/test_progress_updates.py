@@ -9,11 +9,11 @@ import numpy as np
 import orjson
 import pytest
 
-from service.calls.planner_service import PlannerService
 from planner.clock import Deadline
 from planner.cutting import run_within
 from planner.progress import Progress
 from service.calls.messages import Job, Update
+from service.calls.planner_service import PlannerService
 from service.workers.process import answer, teller
 from service.workers.progress_updates import ProgressUpdates
 from tests.service.bodies import a100_fleet, rows

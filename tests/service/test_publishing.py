@@ -10,17 +10,17 @@ import orjson
 import pytest
 
 from costmodel.artefact import save
-from service.calls.planner_service import PlannerService
-from service.decisions.desk import DecisionDesk
-from service.decisions.policy import policy_of
-from service.calls.fleet.decision_table import decision_rows
 from planner.problem import PlacementProblem
 from planner.progress import Watch
 from planner.result import Plan, SolverOptions
 from planner.robustness.robust_planner import plan_robustly
-from service.calls.schemas.decisions import CandidateBody, DecisionBody
-from service.settings.settings import Settings
+from service.calls.fleet.decision_table import decision_rows
 from service.calls.messages import Job, PublishedPrices
+from service.calls.planner_service import PlannerService
+from service.calls.schemas.decisions import CandidateBody, DecisionBody
+from service.decisions.desk import DecisionDesk
+from service.decisions.policy import policy_of
+from service.settings.settings import Settings
 from service.workers.process import answer, load_service
 from tests.costmodel.builders import kv_on_cost_model
 from tests.service.bodies import call, pointers
@@ -127,9 +127,9 @@ def test_decisions_weigh_quality_as_the_objective_does(
     body = batch(objective={"zeta": zeta}, solver={"relative_gap": 0})
     told, published = planned(service, body)
     assert published is not None
-    assert service.calls.fleet is not None
+    assert service.fleet is not None
     desk = DecisionDesk()
-    desk.load(decision_rows(service.calls.fleet))
+    desk.load(decision_rows(service.fleet))
     desk.publish(policy_of(published, 0.0, 1e12))
     llms = [told["placements"][index]["llm"] for index in told["columns"]["placement"]]
     decided = [

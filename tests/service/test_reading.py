@@ -14,9 +14,9 @@ from service.calls import pieces
 from service.calls.batch import Batch, IndexNames
 from service.calls.plain_columns import batch_of_columns, batch_of_rows
 from service.calls.reading import read_json
+from service.calls.schemas.calls import PlanRequest
 from service.calls.validation import path_of
 from service.problems import ProblemError, pointer
-from service.calls.schemas.calls import PlanRequest
 from service.wording import words_of
 from tests.service.bodies import Json
 

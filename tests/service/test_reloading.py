@@ -11,8 +11,8 @@ import pytest
 
 from costmodel.artefact import save
 from service.calls.fleet.loading import load_files
+from service.file_changes import fingerprint, follow
 from service.settings.settings import Settings
-from service.workers.reloading import fingerprint, follow
 from tests.costmodel.builders import kv_off_cost_model, kv_on_cost_model
 from tests.service.server import Server
 from tests.waiting import wait_in_loop_until, wait_until

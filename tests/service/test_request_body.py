@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.calls.batch_files.openai_batch import BadLinesError, read_lines
+from service.calls.request_body import check_body, wrong_members
 from service.calls.token_rule import TokenRule
 from service.problems import ProblemError
-from service.calls.request_body import check_body, wrong_members
 
 WRONG: list[tuple[str, Any, str, str]] = [
     ("max_tokens", "abc", "", "Expected a whole number, got 'abc'."),

@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.service.decision_fleet import save_two_pools
 from tests.service.http.access.certificates import Pair, self_signed
 from tests.service.http.access.conftest import Keys, bearer
-from tests.service.decision_fleet import save_two_pools
 from tests.service.server import ROOT, Server, free_port
 from tests.service.test_tokenizer_files import words
 from tests.stand_ins import STAND_INS, clear, stand_in

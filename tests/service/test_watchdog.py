@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from service.calls.messages import Job
 from service.problems import ProblemError
 from service.settings.settings import Settings
 from service.workers import watchdog
 from service.workers.link import FAILED_STATUS, STUCK_STATUS
-from service.calls.messages import Job
 from service.workers.pool import WorkerPool
 from service.workers.watchdog import is_stopped
 from tests.service import worker_mains

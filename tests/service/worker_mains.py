@@ -10,9 +10,9 @@ from typing import Any
 
 from costmodel import catalogue
 from service.calls.fleet import loading
+from service.calls.messages import BEGUN, JSON, Description, Job, Reply, Update
 from service.settings.settings import Settings
 from service.workers import process
-from service.calls.messages import BEGUN, JSON, Description, Job, Reply, Update
 
 ENDS = {
     "abort": os.abort,

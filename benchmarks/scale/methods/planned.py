@@ -10,11 +10,13 @@ import orjson
 
 from benchmarks.scale.outcome import Outcome
 from costmodel.catalogue import Catalogue
+from planner.planning import plan
+from planner.problem import PlacementProblem
+from planner.progress import Watch, unwatched
+from planner.result import Plan, SolverOptions
+from service.calls.content import whole
 from service.calls.planner_service import CallLimits, PlannerService
 from service.embedded import embedded_models_dir
-from planner import PlacementProblem, Plan, SolverOptions, Watch, plan
-from planner.progress import unwatched
-from service.calls.content import whole
 
 UNLIMITED = 10**12
 MOST_SECONDS = 3600.0

@@ -13,12 +13,12 @@ from pydantic_core import from_json, to_json
 
 from service.calls.arrow.columns import batch_of_table
 from service.calls.batch import Batch
+from service.calls.content import Content
 from service.calls.pieces import complain
 from service.calls.plain_columns import FILLER
+from service.calls.schemas.requests import RequestColumns
 from service.calls.validation import Schema, parse
 from service.problems import Complaints, FieldError, Problem, ProblemError
-from service.calls.schemas.requests import RequestColumns
-from service.calls.content import Content
 
 #: Key of the schema's metadata under which the rest of a call, or of an answer, is JSON.
 TERMS_KEY = b"jouleplan"

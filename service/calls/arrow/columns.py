@@ -32,8 +32,8 @@ from service.calls.plain_columns import (
     read_choices,
 )
 from service.calls.prompt_tokens import from_lists
-from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer
 from service.calls.schemas.requests import Pin
+from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer
 
 #: Bytes of the longest id, in whatever letters.
 MOST_ID_BYTES = 4 * int(REQUEST_ID.high)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.calls.batch_files.lines import BatchLines
 from planner.result import PlanWarning
+from service.calls.batch_files.lines import BatchLines
 from service.calls.schemas.requests import RequestColumns
 
 COLUMNS = tuple(RequestColumns.model_fields)

@@ -17,10 +17,10 @@ import orjson
 from costmodel.nearest import listed, shown
 from service.calls.batch_files.endpoints import is_planned, other_endpoint
 from service.calls.batch_files.model_place import ModelPlace, RepeatedKeyError, place_of_model
-from service.calls.token_rule import TokenRule
 from service.calls.prompts import LIMITS, choices_of, prompts_of, stated_limit
 from service.calls.request_body import wrong_members
 from service.calls.schemas.names import read_llm
+from service.calls.token_rule import TokenRule
 
 
 class LineError(ValueError):

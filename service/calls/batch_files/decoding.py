@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 
 from costmodel.encodings import WINDOWS, decoded
-from service.calls.batch_files.batch_file import BatchFileError
 from planner.result import PlanWarning
+from service.calls.batch_files.batch_file import BatchFileError
 
 MAX_INFLATED_BYTES = 4 * 1024**3
 """Of a compressed file: more is no batch, but a bomb."""

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from costmodel.nearest import listed, nearest, shown
-from service.calls.batch_files.batch_file import COLUMNS, BatchFileError
 from planner.result import PlanWarning
+from service.calls.batch_files.batch_file import COLUMNS, BatchFileError
 from service.spelling import COMMAND, Spelling
 
 NEEDED = ("input_tokens", "output_tokens")

@@ -15,14 +15,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from planner.result import PlanWarning
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.batch_line import LineError, read_line
 from service.calls.batch_files.endpoints import CHAT, other_endpoint
 from service.calls.batch_files.lines import BatchLines, Data, line_spans
-from service.calls.token_rule import TokenRule
-from planner.result import PlanWarning
-from service.problems import AlikeErrors, Complaints, FieldError, pointer
 from service.calls.prompts import NOT_COUNTED, told_uncounted
+from service.calls.token_rule import TokenRule
+from service.problems import AlikeErrors, Complaints, FieldError, pointer
 from service.wording import counted
 
 MAX_TOLD = 20

@@ -7,8 +7,8 @@ from typing import Any
 
 from costmodel.nearest import shown
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
-from service.calls.batch_files.parquet_process import OpenFile, ParquetColumn, ParquetProcess
-from service.calls.batch_files.parquet_sizes import Limits, ParquetRefusal
+from service.calls.batch_files.parquet_process import OpenFile, ParquetProcess
+from service.calls.batch_files.parquet_sizes import Limits, ParquetColumn, ParquetRefusal
 from service.calls.batch_files.table import Table, batch_of
 
 _OF_PANDAS = "__index_level_"

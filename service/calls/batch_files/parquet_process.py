@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import send_handle
 from types import TracebackType
@@ -18,7 +17,7 @@ from typing import Any, Protocol, Self
 
 import orjson
 
-from service.calls.batch_files.parquet_sizes import Limits, ParquetRefusal
+from service.calls.batch_files.parquet_sizes import Limits, ParquetHead, ParquetRefusal
 
 
 class OpenFile(Protocol):
@@ -26,34 +25,6 @@ class OpenFile(Protocol):
 
     def fileno(self) -> int:
         """Return the descriptor."""
-
-
-@dataclass(frozen=True)
-class ParquetColumn:
-    """What the footer says of a column.
-
-    Attributes
-    ----------
-    kind
-        Its type in Arrow's words.
-    is_json
-        Whether its values are numbers, text, or lists and structures of such.
-    may_count
-        Whether they are numbers or nothing.
-    """
-
-    name: str
-    kind: str
-    is_json: bool
-    may_count: bool
-
-
-@dataclass(frozen=True)
-class ParquetHead:
-    """What the footer says of a file: its columns in order, and its rows."""
-
-    columns: tuple[ParquetColumn, ...]
-    rows: int
 
 
 class ParquetProcess:
@@ -119,7 +90,8 @@ class ParquetProcess:
 
 
 def _enter(connection: Connection, limits: Limits) -> None:
-    from service.calls.batch_files.parquet_reader import serve  # noqa: PLC0415  large, and needed here only
+    # Large, and needed in that process only.
+    from service.calls.batch_files.parquet_reader import serve  # noqa: PLC0415
 
     serve(connection, limits)
     # At once: to free a million values one by one takes a fifth of the time.

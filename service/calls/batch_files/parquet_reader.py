@@ -26,8 +26,14 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from service.calls.batch_files.parquet_process import ParquetColumn, ParquetHead
-from service.calls.batch_files.parquet_sizes import Limits, ParquetRefusal, check_pages, check_rows
+from service.calls.batch_files.parquet_sizes import (
+    Limits,
+    ParquetColumn,
+    ParquetHead,
+    ParquetRefusal,
+    check_pages,
+    check_rows,
+)
 from service.calls.batch_files.parquet_values import (
     in_plain_types,
     infinite_rows,

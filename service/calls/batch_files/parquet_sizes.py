@@ -45,6 +45,34 @@ class Limits:
     cpu_s: int = 600
 
 
+@dataclass(frozen=True)
+class ParquetColumn:
+    """What the footer says of a column.
+
+    Attributes
+    ----------
+    kind
+        Its type in Arrow's words.
+    is_json
+        Whether its values are numbers, text, or lists and structures of such.
+    may_count
+        Whether they are numbers or nothing.
+    """
+
+    name: str
+    kind: str
+    is_json: bool
+    may_count: bool
+
+
+@dataclass(frozen=True)
+class ParquetHead:
+    """What the footer says of a file: its columns in order, and its rows."""
+
+    columns: tuple[ParquetColumn, ...]
+    rows: int
+
+
 class ParquetRefusal(Exception):  # noqa: N818  told by one process to another as an answer
     """Raised where a file is not read.
 

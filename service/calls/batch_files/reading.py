@@ -18,9 +18,9 @@ from service.calls.batch_files.openai_batch import read_openai_batch
 from service.calls.batch_files.parquet_file import read_parquet
 from service.calls.batch_files.parquet_sizes import Limits
 from service.calls.batch_files.table import batch_of
-from service.calls.token_rule import TokenRule
 from service.calls.content import AnonymousFile
 from service.calls.heap import collection_paused
+from service.calls.token_rule import TokenRule
 
 Kind = Literal["json", "csv", "parquet", "jsonl", "openai-batch"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
-from service.calls.batch_files.lines import BatchLines
-from service.calls.shard import UNPLACED, Shard
 from planner.result import PlanWarning
+from service.calls.batch_files.lines import BatchLines
 from service.calls.schemas.names import read_llm
+from service.calls.shard import UNPLACED, Shard
 
 #: Bytes that are written at once.
 BLOCK = 1024 * 1024

@@ -9,15 +9,16 @@ from costmodel.arrays import FloatArray
 from costmodel.bases import BASES
 from costmodel.cost_model import CostModel
 from costmodel.intervals import ConformalInterval
-from service.calls.fleet.profiled import Profiled
-from service.decisions.table import Row, Weights
+from costmodel.one_request import Weights
+from costmodel.region import RegionSlice
 from service.calls.fleet.placements import Candidates
+from service.calls.placement_row import PlacementRow, Profiled
 
 IDENTITY_DIGITS = 16
 """Of a SHA-256: cost models of one pair to tell apart are few."""
 
 
-def decision_rows(fleet: Candidates) -> tuple[Row, ...]:
+def decision_rows(fleet: Candidates) -> tuple[PlacementRow, ...]:
     """Return a row for each placement.
 
     Parameters
@@ -30,7 +31,7 @@ def decision_rows(fleet: Candidates) -> tuple[Row, ...]:
         cost_model, pool = placement.cost_model, fleet.pools[placement.pool]
         basis, batch = BASES[cost_model.basis], float(placement.concurrency)
         rows.append(
-            Row(
+            PlacementRow(
                 index=index,
                 llm=placement.llm,
                 pool=pool.name,
@@ -45,10 +46,26 @@ def decision_rows(fleet: Candidates) -> tuple[Row, ...]:
                 seconds_quantile=_quantile(cost_model.device_seconds_interval),
                 idle_watts=pool.idle_watts,
                 cost_model=_identity(cost_model),
-                profiled=Profiled.of(cost_model.region.at(batch)),
+                profiled=profiled_of(cost_model.region.at(batch)),
             )
         )
     return tuple(rows)
+
+
+def profiled_of(region: RegionSlice) -> Profiled | None:
+    """Return what was profiled; None where nothing was at that concurrency.
+
+    So it is too where input lengths were never recorded: any prompt may be beyond them.
+    """
+    inputs, upper, lower = region.input_tokens, region.upper, region.lower
+    if region.base or inputs is None or upper is None or lower is None:
+        return None
+    return Profiled(
+        (inputs.low, inputs.high),
+        (region.output_tokens.low, region.output_tokens.high),
+        (tuple(upper.steps.tolist()), tuple(upper.limits.tolist())),
+        (tuple(lower.steps.tolist()), tuple(lower.limits.tolist())),
+    )
 
 
 def _identity(cost_model: CostModel) -> str:

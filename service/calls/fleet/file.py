@@ -15,9 +15,9 @@ from pydantic import ValidationError
 
 from costmodel.files import read_regular
 from costmodel.kinds import kind_of
+from service.calls.schemas.fleet import FleetFileSpec
 from service.calls.validation import path_of
 from service.problems import FieldError, pointer
-from service.calls.schemas.fleet import FleetFileSpec
 from service.wording import words_of
 from service.yaml_lines import YamlError, place_in, read_yaml
 

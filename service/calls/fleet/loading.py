@@ -18,9 +18,9 @@ from costmodel.files import is_absent
 from costmodel.names import artefact_stem
 from service.calls.fleet.file import FleetFile, FleetFileError, read_fleet_file, told
 from service.calls.fleet.placements import Candidates, build_candidates, contradictions
-from service.settings.settings import Settings
 from service.calls.messages import COST_MODELS, FLEET, RELOADED
-from service.workers.reloading import UNEXPECTED, fingerprint
+from service.file_changes import UNEXPECTED, fingerprint
+from service.settings.settings import Settings
 
 logger = logging.getLogger("service.fleet.loading")
 
@@ -42,7 +42,7 @@ class Loaded:
     failures
         What of the files cannot be used, by `service.calls.messages.RELOADED`.
     seen
-        How the files looked before they were read; see `service.workers.reloading.fingerprint`.
+        How the files looked before they were read; see `service.file_changes.fingerprint`.
     """
 
     catalogue: Catalogue

@@ -11,9 +11,9 @@ from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
 from costmodel.nearest import unknown_name
 from planner.inputs import Placement, Pool
-from service.problems import FieldError, pointer
 from service.calls.schemas.fleet import FleetSpec, PoolSpec
 from service.calls.schemas.names import as_written
+from service.problems import FieldError, pointer
 
 MAX_PLACEMENTS = 4096
 

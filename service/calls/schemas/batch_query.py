@@ -8,8 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from service.calls.token_rule import TokenRule
-from service.durations import seconds_of
 from service.calls.prompts import CHARACTERS_PER_TOKEN
 from service.calls.schemas.fields import (
     MAX_SECONDS,
@@ -23,6 +21,8 @@ from service.calls.schemas.fields import (
     Seconds,
 )
 from service.calls.schemas.names import LlmName, PoolName, matching, read_llm
+from service.calls.token_rule import TokenRule
+from service.durations import seconds_of
 from service.spelling import QUERY
 
 ServedName = Annotated[

@@ -6,7 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
-from service.calls.schemas.answers import PlacementAnswer, TimingsAnswer, UnplaceableAnswer, WarningAnswer
+from service.calls.schemas.answers import (
+    PlacementAnswer,
+    TimingsAnswer,
+    UnplaceableAnswer,
+    WarningAnswer,
+)
 from service.calls.schemas.calls import EITHER_ROWS_OR_COLUMNS, PlanRequest
 from service.calls.schemas.fields import WHOLE, Answer, Body
 

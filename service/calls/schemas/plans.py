@@ -1,4 +1,4 @@
-"""Answers about asynchronous plans; they document what `service.http.routes.plan_documents` writes."""
+"""Answers about asynchronous plans, as `service.http.routes.plan_documents` writes them."""
 
 from __future__ import annotations
 

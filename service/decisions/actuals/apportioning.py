@@ -15,7 +15,7 @@ from math import inf
 
 import numpy as np
 
-from service.decisions.actuals.records import ActualKey
+from service.decisions.records import ActualKey
 
 AT_ONCE = 1_000
 """Runs that are looked at before others have a turn of the event loop: about a millisecond."""

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter
 
-from service.decisions.actuals.records import Actual, ActualKey, PlanSums, Sum
 from service.database.contents import Contents
 from service.database.errors import StoreError
+from service.decisions.records import Actual, ActualKey, PlanSums, Sum
 
 ACTUALS, POLICY = "actuals", "policy"
 """What is kept here, as failures name it."""

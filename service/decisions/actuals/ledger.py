@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from costmodel.nearest import unknown_name
-from service.decisions.evidence import ENERGY, RUNTIME, About
-from service.decisions.actuals.records import Actual, ActualKey, PlanSums
-from service.decisions.actuals.store import ActualsStore
-from service.decisions.desk import DecisionDesk
-from service.decisions.token_estimate import terms_of_actual
-from service.decisions.actuals.apportioning import Run
-from service.problems import FieldError, invalid, pointer
 from service.calls.schemas.actuals import ActualBody
 from service.calls.schemas.names import has_normal_form
 from service.database.errors import StoreError
+from service.decisions.actuals.apportioning import Run
+from service.decisions.actuals.store import ActualsStore
+from service.decisions.desk import DecisionDesk
+from service.decisions.evidence import ENERGY, RUNTIME, About
 from service.decisions.metrics import DecisionMetrics
+from service.decisions.records import Actual, ActualKey, PlanSums
+from service.decisions.token_estimate import terms_of_actual
+from service.problems import FieldError, invalid, pointer
 
 logger = logging.getLogger("service.actuals")
 

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from service.decisions.actuals import database
-from service.decisions.actuals.database import ACTUALS, POLICY
-from service.decisions.actuals.records import Actual, ActualKey, PlanSums
-from service.decisions.actuals.writing import MistakeError, Result, Work, WritingThread
 from service.database.errors import StoreError
 from service.database.file_watch import rewrite
+from service.decisions.actuals import database
+from service.decisions.actuals.database import ACTUALS, POLICY
+from service.decisions.actuals.writing import MistakeError, Result, Work, WritingThread
+from service.decisions.records import Actual, ActualKey, PlanSums
 from service.telemetry.store_failures import StoreFailures
 
 logger = logging.getLogger("service.actuals")

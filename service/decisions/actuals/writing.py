@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from service.decisions.actuals.database import CONTENTS
 from service.database.contents import Loss
 from service.database.database_file import MEMORY, DatabaseFile
 from service.database.errors import NoPlaceError, StoreError
+from service.decisions.actuals.database import CONTENTS
 
 logger = logging.getLogger("service.actuals")
 

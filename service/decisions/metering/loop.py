@@ -9,14 +9,14 @@ from itertools import islice
 from time import time
 from typing import TYPE_CHECKING
 
-from service.decisions.actuals.ledger import ActualsLedger
-from service.decisions.actuals.records import ActualKey
-from service.endless import every
-from service.decisions.actuals.apportioning import Apportioner, PoolPower
-from service.decisions.metering.readings import MeteringError, Reading
-from service.settings.settings import Settings
 from service.database.errors import StoreError
+from service.decisions.actuals.apportioning import Apportioner, PoolPower
+from service.decisions.actuals.ledger import ActualsLedger
+from service.decisions.metering.readings import MeteringError, Reading
 from service.decisions.metrics import DecisionMetrics
+from service.decisions.records import ActualKey
+from service.endless import every
+from service.settings.settings import Settings
 
 if TYPE_CHECKING:
     from service.decisions.metering.prometheus import JouleCounters

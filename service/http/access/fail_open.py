@@ -5,9 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.http.openapi.gateways import FAIL_OPEN, REFUSED
-from service.problems import MEDIA_TYPE, Problem
+from service.http.gateway_headers import FAIL_OPEN, REFUSED
 from service.http.refusals import refuse
+from service.problems import MEDIA_TYPE, Problem
 
 DESTINATION = "/destination"
 

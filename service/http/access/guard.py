@@ -9,10 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.access.body import Body, BodyLimits
 from service.http.access.caller import Caller
+from service.http.access.fail_open import refuse_openly
 from service.http.access.limits import Place
 from service.http.access.ring import KeyRing
 from service.problems import ProblemError
-from service.http.access.fail_open import refuse_openly
 
 #: Asked by what keeps the service alive, and telling nothing that is worth a key.
 OPEN_PATHS = ("/healthz", "/readyz")

@@ -16,8 +16,8 @@ from typing import Self
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.problems import Problem
 from service.http.access.fail_open import refuse_openly
+from service.problems import Problem
 
 ANY_HOST = "*"
 LOCALHOST = "localhost"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from service.calls.schemas.information import ProblemAnswer
 from service.http.access.scopes import scopes_for
 from service.problems import MEDIA_TYPE
-from service.calls.schemas.information import ProblemAnswer
 
 SCHEMES = {
     "bearer": {

@@ -10,16 +10,13 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.http.openapi.access import with_access
-from service.http.openapi.batch_files import BATCH_FILE, query_parameters
-from service.http.openapi.examples import (
-    DECISION_EXAMPLES,
-    FRONTIER_EXAMPLES,
-    PLAN_EXAMPLES,
-    PREDICT_EXAMPLES,
+from service.calls.messages import ARROW, BATCH_FILES, EVENT_STREAM, JSON, NDJSON
+from service.calls.schemas.actuals import (
+    ActualsAnswer,
+    ActualsBody,
+    EvidenceAnswer,
+    PlanActualsAnswer,
 )
-from service.problems import MEDIA_TYPE
-from service.calls.schemas.actuals import ActualsAnswer, ActualsBody, EvidenceAnswer, PlanActualsAnswer
 from service.calls.schemas.answers import PlanAnswer, PredictAnswer
 from service.calls.schemas.calls import PlanRequest, PredictRequest
 from service.calls.schemas.decisions import DecisionAnswer, DecisionBody, PricesAnswer
@@ -40,7 +37,15 @@ from service.calls.schemas.information import (
 from service.calls.schemas.plans import PlansAnswer, PlanStatusAnswer
 from service.calls.schemas.policy import PolicyBody, PolicyInForce
 from service.calls.schemas.shards import ShardsAnswer
-from service.calls.messages import ARROW, BATCH_FILES, EVENT_STREAM, JSON, NDJSON
+from service.http.openapi.access import with_access
+from service.http.openapi.batch_files import BATCH_FILE, query_parameters
+from service.http.openapi.examples import (
+    DECISION_EXAMPLES,
+    FRONTIER_EXAMPLES,
+    PLAN_EXAMPLES,
+    PREDICT_EXAMPLES,
+)
+from service.problems import MEDIA_TYPE
 
 DESCRIPTION = """\
 Plans where a batch of LLM requests should run so that it costs the least energy and still meets its

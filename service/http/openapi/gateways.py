@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.http.openapi.document import REFUSALS, json_answer, reference, refusal
-from service.problems import MEDIA_TYPE
+from service.calls.messages import JSON
 from service.calls.schemas.decisions import (
     PRICED_INPUT_TOKENS,
     PRICED_OUTPUT_TOKENS,
@@ -14,18 +13,20 @@ from service.calls.schemas.decisions import (
 )
 from service.calls.schemas.fields import MAX_SECONDS, MAX_TOKENS
 from service.calls.schemas.information import ProblemAnswer
-from service.calls.messages import JSON
-
-CANDIDATES = "x-jouleplan-candidates"
-LLM = "x-jouleplan-llm"
-ROUTE = "x-jouleplan-route"
-DEADLINE = "x-jouleplan-deadline-seconds"
-FAIL_OPEN = "x-jouleplan-fail-open"
-ENDPOINT = "x-gateway-destination-endpoint"
-DECISION_ID = "x-jouleplan-decision-id"
-POOL = "x-jouleplan-pool"
-NOT_COUNTED = "x-jouleplan-not-counted"
-REFUSED = "x-jouleplan-refused"
+from service.http.gateway_headers import (
+    CANDIDATES,
+    DEADLINE,
+    DECISION_ID,
+    ENDPOINT,
+    FAIL_OPEN,
+    LLM,
+    NOT_COUNTED,
+    POOL,
+    REFUSED,
+    ROUTE,
+)
+from service.http.openapi.document import REFUSALS, json_answer, reference, refusal
+from service.problems import MEDIA_TYPE
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._-]+$"}
 _ENTRY = r"[A-Za-z0-9._-]{1,64}=[A-Za-z0-9]{1,63}:[1-9][0-9]{0,3}"

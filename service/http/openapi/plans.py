@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.http.openapi.document import REFUSALS, json_answer, reference, refusal
 from service.calls.schemas.actuals import PlanActualsAnswer
 from service.calls.schemas.answers import PlanAnswer
 from service.calls.schemas.plans import PlansAnswer, PlanStatusAnswer
+from service.http.openapi.document import REFUSALS, json_answer, reference, refusal
 
 PLAN_ID = {
     "name": "plan_id",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from service.calls.schemas.shards import ShardsAnswer
 from service.calls.shard import JSONL
 from service.http.openapi.document import json_answer, refusal
 from service.http.openapi.plans import PLAN_ID, operation_of
-from service.calls.schemas.shards import ShardsAnswer
 
 _INDEX = {
     "name": "index",

@@ -5,14 +5,7 @@ from __future__ import annotations
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from service.http.access.caller import caller_of
-from service.decisions.actuals.ledger import ActualsLedger
-from service.decisions.actuals.records import Sum
-from service.http.openapi.document import information_operation, small_operation
-from service.http.openapi.plans import actuals_operation
-from service.problems import Problem, ProblemError
-from service.http.refusals import refuse
-from service.http.routes.small_bodies import read_small
+from service.calls.messages import JSON
 from service.calls.schemas.actuals import (
     MAX_ACTUALS_BYTES,
     ActualsAnswer,
@@ -20,7 +13,14 @@ from service.calls.schemas.actuals import (
     EvidenceAnswer,
 )
 from service.database.errors import StoreError
-from service.calls.messages import JSON
+from service.decisions.actuals.ledger import ActualsLedger
+from service.decisions.records import Sum
+from service.http.access.caller import caller_of
+from service.http.openapi.document import information_operation, small_operation
+from service.http.openapi.plans import actuals_operation
+from service.http.refusals import refuse
+from service.http.routes.small_bodies import read_small
+from service.problems import Problem, ProblemError
 
 
 def router(ledger: ActualsLedger) -> APIRouter:

@@ -9,15 +9,15 @@ from typing import Literal
 
 from starlette.requests import Request
 
+from service.calls.content import MOST_INLINE, AnonymousFile, Content
+from service.calls.messages import BATCH_FILES, JSON, Job
 from service.http.access.caller import caller_of
-from service.problems import Problem, ProblemError
 from service.http.routes.batch_query import query_of
 from service.http.routes.content_encoding import decoded
 from service.http.routes.negotiation import body_type
+from service.problems import Problem, ProblemError
 from service.settings.settings import Settings
-from service.calls.content import MOST_INLINE, AnonymousFile, Content
 from service.workers.memory import estimated_bytes
-from service.calls.messages import BATCH_FILES, JSON, Job
 from service.workers.pool import WorkerPool
 
 Kind = Literal["plan", "predict", "frontier"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pydantic import ValidationError
 from starlette.requests import Request
 
+from service.calls.messages import BATCH_FILES
+from service.calls.schemas.batch_query import PREFIX, BatchQuery, parted, typed
 from service.calls.validation import path_of
 from service.problems import FieldError, invalid, pointer
-from service.calls.schemas.batch_query import PREFIX, BatchQuery, parted, typed
 from service.wording import words_of
-from service.calls.messages import BATCH_FILES
 
 
 def query_of(request: Request, media_type: str) -> BatchQuery | None:

@@ -9,18 +9,18 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
+from service.calls.messages import Job, Reply
 from service.http.access.caller import caller_of
-from service.plans.plans import BackgroundPlans
 from service.http.openapi.document import plan_operation, predict_operation
-from service.problems import ProblemError
+from service.http.refusals import respond
+from service.http.request_log import CLIENT_GONE
 from service.http.routes.arrival import Kind, arrived
 from service.http.routes.negotiation import accepted_type
 from service.http.routes.plans import accept, wants_async
-from service.http.refusals import respond
+from service.plans.plans import BackgroundPlans
+from service.problems import ProblemError
 from service.settings.settings import Settings
 from service.telemetry.metrics import Metrics
-from service.http.request_log import CLIENT_GONE
-from service.calls.messages import Job, Reply
 from service.workers.pool import WorkerPool
 
 

@@ -9,20 +9,20 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from starlette.routing import Route
 
+from service.calls.messages import JSON
+from service.calls.prompts import NOT_COUNTED, told_uncounted
+from service.calls.request_body import check_body
+from service.calls.schemas.decisions import DecisionBody
 from service.calls.validation import parse
 from service.decisions.desk import DecisionDesk
 from service.decisions.made import Made
+from service.decisions.metrics import DecisionMetrics
 from service.decisions.policy import Policy
 from service.decisions.rule import Option
 from service.http.openapi.document import decision_operation
-from service.problems import ProblemError
-from service.calls.prompts import NOT_COUNTED, told_uncounted
-from service.calls.request_body import check_body
 from service.http.refusals import refuse
 from service.http.routes.small_bodies import read_small_bytes
-from service.calls.schemas.decisions import DecisionBody
-from service.decisions.metrics import DecisionMetrics
-from service.calls.messages import JSON
+from service.problems import ProblemError
 
 PATH = "/decision"
 UNKNOWN = "unknown_candidates"

@@ -16,10 +16,17 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
+from service.calls.messages import JSON
+from service.calls.request_body import check_body
+from service.calls.schemas.decisions import CandidateBody, CompletionBody, DecisionBody
+from service.calls.schemas.fields import MAX_SECONDS
+from service.calls.schemas.names import MAX_WRITTEN, read_llm
 from service.calls.validation import parse
 from service.decisions.desk import DecisionDesk
 from service.decisions.made import Made
-from service.http.openapi.gateways import (
+from service.decisions.metrics import DecisionMetrics
+from service.http.access.fail_open import refuse_openly
+from service.http.gateway_headers import (
     CANDIDATES,
     DEADLINE,
     DECISION_ID,
@@ -28,19 +35,12 @@ from service.http.openapi.gateways import (
     NOT_COUNTED,
     POOL,
     ROUTE,
-    destination_operation,
 )
-from service.problems import FieldError, Problem, ProblemError
-from service.calls.request_body import check_body
+from service.http.openapi.gateways import destination_operation
 from service.http.routes.decisions import answer_of
 from service.http.routes.endpoints import endpoints_of
-from service.http.access.fail_open import refuse_openly
 from service.http.routes.small_bodies import read_small_bytes
-from service.calls.schemas.decisions import CandidateBody, CompletionBody, DecisionBody
-from service.calls.schemas.fields import MAX_SECONDS
-from service.calls.schemas.names import MAX_WRITTEN, read_llm
-from service.decisions.metrics import DecisionMetrics
-from service.calls.messages import JSON
+from service.problems import FieldError, Problem, ProblemError
 
 _NUMBER = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 _HEADERS_OF_POINTERS = {"/candidates": CANDIDATES, "/llm": LLM}

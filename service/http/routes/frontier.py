@@ -11,17 +11,17 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
+from service.calls.content import whole
+from service.calls.messages import Job, Reply, Update
 from service.http.openapi.document import frontier_operation
-from service.problems import ProblemError
+from service.http.refusals import respond
+from service.http.request_log import CLIENT_GONE
 from service.http.routes.arrival import arrived
 from service.http.routes.calls import until_gone
 from service.http.routes.line_formats import line_format
-from service.http.refusals import respond
+from service.problems import ProblemError
 from service.settings.settings import Settings
 from service.telemetry.metrics import Metrics
-from service.http.request_log import CLIENT_GONE
-from service.calls.content import whole
-from service.calls.messages import Job, Reply, Update
 from service.workers.pool import WorkerPool
 
 POINT = "point"

@@ -6,18 +6,18 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from prometheus_client.exposition import choose_encoder
 
-from service.http.openapi.document import information_operation, metrics_operation
-from service.problems import Problem
-from service.http.refusals import refuse
+from service.calls.messages import JSON, Description
 from service.calls.schemas.information import (
     CostModelsAnswer,
     HealthAnswer,
     PlacementsAnswer,
     ReadinessAnswer,
 )
+from service.http.openapi.document import information_operation, metrics_operation
+from service.http.refusals import refuse
+from service.problems import Problem
 from service.stopping import STOPPING, Stopping
 from service.telemetry.metrics import Metrics
-from service.calls.messages import JSON, Description
 from service.workers.pool import WorkerPool
 from service.workers.queue import RETRY_AFTER_S
 

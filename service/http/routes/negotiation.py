@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from starlette.requests import Request
 
-from service.problems import Problem, ProblemError
 from service.calls.messages import ARROW, JSON
+from service.problems import Problem, ProblemError
 
 TYPES = (JSON, ARROW)
 """What is read and written, the one that is given unasked first."""

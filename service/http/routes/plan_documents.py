@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from service.plans.run import Event
 from service.plans.records import PlanRecord
+from service.plans.run import Event
 
 HEARTBEAT = b": still here\n\n"
 

@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
+from service.calls.messages import JSON, Job
 from service.http.access.caller import caller_of
-from service.plans.plans import BackgroundPlans
-from service.plans.run import Event
 from service.http.openapi.plans import (
     cancel_operation,
     events_operation,
@@ -17,11 +16,12 @@ from service.http.openapi.plans import (
     result_operation,
     status_operation,
 )
-from service.problems import Problem, ProblemError
 from service.http.routes.plan_documents import event_bytes, list_body, status_body
 from service.http.routes.query_numbers import query_number
+from service.plans.plans import BackgroundPlans
 from service.plans.records import PlanRecord
-from service.calls.messages import JSON, Job
+from service.plans.run import Event
+from service.problems import Problem, ProblemError
 
 EVENT_STREAM = "text/event-stream"
 RESPOND_ASYNC = "respond-async"
@@ -86,7 +86,9 @@ async def accept(job: Job, request: Request, background: BackgroundPlans) -> Res
     ProblemError
         429 when too many calls wait, 503 when plans cannot be kept.
     """
-    record, base = await background.start(job, caller_of(request)), base_of(request)
+    caller = caller_of(request)
+    record = await background.start(job, caller.owner, caller.place)
+    base = base_of(request)
     headers = {
         "Location": f"{base}/plans/{record.plan_id}",
         "Preference-Applied": RESPOND_ASYNC,

@@ -7,16 +7,16 @@ import time
 import orjson
 from fastapi import APIRouter, Request, Response
 
+from service.calls.messages import JSON
+from service.calls.schemas.policy import PolicyBody, PolicyInForce
+from service.database.errors import StoreError
 from service.decisions.desk import DecisionDesk
 from service.decisions.keeper import PolicyKeeper
 from service.decisions.policy import WEIGHTS, Policy
 from service.http.openapi.document import information_operation, small_operation
-from service.problems import FieldError, Problem, ProblemError, invalid
 from service.http.refusals import refuse
 from service.http.routes.small_bodies import read_small
-from service.calls.schemas.policy import PolicyBody, PolicyInForce
-from service.database.errors import StoreError
-from service.calls.messages import JSON
+from service.problems import FieldError, Problem, ProblemError, invalid
 
 
 def router(desk: DecisionDesk, keeper: PolicyKeeper) -> APIRouter:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import orjson
 from fastapi import APIRouter, Request, Response
 
+from costmodel.one_request import Prompts, Terms
+from service.calls.messages import JSON
+from service.calls.schemas.decisions import PRICED_INPUT_TOKENS, PRICED_OUTPUT_TOKENS
+from service.calls.schemas.fields import MAX_TOKENS
 from service.decisions.desk import DecisionDesk
 from service.decisions.rule import Option
-from service.decisions.table import Prompts, Terms
 from service.http.openapi.gateways import prices_operation
 from service.http.routes.decisions import told_policy
 from service.http.routes.query_numbers import query_number
-from service.calls.schemas.decisions import PRICED_INPUT_TOKENS, PRICED_OUTPUT_TOKENS
-from service.calls.schemas.fields import MAX_TOKENS
-from service.calls.messages import JSON
 
 
 def router(desk: DecisionDesk) -> APIRouter:

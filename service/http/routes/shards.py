@@ -6,15 +6,15 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
+from service.calls.messages import JSON
+from service.calls.shard import JSONL, told
 from service.http.access.caller import caller_of
+from service.http.openapi.shards import list_operation, shard_operation
+from service.http.routes.plans import base_of
 from service.plans.archive import PLAN_NOT_FOUND
 from service.plans.plans import BackgroundPlans
-from service.calls.shard import JSONL, told
-from service.http.openapi.shards import list_operation, shard_operation
-from service.problems import Problem, ProblemError
-from service.http.routes.plans import base_of
 from service.plans.records import PlanRecord, ReplyHead
-from service.calls.messages import JSON
+from service.problems import Problem, ProblemError
 
 MOST_DIGITS = 6
 NOT_MODIFIED = 304

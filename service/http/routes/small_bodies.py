@@ -7,10 +7,10 @@ from typing import TypeVar
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from service.calls.validation import parse
-from service.problems import Problem, ProblemError
-from service.http.routes.content_encoding import decoded, is_encoded
 from service.calls.messages import JSON
+from service.calls.validation import parse
+from service.http.routes.content_encoding import decoded, is_encoded
+from service.problems import Problem, ProblemError
 
 Schema = TypeVar("Schema", bound=BaseModel)
 MOST_BYTES = 1024 * 1024

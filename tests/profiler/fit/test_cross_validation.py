@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from costmodel.provenance import GPU
 from profiler.fit.cross_validation import largest_level, nested, out_of_fold, seeded_folds, splits
 from profiler.fit.error_figures import error_figures
-from profiler.fit.selection import GPU
 from profiler.fit.training import ENERGY, QUANTITIES, training_set
 from profiler.observations import joined
 from tests.profiler.builders import GRID, SERVED, kv_off_trials, kv_on_trials

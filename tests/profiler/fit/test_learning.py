@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from costmodel.provenance import GPU
 from profiler.errors import UnfittablePairError
 from profiler.fit.learning import choose_learning
 from profiler.fit.pair_fit import fit_pair
-from profiler.fit.selection import GPU
 from profiler.observations import joined
 from tests.profiler.builders import SERVED, kv_on_trials, log_normal, mixed_trials
 

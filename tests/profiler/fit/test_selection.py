@@ -1,6 +1,7 @@
 import numpy as np
 
-from profiler.fit.selection import GPU, GPU_AND_CPU, choose_trials, follows_restart, scoped_energy_j
+from costmodel.provenance import GPU, GPU_AND_CPU
+from profiler.fit.selection import choose_trials, follows_restart, scoped_energy_j
 from tests.profiler.builders import kv_off_trials
 
 

@@ -8,19 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.decisions.evidence import About
+from costmodel.one_request import Prompts, Terms
+from service.calls.placement_row import PlacementRow
+from service.calls.schemas.decisions import CandidateBody, DecisionBody
 from service.decisions.desk import DecisionDesk
+from service.decisions.evidence import About
 from service.decisions.policy import FORECAST, PLAN, WEIGHTS, Policy
-from service.decisions.table import Prompts, Row, Terms
 from service.decisions.traffic import LEAST
 from service.problems import ProblemError
-from service.calls.schemas.decisions import CandidateBody, DecisionBody
 
 LLMS, POOLS = ("a", "b", "c"), ("x", "y")
 
 
-def row(index: int, llm: str, pool: str, concurrency: int, joules: float) -> Row:
-    return Row(
+def row(index: int, llm: str, pool: str, concurrency: int, joules: float) -> PlacementRow:
+    return PlacementRow(
         index=index,
         llm=llm,
         pool=pool,
@@ -104,7 +105,7 @@ def test_no_price_changes_the_llm_that_was_asked_for(llm: str, price: float, nam
         assert made.decide(body).decision.chosen.cost.row.llm == llm
 
 
-def ask(made: DecisionDesk, pool: str, name: str | None = None) -> Row:
+def ask(made: DecisionDesk, pool: str, name: str | None = None) -> PlacementRow:
     candidates = [CandidateBody(llm="a", pool=pool)]
     body = DecisionBody(id=name, input_tokens=10, output_tokens=100, candidates=candidates)
     return made.decide(body).decision.chosen.cost.row

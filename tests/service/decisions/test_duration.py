@@ -9,11 +9,11 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from service.calls.schemas.decisions import DecisionBody
 from service.calls.validation import parse
 from service.decisions.desk import DecisionDesk
-from service.http.routes import decisions, destinations
-from service.calls.schemas.decisions import DecisionBody
 from service.decisions.metrics import DecisionMetrics
+from service.http.routes import decisions, destinations
 from service.telemetry.labels import Labels
 from tests.service.decisions.test_desk import ROWS
 

@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from costmodel.one_request import Prompts
 from costmodel.region import ProfiledRegion
-from service.calls.fleet.profiled import Profiled
-from service.decisions.table import Prompts
+from service.calls.fleet.decision_table import profiled_of
 from tests.service.decisions.test_desk import ROWS
 
 TOKENS = st.integers(0, 12).map(float)
@@ -30,7 +30,7 @@ def test_single_requests_are_inside_where_arrays_are(
     if not known:
         array[:, 0] = np.nan
     region = ProfiledRegion(array)
-    profiled = Profiled.of(region.at(concurrency))
+    profiled = profiled_of(region.at(concurrency))
     # Profiled points themselves, and what is beside them.
     for tin, tout in [*asked, *((one[0], one[1]) for one in points)]:
         inside = profiled is not None and profiled.holds(tin, tout)
@@ -39,7 +39,7 @@ def test_single_requests_are_inside_where_arrays_are(
 
 def test_of_several_prompts_each_must_be_inside() -> None:
     corners = [[10.0, 10.0, 1.0], [100.0, 10.0, 1.0], [100.0, 50.0, 1.0], [10.0, 50.0, 1.0]]
-    row = replace(ROWS[0], profiled=Profiled.of(ProfiledRegion(np.array(corners)).at(1.0)))
+    row = replace(ROWS[0], profiled=profiled_of(ProfiledRegion(np.array(corners)).at(1.0)))
     assert not row.extrapolates(Prompts.of(10.0, 50.0, 100.0), 20.0)
     assert row.extrapolates(Prompts.of(9.0, 50.0), 20.0)
     assert row.extrapolates(Prompts.of(101.0, 50.0), 20.0)

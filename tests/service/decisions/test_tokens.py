@@ -10,20 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.calls.validation import parse
-from service.decisions.desk import DecisionDesk
-from service.decisions.lengths import OutputLengths
-from service.decisions.table import Prompts, Terms, cost_of
-from service.decisions.token_estimate import estimate_tokens, terms_of_actual
-from service.decisions.tokenizers import Tokenizers
-from service.decisions.tokens import input_tokens, output_limit
-from service.decisions.traffic import LEAST, MOST, plan_of
-from service.problems import ProblemError
+from costmodel.one_request import Prompts, Terms
 from service.calls.prompts import LIMITS, prompts_of
 from service.calls.schemas.actuals import ActualBody
 from service.calls.schemas.calls import PlanRequest
 from service.calls.schemas.decisions import DecisionBody
 from service.calls.schemas.fields import MAX_TOKENS
+from service.calls.validation import parse
+from service.decisions.cost import cost_of
+from service.decisions.desk import DecisionDesk
+from service.decisions.lengths import OutputLengths
+from service.decisions.token_estimate import estimate_tokens, terms_of_actual
+from service.decisions.tokenizers import Tokenizers
+from service.decisions.tokens import input_tokens, output_limit
+from service.decisions.traffic import LEAST, MOST, plan_of
+from service.problems import ProblemError
 from tests.service.decisions.test_desk import ROWS
 
 JUNK = st.one_of(

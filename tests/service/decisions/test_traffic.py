@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.calls.planner_service import PlannerService
+from service.calls.schemas.calls import PlanRequest
 from service.decisions.traffic import LEAST, MOST, WINDOW_S, Asked, Traffic, plan_of
 from service.problems import ProblemError
-from service.calls.schemas.calls import PlanRequest
 from service.settings.settings import Settings
 from service.workers.process import load_service
 from tests.service.decision_fleet import save_two_pools

@@ -14,23 +14,23 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.decisions.evidence import ENERGY
-from service.decisions.actuals.ledger import A_TURN, ActualsLedger
-from service.decisions.actuals.records import ActualKey
-from service.decisions.actuals.store import ActualsStore
-from service.decisions.desk import DecisionDesk
-from service.decisions.table import Row
-from service.decisions.actuals.apportioning import Run
+from service.calls.placement_row import PlacementRow
 from service.calls.schemas.actuals import MAX_ACTUALS, ActualBody
 from service.calls.schemas.decisions import CandidateBody, DecisionBody
 from service.database.errors import StoreError
+from service.decisions.actuals.apportioning import Run
+from service.decisions.actuals.ledger import A_TURN, ActualsLedger
+from service.decisions.actuals.store import ActualsStore
+from service.decisions.desk import DecisionDesk
+from service.decisions.evidence import ENERGY
+from service.decisions.records import ActualKey
 from service.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.anyio
 
 LEVELS = (1, 8)
 ROWS = tuple(
-    Row(
+    PlacementRow(
         index=index,
         llm="a",
         pool="p",
@@ -52,7 +52,7 @@ FITTED_AGAIN = tuple(replace(row, cost_model="second") for row in ROWS)
 
 @asynccontextmanager
 async def ledger_on(
-    path: Path, rows: Sequence[Row] = ROWS, *, late: bool = False
+    path: Path, rows: Sequence[PlacementRow] = ROWS, *, late: bool = False
 ) -> AsyncIterator[tuple[ActualsLedger, DecisionDesk]]:
     """Give a ledger that has started; the fleet is loaded before that, or late."""
     desk = DecisionDesk()

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from service.decisions.actuals.records import Actual, ActualKey
-from service.decisions.actuals.store import ActualsStore
 from service.database.database_file import MEMORY
 from service.database.errors import StoreError
+from service.decisions.actuals.store import ActualsStore
+from service.decisions.records import Actual, ActualKey
 from service.telemetry.store_failures import StoreFailures
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.decisions.actuals.records import ActualKey
 from service.decisions.actuals.apportioning import (
     AT_ONCE,
     Apportioner,
@@ -18,6 +17,7 @@ from service.decisions.actuals.apportioning import (
     Settled,
     busy_device_seconds,
 )
+from service.decisions.records import ActualKey
 
 POOL = "p"
 FOREVER = 1e9

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from service.http.access.keys import new_key
-from tests.service.http.access.conftest import Keys, bearer, get
 from tests.service.bodies import a100_fleet, rows
+from tests.service.http.access.conftest import Keys, bearer, get
 from tests.service.server import Server
 from tests.waiting import wait_until
 

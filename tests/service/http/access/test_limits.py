@@ -15,8 +15,8 @@ from service.http.access.keys import ApiKey, digest_of, new_key
 from service.http.access.limits import Limits, TokenBucket
 from service.http.access.ring import KeyRing
 from service.problems import ProblemError
-from tests.service.http.access.conftest import Keys, bearer, get
 from tests.service.bodies import a100_fleet
+from tests.service.http.access.conftest import Keys, bearer, get
 from tests.service.server import Server
 from tests.service.test_metrics import samples, value
 from tests.waiting import wait_until

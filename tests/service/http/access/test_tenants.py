@@ -15,9 +15,9 @@ import pytest
 
 from service.http.access.scopes import SCOPES
 from service.plans.database import _SCHEMA, _SHARDS
+from tests.service.bodies import a100_fleet, rows
 from tests.service.http.access.conftest import Keys, bearer
 from tests.service.http.access.test_keys import is_refused
-from tests.service.bodies import a100_fleet, rows
 from tests.service.server import ROOT, Server
 from tests.service.test_background_plans import long_body
 from tests.service.test_batch_file_call import batch_file

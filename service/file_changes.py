@@ -11,7 +11,7 @@ from time import monotonic
 
 from costmodel.files import stamp
 
-logger = logging.getLogger("service.workers.reloading")
+logger = logging.getLogger("service.file_changes")
 
 UNEXPECTED = "cannot be used, by a fault of jouleplan's own; the log tells more."
 RETRY_S = 30.0

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from planner.clock import Deadline
 from planner.cutting import run_within, with_grace
+from planner.eligibility import find_unplaceable
 from planner.errors import UnplaceableError
-from planner.sensitivity.prices import with_prices
+from planner.infeasibility.refusal import why_not
 from planner.problem import PlacementProblem
 from planner.progress import Watch, unwatched
-from planner.infeasibility.refusal import why_not
 from planner.reporting import report
 from planner.result import Plan, SolverOptions
 from planner.scaling import in_units, objective_unit, restated, restating
 from planner.schedule.evaluation import Evaluation
 from planner.search.baselines import baselines, judged_policies
 from planner.search.solver import Solver
+from planner.sensitivity.prices import with_prices
 
 COMPARE_S = 0.1
 """Seconds at least for comparing a plan whose search was cut."""
@@ -57,7 +58,7 @@ def plan(
     """
     options = options or SolverOptions()
     deadline = Deadline(options.time_limit_s, options.first_plan_s)
-    unplaceable = problem.unplaceable()
+    unplaceable = find_unplaceable(problem)
     if unplaceable:
         raise UnplaceableError(unplaceable)
     problem.rates_in(problem.objective.minimise)

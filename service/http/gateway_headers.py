@@ -1,0 +1,12 @@
+"""Headers by which gateways ask for a decision, and in which they are answered."""
+
+CANDIDATES = "x-jouleplan-candidates"
+LLM = "x-jouleplan-llm"
+ROUTE = "x-jouleplan-route"
+DEADLINE = "x-jouleplan-deadline-seconds"
+FAIL_OPEN = "x-jouleplan-fail-open"
+ENDPOINT = "x-gateway-destination-endpoint"
+DECISION_ID = "x-jouleplan-decision-id"
+POOL = "x-jouleplan-pool"
+NOT_COUNTED = "x-jouleplan-not-counted"
+REFUSED = "x-jouleplan-refused"
