@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks.markdown import percent, table
 from benchmarks.workloads import DATA
+from costmodel.provenance import GPU
 from profiler.campaign.journal import Journal
 from profiler.campaign.replay import ReplayRig
 from profiler.campaign.run import run_campaign
@@ -26,7 +27,7 @@ from profiler.campaign.stages import Design, Step
 from profiler.campaign.trial import Trial
 from profiler.fit.cross_validation import out_of_fold, splits
 from profiler.fit.least_squares import fit_non_negative
-from profiler.fit.selection import GPU, choose_trials
+from profiler.fit.selection import choose_trials
 from profiler.fit.training import ENERGY, RUNTIME, TrainingSet, training_set
 from profiler.observation_files import read_observations
 from profiler.observations import Observations

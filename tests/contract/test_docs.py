@@ -13,6 +13,7 @@ from costmodel.conversion import to_artefact
 from costmodel.errors import ArtefactError
 from profiler.observations import COLUMNS
 from service.app import create_app
+from service.decisions.metrics import DecisionMetrics
 from service.problems import PROBLEM_TYPES
 from service.settings.settings import PREFIX, Settings
 from service.telemetry.metrics import Metrics
@@ -129,7 +130,7 @@ def test_every_setting_is_in_its_reference_with_its_default() -> None:
 
 def test_every_metric_is_in_its_reference_and_no_other() -> None:
     registry = CollectorRegistry()
-    Metrics(registry, "1")
+    DecisionMetrics(registry, Metrics(registry, "1").labels)
     exposed = {
         f"{family.name}_total" if family.type == "counter" else family.name
         for family in registry.collect()

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from service.decisions.metrics import DecisionMetrics
 from service.problems import PROBLEM_TYPES
 from service.telemetry.metrics import Metrics
 from tests.contract.test_docs import anchors
@@ -61,7 +62,7 @@ def names_in(expression: str) -> set[str]:
 def exposed() -> set[str]:
     """Names of all samples of the service's registry, `_created` ones left out."""
     registry = CollectorRegistry()
-    Metrics(registry, "1")
+    DecisionMetrics(registry, Metrics(registry, "1").labels)
     return {
         family.name + suffix for family in registry.collect() for suffix in SUFFIXES[family.type]
     }

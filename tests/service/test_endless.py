@@ -14,9 +14,10 @@ from service.decisions.actuals.ledger import ActualsLedger
 from service.decisions.actuals.store import ActualsStore
 from service.decisions.desk import DecisionDesk
 from service.decisions.metering.loop import Metering
+from service.decisions.metrics import DecisionMetrics
 from service.endless import begin, end, every
 from service.settings.settings import Settings
-from service.telemetry.metrics import Metrics
+from service.telemetry.labels import Labels
 
 
 def test_what_fails_is_told_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -110,7 +111,7 @@ async def test_a_service_tells_of_a_part_of_it_that_has_failed(
 async def test_no_runs_are_kept_for_a_metering_that_cannot_begin(
     settings: Settings, url: object
 ) -> None:
-    metrics = Metrics(CollectorRegistry(), "0").decisions
+    metrics = DecisionMetrics(CollectorRegistry(), Labels())
     ledger = ActualsLedger(DecisionDesk(), metrics, ActualsStore(MEMORY, 10))
     kept_for = ledger._take_run
     wrong = settings.model_copy(update=NO_URL | {"metering_url": url})

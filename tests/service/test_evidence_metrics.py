@@ -9,7 +9,8 @@ from prometheus_client import CollectorRegistry
 from service.calls.placement_row import PlacementRow
 from service.decisions.desk import DecisionDesk
 from service.decisions.evidence import RUNTIME, About
-from service.telemetry.metrics import Metrics
+from service.decisions.metrics import DecisionMetrics
+from service.telemetry.labels import Labels
 
 ROW = PlacementRow(
     index=0,
@@ -48,7 +49,7 @@ def drift(desk: DecisionDesk, *abouts: About) -> None:
 
 def test_a_pair_that_leaves_the_fleet_or_is_profiled_again_drifts_no_more() -> None:
     registry, desk = CollectorRegistry(), DecisionDesk()
-    Metrics(registry, "1").decisions.follow_evidence(desk.evidence)
+    DecisionMetrics(registry, Labels()).follow_evidence(desk.evidence)
     desk.load((ROW, ELSEWHERE))
     assert told(registry) == {}
     drift(desk, About("a", "1xh100", "first", RUNTIME), About("a", "2xh100", "first", RUNTIME))
@@ -61,7 +62,7 @@ def test_a_pair_that_leaves_the_fleet_or_is_profiled_again_drifts_no_more() -> N
 
 def test_pairs_that_the_fleet_has_not_are_not_told() -> None:
     registry, desk = CollectorRegistry(), DecisionDesk()
-    Metrics(registry, "1").decisions.follow_evidence(desk.evidence)
+    DecisionMetrics(registry, Labels()).follow_evidence(desk.evidence)
     drift(desk, *(About(llm, "1xh100", "first", RUNTIME) for llm in "abc"))
     assert told(registry) == {}
     desk.load((ROW,))

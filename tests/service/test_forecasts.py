@@ -20,9 +20,10 @@ from service.calls.content import whole
 from service.calls.messages import Job, Reply
 from service.decisions.desk import DecisionDesk
 from service.decisions.forecasts import Forecasts
+from service.decisions.metrics import DecisionMetrics
 from service.decisions.traffic import STRETCHES, Asked
 from service.settings.settings import Settings
-from service.telemetry.metrics import Metrics
+from service.telemetry.labels import Labels
 from service.workers.pool import WorkerPool
 from tests.costmodel.builders import kv_on_cost_model
 from tests.service.decision_fleet import save_two_pools
@@ -222,7 +223,7 @@ async def deadlines_of_one_period(models: Path, status: str, **settings: Any) ->
     """Return the deadlines of the plans that one forecast took, which ended like that."""
     own = Settings(models_dir=models, workers=1, forecast_seconds=3600.0, **settings)
     pool, desk, registry = Submitted(own), DecisionDesk(), CollectorRegistry()
-    metrics = Metrics(registry, "test").decisions
+    metrics = DecisionMetrics(registry, Labels())
     keys = (("qwen3-8b", "small"), ("qwen3-32b", "large"))
     # Of the future: however slowly this runs, they came within the last second.
     soon = time.monotonic() + 10.0 * PATIENCE_S

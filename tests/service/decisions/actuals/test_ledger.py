@@ -23,8 +23,9 @@ from service.decisions.actuals.ledger import A_TURN, ActualsLedger
 from service.decisions.actuals.store import ActualsStore
 from service.decisions.desk import DecisionDesk
 from service.decisions.evidence import ENERGY
+from service.decisions.metrics import DecisionMetrics
 from service.decisions.records import ActualKey
-from service.telemetry.metrics import Metrics
+from service.telemetry.labels import Labels
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +57,7 @@ async def ledger_on(
 ) -> AsyncIterator[tuple[ActualsLedger, DecisionDesk]]:
     """Give a ledger that has started; the fleet is loaded before that, or late."""
     desk = DecisionDesk()
-    metrics = Metrics(CollectorRegistry(), "1").decisions
+    metrics = DecisionMetrics(CollectorRegistry(), Labels())
     ledger = ActualsLedger(desk, metrics, ActualsStore(path, 10_000))
     if not late:
         desk.load(tuple(rows))
