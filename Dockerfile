@@ -14,6 +14,7 @@ COPY costmodel/ costmodel/
 COPY planner/ planner/
 COPY service/ service/
 COPY profiler/ profiler/
+COPY jouleplan/ jouleplan/
 COPY models/ models/
 RUN /build/tools/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir dist .
 

@@ -7,35 +7,37 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import signal
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from costmodel.command_line import VerbParser
 from profiler.errors import ProfilerError
-from profiler.measure_options import add_check, add_measure, device
+from profiler.measure_options import add_check, add_measure, add_models_dir, add_out
+from profiler.option_values import date, device
 
+PROGRAM = "python -m profiler"
 BAD_INPUT, INTERRUPTED = 2, 130
 
-_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Run one verb.
 
     Parameters
     ----------
     arguments
         Without the program's name; None for those of the process.
+    program
+        How the command was started, for the usage.
 
     Returns
     -------
     int
         0 when it did its work, whatever the errors found; 2 on bad input; 130 after Ctrl-C.
     """
-    options = parser().parse_args(arguments)
+    options = parser(program).parse_args(arguments)
     if threading.current_thread() is threading.main_thread():
         # Whoever ends the profiler politely shall not leave a server that it started behind.
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -88,80 +90,163 @@ def _run(options: argparse.Namespace) -> None:
         commands.print_anova(options.observations, options.pool, options.device)
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return what reads the arguments of the command."""
+def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
+    """Return what reads the arguments of the command, for a program started by that name."""
     top = argparse.ArgumentParser(
         allow_abbrev=False,
-        prog="python -m profiler",
-        description="Measurements of LLM serving to cost models.",
+        prog=program,
+        description="Turns measurements of LLM serving into cost models.",
     )
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=VerbParser)
     add_measure(verbs)
     _add_import(verbs)
-    fit = verbs.add_parser(
-        "fit", allow_abbrev=False, help="fit every (LLM, device) pair and write its artefact"
-    )
-    fit.add_argument("observations", nargs="+", type=Path, metavar="OBS")
-    fit.add_argument("--loads", type=Path, help="CSV of seconds and joules of loading")
-    fit.add_argument("--date", type=_date, help="of the measurements, YYYY[-MM[-DD]]")
-    fit.add_argument("--report", type=Path, metavar="HTML", help="page of figures to write")
-    _add_models_dir(fit)
+    _add_fit(verbs)
     add_check(verbs)
-    show = verbs.add_parser("show", allow_abbrev=False, help="print one artefact as tables")
-    show.add_argument("artefact", type=Path, metavar="ARTEFACT")
-    errors = verbs.add_parser(
-        "errors", allow_abbrev=False, help="print the cross-validated errors as Markdown"
-    )
-    _add_models_dir(errors)
-    anova = verbs.add_parser(
-        "anova", allow_abbrev=False, help="analyse the variance of tokens and their interaction"
-    )
-    anova.add_argument("observations", type=Path, metavar="OBS")
-    anova.add_argument(
-        "--pool", metavar="LLM,LLM", help="LLMs taken together; those of the published table"
-    )
-    anova.add_argument("--device", type=device, help="that the pool ran on")
+    _add_show(verbs)
+    _add_errors(verbs)
+    _add_anova(verbs)
     return top
 
 
-def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_import(verbs: argparse._SubParsersAction[VerbParser]) -> None:
     parser = verbs.add_parser(
-        "import", allow_abbrev=False, help="turn a measurement file into observations"
+        "import",
+        allow_abbrev=False,
+        help="turn a file of measurements into observations",
+        description="Turns a file of measurements into observations and appends them to OBS. Rows "
+        "that OBS already holds are not written twice.",
+        epilog="examples:\n"
+        "  %(prog)s csv mine.csv --out observations.csv --column input_tokens=prompt_tokens\n"
+        "  %(prog)s vllm-bench result.json --power-log power.csv --set device=1xh100 \\\n"
+        "    --out observations.csv",
     )
     formats = ("wilkins2024", "mlenergy_v3", "mlenergy", "vllm-bench", "csv")
-    parser.add_argument("format", choices=formats)
-    parser.add_argument("path", type=Path, metavar="PATH")
-    parser.add_argument("--out", type=Path, required=True, metavar="OBS")
     parser.add_argument(
-        "--column", action="append", default=[], metavar="NAME=THEIRS", help="for csv"
+        "format",
+        choices=formats,
+        help="format of PATH: data sets as published (wilkins2024, mlenergy_v3), results of the "
+        "ML.ENERGY benchmark (mlenergy) or of vllm bench serve (vllm-bench), or any table (csv)",
+    )
+    parser.add_argument("path", type=Path, metavar="PATH", help="the file, or a folder of them")
+    add_out(parser)
+    parser.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="NAME=THEIRS",
+        help="csv: read our column NAME from their column THEIRS; may be repeated",
     )
     parser.add_argument(
-        "--unit", action="append", default=[], metavar="NAME=UNIT", help="for csv: mJ, kWh, ms"
+        "--unit",
+        action="append",
+        default=[],
+        metavar="NAME=UNIT",
+        help="csv: unit of our column NAME, such as mJ, kWh or ms; may be repeated",
     )
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=TEXT", help="the same text in all rows"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=TEXT",
+        help="write TEXT into our column NAME of all rows; may be repeated",
     )
     parser.add_argument(
-        "--power-log", type=Path, metavar="CSV", help="for vllm-bench: of nvidia-smi, or time,watts"
+        "--power-log",
+        type=Path,
+        metavar="CSV",
+        help="vllm-bench: log of power during the run, from nvidia-smi or with columns time, watts",
     )
     parser.add_argument(
-        "--started-at", metavar="MOMENT", help="for vllm-bench: when it began, else from its date"
+        "--started-at",
+        metavar="MOMENT",
+        help="vllm-bench: moment at which the run began; default: counted back from its date",
     )
     parser.add_argument(
         "--zone",
         metavar="ZONE",
-        help="of moments without one: Asia/Karachi, +05:00; else the machine's",
+        help="time zone of moments that are written without one, such as Asia/Karachi or +05:00; "
+        "default: the zone of this machine",
     )
     parser.add_argument(
-        "--log-zone", metavar="ZONE", help="of those in the power log, where it is of another"
+        "--log-zone",
+        metavar="ZONE",
+        help="vllm-bench: the same for moments in the log of power; default: that of --zone",
     )
 
 
-def _add_models_dir(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--models-dir", type=Path, required=True, metavar="DIR")
+def _add_fit(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+    parser = verbs.add_parser(
+        "fit",
+        allow_abbrev=False,
+        help="fit a cost model to the observations of each LLM and device",
+        description="Fits a cost model to the observations of each LLM and device, writes it as an "
+        "artefact with its card, and prints its cross-validated errors.",
+        epilog="example:\n  %(prog)s observations.csv --models-dir my-models --report report.html",
+    )
+    parser.add_argument(
+        "observations", nargs="+", type=Path, metavar="OBS", help="files of observations"
+    )
+    add_models_dir(parser, "folder to write artefacts into; those of the same pairs are replaced")
+    parser.add_argument(
+        "--loads",
+        type=Path,
+        metavar="CSV",
+        help="seconds and joules of loading each LLM; default: what measure wrote beside OBS",
+    )
+    parser.add_argument(
+        "--date",
+        type=date,
+        metavar="YYYY[-MM[-DD]]",
+        help="date of the measurements; default: what OBS says",
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="HTML", help="also write a page of figures and errors"
+    )
 
 
-def _date(text: str) -> str:
-    if not _DATE.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"expected YYYY, YYYY-MM or YYYY-MM-DD, got {text!r}")
-    return text
+def _add_show(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+    parser = verbs.add_parser(
+        "show",
+        allow_abbrev=False,
+        help="print a cost model as tables",
+        description="Prints a cost model as tables: its origin, coefficients and errors.",
+        epilog="example:\n  %(prog)s my-models/llama-3.1-8b-instruct__1xh100-sxm5-80gb.joblib",
+    )
+    parser.add_argument(
+        "artefact", type=Path, metavar="ARTEFACT", help="its .joblib file, or the .json beside it"
+    )
+
+
+def _add_errors(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+    parser = verbs.add_parser(
+        "errors",
+        allow_abbrev=False,
+        help="print the cross-validated errors of cost models as Markdown",
+        description="Prints the cross-validated errors of all cost models of a folder as Markdown.",
+        epilog="example:\n  %(prog)s --models-dir my-models > errors.md",
+    )
+    add_models_dir(parser, "folder of the artefacts")
+
+
+def _add_anova(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+    parser = verbs.add_parser(
+        "anova",
+        allow_abbrev=False,
+        help="analyse which token counts explain the variance of energy and runtime",
+        description="Analyses how much of the variance of energy and runtime the input tokens, the "
+        "output tokens and their interaction explain. Points have to be measured several times.",
+        epilog="example:\n"
+        "  %(prog)s observations.csv --pool llama-3.1-8b-instruct --device 1xh100-sxm5-80gb",
+    )
+    parser.add_argument("observations", type=Path, metavar="OBS", help="file of observations")
+    parser.add_argument(
+        "--pool",
+        metavar="LLM,LLM",
+        help="LLMs to analyse together; default: those of the published table",
+    )
+    parser.add_argument(
+        "--device",
+        type=device,
+        metavar="NAME",
+        help="device that they ran on; default: that of the published table",
+    )

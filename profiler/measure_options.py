@@ -6,7 +6,9 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from costmodel.command_line import VerbParser, number, whole_number
 from profiler.meters.rapl import POWERCAP
+from profiler.option_values import device, llm, positive, share
 
 DCGM_QUERY = "sum(DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION) / 1000"
 """DCGM exporter's counter is in millijoules; narrow it to the server's GPUs by labels."""
@@ -14,106 +16,201 @@ API_KEY = "JOULEPLAN_SERVER_API_KEY"
 """Environment variable with the key of the server that is measured."""
 
 
-def add_measure(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_measure(verbs: argparse._SubParsersAction[VerbParser]) -> None:
     """Add the verb ``measure``."""
     parser = verbs.add_parser(
         "measure",
         allow_abbrev=False,
-        help="drive a live LLM server, meter it, and write observations",
-        description=f"An API key of the server is read from the environment, {API_KEY}.",
+        help="send requests to an LLM server, meter its energy, write observations",
+        description="Sends requests to a running LLM server, meters its energy, and appends a "
+        "row to OBS for each window. The same command goes on where it was stopped. An API key "
+        f"of the server is read from {API_KEY} in the environment.",
+        epilog="examples:\n"
+        "  %(prog)s --url http://127.0.0.1:8000 --llm llama-3.1-8b-instruct \\\n"
+        "    --device 1xh100-sxm5-80gb --meter nvml --max-minutes 20 --out observations.csv\n"
+        "  %(prog)s --llm llama-3.1-8b-instruct --device 1xh100-sxm5-80gb --meter replay \\\n"
+        "    --replay observations.csv --out again.csv",
     )
     add_pair(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="OBS")
+    add_out(parser)
     add_server(parser)
     add_meter(parser)
-    design = parser.add_argument_group("what to measure")
-    add = design.add_argument
-    add("--input-tokens", default="32..2048", metavar="LOW..HIGH", help="or a list: 64,512")
-    add("--output-tokens", default="16..512", metavar="LOW..HIGH")
-    add("--concurrency", default="1..64", metavar="LOW..HIGH", help="requests kept in flight")
-    add("--design", choices=("adaptive", "grid"), default="adaptive")
-    add("--target-error", type=_share, default=0.05, metavar="RATIO", help="stop at; 0.05")
-    add("--max-minutes", type=_positive, metavar="MIN")
-    add("--max-kilojoules", type=_positive, metavar="KJ")
-    add("--window-seconds", type=_positive, default=5.0, metavar="S", help="at least; 5")
-    add("--idle-seconds", type=_number, default=10.0, metavar="S", help="0 for none; 10")
-    add("--no-mixed", dest="mixed", action="store_false", help="no windows of mixed lengths")
-    add("--seed", type=_whole, default=0)
-    _add_said(parser)
+    add = parser.add_argument_group("what to measure").add_argument
+    add(
+        "--input-tokens",
+        default="32..2048",
+        metavar="LOW..HIGH",
+        help="lengths of prompts: LOW, twice that, and so on to HIGH, or a list such as 64,512; "
+        "default: %(default)s",
+    )
+    add(
+        "--output-tokens",
+        default="16..512",
+        metavar="LOW..HIGH",
+        help="lengths of answers, likewise; default: %(default)s",
+    )
+    add(
+        "--concurrency",
+        default="1..64",
+        metavar="LOW..HIGH",
+        help="requests kept in flight, likewise; default: %(default)s",
+    )
+    add(
+        "--design",
+        choices=("adaptive", "grid"),
+        default="adaptive",
+        help="measure the points that teach most, or every point; default: %(default)s",
+    )
+    add(
+        "--target-error",
+        type=share,
+        default=0.05,
+        metavar="RATIO",
+        help="stop when predictions have this relative standard error; default: %(default)s",
+    )
+    add("--max-minutes", type=positive, metavar="MIN", help="stop after this time")
+    add("--max-kilojoules", type=positive, metavar="KJ", help="stop after this energy")
+    _add_window(add)
+    add(
+        "--idle-seconds",
+        type=number,
+        default=10.0,
+        metavar="S",
+        help="seconds for which to meter the idle server, 0 for none; default: %(default)g",
+    )
+    add(
+        "--no-mixed",
+        dest="mixed",
+        action="store_false",
+        help="measure no windows in which lengths are mixed",
+    )
+    _add_seed(add)
+    _add_facts(parser)
 
 
-def _add_said(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("what the rows say").add_argument
-    add("--kv-cache", choices=("on", "off"), default="on")
-    add("--source", default="measured", help="name of the campaign; simulated if nothing real is")
-    add("--engine", help="and its version, where the server does not tell")
-    add("--hardware", help="in words, where the meter does not tell")
-    add("--task", help="the mix of prompts, if it is one task's")
+def _add_window(add: Callable[..., object]) -> None:
+    add(
+        "--window-seconds",
+        type=positive,
+        default=5.0,
+        metavar="S",
+        help="shortest time for which a point is metered; default: %(default)g",
+    )
 
 
-def add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_seed(add: Callable[..., object]) -> None:
+    add(
+        "--seed",
+        type=whole_number,
+        default=0,
+        metavar="N",
+        help="seed of the order and of drawn lengths; default: %(default)s",
+    )
+
+
+def _add_facts(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("what to write into the rows").add_argument
+    add(
+        "--kv-cache",
+        choices=("on", "off"),
+        default="on",
+        help="whether the server has a KV cache; default: %(default)s",
+    )
+    add(
+        "--source",
+        default="measured",
+        metavar="NAME",
+        help="name of the campaign; simulated where nothing real is measured; default: %(default)s",
+    )
+    add("--engine", metavar="TEXT", help="engine and its version, where the server does not tell")
+    add("--hardware", metavar="TEXT", help="the hardware, where the meter does not tell")
+    add("--task", metavar="TEXT", help="task that the prompts are of, where it is one")
+
+
+def add_check(verbs: argparse._SubParsersAction[VerbParser]) -> None:
     """Add the verb ``check``."""
     parser = verbs.add_parser(
         "check",
         allow_abbrev=False,
-        help="score artefacts against observations, or against a live server",
-        description="Without --url, scores every artefact that the observations speak of. With it, "
-        "a few random points of one artefact are measured again and kept in OBS.",
+        help="compare cost models with observations, or with a live server",
+        description="Compares cost models with the observations of OBS and prints their errors. "
+        "With --url, a few random points of one cost model are measured again and kept in OBS.",
+        epilog="examples:\n"
+        "  %(prog)s observations.csv --models-dir my-models --json\n"
+        "  %(prog)s today.csv --models-dir my-models --url http://127.0.0.1:8000 \\\n"
+        "    --llm llama-3.1-8b-instruct --device 1xh100-sxm5-80gb --meter nvml",
     )
-    parser.add_argument("observations", type=Path, metavar="OBS")
-    parser.add_argument("--models-dir", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--json", action="store_true", help="print one JSON array")
+    parser.add_argument("observations", type=Path, metavar="OBS", help="file of observations")
+    add_models_dir(parser, "folder of the artefacts")
+    parser.add_argument("--json", action="store_true", help="print the errors as JSON, not a table")
     add_pair(parser, required=False)
     add_server(parser)
     add_meter(parser)
     add = parser.add_argument_group("what to measure, with --url").add_argument
     parser.set_defaults(idle_seconds=0.0, mixed=False)
-    add("--points", type=_whole, default=5, metavar="N", help="random ones of the profiled region")
-    add("--window-seconds", type=_positive, default=5.0, metavar="S")
-    add("--seed", type=_whole, default=0)
-    _add_said(parser)
+    add(
+        "--points",
+        type=whole_number,
+        default=5,
+        metavar="N",
+        help="random points between profiled ones to measure; default: %(default)s",
+    )
+    _add_window(add)
+    _add_seed(add)
+    _add_facts(parser)
+
+
+def add_models_dir(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add the folder of artefacts."""
+    parser.add_argument("--models-dir", type=Path, required=True, metavar="DIR", help=text)
+
+
+def add_out(parser: argparse.ArgumentParser) -> None:
+    """Add the file that observations are appended to."""
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="OBS",
+        help="CSV file to append observations to; made where there is none",
+    )
 
 
 def add_pair(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add the names of what is measured."""
-    parser.add_argument("--llm", type=llm, required=required, metavar="NAME", help="as published")
+    parser.add_argument(
+        "--llm", type=llm, required=required, metavar="NAME", help="published name of the LLM"
+    )
     parser.add_argument(
         "--device",
         type=device,
         required=required,
         metavar="NAME",
-        help="such as 1xh100-sxm5-80gb",
+        help="device that serves it, such as 1xh100-sxm5-80gb",
     )
-
-
-def llm(text: str) -> str:
-    """Return the normal form of the name of an LLM, as an option has it."""
-    from costmodel.names import llm_name  # noqa: PLC0415  numpy comes with it
-
-    return _normal(llm_name, text)
-
-
-def device(text: str) -> str:
-    """Return the normal form of the name of a device, as an option has it."""
-    from costmodel.names import device_named  # noqa: PLC0415  numpy comes with it
-
-    return _normal(device_named, text)
-
-
-def _normal(normal: Callable[[str], str], text: str) -> str:
-    try:
-        return normal(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def add_server(parser: argparse.ArgumentParser) -> None:
     """Add the options of the server."""
     add = parser.add_argument_group("server").add_argument
-    add("--url", metavar="URL", help="of an OpenAI-compatible server")
-    add("--served-name", metavar="NAME", help="where it serves several LLMs")
-    add("--start", metavar="COMMAND", help="starts the server, so that loading is measured too")
-    add("--start-timeout", type=_positive, default=1800.0, metavar="S")
+    add("--url", metavar="URL", help="URL of an OpenAI-compatible server")
+    add(
+        "--served-name",
+        metavar="NAME",
+        help="name that the server has for the LLM, where it serves several",
+    )
+    add(
+        "--start",
+        metavar="COMMAND",
+        help="command that starts the server, so that loading is measured too",
+    )
+    add(
+        "--start-timeout",
+        type=positive,
+        default=1800.0,
+        metavar="S",
+        help="seconds that the start may take; default: %(default)g",
+    )
 
 
 def add_meter(parser: argparse.ArgumentParser) -> None:
@@ -123,41 +220,49 @@ def add_meter(parser: argparse.ArgumentParser) -> None:
         "--meter",
         default="nvml",
         metavar="NAME",
-        help="nvml, rapl, prometheus, zeus or replay; nvml,rapl for both",
+        help="nvml, rapl, prometheus, zeus or replay, or several joined by commas to add them up, "
+        "such as nvml,rapl; default: %(default)s",
     )
-    add("--gpus", metavar="ID,ID", help="indices or UUIDs; default: where a process computes")
-    add("--shared-gpus", action="store_true", help="all processes on the GPUs are the server's")
-    add("--powercap", type=Path, default=POWERCAP, metavar="DIR", help="where RAPL's counters are")
-    add("--prometheus-url", metavar="URL")
-    add("--query", default=DCGM_QUERY, metavar="PROMQL", help="a counter in joules; DCGM's")
-    add("--scrape-seconds", type=_positive, default=15.0, metavar="S", help="of Prometheus; 15")
-    add("--scope", choices=("gpu", "gpu+cpu", "wall"), default="gpu", help="of its joules")
-    add("--replay", type=Path, metavar="OBS", help="observations to measure again")
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a number, got {text!r:.60}") from None
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r:.60}") from None
-
-
-def _positive(text: str) -> float:
-    value = _number(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
-    return value
-
-
-def _share(text: str) -> float:
-    value = _number(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"expected a ratio between 0 and 1, got {text!r}")
-    return value
+    add(
+        "--gpus",
+        metavar="ID,ID",
+        help="indices or UUIDs of the server's GPUs; default: those on which a process computes",
+    )
+    add(
+        "--shared-gpus",
+        action="store_true",
+        help="several processes may compute on the GPUs; all of them are the server's",
+    )
+    add(
+        "--powercap",
+        type=Path,
+        default=POWERCAP,
+        metavar="DIR",
+        help="rapl: folder of the counters; default: %(default)s",
+    )
+    add("--prometheus-url", metavar="URL", help="prometheus: URL of the Prometheus server")
+    add(
+        "--query",
+        default=DCGM_QUERY,
+        metavar="PROMQL",
+        help="prometheus: query of one counter in joules; default: that of the DCGM exporter",
+    )
+    add(
+        "--scrape-seconds",
+        type=positive,
+        default=15.0,
+        metavar="S",
+        help="prometheus: seconds between two scrapes; default: %(default)g",
+    )
+    add(
+        "--scope",
+        choices=("gpu", "gpu+cpu", "wall"),
+        default="gpu",
+        help="prometheus: what the joules include; default: %(default)s",
+    )
+    add(
+        "--replay",
+        type=Path,
+        metavar="OBS",
+        help="replay: file of observations to measure again, without a server",
+    )

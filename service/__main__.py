@@ -6,12 +6,24 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from service.cli.arguments import add_keys_arguments, add_plan_arguments
+from costmodel.command_line import VerbParser
+from service.cli.arguments import add_plan
 from service.cli.interrupts import end_on_interrupt
+from service.cli.keys_arguments import add_keys
+
+PROGRAM = "python -m service"
+_PRINT_CONFIG = "print the settings as JSON and stop"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until told to stop.
+def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
+    """Serve until told to stop, or do what another verb says.
+
+    Parameters
+    ----------
+    arguments
+        Without the program's name; None for those of the process.
+    program
+        How the command was started, for the usage.
 
     Returns
     -------
@@ -19,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 after serving, printing, planning or keeping keys, 1 where there is no plan, 2 where the
         settings or the input are wrong.
     """
-    options = parser().parse_args(arguments)
+    options = parser(program).parse_args(arguments)
     if options.command == "keys":
         from service.cli.keys_command import keep_keys  # noqa: PLC0415
 
@@ -35,20 +47,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return print_settings(settings) if options.print_config else serve(settings)
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return what reads the arguments of the command."""
+def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
+    """Return what reads the arguments of the command, for a program started by that name."""
     top = argparse.ArgumentParser(
-        allow_abbrev=False, prog="python -m service", description="The planning service."
+        allow_abbrev=False,
+        prog=program,
+        description="The planning service. Without a verb it serves.",
     )
-    top.add_argument("--print-config", action="store_true", help="print the settings and stop")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    add_plan_arguments(
-        commands.add_parser("plan", allow_abbrev=False, help="plan a file, without a server")
-    )
-    add_keys_arguments(
-        commands.add_parser("keys", allow_abbrev=False, help="add, list or remove API keys")
-    )
+    top.add_argument("--print-config", action="store_true", help=_PRINT_CONFIG)
+    verbs = top.add_subparsers(dest="command", metavar="VERB", parser_class=VerbParser)
+    _add_serve(verbs)
+    add_plan(verbs)
+    add_keys(verbs)
     return top
+
+
+def _add_serve(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+    parser = verbs.add_parser(
+        "serve",
+        allow_abbrev=False,
+        help="answer calls over HTTP until told to stop",
+        description="Answers calls over HTTP until SIGTERM or Ctrl-C. Settings are environment "
+        "variables, logs go to standard error, and /docs documents the calls.",
+        epilog="example:\n  JOULEPLAN_PORT=8081 %(prog)s\n\n"
+        "Exit status: 0 after serving or printing; 2 where a setting is wrong;\n"
+        "another where it could not start, such as on a port that is taken.",
+    )
+    # The default would take the place of the same option before the verb.
+    parser.add_argument(
+        "--print-config", action="store_true", default=argparse.SUPPRESS, help=_PRINT_CONFIG
+    )
 
 
 def _plan(options: argparse.Namespace) -> int:

@@ -15,12 +15,12 @@ python3 -m venv "$folder/vllm"
 
 serve="$folder/vllm/bin/vllm serve $folder/weights --load-format dummy --port $port \
   --served-model-name $llm --max-model-len 8192 --no-enable-prefix-caching"
-.venv/bin/python -m profiler measure --url "http://127.0.0.1:$port" --start "$serve" \
+.venv/bin/jouleplan measure --url "http://127.0.0.1:$port" --start "$serve" \
   --llm "$llm" --device "$device" --meter nvml --source "$(basename "$folder")" \
   --input-tokens 32..4096 --output-tokens 16..1024 --concurrency 1..64 --max-minutes 20 \
   --out "$folder/observations.csv"
-.venv/bin/python -m profiler fit "$folder/observations.csv" --models-dir "$folder" \
+.venv/bin/jouleplan fit "$folder/observations.csv" --models-dir "$folder" \
   --report "$folder/report.html"
-.venv/bin/python -m profiler check "$folder/held-out.csv" --models-dir "$folder" \
+.venv/bin/jouleplan check "$folder/held-out.csv" --models-dir "$folder" \
   --url "http://127.0.0.1:$port" --start "$serve" --llm "$llm" --device "$device" --meter nvml \
   --points 12 --seed 1

@@ -19,13 +19,13 @@ _INTRODUCTION = """\
 
 Made from the cards in `models/` by
 
-    .venv/bin/python -m profiler errors --models-dir models > docs/reference/cost-model-errors.md
+    .venv/bin/jouleplan errors --models-dir models > docs/reference/cost-model-errors.md
 
 and not to be edited by hand. The cards' figures come from
 
-    .venv/bin/python -m profiler import wilkins2024 DATA/wilkins2024 --out out/wilkins2024.csv
-    .venv/bin/python -m profiler import mlenergy_v3 DATA/mlenergy_v3 --out out/mlenergy_v3.csv
-    .venv/bin/python -m profiler fit out/wilkins2024.csv out/mlenergy_v3.csv \\
+    .venv/bin/jouleplan import wilkins2024 DATA/wilkins2024 --out out/wilkins2024.csv
+    .venv/bin/jouleplan import mlenergy_v3 DATA/mlenergy_v3 --out out/mlenergy_v3.csv
+    .venv/bin/jouleplan fit out/wilkins2024.csv out/mlenergy_v3.csv \\
         --loads DATA/wilkins2024/loads.csv --models-dir models
 
 which cross-validates every pair while it fits it: single requests without a KV cache (Wilkins,

@@ -1,1 +1,1 @@
-"""`python -m service plan` and `keys`: what is done without a server."""
+"""`jouleplan plan` and `keys`: what is done without a server."""

@@ -1,15 +1,36 @@
-"""The arguments of the commands; light, because workers import the way to them too."""
+"""The arguments of the verb `plan`, and what they set in the body of a call."""
 
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.cli.numbers import number, seconds, whole_number
+from costmodel.command_line import VerbParser, number, whole_number
+from service.durations import seconds_of
+
+
+def seconds(text: str) -> float:
+    """Return seconds: a number, or a length of time with units.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is neither.
+
+    Examples
+    --------
+    >>> seconds("90"), seconds("10m")
+    (90.0, 600.0)
+    """
+    found = seconds_of(text)
+    try:
+        return float(text) if found is None else found
+    except ValueError:
+        msg = f"expected seconds, or a length of time such as 10m, got {text!r:.60}"
+        raise argparse.ArgumentTypeError(msg) from None
 
 
 class OptionError(ValueError):
@@ -38,105 +59,95 @@ OPTIONS = (
         "/constraints/deadline_seconds",
         seconds,
         "SECONDS",
-        "all is done by then [s], e.g. 600 or 10m",
+        "time in which all requests have to be answered, such as 600 or 10m",
     ),
     Option(
-        "--zeta", "/objective/zeta", number, "WEIGHT", "weight of energy against quality, 0 to 1"
+        "--zeta",
+        "/objective/zeta",
+        number,
+        "WEIGHT",
+        "weight of energy, or of what else the file minimises, against quality: 0 to 1; default: 1",
     ),
     Option(
         "--min-mean-quality",
         "/constraints/min_mean_quality",
         number,
         "SCORE",
-        "floor on the token-weighted mean score, 0 to 1",
+        "least mean quality of the batch, weighted by tokens, from 0 to 1",
     ),
     Option(
-        "--time-limit", "/solver/time_limit_seconds", seconds, "SECONDS", "time for solving [s]"
+        "--time-limit",
+        "/solver/time_limit_seconds",
+        seconds,
+        "SECONDS",
+        "time that planning itself may take, such as 30 or 2m",
     ),
-    Option("--gap", "/solver/relative_gap", number, "RATIO", "stop at this relative gap, 0 to 1"),
-    Option("--seed", "/solver/seed", whole_number, "N", "of every random choice"),
+    Option(
+        "--gap",
+        "/solver/relative_gap",
+        number,
+        "RATIO",
+        "stop as soon as the plan is proven to be this close to the optimum, such as 0.01",
+    ),
+    Option("--seed", "/solver/seed", whole_number, "N", "seed of all random choices"),
 )
 
 
-def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `plan` to its parser."""
+def add_plan(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+    """Add the verb ``plan``."""
+    parser = verbs.add_parser(
+        "plan",
+        allow_abbrev=False,
+        help="plan the requests of a file, without a server",
+        description="Plans the requests of a file in this process, without a server, and "
+        "prints where they should run. Progress goes to standard error.",
+        epilog="example:\n  %(prog)s batch.jsonl --deadline-seconds 10m --out plan.json\n\n"
+        "Exit status: 0 with a plan; 1 where no plan was found that keeps all limits;\n"
+        "2 where the input is refused; 130 after Ctrl-C.",
+    )
     parser.add_argument(
         "file",
         metavar="FILE",
-        help="a batch: .json (a body of /plan), .csv, .parquet, .jsonl (an OpenAI batch, or rows), "
-        "or these with .gz; - reads standard input",
+        help="the requests: .json (a body of POST /plan), .csv, .parquet or .jsonl (an OpenAI "
+        "batch, or one request a line), each with .gz too; - reads standard input",
     )
     parser.add_argument(
         "--format",
         choices=("json", "csv", "parquet", "jsonl", "openai-batch"),
-        help="kind of the file, where its name does not tell",
+        help="format of the file, where its name does not tell",
     )
     parser.add_argument(
         "--column",
         action="append",
         default=[],
         metavar="NAME=THEIRS",
-        help="our column and its name in a table; once for each, the columns that nobody names are "
-        "left out",
+        help="read our column NAME from the column THEIRS of a table; may be repeated. Columns "
+        "that are not named are then left out",
     )
     parser.add_argument(
-        "--fleet", type=Path, metavar="YAML", help="fleet file, instead of any other fleet"
+        "--fleet",
+        type=Path,
+        metavar="YAML",
+        help="fleet file to plan on, instead of the configured fleet or that of the body",
     )
     for option in OPTIONS:
         parser.add_argument(option.flag, type=option.kind, metavar=option.metavar, help=option.text)
     parser.add_argument(
         "--allow-mixed-provenance",
         action="store_true",
-        help="plan over cost models that were not measured alike, with a warning",
+        help="also plan over cost models that were measured in different ways, with a warning",
     )
     parser.add_argument(
         "--report-unplaceable",
         action="store_true",
-        help="plan the others where some requests fit no placement",
+        help="report requests that can run nowhere, and plan the others",
     )
     _add_prompt_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="print the answer of /plan as JSON")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write that JSON to a file too")
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
-
-
-def add_keys_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verbs of `keys` and their arguments to its parser."""
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    add = verbs.add_parser(
-        "add", allow_abbrev=False, help="make a key, print it once, keep its hash"
+    parser.add_argument(
+        "--json", action="store_true", help="print the answer of POST /plan as JSON, not a table"
     )
-    add.add_argument("name", metavar="NAME", help="letters, digits, _ and -; the log has it")
-    for flag, kind, metavar, text in (
-        (
-            "--requests-per-second",
-            number,
-            "RATE",
-            "calls that it may make; any where left out",
-        ),
-        (
-            "--burst",
-            whole_number,
-            "N",
-            "calls at once after a pause; one second's where left out",
-        ),
-        ("--max-concurrent", whole_number, "N", "calls in flight; any number where left out"),
-        ("--scopes", str, "SCOPES", "of read, plan and policy, with commas; all where left out"),
-        ("--owner", str, "NAME", "whose plans it makes and sees; its own where left out"),
-        ("--expires-in-days", number, "DAYS", "until it is no key any more; never where left out"),
-    ):
-        add.add_argument(flag, type=kind, metavar=metavar, help=text)
-    shown = verbs.add_parser("list", allow_abbrev=False, help="print names and limits")
-    remove = verbs.add_parser("remove", allow_abbrev=False, help="make a key invalid")
-    remove.add_argument("name", metavar="NAME")
-    for verb in (add, shown, remove):
-        verb.add_argument(
-            "--file",
-            type=Path,
-            metavar="FILE",
-            default=os.environ.get("JOULEPLAN_API_KEYS_FILE") or None,
-            help="the key file; JOULEPLAN_API_KEYS_FILE where left out",
-        )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write that JSON to FILE")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def _add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
@@ -146,40 +157,44 @@ def _add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
         type=number,
         default=4.0,
         metavar="NUMBER",
-        help="how input tokens are estimated from prompts (default 4)",
+        help="characters of a prompt that are counted as one input token; default: 4",
     )
     prompts.add_argument(
         "--output-tokens",
         type=whole_number,
         metavar="N",
-        help="estimate for lines that state no limit of their output",
+        help="output tokens of lines that set no limit on their answer",
     )
     which = prompts.add_mutually_exclusive_group()
     which.add_argument(
         "--keep-llms",
         action="store_true",
-        help="each request only on the LLM that its line names: the default",
+        help="run each line on the LLM that it names; this is the default",
     )
     which.add_argument(
         "--llms",
         metavar="NAMES",
-        help="LLMs that may serve every line, joined by commas, whatever it names; any for any",
+        help="LLMs that may answer every line, whatever it names, joined by commas; "
+        "or any, for all LLMs of the fleet",
     )
     prompts.add_argument(
         "--shards",
         type=Path,
         metavar="DIR",
-        help="write a file for each placement, for `vllm run-batch`, the longest lines first",
+        help="write one file for each placement into DIR, for `vllm run-batch`, with the longest "
+        "lines first",
     )
     prompts.add_argument(
-        "--overwrite", action="store_true", help="let shards replace files of their names"
+        "--overwrite",
+        action="store_true",
+        help="let --shards replace files of the same names",
     )
     prompts.add_argument(
         "--served-name",
         action="append",
         default=[],
         metavar="LLM:NAME",
-        help="the name under which the server of an LLM knows it; once for each LLM",
+        help="name that the server has for an LLM; may be repeated, once for each LLM",
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m service keys add | list | remove`: the key file, changed whole or not at all."""
+"""`jouleplan keys add | list | remove`: the key file, changed whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m service plan FILE`: read, plan, tell.
+"""`jouleplan plan FILE`: read, plan, tell.
 
 read a file -> body of `/plan` -> `PlannerService.plan` in this process -> table or JSON
 """

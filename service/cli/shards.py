@@ -1,4 +1,4 @@
-"""`python -m service plan FILE --shards DIR`: the same shards that the service gives, as files."""
+"""`jouleplan plan FILE --shards DIR`: the same shards that the service gives, as files."""
 
 from __future__ import annotations
 

@@ -152,7 +152,10 @@ def _library() -> Any:  # noqa: ANN401  its types are unknown
     try:
         from tokenizers import Tokenizer  # noqa: PLC0415  an optional extra
     except ImportError:
-        message = "Expected the extra `tokenizers` to be installed to use tokenizer files."
+        message = (
+            "Expected the extra `tokenizers` for tokenizer files, got none: "
+            "pip install 'jouleplan[tokenizers]'."
+        )
         raise TokenizerError(message) from None
     return Tokenizer
 

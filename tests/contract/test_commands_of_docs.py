@@ -13,18 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from profiler.cli import parser as profiler_parser
-from service.__main__ import parser as service_parser
+from jouleplan.verbs import APPLICATION_OF
 from tests.contract.test_docs import PAGES
+from tests.jouleplan.command import parse
 from tests.service.server import ROOT, free_port
 
 BLOCK = re.compile(r"^ *```(?:sh|bash)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 BARE = re.compile(r"(?<![\w/.-])python -m (?:service|profiler|benchmarks|examples)")
+BARE_VERB = re.compile(rf"(?<![\w/.-])jouleplan (?:{'|'.join(APPLICATION_OF)})\b")
 OURS = re.compile(r"^(?:deploy|examples|models|benchmarks|docs)/")
-SERVING = re.compile(
-    r"^((?:[A-Z_]+=\S+ )*)\.venv/bin/python -m service *&?(?: +#.*)?$", re.MULTILINE
-)
-HELD = {"deploy", "examples", "models", "service", "profiler", "planner", "costmodel", "benchmarks"}
+SERVING = re.compile(r"^((?:[A-Z_]+=\S+ )*)\.venv/bin/jouleplan serve *&?(?: +#.*)?$", re.MULTILINE)
+HELD = {"deploy", "examples", "models", "benchmarks"}
 
 BEGIN = """
 set -euo pipefail
@@ -39,7 +38,7 @@ ready() {
   do kill -0 $SERVICE || { cat service.log; exit 1; }; sleep 0.1; done
 }
 """
-SERVE = "stop; {0}.venv/bin/python -m service 2> service.log & SERVICE=$!; ready\n"
+SERVE = "stop; {0}.venv/bin/jouleplan serve 2> service.log & SERVICE=$!; ready\n"
 LINE = (
     '{"custom_id": "a", "method": "POST", "url": "/v1/completions", '
     '"body": {"model": "llama-3.1-8b-instruct", "max_tokens": 9, "prompt": "why"}}'
@@ -62,7 +61,7 @@ FILLED = (
 )
 ELSEWHERE = re.compile(
     r"^ *(?:make|docker|envoy|kubectl|litellm|npx|vllm|vllm-router|nvidia-smi|promtool|cd deploy)\b"
-    r"|profiler (?:measure|fit|check|import)|\$LITELLM|gemma-3-12b|my-models",
+    r"|jouleplan (?:measure|fit|check|import)|\$LITELLM|gemma-3-12b|my-models",
     re.MULTILINE,
 )
 """Blocks that need a gateway, a GPU, a container or measurements that are not here."""
@@ -88,13 +87,14 @@ def commands(page: Path) -> Iterator[list[str]]:
             yield words[: ends[0]] if ends else words
 
 
-def test_no_page_takes_a_python_that_lacks_what_it_needs() -> None:
+def test_no_page_takes_a_program_that_is_not_there_or_lacks_what_it_needs() -> None:
     bare = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         is_reference = page.parent.name == "reference" or page.name == "CHANGELOG.md"
         looked_at = "".join(blocks(page)) if is_reference else text
-        bare += [f"{page.relative_to(ROOT)}: {found}" for found in BARE.findall(looked_at)]
+        found = BARE.findall(looked_at) + BARE_VERB.findall("".join(blocks(page)))
+        bare += [f"{page.relative_to(ROOT)}: {one}" for one in found]
     assert bare == []
 
 
@@ -104,11 +104,10 @@ def test_every_command_is_taken_by_its_program_and_names_files_that_are_there() 
         for words in commands(page):
             named = [word.lstrip("@").rstrip("/") for word in words if OURS.match(word.lstrip("@"))]
             assert [name for name in named if not (ROOT / name).exists()] == [], words
-            if words[:2] != [".venv/bin/python", "-m"] or words[2] not in {"service", "profiler"}:
+            if words[:1] != [".venv/bin/jouleplan"]:
                 continue
-            parser = service_parser if words[2] == "service" else profiler_parser
             try:
-                parser().parse_args(words[3:])
+                parse(words[1:])
             except SystemExit:
                 pytest.fail(f"{page.relative_to(ROOT)}: {words}")
             parsed += 1

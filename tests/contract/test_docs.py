@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from costmodel import errors as costmodel_errors
 from costmodel.conversion import to_artefact
 from costmodel.errors import ArtefactError
+from jouleplan.__main__ import PROGRAM
 from profiler.observations import COLUMNS
 from service.app import create_app
 from service.decisions.metrics import DecisionMetrics
@@ -18,6 +19,7 @@ from service.problems import PROBLEM_TYPES
 from service.settings.settings import PREFIX, Settings
 from service.telemetry.metrics import Metrics
 from tests.costmodel.builders import kv_off_cost_model
+from tests.jouleplan.command import PARSERS, verb_parsers
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -143,6 +145,16 @@ def test_every_metric_is_in_its_reference_and_no_other() -> None:
 def test_every_column_of_observations_is_in_the_command_line_reference() -> None:
     page = text_of("reference/cli.md")
     assert [name for name in COLUMNS if f"`{name}`" not in page] == []
+
+
+def test_every_verb_and_option_is_in_the_command_line_reference() -> None:
+    page = text_of("reference/cli.md")
+    parsers = [one for make in PARSERS.values() for one in verb_parsers(make(PROGRAM))]
+    options = {name for one in parsers for name in one._option_string_actions if name[:2] == "--"}
+    told = " ".join(re.findall(r"`([^`]+)`", page))
+    assert len(options) > 60
+    assert options - set(re.findall(r"--[a-z-]+", told)) == set()
+    assert [one.prog for one in parsers if f"{one.prog} " not in f"{told} "] == []
 
 
 def test_every_field_and_refusal_of_an_artefact_is_in_its_reference() -> None:

@@ -47,8 +47,7 @@ STEPS = list(steps())
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a checkout by name, so that what the commands write stays out of this one."""
     checkout = tmp_path_factory.mktemp("checkout")
-    for name in ("models", "service", "planner", "costmodel"):
-        (checkout / name).symlink_to(ROOT / name)
+    (checkout / "models").symlink_to(ROOT / "models")
     (checkout / ".venv").symlink_to(sys.prefix)
     for name, text in SAVED.findall(TUTORIAL):
         path = checkout / name

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,20 @@ def test_the_profiler_image_runs_unprivileged_without_tools_of_the_build_or_the_
     absent = "pip,hatchling,ortools,fastapi,starlette,pydantic,uvicorn,pytest"
     ran = podman("run", "--rm", "--entrypoint=python", profiler_image, "-c", LOOK_AROUND, absent)
     assert json.loads(ran) == {"uid": 10001, "prefix": "/opt/jouleplan", "found": []}
+
+
+@pytest.mark.parametrize("name", ["service", "profiler"])
+def test_an_image_has_the_one_command_on_its_path(
+    podman: Podman, request: pytest.FixtureRequest, name: str
+) -> None:
+    image = request.getfixturevalue(f"{name}_image")
+    started = ("run", "--rm", "--entrypoint=jouleplan", image)
+    assert podman(*started, "--version") == f"jouleplan {version('jouleplan')}\n"
+    verb, other = ("plan", "fit") if name == "service" else ("fit", "plan")
+    assert f"usage: jouleplan {verb} " in podman(*started, verb, "--help")
+    refused = podman.start(*started, other)
+    assert refused.returncode == 2
+    assert "pip install 'jouleplan[" in refused.stderr
 
 
 def test_the_service_image_does_not_listen_to_everyone_unasked(

@@ -10,7 +10,7 @@ import pytest
 
 from tests.service.server import ROOT
 
-PACKAGES = ("service", "profiler", "benchmarks", "examples", "deploy")
+PACKAGES = ("jouleplan", "service", "profiler", "benchmarks", "examples", "deploy")
 MAKERS = ("ArgumentParser", "add_parser")
 
 
@@ -40,6 +40,7 @@ def test_every_parser_wants_options_in_full() -> None:
         ("service", "--print"),
         ("service", "plan", "a.json", "--quie"),
         ("service", "keys", "add", "a", "--bur", "1"),
+        ("jouleplan", "serve", "--print"),
         ("profiler", "fit", "a.csv", "--models-dir", "m", "--rep", "r.html"),
         ("profiler", "measure", "--mod", "x"),
         ("examples.simulated_gpu.serve", "--po", "1"),

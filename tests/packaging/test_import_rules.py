@@ -12,11 +12,17 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-PACKAGES = ("costmodel", "planner", "service", "profiler", "benchmarks", "examples")
+PACKAGES = (
+    *("costmodel", "planner", "service", "profiler"),
+    *("jouleplan", "benchmarks", "examples"),
+)
 
 BREACHES = [
     ("service/breach.py", "import profiler", "applications"),
     ("profiler/breach.py", "import service", "applications"),
+    ("service/breach.py", "import jouleplan.verbs", "command"),
+    ("planner/breach.py", "import profiler", "command"),
+    ("jouleplan/breach.py", "import costmodel.names", "dispatch"),
     ("costmodel/breach.py", "import scipy", "costmodel"),
     ("costmodel/breach.py", "import planner", "costmodel"),
     ("service/breach.py", "import matplotlib", "service"),

@@ -58,15 +58,22 @@ def test_no_column_is_proposed_twice_and_the_command_is_words_of_a_shell(header)
     assert words[1:6] == ["-m", "profiler", "import", "csv", "a b.csv"]
 
 
-def test_fit_on_a_foreign_table_shows_an_import_that_works(tmp_path, capsys):
+@pytest.mark.parametrize(
+    "program", [[sys.executable, "-m", "profiler"], [Path(sys.executable).parent / "jouleplan"]]
+)
+def test_fit_on_a_foreign_table_shows_an_import_that_works_as_it_was_started(program, tmp_path):
     path = tmp_path / "foreign.csv"
     path.write_text(FOREIGN)
-    assert main(["fit", str(path), "--models-dir", str(tmp_path / "models")]) == 2
-    said = capsys.readouterr().err
+    fit = [*program, "fit", path, "--models-dir", tmp_path / "models"]
+    done = subprocess.run(fit, check=False, capture_output=True, text=True)
+    said = done.stderr
+    assert done.returncode == 2
     assert "got none named llm, device" in said
     assert said.count("num_gpus") == 2, "once as missing, once in the command"
     command = shlex.split(said[said.index("`") + 1 : said.index("`:")])
     out = tmp_path / "observations.csv"
+    begin = [Path(word).resolve() for word in command[: len(program)]]
+    assert begin == [Path(word).resolve() for word in program]
     command[command.index("observations.csv")] = str(out)
     assert "device=1xh100" in command, "what no column tells is to be stated"
     assert subprocess.run(command, check=False, capture_output=True).returncode == 0

@@ -1,6 +1,5 @@
 """Fixtures of the service's tests: a catalogue, a service without HTTP, and real servers."""
 
-import argparse
 import os
 import subprocess
 import sys
@@ -10,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from service.__main__ import parser
 from service.calls.planner_service import PlannerService
-from service.cli.arguments import add_plan_arguments
 from service.cli.plan_command import plan_file
 from service.settings.settings import Settings
 from service.workers.process import load_service
@@ -85,9 +84,7 @@ def planned_here(
 
     def run(*arguments: str) -> Any:
         monkeypatch.chdir(tmp_path)
-        parser = argparse.ArgumentParser()
-        add_plan_arguments(parser)
-        options = parser.parse_args([*arguments, "--quiet"])
+        options = parser().parse_args(["plan", *arguments, "--quiet"])
         status = plan_file(options, Settings(models_dir=models_dir))
         return status, capsys.readouterr()
 

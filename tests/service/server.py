@@ -35,8 +35,9 @@ class Server:
         store: str | None = ":memory:",
         port: int | None = None,
         prefix: Sequence[str] = (),
+        command: Sequence[str] = (sys.executable, "-m", "service"),
     ) -> None:
-        self._command = [*prefix, sys.executable, "-m", "service"]
+        self._command = [*prefix, *command]
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {

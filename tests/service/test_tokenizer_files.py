@@ -210,4 +210,5 @@ def test_without_the_library_the_extra_is_named(tmp_path: Path, models_folder: P
     ended = start(tmp_path, models_folder, "-c", absent)
     assert ended.returncode == 2
     assert ended.stderr.startswith("Expected the extra `tokenizers`")
+    assert "pip install 'jouleplan[tokenizers]'" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1

@@ -1,0 +1,84 @@
+"""`jouleplan VERB`: give the arguments to the application that has the verb.
+
+Neither application is imported before it is known which one is asked for, so that each runs where
+only its own extra is installed, and starts without the other's libraries.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from jouleplan.verbs import APPLICATION_OF, SERVICE, overview
+
+PROGRAM = "jouleplan"
+BAD_INPUT = 2
+_HELP = ("-h", "--help")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Parameters
+    ----------
+    arguments
+        Without the program's name; None for those of the process.
+
+    Returns
+    -------
+    int
+        The exit status of the verb; 0 after the overview or the version was asked for; 2 where no
+        verb or an unknown one is given, or where the libraries of the verb are not installed.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if not given:
+        return _refuse(overview())
+    verb = given[0]
+    if verb in _HELP:
+        sys.stdout.write(overview())
+        return 0
+    if verb == "--version":
+        from service.version import running_version  # noqa: PLC0415
+
+        sys.stdout.write(f"{PROGRAM} {running_version()}\n")
+        return 0
+    if verb not in APPLICATION_OF:
+        return _refuse(_unknown(verb))
+    return _run(APPLICATION_OF[verb], given)
+
+
+def _run(application: str, arguments: Sequence[str]) -> int:
+    from jouleplan.extras import missing  # noqa: PLC0415
+
+    # The help needs none of the libraries, and tells whether they are worth installing.
+    if not set(_HELP) & set(arguments) and (absent := missing(application)):
+        return _refuse(
+            f"error: {PROGRAM} {arguments[0]} needs libraries that are not installed: "
+            f"{', '.join(absent)}.\nInstall them: pip install '{PROGRAM}[{application}]' "
+            "(in a checkout: make setup)\n"
+        )
+    if application == SERVICE:
+        from service.__main__ import main as run  # noqa: PLC0415
+    else:
+        from profiler.cli import main as run  # noqa: PLC0415
+    return run(arguments, PROGRAM)
+
+
+def _unknown(verb: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    near = get_close_matches(verb.lower(), APPLICATION_OF, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return (
+        f"error: Expected a verb, got {verb!r:.100}.{hint}\n"
+        f"{PROGRAM} --help lists the verbs: {', '.join(APPLICATION_OF)}.\n"
+    )
+
+
+def _refuse(words: str) -> int:
+    sys.stderr.write(words)
+    return BAD_INPUT
+
+
+if __name__ == "__main__":
+    sys.exit(main())
