@@ -14,6 +14,7 @@ from benchmarks.case_costs import BLIND, CaseCosts, SweepPoint
 from benchmarks.published import CASE_STUDY_LLMS, PUBLISHED
 from costmodel.arrays import FloatArray
 from costmodel.workload import Workload
+from planner.quantities import RequestCount
 from planner.reporting import OPTIMAL_GAP
 from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.solvers.cpsat import Effort, solve_assignment
@@ -44,7 +45,7 @@ def assignment_problem(costs: CaseCosts, zeta: float, min_requests: int = 1) -> 
     """Return the paper's problem, each LLM with at least `min_requests`."""
     matrix = objective_matrix(costs, zeta)
     rows = tuple(
-        Row(f"min_requests/{llm}", np.ones((1, 1)), -np.eye(len(costs.llms))[k], -min_requests)
+        Row(RequestCount(llm, "min"), np.ones((1, 1)), -np.eye(len(costs.llms))[k], -min_requests)
         for k, llm in enumerate(costs.llms)
     )
     return AssignmentProblem(matrix, np.ones(matrix.shape, dtype=bool), rows)

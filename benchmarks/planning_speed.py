@@ -21,6 +21,7 @@ from planner.errors import UndecidedError
 from planner.inputs import Limits
 from planner.planning import plan
 from planner.problem import PlacementProblem
+from planner.quantities import MeanQuality, PoolSeconds
 from planner.result import Plan, SolverOptions
 from planner.schedule.dealing import deal
 from planner.schedule.evaluation import evaluate
@@ -131,14 +132,16 @@ def naive_assignment(problem: PlacementProblem) -> AssignmentProblem:
     deadline = problem.limits.deadline_s or np.inf
     pools = [
         Row(
-            pool.name,
+            PoolSeconds(index),
             problem.costs.device_seconds,
             (problem.pool_of == index).astype(float),
             pool.count * deadline,
         )
         for index, pool in enumerate(problem.pools)
     ]
-    floor = Row("floor", problem.tokens[:, None], MIN_MEAN_QUALITY - problem.quality_values, 0.0)
+    floor = Row(
+        MeanQuality(), problem.tokens[:, None], MIN_MEAN_QUALITY - problem.quality_values, 0.0
+    )
     return AssignmentProblem(problem.costs.energy_j, problem.eligible, (*pools, floor))
 
 

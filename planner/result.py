@@ -8,6 +8,7 @@ from typing import Literal
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from planner.inputs import Unit
+from planner.quantities import Limited, Priced
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ class ShadowPrice:
 
     Attributes
     ----------
+    limit
+        What limits.
     constraint
         The limit's name in the request body; ``pools/<name>/device_seconds`` for the seconds of a
         pool's devices.
@@ -110,6 +113,7 @@ class ShadowPrice:
         The same in joules; None where joules are not in the objective.
     """
 
+    limit: Priced
     constraint: str
     unit: str
     objective: float
@@ -157,7 +161,7 @@ class Plan:
 
     `carbon_g` and `money` are None where a pool that the plan pays for states no figures.
     `cost_normaliser` is in the unit of what was minimised.
-    `row_prices` are the multipliers of the relaxation's rows, by name, those above 0.
+    `row_prices` are the multipliers of the relaxation's rows, by what they limit, those above 0.
     """
 
     status: Literal["optimal", "feasible"]
@@ -185,5 +189,5 @@ class Plan:
     warnings: tuple[PlanWarning, ...]
     timings_s: dict[str, float]
     shadow_prices: tuple[ShadowPrice, ...] = ()
-    row_prices: Mapping[str, float] = field(default_factory=dict)
+    row_prices: Mapping[Limited, float] = field(default_factory=dict)
     robustness: Robustness | None = None

@@ -46,7 +46,7 @@ def restated(plan: Plan, problem: PlacementProblem, unit: float) -> Plan:
         shadow_prices=tuple(
             replace(price, objective=price.objective * unit) for price in plan.shadow_prices
         ),
-        row_prices={name: price * unit for name, price in plan.row_prices.items()},
+        row_prices={row: price * unit for row, price in plan.row_prices.items()},
     )
 
 

@@ -19,6 +19,14 @@ import numpy as np
 from benchmarks.scale.instance import Instance
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from planner.problem import PlacementProblem
+from planner.quantities import (
+    Cost,
+    Limited,
+    MakespanSeconds,
+    PoolSeconds,
+    RequestCount,
+    SecondsBefore,
+)
 
 JOULES_PER_KWH = 3.6e6
 
@@ -29,6 +37,8 @@ class NominalRow:
 
     Attributes
     ----------
+    limits
+        What it limits; of an LLM's count its most, its least with it.
     values
         Broadcastable to (n, k).
     columns
@@ -39,7 +49,7 @@ class NominalRow:
         What a second of makespan gives to it.
     """
 
-    name: str
+    limits: Limited
     values: FloatArray
     columns: BoolArray
     least: float = -np.inf
@@ -89,7 +99,7 @@ def nominal(instance: Instance, problem: PlacementProblem) -> Nominal:
     if problem.limits.max_energy_j is not None:
         every, idle_w = np.ones(problem.k, dtype=bool), float(watts @ counts)
         cap_j = problem.limits.max_energy_j
-        rows.append(NominalRow("max_energy_joules", joules, every, most=cap_j, makespan=-idle_w))
+        rows.append(NominalRow(Cost("energy"), joules, every, most=cap_j, makespan=-idle_w))
     makespan_cost = float((price * watts) @ counts)
     return Nominal(cost, problem.eligible, tuple(rows), makespan_cost, deadline_s)
 
@@ -102,20 +112,22 @@ def _cost_of_a_joule(pool: dict[str, Any]) -> float:
 
 def _pool_rows(problem: PlacementProblem, counts: FloatArray, idles: bool) -> Iterator[NominalRow]:
     seconds, own = problem.costs.device_seconds, problem.requests.deadline_s
-    for index, (pool, count) in enumerate(zip(problem.pools, counts.tolist(), strict=True)):
+    for index, count in enumerate(counts.tolist()):
         here = problem.pool_of == index
         if idles:
-            yield NominalRow(f"makespan/{pool.name}", seconds, here, most=0.0, makespan=count)
+            yield NominalRow(MakespanSeconds(index), seconds, here, most=0.0, makespan=count)
         elif problem.limits.deadline_s is not None:
             most = count * problem.limits.deadline_s
-            yield NominalRow(f"pools/{pool.name}", seconds, here, most=most)
+            yield NominalRow(PoolSeconds(index), seconds, here, most=most)
         for due in np.unique(own[np.isfinite(own)]).tolist():
-            name = f"requests/deadline_seconds/{due:g}/{pool.name}"
-            yield NominalRow(name, seconds, here, most=count * due, members=own <= due)
+            limits = SecondsBefore(index, due)
+            yield NominalRow(limits, seconds, here, most=count * due, members=own <= due)
 
 
 def _share_rows(problem: PlacementProblem) -> Iterator[NominalRow]:
     for llm in problem.limits.shares:
         columns = np.array([p.llm == llm for p in problem.placements])
         least, most = problem.request_counts(llm)
-        yield NominalRow(f"shares/{llm}", np.ones((1, 1)), columns, float(least), float(most))
+        yield NominalRow(
+            RequestCount(llm, "max"), np.ones((1, 1)), columns, float(least), float(most)
+        )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
+from planner.quantities import Counted
 from planner.schedule.violations import exceeds
 from planner.solvers.assignment_problem import AssignmentProblem, Row
 
@@ -44,7 +45,7 @@ def activities(
 
 
 def excesses(
-    problem: AssignmentProblem, placement: IntArray, levels: Mapping[str, float]
+    problem: AssignmentProblem, placement: IntArray, levels: Mapping[Counted, float]
 ) -> FloatArray:
     """How far each row is exceeded, variables at some levels; below 0: room, shape (rows,)."""
     beside = [at_variables(row, levels) - row.bound for row in problem.rows]
@@ -53,7 +54,7 @@ def excesses(
 
 def keeps_rows(problem: AssignmentProblem, placement: IntArray) -> bool:
     """Whether an assignment could keep every row, variables at what suits the row best."""
-    levels = {v.name: (v.lower, v.upper) for v in problem.variables}
+    levels = {v.counts: (v.lower, v.upper) for v in problem.variables}
     used = activities(problem, placement)
     for row, activity in zip(problem.rows, used.tolist(), strict=True):
         least = sum(min(c * levels[v][0], c * levels[v][1]) for v, c in row.variables.items())
@@ -75,6 +76,6 @@ def values_at(values: FloatArray, chosen: IntArray, requests: IntArray | None) -
     return np.asarray(np.broadcast_to(found, chosen.shape))
 
 
-def at_variables(row: Row, levels: Mapping[str, float]) -> float:
+def at_variables(row: Row, levels: Mapping[Counted, float]) -> float:
     """What the variables beside the assignment use of a row at some levels."""
-    return sum(coefficient * levels[name] for name, coefficient in row.variables.items())
+    return sum(coefficient * levels[counted] for counted, coefficient in row.variables.items())

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from planner.quantities import Counted, Excess
 from planner.solvers.assignment_problem import AssignmentProblem, Row, Variable
 from planner.solvers.linear import LinearSolution
 
@@ -13,7 +14,6 @@ PENALTY = 200.0
 """Times the dearest cost that an excess by the largest coefficient costs."""
 EXCEEDED = 1e-7
 """Excess, in largest coefficients, that is one."""
-NAME = "excess/"
 
 
 def elastic(problem: AssignmentProblem) -> AssignmentProblem:
@@ -26,19 +26,18 @@ def elastic(problem: AssignmentProblem) -> AssignmentProblem:
         if unit == 0.0:
             rows.append(row)
             continue
-        name = f"{NAME}{r}"
-        rows.append(replace(row, variables={**row.variables, name: -unit}))
-        variables.append(Variable(name, 0.0, most, price))
+        rows.append(replace(row, variables={**row.variables, Excess(r): -unit}))
+        variables.append(Variable(Excess(r), 0.0, most, price))
     return replace(problem, rows=tuple(rows), variables=tuple(variables))
 
 
 def _dearest(problem: AssignmentProblem) -> float:
     """Return the dearest cost of a request, or of what it asks of a variable."""
-    costs = {v.name: abs(v.cost) for v in problem.variables}
+    costs = {v.counts: abs(v.cost) for v in problem.variables}
     asked = [
-        costs[name] * _largest(row) / -coefficient
+        costs[counted] * _largest(row) / -coefficient
         for row in problem.rows
-        for name, coefficient in row.variables.items()
+        for counted, coefficient in row.variables.items()
         if coefficient < 0.0
     ]
     return max([float(np.abs(problem.cost).max(initial=0.0)), *asked]) or 1.0
@@ -50,11 +49,12 @@ def _largest(row: Row) -> float:
 
 def exceeds(solution: LinearSolution) -> bool:
     """Whether some row is exceeded in a solution of an elastic problem."""
-    excesses = (value for name, value in solution.variables.items() if name.startswith(NAME))
-    return any(value > EXCEEDED for value in excesses)
+    found = solution.variables.items()
+    return any(value > EXCEEDED for counted, value in found if isinstance(counted, Excess))
 
 
 def without_excess(solution: LinearSolution) -> LinearSolution:
     """Return the solution without its excess variables."""
-    kept = {n: v for n, v in solution.variables.items() if not n.startswith(NAME)}
+    found = solution.variables
+    kept: dict[Counted, float] = {c: v for c, v in found.items() if not isinstance(c, Excess)}
     return replace(solution, variables=kept)

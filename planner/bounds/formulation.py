@@ -7,17 +7,31 @@ every plan. docs/explanation/formulation.md has all of it in mathematics.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
 
-from costmodel.arrays import BoolArray, FloatArray
-from planner.bounds import floors
+from costmodel.arrays import BoolArray, FloatArray, IntArray
+from planner.bounds import floors, row_choice
+from planner.bounds.activity import values_at
 from planner.bounds.pricing import Prices, Pricing
-from planner.bounds.row_choice import first_deadlines, groups_of, pinned_devices
-from planner.bounds.side_variables import HORIZON, SideVariables, on_of, steps_of
-from planner.inputs import CAP_NAMES
+from planner.bounds.side_variables import SideVariables
 from planner.problem import PlacementProblem
+from planner.quantities import (
+    Cost,
+    Counted,
+    Makespan,
+    MakespanSeconds,
+    MeanQuality,
+    OnSeconds,
+    PinnedSeconds,
+    PoolSeconds,
+    PoolTime,
+    RequestCount,
+    SecondsBefore,
+    Steps,
+)
 from planner.schedule.violations import loosest
 from planner.solvers.assignment_problem import AssignmentProblem, Link, Peak, Row
 
@@ -30,8 +44,8 @@ class Formulation:
         self.pricing = pricing or Pricing()
         self.prices = Prices(problem, self.pricing)
         given = self.pricing.deadlines
-        self.deadlines = first_deadlines(problem) if given is None else given
-        self.pinned = pinned_devices(problem)
+        self.deadlines = row_choice.first_deadlines(problem) if given is None else given
+        self.pinned = row_choice.pinned_devices(problem)
         self.allowed = self.can_be_on_time()
         if self.pricing.allowed is not None:
             self.allowed &= self.pricing.allowed
@@ -66,8 +80,9 @@ class Formulation:
             *self.mean_quality_is_reached(),
             *self.costs_are_capped(),
         ]
-        told_apart = any(row.groups is not None for row in rows)
-        group = groups_of(self.problem, self.deadlines, self.pinned) if told_apart else None
+        group = None
+        if any(row.groups is not None for row in rows):
+            group = row_choice.groups_of(self.problem, self.deadlines, self.pinned)
         return AssignmentProblem(
             self._objective(),
             self.allowed,
@@ -95,10 +110,9 @@ class Formulation:
     def pools_hold_their_work(self) -> list[Row]:
         """Ensures that requests and loads fit in a pool's devices until its last deadline."""
         return [
-            row
+            self._work_row(PoolSeconds(index), end)
             for index in range(len(self.problem.pools))
             if np.isfinite(end := self.side.working_s(index))
-            for row in [self._work_row(f"pools/{self.problem.pools[index].name}", index, end)]
         ]
 
     def work_is_due_by_each_deadline(self) -> list[Row]:
@@ -106,47 +120,56 @@ class Formulation:
         rows = []
         for position, deadline in enumerate(self.deadlines.tolist()):
             due = np.arange(len(self.deadlines) + 1) <= position
-            for index, pool in enumerate(self.problem.pools):
+            for index in range(len(self.problem.pools)):
                 end = self.side.working_s(index, loosest(deadline))
                 rows.append(
                     Row(
-                        f"requests/deadline_seconds/{deadline:g}/{pool.name}",
+                        SecondsBefore(index, deadline),
                         self.due,
                         self._stretch_by_loads(index, end),
                         self._capacity(index) * end,
                         np.repeat(due, len(self.pinned) + 1),
-                        pool=index,
-                        due_s=deadline,
                     )
                 )
         return rows
 
+    def with_broken_deadlines(self, placement: IntArray) -> FloatArray | None:
+        """Return the deadlines to give rows to next; see `row_choice.with_broken_deadlines`."""
+        distinct_s = self.problem.deadlines.distinct_s
+        if len(distinct_s) - 1 <= len(self.deadlines):
+            return None
+        work = values_at(self.due, placement, None)
+        pools = range(len(self.problem.pools))
+        room = np.stack([self._room_until(index, distinct_s) for index in pools])
+        return row_choice.with_broken_deadlines(self.problem, self.deadlines, placement, work, room)
+
     def loaded_devices_hold_their_work(self) -> list[Row]:
         """Ensures that an LLM's work fits in the devices that load it."""
         rows = []
-        for name, columns in self.side.loads.items():
-            end = self.side.working_s(int(self.problem.pool_of[columns[0]]))
+        for loads, columns in self.side.loads.items():
+            end = self.side.working_s(loads.pool)
             load_s = float(self.problem.load_s[columns[0]])
             if np.isfinite(end) and end > load_s:
                 seen = np.zeros(self.problem.k)
                 seen[columns] = 1.0
                 seconds = self.problem.costs.device_seconds
-                rows.append(Row(name, seconds, seen, 0.0, None, {name: load_s - end}))
+                rows.append(Row(loads, seconds, seen, 0.0, None, {loads: load_s - end}))
         return rows
 
     def activated_devices_hold_their_work(self) -> list[Row]:
         """Ensures that a pool's work and loads fit in the devices that it switches on."""
-        rows = []
-        for name, columns in self.side.activations.items():
-            index = int(self.problem.pool_of[columns[0]])
-            if np.isfinite(end := self.side.working_s(index)):
-                rows.append(self._work_row(name, index, 0.0, {name: -end}))
-        return rows
+        return [
+            self._work_row(devices, 0.0, {devices: -end})
+            for devices in self.side.activations
+            if np.isfinite(end := self.side.working_s(devices.pool))
+        ]
 
     def used_placements_are_loaded_and_on(self) -> list[Link]:
         """Ensures that a placement is used only with its LLM loaded and a device switched on."""
-        switched = self.side.loads | self.side.activations
-        return [Link(columns, name) for name, columns in switched.items()]
+        loads = [Link(columns, counted) for counted, columns in self.side.loads.items()]
+        return loads + [
+            Link(columns, counted) for counted, columns in self.side.activations.items()
+        ]
 
     def pinned_devices_hold_their_work(self) -> list[Row]:
         """Ensures that what is pinned to a device, and its loads, fit before its last deadline."""
@@ -158,7 +181,7 @@ class Formulation:
                 if device < pool.count and np.isfinite(end):
                     rows.append(
                         Row(
-                            f"requests/pinned/{pool.name}/{device}",
+                            PinnedSeconds(index, device),
                             self.due,
                             self._stretch_by_loads(index, end),
                             end,
@@ -175,19 +198,19 @@ class Formulation:
         """Return the rows by which every pool's work fits in its devices until the makespan."""
         rows = []
         for index, pool in enumerate(self.problem.pools):
-            variables = {
-                name: pool.activation_s
-                for name, columns in self.side.activations.items()
-                if self.problem.pool_of[columns[0]] == index
+            variables: dict[Counted, float] = {
+                devices: pool.activation_s
+                for devices in self.side.activations
+                if devices.pool == index
             }
-            variables[HORIZON] = -self._capacity(index)
-            rows.append(self._work_row(f"makespan/{pool.name}", index, 0.0, variables))
+            variables[Makespan()] = -self._capacity(index)
+            rows.append(self._work_row(MakespanSeconds(index), 0.0, variables))
         return rows
 
     def pools_stay_on_for_their_work(self) -> list[Row]:
         """Ensures that always-on devices are on for all work, also beyond a given horizon."""
         return [
-            self._work_row(f"on/{self.problem.pools[index].name}", index, 0.0, {on_of(index): -1.0})
+            self._work_row(OnSeconds(index), 0.0, {OnSeconds(index): -1.0})
             for index in self.side.on_beyond_horizon()
         ]
 
@@ -196,14 +219,14 @@ class Formulation:
         output = self.problem.requests.workload.generated_tokens.astype(float)[:, None]
         per_step = np.diag(1.0 / self.problem.concurrency)
         return [
-            Row(steps_of(k), output, per_step[k], 0.0, None, {steps_of(k): -1.0})
+            Row(Steps(k), output, per_step[k], 0.0, None, {Steps(k): -1.0})
             for k in self.prices.steps
         ]
 
     def steps_cover_the_longest(self) -> list[Peak]:
         """Ensures that a placement's blocks run as many steps as their longest request."""
         output = self.problem.requests.workload.output_tokens.astype(float)
-        return [Peak(k, steps_of(k), output) for k in self.prices.steps]
+        return [Peak(k, Steps(k), output) for k in self.prices.steps]
 
     def counts_of_each_llm(self) -> list[Row]:
         """Ensures that each LLM serves its least and at most its most requests."""
@@ -213,9 +236,9 @@ class Formulation:
             least, most = problem.request_counts(llm)
             ones = np.ones((1, problem.k))
             if least > 0:
-                rows.append(Row(f"shares/{llm}/min", ones, -columns, -float(least)))
+                rows.append(Row(RequestCount(llm, "min"), ones, -columns, -float(least)))
             if most < problem.n:
-                rows.append(Row(f"shares/{llm}/max", ones, columns, float(most)))
+                rows.append(Row(RequestCount(llm, "max"), ones, columns, float(most)))
         return rows
 
     def mean_quality_is_reached(self) -> list[Row]:
@@ -225,21 +248,17 @@ class Formulation:
             return []
         tokens = self.problem.tokens[:, None]
         floor = loosest(floor, -1.0)
-        return [Row("min_mean_quality", tokens, floor - self.problem.quality_values, 0.0)]
+        return [Row(MeanQuality(), tokens, floor - self.problem.quality_values, 0.0)]
 
     def costs_are_capped(self) -> list[Row]:
         """Ensures that the cost of requests, loads and idling stays within each unit's cap."""
         rows = []
         for unit, cap in self.problem.limits.caps.items():
-            variables = {v.name: v.cost for v in self.side.all_in(unit, 1.0)}
+            variables = {v.counts: v.cost for v in self.side.all_in(unit, 1.0)}
             bound = loosest(cap) - self.side.constant(unit) - self.pricing.slack.get(unit, 0.0)
             cost, ones = self.prices.of_pairs(unit), np.ones(self.problem.k)
-            rows.append(Row(CAP_NAMES[unit], cost, ones, bound, None, variables))
+            rows.append(Row(Cost(unit), cost, ones, bound, None, variables))
         return rows
-
-    def makespan_range_s(self) -> tuple[float, float]:
-        """Least makespan by the longest request alone, and one that every plan can keep [s]."""
-        return self.side.makespan_range_s
 
     def _objective(self) -> FloatArray:
         """Cost less quality of each pair, in the objective's own unit, shape (n, k)."""
@@ -262,7 +281,7 @@ class Formulation:
         np.divide(end_s, left, out=there, where=(there > 0.0) & (left > 0.0) & np.isfinite(left))
         return there
 
-    def room_until(self, index: int, deadlines_s: FloatArray) -> FloatArray:
+    def _room_until(self, index: int, deadlines_s: FloatArray) -> FloatArray:
         """Device-seconds that a pool has for work before each of some deadlines, shape (D,)."""
         before_s = self.side.working_before_s(index, loosest(deadlines_s))
         return np.asarray(self._capacity(index) * before_s)
@@ -272,10 +291,10 @@ class Formulation:
         return self.problem.pools[index].count * share
 
     def _work_row(
-        self, name: str, index: int, end: float, variables: dict[str, float] | None = None
+        self, limits: PoolTime, end: float, variables: Mapping[Counted, float] | None = None
     ) -> Row:
-        columns = (self.problem.pool_of == index).astype(float)
-        taken = self.side.of_pool(index) | (variables or {})
+        columns = (self.problem.pool_of == limits.pool).astype(float)
+        taken = self.side.of_pool(limits.pool) | dict(variables or {})
         seconds = self.problem.costs.device_seconds
-        bound = self._capacity(index) * end
-        return Row(name, seconds, columns, bound, None, taken, pool=index)
+        bound = self._capacity(limits.pool) * end
+        return Row(limits, seconds, columns, bound, None, taken)

@@ -11,6 +11,7 @@ from costmodel.arrays import BoolArray, FloatArray, IntArray
 from planner.bounds.activity import excesses
 from planner.bounds.reduced_costs import ReducedCosts
 from planner.bounds.tails import cheapest_with_tails
+from planner.quantities import Counted
 from planner.solvers.assignment_problem import AssignmentProblem, Link
 
 MOST_LINKS = 6
@@ -40,12 +41,12 @@ class Relaxed:
     slack: FloatArray
 
 
-def variable_prices(problem: AssignmentProblem, multipliers: FloatArray) -> dict[str, float]:
+def variable_prices(problem: AssignmentProblem, multipliers: FloatArray) -> dict[Counted, float]:
     """Cost of one unit of each variable with the rows priced in."""
-    prices = {variable.name: variable.cost for variable in problem.variables}
+    prices = {variable.counts: variable.cost for variable in problem.variables}
     for lam, row in zip(multipliers, problem.rows, strict=True):
-        for name, coefficient in row.variables.items():
-            prices[name] += lam * coefficient
+        for counted, coefficient in row.variables.items():
+            prices[counted] += lam * coefficient
     return prices
 
 
@@ -79,12 +80,12 @@ class _Optimum:
 
     value: float
     placement: IntArray
-    levels: dict[str, float]
+    levels: dict[Counted, float]
 
 
 def _relaxed(problem: AssignmentProblem, multipliers: FloatArray, priced: ReducedCosts) -> _Optimum:
     prices = variable_prices(problem, multipliers)
-    levels = {v.name: v.lower if prices[v.name] >= 0.0 else v.upper for v in problem.variables}
+    levels = {v.counts: v.lower if prices[v.counts] >= 0.0 else v.upper for v in problem.variables}
     opening = _opening_prices(problem, priced, prices)
     if opening.any():
         every = priced.of(slice(None))
@@ -104,17 +105,17 @@ def _relaxed(problem: AssignmentProblem, multipliers: FloatArray, priced: Reduce
             levels[peak.variable] = float(there.max(initial=levels[peak.variable]))
     bounds = np.array([row.bound for row in problem.rows])
     value = problem.constant + total
-    value += sum(prices[name] * level for name, level in levels.items())
+    value += sum(prices[counted] * level for counted, level in levels.items())
     value -= float(multipliers @ bounds)
     return _Optimum(value, placement, levels)
 
 
 def _opening_prices(
-    problem: AssignmentProblem, priced: ReducedCosts, prices: Mapping[str, float]
+    problem: AssignmentProblem, priced: ReducedCosts, prices: Mapping[Counted, float]
 ) -> FloatArray:
     """Price of each placement's longest request; 0 for those that do not fit in one pass."""
     opening = np.zeros(problem.cost.shape[1])
-    lower = {variable.name: variable.lower for variable in problem.variables}
+    lower = {variable.counts: variable.lower for variable in problem.variables}
     for peak in problem.peaks:
         if lower[peak.variable] == 0.0:
             opening[peak.column] = max(0.0, prices[peak.variable])
@@ -141,8 +142,8 @@ def _bound_with_links(
     base: float = problem.constant
     base -= sum(lam * row.bound for lam, row in zip(multipliers, problem.rows, strict=True))
     for v in problem.variables:
-        if v.name not in linked:
-            base += min(prices[v.name] * v.lower, prices[v.name] * v.upper)
+        if v.counts not in linked:
+            base += min(prices[v.counts] * v.lower, prices[v.counts] * v.upper)
     best = np.inf
     for loads, closed in _on_sets(problem, links, prices):
         if not closed.all():
@@ -152,10 +153,10 @@ def _bound_with_links(
 
 
 def _on_sets(
-    problem: AssignmentProblem, links: list[Link], prices: Mapping[str, float]
+    problem: AssignmentProblem, links: list[Link], prices: Mapping[Counted, float]
 ) -> Iterator[tuple[float, BoolArray]]:
     """Every set of linked variables that are on: what it costs, and what it closes."""
-    lower = {variable.name: variable.lower for variable in problem.variables}
+    lower = {variable.counts: variable.lower for variable in problem.variables}
     for chosen in range(2 ** len(links)):
         closed, total = np.zeros(problem.cost.shape[1], dtype=bool), 0.0
         for position, link in enumerate(links):

@@ -70,13 +70,13 @@ def polish(
 
 def step_rows(problem: AssignmentProblem) -> dict[int, float]:
     """Rows by which a peak's variable follows the mean, with the most their price may be."""
-    cost = {variable.name: variable.cost for variable in problem.variables}
+    cost = {variable.counts: variable.cost for variable in problem.variables}
     peaks = {peak.variable for peak in problem.peaks}
     return {
-        r: cost[name]
+        r: cost[counted]
         for r, row in enumerate(problem.rows)
-        for name, coefficient in row.variables.items()
-        if name in peaks and coefficient == -1.0 and len(row.variables) == 1
+        for counted, coefficient in row.variables.items()
+        if counted in peaks and coefficient == -1.0 and len(row.variables) == 1
     }
 
 
@@ -92,7 +92,7 @@ def _hot_rows(
     get a priced tail instead, until no other is or enough have one.
     """
     column_of = {peak.variable: peak.column for peak in problem.peaks}
-    row_of = {column_of[name]: r for r in tails for name in problem.rows[r].variables}
+    row_of = {column_of[counted]: r for r in tails for counted in problem.rows[r].variables}
     trial, hot = multipliers.copy(), set[int]()
     for r, price in tails.items():
         trial[r] = price

@@ -1,4 +1,8 @@
-"""Which deadlines and pinned devices get rows at first, and the groups of requests they make."""
+"""Which deadlines and pinned devices get rows, and the groups of requests that they make.
+
+Work that is due by a deadline has to fit before it, for every pool and every distinct deadline.
+Thousands of rows would be needed of which few bind, so that most are added when they are broken.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,10 @@ from planner.problem import PlacementProblem
 
 FIRST_DEADLINES = 12
 """Distinct deadlines that get rows at first; others get theirs when an assignment breaks them."""
+MOST_ADDED = 8
+"""Broken deadlines that get rows at a time."""
+SLIGHT = 1e-4
+"""Share of its room by which a deadline's row may be exceeded before it gets its own."""
 MOST_PINNED = 12
 """Devices with pinned requests that get rows of their own, those with the most requests first."""
 
@@ -19,6 +27,47 @@ def first_deadlines(problem: PlacementProblem) -> FloatArray:
     if len(found) > FIRST_DEADLINES:
         found = found[np.linspace(0, len(found) - 1, FIRST_DEADLINES).astype(int)]
     return found
+
+
+def with_broken_deadlines(
+    problem: PlacementProblem,
+    deadlines: FloatArray,
+    placement: IntArray,
+    work: FloatArray,
+    room: FloatArray,
+) -> FloatArray | None:
+    """Return the deadlines that have rows and those whose rows an assignment breaks most.
+
+    Parameters
+    ----------
+    deadlines
+        Deadlines that have rows, rising, shape (D,).
+    placement
+        Placement of each request, shape (n,).
+    work
+        Least device-seconds of each request there before it ends, shape (n,).
+    room
+        Device-seconds that each pool has before each distinct deadline, shape (pools, distinct).
+
+    Returns
+    -------
+    FloatArray or None
+        Rising, shape (D,); None where every deadline's row holds.
+    """
+    distinct_s, rank = problem.deadlines.distinct_s, problem.deadlines.rank
+    excess = np.full(len(distinct_s), -np.inf)
+    for index, before in enumerate(room):
+        members = problem.pool_of[placement] == index
+        ranks = rank[members].astype(np.int64)
+        due = np.cumsum(np.bincount(ranks, weights=work[members], minlength=len(distinct_s)))
+        np.maximum(excess, due / np.maximum(before, 1e-12) - 1.0, out=excess)
+    excess[-1] = -np.inf
+    excess[np.isin(distinct_s, deadlines)] = -np.inf
+    worst = np.argsort(-excess, kind="stable")[:MOST_ADDED]
+    worst = worst[excess[worst] > SLIGHT]
+    if not len(worst):
+        return None
+    return np.unique(np.concatenate([deadlines, distinct_s[worst]]))
 
 
 def pinned_devices(problem: PlacementProblem) -> IntArray:

@@ -12,10 +12,9 @@ from planner.bounds import floors
 from planner.bounds.pricing import Prices
 from planner.inputs import Unit
 from planner.problem import PlacementProblem
+from planner.quantities import Counted, DevicesOn, Loads, Makespan, OnSeconds, Steps
 from planner.schedule.violations import loosest
 from planner.solvers.assignment_problem import Variable
-
-HORIZON = "makespan"
 
 
 class SideVariables:
@@ -24,10 +23,10 @@ class SideVariables:
     Attributes
     ----------
     loads
-        Placements that one load serves, by the name of the variable that counts the loads.
+        Placements that one load serves, by the variable that counts the loads.
     activations
-        Placements of each pool whose devices cost something to switch on, by the name of the
-        variable that counts the devices.
+        Placements of each pool whose devices cost something to switch on, by the variable that
+        counts the devices.
     """
 
     def __init__(
@@ -61,12 +60,12 @@ class SideVariables:
                     total += horizon * self._problem.pools[index].count * price
         return total
 
-    def of_pool(self, index: int) -> dict[str, float]:
+    def of_pool(self, index: int) -> dict[Counted, float]:
         """Seconds of a pool's devices that one load of each of its LLMs takes, by variable."""
         return {
-            name: float(self._problem.load_s[columns[0]])
-            for name, columns in self.loads.items()
-            if self._problem.pool_of[columns[0]] == index
+            loads: float(self._problem.load_s[columns[0]])
+            for loads, columns in self.loads.items()
+            if loads.pool == index
         }
 
     def on_beyond_horizon(self) -> list[int]:
@@ -125,45 +124,45 @@ class SideVariables:
         cost = weight * np.nan_to_num(floors.load_cost(self._problem, unit), posinf=0.0)
         return [
             Variable(
-                name,
+                loads,
                 self._pinned_at_least(columns),
-                float(self._pool_count(columns) * len(columns)),
+                float(self._problem.pools[loads.pool].count * len(columns)),
                 float(cost[columns[0]]),
                 integer=True,
             )
-            for name, columns in self.loads.items()
+            for loads, columns in self.loads.items()
         ]
 
     def _devices(self, unit: Unit, weight: float) -> list[Variable]:
         cost = weight * floors.activation_cost(self._problem, unit)
         return [
             Variable(
-                name,
+                devices,
                 self._pinned_at_least(columns),
-                float(self._pool_count(columns)),
-                float(cost[self._problem.pool_of[columns[0]]]),
+                float(self._problem.pools[devices.pool].count),
+                float(cost[devices.pool]),
                 integer=True,
             )
-            for name, columns in self.activations.items()
+            for devices, columns in self.activations.items()
         ]
 
     def _steps(self, unit: Unit, weight: float) -> list[Variable]:
         most = float(self._problem.requests.workload.generated_tokens.sum())
         price = weight * self._prices.of_steps(unit)
-        return [Variable(steps_of(k), 0.0, most, float(price[k])) for k in self._prices.steps]
+        return [Variable(Steps(k), 0.0, most, float(price[k])) for k in self._prices.steps]
 
     def _on_seconds(self, unit: Unit, weight: float) -> list[Variable]:
         price = weight * self._prices.of_idling(unit)
         counts = np.array([pool.count for pool in self._problem.pools])
         if self.on_until_makespan():
-            return [Variable(HORIZON, *self.makespan_range_s, float(counts @ price))]
+            return [Variable(Makespan(), *self.makespan_range_s, float(counts @ price))]
         beyond, horizon = self.on_beyond_horizon(), self._problem.limits.horizon_s
         if horizon is None or not beyond:
             return []
         latest = max(horizon, self.makespan_range_s[1])
         ranges = [(counts[index] * horizon, counts[index] * latest) for index in beyond]
         return [
-            Variable(on_of(index), float(lower), float(upper), float(price[index]))
+            Variable(OnSeconds(index), float(lower), float(upper), float(price[index]))
             for index, (lower, upper) in zip(beyond, ranges, strict=True)
         ]
 
@@ -176,32 +175,18 @@ class SideVariables:
         devices = self._problem.pinned_device[bound]
         return float(len(np.unique(devices[devices >= 0])))
 
-    def _pool_count(self, columns: IntArray) -> int:
-        return self._problem.pools[int(self._problem.pool_of[columns[0]])].count
-
-    def _load_columns(self) -> dict[str, IntArray]:
-        groups: dict[str, list[int]] = {}
+    def _load_columns(self) -> dict[Loads, IntArray]:
+        groups: dict[Loads, list[int]] = {}
         for k, placement in enumerate(self._problem.placements):
             load = self._problem.load_s[k] + self._problem.load_energy_j[k]
             if 0.0 < load < np.inf:
-                name = f"loads/{self._problem.pools[placement.pool].name}/{placement.llm}"
-                groups.setdefault(name, []).append(k)
-        return {name: np.array(columns) for name, columns in groups.items()}
+                groups.setdefault(Loads(placement.pool, placement.llm), []).append(k)
+        return {loads: np.array(columns) for loads, columns in groups.items()}
 
-    def _activation_columns(self) -> dict[str, IntArray]:
+    def _activation_columns(self) -> dict[DevicesOn, IntArray]:
         return {
-            f"devices/{pool.name}": columns
+            DevicesOn(index): columns
             for index, pool in enumerate(self._problem.pools)
             if max(pool.activation_j, pool.activation_s) > 0.0
             and len(columns := np.flatnonzero(self._problem.pool_of == index))
         }
-
-
-def steps_of(k: int) -> str:
-    """Name of the variable that counts the decode steps of a placement's blocks."""
-    return f"steps/{k}"
-
-
-def on_of(index: int) -> str:
-    """Name of the variable of the seconds for which a pool's devices are on."""
-    return f"on/{index}"

@@ -72,10 +72,9 @@ def least_makespan_s(problem: PlacementProblem, deadline: Deadline) -> float:
 
 def _rounded(problem: PlacementProblem, knob: Knob, value: float) -> float:
     """Return the bound that whole requests allow."""
-    unit = 1 if knob.counts else problem.n
+    n = problem.n
     if knob.kind == "most":
-        return float(max(0.0, (np.ceil(value * unit - WHOLE) - 1.0) / unit))
+        return float(max(0.0, (np.ceil(value * n - WHOLE) - 1.0) / n))
     if knob.kind == "least":
-        most = float(np.floor(value * unit + WHOLE))
-        return most if knob.counts else min(1.0, (most + 1.0) / unit)
-    return value
+        return min(1.0, (float(np.floor(value * n + WHOLE)) + 1.0) / n)
+    return float(np.floor(value + WHOLE)) if knob.counts else value

@@ -14,7 +14,9 @@ from planner.problem import PlacementProblem
 from planner.schedule.evaluation import Evaluation
 from planner.schedule.schedule import Schedule
 
-Kind = Literal["deadline", "own_deadlines", "available", "cap", "quality", "least", "most"]
+Kind = Literal[
+    "deadline", "own_deadlines", "available", "cap", "quality", "least", "most", "least_requests"
+]
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Knob:
     @property
     def counts(self) -> bool:
         """Whether it is a number of requests."""
-        return self.name.startswith("min_requests/")
+        return self.kind == "least_requests"
 
     def whole(self, value: float) -> float:
         """Return a value that the limit can have: a count of requests is a whole number."""
@@ -189,7 +191,7 @@ def _least_requests(llm: str, given: int) -> Knob:
 
     return Knob(
         f"min_requests/{llm}",
-        "least",
+        "least_requests",
         float(given),
         -1.0,
         turn,

@@ -14,13 +14,20 @@ import numpy as np
 from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.formulation import Formulation
 from planner.bounds.pricing import Pricing
-from planner.bounds.side_variables import HORIZON
 from planner.inputs import Objective
 from planner.limits.knobs import Knob
 from planner.problem import PlacementProblem
+from planner.quantities import (
+    Factor,
+    Limited,
+    Makespan,
+    MakespanSeconds,
+    PoolSeconds,
+    SecondsBefore,
+)
 from planner.solvers.assignment_problem import AssignmentProblem, Row, Variable
 
-AIM = "aim"
+AIM = Factor()
 """Variable of a deadline's factor or of a pool's available seconds."""
 GENEROUS = 1e9
 """Factor of a limit of time beside which loads and switching on are nothing."""
@@ -72,7 +79,7 @@ def target(
         return Target(_makespan(plain, formulation, loose), 1.0)
     if knob.kind in ("own_deadlines", "available"):
         return Target(_growing(plain, problem, knob, loose, pricing), 1.0)
-    sign = -1.0 if knob.kind == "least" else 1.0
+    sign = 1.0 if knob.kind == "most" else -1.0
     one = sign if knob.counts else sign / turned.n
     of_llm = np.array([one * (p.llm == knob.llm) for p in turned.placements])
     return _costing(plain, np.ones(turned.n), of_llm, sign)
@@ -102,10 +109,10 @@ def _makespan(
     plain: AssignmentProblem, formulation: Formulation, loose: float | None
 ) -> AssignmentProblem:
     """Minimise the makespan, which covers the work of every pool."""
-    least, most = formulation.makespan_range_s()
-    makespan = Variable(HORIZON, least, max(least, most if loose is None else loose), 1.0)
-    kept = tuple(v for v in plain.variables if v.name != HORIZON)
-    rows = tuple(row for row in plain.rows if not row.name.startswith("makespan/"))
+    least, most = formulation.side.makespan_range_s
+    makespan = Variable(Makespan(), least, max(least, most if loose is None else loose), 1.0)
+    kept = tuple(v for v in plain.variables if v.counts != Makespan())
+    rows = tuple(row for row in plain.rows if not isinstance(row.limits, MakespanSeconds))
     rows = (*rows, *formulation.makespan_rows())
     return replace(plain, rows=rows, variables=(*kept, makespan))
 
@@ -126,11 +133,11 @@ def _growing(
     generous = GENEROUS if loose is None else loose / knob.given
     turned = knob.turn(problem, generous * knob.given)
     alone = Formulation(_alone(turned, knob), pricing).build()
-    known = {v.name for v in plain.variables}
+    known = {v.counts for v in plain.variables}
     rows = [
         replace(row, bound=0.0, variables={**row.variables, AIM: -row.bound / generous})
         for row in alone.rows
-        if _is_of(row, problem, knob)
+        if _is_of(row.limits, knob)
         and set(row.variables) <= known
         and (row.bound > 0.0 or loose is not None)
     ]
@@ -172,19 +179,19 @@ def _alone(problem: PlacementProblem, knob: Knob) -> PlacementProblem:
     return replace(alone, requests=replace(problem.requests, deadline_s=endless))
 
 
-def _is_of(row: Row, problem: PlacementProblem, knob: Knob) -> bool:
-    if knob.kind == "available" and knob.pool is not None:
-        return row.name == f"pools/{problem.pools[knob.pool].name}"
-    return row.name.startswith(("pools/", "requests/deadline_seconds/"))
+def _is_of(limits: Limited, knob: Knob) -> bool:
+    if knob.pool is not None:
+        return limits == PoolSeconds(knob.pool)
+    return isinstance(limits, PoolSeconds | SecondsBefore)
 
 
 def _most(rows: list[Row], plain: AssignmentProblem) -> float:
     """A factor at which the rows hold whatever the assignment."""
     most = 1.0
-    upper = {v.name: v.upper for v in plain.variables}
+    upper = {v.counts: v.upper for v in plain.variables}
     for row in rows:
         largest = np.abs(row.values).max(axis=0, initial=0.0) * np.abs(row.columns)
         used = plain.n * float(largest.max(initial=0.0))
-        used += sum(c * upper[name] for name, c in row.variables.items() if name != AIM)
+        used += sum(c * upper[v] for v, c in row.variables.items() if v != AIM)
         most = max(most, used / -row.variables[AIM])
     return most

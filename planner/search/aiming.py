@@ -11,12 +11,12 @@ import numpy as np
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from planner.bounds.bounding import Bounded, bound
 from planner.bounds.pricing import Pricing
-from planner.bounds.side_variables import HORIZON
 from planner.clock import Deadline
 from planner.limits.extremes import CLOSE
 from planner.limits.knobs import Knob, knobs_of
 from planner.limits.targets import AIM, target
 from planner.problem import PlacementProblem
+from planner.quantities import Makespan
 from planner.schedule.dealing import deal
 from planner.schedule.evaluation import Evaluation, evaluate
 from planner.schedule.schedule import Schedule
@@ -106,7 +106,7 @@ class Aim:
     def _aimed_at(self, found: Bounded) -> PlacementProblem:
         """Return the problem with the value that the relaxation reaches, where it is a time."""
         if self.knob.kind == "deadline":
-            return self.knob.turn(self.problem, loosest(found.variables[HORIZON]))
+            return self.knob.turn(self.problem, loosest(found.variables[Makespan()]))
         if self.knob.kind in ("own_deadlines", "available"):
             least = max(found.variables[AIM] * self.knob.given, 1e-12)
             return self.knob.turn(self.problem, loosest(least))

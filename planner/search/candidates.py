@@ -11,6 +11,7 @@ from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.cells import pattern_labels
 from planner.clock import Deadline
 from planner.problem import PlacementProblem
+from planner.quantities import MeanQuality
 from planner.schedule.slots import narrow
 from planner.schedule.violations import exceeds, loosest
 from planner.solvers.assignment_problem import AssignmentProblem, Row
@@ -159,7 +160,7 @@ def _best_fractions(
     columns[least_joule_columns(problem)] = True
     tokens = problem.tokens[:, None]
     least = loosest(mean_quality, -1.0)
-    floor = Row("equal_quality", tokens, least - problem.quality_values, 0.0)
+    floor = Row(MeanQuality(), tokens, least - problem.quality_values, 0.0)
     least_cost = AssignmentProblem(
         problem.pair_cost(problem.objective.minimise),
         problem.eligible & columns[None, :],

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
-from planner.bounds.activity import excesses, values_at
+from planner.bounds.activity import activities, excesses, values_at
 from planner.bounds.bounding import Bounded
 from planner.bounds.elastic import without_excess
 from planner.bounds.sifting import ROUNDS, sift
 from planner.clock import Deadline
-from planner.search.restriction import restrict
+from planner.quantities import Counted
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.solvers.linear import LinearSolution
 
@@ -42,7 +42,7 @@ class Settled:
     """
 
     placement: IntArray
-    variables: dict[str, float]
+    variables: dict[Counted, float]
     doubtful: IntArray
 
 
@@ -146,3 +146,34 @@ def _nearest(regret: FloatArray, own: IntArray, other: IntArray) -> IntArray:
         rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
         taken[order[rank < most]] = True
     return np.flatnonzero(taken)
+
+
+def restrict(problem: AssignmentProblem, core: IntArray, placement: IntArray) -> AssignmentProblem:
+    """Return the problem of the core requests, the others fixed where they are."""
+    if len(core) == len(placement):
+        return problem
+    fixed = np.ones(len(placement), dtype=bool)
+    fixed[core] = False
+    rest = np.flatnonzero(fixed)
+    there = placement[rest]
+    used = activities(problem, placement, rest)
+    part = problem.take(core)
+    rows = (
+        replace(row, bound=row.bound - u) for row, u in zip(part.rows, used.tolist(), strict=True)
+    )
+    variables = {v.counts: v for v in problem.variables}
+    for link in problem.links:
+        if np.isin(there, link.columns).any():
+            v = variables[link.variable]
+            variables[link.variable] = replace(v, lower=max(1.0, v.lower))
+    for peak in problem.peaks:
+        v = variables[peak.variable]
+        highest = float(peak.values[rest[there == peak.column]].max(initial=v.lower))
+        variables[peak.variable] = replace(v, lower=max(v.lower, highest))
+    fixed_cost = float(values_at(problem.cost, there, rest).sum())
+    return replace(
+        part,
+        rows=tuple(rows),
+        variables=tuple(variables.values()),
+        constant=problem.constant + fixed_cost,
+    )

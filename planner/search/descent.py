@@ -6,6 +6,7 @@ import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.activity import at_variables
+from planner.quantities import Counted
 from planner.search.row_moves import RowMoves
 from planner.solvers.assignment_problem import AssignmentProblem
 
@@ -23,7 +24,7 @@ TOLERANCE = 1e-12
 def descend(
     problem: AssignmentProblem,
     placement: IntArray,
-    variables: dict[str, float],
+    variables: dict[Counted, float],
     prices: FloatArray,
 ) -> IntArray:
     """Move the requests that lower cost and penalties most, until none do and all rows hold.
@@ -58,7 +59,7 @@ class _Descent:
         self,
         problem: AssignmentProblem,
         placement: IntArray,
-        variables: dict[str, float],
+        variables: dict[Counted, float],
         prices: FloatArray,
     ) -> None:
         rows = [problem.coefficients(row) for row in problem.rows]

@@ -55,7 +55,7 @@ class _Rows:
     def __init__(self, problem: AssignmentProblem) -> None:
         shape = (len(problem.rows), problem.n, problem.k)
         self.values = np.empty(shape)
-        box = {v.name: (v.lower, v.upper) for v in problem.variables}
+        box = {v.counts: (v.lower, v.upper) for v in problem.variables}
         self._room, self.nothing = np.empty(len(problem.rows)), np.zeros(len(problem.rows))
         for r, row in enumerate(problem.rows):
             self.values[r] = problem.coefficients(row).over(problem.k)

@@ -10,10 +10,9 @@ from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.activity import excesses
 from planner.bounds.bounding import Bounded
 from planner.clock import Deadline
-from planner.search.critical import Settled, settle
+from planner.search.critical import Settled, restrict, settle
 from planner.search.descent import descend
 from planner.search.repair import repair
-from planner.search.restriction import restrict
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.solvers.cpsat import Effort, solve_assignment
 
@@ -118,4 +117,4 @@ def _cost_within_rows(part: AssignmentProblem, placement: IntArray, settled: Set
         if excess > slight * abs(row.bound):
             return np.inf
     cost = part.constant + float(part.cost[np.arange(len(placement)), placement].sum())
-    return cost + sum(v.cost * settled.variables[v.name] for v in part.variables)
+    return cost + sum(v.cost * settled.variables[v.counts] for v in part.variables)

@@ -12,8 +12,9 @@ from planner.bounds.bounding import bound
 from planner.bounds.formulation import Formulation
 from planner.bounds.lagrangian import Relaxed
 from planner.clock import Deadline
-from planner.inputs import CAP_NAMES, Limits
+from planner.inputs import Limits
 from planner.problem import PlacementProblem
+from planner.quantities import Cost, Limited
 from planner.schedule.evaluation import Evaluation
 from planner.schedule.schedule import lay_out
 from planner.search import packing
@@ -195,7 +196,7 @@ class Neighbourhood:
         if not relaxation.allowed[rows, placement].all():
             return np.inf
         total = relaxation.constant + float(relaxation.cost[rows, placement].sum())
-        prices = {v.name: v.cost for v in relaxation.variables}
+        prices = {v.counts: v.cost for v in relaxation.variables}
         for peak in relaxation.peaks:
             there = placement == peak.column
             if there.any():
@@ -206,6 +207,6 @@ class Neighbourhood:
 
 def _tightened(problem: AssignmentProblem, limits: Limits, share: float) -> AssignmentProblem:
     """Return the problem with every cap lowered by a share of it."""
-    amounts = {CAP_NAMES[unit]: share * cap for unit, cap in limits.caps.items()}
-    rows = tuple(replace(row, bound=row.bound - amounts.get(row.name, 0.0)) for row in problem.rows)
+    less: dict[Limited, float] = {Cost(unit): share * cap for unit, cap in limits.caps.items()}
+    rows = tuple(replace(row, bound=row.bound - less.get(row.limits, 0.0)) for row in problem.rows)
     return replace(problem, rows=rows)

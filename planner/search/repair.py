@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
+from planner.quantities import Counted
 from planner.search.row_moves import RowMoves
 from planner.solvers.assignment_problem import AssignmentProblem
 
@@ -15,7 +16,7 @@ SLIGHT = 1e-12
 
 
 def repair(
-    problem: AssignmentProblem, placement: IntArray, variables: dict[str, float]
+    problem: AssignmentProblem, placement: IntArray, variables: dict[Counted, float]
 ) -> IntArray:
     """Move requests, cheapest for what it mends first, until every row holds or none helps.
 
@@ -36,7 +37,7 @@ def repair(
     if not problem.rows:
         return placement
     rows = [problem.coefficients(row) for row in problem.rows]
-    upper = {v.name: v.upper for v in problem.variables}
+    upper = {v.counts: v.upper for v in problem.variables}
     room = np.array(
         [
             row.bound

@@ -10,7 +10,6 @@ import numpy as np
 from costmodel.arrays import IntArray
 from planner.bounds.activity import keeps_rows
 from planner.bounds.bounding import Bounded, bound, proves_violation
-from planner.bounds.due import with_broken_deadlines
 from planner.bounds.formulation import Formulation
 from planner.bounds.lagrangian import lagrangian_bound
 from planner.bounds.pricing import Pricing
@@ -147,7 +146,7 @@ class Solver:
             )
             if bounded is None or not left or self.deadline.passed():
                 break
-            deadlines = with_broken_deadlines(self.formulation, bounded.placement)
+            deadlines = self.formulation.with_broken_deadlines(bounded.placement)
             if deadlines is None:
                 break
             self.lower_bound = max(self.lower_bound, bounded.lower_bound)

@@ -6,7 +6,6 @@ and their columns are kept, and the assignment is solved and dealt out again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,8 +14,9 @@ from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.activity import excesses
 from planner.bounds.bounding import Bounded, bound_again
 from planner.clock import Deadline
-from planner.inputs import CAP_NAMES
 from planner.problem import PlacementProblem
+from planner.quantities import Cost, RequestCount, SecondsBefore
+from planner.schedule.evaluation import Evaluation
 from planner.schedule.schedule import Schedule
 from planner.search.hardest import decide_hardest
 from planner.search.incumbent import Incumbent
@@ -51,10 +51,7 @@ class Tightener:
 
     def run(self, relaxation: AssignmentProblem, start: Bounded) -> None:
         """Improve the incumbent."""
-        shares = self._first_shares()
-        caps = self.problem.limits.caps
-        slack = {CAP_NAMES[unit]: CAP_ROOM * cap for unit, cap in caps.items()}
-        slack |= _first_room_in_counts(relaxation)
+        shares, slack = self._first_shares(), self._first_slack(relaxation)
         allowed = None
         for attempt in range(ROUNDS):
             target = tightened(relaxation, shares, slack)
@@ -73,21 +70,16 @@ class Tightener:
                 absolute_gap=self.absolute_gap,
                 seed=self.seed,
             )
-            _keep_room_in_rows(slack, relaxation, bounded, placement)
+            slack += _kept_in_rows(relaxation, bounded, placement)
             dealt = self.incumbent.offer_placement(placement)
             if dealt is None or self.incumbent.objective <= start.lower_bound + self.absolute_gap:
                 return
             schedule, evaluation = dealt
             if self.deadline.passed() or evaluation.feasible:
                 return
-            shares = self._keep_room_in_time(
-                relaxation, shares, slack, schedule, min(STEP * GROWTH**attempt, MOST_STEP)
-            )
-            for unit, cap in self.problem.limits.caps.items():
-                over = (evaluation.total(self.problem, unit) or 0.0) - cap
-                slack[CAP_NAMES[unit]] = slack.get(CAP_NAMES[unit], 0.0) + OVERSHOOT * max(
-                    0.0, over
-                )
+            least = min(STEP * GROWTH**attempt, MOST_STEP)
+            shares, kept = self.kept_in_time(relaxation, shares, schedule, least)
+            slack += kept + self._kept_below_caps(relaxation, evaluation)
             allowed = self._timely(schedule)
 
     def _first_shares(self) -> FloatArray:
@@ -101,20 +93,47 @@ class Tightener:
             shares[index] = min(shares[index], 1.0 - min(MOST_ROOM, slot_s / end))
         return shares
 
-    def _keep_room_in_time(
-        self,
-        relaxation: AssignmentProblem,
-        shares: FloatArray,
-        slack: dict[str, float],
-        schedule: Schedule,
-        least: float,
-    ) -> FloatArray:
+    def _first_slack(self, relaxation: AssignmentProblem) -> FloatArray:
+        """What each row keeps free from the start, shape (rows,).
+
+        A count keeps one request where requests are moved for other rows' sake too.
+        """
+        slack, limits = np.zeros(len(relaxation.rows)), [row.limits for row in relaxation.rows]
+        only_counts = all(isinstance(one, RequestCount) for one in limits)
+        for r, one in enumerate(limits):
+            if isinstance(one, Cost):
+                slack[r] = CAP_ROOM * self.problem.limits.caps[one.unit]
+            elif isinstance(one, RequestCount) and not only_counts:
+                slack[r] = 1.0
+        return slack
+
+    def _kept_below_caps(self, relaxation: AssignmentProblem, evaluation: Evaluation) -> FloatArray:
+        """What caps are to keep free as a schedule cost more, 0 in other rows, shape (rows,)."""
+        kept = np.zeros(len(relaxation.rows))
+        for r, row in enumerate(relaxation.rows):
+            if isinstance(row.limits, Cost):
+                unit = row.limits.unit
+                over = (evaluation.total(self.problem, unit) or 0.0) - self.problem.limits.caps[
+                    unit
+                ]
+                kept[r] = OVERSHOOT * max(0.0, over)
+        return kept
+
+    def kept_in_time(
+        self, relaxation: AssignmentProblem, shares: FloatArray, schedule: Schedule, least: float
+    ) -> tuple[FloatArray, FloatArray]:
         """Keep free as much as requests were late, and a little more, before their deadline.
 
         A deadline that has a row of its own gets it there; for others the pool's whole share of
-        time is lowered, which is returned.
+        time is lowered.
+
+        Returns
+        -------
+        shares, kept
+            Share of each pool's time, shape (pools,), and what rows keep free, shape (rows,).
         """
-        due = np.unique([row.due_s for row in relaxation.rows if row.due_s is not None])
+        limits = [row.limits for row in relaxation.rows]
+        due = np.unique([one.due_s for one in limits if isinstance(one, SecondsBefore)])
         late = np.stack([self._lateness(schedule, index, due) for index in range(len(shares))])
         last, before = late[:, -1], late[:, :-1].max(axis=0)
         late_by = dict(zip(due.tolist(), before.tolist(), strict=True))
@@ -124,12 +143,11 @@ class Tightener:
         found = np.maximum(
             0.3, shares - np.maximum(np.where(last > 0.0, less, 0.0), OTHERS * worst)
         )
-        for row in relaxation.rows:
-            lateness = 0.0 if row.due_s is None else late_by.get(row.due_s, 0.0)
-            if lateness > 0.0:
-                kept = max(OVERSHOOT * lateness, least) * abs(row.bound)
-                slack[row.name] = slack.get(row.name, 0.0) + kept
-        return found
+        kept = np.zeros(len(limits))
+        for r, (row, one) in enumerate(zip(relaxation.rows, limits, strict=True)):
+            if isinstance(one, SecondsBefore) and late_by[one.due_s] > 0.0:
+                kept[r] = max(OVERSHOOT * late_by[one.due_s], least) * abs(row.bound)
+        return found, kept
 
     def _lateness(self, schedule: Schedule, pool: int, deadlines_s: FloatArray) -> FloatArray:
         """Largest lateness by the first of some deadlines that a request is due by, (D + 1,)."""
@@ -146,20 +164,13 @@ class Tightener:
         return timely(self.problem, schedule)
 
 
-def _first_room_in_counts(relaxation: AssignmentProblem) -> dict[str, float]:
-    """Keep one request free in every count where requests are moved for other rows' sake too."""
-    counts = [row for row in relaxation.rows if row.values.size == row.values.shape[1]]
-    return {} if len(counts) == len(relaxation.rows) else {row.name: 1.0 for row in counts}
-
-
-def _keep_room_in_rows(
-    slack: dict[str, float], relaxation: AssignmentProblem, bounded: Bounded, placement: IntArray
-) -> None:
-    """Add to what rows keep free as much as a rounded assignment exceeds them."""
+def _kept_in_rows(
+    relaxation: AssignmentProblem, bounded: Bounded, placement: IntArray
+) -> FloatArray:
+    """What rows are to keep free as a rounded assignment exceeds them, shape (rows,)."""
     over = excesses(relaxation, placement, bounded.variables)
-    for row, excess in zip(relaxation.rows, over.tolist(), strict=True):
-        if excess > ROUNDING * abs(row.bound):
-            slack[row.name] = slack.get(row.name, 0.0) + OVERSHOOT * excess
+    bounds = np.array([row.bound for row in relaxation.rows])
+    return np.where(over > ROUNDING * np.abs(bounds), OVERSHOOT * over, 0.0)
 
 
 def _same_bounds(one: AssignmentProblem, other: AssignmentProblem) -> bool:
@@ -167,15 +178,13 @@ def _same_bounds(one: AssignmentProblem, other: AssignmentProblem) -> bool:
 
 
 def tightened(
-    relaxation: AssignmentProblem, shares: FloatArray, slack: Mapping[str, float]
+    relaxation: AssignmentProblem, shares: FloatArray, slack: FloatArray
 ) -> AssignmentProblem:
-    """Return the relaxation with less room in each pool, and in each row by its name."""
-
-    def bound_of(name: str, bound: float, pool: int | None) -> float:
-        share = 1.0 if pool is None else float(shares[pool])
-        return bound * share - slack.get(name, 0.0)
-
+    """Return the relaxation with less room in each pool, shape (pools,), and row, (rows,)."""
     rows = tuple(
-        replace(row, bound=bound_of(row.name, row.bound, row.pool)) for row in relaxation.rows
+        replace(
+            row, bound=row.bound * (1.0 if row.pool is None else float(shares[row.pool])) - kept
+        )
+        for row, kept in zip(relaxation.rows, slack.tolist(), strict=True)
     )
     return replace(relaxation, rows=rows)

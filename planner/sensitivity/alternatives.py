@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import assert_never
 
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from planner.bounds.formulation import Formulation
+from planner.bounds.pricing import Pricing
 from planner.problem import PlacementProblem
+from planner.quantities import (
+    Cost,
+    Limited,
+    Loads,
+    MeanQuality,
+    PinnedSeconds,
+    PoolSeconds,
+    PoolTime,
+    RequestCount,
+    SecondsBefore,
+    Steps,
+)
 from planner.result import Plan
-from planner.sensitivity.prices import count_limit
+from planner.sensitivity.prices import count_limit, limit_name
 from planner.solvers.assignment_problem import AssignmentProblem
 
 MOST = 3
@@ -54,7 +68,7 @@ def alternatives(problem: PlacementProblem, plan: Plan) -> Alternatives:
     are those that lose least once limits have their prices; then such as would be late, then such
     as the request may not take.
     """
-    looked = _Look(problem, plan, Formulation(problem).build())
+    looked = _Look(problem, plan, Formulation(problem, _with_priced_rows(problem, plan)).build())
     blocks = [
         looked.at(np.arange(start, min(problem.n, start + BLOCK)))
         for start in range(0, problem.n, BLOCK)
@@ -63,6 +77,12 @@ def alternatives(problem: PlacementProblem, plan: Plan) -> Alternatives:
         np.concatenate(part) for part in zip(*blocks, strict=True)
     )
     return Alternatives(placement, extra_j, extra, stopped_by, tuple(looked.reasons))
+
+
+def _with_priced_rows(problem: PlacementProblem, plan: Plan) -> Pricing:
+    """Return what gives rows to the deadlines that have a price: few of many distinct ones have."""
+    due_s = [row.due_s for row in plan.row_prices if isinstance(row, SecondsBefore)]
+    return Pricing(deadlines=np.intersect1d(due_s, problem.deadlines.distinct_s))
 
 
 @dataclass
@@ -101,11 +121,11 @@ class _Look:
         part, rows = self.relaxation.take(requests), np.arange(len(requests))
         found: dict[str, FloatArray] = {}
         for row in part.rows:
-            price = self.plan.row_prices.get(row.name, 0.0)
+            price = self.plan.row_prices.get(row.limits, 0.0)
             if price > 0.0:
                 asked = price * part.coefficients(row).over(part.k)
                 asked = asked - asked[rows, own][:, None]
-                name = _limit_of(self.problem, row.name)
+                name = _limit_of(self.problem, row.limits)
                 found[name] = found[name] + asked if name in found else asked
         return found
 
@@ -177,15 +197,18 @@ class _Look:
         return np.asarray(codes[which.reshape(stacked.shape[:-1])])
 
 
-def _limit_of(problem: PlacementProblem, row: str) -> str:
+def _limit_of(problem: PlacementProblem, row: Limited) -> str:
     """Return the name that a row's price has among the shadow prices, or what it stands for."""
-    kind, _, rest = row.partition("/")
-    if kind in ("pools", "makespan", "on", "devices"):
-        return f"pools/{rest}/device_seconds"
-    if row.startswith("requests/deadline_seconds/"):
-        return f"pools/{rest.rpartition('/')[2]}/device_seconds"
-    if row.startswith("requests/pinned/"):
-        return f"pools/{rest.split('/')[1]}/device_seconds"
-    if kind == "shares":
-        return count_limit(problem, rest)
-    return {"loads": "loading", "steps": "underfill"}.get(kind, row)
+    if isinstance(row, PoolTime | PinnedSeconds):
+        return limit_name(problem, PoolSeconds(row.pool))
+    match row:
+        case RequestCount():
+            return limit_name(problem, count_limit(problem, row))
+        case MeanQuality() | Cost():
+            return limit_name(problem, row)
+        case Loads():
+            return "loading"
+        case Steps():
+            return "underfill"
+        case _:
+            assert_never(row)

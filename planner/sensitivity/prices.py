@@ -6,101 +6,107 @@ limits of the request body. They hold for small moves, and for the plan as far a
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import assert_never
 
 import numpy as np
 
 from planner.bounds.bounding import Bounded
 from planner.inputs import CAP_NAMES, Share
 from planner.problem import ROUNDING, PlacementProblem
+from planner.quantities import (
+    AvailableSeconds,
+    Cost,
+    Counted,
+    DevicesOn,
+    LeastRequests,
+    Limited,
+    Loads,
+    MakespanSeconds,
+    MeanQuality,
+    OnSeconds,
+    OwnDeadlines,
+    PinnedSeconds,
+    PlanDeadline,
+    PoolSeconds,
+    Priced,
+    RequestCount,
+    SecondsBefore,
+    Steps,
+)
 from planner.result import Plan, ShadowPrice
-from planner.solvers.assignment_problem import AssignmentProblem, Row
+from planner.solvers.assignment_problem import AssignmentProblem
 
 POINT = 0.01
 """A point of the mean quality."""
 PERCENT = 0.01
 """By how much the requests' own deadlines are stretched, all together."""
-UNITS = {
-    "device_seconds": "device_second",
-    "deadline_seconds": "second",
-    "available_seconds": "second",
-    "requests/deadline_seconds": "percent",
-    "min_mean_quality": "point",
-    "max_energy_joules": "joule",
-    "max_carbon_grams": "gram",
-    "max_money": "money",
-}
-"""What a price is for, by the limit's name or its last part; a request for all others."""
 
 
 @dataclass
-class Pricing:
+class LimitPrices:
     """Sorts the multipliers of rows by the limits that the rows are made of."""
 
     problem: PlacementProblem
-    variables: Mapping[str, float]
-    found: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    variables: Mapping[Counted, float]
+    found: dict[Priced, float]
 
-    def add(self, row: Row, price: float) -> None:
+    def add(self, limits: Limited, price: float) -> None:
         """Count one row's multiplier [objective per unit of the row]."""
-        kind, _, rest = row.name.partition("/")
-        if kind in ("pools", "makespan", "on"):
-            self._seconds(rest, price)
-            if kind == "pools":
-                self._end(rest, price * self._count(rest))
-        elif kind in ("loads", "devices"):
-            pool = rest.rsplit("/", 1)[0] if kind == "loads" else rest
-            self._end(pool, price * self.variables.get(row.name, 0.0))
-        elif row.name.startswith("requests/deadline_seconds/"):
-            self._due(row, price)
-        elif kind == "shares":
-            self.found[count_limit(self.problem, rest)] += price
-        elif kind == "min_mean_quality":
-            self.found[kind] += price * POINT * float(self.problem.tokens.sum())
-        elif kind in CAP_NAMES.values():
-            self.found[kind] += price
+        match limits:
+            case PoolSeconds(pool):
+                self._charge(limits, price)
+                self._end(pool, price * self.problem.pools[pool].count)
+            case SecondsBefore(pool, due_s):
+                self._charge(PoolSeconds(pool), price)
+                self._due(pool, due_s, price)
+            case MakespanSeconds(pool) | OnSeconds(pool):
+                self._charge(PoolSeconds(pool), price)
+            case Loads(pool) | DevicesOn(pool):
+                self._end(pool, price * self.variables[limits])
+            case RequestCount():
+                self._charge(count_limit(self.problem, limits), price)
+            case MeanQuality():
+                self._charge(limits, price * POINT * float(self.problem.tokens.sum()))
+            case Cost():
+                self._charge(limits, price)
+            case PinnedSeconds() | Steps():
+                """No limit of the caller's is made of these alone."""
+            case _:
+                assert_never(limits)
 
-    def _seconds(self, pool: str, price: float) -> None:
-        self.found[f"pools/{pool}/device_seconds"] += price
+    def _charge(self, limit: Priced, price: float) -> None:
+        self.found[limit] = self.found.get(limit, 0.0) + price
 
-    def _count(self, pool: str) -> int:
-        return next(p.count for p in self.problem.pools if p.name == pool)
-
-    def _due(self, row: Row, price: float) -> None:
-        """Work due by a deadline of requests' own: seconds of a pool before it."""
-        if row.pool is None:
-            return
-        pool = self.problem.pools[row.pool]
-        self._seconds(pool.name, price)
-        deadline = float(row.name.split("/")[2])
-        if deadline >= pool.end_s:
-            self.found[f"pools/{pool.name}/available_seconds"] += price * pool.count
+    def _due(self, index: int, due_s: float, price: float) -> None:
+        """Price of a second of each device of a pool by a deadline, put to what ends it."""
+        pool = self.problem.pools[index]
+        if due_s >= pool.end_s:
+            self._charge(AvailableSeconds(index), price * pool.count)
         else:
-            self.found["requests/deadline_seconds"] += price * pool.count * deadline * PERCENT
+            self._charge(OwnDeadlines(), price * pool.count * due_s * PERCENT)
 
-    def _end(self, name: str, price: float) -> None:
+    def _end(self, index: int, price: float) -> None:
         """Price of a second by which a pool's work may end later, put to what ends it."""
         problem = self.problem
-        pool = next(p for p in problem.pools if p.name == name)
         last = float(problem.deadline_s.max(initial=0.0))
-        if pool.end_s <= last:
-            self.found[f"pools/{name}/available_seconds"] += price
+        if problem.pools[index].end_s <= last:
+            self._charge(AvailableSeconds(index), price)
         elif problem.limits.deadline_s is not None and last == problem.limits.deadline_s:
-            self.found["deadline_seconds"] += price
+            self._charge(PlanDeadline(), price)
         else:
-            self.found["requests/deadline_seconds"] += price * last * PERCENT
+            self._charge(OwnDeadlines(), price * last * PERCENT)
 
 
-def count_limit(problem: PlacementProblem, rest: str) -> str:
-    """Return the name of the limit that the row of counts ``shares/<rest>`` is made of."""
-    llm, _, side = rest.rpartition("/")
+def count_limit(problem: PlacementProblem, count: RequestCount) -> RequestCount | LeastRequests:
+    """Return the limit that a row of counts is made of: a share, or a number of requests."""
     limits, n = problem.limits, problem.n
-    share = limits.shares.get(llm, Share())
-    if side == "min" and limits.min_requests.get(llm, 0) > np.floor(share.min * n + ROUNDING):
-        return f"min_requests/{llm}"
-    return f"shares/{rest}"
+    share = limits.shares.get(count.llm, Share())
+    least = limits.min_requests.get(count.llm, 0)
+    if count.side == "min" and least > np.floor(share.min * n + ROUNDING):
+        return LeastRequests(count.llm)
+    return count
 
 
 def shadow_prices(
@@ -116,16 +122,20 @@ def shadow_prices(
     """
     if bounded is None:
         return ()
-    pricing = Pricing(problem, bounded.variables)
-    for name in limit_names(problem):
-        pricing.found[name] = 0.0
+    prices = LimitPrices(problem, bounded.variables, dict.fromkeys(priced_limits(problem), 0.0))
     for row, price in zip(relaxation.rows, bounded.multipliers.tolist(), strict=True):
         if price > 0.0:
-            pricing.add(row, price)
+            prices.add(row.limits, price)
     scale = joules_per_objective(problem)
     return tuple(
-        ShadowPrice(name, unit_of(name), price, None if scale is None else price * scale)
-        for name, price in pricing.found.items()
+        ShadowPrice(
+            limit,
+            limit_name(problem, limit),
+            unit_of(limit),
+            price,
+            None if scale is None else price * scale,
+        )
+        for limit, price in prices.found.items()
     )
 
 
@@ -136,41 +146,79 @@ def with_prices(
     if bounded is None:
         return plan
     rows = zip(relaxation.rows, bounded.multipliers.tolist(), strict=True)
-    priced = {row.name: price for row, price in rows if price > 0.0}
+    priced = {row.limits: price for row, price in rows if price > 0.0}
     prices = shadow_prices(problem, relaxation, bounded)
     return replace(plan, shadow_prices=prices, row_prices=priced)
 
 
-def limit_names(problem: PlacementProblem) -> list[str]:
-    """Names of the limits that a problem sets, as in the request body, pools' seconds with them."""
+def priced_limits(problem: PlacementProblem) -> list[Priced]:
+    """Return the limits that a problem sets, the seconds of pools with them."""
     limits = problem.limits
     own = bool(np.isfinite(problem.requests.deadline_s).any())
     ended = limits.deadline_s is not None or own
-    names = ["deadline_seconds"] if limits.deadline_s is not None else []
-    names += ["requests/deadline_seconds"] if own else []
-    names += [CAP_NAMES[unit] for unit in limits.caps]
-    names += ["min_mean_quality"] if limits.min_mean_quality is not None else []
+    found: list[Priced] = [PlanDeadline()] if limits.deadline_s is not None else []
+    found += [OwnDeadlines()] if own else []
+    found += [Cost(unit) for unit in limits.caps]
+    found += [MeanQuality()] if limits.min_mean_quality is not None else []
     for llm, share in limits.shares.items():
-        names += [f"shares/{llm}/min"] if share.min > 0.0 else []
-        names += [f"shares/{llm}/max"] if share.max < 1.0 else []
-    names += [f"min_requests/{llm}" for llm, count in limits.min_requests.items() if count > 0]
-    for pool in problem.pools:
+        found += [RequestCount(llm, "min")] if share.min > 0.0 else []
+        found += [RequestCount(llm, "max")] if share.max < 1.0 else []
+    found += [LeastRequests(llm) for llm, count in limits.min_requests.items() if count > 0]
+    for index, pool in enumerate(problem.pools):
         if pool.available_s is not None:
-            names.append(f"pools/{pool.name}/available_seconds")
+            found.append(AvailableSeconds(index))
         if ended or pool.available_s is not None:
-            names.append(f"pools/{pool.name}/device_seconds")
-    return names
+            found.append(PoolSeconds(index))
+    return found
 
 
-def unit_of(name: str) -> str:
+def limit_name(problem: PlacementProblem, limit: Priced) -> str:
+    """Return the name of a limit in the request body; of a pool's device-seconds, in answers."""
+    match limit:
+        case PlanDeadline():
+            name = "deadline_seconds"
+        case OwnDeadlines():
+            name = "requests/deadline_seconds"
+        case AvailableSeconds(pool):
+            name = f"pools/{problem.pools[pool].name}/available_seconds"
+        case PoolSeconds(pool):
+            name = f"pools/{problem.pools[pool].name}/device_seconds"
+        case RequestCount(llm, side):
+            name = f"shares/{llm}/{side}"
+        case LeastRequests(llm):
+            name = f"min_requests/{llm}"
+        case MeanQuality():
+            name = "min_mean_quality"
+        case Cost(unit):
+            name = CAP_NAMES[unit]
+        case _:
+            assert_never(limit)
+    return name
+
+
+def unit_of(limit: Priced) -> str:
     """Return what the price of a limit is for.
 
     Examples
     --------
-    >>> unit_of("deadline_seconds"), unit_of("pools/a/device_seconds"), unit_of("shares/x/max")
+    >>> unit_of(PlanDeadline()), unit_of(PoolSeconds(0)), unit_of(RequestCount("x", "max"))
     ('second', 'device_second', 'request')
     """
-    return UNITS.get(name) or UNITS.get(name.rpartition("/")[2], "request")
+    match limit:
+        case PlanDeadline() | AvailableSeconds():
+            return "second"
+        case OwnDeadlines():
+            return "percent"
+        case PoolSeconds():
+            return "device_second"
+        case RequestCount() | LeastRequests():
+            return "request"
+        case MeanQuality():
+            return "point"
+        case Cost(unit):
+            return {"energy": "joule", "carbon": "gram", "money": "money"}[unit]
+        case _:
+            assert_never(limit)
 
 
 def joules_per_objective(problem: PlacementProblem) -> float | None:

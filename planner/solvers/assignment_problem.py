@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
+from planner.quantities import Counted, Limited, PoolTime
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Row:
 
     Attributes
     ----------
+    limits
+        What it limits. Two rows of a problem may limit the same, and are told apart by position.
     values
         Coefficients, broadcastable to (n, k). Rows about the same quantity share one array, so
         that it is read once for all of them.
@@ -34,20 +37,19 @@ class Row:
         Factor of each placement, shape (k,); 0 where the row does not see it.
     groups
         Groups of requests that the row sees, shape (G,); None for all.
-    pool
-        The pool whose device-seconds it counts; None where it counts something else.
-    due_s
-        The deadline that those have to fit before; None for the pool's last.
     """
 
-    name: str
+    limits: Limited
     values: FloatArray
     columns: FloatArray
     bound: float
     groups: BoolArray | None = None
-    variables: Mapping[str, float] = field(default_factory=dict)
-    pool: int | None = None
-    due_s: float | None = None
+    variables: Mapping[Counted, float] = field(default_factory=dict)
+
+    @property
+    def pool(self) -> int | None:
+        """The pool whose device-seconds it counts; None where it counts something else."""
+        return self.limits.pool if isinstance(self.limits, PoolTime) else None
 
     def factors(self, groups: int) -> FloatArray:
         """Factor of each placement for the requests of each group, shape (G, k)."""
@@ -82,9 +84,9 @@ class Coefficients:
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable beside the assignment, in a box."""
+    """A variable beside the assignment, in a box; told apart by what it counts."""
 
-    name: str
+    counts: Counted
     lower: float
     upper: float
     cost: float = 0.0
@@ -96,7 +98,7 @@ class Link:
     """Ensures that the placements of `columns` are used only where `variable` is at least 1."""
 
     columns: IntArray
-    variable: str
+    variable: Counted
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class Peak:
     """Ensures that `variable` is at least the value of every request on placement `column`."""
 
     column: int
-    variable: str
+    variable: Counted
     values: FloatArray
 
 

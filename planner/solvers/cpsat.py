@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,8 @@ from ortools.sat.python import cp_model
 
 from costmodel.arrays import FloatArray, IntArray
 from planner.cutting import uncut
-from planner.solvers.assignment_problem import AssignmentProblem
+from planner.quantities import Counted
+from planner.solvers.assignment_problem import AssignmentProblem, Variable
 
 SCALE = 2**40
 """Largest integer that a row's or the objective's total may reach: far below overflow at 2**63,
@@ -49,6 +51,25 @@ class Assignment:
     clock_cut: bool
 
 
+@dataclass(frozen=True)
+class SideVariable:
+    """A variable beside the assignment in CP-SAT's integers, `step` of its own unit each."""
+
+    given: Variable
+    steps: cp_model.IntVar
+    step: float
+
+    @property
+    def largest(self) -> float:
+        """The largest size that it can have, in its own unit."""
+        return max(abs(self.given.lower), abs(self.given.upper))
+
+    @property
+    def rounding(self) -> float:
+        """What rounding to steps may take of it, in its own unit."""
+        return 0.0 if self.given.integer else self.step
+
+
 class CpSatProgram:
     """The assignment problem in CP-SAT's terms, one method for each constraint.
 
@@ -79,12 +100,13 @@ class CpSatProgram:
             for i in self.cells.tolist()
         ]
 
-    def _side_variables(self) -> dict[str, tuple[cp_model.IntVar, float]]:
+    def _side_variables(self) -> dict[Counted, SideVariable]:
         found = {}
         for v in self.problem.variables:
-            unit = 1.0 if v.integer else max(abs(v.lower), abs(v.upper), 1e-9) / 2**30
-            lower, upper = int(np.floor(v.lower / unit)), int(np.ceil(v.upper / unit))
-            found[v.name] = (self.program.new_int_var(lower, upper, v.name), unit)
+            step = 1.0 if v.integer else max(abs(v.lower), abs(v.upper), 1e-9) / 2**30
+            lower, upper = int(np.floor(v.lower / step)), int(np.ceil(v.upper / step))
+            steps = self.program.new_int_var(lower, upper, str(v.counts))
+            found[v.counts] = SideVariable(v, steps, step)
         return found
 
     def one_placement_each(self) -> None:
@@ -102,26 +124,16 @@ class CpSatProgram:
         """Ensures that a row's sum stays within its bound."""
         row = self.problem.rows[index]
         values = self.problem.coefficients_at(row, self.cells, self.placements)
-        scale = self._scale(np.abs(values), row.bound, row.variables)
-        terms = np.floor(values * scale).astype(np.int64)
-        used = np.flatnonzero(terms)
-        literals = [self.x[j] for j in used.tolist()]
-        coefficients = terms[used].tolist()
-        for name, coefficient in row.variables.items():
-            variable, unit = self.z[name]
-            literals.append(variable)
-            coefficients.append(int(np.floor(coefficient * unit * scale)))
-        expression = cp_model.LinearExpr.weighted_sum(literals, coefficients)
-        steps = sum(
-            abs(c) * self.z[name][1] for name, c in row.variables.items() if self.z[name][1] != 1.0
-        )
-        self.program.add(expression <= int(np.ceil((row.bound + steps) * scale)))
+        scale = self._scale(values, row.bound, row.variables)
+        total = self._total(values, row.variables, scale)
+        bound = row.bound + self._rounding(row.variables)
+        self.program.add(total <= int(np.ceil(bound * scale)))
 
     def linked_variables(self) -> None:
         """Ensures that a placement is used only where its linked variable is at least 1."""
         for link in self.problem.links:
             on = self.program.new_bool_var("")
-            self.program.add(self.z[link.variable][0] >= 1).only_enforce_if(on)
+            self.program.add(self.z[link.variable].steps >= 1).only_enforce_if(on)
             for j in np.flatnonzero(np.isin(self.placements, link.columns)).tolist():
                 if self.problem.sizes[self.cells[j]] == 1:
                     self.program.add_implication(self.x[j], on)
@@ -131,36 +143,44 @@ class CpSatProgram:
     def peaks(self) -> None:
         """Ensures that a peak's variable reaches the value of every request on its placement."""
         for peak in self.problem.peaks:
-            variable, unit = self.z[peak.variable]
+            variable = self.z[peak.variable]
             for j in np.flatnonzero(self.placements == peak.column).tolist():
-                value = int(np.floor(peak.values[self.cells[j]] / unit))
-                self.program.add(variable >= value * self.x[j])
+                value = int(np.floor(peak.values[self.cells[j]] / variable.step))
+                self.program.add(variable.steps >= value * self.x[j])
 
     def least_cost(self) -> None:
         """Minimise the cost, counted from each request's cheapest placement."""
         problem = self.problem
         cheapest = np.where(problem.allowed, problem.cost, np.inf).min(axis=1)
         extra = (problem.cost - cheapest[:, None])[self.cells, self.placements]
-        costs = {v.name: v.cost for v in problem.variables if v.cost != 0.0}
+        costs = {v.counts: v.cost for v in problem.variables if v.cost != 0.0}
         self.offset = problem.constant + float((cheapest * problem.sizes).sum())
         self.cost_scale = self._scale(extra, 0.0, costs)
-        continuous = [v for v in problem.variables if not v.integer]
-        self.rounding = sum(abs(v.cost) * self.z[v.name][1] for v in continuous)
-        literals = list(self.x)
-        coefficients = np.floor(extra * self.cost_scale).astype(np.int64).tolist()
-        for name, cost in costs.items():
-            variable, unit = self.z[name]
-            literals.append(variable)
-            coefficients.append(int(np.floor(cost * unit * self.cost_scale)))
-        self.program.minimize(cp_model.LinearExpr.weighted_sum(literals, coefficients))
+        self.rounding = self._rounding(costs)
+        self.program.minimize(self._total(extra, costs, self.cost_scale))
 
-    def _scale(self, values: FloatArray, bound: float, variables: object) -> float:
+    def _total(
+        self, values: FloatArray, variables: Mapping[Counted, float], scale: float
+    ) -> cp_model.LinearExpr:
+        """Sum over the pairs and some variables, each coefficient times `scale` rounded down."""
+        terms = np.floor(values * scale).astype(np.int64)
+        used = np.flatnonzero(terms)
+        literals = [self.x[j] for j in used.tolist()]
+        coefficients = terms[used].tolist()
+        for counted, coefficient in variables.items():
+            literals.append(self.z[counted].steps)
+            coefficients.append(int(np.floor(coefficient * self.z[counted].step * scale)))
+        return cp_model.LinearExpr.weighted_sum(literals, coefficients)
+
+    def _rounding(self, variables: Mapping[Counted, float]) -> float:
+        """What rounding variables to their steps may take of a sum, unscaled."""
+        return sum(abs(c) * self.z[counted].rounding for counted, c in variables.items())
+
+    def _scale(self, values: FloatArray, bound: float, variables: Mapping[Counted, float]) -> float:
         """Factor that brings the largest possible total of a row to `SCALE`."""
         sizes = self.problem.sizes[self.cells]
         total = abs(bound) + float(self._largest_total(np.abs(values) * sizes))
-        for name, coefficient in dict(variables).items():  # type: ignore[call-overload]
-            variable = next(v for v in self.problem.variables if v.name == name)
-            total += abs(coefficient) * max(abs(variable.lower), abs(variable.upper))
+        total += sum(abs(c) * self.z[counted].largest for counted, c in variables.items())
         return SCALE / total if total > NOTHING else 1.0
 
     def _largest_total(self, values: FloatArray) -> float:

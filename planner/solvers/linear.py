@@ -14,6 +14,7 @@ from ortools.linear_solver.python.model_builder_helper import (
 
 from costmodel.arrays import BoolArray, FloatArray
 from planner.clock import Deadline
+from planner.quantities import Counted
 from planner.solvers.assignment_problem import AssignmentProblem, Row
 
 
@@ -31,7 +32,7 @@ class LinearSolution:
 
     counts: FloatArray
     multipliers: FloatArray
-    variables: dict[str, float]
+    variables: dict[Counted, float]
 
 
 def solve_linear(
@@ -75,7 +76,7 @@ class _Program:
         costs = self.problem.cost[self.cells, self.placements].tolist()
         for j, cost in enumerate([*costs, *(v.cost for v in variables)]):
             self.program.set_var_objective_coefficient(j, cost)
-        self.side = {v.name: m + position for position, v in enumerate(variables)}
+        self.side = {v.counts: m + position for position, v in enumerate(variables)}
 
     def _constraint(self, lower: float, upper: float) -> int:
         index: int = self.program.add_linear_constraint()
@@ -97,8 +98,8 @@ class _Program:
         used = np.flatnonzero(values)
         for j, value in zip(used.tolist(), (values[used] / scale).tolist(), strict=True):
             add.add_term_to_constraint(index, j, value)
-        for name, coefficient in row.variables.items():
-            add.add_term_to_constraint(index, self.side[name], coefficient / scale)
+        for counted, coefficient in row.variables.items():
+            add.add_term_to_constraint(index, self.side[counted], coefficient / scale)
         return scale
 
     def _links(self) -> None:
@@ -120,7 +121,7 @@ class _Program:
         return LinearSolution(
             counts,
             np.maximum(0.0, -duals[rows] / np.array(self.scales)),
-            {name: float(values[j]) for name, j in self.side.items()},
+            {counted: float(values[j]) for counted, j in self.side.items()},
         )
 
 

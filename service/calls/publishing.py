@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import isfinite
 
 from planner.problem import PlacementProblem
+from planner.quantities import MeanQuality, PoolSeconds
 from planner.result import Plan, PlanWarning
-from planner.sensitivity.prices import POINT, joules_per_objective, limit_names
+from planner.sensitivity.prices import POINT, joules_per_objective, priced_limits
 from service.calls.messages import PublishedPrices
 from service.calls.schemas.calls import PlanRequest
 from service.problems import FieldError, Problem, ProblemError, invalid
@@ -15,8 +16,6 @@ UNPUBLISHED = PlanWarning(
     "prices_unknown",
     "No prices were found in time, so none are published: decisions rest on what they rested on.",
 )
-_QUALITY = "min_mean_quality"
-_PREFIX, _SUFFIX = "pools/", "/device_seconds"
 
 
 def check_publishable(call: PlanRequest) -> None:
@@ -73,17 +72,17 @@ def published_prices(problem: PlacementProblem, plan: Plan, plan_id: str) -> Pub
         the mean is made of, and what the objective itself gives for quality. None where something
         limits the plan and its prices were not found: they are not zero.
     """
-    if limit_names(problem) and not plan.shadow_prices:
+    if priced_limits(problem) and not plan.shadow_prices:
         return None
-    prices = {one.constraint: one.energy_j or 0.0 for one in plan.shadow_prices}
+    prices = {one.limit: one.energy_j or 0.0 for one in plan.shadow_prices}
     found = PublishedPrices(
         plan_id=plan_id,
         joules_per_device_second={
-            name.removeprefix(_PREFIX).removesuffix(_SUFFIX): price
-            for name, price in prices.items()
-            if name.startswith(_PREFIX) and name.endswith(_SUFFIX)
+            problem.pools[limit.pool].name: price
+            for limit, price in prices.items()
+            if isinstance(limit, PoolSeconds)
         },
-        joules_per_quality_token=_floor_price(problem, prices.get(_QUALITY, 0.0))
+        joules_per_quality_token=_floor_price(problem, prices.get(MeanQuality(), 0.0))
         + _weight_price(problem),
         min_mean_quality=problem.limits.min_mean_quality,
     )

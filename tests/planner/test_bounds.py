@@ -13,6 +13,7 @@ from planner.clock import Deadline
 from planner.errors import BoundContradictedError
 from planner.inputs import Limits, Objective, Placement, Pool
 from planner.problem import PlacementProblem
+from planner.quantities import PoolSeconds
 from planner.reporting import report
 from planner.schedule.evaluation import evaluate
 from planner.schedule.schedule import lay_out
@@ -130,7 +131,7 @@ def test_terms_that_cancel_leave_no_contradiction_but_a_real_one_is_told() -> No
 @pytest.mark.parametrize("size", [0.0, 5e-324, 1e-300])
 def test_rows_of_next_to_nothing_are_assigned_within(size: float) -> None:
     """No factor brings such a row to the integers of CP-SAT."""
-    row = Row("pools/closed", np.full((2, 2), size), np.array([1.0, 0.0]), 2.0 * size)
+    row = Row(PoolSeconds(0), np.full((2, 2), size), np.array([1.0, 0.0]), 2.0 * size)
     cost = np.array([[1.0, 3.0], [2.0, 1.0]])
     found = solve_assignment(
         AssignmentProblem(cost, np.ones((2, 2), dtype=bool), (row,)), Effort(10.0, 10.0)

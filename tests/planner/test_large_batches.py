@@ -18,6 +18,7 @@ from planner.bounds.sifting import solve_cells
 from planner.clock import Deadline
 from planner.inputs import Limits, Share
 from planner.planning import plan
+from planner.quantities import Counted, PoolSeconds
 from planner.result import SolverOptions
 from planner.schedule.slots import deal_to_slots
 from planner.search.descent import descend
@@ -71,9 +72,9 @@ def test_sifting_finds_the_optimum_of_the_whole_programme() -> None:
     whole = solve_linear(small, Deadline(60.0))
     assert sifted is not None
     assert whole is not None
-    costs = {v.name: v.cost for v in small.variables}
+    costs = {v.counts: v.cost for v in small.variables}
 
-    def cost(counts: np.ndarray, variables: dict[str, float]) -> float:
+    def cost(counts: np.ndarray, variables: dict[Counted, float]) -> float:
         return float((small.cost * counts).sum() + sum(costs[v] * x for v, x in variables.items()))
 
     best = cost(whole.counts, whole.variables)
@@ -89,7 +90,8 @@ def test_a_descent_fits_rounded_requests_into_three_full_rows(seed: int) -> None
     cost = sizes[:, None] * np.array([1.0, 2.0, 3.0]) * rng.uniform(0.9, 1.1, (n, k))
     room = work.sum() / k * np.array([0.3, 0.35, 0.6])
     rows = tuple(
-        Row(f"pool {j}", work, (np.arange(k) == j).astype(float), float(room[j])) for j in range(k)
+        Row(PoolSeconds(j), work, (np.arange(k) == j).astype(float), float(room[j]))
+        for j in range(k)
     )
     problem = AssignmentProblem(cost, np.ones((n, k), dtype=bool), rows)
     relaxed = solve_linear(problem, Deadline(60.0))
@@ -108,7 +110,7 @@ def test_a_descent_leaves_what_is_not_allowed() -> None:
     problem = AssignmentProblem(
         np.array([[1.0, 2.0], [1.0, 2.0]]),
         np.array([[True, False], [True, True]]),
-        (Row("room", np.ones((2, 2)), np.array([1.0, 0.0]), 1.0),),
+        (Row(PoolSeconds(0), np.ones((2, 2)), np.array([1.0, 0.0]), 1.0),),
     )
     assert descend(problem, np.array([0, 0]), {}, np.array([1.0])).tolist() == [0, 1]
     tight = replace(problem, rows=(replace(problem.rows[0], bound=0.0),))

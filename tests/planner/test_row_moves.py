@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from costmodel.arrays import FloatArray, IntArray
+from planner.quantities import MeanQuality, PoolSeconds, SecondsBefore
 from planner.search.repair import repair
 from planner.search.row_moves import RowMoves
 from planner.solvers.assignment_problem import AssignmentProblem, Row
@@ -18,9 +19,12 @@ def many_rows(n: int, k: int, seed: int, room: float) -> AssignmentProblem:
     cost = work * rng.uniform(1.0, 3.0, k)
     fits = room * float(work.mean(axis=1).sum()) / k + float(work.max())
     own = np.eye(k)
-    rows = [Row(f"pool {j}", work, own[j], fits) for j in range(k)]
-    rows += [Row(f"due {j}", work, own[j], 0.7 * fits, np.array([True, False])) for j in range(k)]
-    rows.append(Row("quality", work[:, :1], rng.uniform(-1.0, 1.0, k), 0.1 * fits))
+    rows = [Row(PoolSeconds(j), work, own[j], fits) for j in range(k)]
+    rows += [
+        Row(SecondsBefore(j, 1.0), work, own[j], 0.7 * fits, np.array([True, False]))
+        for j in range(k)
+    ]
+    rows.append(Row(MeanQuality(), work[:, :1], rng.uniform(-1.0, 1.0, k), 0.1 * fits))
     allowed = rng.random((n, k)) < 0.8
     allowed[:, 0] = True
     return AssignmentProblem(cost, allowed, tuple(rows), group=rng.integers(0, 2, n))

@@ -14,6 +14,7 @@ from planner.errors import InfeasibleError, UndecidedError
 from planner.inputs import Limits
 from planner.planning import plan
 from planner.problem import PlacementProblem
+from planner.quantities import PoolSeconds
 from planner.result import SolverOptions
 from planner.search.incumbent import Incumbent
 from planner.solvers.assignment_problem import AssignmentProblem, Row
@@ -176,7 +177,9 @@ def test_a_programme_that_has_a_solution_and_yields_none_was_cut(limit_s: float)
     # GLOP ends before its limit where its next step might not: the clock alone does not tell.
     rng = np.random.default_rng(1)
     n, k = 1500, 10
-    rows = tuple(Row(f"row {r}", rng.random((n, k)), rng.random(k), float(n)) for r in range(12))
+    rows = tuple(
+        Row(PoolSeconds(r), rng.random((n, k)), rng.random(k), float(n)) for r in range(12)
+    )
     problem = AssignmentProblem(rng.random((n, k)), np.ones((n, k), dtype=bool), rows)
     deadline = Deadline(limit_s)
     assert solve_linear(problem, deadline) is not None or deadline.cut
@@ -193,7 +196,7 @@ def test_cp_sat_says_which_of_its_limits_ended_it(
     n, k = 2000, 10
     work = rng.lognormal(0.0, 1.0, (n, k))
     rows = tuple(
-        Row(f"pool {j}", work, np.eye(k)[j], 0.8 * float(work.mean()) * n / k) for j in range(k)
+        Row(PoolSeconds(j), work, np.eye(k)[j], 0.8 * float(work.mean()) * n / k) for j in range(k)
     )
     problem = AssignmentProblem(rng.random((n, k)), np.ones((n, k), dtype=bool), rows)
     found = solve_assignment(problem, Effort(seconds, deterministic_seconds))

@@ -9,11 +9,11 @@ import numpy as np
 
 from benchmarks.scale.nominal import Nominal, NominalRow
 from benchmarks.scale.outcome import Outcome
+from planner.quantities import Counted, Makespan
 from planner.solvers.assignment_problem import AssignmentProblem, Row, Variable
 from planner.solvers.cpsat import Effort, solve_assignment
 
 UNLIMITED = 1e9
-MAKESPAN = "makespan"
 
 
 def naive_cpsat(nominal: Nominal, seconds: float, relative_gap: float) -> Outcome:
@@ -38,7 +38,7 @@ def assignment_problem(nominal: Nominal) -> AssignmentProblem:
     variables = []
     if nominal.uses_makespan:
         most = min(nominal.deadline_s, 1e9)
-        variables.append(Variable(MAKESPAN, 0.0, most, nominal.makespan_cost))
+        variables.append(Variable(Makespan(), 0.0, most, nominal.makespan_cost))
     return AssignmentProblem(nominal.cost, nominal.eligible, tuple(rows), tuple(variables))
 
 
@@ -47,8 +47,8 @@ def _rows(part: NominalRow, nominal: Nominal) -> Iterator[Row]:
     if part.members is not None:
         values = np.broadcast_to(values, nominal.cost.shape) * part.members[:, None]
     columns = part.columns.astype(float)
-    variables = {MAKESPAN: -part.makespan} if part.makespan else {}
+    variables: dict[Counted, float] = {Makespan(): -part.makespan} if part.makespan else {}
     if np.isfinite(part.most):
-        yield Row(part.name, values, columns, part.most, variables=variables)
+        yield Row(part.limits, values, columns, part.most, variables=variables)
     if part.least > 0.0:
-        yield Row(f"{part.name}/least", values, -columns, -part.least)
+        yield Row(part.limits, values, -columns, -part.least)

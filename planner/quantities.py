@@ -1,0 +1,156 @@
+"""What rows of the relaxation limit and what its variables count, as values.
+
+Rows and variables are told apart by these values, never by a name: two deadlines may print alike,
+and a pool or an LLM may be called anything. Pools and placements are indices into the problem's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from planner.inputs import Unit
+
+
+@dataclass(frozen=True)
+class PoolSeconds:
+    """Device-seconds of a pool until its last deadline."""
+
+    pool: int
+
+
+@dataclass(frozen=True)
+class SecondsBefore:
+    """Device-seconds of a pool before a deadline of requests' own [s from the plan's start]."""
+
+    pool: int
+    due_s: float
+
+
+@dataclass(frozen=True)
+class PinnedSeconds:
+    """Seconds of one device of a pool, for the requests that are pinned to it."""
+
+    pool: int
+    device: int
+
+
+@dataclass(frozen=True)
+class MakespanSeconds:
+    """Device-seconds of a pool until the makespan."""
+
+    pool: int
+
+
+@dataclass(frozen=True)
+class OnSeconds:
+    """Seconds for which the devices of an always-on pool are on: a variable, and its row."""
+
+    pool: int
+
+
+@dataclass(frozen=True)
+class DevicesOn:
+    """Devices of a pool that are switched on: a variable, and the row of what they hold."""
+
+    pool: int
+
+
+@dataclass(frozen=True)
+class Loads:
+    """Loads of an LLM on a pool: a variable, and the row of what the loaded devices hold."""
+
+    pool: int
+    llm: str
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Decode steps of a placement's blocks: a variable, and the row of the tokens they make."""
+
+    placement: int
+
+
+@dataclass(frozen=True)
+class RequestCount:
+    """Requests that an LLM serves, at least or at most."""
+
+    llm: str
+    side: Literal["min", "max"]
+
+
+@dataclass(frozen=True)
+class LeastRequests:
+    """Requests that an LLM serves at least, where a number of them says so and no share."""
+
+    llm: str
+
+
+@dataclass(frozen=True)
+class MeanQuality:
+    """Token-weighted mean score of the LLMs."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the plan costs in one unit."""
+
+    unit: Unit
+
+
+@dataclass(frozen=True)
+class PlanDeadline:
+    """Seconds until everything must have ended."""
+
+
+@dataclass(frozen=True)
+class OwnDeadlines:
+    """Seconds until requests with deadlines of their own must have ended, all stretched alike."""
+
+
+@dataclass(frozen=True)
+class AvailableSeconds:
+    """Seconds for which a pool can be had."""
+
+    pool: int
+
+
+@dataclass(frozen=True)
+class Makespan:
+    """Seconds until the last device finishes: a variable."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """Factor of a limit of time that is sought: a variable."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """Share of the rows' scales by which all may be exceeded: a variable."""
+
+
+@dataclass(frozen=True)
+class Excess:
+    """What one row, by its position, is exceeded by: a variable."""
+
+    row: int
+
+
+PoolTime: TypeAlias = PoolSeconds | SecondsBefore | MakespanSeconds | OnSeconds | DevicesOn
+"""What shares out the device-seconds of a whole pool."""
+Limited: TypeAlias = PoolTime | PinnedSeconds | Loads | Steps | RequestCount | MeanQuality | Cost
+"""What a row limits."""
+Priced: TypeAlias = (
+    PlanDeadline
+    | OwnDeadlines
+    | AvailableSeconds
+    | PoolSeconds
+    | RequestCount
+    | LeastRequests
+    | MeanQuality
+    | Cost
+)
+"""A limit of a problem, as a caller sets it, that has a price."""
+Counted: TypeAlias = Loads | DevicesOn | Steps | OnSeconds | Makespan | Factor | Violation | Excess
+"""What a variable counts."""
