@@ -7,8 +7,8 @@ import pytest
 
 from planner.frontier.axes import AXES
 from planner.frontier.filtering import Outlet
-from planner.frontier.levels import next_level
 from planner.frontier.points import Candidate
+from planner.frontier.sweep import next_level
 from planner.result import EnergyBreakdown
 
 
