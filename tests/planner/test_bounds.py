@@ -13,11 +13,11 @@ from planner.clock import Deadline
 from planner.errors import BoundContradictedError
 from planner.inputs import Limits, Objective, Placement, Pool
 from planner.problem import PlacementProblem
-from planner.quantities import PoolSeconds
+from planner.quantities import Makespan, MakespanSeconds, PoolSeconds
 from planner.reporting import report
 from planner.schedule.evaluation import evaluate
 from planner.schedule.schedule import lay_out
-from planner.solvers.assignment_problem import AssignmentProblem, Row
+from planner.solvers.assignment_problem import AssignmentProblem, Row, Variable
 from planner.solvers.cpsat import Effort, solve_assignment
 from tests.planner.instances import REGION, requests, three_llms, workload
 
@@ -138,3 +138,17 @@ def test_rows_of_next_to_nothing_are_assigned_within(size: float) -> None:
     )
     assert found.counts is not None
     assert (cost * found.counts).sum() == 2.0
+
+
+def test_a_continuous_variable_in_whole_steps_is_rounded_like_any_other() -> None:
+    """Over a range of 2**30 its steps are 1: no whole number lies between 0.5 and 0.7."""
+    makespan = Variable(Makespan(), 0.0, 2.0**30, 1.0)
+    one, column = np.ones((1, 1)), np.ones(1)
+    rows = (
+        Row(MakespanSeconds(0), 0.5 * one, column, 0.0, variables={Makespan(): -1.0}),
+        Row(PoolSeconds(0), 0.0 * one, column, 0.7, variables={Makespan(): 1.0}),
+    )
+    problem = AssignmentProblem(one, np.ones((1, 1), dtype=bool), rows, (makespan,))
+    found = solve_assignment(problem, Effort(10.0, 10.0))
+    assert found.counts is not None
+    assert found.bound <= 1.5
