@@ -1,7 +1,7 @@
-"""What rows of the relaxation limit and what its variables count, as values.
+"""What rows of the relaxation limit, what its variables count and what has a price, as values.
 
-Rows and variables are told apart by these values, never by a name: two deadlines may print alike,
-and a pool or an LLM may be called anything. Pools and placements are indices into the problem's.
+They are told apart by these values, never by a name: two deadlines may print alike, and a pool or
+an LLM may be called anything. Pools and placements are indices into the problem's.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class DevicesOn:
 
 
 @dataclass(frozen=True)
-class Loads:
+class LlmLoads:
     """Loads of an LLM on a pool: a variable, and the row of what the loaded devices hold."""
 
     pool: int
@@ -65,7 +65,7 @@ class Loads:
 
 
 @dataclass(frozen=True)
-class Steps:
+class DecodeSteps:
     """Decode steps of a placement's blocks: a variable, and the row of the tokens they make."""
 
     placement: int
@@ -92,7 +92,7 @@ class MeanQuality:
 
 
 @dataclass(frozen=True)
-class Cost:
+class PlanCost:
     """What the plan costs in one unit."""
 
     unit: Unit
@@ -126,7 +126,7 @@ class Factor:
 
 
 @dataclass(frozen=True)
-class Violation:
+class CommonExcess:
     """Share of the rows' scales by which all may be exceeded: a variable."""
 
 
@@ -139,7 +139,9 @@ class Excess:
 
 PoolTime: TypeAlias = PoolSeconds | SecondsBefore | MakespanSeconds | OnSeconds | DevicesOn
 """What shares out the device-seconds of a whole pool."""
-Limited: TypeAlias = PoolTime | PinnedSeconds | Loads | Steps | RequestCount | MeanQuality | Cost
+Limited: TypeAlias = (
+    PoolTime | PinnedSeconds | LlmLoads | DecodeSteps | RequestCount | MeanQuality | PlanCost
+)
 """What a row limits."""
 Priced: TypeAlias = (
     PlanDeadline
@@ -149,8 +151,10 @@ Priced: TypeAlias = (
     | RequestCount
     | LeastRequests
     | MeanQuality
-    | Cost
+    | PlanCost
 )
 """A limit of a problem, as a caller sets it, that has a price."""
-Counted: TypeAlias = Loads | DevicesOn | Steps | OnSeconds | Makespan | Factor | Violation | Excess
+Counted: TypeAlias = (
+    LlmLoads | DevicesOn | DecodeSteps | OnSeconds | Makespan | Factor | CommonExcess | Excess
+)
 """What a variable counts."""

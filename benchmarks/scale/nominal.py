@@ -20,9 +20,9 @@ from benchmarks.scale.instance import Instance
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from planner.problem import PlacementProblem
 from planner.quantities import (
-    Cost,
     Limited,
     MakespanSeconds,
+    PlanCost,
     PoolSeconds,
     RequestCount,
     SecondsBefore,
@@ -99,7 +99,7 @@ def nominal(instance: Instance, problem: PlacementProblem) -> Nominal:
     if problem.limits.max_energy_j is not None:
         every, idle_w = np.ones(problem.k, dtype=bool), float(watts @ counts)
         cap_j = problem.limits.max_energy_j
-        rows.append(NominalRow(Cost("energy"), joules, every, most=cap_j, makespan=-idle_w))
+        rows.append(NominalRow(PlanCost("energy"), joules, every, most=cap_j, makespan=-idle_w))
     makespan_cost = float((price * watts) @ counts)
     return Nominal(cost, problem.eligible, tuple(rows), makespan_cost, deadline_s)
 

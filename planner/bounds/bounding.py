@@ -15,7 +15,7 @@ from planner.bounds.reduced_costs import ReducedCosts
 from planner.bounds.rounding import round_counts
 from planner.bounds.sifting import solve_cells
 from planner.clock import Deadline
-from planner.quantities import Counted, Violation
+from planner.quantities import CommonExcess, Counted
 from planner.solvers.assignment_problem import AssignmentProblem, Row, Variable
 from planner.solvers.linear import LinearSolution
 
@@ -25,7 +25,7 @@ CUT_SHARE = 0.95
 """Share of what the cells lose that the cut ones account for."""
 MOST_POLISHED_PAIRS = 1_000_000
 """(request, placement) pairs above which prices are not raised further on the full data."""
-VIOLATION = Violation()
+VIOLATION = CommonExcess()
 PROOF_TOLERANCE = 1e-7
 """Least proven violation, as a share of the limits' scales, that counts as a proof."""
 

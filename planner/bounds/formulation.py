@@ -19,18 +19,18 @@ from planner.bounds.pricing import Prices, Pricing
 from planner.bounds.side_variables import SideVariables
 from planner.problem import PlacementProblem
 from planner.quantities import (
-    Cost,
     Counted,
+    DecodeSteps,
     Makespan,
     MakespanSeconds,
     MeanQuality,
     OnSeconds,
     PinnedSeconds,
+    PlanCost,
     PoolSeconds,
     PoolTime,
     RequestCount,
     SecondsBefore,
-    Steps,
 )
 from planner.schedule.violations import loosest
 from planner.solvers.assignment_problem import AssignmentProblem, Link, Peak, Row
@@ -219,14 +219,14 @@ class Formulation:
         output = self.problem.requests.workload.generated_tokens.astype(float)[:, None]
         per_step = np.diag(1.0 / self.problem.concurrency)
         return [
-            Row(Steps(k), output, per_step[k], 0.0, None, {Steps(k): -1.0})
+            Row(DecodeSteps(k), output, per_step[k], 0.0, None, {DecodeSteps(k): -1.0})
             for k in self.prices.steps
         ]
 
     def steps_cover_the_longest(self) -> list[Peak]:
         """Ensures that a placement's blocks run as many steps as their longest request."""
         output = self.problem.requests.workload.output_tokens.astype(float)
-        return [Peak(k, Steps(k), output) for k in self.prices.steps]
+        return [Peak(k, DecodeSteps(k), output) for k in self.prices.steps]
 
     def counts_of_each_llm(self) -> list[Row]:
         """Ensures that each LLM serves its least and at most its most requests."""
@@ -257,7 +257,7 @@ class Formulation:
             variables = {v.counts: v.cost for v in self.side.all_in(unit, 1.0)}
             bound = loosest(cap) - self.side.constant(unit) - self.pricing.slack.get(unit, 0.0)
             cost, ones = self.prices.of_pairs(unit), np.ones(self.problem.k)
-            rows.append(Row(Cost(unit), cost, ones, bound, None, variables))
+            rows.append(Row(PlanCost(unit), cost, ones, bound, None, variables))
         return rows
 
     def _objective(self) -> FloatArray:

@@ -12,7 +12,7 @@ from planner.bounds import floors
 from planner.bounds.pricing import Prices
 from planner.inputs import Unit
 from planner.problem import PlacementProblem
-from planner.quantities import Counted, DevicesOn, Loads, Makespan, OnSeconds, Steps
+from planner.quantities import Counted, DecodeSteps, DevicesOn, LlmLoads, Makespan, OnSeconds
 from planner.schedule.violations import loosest
 from planner.solvers.assignment_problem import Variable
 
@@ -149,7 +149,7 @@ class SideVariables:
     def _steps(self, unit: Unit, weight: float) -> list[Variable]:
         most = float(self._problem.requests.workload.generated_tokens.sum())
         price = weight * self._prices.of_steps(unit)
-        return [Variable(Steps(k), 0.0, most, float(price[k])) for k in self._prices.steps]
+        return [Variable(DecodeSteps(k), 0.0, most, float(price[k])) for k in self._prices.steps]
 
     def _on_seconds(self, unit: Unit, weight: float) -> list[Variable]:
         price = weight * self._prices.of_idling(unit)
@@ -175,12 +175,12 @@ class SideVariables:
         devices = self._problem.pinned_device[bound]
         return float(len(np.unique(devices[devices >= 0])))
 
-    def _load_columns(self) -> dict[Loads, IntArray]:
-        groups: dict[Loads, list[int]] = {}
+    def _load_columns(self) -> dict[LlmLoads, IntArray]:
+        groups: dict[LlmLoads, list[int]] = {}
         for k, placement in enumerate(self._problem.placements):
             load = self._problem.load_s[k] + self._problem.load_energy_j[k]
             if 0.0 < load < np.inf:
-                groups.setdefault(Loads(placement.pool, placement.llm), []).append(k)
+                groups.setdefault(LlmLoads(placement.pool, placement.llm), []).append(k)
         return {loads: np.array(columns) for loads, columns in groups.items()}
 
     def _activation_columns(self) -> dict[DevicesOn, IntArray]:

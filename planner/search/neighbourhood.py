@@ -14,7 +14,7 @@ from planner.bounds.lagrangian import Relaxed
 from planner.clock import Deadline
 from planner.inputs import Limits
 from planner.problem import PlacementProblem
-from planner.quantities import Cost, Limited
+from planner.quantities import Limited, PlanCost
 from planner.schedule.evaluation import Evaluation
 from planner.schedule.schedule import lay_out
 from planner.search import packing
@@ -207,6 +207,6 @@ class Neighbourhood:
 
 def _tightened(problem: AssignmentProblem, limits: Limits, share: float) -> AssignmentProblem:
     """Return the problem with every cap lowered by a share of it."""
-    less: dict[Limited, float] = {Cost(unit): share * cap for unit, cap in limits.caps.items()}
+    less: dict[Limited, float] = {PlanCost(unit): share * cap for unit, cap in limits.caps.items()}
     rows = tuple(replace(row, bound=row.bound - less.get(row.limits, 0.0)) for row in problem.rows)
     return replace(problem, rows=rows)

@@ -15,7 +15,7 @@ from planner.bounds.activity import excesses
 from planner.bounds.bounding import Bounded, bound_again
 from planner.clock import Deadline
 from planner.problem import PlacementProblem
-from planner.quantities import Cost, RequestCount, SecondsBefore
+from planner.quantities import PlanCost, RequestCount, SecondsBefore
 from planner.schedule.evaluation import Evaluation
 from planner.schedule.schedule import Schedule
 from planner.search.hardest import decide_hardest
@@ -101,7 +101,7 @@ class Tightener:
         slack, limits = np.zeros(len(relaxation.rows)), [row.limits for row in relaxation.rows]
         only_counts = all(isinstance(one, RequestCount) for one in limits)
         for r, one in enumerate(limits):
-            if isinstance(one, Cost):
+            if isinstance(one, PlanCost):
                 slack[r] = CAP_ROOM * self.problem.limits.caps[one.unit]
             elif isinstance(one, RequestCount) and not only_counts:
                 slack[r] = 1.0
@@ -111,7 +111,7 @@ class Tightener:
         """What caps are to keep free as a schedule cost more, 0 in other rows, shape (rows,)."""
         kept = np.zeros(len(relaxation.rows))
         for r, row in enumerate(relaxation.rows):
-            if isinstance(row.limits, Cost):
+            if isinstance(row.limits, PlanCost):
                 unit = row.limits.unit
                 over = (evaluation.total(self.problem, unit) or 0.0) - self.problem.limits.caps[
                     unit

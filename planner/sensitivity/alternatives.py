@@ -13,16 +13,16 @@ from planner.bounds.formulation import Formulation
 from planner.bounds.pricing import Pricing
 from planner.problem import PlacementProblem
 from planner.quantities import (
-    Cost,
+    DecodeSteps,
     Limited,
-    Loads,
+    LlmLoads,
     MeanQuality,
     PinnedSeconds,
+    PlanCost,
     PoolSeconds,
     PoolTime,
     RequestCount,
     SecondsBefore,
-    Steps,
 )
 from planner.result import Plan
 from planner.sensitivity.prices import count_limit, limit_name
@@ -204,11 +204,11 @@ def _limit_of(problem: PlacementProblem, row: Limited) -> str:
     match row:
         case RequestCount():
             return limit_name(problem, count_limit(problem, row))
-        case MeanQuality() | Cost():
+        case MeanQuality() | PlanCost():
             return limit_name(problem, row)
-        case Loads():
+        case LlmLoads():
             return "loading"
-        case Steps():
+        case DecodeSteps():
             return "underfill"
         case _:
             assert_never(row)

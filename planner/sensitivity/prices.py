@@ -17,23 +17,23 @@ from planner.inputs import CAP_NAMES, Share
 from planner.problem import ROUNDING, PlacementProblem
 from planner.quantities import (
     AvailableSeconds,
-    Cost,
     Counted,
+    DecodeSteps,
     DevicesOn,
     LeastRequests,
     Limited,
-    Loads,
+    LlmLoads,
     MakespanSeconds,
     MeanQuality,
     OnSeconds,
     OwnDeadlines,
     PinnedSeconds,
+    PlanCost,
     PlanDeadline,
     PoolSeconds,
     Priced,
     RequestCount,
     SecondsBefore,
-    Steps,
 )
 from planner.result import Plan, ShadowPrice
 from planner.solvers.assignment_problem import AssignmentProblem
@@ -63,15 +63,15 @@ class LimitPrices:
                 self._due(pool, due_s, price)
             case MakespanSeconds(pool) | OnSeconds(pool):
                 self._charge(PoolSeconds(pool), price)
-            case Loads(pool) | DevicesOn(pool):
+            case LlmLoads(pool) | DevicesOn(pool):
                 self._end(pool, price * self.variables[limits])
             case RequestCount():
                 self._charge(count_limit(self.problem, limits), price)
             case MeanQuality():
                 self._charge(limits, price * POINT * float(self.problem.tokens.sum()))
-            case Cost():
+            case PlanCost():
                 self._charge(limits, price)
-            case PinnedSeconds() | Steps():
+            case PinnedSeconds() | DecodeSteps():
                 """No limit of the caller's is made of these alone."""
             case _:
                 assert_never(limits)
@@ -158,7 +158,7 @@ def priced_limits(problem: PlacementProblem) -> list[Priced]:
     ended = limits.deadline_s is not None or own
     found: list[Priced] = [PlanDeadline()] if limits.deadline_s is not None else []
     found += [OwnDeadlines()] if own else []
-    found += [Cost(unit) for unit in limits.caps]
+    found += [PlanCost(unit) for unit in limits.caps]
     found += [MeanQuality()] if limits.min_mean_quality is not None else []
     for llm, share in limits.shares.items():
         found += [RequestCount(llm, "min")] if share.min > 0.0 else []
@@ -189,7 +189,7 @@ def limit_name(problem: PlacementProblem, limit: Priced) -> str:
             name = f"min_requests/{llm}"
         case MeanQuality():
             name = "min_mean_quality"
-        case Cost(unit):
+        case PlanCost(unit):
             name = CAP_NAMES[unit]
         case _:
             assert_never(limit)
@@ -215,7 +215,7 @@ def unit_of(limit: Priced) -> str:
             return "request"
         case MeanQuality():
             return "point"
-        case Cost(unit):
+        case PlanCost(unit):
             return {"energy": "joule", "carbon": "gram", "money": "money"}[unit]
         case _:
             assert_never(limit)

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.scale.nominal import Nominal
 from benchmarks.scale.outcome import Outcome
 from costmodel.arrays import IntArray
-from planner.quantities import Cost
+from planner.quantities import PlanCost
 
 
 def greedy(nominal: Nominal) -> Outcome:
@@ -32,7 +32,7 @@ def _placed(nominal: Nominal) -> IntArray:
     choices = nominal.eligible.sum(axis=1).tolist()
     rows_of: dict[int, list[int]] = defaultdict(list)
     left, needed = [], []
-    seen_rows = [row for row in nominal.rows if not isinstance(row.limits, Cost)]
+    seen_rows = [row for row in nominal.rows if not isinstance(row.limits, PlanCost)]
     for r, row in enumerate(seen_rows):
         most = row.makespan * nominal.deadline_s if row.makespan else row.most
         left.append(most)
