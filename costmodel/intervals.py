@@ -1,9 +1,9 @@
 """Split-conformal 90 % intervals of predictions, and of totals of them.
 
 Residuals are ``r = log(measured / predicted)``. Short runs are metered worse than long ones, so
-they are scaled by ``sigma = sqrt(0.04^2 + (0.08 s / runtime)^2)``, the repeat variation of the NVML
-energy counter (15 % below half a second, 6 % up to one, 1 % above five) on top of a floor for what
-the form misses.
+they are scaled by ``sigma = sqrt(0.04^2 + min(0.25, 0.08 s / runtime)^2)``: 1.645 times the repeat
+variation of the NVML energy counter (15 % below half a second, 6 % up to one, 1 % above five), its
+90 % half width, on top of a floor for what the form misses.
 """
 
 import math
@@ -19,15 +19,15 @@ from costmodel.errors import InvalidCostModelError
 LEVEL = 0.9
 RELATIVE_FLOOR = 0.04
 METER_SECONDS = 0.08
+MAX_METER_NOISE = 0.25
 MIN_POINTS = 9
 CAMPAIGN_RATIO = 0.05
 # Beyond exp(300) an interval says nothing; below it no product of one overflows.
 _LARGEST_EXPONENT = 300.0
-_SHORTEST_RUNTIME_S = 1e-9
 
 
 def residual_sigma(runtime_s: npt.ArrayLike) -> FloatArray:
-    """Return the scale of a log residual, ``sqrt(0.04^2 + (0.08 s / runtime)^2)``.
+    """Return the scale of a log residual, ``sqrt(0.04^2 + min(0.25, 0.08 s / runtime)^2)``.
 
     Parameters
     ----------
@@ -37,13 +37,23 @@ def residual_sigma(runtime_s: npt.ArrayLike) -> FloatArray:
     Returns
     -------
     ndarray of float64, shape (n,)
-        Dimensionless, at least 0.04.
+        Dimensionless, 0.04 to 0.254: the same for all runtimes below 0.32 s.
     """
-    runtime = np.maximum(np.asarray(runtime_s, dtype=np.float64), _SHORTEST_RUNTIME_S)
-    noise = METER_SECONDS / runtime
+    runtime = np.asarray(runtime_s, dtype=np.float64)
+    noise = METER_SECONDS / np.maximum(runtime, METER_SECONDS / MAX_METER_NOISE)
     noise *= noise
     noise += RELATIVE_FLOOR * RELATIVE_FLOOR
     return np.asarray(np.sqrt(noise))
+
+
+def single_half_width(quantile: float, runtime_s: float) -> float:
+    """Return `ConformalInterval.half_width` of one request.
+
+    It is for decisions on single requests, of which a call of numpy would take the longer part.
+    """
+    noise = METER_SECONDS / max(runtime_s, METER_SECONDS / MAX_METER_NOISE)
+    sigma = math.sqrt(RELATIVE_FLOOR * RELATIVE_FLOOR + noise * noise)
+    return math.exp(min(quantile * sigma, _LARGEST_EXPONENT))
 
 
 @dataclass(frozen=True)

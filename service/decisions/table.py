@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, exp, sqrt
+from math import ceil
 from typing import NamedTuple
 
+from costmodel.intervals import single_half_width
 from service.decisions.profiled import Profiled
-
-RELATIVE_FLOOR = 0.04
-METER_SECONDS = 0.08
-"""Scale of a log residual, as `costmodel.intervals` has it (a test holds the two together)."""
 
 Weights = tuple[tuple[str, float], ...]
 
@@ -236,6 +233,5 @@ def cost_of(row: Row, terms: Terms, energy: float = 1.0, runtime: float = 1.0) -
 def _bounds(value: float, quantile: float | None, runtime_s: float) -> tuple[float, float] | None:
     if quantile is None:
         return None
-    noise = METER_SECONDS / max(runtime_s, 1e-9)
-    factor = exp(min(300.0, quantile * sqrt(RELATIVE_FLOOR * RELATIVE_FLOOR + noise * noise)))
+    factor = single_half_width(quantile, runtime_s)
     return value / factor, value * factor
