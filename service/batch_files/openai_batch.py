@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from costmodel.nearest import counted
 from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.batch_line import LineError, read_line
 from service.batch_files.endpoints import CHAT, other_endpoint
@@ -23,7 +24,6 @@ from service.batch_files.token_rule import TokenRule
 from service.planning.result import PlanWarning
 from service.problems import AlikeErrors, Complaints, FieldError, pointer
 from service.prompts import NOT_COUNTED, told_uncounted
-from service.wording import counted
 
 MAX_TOLD = 20
 """Kinds of complaints that the command line tells of."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from costmodel.nearest import counted
 from service.planning.problem import PlacementProblem
 from service.planning.result import PlanWarning
-from service.wording import counted
 
 
 def fleet_warnings(problem: PlacementProblem) -> list[PlanWarning]:

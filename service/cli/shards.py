@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from costmodel.nearest import counted
 from service.batch_files.batch_file import BatchFile, BatchFileError
 from service.batch_files.lines import BatchLines
 from service.batch_files.shard import Shard
@@ -21,7 +22,6 @@ from service.batch_files.shards import (
 )
 from service.cli.arguments import OptionError
 from service.schemas.batch_query import parted
-from service.wording import counted
 
 PATTERN = "*.jsonl"
 

@@ -215,6 +215,7 @@ def test_plans_are_listed_page_by_page_the_newest_first(own: Server) -> None:
 def test_a_page_that_cannot_be_is_refused(own: Server, query: str) -> None:
     response = own.client.get(f"/plans?{query}")
     assert (response.status_code, slug(response)) == (422, "invalid-request")
+    assert response.json()["errors"][0]["pointer"] == f"/query/{query.partition('=')[0]}"
 
 
 def test_asynchronous_plans_are_counted(own: Server) -> None:
