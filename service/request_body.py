@@ -13,11 +13,10 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from service.problems import MAX_FIELD_ERRORS, FieldError, invalid, pointer
-from service.prompts import LIMITS, LISTS, is_whole
+from service.prompts import COUNTS, LIMITS, LISTS, is_whole, merged
 from service.schemas.fields import MAX_CHOICES
 from service.wording import shown
 
-COUNTS = ("n", "best_of")
 # Tuples: unions are made anew, and looked into more slowly, by each of many calls.
 _NUMBER, _TEXT = (int, float), (str, type(None))
 
@@ -56,6 +55,7 @@ def wrong_members(body: Mapping[str, Any]) -> Iterator[Wrong]:
     >>> [one.detail for one in wrong_members({"n": "5"})]
     ["Expected a whole number from 1 to 1024, got '5'."]
     """
+    body = merged(body)
     if not isinstance(body.get("model"), _TEXT):
         yield Wrong(("model",), "text", body["model"])
     for name in LIMITS:

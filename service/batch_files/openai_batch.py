@@ -23,7 +23,7 @@ from service.batch_files.lines import BatchLines, Data, line_spans
 from service.batch_files.token_rule import TokenRule
 from service.planning.result import PlanWarning
 from service.problems import AlikeErrors, Complaints, FieldError, pointer
-from service.prompts import NOT_COUNTED, told_uncounted
+from service.prompts import EMPTY, NOT_COUNTED, told_uncounted
 
 MAX_TOLD = 20
 """Kinds of complaints that the command line tells of."""
@@ -240,7 +240,7 @@ def _warnings(
             f"Planned at 0 input tokens, for want of a prompt: {counted(len(empty), 'line')}; the "
             f"first is line {empty[0]}."
         )
-        told.append(PlanWarning("prompts_empty", message))
+        told.append(PlanWarning(EMPTY, message))
     if not_chat:
         message = (
             f"Another url than {CHAT}, the only one of these that `vllm run-batch` serves, is that "

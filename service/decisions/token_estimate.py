@@ -37,6 +37,8 @@ class TokenEstimate:
         Answers that the request wants of each prompt, each of `output_tokens`.
     uncounted
         Parts of the prompt that are no text, by kind: the input tokens hold none of them.
+    empty
+        Whether the body has nothing that counts as a prompt.
     """
 
     prompts: Prompts
@@ -46,6 +48,7 @@ class TokenEstimate:
     output_from: str
     choices: int = 1
     uncounted: Mapping[str, int] = field(default_factory=dict)
+    empty: bool = False
 
 
 def estimate_tokens(
@@ -64,17 +67,19 @@ def estimate_tokens(
     """
     request = body.request or {}
     uncounted: Mapping[str, int] = {}
+    empty = False
     if body.input_tokens is not None:
         prompts, tin_from = stated_prompts(body.input_tokens), GIVEN
     else:
         found = prompts_of(request)
         prompts, tin_from = _counted(found, llm, tokenizers)
         uncounted = found[0].uncounted
+        empty = not any(one.texts or one.tokens for one in found)
     choices = body.choices or int(bounded(choices_of(request)))
 
     def tokens(output_tokens: float, high: float, output_from: str) -> TokenEstimate:
         return TokenEstimate(
-            prompts, output_tokens, high, tin_from, output_from, choices, uncounted
+            prompts, output_tokens, high, tin_from, output_from, choices, uncounted, empty
         )
 
     if body.output_tokens is not None:

@@ -16,7 +16,7 @@ from service.decisions.policy import Policy
 from service.decisions.rule import Option
 from service.openapi.document import decision_operation
 from service.problems import ProblemError
-from service.prompts import NOT_COUNTED, told_uncounted
+from service.prompts import EMPTY, NOT_COUNTED, told_uncounted
 from service.request_body import check_body
 from service.routes.refusals import refuse
 from service.routes.small_bodies import read_small_bytes
@@ -104,6 +104,8 @@ def _warnings(made: Made) -> list[dict[str, str]]:
     told = {UNKNOWN: made.unknown} if made.unknown is not None else {}
     if made.tokens.uncounted:
         told[NOT_COUNTED] = told_uncounted(made.tokens.uncounted)
+    if made.tokens.empty:
+        told[EMPTY] = "Decided at 1 input token, for want of a prompt in what counts as one."
     return [{"code": code, "message": message} for code, message in told.items()]
 
 
