@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from service.schemas.answers import PlanAnswer
-from tests.service.bodies import a100_fleet, columns, rows
+from tests.service.bodies import a100_fleet, columns, endless, rows
 from tests.service.plan_files import COUNT, CSV, FILES, batch_line, write_csv, write_json
 from tests.service.server import ROOT
 from tests.waiting import wait_until
@@ -154,12 +154,7 @@ def blocks_interrupts(pid: int) -> bool:
 def test_ctrl_c_ends_it_at_once(
     environment: dict[str, str], tmp_path: Path, *, while_solving: bool
 ) -> None:
-    body = {
-        "columns": {"input_tokens": [500] * 600_000, "output_tokens": [300, 301] * 300_000},
-        "constraints": {"min_mean_quality": 0.6},
-        "solver": {"time_limit_seconds": 200, "relative_gap": 0},
-    }
-    (tmp_path / "hard.json").write_text(json.dumps(body))
+    (tmp_path / "hard.json").write_text(json.dumps(endless()))
     terminal, end = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "service", "plan", str(tmp_path / "hard.json")],

@@ -18,7 +18,7 @@ from service.schemas.information import (
     ProblemAnswer,
     ReadinessAnswer,
 )
-from tests.service.bodies import a100_fleet, rows
+from tests.service.bodies import a100_fleet, endless, rows
 from tests.service.server import ROOT, Server
 from tests.waiting import wait_until
 
@@ -141,14 +141,7 @@ def test_a_killed_worker_is_replaced_and_the_next_call_is_answered(models_dir: P
 
 def test_a_caller_that_leaves_ends_its_call(server: Server) -> None:
     (worker,) = server.worker_pids()
-    hard = json.dumps(
-        {
-            "columns": {"input_tokens": [500] * 100_000, "output_tokens": [300] * 100_000},
-            "fleet": a100_fleet(),
-            "constraints": {"min_mean_quality": 0.56},
-            "solver": {"time_limit_seconds": 60, "relative_gap": 0},
-        }
-    ).encode()
+    hard = json.dumps(endless()).encode()
     with socket.create_connection(("127.0.0.1", server.port)) as caller:
         caller.sendall(
             b"POST /plan HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
