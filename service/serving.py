@@ -22,6 +22,7 @@ from service.settings import PREFIX, Settings, unknown_variables
 from service.store.database_file import MEMORY
 from service.wording import words_of
 from service.workers.entry import enter
+from service.workers.heap import map_large_blocks, share_one_heap
 from service.workers.link import start_worker
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def serve(settings: Settings) -> int:
     """
     from service.telemetry.logs import configure_logging  # noqa: PLC0415
 
+    share_one_heap()
+    map_large_blocks()
     configure_logging(settings.log_level)
     try:
         context = _tls_context(settings)

@@ -2,11 +2,13 @@
 
 import json
 import os
+import platform
 import signal
 import socket
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -125,6 +127,27 @@ def test_logs_are_one_json_line_a_request_without_its_body(server: Server) -> No
     assert (line["method"], line["path"], line["status"]) == ("POST", "/plan", 200)
     assert 0 < line["seconds"] < 60
     assert "secret-name" not in server.logs()
+
+
+def heaps_of_threads(pid: int) -> int:
+    """Return how many heaps there are beside the first; glibc reserves 64 MiB for each."""
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    spans = [[int(end, 16) for end in line.split()[0].split("-")] for line in lines]
+    kinds = [line.split()[1] for line in lines]
+    return sum(
+        (kinds[at], kinds[at + 1], used[1], reserved[1] - used[0])
+        == ("rw-p", "---p", reserved[0], 64 * 2**20)
+        and used[0] % (64 * 2**20) == 0
+        for at, (used, reserved) in enumerate(pairwise(spans))
+    )
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="heaps of threads are glibc's")
+def test_threads_of_the_server_leave_no_heaps_of_their_own(server: Server) -> None:
+    for _ in range(2):
+        assert server.post("/plan", BODY).status_code == 200
+    assert len(list(Path(f"/proc/{server.process.pid}/task").iterdir())) > 1
+    assert heaps_of_threads(server.process.pid) == 0
 
 
 def test_a_killed_worker_is_replaced_and_the_next_call_is_answered(models_dir: Path) -> None:
