@@ -25,7 +25,7 @@ from service.store.salvage import is_damage, read_only
 logger = logging.getLogger("service.store")
 
 MEMORY = Path(":memory:")
-CHECKPOINT_FRAMES = 1000
+CHECKPOINT_FRAMES = 500
 """Frames of a log from which it is written to its database, once it was found whole."""
 
 
