@@ -18,7 +18,7 @@ import pytest
 
 from tests.service.bodies import a100_fleet, endless, rows
 from tests.service.server import Server
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 FOREVER = "600"
 BODY = {"requests": rows(), "fleet": a100_fleet()}
@@ -69,7 +69,7 @@ def test_after_sigterm_it_is_not_ready_and_serves_on(models_dir: Path) -> None:
         refused = httpx.post(f"{own.url}/plan", json=BODY, headers=later, timeout=60)
         assert_refused(refused, "The service is stopping.")
         own.process.send_signal(signal.SIGTERM)
-        assert own.process.wait(timeout=30) == 0
+        assert own.process.wait(timeout=PATIENCE_S) == 0
         assert "Traceback" not in own.logs()
 
 
@@ -85,7 +85,7 @@ def test_an_interrupt_at_a_terminal_does_not_drain(models_dir: Path) -> None:
     with serving(models_dir, DRAIN_SECONDS=FOREVER) as own:
         own.wait_until_ready()
         own.process.send_signal(signal.SIGINT)
-        assert own.process.wait(timeout=30) == 0
+        assert own.process.wait(timeout=PATIENCE_S) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -99,7 +99,7 @@ def test_a_call_that_ends_within_the_grace_is_answered(
             told = answer.result(timeout=120)
         # A busy machine may find no plan in that time, and this is then its worker's own answer.
         assert told.status_code == 200 or told.json()["type"] == "urn:jouleplan:problem:undecided"
-        assert own.process.wait(timeout=30) == 0
+        assert own.process.wait(timeout=PATIENCE_S) == 0
         assert "JOULEPLAN_MAX_TIME_LIMIT_SECONDS" not in own.logs()
 
 
@@ -127,7 +127,7 @@ def test_a_second_signal_ends_it_at_once(models_dir: Path, second: signal.Signal
             own.process.send_signal(signal.SIGTERM)
             wait_until(lambda: status_of(own) == 503)
             own.process.send_signal(second)
-            assert own.process.wait(timeout=30) == 0
+            assert own.process.wait(timeout=PATIENCE_S) == 0
             assert_refused(answer.result(timeout=60), "cut off")
         assert "Traceback" not in own.logs()
 

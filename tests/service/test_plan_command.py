@@ -16,7 +16,7 @@ from service.schemas.answers import PlanAnswer
 from tests.service.bodies import a100_fleet, columns, endless, rows
 from tests.service.plan_files import COUNT, CSV, FILES, batch_line, write_csv, write_json
 from tests.service.server import ROOT
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 
 @pytest.mark.parametrize(("name", "write"), FILES, ids=[name for name, _ in FILES])
@@ -195,7 +195,7 @@ def test_a_terminal_is_shown_a_bar_with_the_incumbent_and_its_gap(
     except OSError:
         pass  # the terminal of a process that has ended
     os.close(terminal)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=PATIENCE_S) == 0
     assert b"objective" in shown
     assert b"gap" in shown
     assert "━".encode() in shown

@@ -22,7 +22,7 @@ from service.schemas.information import (
 )
 from tests.service.bodies import a100_fleet, endless, rows
 from tests.service.server import ROOT, Server
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 BODY = {"requests": rows(), "fleet": a100_fleet()}
 
@@ -259,7 +259,7 @@ def test_it_refuses_to_listen_beyond_loopback_without_permission() -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 2
@@ -273,7 +273,7 @@ def test_print_config_prints_the_settings_and_stops() -> None:
         env={**os.environ, "JOULEPLAN_PORT": "8123"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=True,
     )
     assert json.loads(done.stdout)["port"] == 8123
