@@ -752,12 +752,18 @@ def prompts_of(body: Mapping[str, Any]) -> list[Prompt]:
     others = _prompt_of({name: value for name, value in body.items() if name != listed})
     # Of one piece, so that many prompts cost no more than their number.
     shared = ["".join(others.texts)] if others.texts else []
+    # Equal texts are one prompt: a call may list hundreds of thousands of short ones.
+    texts: dict[str, Prompt] = {}
     found = []
     for one in body[listed]:
-        prompt = Prompt(others.uncounted)
-        prompt.add(one)
-        prompt.texts += shared
-        prompt.tokens += others.tokens
+        prompt = texts.get(one) if isinstance(one, str) else None
+        if prompt is None:
+            prompt = Prompt(others.uncounted)
+            prompt.add(one)
+            prompt.texts += shared
+            prompt.tokens += others.tokens
+            if isinstance(one, str):
+                texts[one] = prompt
         found.append(prompt)
     return found
 

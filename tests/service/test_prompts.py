@@ -354,3 +354,14 @@ def test_settings_are_no_prompt(body: dict[str, Any]) -> None:
 )
 def test_answers_are_those_of_the_body_that_is_sent(body: dict[str, Any], choices: int) -> None:
     assert choices_of(body) == choices
+
+
+def test_prompts_of_one_text_are_made_once_and_read_as_each() -> None:
+    listed = ["a", [1, 2], "", "a", [1, 2], ""]
+    found = prompts_of({"prompt": listed, "suffix": "b"})
+    assert [(one.texts, one.tokens) for one in found] == [
+        (["a", "b"], 0),
+        (["b"], 2),
+        (["", "b"], 0),
+    ] * 2
+    assert len({id(one) for one in found}) == 4
