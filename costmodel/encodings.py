@@ -14,6 +14,13 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_PACKED = (
+    (b"\x1f\x8b", "a file packed by gzip: gunzip it first"),
+    (b"PK\x03\x04", "a spreadsheet or an archive (zip): save the table as CSV"),
+    (b"\xd0\xcf\x11\xe0", "a spreadsheet of old Excel: save the table as CSV"),
+    (b"PAR1", "Parquet, by its first bytes: name it so, or save the table as CSV"),
+)
+"""What begins files that are no text, and what to do with them."""
 # Five of its bytes mean nothing there; who writes them means what Latin 1 has.
 _UNDEFINED = {0xDC00 + byte: byte for byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}
 
@@ -24,7 +31,8 @@ def decoded(content: bytes) -> tuple[str, str]:
     Raises
     ------
     UnicodeError
-        Where it breaks the encoding that its mark or its zeros tell, or holds bytes of zero.
+        Where it breaks the encoding that its mark or its zeros tell, holds bytes of zero, or is
+        packed: what to do then.
 
     Examples
     --------
@@ -33,6 +41,9 @@ def decoded(content: bytes) -> tuple[str, str]:
     >>> decoded(b"\xef\xbb\xbfa,\xc3\xa9"), decoded(b"\x80 5, \xe9, \x81")
     (('a,é', 'utf-8-sig'), ('€ 5, é, \x81', 'Windows-1252'))
     """
+    packed = next((told for mark, told in _PACKED if content.startswith(mark)), None)
+    if packed is not None:
+        raise UnicodeError(packed)
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), None)
     if encoding is None and len(content) >= 2 and 0 in content[:2] and content[:2] != b"\0\0":
         encoding = "utf-16-be" if content[0] == 0 else "utf-16-le"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from costmodel.arrays import FloatArray
 from costmodel.errors import InvalidCostModelError
-from costmodel.meter_noise import MAX_EXPONENT, METER_SECONDS, MIN_RUNTIME_S, RELATIVE_FLOOR
+from costmodel.meter_noise import MAX_EXPONENT, MAX_METER_NOISE, METER_SECONDS, RELATIVE_FLOOR
 
 LEVEL = 0.9
 MIN_POINTS = 9
@@ -20,7 +20,7 @@ CAMPAIGN_RATIO = 0.05
 
 
 def residual_sigma(runtime_s: npt.ArrayLike) -> FloatArray:
-    """Return the scale of a log residual, ``sqrt(0.04^2 + (0.08 s / runtime)^2)``.
+    """Return the scale of a log residual, ``sqrt(0.04^2 + min(0.25, 0.08 s / runtime)^2)``.
 
     Parameters
     ----------
@@ -30,10 +30,10 @@ def residual_sigma(runtime_s: npt.ArrayLike) -> FloatArray:
     Returns
     -------
     ndarray of float64, shape (n,)
-        Dimensionless, at least 0.04.
+        Dimensionless, 0.04 to 0.254: the same for all runtimes below 0.32 s.
     """
-    runtime = np.maximum(np.asarray(runtime_s, dtype=np.float64), MIN_RUNTIME_S)
-    noise = METER_SECONDS / runtime
+    runtime = np.asarray(runtime_s, dtype=np.float64)
+    noise = METER_SECONDS / np.maximum(runtime, METER_SECONDS / MAX_METER_NOISE)
     noise *= noise
     noise += RELATIVE_FLOOR * RELATIVE_FLOOR
     return np.asarray(np.sqrt(noise))

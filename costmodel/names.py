@@ -23,6 +23,11 @@ _COUNTED = re.compile(
 _WRITTEN = re.compile(
     r"(?:(?P<count>[1-9][0-9]{0,3})\s*[xX×*]\s*)?(?P<gpu>\S.*)", re.ASCII | re.DOTALL
 )
+_COUNTED_BEHIND = re.compile(
+    r"(?P<gpu>[^0-9\s][^0-9]*[0-9].*?)[\s-]*[xX×*]\s*(?P<count>[1-9][0-9]{0,3})",
+    re.ASCII | re.DOTALL,
+)
+"""With a number in the name itself, which an accelerator has: ``RTX4090`` is no 4090 of ``RT``."""
 _PARALLELISM = re.compile(r"-(?:tp|ep|dp)[0-9]*(?:-|$)")
 
 
@@ -163,7 +168,7 @@ def device_named(written: str) -> str:
     Parameters
     ----------
     written : str
-        In any case, with its count or without it, which then is 1.
+        In any case, with its count before or behind it or without one, which then is 1.
 
     Raises
     ------
@@ -176,8 +181,12 @@ def device_named(written: str) -> str:
     ('1xh100', '1xa100-sxm4-40gb', 'm1-pro')
     >>> device_named("4x NVIDIA B200"), device_named("4xB200-TP1-EP4-DP1")
     ('4xb200', '4xb200-tp1-ep4-dp1')
+    >>> device_named("H100x8"), device_named("NVIDIA A100-SXM4-80GB x 4"), device_named("RTX4090")
+    ('8xh100', '4xa100-sxm4-80gb', '1xrtx4090')
     """
     found = _WRITTEN.fullmatch(written.strip()) if isinstance(written, str) else None
+    if found is not None and not found["count"]:
+        found = _COUNTED_BEHIND.fullmatch(written.strip()) or found
     # Every accelerator has a number in its name: without one, and uncounted, it is but a word.
     if found is None or not (found["count"] or re.search(r"[0-9]", found["gpu"])):
         return check_device(written)

@@ -89,6 +89,17 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:MAX_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
+def counted(count: int, noun: str) -> str:
+    """Return how many there are of something.
+
+    Examples
+    --------
+    >>> counted(1, "request"), counted(12000, "line")
+    ('1 request', '12,000 lines')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def shown(name: str) -> str:
     r"""Return a name as messages show it: printable, and cut where it is very long.
 

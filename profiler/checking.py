@@ -95,7 +95,7 @@ def check_pairs(
             continue
         matching, left_out = matching_trials(trials, cost_model)
         if left_out:
-            skipped.append(f"{llm} on {device}, of {len(trials)} trials: {counted(left_out)}")
+            skipped.append(f"{llm} on {device}, of {len(trials)} trials: {shown_reasons(left_out)}")
         if len(matching):
             checks.append(check_pair(matching, cost_model))
     return checks, skipped
@@ -141,7 +141,7 @@ def matching_trials(
     return trials.take(chosen), left_out
 
 
-def counted(left_out: Mapping[str, int]) -> str:
+def shown_reasons(left_out: Mapping[str, int]) -> str:
     """Say how many trials are left out for which reason."""
     return ", ".join(f"{count} {reason}" for reason, count in left_out.items())
 

@@ -14,7 +14,7 @@ from profiler.campaign.points import Axes, Point
 from profiler.campaign.progress import CampaignProgress
 from profiler.campaign.run import measure_point
 from profiler.campaign.stages import Design, Step
-from profiler.checking import check_pair, counted, matching_trials
+from profiler.checking import check_pair, matching_trials, shown_reasons
 from profiler.commands import load_cost_models, print_checks
 from profiler.errors import UnusableInputError
 from profiler.measuring import live_rig
@@ -67,10 +67,10 @@ def check_live(options: argparse.Namespace) -> None:
     trials, left_out = matching_trials(read_observations(options.observations), cost_model)
     if not len(trials):
         raise UnusableInputError(
-            f"Expected windows like those of the artefact, got {counted(left_out)}: choose "
+            f"Expected windows like those of the artefact, got {shown_reasons(left_out)}: choose "
             "--meter, --kv-cache and --task accordingly."
         )
-    say(*([f"not checked: {counted(left_out)}"] if left_out else []))
+    say(*([f"not checked: {shown_reasons(left_out)}"] if left_out else []))
     checked = check_pair(trials, cost_model)
     holds = checked.holds(cost_model)
     print_checks([{**checked.record(), "holds": holds}], as_json=options.json)

@@ -91,27 +91,39 @@ def import_command(path: Path, header: Sequence[str], missing: Sequence[str]) ->
     missing
         Columns of the schema that it lacks.
     """
-    found = proposals(header)
+    begin = f"{_python()} -m profiler import csv {shlex.quote(str(path))} --out observations.csv"
+    return " ".join([begin, *import_options(header, missing)])
+
+
+def import_options(header: Sequence[str], missing: Sequence[str]) -> list[str]:
+    """Write the options that give an import what a table lacks, as far as its columns tell.
+
+    Parameters
+    ----------
+    header
+        Its columns, those that are spoken for left out.
+    missing
+        Columns of the schema that it lacks.
+
+    Examples
+    --------
+    >>> import_options(["prompt", "joules"], ["input_tokens", "num_gpus", "runtime_s"])
+    ['--column input_tokens=prompt', '--set num_gpus=1', '--column runtime_s=THEIRS']
+    """
+    found = {ours: theirs for ours, theirs in proposals(header).items() if ours in missing}
     renamed = [f"--column {ours}={shlex.quote(theirs)}" for ours, theirs in found.items()]
     unknown = [name for name in missing if name not in found and name not in _NEVER_ASKED]
     stated = [
         f"--set {name}={_EXAMPLES[name]}" if name in _EXAMPLES else f"--column {name}=THEIRS"
         for name in unknown
     ]
-    begin = f"{_started()} import csv {shlex.quote(str(path))} --out observations.csv"
-    return " ".join([begin, *renamed, *stated])
+    return [*renamed, *stated]
 
 
-def _started() -> str:
-    """Return what started this, as one would type it here, up to the verb."""
-    if Path(sys.argv[0]).name == "jouleplan":
-        return _typed(Path(sys.argv[0]))
-    return f"{_typed(Path(sys.executable))} -m profiler"
-
-
-def _typed(program: Path) -> str:
-    here = Path.cwd()
-    return shlex.quote(str(program.relative_to(here) if here in program.parents else program))
+def _python() -> str:
+    """Return the interpreter that runs this, as one would type it here."""
+    running, here = Path(sys.executable), Path.cwd()
+    return shlex.quote(str(running.relative_to(here) if here in running.parents else running))
 
 
 def _words(name: str) -> set[str]:

@@ -16,9 +16,10 @@ from costmodel.artefact import JOBLIB_SUFFIX, load, save
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
 from costmodel.names import llm_name
+from costmodel.nearest import counted
 from costmodel.provenance import GPU
 from profiler.campaign.journal import LOADS_SUFFIX, companion
-from profiler.checking import check_pairs, counted
+from profiler.checking import check_pairs, shown_reasons
 from profiler.errors import UnfittablePairError, UnusableInputError
 from profiler.fit.anova import PUBLISHED, PUBLISHED_DEVICE, PUBLISHED_LLMS, Effect, analyse
 from profiler.fit.calibration import load_figures, read_loads, unused_loads
@@ -96,9 +97,11 @@ def fit(
         fitted.append((found.cost_model, some))
     if not fitted:
         raise UnusableInputError(f"Expected a pair that can be fitted, got: {'; '.join(skipped)}.")
-    print_table(f"{len(fitted)} pairs fitted", _FITTED, rows)
+    print_table(f"{counted(len(fitted), 'pair')} fitted", _FITTED, rows)
     if skipped:
-        print_table(f"\n{len(skipped)} pairs skipped", ["why"], [[reason] for reason in skipped])
+        print_table(
+            f"\n{counted(len(skipped), 'pair')} skipped", ["why"], [[reason] for reason in skipped]
+        )
     if report is not None:
         # Drawing is slow to import, and few ask for it.
         from profiler.pages.report import write_report  # noqa: PLC0415
@@ -146,7 +149,7 @@ def print_checks(records: Sequence[Mapping[str, Any]], *, as_json: bool) -> None
         + [percent(one[quantity][name]) for quantity in (ENERGY, RUNTIME) for name in names]
         for one in records
     ]
-    print_table(f"{len(rows)} artefacts checked", _CHECKED, rows)
+    print_table(f"{counted(len(rows), 'artefact')} checked", _CHECKED, rows)
 
 
 def show_artefact(path: Path) -> None:
@@ -210,7 +213,7 @@ def print_anova(path: Path, pool_names: str | None, device: str | None) -> None:
     }
     effects = {title: analyse(some) if len(some) else None for title, some in wanted.items()}
     if left_out:
-        say(f"left out: {counted(left_out)}")
+        say(f"left out: {shown_reasons(left_out)}")
     if not any(effects.values()):
         raise UnusableInputError(
             f"Expected repeats to judge an interaction by, got none in {path}: measure points of "

@@ -15,6 +15,7 @@ from profiler.errors import ObservationError
 SEPARATORS = ",;\t|"
 _STATED = re.compile(r"[\r\n]*sep=([,;\t|])\r?\n")
 """A first line by which spreadsheets are told the separator."""
+_JSON = re.compile(r"\s*(?:\{|\[\s*[\[{])")
 MARK = "#"
 """Begins the lines of `nvidia-smi dmon` that are no readings: its header, and that of the units."""
 MAX_CELL = 60
@@ -72,6 +73,8 @@ def read_table(
         stated = _STATED.match(text)
         if stated is not None:
             text = text[stated.end() :]
+        if _JSON.match(text):
+            raise ObservationError(path, "Expected a table with a header (CSV), got JSON.")
         head = text.lstrip("\r\n").split("\n", 1)[0]
         separator = stated[1] if stated else max(SEPARATORS, key=_unquoted(head).count)
         lines = csv.reader(

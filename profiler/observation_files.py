@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from costmodel.nearest import counted
 from profiler.column_proposals import import_command
 from profiler.delimited import read_table
 from profiler.errors import ObservationError
@@ -103,7 +104,7 @@ def checked_observations(
     if misread:
         first = misread[0]
         others = len(misread) - 1
-        more = f" ({others} more trial{'s' * (others > 1)})" if others else ""
+        more = f" ({counted(others, 'more trial')})" if others else ""
         row = rows[first.trial][0]
         raise ObservationError(path, first.problem + more, row=row, column="energy_gpu_j")
     return trials

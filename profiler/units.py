@@ -49,6 +49,7 @@ _BASES: Mapping[str, tuple[str, str, float, str]] = {
     "W": (POWER, "watt", 1.0, "numkMG"),
     "J": (ENERGY, "joule", 1.0, "numkMG"),
     "Wh": (ENERGY, "watthour", 3600.0, "umkM"),
+    "Ws": (ENERGY, "wattsecond", 1.0, "umkM"),
     "s": (TIME, "second", 1.0, "num"),
 }
 UNITS: Mapping[str, Unit] = {
@@ -69,6 +70,13 @@ _FOLDED: Mapping[str, tuple[str, ...]] = {
     folded: tuple(symbol for symbol in UNITS if symbol.lower() == folded)
     for folded in {symbol.lower() for symbol in UNITS}
 }
+_FOREIGN = frozenset(
+    (
+        *("cal", "kcal", "btu", "erg", "ev", "kev", "hp", "therm", "dbm", "ah", "mah"),
+        *("va", "kva", "var", "kvar", "vah", "kvah"),
+    )
+)
+"""Units that no reader here converts, in lower case: a name that has one is in no other."""
 _BRACKETED = re.compile(r"[\[(]\s*([^\[\]()]*?)\s*[\])]\s*$")
 _CELL = re.compile(
     r"(?P<number>[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(?P<unit>[^\s0-9.,+-].*)?",
@@ -161,7 +169,11 @@ def header_units(name: str, dimension: str) -> tuple[Unit, ...]:
     >>> [one.symbol for one in header_units("Power (kW)", "power")]
     ['kW']
     """
-    named = _worded(name_words(name), dimension)
+    words = name_words(name)
+    foreign = next((word for word in words if word in _FOREIGN), None)
+    if foreign is not None:
+        unit(foreign)
+    named = _worded(words, dimension)
     if _MILLI.search(_split(name)[0]):
         named = named[:1]
     stands = bracketed(name)
@@ -229,7 +241,7 @@ def _split(name: str) -> tuple[str, str]:
     try:
         unit(found[1])
     except UnitError:
-        if re.search(r"[A-Za-z]{3}", found[1]):
+        if found[1].lower() not in _FOREIGN and re.search(r"[A-Za-z]{3}", found[1]):
             return name, ""
     return name[: found.start()], found[1]
 

@@ -35,7 +35,7 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "unsupported-media-type": (415, "The body is announced as nothing that can be read"),
     "host-not-served": (421, "The host is not served here"),
     "malformed-arrow": (422, "The body is not an Arrow stream"),
-    "invalid-request": (422, "The body does not describe a call that can be planned"),
+    "invalid-request": (422, "The call is not one that can be answered"),
     "mixed-provenance": (422, "The cost models were not measured alike"),
     "unplaceable": (422, "Some requests fit no placement"),
     "infeasible": (422, "No plan keeps all limits"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from costmodel.files import refusal_of
+from service.calls.heap import map_large_blocks, share_one_heap
 from service.database.database_file import MEMORY
 from service.decisions.tokenizers import TokenizerError, Tokenizers
 from service.http.access.errors import AccessError, AddressError, MayNotReadError
@@ -66,6 +67,8 @@ def serve(settings: Settings) -> int:
     """
     from service.telemetry.logs import configure_logging  # noqa: PLC0415
 
+    share_one_heap()
+    map_large_blocks()
     configure_logging(settings.log_level)
     try:
         context = _tls_context(settings)

@@ -128,14 +128,3 @@ def shown(value: object) -> str:
         return repr(value if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]}...")
     text = repr(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
-
-
-def counted(count: int, noun: str) -> str:
-    """Return how many there are of something.
-
-    Examples
-    --------
-    >>> counted(1, "request"), counted(12000, "line")
-    ('1 request', '12,000 lines')
-    """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -8,9 +8,9 @@ PATIENCE_S = 60.0
 """Far beyond what anything here takes on a busy machine."""
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
+def wait_until(holds: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
     """Return as soon as a condition holds; fail when it never does."""
-    end = time.perf_counter() + PATIENCE_S
+    end = time.perf_counter() + patience_s
     while not holds():
         assert time.perf_counter() < end, "what was waited for did not come to be"
         time.sleep(0.02)

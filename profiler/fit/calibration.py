@@ -11,6 +11,7 @@ from statistics import fmean
 
 import numpy as np
 
+from costmodel.nearest import counted
 from costmodel.provenance import GPU
 from profiler.delimited import read_table
 from profiler.errors import ObservationError
@@ -25,10 +26,13 @@ LOAD_COLUMNS = ("llm", "device", "num_gpus", "load_s", "load_energy_gpu_j", "idl
 _NEEDED = LOAD_COLUMNS[:-1]
 _NUMBERS = LOAD_COLUMNS[2:]
 IDLE_NOTE = (
-    "idle_watts is the mean power of the accelerators over the loads (load joules over load "
-    "seconds): an upper estimate of idling with the LLM resident."
+    "idle_watts was not metered: it is the mean power of the whole device while the LLM is loaded "
+    "(load joules over load seconds), an upper estimate of idling with it resident."
 )
-IDLE_METERED_NOTE = "idle_watts was metered with the LLM resident and no request in flight."
+IDLE_METERED_NOTE = (
+    "idle_watts is the mean power of the whole device, metered with the LLM resident and no "
+    "request in flight."
+)
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ def unused_loads(loads: Mapping[Pair, Sequence[Load]], pairs: Collection[Pair]) 
     ['left out: 1 load of a on 1xl4, of which there are no observations']
     """
     return [
-        f"left out: {len(rows)} load{'s' * (len(rows) > 1)} of {llm} on {device}, of which there "
+        f"left out: {counted(len(rows), 'load')} of {llm} on {device}, of which there "
         "are no observations"
         for (llm, device), rows in sorted(loads.items())
         if (llm, device) not in pairs

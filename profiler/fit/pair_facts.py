@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from costmodel.errors import MomentRefusedError
 from costmodel.intervals import MIN_POINTS
 from costmodel.moments import read_moment, written
+from costmodel.nearest import counted
 from costmodel.provenance import GPU, GPU_AND_CPU
 from profiler.errors import UnfittablePairError
 from profiler.fit.calibration import IDLE_METERED_NOTE, IDLE_NOTE, LoadFigures
@@ -155,7 +156,7 @@ def load_notes(load: LoadFigures | None) -> tuple[str, ...]:
     idle = IDLE_METERED_NOTE if load.idle_metered else IDLE_NOTE
     if load.load_s is None:
         return (idle,)
-    return (f"Load figures are means of {load.repeats} measured load(s).", idle)
+    return (f"Load figures are means of {counted(load.repeats, 'measured load')}.", idle)
 
 
 def _one(column: str, values: list[str]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from costmodel.arrays import FloatArray
 from costmodel.cost_model import CostModel
+from costmodel.nearest import counted
 from costmodel.provenance import Provenance
 from costmodel.region import ProfiledRegion
 from profiler.fit.calibration import LoadFigures
@@ -138,7 +139,9 @@ def fit_pair(
 
 
 def _notes(learning: Learning, data: TrainingSet) -> tuple[str, ...]:
-    notes = [f"Left out: {count} trials, {why}." for why, count in learning.left_out.items()]
+    notes = [
+        f"Left out: {counted(count, 'trial')}, {why}." for why, count in learning.left_out.items()
+    ]
     if learning.mixed:
         notes.append(
             f"{learning.mixed} of the {len(data)} windows are of mixed lengths: their features are "

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from costmodel.errors import NameRefusedError
-from costmodel.names import device_named, llm_name
+from costmodel.errors import MomentRefusedError, NameRefusedError
+from costmodel.moments import read_moment
+from costmodel.names import device_named, device_num_gpus, llm_name
+from profiler.column_proposals import import_options
 from profiler.delimited import Rows, read_table
 from profiler.errors import ObservationError, UnusableInputError
 from profiler.importers.column_units import QUANTITIES, convert_units
 from profiler.observation_files import NUMBERS, checked_observations
+from profiler.observation_rules import FURTHER_RULES
 from profiler.observations import COLUMNS, Observations
 
 NO_UNITS: Mapping[str, str] = {}
 DEFAULTS: Mapping[str, str] = {"energy_cpu_j": "", "warmup": "0", "source": "csv", "flags": ""}
-"""Columns that a file may lack: nothing metered on the processor, no warm-up, no campaign name."""
+"""Columns that a file may lack: nothing metered on the processor, no warm-up, no campaign name.
+
+So may `num_gpus`, which the name of the device says.
+"""
+FURTHER = (*FURTHER_RULES, "started_at", "requests", "window_s", "engine")
+"""Columns beyond the schema that are read where they are."""
 
 
 def import_csv(
@@ -71,11 +79,47 @@ def import_csv(
         (line, {**{ours: cells[theirs] for ours, theirs in origin.items()}, **fixed})
         for line, cells in rows
     ]
+    if "num_gpus" not in {*origin, *fixed}:
+        _count_gpus(mapped)
+        fixed["num_gpus"] = ""
+    if "started_at" in renamed:
+        _check_moments(path, renamed["started_at"], rows)
+    _check_complete(path, [name for name in header if name not in taken], {*origin, *fixed})
     read = {
         ours: theirs for ours, theirs in origin.items() if ours in QUANTITIES and ours not in fixed
     }
     notes = [*_replaced(path, rows, constants), *convert_units(path, read, mapped, units)]
     return checked_observations(path, list({**origin, **fixed}), mapped), notes
+
+
+def _count_gpus(rows: Rows) -> None:
+    """Write how many GPUs a device has, as its name says; those of no name get their refusal."""
+    for _, cells in rows:
+        try:
+            cells["num_gpus"] = str(device_num_gpus(device_named(cells.get("device", ""))))
+        except NameRefusedError:
+            cells["num_gpus"] = "1"
+
+
+def _check_moments(path: Path, name: str, rows: Rows) -> None:
+    """Refuse a column of moments with a cell that is none."""
+    for line, cells in rows:
+        try:
+            if cells[name].strip():
+                read_moment(cells[name])
+        except MomentRefusedError as error:
+            raise ObservationError(path, str(error), row=line, column=name) from None
+
+
+def _check_complete(path: Path, header: Sequence[str], given: Collection[str]) -> None:
+    """Refuse a table of which neither a column nor an option gives all that is needed."""
+    missing = [name for name in COLUMNS if name not in given]
+    if missing:
+        problem = (
+            f"Expected {', '.join(missing)} too, which neither the table nor an option gives: add "
+            f"{' '.join(import_options(header, missing))}, and see that each is what it seems."
+        )
+        raise ObservationError(path, problem, row=1)
 
 
 def _replaced(path: Path, rows: Rows, constants: Mapping[str, str]) -> list[str]:
@@ -120,7 +164,7 @@ def parse_assignments(texts: Sequence[str], option: str) -> dict[str, str]:
         name, sign, value = text.partition("=")
         if not sign or not name:
             raise UnusableInputError(f"Expected {option} NAME=VALUE, got {text!r}.")
-        allowed = {"--column": COLUMNS, "--unit": tuple(QUANTITIES)}.get(option)
+        allowed = {"--column": (*COLUMNS, *FURTHER), "--unit": tuple(QUANTITIES)}.get(option)
         if allowed is not None and name not in allowed:
             raise UnusableInputError(
                 f"Expected {option} with one of {', '.join(allowed)}, got {name!r}."

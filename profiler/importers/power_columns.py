@@ -2,7 +2,8 @@
 
 A limit, a state or a share of use is never the draw, whatever else stands in its name; nor is the
 power of a processor, of memory or of a whole node. Averages go before plain readings, since a GPU
-draws in bursts that an instant misses, and those before instants.
+draws in bursts that an instant misses, and those before instants. Active power is what meters of
+plugs and of racks tell, and a power reading what a mainboard does: of whole machines.
 """
 
 from __future__ import annotations
@@ -13,6 +14,24 @@ from pathlib import Path
 
 from profiler.delimited import UNNAMED
 from profiler.errors import ObservationError
+from profiler.importers.power_words import (
+    AMPERES,
+    AT_THE_PLUG,
+    AVERAGES,
+    COUNTERS,
+    DRAWS,
+    GPUS,
+    GRAPHICS,
+    INSTANTS,
+    MOMENTS,
+    NO_DRAW,
+    OTHER_PARTS,
+    PLACES,
+    SUMS,
+    VOLTS,
+    without_labels,
+    words_of,
+)
 from profiler.power_limits import COARSE_S
 from profiler.short_windows import AVERAGED_S, INSTANT_S
 from profiler.units import (
@@ -23,52 +42,10 @@ from profiler.units import (
     UnitError,
     bracketed,
     header_units,
-    name_words,
     unit,
 )
 
-_MOMENTS = ("timestamp", "datetime", "time", "date", "epoch", "unix", "ts")
-_DRAWS = {"power", "watt", "watts", "milliwatts", "kilowatts", "microwatts", "pwr"}
-_COUNTERS = {"energy", "joule", "joules", "millijoules", "microjoules", "kilojoules"}
-_NO_DRAW = frozenset(
-    (
-        *("limit", "limits", "cap", "caps", "capped", "max", "maximum", "min", "minimum"),
-        *("peak", "default", "enforced", "requested", "management", "managed", "state"),
-        *("pstate", "mode", "status", "budget", "target", "threshold", "tdp", "violation"),
-        *("violations", "throttle", "throttling", "reason", "reasons", "profile", "setting"),
-        *("settings", "smoothing", "percent", "pct", "util", "utilization", "utilisation"),
-        *("count", "supported", "factor", "temp", "temperature", "cost", "price", "per"),
-    )
-)
-_OTHER_PARTS = frozenset(
-    (
-        *("cpu", "cpus", "dram", "ram", "memory", "mem", "wall", "psu", "module", "soc", "ane"),
-        *("fan", "pcie", "nic", "disk"),
-    )
-)
-_PLACES = frozenset(
-    ("package", "pkg", "system", "sys", "node", "host", "chassis", "socket"),
-)
-"""Other parts too, unless a word of `_GRAPHICS` says that it is the GPU in them."""
-_GRAPHICS = frozenset(("gpu", "gpus", "graphics"))
 HOW_TO_LOG = "nvidia-smi --query-gpu=timestamp,index,power.draw --format=csv -l 1"
-_AVERAGES, _INSTANTS = {"average", "avg", "mean"}, {"instant", "instantaneous", "inst", "current"}
-_SUMS = {"total", "sum", "all", "combined"}
-_GPUS = (
-    *("index", "idx", "uuid", "serial", "gpu", "gpu index", "gpu idx", "gpu id", "gpu uuid"),
-    *("gpu serial", "gpu number", "gpu num", "gpuid", "gpuindex", "device", "device id"),
-    *(
-        "device index",
-        "pci bus id",
-        "bus id",
-        "gpu bus id",
-        "gpu i d",
-        "card",
-        "card id",
-        "minor number",
-    ),
-    *("host", "hostname", "node", "instance", "server", "gpu instance"),
-)
 _HINT = f"write a header, or rename the column; NVIDIA's is logged by {HOW_TO_LOG}"
 _DCGM_COUNTER = ("dcgm", "fi", "dev", "total", "energy", "consumption")
 
@@ -141,16 +118,16 @@ def find_columns(path: Path, header: Sequence[str]) -> Columns:
     rest = [name for name in header if name not in moment and name != UNNAMED]
     groups, others = _groups(path, header, rest)
     taken = {source.column for group in groups for source in group}
-    gpus = tuple(name for name in rest if name not in taken and " ".join(name_words(name)) in _GPUS)
+    gpus = tuple(name for name in rest if name not in taken and " ".join(words_of(name)) in GPUS)
     return Columns(moment, groups, gpus, others)
 
 
 def _moment(path: Path, header: Sequence[str]) -> tuple[str, ...]:
-    words = {name: name_words(name) for name in header}
+    words = {name: words_of(name) for name in header}
     whole = {" ".join(found): name for name, found in words.items()}
     if "date" in whole and "time" in whole:
         return whole["date"], whole["time"]
-    for wanted in _MOMENTS:
+    for wanted in MOMENTS:
         exact = [name for name, found in words.items() if found == [wanted]]
         begun = [name for name, found in words.items() if found[:1] == [wanted]]
         ended = [name for name, found in words.items() if found[-1:] == [wanted]]
@@ -169,14 +146,15 @@ def _groups(
     """Return columns of power, the preferred first, else those of energy, and what is neither."""
     others: list[str] = []
     unread: list[ObservationError] = []
+    plugged = _is_plug(header)
     for dimension in (POWER, ENERGY):
         ranked: dict[tuple[bool, int], list[Source]] = {}
         for name in names:
-            words = set(name_words(name))
+            words = set(words_of(name))
             if not _tells(dimension, name, words):
                 continue
-            if _is_other(words):
-                others.append(name)
+            if _is_other(words) or (plugged and not words & GRAPHICS):
+                others += [name] * (name not in others)
                 continue
             try:
                 source = _source(path, name, dimension)
@@ -191,9 +169,11 @@ def _groups(
                 others += [
                     one
                     for one in names
-                    if one not in {*taken, *others} and _tells(ENERGY, one, set(name_words(one)))
+                    if one not in {*taken, *others} and _tells(ENERGY, one, set(words_of(one)))
                 ]
             return groups, tuple(others)
+        # What counts joules beside the power of a whole machine counts those of the machine.
+        plugged |= any(AT_THE_PLUG.intersection(words_of(one)) for one in others)
     if unread:
         raise unread[0]
     aside = f" ({', '.join(others)}: not what GPUs draw by the name)" if others else ""
@@ -207,9 +187,9 @@ def _groups(
 
 def _tells(dimension: str, name: str, words: set[str]) -> bool:
     """Say whether a name speaks of power, or of energy, by a word or by its unit in brackets."""
-    if words & (_DRAWS if dimension == POWER else _COUNTERS):
+    if words & (DRAWS if dimension == POWER else COUNTERS):
         return True
-    stated = bracketed(name)
+    stated = bracketed(without_labels(name))
     try:
         return bool(stated) and unit(stated).dimension == dimension
     except UnitError:
@@ -218,15 +198,28 @@ def _tells(dimension: str, name: str, words: set[str]) -> bool:
 
 def _is_other(words: set[str]) -> bool:
     """Say whether a name is that of a limit, a state, or a part that is no GPU."""
-    return bool(words & (_NO_DRAW | _OTHER_PARTS)) or bool(
-        words & _PLACES and not words & _GRAPHICS
-    )
+    return bool(words & (NO_DRAW | OTHER_PARTS)) or bool(words & PLACES and not words & GRAPHICS)
+
+
+def _is_plug(header: Sequence[str]) -> bool:
+    """Say whether volts and amperes are told of what is drawn, as plugs and rack meters do.
+
+    Examples
+    --------
+    >>> _is_plug(["time", "Power (W)", "Voltage (V)", "Current (A)"])
+    True
+    >>> _is_plug(["timestamp", "power.draw [W]", "clocks.current.sm [MHz]", "gfx_voltage"])
+    False
+    """
+    words = [set(words_of(name)) for name in header]
+    volts = any(one & VOLTS and not one & {*GRAPHICS, "gfx", "soc", "mem"} for one in words)
+    return volts and any(one & AMPERES or one == {"current"} for one in words)
 
 
 def _source(path: Path, name: str, dimension: str) -> Source:
-    words = name_words(name)
+    words = words_of(name)
     try:
-        units = header_units(name, dimension)
+        units = header_units(without_labels(name), dimension)
     except UnitError as error:
         raise ObservationError(path, str(error), row=1, column=name) from None
     if tuple(words) == _DCGM_COUNTER:
@@ -241,7 +234,7 @@ def _source(path: Path, name: str, dimension: str) -> Source:
         dimension == ENERGY,
         units[0] if units else None,
         numbers[0] if len(numbers) == 1 else "",
-        summed=bool(_SUMS & set(words)) and dimension == POWER,
+        summed=bool(SUMS & set(words)) and dimension == POWER,
         late_s=_late_s(dimension, set(words)),
     )
 
@@ -249,13 +242,13 @@ def _source(path: Path, name: str, dimension: str) -> Source:
 def _late_s(dimension: str, words: set[str]) -> float:
     if dimension == ENERGY:
         return COARSE_S
-    return (INSTANT_S if _INSTANTS & words else AVERAGED_S) / 2
+    return (INSTANT_S if INSTANTS & words else AVERAGED_S) / 2
 
 
 def _rank(words: set[str]) -> int:
-    if _AVERAGES & words:
+    if AVERAGES & words:
         return 0
-    return 2 if _INSTANTS & words else 1
+    return 2 if INSTANTS & words else 1
 
 
 def check_one_each(path: Path, sources: Sequence[Source]) -> None:
@@ -267,7 +260,7 @@ def check_one_each(path: Path, sources: Sequence[Source]) -> None:
         Where they are not: either could be meant.
     """
     shapes = {
-        " ".join("#" if word == source.gpu else word for word in name_words(source.column))
+        " ".join("#" if word == source.gpu else word for word in words_of(source.column))
         for source in sources
     }
     numbered = {source.gpu for source in sources} - {""}

@@ -106,10 +106,12 @@ def _named_llm(path: Path, run: Run) -> str:
             f"benchmark, with its duration, got {shown}: import csv reads tables of other tools."
         )
         raise ObservationError(path, problem)
-    if "model_id" not in run:
-        raise ObservationError(path, "Expected model_id or --set llm=NAME, got neither.")
+    published = run.get("model_id")
+    if not isinstance(published, str) or not published.strip():
+        got = "neither" if published is None else f"model_id {published!r:.40}"
+        raise ObservationError(path, f"Expected model_id or --set llm=NAME, got {got}.")
     try:
-        return llm_name(str(run["model_id"]))
+        return llm_name(published)
     except CostModelError as error:
         raise ObservationError(path, f"model_id: {error}") from None
 

@@ -115,9 +115,10 @@ def _check_gpus(path: Path, log: PowerLog, device: str | None) -> None:
     except CostModelError as error:
         raise ObservationError(path, str(error)) from None
     if not log.summed and len(log.readings) != count:
+        named = ", ".join(f"GPU {one}" for one in sorted(log.readings))
         problem = (
-            f"Expected the power of {count} GPUs as {device} says, got that of "
-            f"{', '.join(sorted(log.readings))}: log the server's alone, with nvidia-smi -i."
+            f"Expected the power of {count} GPU{'s' * (count > 1)} as {device} says, got that of "
+            f"{named}: log the server's alone, with nvidia-smi -i."
         )
         raise ObservationError(path, problem)
 

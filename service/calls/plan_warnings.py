@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from costmodel.nearest import counted
 from planner.problem import PlacementProblem
 from planner.result import PlanWarning
-from service.wording import counted
 
 
 def fleet_warnings(problem: PlacementProblem) -> list[PlanWarning]:

@@ -10,6 +10,10 @@ whichever way they come. Each piece counts once, by where it stands:
   the schema in the grammar alone read it too, and hosted ones count it. The members that constrain
   decoding by other names (``guided_json``, ``structured_outputs``) never reach the prompt and count
   nothing, nor do roles, ids and types: what the chat template writes about them is a few tokens;
+- of several names that servers give one reasoning, the first counts; members of `EXTRA` count as if
+  they stood in the body, where OpenAI's client and gateways put them;
+- members that are unknown here and hold more than a setting (`contents`, `inputs`, a text in
+  ``chat_template_kwargs``) are noted, since another API's server may read them;
 - images, audio, video, files and whatever the server looks up by an id have no text here. They are
   noted by kind, and their bytes never count.
 
@@ -27,8 +31,12 @@ CHARACTERS_PER_TOKEN = 4.0
 """What OpenAI's help centre gives for English: one token is about four characters."""
 LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 """Members of a body that limit its answer, the newest first."""
+COUNTS = ("n", "best_of", "num_return_sequences")
+"""Members that say how many answers a body wants, generated at least."""
 NOT_COUNTED = "prompt_parts_not_counted"
 """Code of the warning that parts of prompts were not counted."""
+EMPTY = "prompts_empty"
+"""Code of the warning that nothing counts as a prompt."""
 MEMBERS = ("system", "instructions", "messages", "prompt", "suffix", "input", "documents")
 LISTS = ("prompt", "input")
 """Members that may list several prompts."""
@@ -36,16 +44,19 @@ JSON_MEMBERS = ("tools", "functions")
 SCHEMAS = ("response_format", "output_format", "text", "output_config")
 """Members that may hold the schema of an answer, of themselves or below ``format``."""
 TEXTS = frozenset(
-    {"content", "text", "refusal", "thinking", "reasoning_content", "reasoning", "summary"}
+    {"content", "text", "refusal", "thinking", "summary", "transcript", "stdout", "stderr"}
     | {"output", "name", "title", "context", "tool_calls", "function_call", "function", "custom"}
-    | {"error", "code", "logs", "outputs", "queries", "results"}
+    | {"error", "code", "logs", "outputs", "queries", "results", "toolUse", "toolResult"}
 )
-JSON_TEXTS = frozenset(("arguments", "input", "action", "tools"))
+REASONINGS = ("reasoning_content", "reasoning", "thinking_blocks", "reasoning_details")
+"""Members of a message that hold its reasoning; some servers and gateways give it under several."""
+JSON_TEXTS = frozenset(("arguments", "input", "action", "operation", "tools", "json"))
 IMAGES, AUDIO, VIDEOS, FILES = "images", "audio", "videos", "files"
 STORED, ENCRYPTED, OTHERS = "stored prompts or items", "encrypted parts", "unknown parts"
 UNCOUNTED: Mapping[str, str] = {
     "image_url": IMAGES,
     "image": IMAGES,
+    "images": IMAGES,
     "image_embeds": IMAGES,
     "input_audio": AUDIO,
     "audio_url": AUDIO,
@@ -79,6 +90,25 @@ LOOKED_UP: Mapping[str, str] = {
     "prompt_embeds": ENCRYPTED,
 }
 """Members of a body that add to a prompt what is not in the body."""
+
+
+EXTRA = "extra_body"
+"""Member of a call of OpenAI's client whose members it puts into the body."""
+SETTINGS = frozenset(
+    {*MEMBERS, *JSON_MEMBERS, *SCHEMAS, *LOOKED_UP, *LIMITS, EXTRA, "model", "stop", "metadata"}
+    | {"logit_bias", "prediction", "chat_template", "tool_choice", "structured_outputs", "grammar"}
+    | {"guided_json", "guided_grammar", "guided_regex", "guided_choice", "stop_sequences"}
+    | {"json_schema", "regex", "ebnf", "vllm_xargs", "kv_transfer_params"}
+)
+"""Members of a body that are read here, or that never reach a prompt whatever they hold."""
+PART_SETTINGS = frozenset(
+    {"role", "type", "id", "call_id", "tool_call_id", "tool_use_id", "status", "cache_control"}
+    | {"signature", "thought_signature", "annotations", "citations", "logprobs", "metadata"}
+    | {"provider_specific_fields", "extra_content", "caller", "filename", "url", "encrypted_index"}
+)
+"""Members of a message or part that no template writes, whatever they hold."""
+MAX_SETTING = 200
+"""Characters: what holds a longer text than this is no setting."""
 
 
 class Prompt:
@@ -144,15 +174,18 @@ class Prompt:
         seen = "role" in part
         for name, value in part.items():
             if name in TEXTS:
-                # Some servers give reasoning back under both names.
-                twice = name == "reasoning" and "reasoning_content" in part
-                parts.append(None if twice else value)
+                parts.append(value)
+            elif name in REASONINGS:
+                before = REASONINGS[: REASONINGS.index(name)]
+                parts.append(None if any(map(part.get, before)) else value)
             elif name in JSON_TEXTS:
                 parts.append(value if value is None or isinstance(value, str) else json_text(value))
             elif name == "source" and (text := _source_text(value)) is not None:
                 parts.append(text)
             elif name in UNCOUNTED:
                 kinds += [UNCOUNTED[name]] if value else []
+            elif name not in PART_SETTINGS and _holds_text(value):
+                self.uncounted[OTHERS] += 1
             else:
                 continue
             seen = True
@@ -172,18 +205,25 @@ def prompts_of(body: Mapping[str, Any]) -> list[Prompt]:
     >>> [one.texts for one in prompts_of({"prompt": ["ab", "c"], "suffix": "d"})]
     [['ab', 'd'], ['c', 'd']]
     """
+    body = merged(body)
     listed = next((name for name in LISTS if _is_listed(body.get(name))), None)
     if listed is None:
         return [_prompt_of(body)]
     others = _prompt_of({name: value for name, value in body.items() if name != listed})
     # Of one piece, so that many prompts cost no more than their number.
     shared = ["".join(others.texts)] if others.texts else []
+    # Equal texts are one prompt: a call may list hundreds of thousands of short ones.
+    texts: dict[str, Prompt] = {}
     found = []
     for one in body[listed]:
-        prompt = Prompt(others.uncounted)
-        prompt.add(one)
-        prompt.texts += shared
-        prompt.tokens += others.tokens
+        prompt = texts.get(one) if isinstance(one, str) else None
+        if prompt is None:
+            prompt = Prompt(others.uncounted)
+            prompt.add(one)
+            prompt.texts += shared
+            prompt.tokens += others.tokens
+            if isinstance(one, str):
+                texts[one] = prompt
         found.append(prompt)
     return found
 
@@ -211,7 +251,23 @@ def _prompt_of(body: Mapping[str, Any]) -> Prompt:
     for member, kind in LOOKED_UP.items():
         if body.get(member):
             found.uncounted[kind] += 1
+    for member, value in body.items():
+        known = member in SETTINGS and not (member in SCHEMAS and isinstance(value, str))
+        if not known and _holds_text(value):
+            found.uncounted[OTHERS] += 1
     return found
+
+
+def merged(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a body with the members that its `EXTRA` would put into it.
+
+    Examples
+    --------
+    >>> merged({"n": 1, "extra_body": {"n": 2, "top_k": 5}})["n"]
+    2
+    """
+    extra = body.get(EXTRA)
+    return {**body, **extra} if isinstance(extra, dict) else body
 
 
 def is_whole(value: object) -> TypeGuard[float]:
@@ -240,6 +296,7 @@ def stated_limit(body: Mapping[str, Any]) -> int | None:
     >>> stated_limit({"max_tokens": 0}), stated_limit({"max_tokens": 0, "echo": True})
     (None, 0)
     """
+    body = merged(body)
     for name in LIMITS:
         value = body.get(name)
         least = 0 if name == "max_tokens" and body.get("echo") is True else 1
@@ -249,15 +306,15 @@ def stated_limit(body: Mapping[str, Any]) -> int | None:
 
 
 def choices_of(body: Mapping[str, Any]) -> int:
-    """Return how many answers a body wants of each prompt: `n`, or `best_of` where that is larger.
+    """Return how many answers a body wants of each prompt: the largest of `COUNTS`.
 
     Examples
     --------
     >>> choices_of({"n": 2.0}), choices_of({"prompt": ["a", "b"], "n": 2, "best_of": 3})
     (2, 3)
     """
-    given = [body.get(name) for name in ("n", "best_of")]
-    return max(1, *(int(one) for one in given if is_whole(one)), 1)
+    given = map(merged(body).get, COUNTS)
+    return max([1, *(int(one) for one in given if is_whole(one))])
 
 
 def told_uncounted(uncounted: Mapping[str, int]) -> str:
@@ -296,6 +353,13 @@ def _strings(value: object) -> Iterator[str]:
             waiting += [*one.keys(), *one.values()]
         elif isinstance(one, list | tuple):
             waiting += one
+
+
+def _holds_text(value: object) -> bool:
+    """Say whether a value has a text in it that is longer than a setting."""
+    if not isinstance(value, str | list | dict):
+        return False
+    return any(len(text) > MAX_SETTING for text in _strings(value))
 
 
 def _schemas(body: Mapping[str, Any]) -> Iterator[object]:

@@ -12,12 +12,11 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
-from service.calls.prompts import LIMITS, LISTS, is_whole
+from service.calls.prompts import COUNTS, LIMITS, LISTS, is_whole, merged
 from service.calls.schemas.fields import MAX_CHOICES
 from service.problems import MAX_FIELD_ERRORS, FieldError, invalid, pointer
 from service.wording import shown
 
-COUNTS = ("n", "best_of")
 # Tuples: unions are made anew, and looked into more slowly, by each of many calls.
 _NUMBER, _TEXT = (int, float), (str, type(None))
 
@@ -56,6 +55,7 @@ def wrong_members(body: Mapping[str, Any]) -> Iterator[Wrong]:
     >>> [one.detail for one in wrong_members({"n": "5"})]
     ["Expected a whole number from 1 to 1024, got '5'."]
     """
+    body = merged(body)
     if not isinstance(body.get("model"), _TEXT):
         yield Wrong(("model",), "text", body["model"])
     for name in LIMITS:

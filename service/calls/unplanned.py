@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from costmodel.arrays import IntArray
+from costmodel.nearest import counted
 from planner.eligibility import find_unplaceable
 from planner.errors import (
     InfeasibleError,
@@ -22,7 +23,6 @@ from planner.problem import PlacementProblem
 from service.calls.batch import Batch
 from service.problems import MAX_FIELD_ERRORS, FieldError, Problem, ProblemError, pointer
 from service.spelling import BODY, Spelling
-from service.wording import counted
 
 DIGITS = 6
 """Of what a limit would have to be, in an answer and in its words alike."""

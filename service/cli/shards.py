@@ -1,4 +1,4 @@
-"""`jouleplan plan FILE --shards DIR`: the same shards that the service gives, as files."""
+"""`python -m service plan FILE --shards DIR`: the same shards that the service gives, as files."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from costmodel.nearest import counted
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.lines import BatchLines
 from service.calls.batch_files.shards import (
@@ -21,7 +22,6 @@ from service.calls.batch_files.shards import (
 from service.calls.schemas.batch_query import parted
 from service.calls.shard import Shard
 from service.cli.arguments import OptionError
-from service.wording import counted
 
 PATTERN = "*.jsonl"
 

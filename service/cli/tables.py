@@ -9,8 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from costmodel.nearest import counted
 from service.problems import AlikeErrors, FieldError
-from service.wording import counted
 
 Json = Mapping[str, Any]
 EQUAL_QUALITY = "query_blind_split"

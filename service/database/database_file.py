@@ -25,7 +25,7 @@ from service.database.salvage import is_damage, read_only
 logger = logging.getLogger("service.store")
 
 MEMORY = Path(":memory:")
-CHECKPOINT_FRAMES = 1000
+CHECKPOINT_FRAMES = 500
 """Frames of a log from which it is written to its database, once it was found whole."""
 
 
@@ -158,6 +158,7 @@ class DatabaseFile:
     def _rescue(self, connection: sqlite3.Connection, harm: str) -> bool:
         """Write what can be read to a new file, and close this one; return whether some is lost."""
         ours, aside = self._watch.is_ours, None
+        shared = self._watch.is_shared(connection)
         (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
         # Kept where this fails and is tried again: what lies at the path of the log is a copy then.
         log = self._open_log = self._open_log or rescue.OpenLog(self.path)
@@ -166,6 +167,10 @@ class DatabaseFile:
         with rescue.in_whole_pages(self.path, page_bytes) if ours else nullcontext():
             whole = rescue.copy_whole(connection, self.path)
             part = whole or rescue.copy_rows(connection, self.path, self._contents)
+        if shared:
+            # What others write and delete nobody counts along. Of a file that is elsewhere by now a
+            # copy is all there was.
+            self._held = self._contents.count(connection) if whole and not ours else {}
         if whole and ours and is_sound(connection, self.path):
             part.unlink()
             self.close()

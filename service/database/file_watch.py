@@ -61,7 +61,7 @@ class FileWatch:
         self._main = Seen(None, 0, 0)
         self._log: LogState = EMPTY
         self._changes = self._version = 0
-        self._was_read = False
+        self._was_read = self._is_shared = False
 
     @property
     def log(self) -> LogState:
@@ -98,6 +98,7 @@ class FileWatch:
             The file that lay at the path before; one that has come there since is another.
         """
         self._changes, self._version = connection.total_changes, _data_version(connection)
+        self._is_shared = False
         self._log = EMPTY
         self._main = replace(Seen.of(self._path), identity=opened)
         # What a process that was killed had begun to write is no harm; it is overwritten.
@@ -166,9 +167,16 @@ class FileWatch:
             if main.size < self._main.size or not _is_sound(self._path):
                 return "it was written by another program"
             logger.info("%s: another process wrote to it, and it is sound.", self._path)
+        self._is_shared |= version != self._version
         self._version = version
         self._remember(self._main.size)
         return None
+
+    def is_shared(self, connection: sqlite3.Connection) -> bool:
+        """Return whether another process has committed something since `begin`."""
+        with suppress(sqlite3.Error):
+            self._is_shared |= _data_version(connection) != self._version
+        return self._is_shared
 
     def _remember(self, size: int) -> None:
         main = Seen.of(self._path)

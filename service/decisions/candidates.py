@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from costmodel.nearest import listed, nearest, shown, unknown_name
 from service.calls.placement_row import PlacementRow
@@ -87,9 +87,11 @@ class Placements:
     def _unknown(self, candidates: Sequence[CandidateBody]) -> str:
         """Return the sentence for candidates of which the fleet has none."""
         has = listed([f"{llm} on {pool}" for llm, pool in self._groups])
-        asked = dict.fromkeys(one.llm for one in candidates)
-        near = dict.fromkeys(name for llm in asked for name in nearest(llm, self.llms, 1))
-        hint = f" Nearest: {listed(tuple(near))}." if near else ""
+        near = [
+            *_nearest((one.llm for one in candidates), self.llms),
+            *_nearest((one.pool for one in candidates if one.pool is not None), self.pools),
+        ]
+        hint = f" Nearest: {listed(near)}." if near else ""
         got = listed([f"{shown(one.llm)} on {one.pool or 'any pool'}" for one in candidates])
         return f"Expected a candidate that the fleet has ({has}), got {got}.{hint}"
 
@@ -98,6 +100,12 @@ class Placements:
             key = candidate.llm, candidate.pool
             return [key] if key in self._groups else []
         return list(self._of_llm.get(candidate.llm, ()))
+
+
+def _nearest(names: Iterable[str], known: Collection[str]) -> dict[str, None]:
+    """Return, once each, the known names that those which are not known may stand for."""
+    strange = [name for name in dict.fromkeys(names) if name not in known]
+    return dict.fromkeys(found for name in strange for found in nearest(name, known, 1))
 
 
 def _named(body: DecisionBody) -> tuple[str, str]:

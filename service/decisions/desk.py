@@ -29,7 +29,7 @@ from service.decisions.rule import (
     why_none,
 )
 from service.decisions.steering import QualitySteering
-from service.decisions.token_estimate import estimate_tokens, wanted_of
+from service.decisions.token_estimate import OpenDecision, estimate_tokens, wanted_of
 from service.decisions.tokenizers import Tokenizers
 from service.decisions.traffic import Traffic, asked_of
 from service.problems import Problem, ProblemError, invalid
@@ -77,7 +77,7 @@ class DecisionDesk:
         self._tell_policy: Callable[[Policy | None], None] = lambda _: None
         self._steering = QualitySteering()
         self._loads = Loads()
-        self._open: OrderedDict[str, tuple[str, int, Terms]] = OrderedDict()
+        self._open: OrderedDict[str, OpenDecision] = OrderedDict()
         self.lengths = OutputLengths()
         self.evidence = Evidence()
         self.traffic = Traffic()
@@ -167,7 +167,9 @@ class DecisionDesk:
         gone_at = now + decision.chosen.wait_s + cost.runtime_s
         slots = decision.chosen.slots
         self._loads.of(row.pool, now).enter(decision_id, now, gone_at, slots)
-        self._open[decision_id] = row.pool, row.concurrency, wanted.terms
+        self._open[decision_id] = OpenDecision(
+            row.pool, row.concurrency, wanted.terms.prompts, wanted.terms.choices
+        )
         if len(self._open) > MOST_OPEN:
             self._open.popitem(last=False)
         self._steering.add(policy, wanted.terms.tokens, row.quality, cost.energy_j)
@@ -195,10 +197,9 @@ class DecisionDesk:
             if may_serve(rows[0], wanted)
         ]
 
-    def terms(self, decision_id: str | None) -> Terms | None:
-        """Return the tokens that a decision was made by, None where it is not known."""
-        decided = self._open.get(decision_id or "")
-        return None if decided is None else decided[2]
+    def decided(self, decision_id: str | None) -> OpenDecision | None:
+        """Return what is remembered of a decision, None where it is not known."""
+        return self._open.get(decision_id or "")
 
     def ended(self, decision_id: str, pool: str) -> None:
         """Let a decision's load go, from the pool that it ran on and the one that was decided.
@@ -206,7 +207,7 @@ class DecisionDesk:
         What it was decided to be is known until `forget`.
         """
         decided = self._open.get(decision_id)
-        for one in {pool, pool if decided is None else decided[0]}:
+        for one in {pool, pool if decided is None else decided.pool}:
             self._loads.leave(decision_id, one)
 
     def forget(self, decision_id: str) -> None:
@@ -255,7 +256,7 @@ class DecisionDesk:
     def _let_go(self, decision_id: str) -> None:
         decided = self._open.pop(decision_id, None)
         if decided is not None:
-            self._loads.leave(decision_id, decided[0])
+            self._loads.leave(decision_id, decided.pool)
 
     def _fleet(self) -> Placements:
         if self._placements is None:

@@ -93,7 +93,7 @@ class About(NamedTuple):
     llm, device
         The pair.
     cost_model
-        Identity of its cost model, see `service.decisions.table.Row`.
+        Identity of its cost model, see `service.calls.placement_row.PlacementRow`.
     quantity
         `ENERGY` or `RUNTIME`.
     """

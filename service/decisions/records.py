@@ -32,7 +32,7 @@ class Actual:
     predicted_j, predicted_s
         For those tokens; None where there is no cost model, or its concurrency is not known.
     cost_model
-        Identity of what predicted them, see `service.decisions.table.Row`.
+        Identity of what predicted them, see `service.calls.placement_row.PlacementRow`.
     plan_id
         Of the plan that it was part of; None for none.
     choices

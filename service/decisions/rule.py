@@ -175,10 +175,12 @@ def may_serve(row: PlacementRow, wanted: Wanted) -> bool:
 
 def why_none(groups: Sequence[Group], wanted: Wanted) -> FieldError:
     """Say what keeps a request from every candidate."""
-    scores = [rows[0].quality or 0.0 for rows in groups]
-    highest = max(scores, default=0.0)
-    if wanted.min_quality is not None and wanted.min_quality > highest:
-        message = f"Expected at most {highest:g}, the highest score of what may serve it, got "
+    scores = [rows[0].quality for rows in groups if rows[0].quality is not None]
+    if wanted.min_quality is not None and not scores:
+        message = "Expected none, since the quality of no LLM that may serve it is known, got "
+        return FieldError("/min_quality", f"{message}{wanted.min_quality:g}.")
+    if wanted.min_quality is not None and wanted.min_quality > max(scores):
+        message = f"Expected at most {max(scores):g}, the highest score of what may serve it, got "
         return FieldError("/min_quality", f"{message}{wanted.min_quality:g}.")
     return FieldError(
         "/candidates", "Expected a candidate whose context and quality suffice, got none."

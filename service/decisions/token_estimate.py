@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from costmodel.one_request import Prompts, Terms
 from service.calls.prompts import Prompt, choices_of, prompts_of
@@ -37,6 +38,8 @@ class TokenEstimate:
         Answers that the request wants of each prompt, each of `output_tokens`.
     uncounted
         Parts of the prompt that are no text, by kind: the input tokens hold none of them.
+    empty
+        Whether the body has nothing that counts as a prompt.
     """
 
     prompts: Prompts
@@ -46,6 +49,24 @@ class TokenEstimate:
     output_from: str
     choices: int = 1
     uncounted: Mapping[str, int] = field(default_factory=dict)
+    empty: bool = False
+
+
+class OpenDecision(NamedTuple):
+    """What is remembered of a decision until its actual comes, and no more: there may be many.
+
+    Attributes
+    ----------
+    pool, concurrency
+        Of its placement.
+    prompts, choices
+        Of its request: an actual tells the sums of their tokens alone.
+    """
+
+    pool: str
+    concurrency: int
+    prompts: Prompts
+    choices: int = 1
 
 
 def estimate_tokens(
@@ -64,17 +85,19 @@ def estimate_tokens(
     """
     request = body.request or {}
     uncounted: Mapping[str, int] = {}
+    empty = False
     if body.input_tokens is not None:
         prompts, tin_from = stated_prompts(body.input_tokens), GIVEN
     else:
         found = prompts_of(request)
         prompts, tin_from = _counted(found, llm, tokenizers)
         uncounted = found[0].uncounted
+        empty = not any(one.texts or one.tokens for one in found)
     choices = body.choices or int(bounded(choices_of(request)))
 
     def tokens(output_tokens: float, high: float, output_from: str) -> TokenEstimate:
         return TokenEstimate(
-            prompts, output_tokens, high, tin_from, output_from, choices, uncounted
+            prompts, output_tokens, high, tin_from, output_from, choices, uncounted, empty
         )
 
     if body.output_tokens is not None:
@@ -103,19 +126,19 @@ def wanted_of(body: DecisionBody, tokens: TokenEstimate) -> Wanted:
     return Wanted(terms, late, body.deadline_seconds, body.min_quality)
 
 
-def terms_of_actual(body: ActualBody, decided: Terms | None) -> tuple[Terms | None, int]:
+def terms_of_actual(body: ActualBody, decided: OpenDecision | None) -> tuple[Terms | None, int]:
     """Return the tokens of a request as they came, None where not all are told, and its answers.
 
     What is not told of prompts and choices is as the decision had it: one, without a decision.
     """
-    of_decision = decided or Terms(Prompts.of(0.0), 0.0)
-    count = body.prompts or of_decision.prompts.size
-    choices = body.choices or of_decision.choices
+    decided_prompts = Prompts.of(0.0) if decided is None else decided.prompts
+    count = body.prompts or decided_prompts.size
+    choices = body.choices or (1 if decided is None else decided.choices)
     if body.input_tokens is None or body.output_tokens is None:
         return None, count * choices
     prompts = Prompts.alike(count, body.input_tokens)
-    if count == of_decision.prompts.size:
-        prompts = of_decision.prompts.scaled(body.input_tokens)
+    if count == decided_prompts.size:
+        prompts = decided_prompts.scaled(body.input_tokens)
     return Terms(prompts, body.output_tokens / (count * choices), choices), count * choices
 
 

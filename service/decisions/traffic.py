@@ -26,7 +26,7 @@ STRETCHES = (1.0, 2.0, 4.0, 16.0, 64.0)
 _DEADLINE = "deadline_seconds"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Asked:
     """One request that was decided.
 
@@ -65,9 +65,7 @@ class Traffic:
 
     def keep(self, keys: Collection[tuple[str, str]]) -> None:
         """Forget the LLMs and pools that the fleet has no more, and what only they could serve."""
-        kept = (
-            replace(one, keys=tuple(key for key in one.keys if key in keys)) for one in self._asked
-        )
+        kept = (_without_others(one, keys) for one in self._asked)
         self._asked = deque((one for one in kept if one.keys), maxlen=MOST)
 
     def forecast(self, now: float) -> Sequence[Asked]:
@@ -107,13 +105,17 @@ def plan_of(
     deadlines = [one.deadline_s for one in asked if one.deadline_s is not None]
     span_s = max(now - asked[0].at, 1.0) * stretch + (median(deadlines) if deadlines else 0.0)
     floor = {} if min_mean_quality is None else {"min_mean_quality": min_mean_quality}
+    # Few combinations of many requests: each list is made once, and not once a request.
+    combinations = {one.keys for one in asked}
+    llms = {keys: sorted({llm for llm, _ in keys}) for keys in combinations}
+    pools = {keys: sorted({pool for _, pool in keys}) for keys in combinations}
     return {
         "columns": {
             "input_tokens": [max(1, round(one.input_tokens)) for one in asked],
             "output_tokens": [max(1, round(one.output_tokens)) for one in asked],
             "choices": [min(one.choices, MAX_CHOICES) for one in asked],
-            "llms": [sorted({llm for llm, _ in one.keys}) for one in asked],
-            "pools": [sorted({pool for _, pool in one.keys}) for one in asked],
+            "llms": [llms[one.keys] for one in asked],
+            "pools": [pools[one.keys] for one in asked],
         },
         "constraints": {_DEADLINE: span_s, **floor},
         "on_unplaceable": "report",
@@ -161,6 +163,16 @@ def asked_of(now: float, groups: Sequence[Group], wanted: Wanted, predict: Predi
     prompts, output_tokens = wanted.terms.prompts, wanted.terms.output_tokens
     one = prompts.tokens / prompts.size
     return Asked(now, one, output_tokens, keys, wanted.deadline_s, wanted.terms.choices)
+
+
+def _without_others(asked: Asked, keys: Collection[tuple[str, str]]) -> Asked:
+    """Return a request without the LLMs and pools that are not in `keys`.
+
+    That is the request itself where it has none of them, as after most reloads: a copy of the whole
+    window beside it would take its memory twice each time.
+    """
+    kept = tuple(key for key in asked.keys if key in keys)
+    return asked if kept == asked.keys else replace(asked, keys=kept)
 
 
 def _in_time_idle(least: PlacementRow, wanted: Wanted, predict: Predict) -> bool:

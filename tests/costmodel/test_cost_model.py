@@ -31,7 +31,7 @@ def test_joules_device_seconds_and_latency_at_concurrency_1_8_and_64():
         assert cost_model.energy_j([tin], [tout], batch) == pytest.approx([energy])
         assert cost_model.device_seconds([tin], [tout], batch) == pytest.approx([seconds])
         low, high = cost_model.energy_bounds_j([tin], [tout], batch)
-        sigma = np.hypot(0.04, 0.08 / (seconds * batch))
+        sigma = np.hypot(0.04, min(0.25, 0.08 / (seconds * batch)))
         assert low == pytest.approx([energy * np.exp(-2.0 * sigma)])
         assert high == pytest.approx([energy * np.exp(2.0 * sigma)])
 

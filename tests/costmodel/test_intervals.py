@@ -12,11 +12,27 @@ from costmodel.intervals import (
     residual_sigma,
     total_interval,
 )
+from costmodel.one_request import interval
 
 
-def test_the_scale_falls_from_the_meter_s_noise_to_the_floor():
-    assert residual_sigma([0.08, 1e9]) == pytest.approx([math.hypot(0.04, 1.0), 0.04])
+def test_the_scale_is_the_meter_s_noise_for_short_runs_and_the_floor_for_long_ones():
+    noise = [0.25, 0.25, 0.25, 0.08 / 0.4, 0.08 / 0.8, 0.0]
+    runtimes = [0.0, 1e-300, 0.31, 0.4, 0.8, 1e9]
+    assert residual_sigma(runtimes) == pytest.approx([math.hypot(0.04, one) for one in noise])
     assert residual_sigma(2.0) == pytest.approx(math.hypot(0.04, 0.04))
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=2, max_size=20))
+def test_the_scale_never_rises_with_the_runtime(runtimes):
+    scale = residual_sigma(sorted(runtimes))
+    assert (np.diff(scale) <= 0).all()
+    assert scale.max() <= math.hypot(0.04, 0.25)
+
+
+@given(st.floats(0, 1e4), st.floats(0, 1e6))
+def test_one_request_has_the_half_width_that_arrays_have(quantile, runtime_s):
+    expected = ConformalInterval(quantile, 9).half_width([runtime_s])[0]
+    assert interval(1.0, quantile, runtime_s)[1] == pytest.approx(expected, rel=1e-12)
 
 
 def test_bounds_are_the_prediction_times_and_over_one_factor():
@@ -26,8 +42,14 @@ def test_bounds_are_the_prediction_times_and_over_one_factor():
     assert high == pytest.approx([100 * factor, 0.0])
 
 
-def test_bounds_of_the_shortest_requests_stay_finite():
-    low, high = ConformalInterval(100.0, 20).bounds([1e9, 1.0], [0.0, 1e-300])
+def test_bounds_of_the_shortest_requests_stay_near():
+    low, high = ConformalInterval(1.5, 20).bounds([2.0, 2.0], [0.0, 1e-300])
+    assert low == pytest.approx([1.368, 1.368], abs=1e-3)
+    assert high == pytest.approx([2.924, 2.924], abs=1e-3)
+
+
+def test_bounds_of_a_cost_model_that_knows_nothing_stay_finite():
+    low, high = ConformalInterval(1e9, 20).bounds([1e9, 1.0], [0.0, 1e9])
     assert np.isfinite(low).all()
     assert np.isfinite(high).all()
 
@@ -51,7 +73,7 @@ def test_a_point_measured_often_is_no_more_evidence_than_one_measured_once():
 
 def test_an_interval_covers_nine_in_ten_new_measurements():
     rng = np.random.default_rng(3)
-    runtime = rng.uniform(0.5, 20, 4000)
+    runtime = rng.uniform(0.01, 20, 4000)
     measured = 50 * np.exp(rng.normal(0, 1.3, 4000) * residual_sigma(runtime))
     half = slice(0, 2000), slice(2000, None)
     interval = ConformalInterval.fit(measured[half[0]], np.full(2000, 50.0), runtime[half[0]])

@@ -24,6 +24,7 @@ from examples.local_service import free_port
 from tests.service.decision_fleet import save_two_pools
 from tests.service.http.access.conftest import Keys
 from tests.service.server import Server
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "deploy" / "envoy" / "envoy.yaml"
@@ -69,7 +70,7 @@ def envoy(
         process = subprocess.Popen(command, stderr=log)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10.0) as client:
-            end = time.perf_counter() + 30.0
+            end = time.perf_counter() + PATIENCE_S
             while time.perf_counter() < end and process.poll() is None:
                 try:
                     client.get("/")

@@ -28,6 +28,7 @@ from costmodel.artefact import save
 from examples.local_service import free_port
 from tests.costmodel.builders import kv_on_cost_model
 from tests.service.server import Server
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 MODULE = Path("/usr/lib/nginx/modules/ngx_http_js_module.so")
@@ -83,7 +84,7 @@ def nginx(folder: Path, planner: int, ports: dict[str, int]) -> Iterator[httpx.C
     process = subprocess.Popen(["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")])
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10.0) as client:
-            end = time.perf_counter() + 10.0
+            end = time.perf_counter() + PATIENCE_S
             while time.perf_counter() < end:
                 try:
                     client.get("/")

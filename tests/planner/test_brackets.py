@@ -20,7 +20,7 @@ from planner.search.solver import Solver
 from tests.planner.instances import three_llms, workload
 from tests.planner.test_oracle import small_problem
 
-PATIENT = SolverOptions(time_limit_s=90.0, relative_gap=1e-3)
+PATIENT = SolverOptions(time_limit_s=240.0, relative_gap=1e-3)
 CLOSE = 1e-3
 OWN = np.random.default_rng(3).choice([200.0, 400.0, 600.0, 800.0], 3000)
 

@@ -74,7 +74,7 @@ def _keeps(problem: PlacementProblem, plan: Plan, rng: random.Random) -> bool:
         for i in on:
             alone = p.concurrency == 1
             runtime = problem.costs.device_seconds[i, k] if alone else mean_s * p.concurrency
-            sigma = math.hypot(0.04, 0.08 / runtime)
+            sigma = math.hypot(0.04, min(0.25, 0.08 / runtime))
             width = 0.0 if interval is None else interval.quantile * sigma / 1.6448536
             pair, campaign = errors[p.llm]
             factor = math.exp(width * pair + 0.05 / 1.6448536 * campaign)

@@ -47,10 +47,16 @@ def test_fit_writes_an_artefact_and_a_card_for_each_pair_and_names_the_rest(fitt
         "served__1xh100.json",
     ]
     assert "2 pairs fitted" in done.stdout
+    assert "1 pair skipped" in done.stdout
     assert "lonely on 1xh100: 1 distinct grid point, 4 needed" in done.stdout
     assert done.stderr == ""
     cost_model = load(folder / "models" / "made-up__1xh100.joblib")
     assert (cost_model.load_s, cost_model.idle_watts) == (40.0, 60.0)
+    assert cost_model.provenance.notes[:2] == (
+        "Load figures are means of 1 measured load.",
+        "idle_watts was not metered: it is the mean power of the whole device while the LLM is "
+        "loaded (load joules over load seconds), an upper estimate of idling with it resident.",
+    )
     assert cost_model.provenance.date == "2025-05"
 
 
@@ -108,6 +114,23 @@ def test_check_prints_a_table_for_people(fitted):
     done = profiler("check", folder / "o.csv", "--models-dir", folder / "models")
     assert done.returncode == 0
     assert "2 artefacts checked" in done.stdout
+
+
+def test_one_pair_is_told_as_one(tmp_path):
+    append_observations(tmp_path / "o.csv", kv_off_trials(noise=0.02))
+    (tmp_path / "loads.csv").write_text(
+        "llm,device,num_gpus,load_s,load_energy_gpu_j,idle_watts\nmade-up,1xh100,1,40,2400,50\n"
+    )
+    loads = "--loads", tmp_path / "loads.csv"
+    models = "--models-dir", tmp_path / "models"
+    assert "1 pair fitted" in profiler("fit", tmp_path / "o.csv", *loads, *models).stdout
+    assert "1 artefact checked" in profiler("check", tmp_path / "o.csv", *models).stdout
+    cost_model = load(tmp_path / "models" / "made-up__1xh100.joblib")
+    assert cost_model.idle_watts == 50.0
+    assert cost_model.provenance.notes[1] == (
+        "idle_watts is the mean power of the whole device, metered with the LLM resident and no "
+        "request in flight."
+    )
 
 
 @pytest.mark.parametrize("suffix", ["joblib", "json"])

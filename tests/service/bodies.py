@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import orjson
 
 from service.calls.content import whole
@@ -50,6 +51,33 @@ def a100_fleet(**changes: Any) -> Json:
         "llama-2-70b-chat": 0.6452,
     }
     return {"pools": [{**first, **changes}, second], "quality": quality}
+
+
+def endless(seconds: float = 60.0) -> Json:
+    """Return a call that holds its worker until its time limit, however fast the machine is.
+
+    Each of 160 pools costs joules and time to switch on. A simple policy is a plan at once, and
+    the gap to its bound is open after a minute of search.
+    """
+    rng, n = np.random.default_rng(1), 5_000
+    medians = {"input_tokens": 300.0, "output_tokens": 150.0}
+    lengths = {
+        name: np.clip(rng.lognormal(np.log(median), 1.0, n), 1, 2000).astype(int).tolist()
+        for name, median in medians.items()
+    }
+    fleet = a100_fleet()
+    start = {"activation_joules": 3e4, "activation_seconds": 20.0}
+    pools = [
+        {**pool, **start, "name": f"{pool['name']}-{copy}", "idle_watts": pool["idle_watts"] + copy}
+        for copy in range(80)
+        for pool in fleet["pools"]
+    ]
+    return {
+        "columns": lengths,
+        "fleet": {**fleet, "pools": pools},
+        "constraints": {"min_mean_quality": 0.56, "deadline_seconds": 20_000.0},
+        "solver": {"time_limit_seconds": seconds, "relative_gap": 0},
+    }
 
 
 def call(service: PlannerService, body: Json | bytes, kind: Any = "plan") -> tuple[int, Json, str]:

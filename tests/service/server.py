@@ -15,6 +15,8 @@ from typing import Any, Self
 
 import httpx
 
+from tests.waiting import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 STORES = ("JOULEPLAN_STORE_PATH", "JOULEPLAN_ACTUALS_PATH")
 
@@ -82,7 +84,7 @@ class Server:
         self._stderr.seek(0)
         return self._stderr.read()
 
-    def logged(self, request_id: str, patience_s: float = 10.0) -> list[dict[str, Any]]:
+    def logged(self, request_id: str, patience_s: float = PATIENCE_S) -> list[dict[str, Any]]:
         """Return the log lines of a request, which may follow its answer by a moment."""
         end = time.perf_counter() + patience_s
         while time.perf_counter() < end:
@@ -105,12 +107,12 @@ class Server:
     def kill(self) -> None:
         """Send SIGKILL."""
         self.process.kill()
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=PATIENCE_S)
 
     def stop(self) -> int:
         """Send SIGTERM and return the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=PATIENCE_S)
 
     def __exit__(
         self,

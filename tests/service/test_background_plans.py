@@ -10,7 +10,7 @@ import pytest
 
 from service.calls.schemas.answers import PlanAnswer
 from service.calls.schemas.plans import PlansAnswer, PlanStatusAnswer
-from tests.service.bodies import a100_fleet, rows
+from tests.service.bodies import a100_fleet, endless, rows
 from tests.service.server import Server
 from tests.waiting import wait_until
 
@@ -18,16 +18,6 @@ ASYNC = {"Prefer": "respond-async"}
 BODY = {"requests": rows(20), "fleet": a100_fleet()}
 IMPOSSIBLE = {**BODY, "constraints": {"deadline_seconds": 0.001}}
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
-
-
-def long_body(seconds: float = 60) -> dict[str, Any]:
-    """Return a call that takes far longer than any of these tests waits."""
-    return {
-        "columns": {"input_tokens": [500] * 100_000, "output_tokens": [300] * 100_000},
-        "fleet": a100_fleet(),
-        "constraints": {"min_mean_quality": 0.56},
-        "solver": {"time_limit_seconds": seconds, "relative_gap": 0},
-    }
 
 
 def start(server: Server, body: Any, prefix: str = "") -> str:
@@ -127,7 +117,7 @@ def test_a_body_that_is_not_announced_as_json_is_not_accepted(own: Server) -> No
 
 
 def test_a_running_plan_tells_its_phase_and_its_gap(own: Server) -> None:
-    path = start(own, long_body())
+    path = start(own, endless())
     try:
         wait_until(lambda: own.client.get(path).json()["gap"] is not None)
         state = own.client.get(path).json()
@@ -149,7 +139,7 @@ def test_a_running_plan_tells_its_phase_and_its_gap(own: Server) -> None:
 
 
 def test_cancelling_kills_the_worker_and_lets_the_next_plan_run(own: Server) -> None:
-    path = start(own, long_body())
+    path = start(own, endless())
     wait_for(own, path, "running")
     (worker,) = own.worker_pids()
     response = own.client.delete(path)
@@ -161,7 +151,7 @@ def test_cancelling_kills_the_worker_and_lets_the_next_plan_run(own: Server) -> 
 
 
 def test_a_full_queue_refuses_and_cancelling_frees_it(own: Server) -> None:
-    busy = start(own, long_body())
+    busy = start(own, endless())
     wait_for(own, busy, "running")
     queued = [start(own, BODY) for _ in range(2)]
     assert [own.client.get(path).json()["status"] for path in queued] == ["queued", "queued"]
@@ -215,6 +205,7 @@ def test_plans_are_listed_page_by_page_the_newest_first(own: Server) -> None:
 def test_a_page_that_cannot_be_is_refused(own: Server, query: str) -> None:
     response = own.client.get(f"/plans?{query}")
     assert (response.status_code, slug(response)) == (422, "invalid-request")
+    assert response.json()["errors"][0]["pointer"] == f"/query/{query.partition('=')[0]}"
 
 
 def test_asynchronous_plans_are_counted(own: Server) -> None:

@@ -200,6 +200,17 @@ def test_a_floor_above_every_score_says_so(planner_service: PlannerService) -> N
     assert "no LLM scores 0.95 or more, the highest is 0.784" in problem["errors"][0]["detail"]
 
 
+def test_a_floor_over_llms_of_unknown_quality_invents_no_highest_score(
+    planner_service: PlannerService,
+) -> None:
+    body = {**row(min_quality=0.5), "fleet": {**a100_fleet(), "quality": {}}}
+    status, problem, _ = call(planner_service, body)
+    assert (status, problem["type"]) == (422, "urn:jouleplan:problem:unplaceable")
+    (error,) = problem["errors"]
+    assert "the quality of the LLM is not known" in error["detail"]
+    assert "highest" not in error["detail"]
+
+
 def test_a_floor_that_only_some_requests_reach_says_what_the_mean_can_be(
     planner_service: PlannerService,
 ) -> None:

@@ -281,3 +281,45 @@ def test_what_was_told_is_there_or_told_to_be_lost(
                 store.fill(2)
             kept = check_kept(path, store)
         assert rows(path) == kept
+
+
+def write_beside(path: Path, statement: str) -> None:
+    """Change the file as another process does: by a connection of its own."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute(statement)
+
+
+THEIRS = {
+    "they forgot some": "DELETE FROM things WHERE number <= 40",
+    "they added some": "INSERT INTO things VALUES (1000000, 'theirs')",
+}
+
+
+@pytest.mark.parametrize("statement", THEIRS.values(), ids=THEIRS)
+@pytest.mark.parametrize("looked", [False, True])
+def test_what_others_write_and_forget_is_not_told_to_be_lost(
+    path: Path, statement: str, looked: bool
+) -> None:
+    with opened(path, cache_pages=1000) as store:
+        store.fill(5)
+        write_beside(path, statement)
+        if looked:
+            store.file.check()
+        there = rows(path)
+        path.unlink()
+        store.add(1)
+        assert store.losses() == []
+        assert rows(path) == there | {store.told: text_of(store.told)}
+
+
+def test_how_much_of_a_shared_file_is_lost_is_not_known(path: Path) -> None:
+    with opened(path) as store:
+        store.fill(50)
+        write_beside(path, "DELETE FROM things WHERE number <= 40")
+        store.add(1)
+        for each in (path, log_of(path)):
+            cut(each, 0.0)
+        store.add(1)
+        (loss,) = store.losses()
+        assert (loss.held, loss.lost) == (None, 0)
+        assert "how many there were is not known" in str(loss)

@@ -337,9 +337,17 @@ def test_the_present_load_is_in_the_prices(server: Server) -> None:
 
 
 @pytest.mark.parametrize("query", ["input_tokens=-1", "output_tokens=0", "output_tokens=1e3",
-                                   "input_tokens=99999999999"])  # fmt: skip
+                                   "input_tokens=abc", "input_tokens=99999999999"])  # fmt: skip
 def test_lengths_out_of_range_are_refused(server: Server, query: str) -> None:
-    assert server.client.get(f"/prices?{query}").status_code == 422
+    answer = server.client.get(f"/prices?{query}")
+    assert answer.status_code == 422
+    name, _, given = query.partition("=")
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == f"/query/{name}"
+    assert answer.json()["detail"] == f"/query/{name}: {error['detail']}"
+    assert re.fullmatch(
+        rf"Expected a whole number from [01] to [0-9]+, got '{given}'\.", error["detail"]
+    )
 
 
 def exchange(port: int, message: bytes) -> bytes:
@@ -440,3 +448,30 @@ def test_candidates_that_the_fleet_does_not_have_are_told_beside_the_decision(
     told = server.post("/decision", both).json()
     assert told["warnings"] == []
     assert told["tokens"]["choices"] == 4
+
+
+@pytest.mark.parametrize(
+    ("strange", "nearest"),
+    [
+        ({"llm": "qwen3-8b", "pool": "Small"}, "small"),
+        ({"llm": "qwen3-8b", "pool": "LARGE"}, "large"),
+        ({"llm": "qwen3-8", "pool": "small"}, "qwen3-8b"),
+        ({"llm": "qwen3-8", "pool": "Large"}, "qwen3-8b, large"),
+    ],
+)
+def test_the_hint_is_of_the_name_that_the_fleet_does_not_have(
+    server: Server, strange: dict[str, str], nearest: str
+) -> None:
+    answer = server.post("/decision", {"input_tokens": 5, "candidates": [strange]})
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == "/candidates"
+    assert error["detail"].endswith(f" Nearest: {nearest}.")
+
+
+def test_a_floor_over_llms_of_unknown_quality_invents_no_highest_score(server: Server) -> None:
+    answer = server.post("/decision", {"llm": "qwen3-8b", "input_tokens": 5, "min_quality": 0.5})
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == "/min_quality"
+    assert "the quality of no LLM that may serve it is known, got 0.5." in error["detail"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
@@ -17,22 +16,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.service.bodies import a100_fleet, rows
+from tests.service.bodies import a100_fleet, endless, rows
 from tests.service.server import Server
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 FOREVER = "600"
 BODY = {"requests": rows(), "fleet": a100_fleet()}
-
-
-def long_body() -> dict[str, Any]:
-    """Return a call that a worker needs about a second for."""
-    return {
-        "columns": {"input_tokens": [500] * 100_000, "output_tokens": [300] * 100_000},
-        "fleet": a100_fleet(),
-        "constraints": {"min_mean_quality": 0.56},
-        "solver": {"time_limit_seconds": 60, "relative_gap": 0},
-    }
 
 
 def serving(models_dir: Path, **settings: str) -> Server:
@@ -61,15 +50,6 @@ def in_flight(server: Server, body: dict[str, Any]) -> Iterator[Future[httpx.Res
         yield answer
 
 
-@contextmanager
-def held(server: Server) -> Iterator[Future[httpx.Response]]:
-    """Give the answer to come of a call whose worker was stopped, so that it cannot end."""
-    (worker,) = server.worker_pids()
-    with in_flight(server, long_body()) as answer:
-        os.kill(worker, signal.SIGSTOP)
-        yield answer
-
-
 def test_after_sigterm_it_is_not_ready_and_serves_on(models_dir: Path) -> None:
     with serving(models_dir, DRAIN_SECONDS=FOREVER, OPERATIONS_PORT="0") as own:
         own.wait_until_ready()
@@ -89,7 +69,7 @@ def test_after_sigterm_it_is_not_ready_and_serves_on(models_dir: Path) -> None:
         refused = httpx.post(f"{own.url}/plan", json=BODY, headers=later, timeout=60)
         assert_refused(refused, "The service is stopping.")
         own.process.send_signal(signal.SIGTERM)
-        assert own.process.wait(timeout=30) == 0
+        assert own.process.wait(timeout=PATIENCE_S) == 0
         assert "Traceback" not in own.logs()
 
 
@@ -105,7 +85,7 @@ def test_an_interrupt_at_a_terminal_does_not_drain(models_dir: Path) -> None:
     with serving(models_dir, DRAIN_SECONDS=FOREVER) as own:
         own.wait_until_ready()
         own.process.send_signal(signal.SIGINT)
-        assert own.process.wait(timeout=30) == 0
+        assert own.process.wait(timeout=PATIENCE_S) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -114,10 +94,12 @@ def test_a_call_that_ends_within_the_grace_is_answered(
 ) -> None:
     with serving(models_dir, SHUTDOWN_SECONDS=FOREVER) as own:
         own.wait_until_ready()
-        with in_flight(own, long_body()) as answer:
+        with in_flight(own, endless(4.0)) as answer:
             own.process.send_signal(number)
-            assert answer.result(timeout=120).status_code == 200
-        assert own.process.wait(timeout=30) == 0
+            told = answer.result(timeout=120)
+        # A busy machine may find no plan in that time, and this is then its worker's own answer.
+        assert told.status_code == 200 or told.json()["type"] == "urn:jouleplan:problem:undecided"
+        assert own.process.wait(timeout=PATIENCE_S) == 0
         assert "JOULEPLAN_MAX_TIME_LIMIT_SECONDS" not in own.logs()
 
 
@@ -125,7 +107,7 @@ def test_a_call_that_outlasts_the_grace_is_told_so(models_dir: Path) -> None:
     with serving(models_dir, SHUTDOWN_SECONDS="0.5") as own:
         own.wait_until_ready()
         (worker,) = own.worker_pids()
-        with held(own) as answer:
+        with in_flight(own, endless()) as answer:
             assert own.stop() == 0
             assert_refused(answer.result(timeout=60), "had not ended, and was cut off.")
         logs = own.logs()
@@ -141,11 +123,11 @@ def test_a_call_that_outlasts_the_grace_is_told_so(models_dir: Path) -> None:
 def test_a_second_signal_ends_it_at_once(models_dir: Path, second: signal.Signals) -> None:
     with serving(models_dir, SHUTDOWN_SECONDS=FOREVER, DRAIN_SECONDS=FOREVER) as own:
         own.wait_until_ready()
-        with held(own) as answer:
+        with in_flight(own, endless()) as answer:
             own.process.send_signal(signal.SIGTERM)
             wait_until(lambda: status_of(own) == 503)
             own.process.send_signal(second)
-            assert own.process.wait(timeout=30) == 0
+            assert own.process.wait(timeout=PATIENCE_S) == 0
             assert_refused(answer.result(timeout=60), "cut off")
         assert "Traceback" not in own.logs()
 

@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,20 @@ def ended(server: Server, made: dict[str, Any]) -> None:
     assert server.post("/actuals", {"actuals": [told]}).status_code == 200
 
 
+def once_forecast(
+    ask: Callable[[], dict[str, Any]], policy_in: Callable[[dict[str, Any]], dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the first answer that was made while a forecast was in force."""
+    answers: list[dict[str, Any]] = []
+
+    def forecast() -> bool:
+        answers.append(ask())
+        return bool(policy_in(answers[-1])["source"] == "forecast")
+
+    wait_until(forecast)
+    return answers[-1]
+
+
 @pytest.fixture(scope="module")
 def two_pools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_two_pools(tmp_path_factory.mktemp("models"))
@@ -91,12 +105,12 @@ def test_a_saturated_pool_gets_a_price_and_decisions_spread(two_pools: Path) -> 
         assert (first["policy"]["source"], first["placement"]["pool"]) == ("fallback", "small")
         for _ in range(200):
             ended(server, decide(server, **asked))
-        wait_until(lambda: policy(server)["source"] == "forecast")
-        assert policy(server)["joules_per_device_second"]["small"] > 0
-        assert policy(server)["plan_id"].startswith("forecast-")
-        assert 0 < policy(server)["expires_in_seconds"] <= 3
-        made = decide(server, **asked)
-        assert made["policy"]["source"] == "forecast"
+        # A busy machine may let one forecast expire before the next: each is looked at at once.
+        told = once_forecast(lambda: policy(server), lambda told: told)
+        assert told["joules_per_device_second"]["small"] > 0
+        assert told["plan_id"].startswith("forecast-")
+        assert 0 < told["expires_in_seconds"] <= 3
+        made = once_forecast(lambda: decide(server, **asked), lambda made: made["policy"])
         dearer = (
             made["runner_up"]["energy_joules"]["value"]
             - made["placement"]["energy_joules"]["value"]
@@ -111,7 +125,7 @@ def test_a_saturated_pool_gets_a_price_and_decisions_spread(two_pools: Path) -> 
                 pools[made["placement"]["pool"]] += 1
             return min(pools["small"], pools["large"]) > 50
 
-        wait_until(spread)
+        wait_until(spread, patience_s=5.0 * PATIENCE_S)
 
 
 def test_what_somebody_set_is_left_alone_until_it_expires(two_pools: Path) -> None:

@@ -1,7 +1,6 @@
 """Fronts over HTTP: lines as they are found, events, leavers, what breaks on the way."""
 
 import json
-import time
 
 import httpx
 import pytest
@@ -12,6 +11,7 @@ from service.settings.settings import Settings
 from tests.service import worker_mains
 from tests.service.bodies import Json, a100_fleet, rows
 from tests.service.server import Server
+from tests.waiting import wait_until
 
 SCHEMAS = {"ends": EndsLine, "point": PointLine, "summary": SummaryLine, "problem": ProblemLine}
 BODY = {
@@ -74,11 +74,7 @@ def test_a_caller_who_leaves_ends_the_work(server: Server) -> None:
     worker = server.worker_pids()
     with server.client.stream("POST", "/plan/frontier", json=BODY) as response:
         next(response.iter_lines())
-    for _ in range(400):
-        if set(server.worker_pids()).isdisjoint(worker):
-            break
-        time.sleep(0.05)
-    assert set(server.worker_pids()).isdisjoint(worker)
+    wait_until(lambda: set(server.worker_pids()).isdisjoint(worker))
     planned = server.post("/plan", {"requests": rows(), "fleet": a100_fleet()})
     assert planned.status_code == 200
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import orjson
 import pytest
 
 from planner.progress import unwatched
+from service.calls.batch_files.batch_line import LineError, read_line
 from service.calls.file_call import plan_batch_file
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.batch_query import BatchQuery
+from service.calls.token_rule import TokenRule
 from service.problems import ProblemError
 from tests.service.plan_files import batch_line
 
@@ -235,3 +238,26 @@ def test_a_wrong_fleet_is_blamed_and_not_the_batch(
     assert printed.err.startswith("--fleet: ")
     assert "fleet.yaml: is not YAML in line 1" in printed.err
     assert "a.csv" not in printed.err
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('{"custom_id": "a", "params": {"max_tokens": 5}}', "Message batches of Anthropic are not"),
+        ('{"key": "a", "request": {"contents": []}}', "Batches of Gemini and Vertex are not read"),
+        ('{"recordId": "a", "modelInput": {}}', "Batches of Bedrock are not read"),
+        ('{"custom_id": "a", "response": {}}', "plan the file that it was asked"),
+        ('{"input_token": 3, "url": 4}', "begins with one that has input_tokens and output_tokens"),
+        ("[]", "got a list. Write each of the list on a line of its own"),
+        ('{"custom_id": "a", "body": {}}', "Expected method POST, got none"),
+        ('{"custom_id": "a", "method": "POST", "body": {}}', "got none"),
+        ("{", "an object whole on one line"),
+        (b'{"custom_id": "\xe9"}', "byte 0xe9 at byte 15 of the line: convert the file with iconv"),
+    ],
+)
+def test_lines_of_other_formats_say_what_they_are_and_what_to_do(
+    line: str | bytes, told: str
+) -> None:
+    text = line if isinstance(line, bytes) else line.encode()
+    with pytest.raises(LineError, match=re.escape(told)):
+        read_line(text, TokenRule(output_tokens=9))

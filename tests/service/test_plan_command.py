@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from service.calls.schemas.answers import PlanAnswer
-from tests.service.bodies import a100_fleet, columns, rows
+from tests.service.bodies import a100_fleet, columns, endless, rows
 from tests.service.plan_files import COUNT, CSV, FILES, batch_line, write_csv, write_json
 from tests.service.server import ROOT
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 
 @pytest.mark.parametrize(("name", "write"), FILES, ids=[name for name, _ in FILES])
@@ -154,12 +154,7 @@ def blocks_interrupts(pid: int) -> bool:
 def test_ctrl_c_ends_it_at_once(
     environment: dict[str, str], tmp_path: Path, *, while_solving: bool
 ) -> None:
-    body = {
-        "columns": {"input_tokens": [500] * 600_000, "output_tokens": [300, 301] * 300_000},
-        "constraints": {"min_mean_quality": 0.6},
-        "solver": {"time_limit_seconds": 200, "relative_gap": 0},
-    }
-    (tmp_path / "hard.json").write_text(json.dumps(body))
+    (tmp_path / "hard.json").write_text(json.dumps(endless()))
     terminal, end = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "service", "plan", str(tmp_path / "hard.json")],
@@ -200,7 +195,7 @@ def test_a_terminal_is_shown_a_bar_with_the_incumbent_and_its_gap(
     except OSError:
         pass  # the terminal of a process that has ended
     os.close(terminal)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=PATIENCE_S) == 0
     assert b"objective" in shown
     assert b"gap" in shown
     assert "━".encode() in shown

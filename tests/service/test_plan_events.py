@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from service.calls.schemas.plans import PlanStatusAnswer
-from tests.service.bodies import a100_fleet, rows
+from tests.service.bodies import a100_fleet, endless, rows
 from tests.service.server import Server
-from tests.service.test_background_plans import BODY, long_body, start, wait_for
+from tests.service.test_background_plans import BODY, start, wait_for
 from tests.waiting import PATIENCE_S
 
 
@@ -53,7 +53,7 @@ def own(models_dir: Path) -> Iterator[Server]:
 
 
 def queued_behind_a_long_one(own: Server) -> tuple[str, str]:
-    busy = start(own, long_body())
+    busy = start(own, endless())
     return busy, start(own, {"requests": rows(50), "fleet": a100_fleet()})
 
 
@@ -123,7 +123,7 @@ def test_the_plan_itself_is_streamed_to_whom_accepts_events(own: Server) -> None
 
 
 def test_whoever_watches_hears_that_the_plan_was_cancelled(own: Server) -> None:
-    path = start(own, long_body())
+    path = start(own, endless())
     with own.client.stream("GET", f"{path}/events") as response:
         stream = events(response)
         while next(stream).state.get("status") != "running":
@@ -156,7 +156,7 @@ def test_a_service_that_stops_ends_the_streams_at_once(models_dir: Path) -> None
     }
     with Server(environment) as own:
         own.wait_until_ready()
-        path = start(own, long_body())
+        path = start(own, endless())
         wait_for(own, path, "running")
         with own.client.stream("GET", f"{path}/events") as response:
             own.process.terminate()

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.service.bodies import endless
 from tests.service.server import Server
-from tests.service.test_background_plans import ASYNC, BODY, long_body, slug, start, wait_for
+from tests.service.test_background_plans import ASYNC, BODY, slug, start, wait_for
 from tests.service.test_plan_events import events
 from tests.waiting import wait_until
 
@@ -29,7 +30,7 @@ def test_after_a_restart_plans_are_there_and_the_running_one_is_interrupted(
         finished = start(first, BODY)
         wait_for(first, finished, "finished")
         answer = first.client.get(f"{finished}/result").content
-        running, queued = start(first, long_body()), start(first, BODY)
+        running, queued = start(first, endless()), start(first, BODY)
         wait_for(first, running, "running")
         end(first)
     with Server(environment) as second:
@@ -52,7 +53,7 @@ def test_a_worker_that_plans_ends_with_a_service_that_is_killed(
     with Server(environment) as own:
         own.wait_until_ready()
         (worker,) = own.worker_pids()
-        wait_for(own, start(own, long_body()), "running")
+        wait_for(own, start(own, endless()), "running")
         own.kill()
         command = Path(f"/proc/{worker}/cmdline")
         wait_until(lambda: not runs(command))
@@ -99,7 +100,7 @@ def test_a_second_service_on_the_same_store_is_refused(environment: dict[str, st
     with Server(environment) as first, Server(environment) as second:
         first.wait_until_ready()
         second.wait_until_ready()
-        path = start(first, long_body())
+        path = start(first, endless())
         refused = second.client.post("/plan", json=BODY, headers=ASYNC)
         assert (refused.status_code, slug(refused)) == (503, "store-unavailable")
         assert "locked" in refused.json()["detail"]

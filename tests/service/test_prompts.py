@@ -102,6 +102,54 @@ COUNTED: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "documents": ({"documents": [{"title": "t", "text": "body"}]}, ["t", "body"]),
     "constraints": ({"prompt": "a", "guided_json": SCHEMA, "structured_outputs": SCHEMA}, ["a"]),
+    "one reasoning under four names": (
+        {
+            "messages": [
+                {
+                    "role": "assistant",
+                    "reasoning_details": [{"type": "reasoning.text", "text": "r"}],
+                    "thinking_blocks": [{"type": "thinking", "thinking": "r", "signature": "s"}],
+                    "reasoning": "r",
+                    "reasoning_content": "r",
+                }
+            ]
+        },
+        ["r"],
+    ),
+    "reasoning in details alone": (
+        {
+            "messages": [
+                {
+                    "role": "assistant",
+                    "reasoning_content": None,
+                    "reasoning_details": [{"type": "reasoning.text", "text": "r"}],
+                }
+            ]
+        },
+        ["r"],
+    ),
+    "what tools wrote": (
+        {
+            "input": [
+                {"type": "shell_call_output", "output": [{"stdout": "so", "stderr": "se"}]},
+                {"type": "apply_patch_call", "operation": {"diff": "d"}},
+            ]
+        },
+        ["so", "se", '{"diff":"d"}'],
+    ),
+    "converse": (
+        {
+            "messages": [
+                {"role": "assistant", "content": [{"toolUse": {"name": "t", "input": {"a": "b"}}}]},
+                {"role": "user", "content": [{"toolResult": {"content": [{"json": {"c": "d"}}]}}]},
+            ]
+        },
+        ["t", '{"a":"b"}', '{"c":"d"}'],
+    ),
+    "what a client puts into the body": (
+        {"prompt": "a", "extra_body": {"tools": TOOLS, "prompt": "b"}},
+        ["b", json_text(TOOLS)],
+    ),
     "one reasoning under two names": (
         {"messages": [{"role": "assistant", "reasoning": "r", "reasoning_content": "r"}]},
         ["r"],
@@ -260,3 +308,60 @@ def test_the_hook_of_litellm_reads_prompts_by_the_same_rule() -> None:
     rule = (ROOT / "service" / "prompts.py").read_text()
     rule = rule[rule.index("CHARACTERS_PER_TOKEN = ") :].strip()
     assert rule in (ROOT / "deploy" / "litellm" / "jouleplan_hook.py").read_text()
+
+
+LONG = 201 * "x"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"contents": [{"role": "user", "parts": [{"text": LONG}]}]},
+        {"inputs": LONG},
+        {"text": LONG},
+        {"messages": [{"role": "user", "parts": [{"text": LONG}]}]},
+        {"messages": [{"role": "user", "content": "a", "images": [LONG]}]},
+        {"prompt": "a", "chat_template_kwargs": {"facts": [LONG]}},
+    ],
+)
+def test_text_where_no_rule_looks_for_it_is_told(body: dict[str, Any]) -> None:
+    found = prompt_of(body)
+    assert sum(found.uncounted.values()) == 1
+    assert LONG not in found.texts
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"prompt": "a", "chat_template_kwargs": {"enable_thinking": False}, "user": "u"},
+        {"prompt": "a", "guided_json": {"description": LONG}, "metadata": {"note": LONG}},
+        {"messages": [{"role": "user", "content": "a", "signature": LONG, "annotations": [LONG]}]},
+    ],
+)
+def test_settings_are_no_prompt(body: dict[str, Any]) -> None:
+    found = prompt_of(body)
+    assert (found.texts, found.uncounted) == (["a"], {})
+
+
+@pytest.mark.parametrize(
+    ("body", "choices"),
+    [
+        ({"extra_body": {"n": 5}}, 5),
+        ({"n": 2, "extra_body": {"best_of": 3.0}}, 3),
+        ({"num_return_sequences": 4}, 4),
+        ({"n": 2, "extra_body": "n"}, 2),
+    ],
+)
+def test_answers_are_those_of_the_body_that_is_sent(body: dict[str, Any], choices: int) -> None:
+    assert choices_of(body) == choices
+
+
+def test_prompts_of_one_text_are_made_once_and_read_as_each() -> None:
+    listed = ["a", [1, 2], "", "a", [1, 2], ""]
+    found = prompts_of({"prompt": listed, "suffix": "b"})
+    assert [(one.texts, one.tokens) for one in found] == [
+        (["a", "b"], 0),
+        (["b"], 2),
+        (["", "b"], 0),
+    ] * 2
+    assert len({id(one) for one in found}) == 4

@@ -194,3 +194,16 @@ def test_a_bad_estimate_is_refused_with_its_pointer(
     status, problem, _ = call(planner_service, request)
     ProblemAnswer.model_validate(problem)
     assert (status, pointers(problem)) == (422, [pointer])
+
+
+@pytest.mark.parametrize("output_tokens", [1, 5, 10])
+def test_the_shortest_answers_have_intervals_and_confident_plans(
+    planner_service: PlannerService, output_tokens: int
+) -> None:
+    limits = {"deadline_seconds": 60, "confidence": 0.9}
+    requests = [{"input_tokens": 8, "output_tokens": output_tokens}] * 10
+    answer = plan(planner_service, body(requests=requests, constraints=limits))
+    energy = answer["energy_joules"]
+    assert energy["high"] < 2 * energy["value"]
+    assert energy["low"] > 0.5 * energy["value"]
+    assert answer["robustness"]["estimated_confidence"] >= 0.9

@@ -2,11 +2,13 @@
 
 import json
 import os
+import platform
 import signal
 import socket
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,9 +20,9 @@ from service.calls.schemas.information import (
     ProblemAnswer,
     ReadinessAnswer,
 )
-from tests.service.bodies import a100_fleet, rows
+from tests.service.bodies import a100_fleet, endless, rows
 from tests.service.server import ROOT, Server
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 BODY = {"requests": rows(), "fleet": a100_fleet()}
 
@@ -127,6 +129,27 @@ def test_logs_are_one_json_line_a_request_without_its_body(server: Server) -> No
     assert "secret-name" not in server.logs()
 
 
+def heaps_of_threads(pid: int) -> int:
+    """Return how many heaps there are beside the first; glibc reserves 64 MiB for each."""
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    spans = [[int(end, 16) for end in line.split()[0].split("-")] for line in lines]
+    kinds = [line.split()[1] for line in lines]
+    return sum(
+        (kinds[at], kinds[at + 1], used[1], reserved[1] - used[0])
+        == ("rw-p", "---p", reserved[0], 64 * 2**20)
+        and used[0] % (64 * 2**20) == 0
+        for at, (used, reserved) in enumerate(pairwise(spans))
+    )
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="heaps of threads are glibc's")
+def test_threads_of_the_server_leave_no_heaps_of_their_own(server: Server) -> None:
+    for _ in range(2):
+        assert server.post("/plan", BODY).status_code == 200
+    assert len(list(Path(f"/proc/{server.process.pid}/task").iterdir())) > 1
+    assert heaps_of_threads(server.process.pid) == 0
+
+
 def test_a_killed_worker_is_replaced_and_the_next_call_is_answered(models_dir: Path) -> None:
     environment = {"JOULEPLAN_MODELS_DIR": str(models_dir), "JOULEPLAN_WORKERS": "1"}
     with Server(environment) as own:
@@ -141,14 +164,7 @@ def test_a_killed_worker_is_replaced_and_the_next_call_is_answered(models_dir: P
 
 def test_a_caller_that_leaves_ends_its_call(server: Server) -> None:
     (worker,) = server.worker_pids()
-    hard = json.dumps(
-        {
-            "columns": {"input_tokens": [500] * 100_000, "output_tokens": [300] * 100_000},
-            "fleet": a100_fleet(),
-            "constraints": {"min_mean_quality": 0.56},
-            "solver": {"time_limit_seconds": 60, "relative_gap": 0},
-        }
-    ).encode()
+    hard = json.dumps(endless()).encode()
     with socket.create_connection(("127.0.0.1", server.port)) as caller:
         caller.sendall(
             b"POST /plan HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -243,7 +259,7 @@ def test_it_refuses_to_listen_beyond_loopback_without_permission() -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 2
@@ -257,7 +273,7 @@ def test_print_config_prints_the_settings_and_stops() -> None:
         env={**os.environ, "JOULEPLAN_PORT": "8123"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=True,
     )
     assert json.loads(done.stdout)["port"] == 8123

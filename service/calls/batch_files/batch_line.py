@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from costmodel.kinds import kind_of
 from costmodel.nearest import listed, shown
 from service.calls.batch_files.endpoints import is_planned, other_endpoint
 from service.calls.batch_files.model_place import ModelPlace, RepeatedKeyError, place_of_model
@@ -109,22 +110,60 @@ def read_line(text: bytes, rule: TokenRule) -> BatchLine:
     )
 
 
+_AS_BODY = "as body, with method POST and url /v1/chat/completions"
+_FORMATS = {
+    "params": f"Message batches of Anthropic are not read: write params {_AS_BODY}.",
+    "modelInput": f"Batches of Bedrock are not read: write what modelInput asks {_AS_BODY}.",
+    "request": f"Batches of Gemini and Vertex are not read: write what request asks {_AS_BODY}.",
+    "response": "That is what a batch answered: plan the file that it was asked.",
+    "conversations": f"Conversations of ShareGPT are not read: write them as messages {_AS_BODY}.",
+    "messages": f"Bodies alone are not read: write each {_AS_BODY}.",
+    "prompt": f"Bodies alone are not read: write each {_AS_BODY}.",
+}
+"""What lines are by a member of theirs, and what to do."""
+_ROWS = ("input_tokens", "output_tokens")
+
+
 def _parsed(text: bytes) -> dict[str, Any]:
     try:
         line = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise LineError(f"Expected JSON, got: {error}.") from None
+        raise LineError(_no_json(text, error)) from None
     if not isinstance(line, dict) or not isinstance(line.get("body"), dict):
-        got = listed([shown(name) for name in line]) if isinstance(line, dict) else "no object"
+        got = listed([shown(name) for name in line]) if isinstance(line, dict) else kind_of(line)
         message = f"Expected an object with custom_id, method, url and an object body, got {got}."
-        raise LineError(message)
+        raise LineError(message + _foreign(line))
     if line.get("method") != "POST":
-        raise LineError(f"Expected method POST, got {line.get('method')!r:.60}.", "method")
+        raise LineError(f"Expected method POST, got {_got(line.get('method'))}.", "method")
     if not isinstance(line.get("url"), str):
         raise LineError(other_endpoint(line.get("url")), "url")
     if not isinstance(line.get("custom_id"), str):
         raise LineError("Expected custom_id as text.", "custom_id")
     return line
+
+
+def _no_json(text: bytes, error: orjson.JSONDecodeError) -> str:
+    try:
+        text.decode()
+    except UnicodeDecodeError as broken:
+        byte = f"byte {text[broken.start]:#04x} at byte {broken.start}"
+        return f"Expected JSON in UTF-8, got {byte} of the line: convert the file with iconv."
+    return f"Expected JSON, an object whole on one line, got: {error}."
+
+
+def _foreign(line: object) -> str:
+    """Say what a line of another format is, and what to do; "" where it is none that is known."""
+    if isinstance(line, list):
+        return " Write each of the list on a line of its own."
+    members = line.keys() if isinstance(line, dict) else ()
+    known = next((told for member, told in _FORMATS.items() if member in members), None)
+    if known is None:
+        return f" A table of plain rows begins with one that has {' and '.join(_ROWS)}."
+    return f" {known}"
+
+
+def _got(value: object) -> str:
+    return "none" if value is None else f"{value!r:.60}"
 
 
 def _output_tokens(body: Mapping[str, Any], rule: TokenRule) -> int:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from costmodel.decimal_commas import is_grouped, with_points
+from costmodel.nearest import counted
 from planner.result import PlanWarning
 from service.calls.batch_files.batch_file import BatchFileError
 from service.calls.batch_files.known_columns import worth
 from service.calls.batch_files.table import LISTS, NOTHING, Table, row_in_words
 from service.number_hints import share_of
-from service.wording import counted
 
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader

@@ -26,4 +26,5 @@ def is_planned(url: str) -> bool:
 
 def other_endpoint(url: object) -> str:
     """Return why a line of another url is not planned."""
-    return f"Expected url {' or '.join(ENDPOINTS)}, got {url!r:.60}."
+    got = "none" if url is None else f"{url!r:.60}"
+    return f"Expected url {' or '.join(ENDPOINTS)}, got {got}."

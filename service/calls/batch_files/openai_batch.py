@@ -15,15 +15,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from costmodel.nearest import counted
 from planner.result import PlanWarning
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.batch_line import LineError, read_line
 from service.calls.batch_files.endpoints import CHAT, other_endpoint
 from service.calls.batch_files.lines import BatchLines, Data, line_spans
-from service.calls.prompts import NOT_COUNTED, told_uncounted
+from service.calls.prompts import EMPTY, NOT_COUNTED, told_uncounted
 from service.calls.token_rule import TokenRule
 from service.problems import AlikeErrors, Complaints, FieldError, pointer
-from service.wording import counted
 
 MAX_TOLD = 20
 """Kinds of complaints that the command line tells of."""
@@ -240,7 +240,7 @@ def _warnings(
             f"Planned at 0 input tokens, for want of a prompt: {counted(len(empty), 'line')}; the "
             f"first is line {empty[0]}."
         )
-        told.append(PlanWarning("prompts_empty", message))
+        told.append(PlanWarning(EMPTY, message))
     if not_chat:
         message = (
             f"Another url than {CHAT}, the only one of these that `vllm run-batch` serves, is that "

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from costmodel.nearest import counted
 from planner.result import PlanWarning
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.known_columns import Recognised, recognise
 from service.problems import pointer
 from service.spelling import COMMAND, Spelling
-from service.wording import counted
 
 Column = Sequence[Any]
 LISTS = ("llms", "pools")

@@ -80,8 +80,9 @@ SELECT count(*), total(output_tokens),
 FROM actuals WHERE plan_id = ? AND {_SEEN}
 """  # noqa: S608
 _SELECT = f"SELECT {', '.join(_NAMES)} FROM actuals ORDER BY number DESC LIMIT ?"  # noqa: S608
-_CACHE_KIB = 8192
-"""More than a log of `CHECKPOINT_FRAMES` holds: what it has is in memory too, should it be cut."""
+_CACHE_KIB = 3072
+"""Half as much again as a log of `CHECKPOINT_FRAMES` holds: what that has is in memory too, should
+it be cut. Other pages that are read again the system has in its own cache."""
 
 
 def insert(connection: sqlite3.Connection, actuals: Sequence[Actual], most: int) -> list[Actual]:

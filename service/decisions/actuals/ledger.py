@@ -208,7 +208,7 @@ class ActualsLedger:
 
     def _told(self, body: ActualBody, owner: str | None) -> Told:
         now = time.time()
-        terms, answers = terms_of_actual(body, self._desk.terms(body.decision_id))
+        terms, answers = terms_of_actual(body, self._desk.decided(body.decision_id))
         predicted = self._desk.predicted(
             body.llm, body.pool, terms, body.decision_id, body.concurrency
         )

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from service.database.claim import Claim
 from service.database.contents import Loss
 from service.database.database_file import MEMORY, DatabaseFile
 from service.database.errors import NoPlaceError, StoreError
@@ -21,6 +22,7 @@ from service.decisions.actuals.database import CONTENTS
 
 logger = logging.getLogger("service.actuals")
 
+SETTING = "JOULEPLAN_ACTUALS_PATH"
 BUSY_S = 2.0
 """For which another process that writes is waited for."""
 MAX_TOGETHER = 1000
@@ -51,7 +53,8 @@ class WritingThread:
         self._file = DatabaseFile(path, CONTENTS, timeout_s=BUSY_S)
         self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="actuals-store", daemon=True)
-        self._begun = self._closer = False
+        self._claim = Claim(path, SETTING)
+        self._begun = self._closer = self._claimed = False
 
     @property
     def in_memory(self) -> bool:
@@ -108,6 +111,7 @@ class WritingThread:
             if last:
                 break
         self._file.close()
+        self._claim.release()
 
     def _write(self, together: Sequence[Waiting]) -> list[Any]:
         connection = self._connection()
@@ -130,6 +134,9 @@ class WritingThread:
             self._file = DatabaseFile(MEMORY, CONTENTS, timeout_s=BUSY_S)
             connection = self._file.connection()
         self._may_forget = False
+        if not self.in_memory and (closer or not self._claimed):
+            self._claimed = True
+            self._claim.renew()
         return connection
 
 

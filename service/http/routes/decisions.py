@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.routing import Route
 
 from service.calls.messages import JSON
-from service.calls.prompts import NOT_COUNTED, told_uncounted
+from service.calls.prompts import EMPTY, NOT_COUNTED, told_uncounted
 from service.calls.request_body import check_body
 from service.calls.schemas.decisions import DecisionBody
 from service.calls.validation import parse
@@ -104,6 +104,8 @@ def _warnings(made: Made) -> list[dict[str, str]]:
     told = {UNKNOWN: made.unknown} if made.unknown is not None else {}
     if made.tokens.uncounted:
         told[NOT_COUNTED] = told_uncounted(made.tokens.uncounted)
+    if made.tokens.empty:
+        told[EMPTY] = "Decided at 1 input token, for want of a prompt in what counts as one."
     return [{"code": code, "message": message} for code, message in told.items()]
 
 

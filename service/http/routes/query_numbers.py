@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from service.problems import FieldError, invalid
+from service.calls.schemas.batch_query import PREFIX
+from service.problems import FieldError, invalid, pointer
 
 
 def query_number(request: Request, name: str, least: int, most: int) -> int | None:
@@ -20,5 +21,5 @@ def query_number(request: Request, name: str, least: int, most: int) -> int | No
         return None
     if given.isascii() and given.isdecimal() and len(given) < 20 and least <= int(given) <= most:
         return int(given)
-    message = f"Expected {name} from {least} to {most}, got {given!r:.40}."
-    raise invalid([FieldError("", message)])
+    message = f"Expected a whole number from {least} to {most}, got {given!r:.40}."
+    raise invalid([FieldError(pointer(PREFIX, name), message)])

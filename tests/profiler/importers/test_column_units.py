@@ -38,6 +38,7 @@ def imported(
         *(("energy [mJ]", "60000"), ("energy [MJ]", "6e-5"), ("energy (µJ)", "6e7")),
         *(("energy_uj", "6e7"), ("energy_kwh", repr(60 / 3.6e6)), ("energy [Wh]", repr(60 / 3600))),
         *(("energy", "60 J"), ("energy", "0.06 kJ"), ("energy", "60000 mJ"), ("energy_kj", "60 J")),
+        *(("energy [Ws]", "60"), ("energy_kws", "0.06"), ("Energy (watt-seconds)", "60")),
         *(("energy", "60"), ("energy_per_request_joules", "60"), ("energy_gpu_j", "60")),
     ],
 )
@@ -188,3 +189,13 @@ def test_a_table_of_decimal_commas_parts_thousands_with_points(tmp_path: Path) -
     assert trials.input_tokens.tolist() == [1024.0, 2048.0]
     assert trials.runtime_s.tolist() == [2.5, 2.5]
     assert trials.energy_gpu_j.tolist() == [75.0, 75.125]
+
+
+@pytest.mark.parametrize(
+    "energy", ["Energy (cal)", "energy [kcal]", "Energy (BTU)", "energy_kcal", "energy (kVAh)"]
+)
+def test_units_that_nobody_converts_are_refused_whatever_they_would_give(
+    tmp_path: Path, energy: str
+) -> None:
+    with pytest.raises(ObservationError, match="Expected a unit such as"):
+        imported(tmp_path, energy, "30")

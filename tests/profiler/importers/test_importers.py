@@ -222,8 +222,27 @@ def test_a_column_that_is_not_there_is_named(tmp_path):
     path = write_rows(tmp_path / "mine.csv", [FOREIGN])
     with pytest.raises(ObservationError, match="'watts'"):
         import_csv(path, {**RENAMED, "energy_gpu_j": "watts"}, CONSTANTS)
-    with pytest.raises(ObservationError, match="none named energy_gpu_j"):
+    with pytest.raises(ObservationError, match=r"energy_gpu_j too, .* energy_gpu_j=joules"):
         import_csv(path, {k: v for k, v in RENAMED.items() if k != "energy_gpu_j"}, CONSTANTS)
+
+
+@pytest.mark.parametrize(("device", "count"), [("1xl4", 1), ("H100 x 2", 2), ("Apple M1 Pro", 1)])
+def test_the_name_of_a_device_says_how_many_gpus_it_has(tmp_path, device, count):
+    path = write_rows(tmp_path / "mine.csv", [{**FOREIGN, "joules": "60"}])
+    constants = {name: text for name, text in CONSTANTS.items() if name != "num_gpus"}
+    constants["device"] = parse_assignments([f"device={device}"], "--set")["device"]
+    trials, _ = import_csv(path, RENAMED, constants)
+    assert trials.num_gpus.tolist() == [count]
+
+
+def test_a_column_of_moments_is_named_and_checked(tmp_path):
+    renamed = {**RENAMED, **parse_assignments(["started_at=at"], "--column")}
+    path = write_rows(tmp_path / "mine.csv", [{**FOREIGN, "at": "1772366410000"}])
+    trials, _ = import_csv(path, renamed, CONSTANTS)
+    assert trials.extra["started_at"].tolist() == ["1772366410000"]
+    path = write_rows(tmp_path / "bad.csv", [{**FOREIGN, "at": "03/01/2026"}])
+    with pytest.raises(ObservationError, match="row 2, column at: Expected a moment"):
+        import_csv(path, renamed, CONSTANTS)
 
 
 @pytest.mark.parametrize("text", ["runtime_s", "=x", "nonsense=x"])

@@ -18,7 +18,10 @@ BEGIN = 1_772_366_400
 def read(folder: Path, header: str, rows: Sequence[str]) -> PowerLog:
     """Read a log of a row each second, `{at}` its moment."""
     path = folder / "power.csv"
-    lines = [row.replace("{at}", str(BEGIN + second)) for second, row in enumerate(rows)]
+    lines = [
+        row.replace("{at}", str(BEGIN + second)).replace("{joules}", str(1000 + 300 * second))
+        for second, row in enumerate(rows)
+    ]
     path.write_text("\n".join([header, *lines]) + "\n")
     return read_power_log(path, UNIVERSAL)
 
@@ -44,6 +47,15 @@ def joules(folder: Path, header: str, row: str) -> float:
         ("timestamp, power.draw.average [W], power.draw [W]", "{at}, [N/A], 300.00 W"),
         ("timestamp, cpu_power_w, dram_power_w, gpu_power_w", "{at}, 120, 30, 300"),
         ("timestamp, gpu0_power_w, total_power_w", "{at}, 300, 900"),
+        ("timestamp,gpu_index,power_w,power_type", "{at},0,300,device_instant"),
+        ("timestamp,cpu_power_w,gpu_energy_j", "{at},60,{joules}"),
+        ("timestamp,power.limit [W],energy [mJ]", "{at},700,{joules}000"),
+        ("timestamp,energy_ws", "{at},{joules}"),
+        ("timestamp,gpu_power_w,Voltage (V),Current (A)", "{at},300,12,25"),
+        (
+            'Time,"DCGM_FI_DEV_POWER_USAGE{gpu=""0"", Hostname=""node-7"", modelName=""H100""}"',
+            "{at},300",
+        ),
         ("timestamp,power", "{at},300000 mW"),
         ("timestamp,power", "{at},0.3 kW"),
         ("timestamp,Power (kW)", "{at},0.3"),
@@ -368,3 +380,50 @@ def test_logs_that_were_put_together_in_any_order_are_read(tmp_path: Path) -> No
     log = read(tmp_path, "timestamp,power_w", rows)
     assert log.joules(BEGIN + 5, 20) == pytest.approx(6000)
     assert read(tmp_path, "timestamp,power_w", rows[::-1]).joules(BEGIN + 5, 20) == 6000
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("Time_Of_Day_Seconds\tBusy%\tPkgWatt\tCorWatt\tGFXWatt", "{at}\t3.0\t100\t300\t0.3"),
+        ("time,Instantaneous power reading", "{at},300 Watts"),
+        ("time,Average power reading over sample period", "{at},300 Watts"),
+        ("Time,Outlet,Active Power (W),Apparent Power (VA)", "{at},3,300,640"),
+        ("Time,Outlet 1 Power (W)", "{at},300"),
+        ("Time,Power (W),Voltage (V),Current (A)", "{at},300,230,1.3"),
+        ("Time,Active Power (W),Energy [J]", "{at},300,{joules}"),
+        ("Time,power,voltage,current,energy_kwh", "{at},300,230,1.3,0.{joules}"),
+    ],
+)
+def test_what_a_processor_or_a_whole_machine_draws_is_no_gpus(
+    tmp_path: Path, header: str, row: str
+) -> None:
+    with pytest.raises(ObservationError, match="not what GPUs draw by the name"):
+        joules(tmp_path, header, row)
+
+
+def test_series_of_several_gpus_are_told_apart_by_their_label(tmp_path: Path) -> None:
+    names = [
+        f'"power_watts{{Hostname=""n"", gpu=""{gpu}"", modelName=""L40S""}}"' for gpu in (0, 1)
+    ]
+    log = read(tmp_path, ",".join(["Time", *names]), ["{at},100,200"] * 20)
+    assert log.joules(BEGIN + 5, 10) == pytest.approx(3000)
+    twice = ",".join(["Time", names[0], names[0].replace('""n""', '""m""')])
+    with pytest.raises(ObservationError, match="one for each GPU by its number"):
+        read(tmp_path, twice, ["{at},100,200"] * 20)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'{"data": {"result": []}}', "got JSON"),
+        (b'[{"timestamp": 1}]', "got JSON"),
+        (b"\x1f\x8b\x08\0", "gunzip it first"),
+        (b"PK\x03\x04\x14\0", "save the table as CSV"),
+        (b"PAR1\x15\0", "Parquet"),
+    ],
+)
+def test_a_file_that_is_no_table_says_what_it_is(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "power.csv").write_bytes(content)
+    with pytest.raises(ObservationError, match=told):
+        read_power_log(tmp_path / "power.csv", UNIVERSAL)

@@ -501,3 +501,9 @@ def test_runs_at_the_same_time_are_told(tmp_path: Path, later_s: float, told: bo
     assert (
         any("result.json and result.json overlap in time: what" in note for note in notes) == told
     )
+
+
+@pytest.mark.parametrize("name", [None, "", "  ", 5, True])
+def test_a_result_that_names_no_llm_needs_one(tmp_path: Path, name: Any) -> None:
+    with pytest.raises(ObservationError, match="Expected model_id or --set llm=NAME"):
+        imported(tmp_path, result(model_id=name))

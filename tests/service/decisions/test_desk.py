@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 
 import pytest
@@ -146,6 +147,20 @@ def test_what_ended_leaves_its_load_at_once_and_its_concurrency_until_it_is_forg
     assert level(made, "x", "one") == (1, KNOWN)
     made.forget("one")
     assert level(made, "x", "one") == (4, GUESSED)
+
+
+def test_of_decisions_whose_actuals_do_not_come_nothing_computed_is_remembered() -> None:
+    def computed() -> int:
+        gc.collect()
+        return sum(isinstance(one, Terms) for one in gc.get_objects())
+
+    made, before = desk(), computed()
+    for number in range(100):
+        ask(made, "x", f"open-{number}")
+    remembered = made.decided("open-99")
+    assert remembered is not None
+    assert (remembered.pool, remembered.prompts.tokens) == ("x", 10.0)
+    assert computed() == before
 
 
 def test_without_a_decision_the_concurrency_of_several_levels_is_not_known() -> None:

@@ -181,7 +181,7 @@ def test_actuals_of_several_prompts_are_no_surprise() -> None:
         input_tokens=110.0,
         output_tokens=200.0,
     )
-    terms, answers = terms_of_actual(told, desk.terms(made.decision_id))
+    terms, answers = terms_of_actual(told, desk.decided(made.decision_id))
     assert answers == 4
     found = desk.predicted("a", chosen.row.pool, terms, made.decision_id)
     assert found is not None

@@ -98,6 +98,22 @@ def test_what_the_fleet_has_no_more_is_forgotten() -> None:
     assert {one.keys for one in kept} == {BOTH[1:]}
 
 
+def test_a_reload_that_takes_nothing_away_copies_no_request() -> None:
+    traffic, before = Traffic(), [asked(float(number)) for number in range(LEAST)]
+    for one in before:
+        traffic.add(one)
+    traffic.keep({*BOTH, ("other", "large")})
+    assert all(kept is one for kept, one in zip(traffic.forecast(0.0), before, strict=True))
+
+
+def test_requests_alike_share_what_the_plan_says_of_them() -> None:
+    columns = plan_of([asked(0.0), asked(1.0), asked(2.0, BOTH[1:])], 3.0, None)["columns"]
+    for name in ("llms", "pools"):
+        first, second, other = columns[name]
+        assert first is second
+        assert first is not other
+
+
 def test_a_reloaded_fleet_can_be_planned_for(planner: PlannerService) -> None:
     traffic = Traffic()
     for _ in range(LEAST):

@@ -14,7 +14,7 @@ import pytest
 from service.http.access.connections import MAX_HEADER_BYTES
 from tests.service.http.access.test_slow_callers import connected, everything
 from tests.service.server import ROOT, Server
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 TOO_LONG = b"The header is too long: expected at most 16384 bytes."
 
@@ -89,7 +89,7 @@ def test_one_peer_has_so_many_connections_and_the_log_tells_of_more(models_dir: 
             with suppress(ConnectionError):
                 assert everything(caller) == b""
         other = socket.create_connection(
-            ("127.0.0.1", own.port), timeout=30, source_address=("127.0.0.2", 0)
+            ("127.0.0.1", own.port), timeout=PATIENCE_S, source_address=("127.0.0.2", 0)
         )
         other.sendall(call())
         assert everything(other).startswith(b"HTTP/1.1 200 ")

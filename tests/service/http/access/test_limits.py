@@ -15,7 +15,7 @@ from service.http.access.keys import ApiKey, digest_of, new_key
 from service.http.access.limits import Limits, TokenBucket
 from service.http.access.ring import KeyRing
 from service.problems import ProblemError
-from tests.service.bodies import a100_fleet
+from tests.service.bodies import endless
 from tests.service.http.access.conftest import Keys, bearer, get
 from tests.service.server import Server
 from tests.service.test_metrics import samples, value
@@ -167,15 +167,6 @@ def test_a_spent_rate_is_429_with_the_seconds_to_wait_and_harms_no_other_key(
     assert after["unauthenticated"] - before["unauthenticated"] == 1
 
 
-def hard_plan() -> dict[str, object]:
-    return {
-        "columns": {"input_tokens": [500] * 50_000, "output_tokens": [300] * 50_000},
-        "fleet": a100_fleet(),
-        "constraints": {"min_mean_quality": 0.56},
-        "solver": {"time_limit_seconds": 60, "relative_gap": 0},
-    }
-
-
 def free(server: Server, key: str) -> Callable[[], bool]:
     return lambda: get(server, "/placements", key).status_code == 200
 
@@ -186,7 +177,7 @@ def test_a_stream_holds_its_place_until_its_caller_leaves(
     other = shared_keys.texts["any"]
     key = in_force(guarded, shared_keys, "one", max_concurrent=1, owner="any")
     started = guarded.client.post(
-        "/plan", json=hard_plan(), headers=bearer(other) | {"Prefer": "respond-async"}
+        "/plan", json=endless(), headers=bearer(other) | {"Prefer": "respond-async"}
     )
     assert started.status_code == 202, started.text
     place = started.headers["location"]
@@ -198,6 +189,7 @@ def test_a_stream_holds_its_place_until_its_caller_leaves(
             assert next(events)
             assert get(guarded, "/placements", key).status_code == 429
         wait_until(free(guarded, key))
+    assert guarded.client.delete(place, headers=bearer(other)).status_code == 200
     guarded.client.delete(place, headers=bearer(other))
 
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from service.settings.settings import Settings
 from tests.service.http.access.conftest import Keys, bearer
 from tests.service.server import ROOT, Server, free_port
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 PLACE = re.compile(r"Operations are served on (http://[^ ]+?)\.\"")
 
@@ -62,7 +62,7 @@ def test_one_signal_stops_both(models_dir: Path, number: signal.Signals) -> None
         own.wait_until_ready()
         assert aside.get("/healthz").status_code == 200
         own.process.send_signal(number)
-        assert own.process.wait(timeout=30) == 0
+        assert own.process.wait(timeout=PATIENCE_S) == 0
         assert "Traceback" not in own.logs()
         with pytest.raises(httpx.ConnectError):
             httpx.get(aside.base_url.join("/healthz"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.service.bodies import endless
 from tests.service.http.access.conftest import Keys, get
 from tests.service.server import Server
 from tests.waiting import PATIENCE_S, wait_until
@@ -110,14 +111,8 @@ def test_a_refused_body_is_not_read_for_ever(guarded: Server) -> None:
 
 def test_a_slow_answer_is_not_hurried(guarded: Server, shared_keys: Keys) -> None:
     """A call whose body is here may take longer than any body."""
-    many = 30_000
-    body = {
-        "columns": {"input_tokens": [500] * many, "output_tokens": [300] * many},
-        "constraints": {"min_mean_quality": 0.56},
-        "solver": {"time_limit_seconds": 4, "relative_gap": 0},
-    }
     headers = {"X-API-Key": shared_keys.texts["any"]}
-    answer = guarded.client.post("/plan", json=body, headers=headers)
+    answer = guarded.client.post("/plan", json=endless(3.0), headers=headers)
     assert answer.status_code != 408, answer.text
 
 

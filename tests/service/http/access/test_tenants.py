@@ -15,11 +15,10 @@ import pytest
 
 from service.http.access.scopes import SCOPES
 from service.plans.database import _SCHEMA, _SHARDS
-from tests.service.bodies import a100_fleet, rows
+from tests.service.bodies import a100_fleet, endless, rows
 from tests.service.http.access.conftest import Keys, bearer
 from tests.service.http.access.test_keys import is_refused
 from tests.service.server import ROOT, Server
-from tests.service.test_background_plans import long_body
 from tests.service.test_batch_file_call import batch_file
 from tests.waiting import wait_until
 
@@ -193,7 +192,7 @@ def test_a_plan_that_is_being_made_is_seen_and_ended_by_its_owner_alone(
     own: Server, keys_of_all: Keys
 ) -> None:
     first, other = (tenant(own, keys_of_all, name) for name in ("a", "b"))
-    made = first.start(long_body())
+    made = first.start(endless())
     for path in (f"/plans/{made}", f"/plans/{made}/events", f"/plans/{made}/result"):
         assert is_refused(other.get(path), 404, "plan-not-found"), path
     assert is_refused(other.delete(f"/plans/{made}"), 404, "plan-not-found")
@@ -230,7 +229,7 @@ def test_asynchronous_plans_count_against_their_key_until_they_end(
     own: Server, keys_of_all: Keys
 ) -> None:
     limited, other = (tenant(own, keys_of_all, name) for name in ("b", "a"))
-    made = [limited.start(long_body()) for _ in range(2)]
+    made = [limited.start(endless()) for _ in range(2)]
     assert is_refused(limited.plan(**ASYNC), 429, "rate-limited")
     assert is_refused(limited.plan(), 429, "rate-limited")
     assert other.plan(**ASYNC).status_code == 202
@@ -258,7 +257,7 @@ def test_asynchronous_plans_of_one_tenant_do_not_fill_the_queue(
     with Server(settings) as server, ThreadPoolExecutor(1) as threads:
         server.wait_until_ready()
         greedy, other = (tenant(server, keys, name) for name in ("a", "b"))
-        running, queued = greedy.start(long_body()), greedy.start(long_body())
+        running, queued = greedy.start(endless()), greedy.start(endless())
         wait_until(lambda: greedy.state(running) == "running")
         assert is_refused(greedy.plan(**ASYNC), 429, "overloaded")
         # Each owner has places of their own, and so have calls that somebody waits for.
