@@ -120,7 +120,7 @@ def _command(alone: Sequence[Study], together: Sequence[Study], seeds: Sequence[
     return (
         f"python -m benchmarks.hindsight --deadlines {distinct(alone)} "
         f"--shared-deadlines {distinct(together)} --seeds {' '.join(map(str, seeds))} "
-        "--out docs/reference"
+        "--out docs/studies"
     )
 
 

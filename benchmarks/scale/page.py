@@ -33,7 +33,7 @@ def _code(text: str) -> str:
 
 
 _HEAD = f"""\
-Written by `python -m benchmarks.scale --out docs/reference`, which compares planning with other
+Written by `python -m benchmarks.scale --out docs/studies`, which compares planning with other
 methods in one run and on the same instances, and by the same with `--bars`, which runs what the
 bars need alone. Times are medians on a machine that others may have used at the same time: look at
 the load average beside them, and compare within one run.

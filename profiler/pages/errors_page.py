@@ -19,7 +19,7 @@ _INTRODUCTION = """\
 
 Made from the cards in `models/` by
 
-    .venv/bin/jouleplan errors --models-dir models > docs/reference/cost-model-errors.md
+    .venv/bin/jouleplan errors --models-dir models > docs/studies/cost-model-errors.md
 
 and not to be edited by hand. The cards' figures come from
 

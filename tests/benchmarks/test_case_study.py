@@ -25,7 +25,7 @@ from costmodel.workload import Workload
 from planner.solvers.cpsat import Effort, solve_assignment
 
 ZETAS = (0.0, 0.2, 0.5, 1.0)
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "case-study.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "studies" / "case-study.md"
 
 
 @pytest.fixture(scope="module")

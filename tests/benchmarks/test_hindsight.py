@@ -213,7 +213,7 @@ def test_the_page_tells_the_constants_and_how_it_is_made() -> None:
         short_hour(300, 30.0, 60.0), shared_deployments(default_fleet()), 0.6, shared=True
     )
     told = page([alone], [together], [0])
-    assert "--deadlines 300 --shared-deadlines 60 --seeds 0 --out docs/reference" in told
+    assert "--deadlines 300 --shared-deadlines 60 --seeds 0 --out docs/studies" in told
     assert f"forecasts every {PERIOD_S:g} s" in told
     assert f"{100 * NOISE:.0f} % noise" in told
     assert f"concurrencies {', '.join(map(str, LEVELS))}" in told
@@ -223,7 +223,7 @@ def test_the_page_tells_the_constants_and_how_it_is_made() -> None:
 
 
 def test_the_checked_in_page_is_what_these_constants_make() -> None:
-    shipped = (ROOT / "docs/reference/hindsight.md").read_text("utf-8")
+    shipped = (ROOT / "docs/studies/hindsight.md").read_text("utf-8")
     told = [
         line
         for line in page([], [], [0]).splitlines()
