@@ -36,6 +36,27 @@ def add_measure(verbs: argparse._SubParsersAction[VerbParser]) -> None:
     add_server(parser)
     add_meter(parser)
     add = parser.add_argument_group("what to measure").add_argument
+    _add_axes(add)
+    _add_design(add)
+    _add_window(add)
+    add(
+        "--idle-seconds",
+        type=number,
+        default=10.0,
+        metavar="S",
+        help="seconds for which to meter the idle server, 0 for none; default: %(default)g",
+    )
+    add(
+        "--no-mixed",
+        dest="mixed",
+        action="store_false",
+        help="measure no windows in which lengths are mixed",
+    )
+    _add_seed(add)
+    _add_facts(parser)
+
+
+def _add_axes(add: Callable[..., object]) -> None:
     add(
         "--input-tokens",
         default="32..2048",
@@ -55,6 +76,9 @@ def add_measure(verbs: argparse._SubParsersAction[VerbParser]) -> None:
         metavar="LOW..HIGH",
         help="requests kept in flight, likewise; default: %(default)s",
     )
+
+
+def _add_design(add: Callable[..., object]) -> None:
     add(
         "--design",
         choices=("adaptive", "grid"),
@@ -70,22 +94,6 @@ def add_measure(verbs: argparse._SubParsersAction[VerbParser]) -> None:
     )
     add("--max-minutes", type=positive, metavar="MIN", help="stop after this time")
     add("--max-kilojoules", type=positive, metavar="KJ", help="stop after this energy")
-    _add_window(add)
-    add(
-        "--idle-seconds",
-        type=number,
-        default=10.0,
-        metavar="S",
-        help="seconds for which to meter the idle server, 0 for none; default: %(default)g",
-    )
-    add(
-        "--no-mixed",
-        dest="mixed",
-        action="store_false",
-        help="measure no windows in which lengths are mixed",
-    )
-    _add_seed(add)
-    _add_facts(parser)
 
 
 def _add_window(add: Callable[..., object]) -> None:

@@ -105,6 +105,28 @@ def add_plan(verbs: argparse._SubParsersAction[VerbParser]) -> None:
         "Exit status: 0 with a plan; 1 where no plan was found that keeps all limits;\n"
         "2 where the input is refused; 130 after Ctrl-C.",
     )
+    _add_input_arguments(parser)
+    for option in OPTIONS:
+        parser.add_argument(option.flag, type=option.kind, metavar=option.metavar, help=option.text)
+    parser.add_argument(
+        "--allow-mixed-provenance",
+        action="store_true",
+        help="also plan over cost models that were measured in different ways, with a warning",
+    )
+    parser.add_argument(
+        "--report-unplaceable",
+        action="store_true",
+        help="report requests that can run nowhere, and plan the others",
+    )
+    _add_prompt_arguments(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="print the answer of POST /plan as JSON, not a table"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write that JSON to FILE")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _add_input_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file",
         metavar="FILE",
@@ -130,24 +152,6 @@ def add_plan(verbs: argparse._SubParsersAction[VerbParser]) -> None:
         metavar="YAML",
         help="fleet file to plan on, instead of the configured fleet or that of the body",
     )
-    for option in OPTIONS:
-        parser.add_argument(option.flag, type=option.kind, metavar=option.metavar, help=option.text)
-    parser.add_argument(
-        "--allow-mixed-provenance",
-        action="store_true",
-        help="also plan over cost models that were measured in different ways, with a warning",
-    )
-    parser.add_argument(
-        "--report-unplaceable",
-        action="store_true",
-        help="report requests that can run nowhere, and plan the others",
-    )
-    _add_prompt_arguments(parser)
-    parser.add_argument(
-        "--json", action="store_true", help="print the answer of POST /plan as JSON, not a table"
-    )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="also write that JSON to FILE")
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def _add_prompt_arguments(parser: argparse.ArgumentParser) -> None:

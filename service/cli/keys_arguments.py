@@ -8,6 +8,35 @@ from pathlib import Path
 
 from costmodel.command_line import VerbParser, number, whole_number
 
+_LIMITS = (
+    (
+        "--requests-per-second",
+        number,
+        "RATE",
+        "calls that the key may make in a second on average; default: no limit",
+    ),
+    (
+        "--burst",
+        whole_number,
+        "N",
+        "calls that the key may make at once after a pause; default: those of one second",
+    ),
+    (
+        "--max-concurrent",
+        whole_number,
+        "N",
+        "calls of the key that may run at a time; default: no limit",
+    ),
+    (
+        "--scopes",
+        str,
+        "SCOPES",
+        "what the key may do: read, plan and policy, joined by commas; default: all",
+    ),
+    ("--owner", str, "NAME", "whose plans the key makes and sees; default: the name of the key"),
+    ("--expires-in-days", number, "DAYS", "days after which the key is refused; default: never"),
+)
+
 
 def add_keys(verbs: argparse._SubParsersAction[VerbParser]) -> None:
     """Add the verb ``keys``, with verbs of its own."""
@@ -20,75 +49,55 @@ def add_keys(verbs: argparse._SubParsersAction[VerbParser]) -> None:
         "Exit status: 0 when it is done; 2 where the file or an argument is refused.",
     )
     own = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    add = own.add_parser(
+    _add_add(own)
+    _add_list(own)
+    _add_remove(own)
+
+
+def _add_add(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+    parser = verbs.add_parser(
         "add",
         allow_abbrev=False,
         help="make a key and print it once",
         description="Makes a key and prints it once. The file keeps only its hash.",
         epilog="example:\n  %(prog)s nightly --file keys.yaml --scopes plan --expires-in-days 90",
     )
-    add.add_argument(
+    parser.add_argument(
         "name", metavar="NAME", help="name of the key, for logs: letters, digits, _ and -"
     )
-    for flag, kind, metavar, text in (
-        (
-            "--requests-per-second",
-            number,
-            "RATE",
-            "calls that the key may make in a second on average; default: no limit",
-        ),
-        (
-            "--burst",
-            whole_number,
-            "N",
-            "calls that the key may make at once after a pause; default: those of one second",
-        ),
-        (
-            "--max-concurrent",
-            whole_number,
-            "N",
-            "calls of the key that may run at a time; default: no limit",
-        ),
-        (
-            "--scopes",
-            str,
-            "SCOPES",
-            "what the key may do: read, plan and policy, joined by commas; default: all",
-        ),
-        (
-            "--owner",
-            str,
-            "NAME",
-            "whose plans the key makes and sees; default: the name of the key",
-        ),
-        (
-            "--expires-in-days",
-            number,
-            "DAYS",
-            "days after which the key is refused; default: never",
-        ),
-    ):
-        add.add_argument(flag, type=kind, metavar=metavar, help=text)
-    shown = own.add_parser(
+    for flag, kind, metavar, text in _LIMITS:
+        parser.add_argument(flag, type=kind, metavar=metavar, help=text)
+    _add_file(parser)
+
+
+def _add_list(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+    parser = verbs.add_parser(
         "list",
         allow_abbrev=False,
         help="print the names and limits of all keys",
         description="Prints the names, limits, expiry, scopes and owners of all keys.",
         epilog="example:\n  %(prog)s --file keys.yaml",
     )
-    remove = own.add_parser(
+    _add_file(parser)
+
+
+def _add_remove(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+    parser = verbs.add_parser(
         "remove",
         allow_abbrev=False,
         help="remove a key, which is refused from then on",
         description="Removes a key. A running service refuses it from then on.",
         epilog="example:\n  %(prog)s gateway --file keys.yaml",
     )
-    remove.add_argument("name", metavar="NAME", help="name of the key")
-    for one in (add, shown, remove):
-        one.add_argument(
-            "--file",
-            type=Path,
-            metavar="FILE",
-            default=os.environ.get("JOULEPLAN_API_KEYS_FILE") or None,
-            help="the file of keys; default: JOULEPLAN_API_KEYS_FILE of the environment",
-        )
+    parser.add_argument("name", metavar="NAME", help="name of the key")
+    _add_file(parser)
+
+
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--file",
+        type=Path,
+        metavar="FILE",
+        default=os.environ.get("JOULEPLAN_API_KEYS_FILE") or None,
+        help="the file of keys; default: JOULEPLAN_API_KEYS_FILE of the environment",
+    )

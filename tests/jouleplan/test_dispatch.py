@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -99,6 +100,20 @@ def test_a_refusal_shows_the_usage_of_the_verb_as_it_was_started(
         assert told.out == ""
         assert told.err.startswith(f"usage: {program} {verb} [-h]")
         assert f"\n{program} {verb}: error: " in told.err
+
+
+def test_the_settings_are_printed_however_it_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = (
+        (service_main, ["--print-config"]),
+        (service_main, ["--print-config", "serve"]),
+        (main, ["serve", "--print-config"]),
+    )
+    told = set()
+    for run, arguments in asked:
+        assert run(arguments) == 0
+        told.add(capsys.readouterr().out)
+    assert len(told) == 1
+    assert "port" in json.loads(told.pop())
 
 
 @pytest.mark.parametrize(
