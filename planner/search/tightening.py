@@ -112,10 +112,8 @@ class Tightener:
         kept = np.zeros(len(relaxation.rows))
         for r, row in enumerate(relaxation.rows):
             if isinstance(row.limits, PlanCost):
-                unit = row.limits.unit
-                over = (evaluation.total(self.problem, unit) or 0.0) - self.problem.limits.caps[
-                    unit
-                ]
+                cost = evaluation.total(self.problem, row.limits.unit) or 0.0
+                over = cost - self.problem.limits.caps[row.limits.unit]
                 kept[r] = OVERSHOOT * max(0.0, over)
         return kept
 
