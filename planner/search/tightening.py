@@ -14,9 +14,9 @@ from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.activity import excesses
 from planner.bounds.bounding import Bounded, bound_again
 from planner.clock import Deadline
+from planner.inputs import Unit
 from planner.problem import PlacementProblem
 from planner.quantities import PlanCost, RequestCount, SecondsBefore
-from planner.schedule.evaluation import Evaluation
 from planner.schedule.schedule import Schedule
 from planner.search.hardest import decide_hardest
 from planner.search.incumbent import Incumbent
@@ -51,7 +51,10 @@ class Tightener:
 
     def run(self, relaxation: AssignmentProblem, start: Bounded) -> None:
         """Improve the incumbent."""
-        shares, slack = self._first_shares(), self._first_slack(relaxation)
+        shares, slack = self._first_shares(), _first_room_in_counts(relaxation)
+        caps = _caps_by_row(relaxation, self.problem)
+        for r, (_, cap) in caps.items():
+            slack[r] = CAP_ROOM * cap
         allowed = None
         for attempt in range(ROUNDS):
             target = tightened(relaxation, shares, slack)
@@ -79,7 +82,10 @@ class Tightener:
                 return
             least = min(STEP * GROWTH**attempt, MOST_STEP)
             shares, kept = self.kept_in_time(relaxation, shares, schedule, least)
-            slack += kept + self._kept_below_caps(relaxation, evaluation)
+            slack += kept
+            for r, (unit, cap) in caps.items():
+                cost = evaluation.total(self.problem, unit) or 0.0
+                slack[r] += OVERSHOOT * max(0.0, cost - cap)
             allowed = self._timely(schedule)
 
     def _first_shares(self) -> FloatArray:
@@ -92,30 +98,6 @@ class Tightener:
             slot_s *= self.problem.placements[k].concurrency
             shares[index] = min(shares[index], 1.0 - min(MOST_ROOM, slot_s / end))
         return shares
-
-    def _first_slack(self, relaxation: AssignmentProblem) -> FloatArray:
-        """What each row keeps free from the start, shape (rows,).
-
-        A count keeps one request where requests are moved for other rows' sake too.
-        """
-        slack, limits = np.zeros(len(relaxation.rows)), [row.limits for row in relaxation.rows]
-        only_counts = all(isinstance(one, RequestCount) for one in limits)
-        for r, one in enumerate(limits):
-            if isinstance(one, PlanCost):
-                slack[r] = CAP_ROOM * self.problem.limits.caps[one.unit]
-            elif isinstance(one, RequestCount) and not only_counts:
-                slack[r] = 1.0
-        return slack
-
-    def _kept_below_caps(self, relaxation: AssignmentProblem, evaluation: Evaluation) -> FloatArray:
-        """What caps are to keep free as a schedule cost more, 0 in other rows, shape (rows,)."""
-        kept = np.zeros(len(relaxation.rows))
-        for r, row in enumerate(relaxation.rows):
-            if isinstance(row.limits, PlanCost):
-                cost = evaluation.total(self.problem, row.limits.unit) or 0.0
-                over = cost - self.problem.limits.caps[row.limits.unit]
-                kept[r] = OVERSHOOT * max(0.0, over)
-        return kept
 
     def kept_in_time(
         self, relaxation: AssignmentProblem, shares: FloatArray, schedule: Schedule, least: float
@@ -160,6 +142,23 @@ class Tightener:
         if (self.problem.concurrency == 1.0).all():
             return None
         return timely(self.problem, schedule)
+
+
+def _first_room_in_counts(relaxation: AssignmentProblem) -> FloatArray:
+    """One request in every count where requests are moved for other rows' sake too, (rows,)."""
+    counts = np.array([isinstance(row.limits, RequestCount) for row in relaxation.rows], float)
+    return np.zeros_like(counts) if counts.all() else counts
+
+
+def _caps_by_row(
+    relaxation: AssignmentProblem, problem: PlacementProblem
+) -> dict[int, tuple[Unit, float]]:
+    """Unit and value of the cap that a row ensures, by the row's position."""
+    return {
+        r: (row.limits.unit, problem.limits.caps[row.limits.unit])
+        for r, row in enumerate(relaxation.rows)
+        if isinstance(row.limits, PlanCost)
+    }
 
 
 def _kept_in_rows(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import assert_never
 
 import numpy as np
 
@@ -17,15 +16,14 @@ from planner.quantities import (
     Limited,
     LlmLoads,
     MeanQuality,
-    PinnedSeconds,
     PlanCost,
     PoolSeconds,
-    PoolTime,
+    Priced,
     RequestCount,
     SecondsBefore,
 )
 from planner.result import Plan
-from planner.sensitivity.prices import count_limit, limit_name
+from planner.sensitivity.prices import count_limit, name_and_unit
 from planner.solvers.assignment_problem import AssignmentProblem
 
 MOST = 3
@@ -199,16 +197,15 @@ class _Look:
 
 def _limit_of(problem: PlacementProblem, row: Limited) -> str:
     """Return the name that a row's price has among the shadow prices, or what it stands for."""
-    if isinstance(row, PoolTime | PinnedSeconds):
-        return limit_name(problem, PoolSeconds(row.pool))
     match row:
-        case RequestCount():
-            return limit_name(problem, count_limit(problem, row))
-        case MeanQuality() | PlanCost():
-            return limit_name(problem, row)
         case LlmLoads():
             return "loading"
         case DecodeSteps():
             return "underfill"
+        case RequestCount():
+            limit: Priced = count_limit(problem, row)
+        case MeanQuality() | PlanCost():
+            limit = row
         case _:
-            assert_never(row)
+            limit = PoolSeconds(row.pool)
+    return name_and_unit(problem, limit)[0]

@@ -13,7 +13,7 @@ from typing import assert_never
 import numpy as np
 
 from planner.bounds.bounding import Bounded
-from planner.inputs import CAP_NAMES, Share
+from planner.inputs import CAP_NAMES, Share, Unit
 from planner.problem import ROUNDING, PlacementProblem
 from planner.quantities import (
     AvailableSeconds,
@@ -42,6 +42,8 @@ POINT = 0.01
 """A point of the mean quality."""
 PERCENT = 0.01
 """By how much the requests' own deadlines are stretched, all together."""
+CAP_UNITS: Mapping[Unit, str] = {"energy": "joule", "carbon": "gram", "money": "money"}
+"""What the price of a cap is for."""
 
 
 @dataclass
@@ -129,11 +131,7 @@ def shadow_prices(
     scale = joules_per_objective(problem)
     return tuple(
         ShadowPrice(
-            limit,
-            limit_name(problem, limit),
-            unit_of(limit),
-            price,
-            None if scale is None else price * scale,
+            limit, *name_and_unit(problem, limit), price, None if scale is None else price * scale
         )
         for limit, price in prices.found.items()
     )
@@ -172,53 +170,31 @@ def priced_limits(problem: PlacementProblem) -> list[Priced]:
     return found
 
 
-def limit_name(problem: PlacementProblem, limit: Priced) -> str:
-    """Return the name of a limit in the request body; of a pool's device-seconds, in answers."""
-    match limit:
-        case PlanDeadline():
-            name = "deadline_seconds"
-        case OwnDeadlines():
-            name = "requests/deadline_seconds"
-        case AvailableSeconds(pool):
-            name = f"pools/{problem.pools[pool].name}/available_seconds"
-        case PoolSeconds(pool):
-            name = f"pools/{problem.pools[pool].name}/device_seconds"
-        case RequestCount(llm, side):
-            name = f"shares/{llm}/{side}"
-        case LeastRequests(llm):
-            name = f"min_requests/{llm}"
-        case MeanQuality():
-            name = "min_mean_quality"
-        case PlanCost(unit):
-            name = CAP_NAMES[unit]
-        case _:
-            assert_never(limit)
-    return name
+def name_and_unit(problem: PlacementProblem, limit: Priced) -> tuple[str, str]:
+    """Return the name of a limit in the request body, and what its price is for.
 
-
-def unit_of(limit: Priced) -> str:
-    """Return what the price of a limit is for.
-
-    Examples
-    --------
-    >>> unit_of(PlanDeadline()), unit_of(PoolSeconds(0)), unit_of(RequestCount("x", "max"))
-    ('second', 'device_second', 'request')
+    The device-seconds of a pool have a name in answers alone.
     """
     match limit:
-        case PlanDeadline() | AvailableSeconds():
-            return "second"
+        case PlanDeadline():
+            found = "deadline_seconds", "second"
         case OwnDeadlines():
-            return "percent"
-        case PoolSeconds():
-            return "device_second"
-        case RequestCount() | LeastRequests():
-            return "request"
+            found = "requests/deadline_seconds", "percent"
+        case AvailableSeconds(pool):
+            found = f"pools/{problem.pools[pool].name}/available_seconds", "second"
+        case PoolSeconds(pool):
+            found = f"pools/{problem.pools[pool].name}/device_seconds", "device_second"
+        case RequestCount(llm, side):
+            found = f"shares/{llm}/{side}", "request"
+        case LeastRequests(llm):
+            found = f"min_requests/{llm}", "request"
         case MeanQuality():
-            return "point"
+            found = "min_mean_quality", "point"
         case PlanCost(unit):
-            return {"energy": "joule", "carbon": "gram", "money": "money"}[unit]
+            found = CAP_NAMES[unit], CAP_UNITS[unit]
         case _:
             assert_never(limit)
+    return found
 
 
 def joules_per_objective(problem: PlacementProblem) -> float | None:
