@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from planner.cutting import run_within, with_grace
+from planner.problem import PlacementProblem
 from planner.result import Plan, PlanWarning, SolverOptions
+from planner.robustness.padding import padded
 from planner.sensitivity.alternatives import Alternatives, alternatives
 from service.calls.prepared import Prepared
 
@@ -39,4 +41,10 @@ class Explaining:
         """Return the alternatives; None where nobody asked, or the time was up."""
         if not self._asked:
             return None
-        return run_within(self._last, lambda: alternatives(self._problem, plan))
+        return run_within(self._last, lambda: alternatives(self._kept_by(plan), plan))
+
+    def _kept_by(self, plan: Plan) -> PlacementProblem:
+        """Return the problem with the deadlines that the plan was made to keep."""
+        if plan.robustness is None:
+            return self._problem
+        return padded(self._problem, plan.robustness.padding)

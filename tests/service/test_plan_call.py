@@ -280,22 +280,23 @@ def test_an_explained_plan_names_other_placements_alike_in_rows_and_columns(
             assert other["stopped_by"]
 
 
+@pytest.mark.parametrize("constraints", [{}, {"confidence": 0.9}])
 def test_an_explanation_names_the_deadline_that_binds_and_not_one_that_prints_alike(
-    planner_service: PlannerService,
+    planner_service: PlannerService, constraints: Json
 ) -> None:
     """Long answers, due first, fill the first pool; long prompts are better off on the second."""
     fleet = a100_fleet(llms=["llama-2-7b-chat"], resident=["llama-2-7b-chat"])
     fleet["pools"][1] |= {"count": 20, "resident": ["llama-2-70b-chat"]}
     del fleet["quality"]["llama-2-13b-chat"]
     requests = [
-        {"input_tokens": 10, "output_tokens": 400 + i, "deadline_seconds": 400.01}
+        {"input_tokens": 10, "output_tokens": 400 + i, "deadline_seconds": 420.01}
         if i % 3
-        else {"input_tokens": 2000, "output_tokens": 10, "deadline_seconds": 400.0104}
+        else {"input_tokens": 2000, "output_tokens": 10, "deadline_seconds": 420.0104}
         for i in range(60)
     ]
     del requests[0]["deadline_seconds"]
     terms = {"fleet": fleet, "objective": {"zeta": 0.4}, "explain": True}
-    answer = plan(planner_service, requests=requests, **terms)
+    answer = plan(planner_service, requests=requests, constraints=constraints, **terms)
     reasons: dict[tuple[bool, str], set[str]] = {}
     for i, entry in enumerate(answer["assignments"]):
         (other,) = entry["alternatives"]
