@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, TypeVar
 
-from planner.clock import Deadline
+from planner.time_budget import TimeBudget
 
 SIGNAL = signal.SIGURG
 """A signal that means nothing where nobody waits for it: one that comes late does no harm."""
@@ -38,7 +38,7 @@ class TimeIsUpError(BaseException):
     """
 
 
-def run_within(budget: Deadline, work: Callable[[], Found]) -> Found | None:
+def run_within(budget: TimeBudget, work: Callable[[], Found]) -> Found | None:
     """Return what `work` returns; None, and the budget is marked as cut, where its time ran out.
 
     May be used within itself: the inner work ends with the outer budget too.
@@ -59,17 +59,17 @@ def run_within(budget: Deadline, work: Callable[[], Found]) -> Found | None:
             cut.disarm()
     except TimeIsUpError:
         cut.disarm()
-        if not budget.passed():
+        if not budget.spent():
             raise
         return None
 
 
-def with_grace(seconds: float) -> Deadline:
+def with_grace(seconds: float) -> TimeBudget:
     """Return the time at which work is cut that has so many seconds: somewhat more.
 
     Most work looks at the clock between its steps and then ends with something to show.
     """
-    return Deadline((1.0 + GRACE_SHARE) * seconds + GRACE_S)
+    return TimeBudget((1.0 + GRACE_SHARE) * seconds + GRACE_S)
 
 
 @contextmanager

@@ -6,13 +6,12 @@ solver: relax and bound -> first candidates -> assign, deal out, price anew -> e
 
 from __future__ import annotations
 
-from planner.clock import Deadline
 from planner.cutting import run_within, with_grace
 from planner.eligibility import find_unplaceable
 from planner.errors import UnplaceableError
 from planner.infeasibility.refusal import why_not
 from planner.problem import PlacementProblem
-from planner.progress import Watch, unwatched
+from planner.progress import OnProgress, ignore_progress
 from planner.reporting import report
 from planner.result import Plan, SolverOptions
 from planner.scaling import in_units, objective_unit, restated, restating
@@ -20,6 +19,7 @@ from planner.schedule.evaluation import Evaluation
 from planner.search.baselines import baselines, judged_policies
 from planner.search.solver import Solver
 from planner.sensitivity.prices import with_prices
+from planner.time_budget import TimeBudget
 
 COMPARE_S = 0.1
 """Seconds at least for comparing a plan whose search was cut."""
@@ -28,7 +28,7 @@ COMPARE_S = 0.1
 def plan(
     problem: PlacementProblem,
     options: SolverOptions | None = None,
-    watch: Watch = unwatched,
+    on_progress: OnProgress = ignore_progress,
     *,
     explained: bool = True,
 ) -> Plan:
@@ -40,7 +40,7 @@ def plan(
         Requests, pools, placements and limits.
     options
         Time, gap and seed; the same problem and options give the same plan unless the clock cuts.
-    watch
+    on_progress
         Is told how far the work is.
     explained
         Whether an infeasible problem is to be told what would mend it, which takes seconds.
@@ -57,37 +57,37 @@ def plan(
         When neither a plan nor a proof was found.
     """
     options = options or SolverOptions()
-    deadline = Deadline(options.time_limit_s, options.first_plan_s)
+    budget = TimeBudget(options.time_limit_s, options.first_plan_s)
     unplaceable = find_unplaceable(problem)
     if unplaceable:
         raise UnplaceableError(unplaceable)
     problem.rates_in(problem.objective.minimise)
     unit = objective_unit(problem)
     if unit == 1.0:
-        return _plan(problem, options, deadline, watch, explained=explained)
-    scaled, watch = in_units(problem, unit), restating(watch, unit)
-    found = _plan(scaled, options, deadline, watch, explained=explained)
+        return _plan(problem, options, budget, on_progress, explained=explained)
+    scaled, on_progress = in_units(problem, unit), restating(on_progress, unit)
+    found = _plan(scaled, options, budget, on_progress, explained=explained)
     return restated(found, problem, unit)
 
 
 def _plan(
     problem: PlacementProblem,
     options: SolverOptions,
-    deadline: Deadline,
-    watch: Watch,
+    budget: TimeBudget,
+    on_progress: OnProgress,
     *,
     explained: bool,
 ) -> Plan:
     """Plan a problem whose objective is of ordinary size."""
-    solved = Solver(problem, options, deadline, watch)
+    solved = Solver(problem, options, budget, on_progress)
     solved.run_in_time(harder=True)
     incumbent = solved.incumbent
     if incumbent.best is None:
         raise why_not(solved, explained=explained)
-    timings = {"solve": deadline.elapsed_s}
+    timings = {"solve": budget.elapsed_s}
     solved.enter("comparing")
-    left_s = min(solved.last.left_s, with_grace(deadline.left_s).left_s)
-    last = Deadline(left_s + COMPARE_S)
+    left_s = min(solved.last.left_s, with_grace(budget.left_s).left_s)
+    last = TimeBudget(left_s + COMPARE_S)
     judged: dict[str, Evaluation | None] = {}
 
     def judge() -> None:
@@ -97,7 +97,7 @@ def _plan(
             judged[name] = evaluation
 
     run_within(last, judge)
-    timings["baselines"] = deadline.elapsed_s - timings["solve"]
+    timings["baselines"] = budget.elapsed_s - timings["solve"]
     schedule, evaluation = incumbent.best
     found = report(
         problem,
@@ -105,7 +105,7 @@ def _plan(
         evaluation,
         solved.lower_bound,
         baselines(problem, evaluation, judged),
-        cut_by_clock=deadline.cut or last.cut,
+        cut_by_clock=budget.cut or last.cut,
         timings_s=timings,
     )
     priced = run_within(

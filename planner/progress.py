@@ -32,9 +32,9 @@ class Progress:
     elapsed_s: float
 
 
-Watch = Callable[[Progress], None]
-"""Is told of every phase and of every better plan or bound, in order."""
+OnProgress = Callable[[Progress], None]
+"""Is called with every phase and every better plan or bound, in order."""
 
 
-def unwatched(_: Progress) -> None:
-    """Watch nothing."""
+def ignore_progress(_: Progress) -> None:
+    """Do nothing with it: the default where nobody wants to know."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from math import frexp
 
 from planner.problem import PlacementProblem
-from planner.progress import Progress, Watch
+from planner.progress import OnProgress, Progress
 from planner.result import Plan
 
 
@@ -50,12 +50,12 @@ def restated(plan: Plan, problem: PlacementProblem, unit: float) -> Plan:
     )
 
 
-def restating(watch: Watch, unit: float) -> Watch:
+def restating(on_progress: OnProgress, unit: float) -> OnProgress:
     """Return what takes the progress of the problem in units, for who watches the problem."""
 
     def told(progress: Progress) -> None:
         found, lower = progress.incumbent, progress.lower_bound
-        watch(
+        on_progress(
             replace(
                 progress,
                 incumbent=None if found is None else found * unit,

@@ -14,10 +14,10 @@ from planner.bounds.polishing import polish
 from planner.bounds.reduced_costs import ReducedCosts
 from planner.bounds.rounding import round_counts
 from planner.bounds.sifting import solve_cells
-from planner.clock import Deadline
 from planner.quantities import CommonExcess, Counted
 from planner.solvers.assignment_problem import AssignmentProblem, Row, Variable
 from planner.solvers.linear import LinearSolution
+from planner.time_budget import TimeBudget
 
 REFINEMENTS = 3
 """Times that cells are cut."""
@@ -85,7 +85,7 @@ class Bounded:
 def bound(
     problem: AssignmentProblem,
     workload: Workload,
-    deadline: Deadline,
+    budget: TimeBudget,
     *,
     polished: bool = False,
     absolute_gap: float = 0.0,
@@ -99,27 +99,27 @@ def bound(
     """
     cells = make_cells(problem, workload)
     small = problem.aggregate(cells.labels, cells.count)
-    solution = solve_cells(small, cells, deadline)
+    solution = solve_cells(small, cells, budget)
     if solution is None:
         return None
     found = _carry_over(problem, Relaxation(cells, small, solution))
     for _ in range(REFINEMENTS):
-        if found.regret <= 0.2 * absolute_gap or cells.count == problem.n or deadline.passed():
+        if found.regret <= 0.2 * absolute_gap or cells.count == problem.n or budget.spent():
             break
         cells = _cut(cells, found)
         small = problem.aggregate(cells.labels, cells.count)
-        solution = solve_cells(small, cells, deadline, solution)
+        solution = solve_cells(small, cells, budget, solution)
         if solution is None:
             break
         again = _carry_over(problem, Relaxation(cells, small, solution))
         found = replace(again, lower_bound=max(found.lower_bound, again.lower_bound))
     few = problem.n * problem.k <= MOST_POLISHED_PAIRS
     if polished and few and (cells.count < problem.n or problem.peaks):
-        return _polished(problem, found, deadline)
+        return _polished(problem, found, budget)
     return found
 
 
-def bound_again(problem: AssignmentProblem, earlier: Bounded, deadline: Deadline) -> Bounded | None:
+def bound_again(problem: AssignmentProblem, earlier: Bounded, budget: TimeBudget) -> Bounded | None:
     """Solve the relaxation of a problem that differs in its rows' bounds and what is allowed.
 
     Cells and columns of an earlier relaxation are kept. None where it found no solution.
@@ -128,7 +128,7 @@ def bound_again(problem: AssignmentProblem, earlier: Bounded, deadline: Deadline
     bounds = zip(small.rows, problem.rows, strict=True)
     small = replace(small, rows=tuple(replace(row, bound=other.bound) for row, other in bounds))
     same = replace(cells, parents=np.arange(cells.count))
-    solution = solve_cells(small, same, deadline, earlier.relaxation.solution)
+    solution = solve_cells(small, same, budget, earlier.relaxation.solution)
     if solution is None:
         return None
     return _carry_over(problem, Relaxation(cells, small, solution))
@@ -165,17 +165,17 @@ def _cut(cells: Cells, found: Bounded) -> Cells:
     return cells.split(marks, int(marks.max()) + 1)
 
 
-def _polished(problem: AssignmentProblem, found: Bounded, deadline: Deadline) -> Bounded:
+def _polished(problem: AssignmentProblem, found: Bounded, budget: TimeBudget) -> Bounded:
     """Raise the bound on the full data; keep what is met on the way."""
     lower, seen = found.lower_bound, dict[bytes, Relaxed]()
-    for relaxed in polish(problem, found.multipliers, deadline):
+    for relaxed in polish(problem, found.multipliers, budget):
         lower = max(lower, relaxed.value)
         seen.setdefault(relaxed.placement.tobytes(), relaxed)
     highest_first = sorted(seen.values(), key=lambda relaxed: -relaxed.value)
     return replace(found, lower_bound=lower, relaxed=tuple(highest_first))
 
 
-def proves_violation(problem: AssignmentProblem, workload: Workload, deadline: Deadline) -> bool:
+def proves_violation(problem: AssignmentProblem, workload: Workload, budget: TimeBudget) -> bool:
     """Whether it is proven, over the full data, that no assignment keeps every row.
 
     The rows are let go by a common share of their scales; a lower bound above 0 on the least
@@ -199,7 +199,7 @@ def proves_violation(problem: AssignmentProblem, workload: Workload, deadline: D
     )
     # Cells can do no more than their members: where they violate nothing, nothing is proven.
     for gap in (np.inf, 0.0):
-        found = bound(elastic, workload, deadline, absolute_gap=gap)
+        found = bound(elastic, workload, budget, absolute_gap=gap)
         if found is None or found.variables[VIOLATION] <= PROOF_TOLERANCE:
             return False
         multipliers = found.multipliers / max(float(found.multipliers @ scales), 1.0)

@@ -8,9 +8,9 @@ import numpy as np
 
 from costmodel.arrays import FloatArray
 from planner.bounds.lagrangian import MOST_TAILS, Relaxed, relax
-from planner.clock import Deadline
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.solvers.linear import Cut, highest_of_cuts
+from planner.time_budget import TimeBudget
 
 ROUNDS = 10
 ROUNDS_WITH_TAILS = 40
@@ -21,7 +21,7 @@ ENOUGH = 1e-5
 
 
 def polish(
-    problem: AssignmentProblem, multipliers: FloatArray, deadline: Deadline
+    problem: AssignmentProblem, multipliers: FloatArray, budget: TimeBudget
 ) -> Iterator[Relaxed]:
     """Raise the Lagrangian bound over the multipliers that are not 0; yield what is on the way.
 
@@ -30,7 +30,7 @@ def polish(
     method, with a trust region).
     """
     tails = step_rows(problem)
-    hot = _hot_rows(problem, multipliers, tails, deadline)
+    hot = _hot_rows(problem, multipliers, tails, budget)
     scale, limit = multipliers.copy(), np.full(len(multipliers), np.inf)
     for r, price in tails.items():
         scale[r] = price if r in hot else 0.0
@@ -46,12 +46,12 @@ def polish(
     yield found
     starts = _tail_starts(best, hot, tails)
     for _ in range(ROUNDS_WITH_TAILS if hot else ROUNDS):
-        if deadline.passed():
+        if budget.spent():
             return
         trial = next(starts, None)
         if trial is None:
             reach = trust * scale[active]
-            step = highest_of_cuts(cuts, best[active], reach, limit[active], deadline)
+            step = highest_of_cuts(cuts, best[active], reach, limit[active], budget)
             if step is None or (trust >= 1.0 and step[1] - value < ENOUGH * abs(value)):
                 return
             trial = best.copy()
@@ -84,7 +84,7 @@ def _hot_rows(
     problem: AssignmentProblem,
     multipliers: FloatArray,
     tails: dict[int, float],
-    deadline: Deadline,
+    budget: TimeBudget,
 ) -> set[int]:
     """Step rows of the placements that are worth opening, one after the other.
 
@@ -96,7 +96,7 @@ def _hot_rows(
     trial, hot = multipliers.copy(), set[int]()
     for r, price in tails.items():
         trial[r] = price
-    while len(hot) < MOST_TAILS and not deadline.passed():
+    while len(hot) < MOST_TAILS and not budget.spent():
         used = np.bincount(relax(problem, trial).placement, minlength=problem.cost.shape[1])
         cold = [k for k in np.argsort(-used, kind="stable") if used[k] and row_of.get(k) not in hot]
         cold = [k for k in cold if k in row_of]

@@ -12,9 +12,9 @@ from costmodel.arrays import BoolArray, FloatArray
 from planner.bounds.cells import COARSE_PAIRS, Cells
 from planner.bounds.elastic import elastic, exceeds, without_excess
 from planner.bounds.reduced_costs import ReducedCosts
-from planner.clock import Deadline
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.solvers.linear import LinearSolution, solve_linear
+from planner.time_budget import TimeBudget
 
 ROUNDS = 8
 NEAR = 600
@@ -26,7 +26,7 @@ ENOUGH = 1e-5
 def solve_cells(
     problem: AssignmentProblem,
     cells: Cells,
-    deadline: Deadline,
+    budget: TimeBudget,
     earlier: LinearSolution | None = None,
 ) -> LinearSolution | None:
     """Solve the relaxation over cells; None where it is infeasible or time ran out.
@@ -39,15 +39,15 @@ def solve_cells(
         Optimum over the parents of the cells; found first where left out.
     """
     if int(problem.allowed.sum()) <= COARSE_PAIRS or cells.parents is None:
-        return solve_linear(problem, deadline)
+        return solve_linear(problem, budget)
     if earlier is None:
         coarse = elastic(problem.aggregate(cells.parents, cells.parent_count))
-        earlier = solve_linear(coarse, deadline)
+        earlier = solve_linear(coarse, budget)
     if earlier is None:
         return None
     # With what its coarser cell uses, every cell can do as that did: no row is exceeded by more.
     pairs = earlier.counts[cells.parents] > 0.0
-    found = sift(problem, pairs, earlier.multipliers, deadline)
+    found = sift(problem, pairs, earlier.multipliers, budget)
     return None if found is None or exceeds(found) else without_excess(found)
 
 
@@ -55,7 +55,7 @@ def sift(
     problem: AssignmentProblem,
     pairs: BoolArray,
     start: FloatArray,
-    deadline: Deadline,
+    budget: TimeBudget,
     rounds: int = ROUNDS,
 ) -> LinearSolution | None:
     """Solve a relaxation with elastic rows over the pairs that matter; None where time ran out.
@@ -76,7 +76,7 @@ def sift(
     best: LinearSolution | None = None
     loose = elastic(problem)
     for _ in range(rounds):
-        found = solve_linear(loose, deadline, pairs)
+        found = solve_linear(loose, budget, pairs)
         if found is None:
             break
         best = found

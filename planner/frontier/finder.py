@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
-from planner.clock import Deadline
 from planner.cutting import run_within
 from planner.frontier.archive import Archive, Known
 from planner.frontier.hurrying import hurried
@@ -13,6 +12,7 @@ from planner.frontier.seeking import HeadStart, Sought, seek, verified
 from planner.problem import PlacementProblem
 from planner.result import Plan, SolverOptions
 from planner.schedule.schedule import lay_out
+from planner.time_budget import TimeBudget
 
 
 class Finder:
@@ -31,7 +31,7 @@ class Finder:
         When the last look is cut, wherever it is.
     """
 
-    def __init__(self, archive: Archive, last: Deadline) -> None:
+    def __init__(self, archive: Archive, last: TimeBudget) -> None:
         self._archive = archive
         self._last = last
         self.cut = False
@@ -51,12 +51,14 @@ class Finder:
             self.cut |= sought.plan.cut_by_clock
         return sought
 
-    def hurry(self, problem: PlacementProblem, deadline_s: float, clock: Deadline) -> Plan | None:
+    def hurry(
+        self, problem: PlacementProblem, deadline_s: float, budget: TimeBudget
+    ) -> Plan | None:
         """Look for plans near a deadline, and remember them; return the soonest."""
         found: list[Plan] = []
 
         def look() -> None:
-            for schedule in hurried(problem, deadline_s, clock):
+            for schedule in hurried(problem, deadline_s, budget):
                 plan = verified(problem, schedule)
                 if plan is not None:
                     self._archive.add(plan)

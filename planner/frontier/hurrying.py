@@ -15,20 +15,20 @@ import numpy as np
 from planner.bounds.bounding import bound
 from planner.bounds.formulation import Formulation
 from planner.bounds.pricing import Pricing
-from planner.clock import Deadline
 from planner.problem import PlacementProblem
 from planner.schedule.dealing import deal
 from planner.schedule.schedule import Schedule
 from planner.search.candidates import latencies_s
 from planner.search.repair import repair
 from planner.search.repricing import achieved_cost, lateness_factors, timely
+from planner.time_budget import TimeBudget
 
 ROUNDS = 2
 FEW_REQUESTS = 5_000
 """Above this many, mending what rounding broke takes longer than it is worth here."""
 
 
-def hurried(problem: PlacementProblem, deadline_s: float, clock: Deadline) -> Iterator[Schedule]:
+def hurried(problem: PlacementProblem, deadline_s: float, budget: TimeBudget) -> Iterator[Schedule]:
     """Yield schedules that aim at a deadline; they may miss it, or break another limit.
 
     Parameters
@@ -37,7 +37,7 @@ def hurried(problem: PlacementProblem, deadline_s: float, clock: Deadline) -> It
         Its objective is minimised within the deadline.
     deadline_s
         To be met by all requests [s].
-    clock
+    budget
         Ends the search.
     """
     due = problem.with_limits(replace(problem.limits, deadline_s=deadline_s))
@@ -45,10 +45,10 @@ def hurried(problem: PlacementProblem, deadline_s: float, clock: Deadline) -> It
     capacity = np.ones(len(due.pools))
     for _ in range(ROUNDS):
         formulation = Formulation(due, pricing)
-        if clock.passed() or not formulation.allowed.any(axis=1).all():
+        if budget.spent() or not formulation.allowed.any(axis=1).all():
             return
         relaxation = formulation.build()
-        found = bound(relaxation, due.requests.workload, clock)
+        found = bound(relaxation, due.requests.workload, budget)
         if found is None:
             return
         placement = found.placement

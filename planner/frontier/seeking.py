@@ -9,15 +9,15 @@ from functools import partial
 import numpy as np
 
 from costmodel.arrays import IntArray
-from planner.clock import Deadline
 from planner.infeasibility.refusal import why_not
 from planner.problem import PlacementProblem
-from planner.progress import Watch, unwatched
+from planner.progress import OnProgress, ignore_progress
 from planner.reporting import report
 from planner.result import Plan, SolverOptions
 from planner.schedule.evaluation import evaluate
 from planner.schedule.schedule import Schedule, lay_out
 from planner.search.solver import Solver
+from planner.time_budget import TimeBudget
 
 
 @dataclass(frozen=True)
@@ -73,16 +73,16 @@ def seek(
     start: HeadStart | None = None,
     *,
     harder: bool = False,
-    watch: Watch = unwatched,
-    last: Deadline | None = None,
+    on_progress: OnProgress = ignore_progress,
+    last: TimeBudget | None = None,
 ) -> Sought:
     """Look for a plan of least objective that keeps every limit.
 
     With `harder` as hard as `plan` does, where none is found at first; cut at `last` at the latest.
     """
     start = start or HeadStart()
-    deadline = Deadline(options.time_limit_s)
-    solver = Solver(problem, options, deadline, watch, last)
+    budget = TimeBudget(options.time_limit_s)
+    solver = Solver(problem, options, budget, on_progress, last)
     solver.lower_bound = start.lower_bound
     for placement, device in start.deals:
         solver.incumbent.offer(lay_out(problem, placement, device))
@@ -95,8 +95,8 @@ def seek(
             found.evaluation,
             solver.lower_bound,
             (),
-            cut_by_clock=deadline.cut,
-            timings_s={"solve": deadline.elapsed_s},
+            cut_by_clock=budget.cut,
+            timings_s={"solve": budget.elapsed_s},
         )
     bound = float(solver.lower_bound if plan is None else plan.lower_bound)
     return Sought(plan, bound, solver.proven_infeasible, partial(why_not, solver))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from planner.clock import Deadline
 from planner.frontier.finder import Finder, due_by
 from planner.limits.extremes import least_makespan_s
 from planner.problem import PlacementProblem
 from planner.result import Plan, SolverOptions
+from planner.time_budget import TimeBudget
 
 HASTE = (1.0, 1.15, 1.5)
 """Deadlines of the first plans, as multiples of the least makespan proven."""
@@ -41,20 +41,20 @@ def soonest(
     finder
         Looks for plans.
     """
-    clock = Deadline(options.time_limit_s)
-    proven = failed = min(known_s, least_makespan_s(problem, clock))
+    budget = TimeBudget(options.time_limit_s)
+    proven = failed = min(known_s, least_makespan_s(problem, budget))
     enough = 1.0 + options.relative_gap
     best: Plan | None = None
     for target in (factor * proven for factor in HASTE):
-        hasty = finder.hurry(problem, target, clock) if target < known_s else None
+        hasty = finder.hurry(problem, target, budget) if target < known_s else None
         if hasty is not None and hasty.makespan_s < known_s:
             best, known_s = hasty, hasty.makespan_s
     misses = 0
     for step in range(MOST_STEPS):
-        if known_s <= failed * enough or misses == MOST_MISSES or clock.passed():
+        if known_s <= failed * enough or misses == MOST_MISSES or budget.spent():
             break
         target = failed * enough if step == 0 and failed > 0.0 else _middle(failed, known_s)
-        tried = finder.seek(due_by(problem, target), _any_plan(options, clock))
+        tried = finder.seek(due_by(problem, target), _any_plan(options, budget))
         if tried.plan is not None:
             best, known_s, misses = tried.plan, tried.plan.makespan_s, 0
         elif tried.proven_infeasible:
@@ -76,13 +76,13 @@ def sooner(
     The deadline is lowered by steps that grow while plans are found; a step of `relative_gap` that
     finds none is the last. None where that is the first. Parameters as for `soonest`.
     """
-    clock = Deadline(options.time_limit_s)
+    budget = TimeBudget(options.time_limit_s)
     least = factor = 1.0 + options.relative_gap
     best: Plan | None = None
     for _ in range(most_steps):
-        if clock.passed():
+        if budget.spent():
             break
-        tried = finder.seek(due_by(problem, known_s / factor), _any_plan(options, clock))
+        tried = finder.seek(due_by(problem, known_s / factor), _any_plan(options, budget))
         if tried.plan is not None:
             best, known_s, factor = tried.plan, tried.plan.makespan_s, factor**2
         elif factor == least:
@@ -92,8 +92,8 @@ def sooner(
     return best
 
 
-def _any_plan(options: SolverOptions, clock: Deadline) -> SolverOptions:
-    return replace(options, relative_gap=ANY_PLAN, time_limit_s=STEP_SHARE * clock.left_s)
+def _any_plan(options: SolverOptions, budget: TimeBudget) -> SolverOptions:
+    return replace(options, relative_gap=ANY_PLAN, time_limit_s=STEP_SHARE * budget.left_s)
 
 
 def _middle(low: float, high: float) -> float:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from planner.clock import Deadline
 from planner.cutting import with_grace
 from planner.eligibility import find_unplaceable
 from planner.errors import UnplaceableError
@@ -23,6 +22,7 @@ from planner.frontier.soonest import MOST_STEPS, sooner, soonest
 from planner.problem import PlacementProblem
 from planner.result import Plan, SolverOptions
 from planner.search.exact import small_enough
+from planner.time_budget import TimeBudget
 
 END_WEIGHT = 2.0
 """Time of an end against that of a level between: the range of all others hangs on it."""
@@ -76,7 +76,7 @@ class Sweep:
         # Along the front the two costs run against each other.
         first = self.limited if front.axes[0] == self.limited.name else self.minimised
         self.loosening = (first is self.limited) == (first.sign > 0.0)
-        self.clock = Deadline(options.time_limit_s)
+        self.budget = TimeBudget(options.time_limit_s)
         self.exact = small_enough(problem)
         self.finder = Finder(
             Archive(self.limited, self.minimised), with_grace(options.time_limit_s)
@@ -121,7 +121,7 @@ class Sweep:
                 return
             level = next_level(level, end, left, by_ratio=self.limited.by_ratio)
             found = None
-            if not self.clock.passed():
+            if not self.budget.spent():
                 found = self._at(level, proven, self._part(1.0, left), slack)
             yield level if found is None else found
             if found is not None and not self.loosening:
@@ -130,11 +130,11 @@ class Sweep:
 
     def _sketch(self, soonest_s: float, latest_s: float) -> None:
         """Look for first plans of deadlines all along: each serves every later one too."""
-        clock = Deadline(self.clock.left_s * SKETCH_SHARE)
+        budget = TimeBudget(self.budget.left_s * SKETCH_SHARE)
         target = soonest_s
         for left in range(min(self.between, MOST_SKETCHED), 0, -1):
             target = next_level(target, latest_s, left, by_ratio=True)
-            self.finder.hurry(self.problem, target, clock)
+            self.finder.hurry(self.problem, target, budget)
 
     def _least_minimised(self) -> Candidate:
         """Return the end of least minimised cost."""
@@ -224,7 +224,7 @@ class Sweep:
 
     def _part(self, weight: float, of: float) -> SolverOptions:
         """Return the options of a part of the walk, with its share of the time left."""
-        return replace(self.options, time_limit_s=self.clock.left_s * weight / of)
+        return replace(self.options, time_limit_s=self.budget.left_s * weight / of)
 
 
 def _share(options: SolverOptions, share: float) -> SolverOptions:

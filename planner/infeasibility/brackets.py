@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import isfinite
 
-from planner.clock import Deadline
 from planner.errors import Relaxation
 from planner.inputs import Objective
 from planner.limits.extremes import proven_extreme
 from planner.limits.knobs import Knob
 from planner.problem import PlacementProblem
 from planner.search.aiming import Aim, Found
+from planner.time_budget import TimeBudget
 
 Attempt = Callable[[PlacementProblem, float, float], Found | None]
 """Looks for a plan within some seconds, to a relative gap; None where it found none."""
@@ -43,7 +43,7 @@ class Bracket:
     problem: PlacementProblem
     knob: Knob
     attempt: Attempt
-    deadline: Deadline
+    budget: TimeBudget
     seed: int = 0
     proven: float | None = None
     attained: float | None = None
@@ -58,7 +58,7 @@ class Bracket:
         if self.proven is not None and not isfinite(self.proven):
             self._cuts = MOST_CUTS
             return
-        self._plans = Aim(self.problem, self.knob, self.deadline, self.seed).plans(None)
+        self._plans = Aim(self.problem, self.knob, self.budget, self.seed).plans(None)
         self._next_plan()
         if self.attained is None:
             self._attempt(None)
@@ -102,7 +102,7 @@ class Bracket:
         if self._prove(value):
             return
         before = self.attained
-        for found in Aim(self.problem, self.knob, self.deadline, self.seed).plans(value):
+        for found in Aim(self.problem, self.knob, self.budget, self.seed).plans(value):
             self._offer(self.knob.attained(self.problem, *found))
             if self.attained != before:
                 return
@@ -141,7 +141,7 @@ class Bracket:
 
     def _prove(self, loose: float | None) -> bool:
         """Look only at plans that keep `loose` and raise the proven side; whether none keeps it."""
-        found = proven_extreme(self.problem, self.knob, loose, self.deadline)
+        found = proven_extreme(self.problem, self.knob, loose, self.budget)
         if found is None:
             return False
         found = self._no_tighter(found, self.knob.given)
@@ -149,7 +149,7 @@ class Bracket:
         return found == loose
 
     def _attempt(self, loose: float | None) -> None:
-        if self.deadline.passed():
+        if self.budget.spent():
             return
         aimed = self.problem
         if self.knob.unit is not None:
@@ -157,7 +157,7 @@ class Bracket:
         elif self.knob.kind == "quality":
             aimed = aimed.with_objective(Objective(0.0))
         turned = self.knob.turn(aimed, loose)
-        found = self.attempt(turned, min(ATTEMPT_S, self.deadline.left_s), ATTEMPT_GAP)
+        found = self.attempt(turned, min(ATTEMPT_S, self.budget.left_s), ATTEMPT_GAP)
         if found is not None:
             self._offer(self.knob.attained(self.problem, *found))
 

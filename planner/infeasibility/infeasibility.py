@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from planner.clock import Deadline
 from planner.cutting import run_within
 from planner.errors import InfeasibleError, Relaxation
 from planner.infeasibility.brackets import Attempt, Bracket
@@ -15,6 +14,7 @@ from planner.infeasibility.conflict import smallest_conflict
 from planner.infeasibility.joint import Joint, Prove
 from planner.limits.knobs import Knob, knobs_of
 from planner.problem import PlacementProblem
+from planner.time_budget import TimeBudget
 
 POLICIES_SHARE = 0.25
 """Share of the time in which simple policies tell what would be enough, before anything else."""
@@ -24,9 +24,9 @@ def explain(
     problem: PlacementProblem,
     attempt: Attempt,
     prove: Prove,
-    deadline: Deadline,
+    budget: TimeBudget,
     seed: int = 0,
-    tell: Callable[[], None] = lambda: None,
+    notify: Callable[[], None] = lambda: None,
 ) -> InfeasibleError:
     """Name the limits that conflict and what would mend it.
 
@@ -37,13 +37,13 @@ def explain(
     attempt, prove
         The planner itself: by the one every `needed` value is verified, by the other limits that
         do not matter are left out.
-    deadline
+    budget
         When to stop; the answer then says that the clock cut it, and what was reached.
-    tell
+    notify
         Is called at every step.
     """
-    found = _Explanation(problem, attempt, prove, deadline, seed)
-    run_within(deadline, lambda: found.complete(tell))
+    found = _Explanation(problem, attempt, prove, budget, seed)
+    run_within(budget, lambda: found.complete(notify))
     return found.as_error()
 
 
@@ -62,7 +62,7 @@ class _Explanation:
     problem: PlacementProblem
     attempt: Attempt
     prove: Prove
-    deadline: Deadline
+    budget: TimeBudget
     seed: int
     conflict: list[Knob] = field(init=False)
     brackets: list[Bracket] = field(default_factory=list)
@@ -71,30 +71,28 @@ class _Explanation:
     def __post_init__(self) -> None:
         self.conflict = knobs_of(self.problem)
 
-    def complete(self, tell: Callable[[], None]) -> None:
+    def complete(self, notify: Callable[[], None]) -> None:
         """Find out all: at first a plan that some limits would have to move for, and the names."""
-        joint = Joint(
-            self.problem, self.conflict, self.attempt, self.prove, self.deadline, self.seed
-        )
-        tell()
-        run_within(Deadline(POLICIES_SHARE * self.deadline.left_s), joint.compare_policies)
+        joint = Joint(self.problem, self.conflict, self.attempt, self.prove, self.budget, self.seed)
+        notify()
+        run_within(TimeBudget(POLICIES_SHARE * self.budget.left_s), joint.compare_policies)
         self.joint = next(joint.relaxations(), ())
-        self._leave_out(tell)
+        self._leave_out(notify)
         known = joint.alone
         self.brackets = [
             Bracket(
                 self.problem,
                 knob,
                 self.attempt,
-                self.deadline,
+                self.budget,
                 self.seed,
                 attained=known.get(knob.name),
             )
             for knob in self.conflict
         ]
-        _narrow(self.brackets, self.deadline, tell)
+        _narrow(self.brackets, self.budget, notify)
         if not self.relaxations:
-            joint.narrow(tell)
+            joint.narrow(notify)
             for told in joint.relaxations():
                 self.joint = told
 
@@ -109,20 +107,20 @@ class _Explanation:
         names = tuple(knob.name for knob in self.conflict)
         joint = () if self.relaxations else self.joint
         note = _quality_note(self.problem) if "min_mean_quality" in names else ""
-        cut = self.deadline.cut
+        cut = self.budget.cut
         return InfeasibleError(names, self.relaxations, joint, cut_by_clock=cut, note=note)
 
-    def _leave_out(self, tell: Callable[[], None]) -> None:
+    def _leave_out(self, notify: Callable[[], None]) -> None:
         """Leave out the limits without which infeasibility is proven all the same."""
         every = self.conflict
 
         def conflicting(kept: list[Knob]) -> bool:
-            tell()
+            notify()
             problem, names = self.problem, {knob.name for knob in kept}
             for knob in every:
                 if knob.name not in names:
                     problem = knob.turn(problem, None)
-            proven = self.prove(problem, self.deadline)
+            proven = self.prove(problem, self.budget)
             if proven and len(kept) < len(self.conflict):
                 self.conflict = kept
             return proven
@@ -147,13 +145,13 @@ def _quality_note(problem: PlacementProblem) -> str:
     return f"With the best LLM that may serve each request the mean is {reached:.6g}."
 
 
-def _narrow(brackets: list[Bracket], deadline: Deadline, tell: Callable[[], None]) -> None:
+def _narrow(brackets: list[Bracket], budget: TimeBudget, notify: Callable[[], None]) -> None:
     """Open every bracket, then spend the time where one is widest."""
     for bracket in brackets:
-        tell()
+        notify()
         bracket.open()
     while wide := [bracket for bracket in brackets if not bracket.done]:
-        tell()
-        if deadline.passed():
+        notify()
+        if budget.spent():
             return
         max(wide, key=lambda bracket: bracket.width).tighten()

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import isfinite, sqrt
 
-from planner.clock import Deadline
 from planner.errors import Relaxation
 from planner.infeasibility.brackets import ATTEMPT_S, WIDE, Attempt
 from planner.limits.extremes import proven_extreme
@@ -16,9 +15,10 @@ from planner.schedule.dealing import deal
 from planner.schedule.evaluation import evaluate
 from planner.search.aiming import Found
 from planner.search.candidates import simple_policies
+from planner.time_budget import TimeBudget
 
-Prove = Callable[[PlacementProblem, Deadline], bool]
-"""Whether it is proven, before a deadline, that a problem has no plan."""
+Prove = Callable[[PlacementProblem, TimeBudget], bool]
+"""Whether it is proven, within a time budget, that a problem has no plan."""
 MOST_CUTS = 20
 ANY_GAP = 1e6
 """Relative gap within which every plan is."""
@@ -44,7 +44,7 @@ class Joint:
     knobs: list[Knob]
     attempt: Attempt
     prove: Prove
-    deadline: Deadline
+    budget: TimeBudget
     seed: int
     share: float = float("inf")
     proven: float = 0.0
@@ -61,17 +61,17 @@ class Joint:
                 if evaluation.feasible:
                     self._offer((schedule, evaluation))
 
-    def narrow(self, tell: Callable[[], None]) -> None:
+    def narrow(self, notify: Callable[[], None]) -> None:
         """Try shares between both sides until they are close or time is out."""
         low = self.proven
         for _ in range(MOST_CUTS):
-            tell()
+            notify()
             wide = (1.0 + self.share) / (1.0 + low) - 1.0 > WIDE
-            if not isfinite(self.share) or not wide or self.deadline.passed():
+            if not isfinite(self.share) or not wide or self.budget.spent():
                 return
             middle = sqrt((1.0 + low) * (1.0 + self.share)) - 1.0
             turned = self._turned(middle)
-            if self.prove(turned, self.deadline):
+            if self.prove(turned, self.budget):
                 low = self.proven = middle
             elif not self._offer(self._plan(turned)):
                 low = middle
@@ -95,9 +95,9 @@ class Joint:
         return turned
 
     def _plan(self, turned: PlacementProblem) -> Found | None:
-        if self.deadline.passed():
+        if self.budget.spent():
             return None
-        return self.attempt(turned, min(ATTEMPT_S, self.deadline.left_s), ANY_GAP)
+        return self.attempt(turned, min(ATTEMPT_S, self.budget.left_s), ANY_GAP)
 
     def _offer(self, found: Found | None) -> bool:
         """Keep a plan if it needs a smaller share; whether there was one."""
@@ -124,7 +124,7 @@ class Joint:
         for other in self.knobs:
             if other.name != knob.name:
                 alone = other.turn(alone, None)
-        return proven_extreme(alone, knob, None, self.deadline)
+        return proven_extreme(alone, knob, None, self.budget)
 
 
 def _relaxation(knob: Knob, needed: float, proven: float | None) -> Relaxation:

@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 
 from planner.bounds.formulation import Formulation
-from planner.clock import Deadline
 from planner.errors import InfeasibleError, UndecidedError
 from planner.infeasibility.infeasibility import explain
 from planner.limits.extremes import proves_infeasible
@@ -18,11 +17,12 @@ from planner.schedule.evaluation import Evaluation
 from planner.schedule.schedule import Schedule
 from planner.search import exact
 from planner.search.solver import Solver
+from planner.time_budget import TimeBudget
 
 
 def why_not(solver: Solver, *, explained: bool = True) -> Exception:
     """Return the error that says why a run found no plan, and if so asked what would mend it."""
-    if not solver.proven_infeasible and solver.deadline.cut:
+    if not solver.proven_infeasible and solver.budget.cut:
         return UndecidedError(
             "The time limit was up before a plan was found, or a proof that there is none. Allow "
             "more time, send fewer requests, or loosen a limit."
@@ -39,9 +39,9 @@ def why_not(solver: Solver, *, explained: bool = True) -> Exception:
         solver.problem,
         partial(_attempt, solver.options),
         _prove,
-        Deadline(solver.last.left_s),
+        TimeBudget(solver.last.left_s),
         solver.options.seed,
-        solver.tell,
+        solver.notify,
     )
 
 
@@ -49,7 +49,7 @@ def _attempt(
     options: SolverOptions, problem: PlacementProblem, seconds: float, relative_gap: float
 ) -> tuple[Schedule, Evaluation] | None:
     """Look for a plan of a problem with loosened limits."""
-    solver = Solver(problem, replace(options, relative_gap=relative_gap), Deadline(seconds))
+    solver = Solver(problem, replace(options, relative_gap=relative_gap), TimeBudget(seconds))
     solver.run_in_time()
     found = solver.incumbent
     if found.schedule is None or found.evaluation is None:
@@ -57,11 +57,11 @@ def _attempt(
     return found.schedule, found.evaluation
 
 
-def _prove(problem: PlacementProblem, deadline: Deadline) -> bool:
+def _prove(problem: PlacementProblem, budget: TimeBudget) -> bool:
     """Whether it is proven that no plan exists, by the relaxation or an exact search."""
-    if proves_infeasible(problem, deadline):
+    if proves_infeasible(problem, budget):
         return True
-    if deadline.passed() or not exact.small_enough(problem):
+    if budget.spent() or not exact.small_enough(problem):
         return False
-    search = exact.Search(problem, Formulation(problem).build(), np.inf, deadline).run()
+    search = exact.Search(problem, Formulation(problem).build(), np.inf, budget).run()
     return search.complete and search.best is None

@@ -12,7 +12,6 @@ from dataclasses import replace
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from planner.clock import Deadline
 from planner.cutting import run_within, with_grace
 from planner.errors import (
     InfeasibleError,
@@ -22,7 +21,7 @@ from planner.errors import (
 )
 from planner.planning import plan
 from planner.problem import PlacementProblem
-from planner.progress import Progress, Watch, unwatched
+from planner.progress import OnProgress, Progress, ignore_progress
 from planner.reporting import OPTIMAL_GAP, gap_unit
 from planner.result import Plan, PlanWarning, Robustness, SolverOptions
 from planner.robustness.padding import (
@@ -36,6 +35,7 @@ from planner.robustness.scenarios import Scenarios
 from planner.robustness.simulation import worst_ratios
 from planner.schedule.evaluation import evaluate
 from planner.schedule.schedule import lay_out
+from planner.time_budget import TimeBudget
 
 FIRST_SHARE, FIRST_AT_MOST = 0.35, 0.85
 """Of the time limit, for the plan without padding, and as long as none is found."""
@@ -51,7 +51,7 @@ Planner = Callable[..., Plan]
 def plan_robustly(
     problem: PlacementProblem,
     options: SolverOptions | None = None,
-    watch: Watch = unwatched,
+    on_progress: OnProgress = ignore_progress,
     *,
     planner: Planner = plan,
     scenarios: Scenarios | None = None,
@@ -60,7 +60,7 @@ def plan_robustly(
 
     Parameters
     ----------
-    problem, options, watch
+    problem, options, on_progress
         As for `plan`; the time limit is for all plans that are made on the way.
     planner
         What makes a single plan.
@@ -84,28 +84,28 @@ def plan_robustly(
     options = options or SolverOptions()
     confidence = problem.limits.confidence
     if confidence is None:
-        return planner(problem, options, watch)
+        return planner(problem, options, on_progress)
     if not has_deadlines(problem):
-        return _without_deadline(planner(problem, options, watch), confidence)
-    clock, last = Deadline(options.time_limit_s), with_grace(options.time_limit_s)
+        return _without_deadline(planner(problem, options, on_progress), confidence)
+    budget, last = TimeBudget(options.time_limit_s), with_grace(options.time_limit_s)
     drawn = scenarios or Scenarios.draw(problem, options.seed)
     if not drawn.spread:
-        plain = planner(problem, options, watch)
+        plain = planner(problem, options, on_progress)
         return replace(plain, robustness=_robustness(confidence, 1.0, 1.0, plain, plain, drawn))
-    plain = planner(problem, _part(options, clock, FIRST_SHARE, FIRST_AT_MOST), watch)
+    plain = planner(problem, _part(options, budget, FIRST_SHARE, FIRST_AT_MOST), on_progress)
     ratios = run_within(last, lambda: _ratios(plain, drawn))
     if ratios is None:
         raise UndecidedError("The time limit was up before a plan was replayed. Allow more time.")
     first = Attempt(0, plain, ratios)
 
     def attempt(rung: int) -> Attempt | None:
-        if clock.left_s < LEAST_S * (1.0 + options.time_limit_s):
-            clock.cut = True
+        if budget.left_s < LEAST_S * (1.0 + options.time_limit_s):
+            budget.cut = True
             return None
-        watch(Progress("padding", plain.objective, plain.lower_bound, None, clock.elapsed_s))
-        later = _part(options, clock, LATER_SHARE, LATER_AT_MOST)
+        on_progress(Progress("padding", plain.objective, plain.lower_bound, None, budget.elapsed_s))
+        later = _part(options, budget, LATER_SHARE, LATER_AT_MOST)
         found = run_within(last, lambda: _attempt(rung, drawn, later, planner))
-        clock.cut |= last.cut
+        budget.cut |= last.cut
         return found
 
     share = share_to_keep(confidence, drawn.count)
@@ -114,15 +114,17 @@ def plan_robustly(
     if not verified:
         raise _unattained(problem, confidence, share, attempts)
     best = min(verified, key=lambda found: (found.objective, found.rung))
-    return _answer(problem, best, plain, drawn, cut=clock.cut or any_cut(attempts))
+    return _answer(problem, best, plain, drawn, cut=budget.cut or any_cut(attempts))
 
 
-def _part(options: SolverOptions, clock: Deadline, share: float, at_most: float) -> SolverOptions:
+def _part(
+    options: SolverOptions, budget: TimeBudget, share: float, at_most: float
+) -> SolverOptions:
     """Return the options of one of several plans: shares of the time that is left."""
     return replace(
         options,
-        time_limit_s=max(LEAST_S, share * clock.left_s),
-        first_plan_s=at_most * clock.left_s,
+        time_limit_s=max(LEAST_S, share * budget.left_s),
+        first_plan_s=at_most * budget.left_s,
     )
 
 

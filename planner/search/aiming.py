@@ -11,7 +11,6 @@ import numpy as np
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from planner.bounds.bounding import Bounded, bound
 from planner.bounds.pricing import Pricing
-from planner.clock import Deadline
 from planner.limits.extremes import CLOSE
 from planner.limits.knobs import Knob, knobs_of
 from planner.limits.targets import AIM, target
@@ -24,6 +23,7 @@ from planner.schedule.violations import loosest
 from planner.search.hardest import decide_hardest
 from planner.search.repricing import achieved_cost, timely
 from planner.solvers.assignment_problem import AssignmentProblem
+from planner.time_budget import TimeBudget
 
 ROUNDS = 6
 """Times that room is made for what was late."""
@@ -50,7 +50,7 @@ class Aim:
 
     problem: PlacementProblem
     knob: Knob
-    deadline: Deadline
+    budget: TimeBudget
     seed: int = 0
 
     def plans(self, loose: float | None) -> Iterator[Found]:
@@ -68,13 +68,13 @@ class Aim:
         for _ in range(ROUNDS):
             relaxation = target(self.problem, self.knob, loose, pricing).relaxation
             found = self._relaxed(relaxation, gap)
-            if found is None or self.deadline.passed():
+            if found is None or self.budget.spent():
                 return
             gap = CLOSE * abs(found.lower_bound)
             placement, _ = decide_hardest(
                 relaxation,
                 found,
-                self.deadline,
+                self.budget,
                 enough=found.lower_bound + 0.5 * gap,
                 absolute_gap=gap,
                 seed=self.seed,
@@ -95,13 +95,13 @@ class Aim:
     def _relaxed(self, relaxation: AssignmentProblem, gap: float) -> Bounded | None:
         """Solve the relaxation; a first look tells how fine the cells have to be."""
         workload = self.problem.requests.workload
-        found = bound(relaxation, workload, self.deadline, absolute_gap=gap)
+        found = bound(relaxation, workload, self.budget, absolute_gap=gap)
         if found is None or np.isfinite(gap):
             return found
         gap = CLOSE * abs(found.lower_bound)
         if found.regret <= gap:
             return found
-        return bound(relaxation, workload, self.deadline, absolute_gap=gap)
+        return bound(relaxation, workload, self.budget, absolute_gap=gap)
 
     def _aimed_at(self, found: Bounded) -> PlacementProblem:
         """Return the problem with the value that the relaxation reaches, where it is a time."""
@@ -152,14 +152,14 @@ def _slack(before: float, total: float | None, cap: float) -> float:
     return max(0.0, before + (1.0 + MARGIN) * over) if before > 0.0 or over > 0.0 else before
 
 
-def aimed_plans(problem: PlacementProblem, deadline: Deadline, seed: int) -> Iterator[Schedule]:
+def aimed_plans(problem: PlacementProblem, budget: TimeBudget, seed: int) -> Iterator[Schedule]:
     """Yield schedules that push one limit after the other as far as it goes, the others kept.
 
     Where nothing else finds a plan under tight limits, one of these may be tight enough.
     """
     for loose in (False, True):
         for knob in knobs_of(problem):
-            aim = Aim(problem, knob, deadline, seed)
+            aim = Aim(problem, knob, budget, seed)
             for schedule, _ in aim.plans(knob.given if loose else None):
                 yield schedule
 

@@ -9,13 +9,13 @@ import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.cells import pattern_labels
-from planner.clock import Deadline
 from planner.problem import PlacementProblem
 from planner.quantities import MeanQuality
 from planner.schedule.slots import narrow
 from planner.schedule.violations import exceeds, loosest
 from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.solvers.linear import solve_linear
+from planner.time_budget import TimeBudget
 
 QUERY_BLIND = "query_blind_split"
 SPLIT_S = 2.0
@@ -170,7 +170,7 @@ def _best_fractions(
     if not least_cost.allowed.any(axis=1).all():
         return None
     groups = least_cost.aggregate(labels, count)
-    solution = solve_linear(groups, Deadline(SPLIT_S))
+    solution = solve_linear(groups, TimeBudget(SPLIT_S))
     return None if solution is None else (labels, solution.counts)
 
 

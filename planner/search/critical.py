@@ -11,10 +11,10 @@ from planner.bounds.activity import activities, excesses, values_at
 from planner.bounds.bounding import Bounded
 from planner.bounds.elastic import without_excess
 from planner.bounds.sifting import ROUNDS, sift
-from planner.clock import Deadline
 from planner.quantities import Counted
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.solvers.linear import LinearSolution
+from planner.time_budget import TimeBudget
 
 MOST_REQUESTS = 2_000
 """Requests that the linear programme sees one by one."""
@@ -47,7 +47,7 @@ class Settled:
 
 
 def settle(
-    target: AssignmentProblem, bounded: Bounded, absolute_gap: float, deadline: Deadline
+    target: AssignmentProblem, bounded: Bounded, absolute_gap: float, budget: TimeBudget
 ) -> Settled:
     """Solve the relaxation again over the requests whose placements differ least in cost."""
     priced, start = bounded.priced, bounded.placement
@@ -59,7 +59,7 @@ def settle(
     chosen = np.union1d(_nearest(regret, start, other), needed)
     part = restrict(target, chosen, start)
     small = SMALL * absolute_gap if target.n <= MOST_DIVED else np.inf
-    solution = _dive(part, start[chosen], bounded.multipliers, small, deadline)
+    solution = _dive(part, start[chosen], bounded.multipliers, small, budget)
     nearest = chosen[np.argsort(regret[chosen], kind="stable")]
     if solution is None:
         return Settled(start, bounded.variables, nearest)
@@ -75,7 +75,7 @@ def _dive(
     start: IntArray,
     prices: FloatArray,
     small: float,
-    deadline: Deadline,
+    budget: TimeBudget,
 ) -> LinearSolution | None:
     """Solve the linear programme again and again, the larger split requests kept whole each time.
 
@@ -88,7 +88,7 @@ def _dive(
     found: LinearSolution | None = None
     for dive in range(DIVES):
         rounds = ROUNDS if dive == 0 else 1
-        again = sift(part, pairs, prices, deadline, rounds)
+        again = sift(part, pairs, prices, budget, rounds)
         if again is None:
             break
         found, prices, pairs = again, again.multipliers, again.counts > 0.0

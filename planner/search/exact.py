@@ -8,11 +8,11 @@ from itertools import islice
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from planner.clock import Deadline
 from planner.problem import ROUNDING, PlacementProblem
 from planner.schedule.evaluation import Evaluation, evaluate
 from planner.schedule.schedule import Schedule, lay_out
 from planner.solvers.assignment_problem import AssignmentProblem
+from planner.time_budget import TimeBudget
 
 MOST_REQUESTS = 8
 MOST_DEALS = 2e7
@@ -91,7 +91,7 @@ class Search:
     problem: PlacementProblem
     relaxation: AssignmentProblem
     incumbent: float
-    deadline: Deadline
+    budget: TimeBudget
     best: tuple[Schedule, Evaluation] | None = None
     complete: bool = True
     _nodes: int = field(default=MOST_NODES, repr=False)
@@ -119,7 +119,7 @@ class Search:
         if self._rows.broken(used, depth):
             return
         self._nodes -= 1
-        if self._nodes < 0 or (self._nodes % 64 == 0 and self.deadline.passed()):
+        if self._nodes < 0 or (self._nodes % 64 == 0 and self.budget.spent()):
             self.complete = False
             return
         if depth == self.problem.n:
@@ -147,7 +147,7 @@ class Search:
 
     def _judge(self) -> None:
         self._leaves -= 1
-        if self._leaves < 0 or (self._leaves % 16 == 0 and self.deadline.passed()):
+        if self._leaves < 0 or (self._leaves % 16 == 0 and self.budget.spent()):
             self.complete = False
             return
         schedule = lay_out(self.problem, self._placement.copy(), self._device.copy())

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.arrays import BoolArray, IntArray
-from planner.clock import Deadline
 from planner.problem import PlacementProblem
 from planner.schedule.schedule import lay_out
 from planner.search.incumbent import Incumbent
+from planner.time_budget import TimeBudget
 
 MOST_REQUESTS = 500
 """Requests up to which a schedule is dealt out in milliseconds."""
@@ -36,7 +36,7 @@ class FeasibilitySearch:
 
     problem: PlacementProblem
     incumbent: Incumbent
-    deadline: Deadline
+    budget: TimeBudget
     seed: int
 
     def run(self) -> None:
@@ -76,7 +76,7 @@ class FeasibilitySearch:
             walk.offer(candidate, self.incumbent.offer(schedule).excess)
 
     def _over(self) -> bool:
-        return self.incumbent.schedule is not None or self.deadline.passed()
+        return self.incumbent.schedule is not None or self.budget.spent()
 
 
 class Walk:

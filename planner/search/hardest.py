@@ -9,12 +9,12 @@ import numpy as np
 from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.activity import excesses
 from planner.bounds.bounding import Bounded
-from planner.clock import Deadline
 from planner.search.critical import Settled, restrict, settle
 from planner.search.descent import descend
 from planner.search.repair import repair
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.solvers.cpsat import Effort, solve_assignment
+from planner.time_budget import TimeBudget
 
 CORE_PAIRS = 3_000
 """(request, placement) pairs that CP-SAT decides on Booleans."""
@@ -35,7 +35,7 @@ CORE_EFFORT_S = 0.3
 def decide_hardest(
     target: AssignmentProblem,
     bounded: Bounded,
-    deadline: Deadline,
+    budget: TimeBudget,
     *,
     enough: float,
     absolute_gap: float,
@@ -61,7 +61,7 @@ def decide_hardest(
     if size >= target.n:
         settled = Settled(bounded.placement, bounded.variables, np.arange(target.n))
     else:
-        settled = settle(target, bounded, absolute_gap, deadline)
+        settled = settle(target, bounded, absolute_gap, budget)
     core = np.sort(settled.doubtful[:size])
     placement = settled.placement.copy()
     part = restrict(target, core, placement)
@@ -87,14 +87,14 @@ def decide_hardest(
     hint = np.zeros(part.cost.shape)
     hint[np.arange(len(core)), placement[core]] = 1.0
     effort = Effort(
-        seconds=deadline.left_s,
+        seconds=budget.left_s,
         deterministic_seconds=CORE_EFFORT_S,
         absolute_gap=0.25 * absolute_gap,
         enough=enough,
         seed=seed,
     )
     assignment = solve_assignment(part, effort, hint)
-    deadline.cut |= assignment.clock_cut
+    budget.cut |= assignment.clock_cut
     if assignment.counts is not None:
         placement[core] = assignment.counts.argmax(axis=1)
     return placement, assignment.bound if len(core) == target.n else -np.inf

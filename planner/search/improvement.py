@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from planner.bounds.bounding import Bounded, bound
 from planner.bounds.formulation import Formulation
 from planner.bounds.pricing import Pricing
-from planner.clock import Deadline
 from planner.problem import PlacementProblem
 from planner.search.hardest import decide_hardest
 from planner.search.incumbent import Incumbent
 from planner.search.repricing import reprice
 from planner.solvers.assignment_problem import AssignmentProblem
+from planner.time_budget import TimeBudget
 
 ROUNDS = 3
 """Times that the assignment is priced anew from its dealt-out schedule."""
@@ -24,7 +24,7 @@ class Improver:
 
     problem: PlacementProblem
     incumbent: Incumbent
-    deadline: Deadline
+    budget: TimeBudget
     seed: int
     absolute_gap: float
 
@@ -36,7 +36,7 @@ class Improver:
             assigned, proven = decide_hardest(
                 target,
                 bounded,
-                self.deadline,
+                self.budget,
                 enough=lower + 0.5 * self.absolute_gap,
                 absolute_gap=self.absolute_gap,
                 seed=self.seed,
@@ -46,14 +46,14 @@ class Improver:
             dealt = self.incumbent.offer_placement(assigned)
             if dealt is None or self.incumbent.objective <= lower + self.absolute_gap:
                 break
-            if self.deadline.passed():
+            if self.budget.spent():
                 break
             pricing = reprice(self.problem, pricing, *dealt)
             target = Formulation(self.problem, pricing).build()
             found = bound(
                 target,
                 self.problem.requests.workload,
-                self.deadline,
+                self.budget,
                 absolute_gap=self.absolute_gap,
             )
             if found is None:

@@ -11,7 +11,6 @@ from costmodel.arrays import BoolArray, FloatArray, IntArray
 from planner.bounds.bounding import bound
 from planner.bounds.formulation import Formulation
 from planner.bounds.lagrangian import Relaxed
-from planner.clock import Deadline
 from planner.inputs import Limits
 from planner.problem import PlacementProblem
 from planner.quantities import Limited, PlanCost
@@ -23,6 +22,7 @@ from planner.search.incumbent import Incumbent
 from planner.search.repair import repair
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.solvers.cpsat import Effort, solve_assignment
+from planner.time_budget import TimeBudget
 
 PACKING_EFFORT_S = 4.0
 """Deterministic seconds of CP-SAT on single devices."""
@@ -40,7 +40,7 @@ class Neighbourhood:
     problem: PlacementProblem
     relaxation: AssignmentProblem
     incumbent: Incumbent
-    deadline: Deadline
+    budget: TimeBudget
     seed: int
     absolute_gap: float
 
@@ -48,7 +48,7 @@ class Neighbourhood:
         """Plan with each placement's longest request no longer than in a relaxed optimum."""
         output = self.problem.requests.workload.output_tokens
         for optimum in relaxed[:MOST_RELAXED]:
-            if self.deadline.passed():
+            if self.budget.spent():
                 return
             cutoff = np.zeros(self.problem.k)
             np.maximum.at(cutoff, optimum.placement, output)
@@ -59,7 +59,7 @@ class Neighbourhood:
         columns = least_joule_columns(self.problem).tolist()[:MOST_COLUMNS]
         for size in (1, 2):
             for chosen in combinations(columns, size):
-                if self.deadline.passed():
+                if self.budget.spent():
                     return
                 self._over(list(chosen))
 
@@ -76,8 +76,8 @@ class Neighbourhood:
         over_at = 0.0
         for _ in range(MOST_CAPPED):
             aimed = _tightened(part, self.problem.limits, slack)
-            found = bound(aimed, self.problem.requests.workload, self.deadline)
-            if self.deadline.passed():
+            found = bound(aimed, self.problem.requests.workload, self.budget)
+            if self.budget.spent():
                 return
             if found is None:
                 if slack == 0.0:
@@ -104,7 +104,7 @@ class Neighbourhood:
     def each_placement(self) -> None:
         """Give all requests to one placement, each in turn."""
         for k in range(self.problem.k):
-            if self.problem.eligible[:, k].all() and not self.deadline.passed():
+            if self.problem.eligible[:, k].all() and not self.budget.spent():
                 everywhere = np.full(self.problem.n, k, dtype=np.int64)
                 if self._floor(everywhere) < self.incumbent.objective:
                     self.incumbent.offer_placement(everywhere)
@@ -117,13 +117,13 @@ class Neighbourhood:
         target = Formulation(split).build()
         hint = self._packed_hint(placement, device)
         effort = Effort(
-            seconds=self.deadline.left_s,
+            seconds=self.budget.left_s,
             deterministic_seconds=PACKING_EFFORT_S,
             absolute_gap=0.25 * self.absolute_gap,
             seed=self.seed,
         )
         assignment = solve_assignment(target, effort, hint)
-        self.deadline.cut |= assignment.clock_cut
+        self.budget.cut |= assignment.clock_cut
         if assignment.counts is not None:
             chosen = assignment.counts.argmax(axis=1)
             self.incumbent.offer(lay_out(self.problem, placement[chosen], device[chosen]))
@@ -155,7 +155,7 @@ class Neighbourhood:
             ]
             for target in lower:
                 current = self.incumbent.schedule
-                if current is not None and not self.deadline.passed():
+                if current is not None and not self.budget.spent():
                     there = current.placement == source
                     self.incumbent.offer_placement(np.where(there, target, current.placement))
 
@@ -166,7 +166,7 @@ class Neighbourhood:
         while improved and self.incumbent.schedule is not None:
             start = self.incumbent.objective
             for candidate in self._moved(self.incumbent.schedule.placement):
-                if left == 0 or self.deadline.passed():
+                if left == 0 or self.budget.spent():
                     return
                 if self._floor(candidate) < self.incumbent.objective:
                     left -= 1

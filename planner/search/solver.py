@@ -13,11 +13,10 @@ from planner.bounds.bounding import Bounded, bound, proves_violation
 from planner.bounds.formulation import Formulation
 from planner.bounds.lagrangian import lagrangian_bound
 from planner.bounds.pricing import Pricing
-from planner.clock import Deadline
 from planner.cutting import run_within, with_grace
 from planner.inputs import Objective
 from planner.problem import PlacementProblem
-from planner.progress import Progress, Watch, unwatched
+from planner.progress import OnProgress, Progress, ignore_progress
 from planner.reporting import OPTIMAL_GAP, gap_unit
 from planner.result import SolverOptions
 from planner.search import exact
@@ -30,6 +29,7 @@ from planner.search.incumbent import Incumbent
 from planner.search.neighbourhood import Neighbourhood
 from planner.search.tightening import LEAST_REQUESTS, Tightener
 from planner.solvers.assignment_problem import AssignmentProblem
+from planner.time_budget import TimeBudget
 
 DEADLINE_ROUNDS = 3
 """Times that rows are given to further deadlines."""
@@ -42,7 +42,7 @@ class Solver:
 
     Parameters
     ----------
-    deadline
+    budget
         When to end, looked at between the steps.
     last
         When the run is cut wherever it is; somewhat later unless given.
@@ -52,15 +52,15 @@ class Solver:
         self,
         problem: PlacementProblem,
         options: SolverOptions,
-        deadline: Deadline,
-        watch: Watch = unwatched,
-        last: Deadline | None = None,
+        budget: TimeBudget,
+        on_progress: OnProgress = ignore_progress,
+        last: TimeBudget | None = None,
     ) -> None:
         self.problem = problem
         self.options = options
-        self.deadline = deadline
-        self.last = last or with_grace(deadline.left_s)
-        self.watch = watch
+        self.budget = budget
+        self.last = last or with_grace(budget.left_s)
+        self.on_progress = on_progress
         self.phase = ""
         self.incumbent = Incumbent(problem, on_better=self._on_better)
         self.lower_bound = -np.inf
@@ -94,7 +94,7 @@ class Solver:
 
         run_within(self.last, work)
         self.ahead.offer_to(self.incumbent)
-        self.deadline.cut |= self.last.cut
+        self.budget.cut |= self.last.cut
 
     def run(self) -> None:
         """Fill the incumbent and the lower bound, or find out that there is no plan."""
@@ -115,7 +115,7 @@ class Solver:
             if bounded is not None:
                 self.lower_bound = max(self.lower_bound, bounded.lower_bound)
             elif self.incumbent.schedule is None and proves_violation(
-                self.relaxation, self.problem.requests.workload, self.deadline
+                self.relaxation, self.problem.requests.workload, self.budget
             ):
                 self.proven_infeasible = True
                 return
@@ -140,11 +140,11 @@ class Solver:
             bounded = bound(
                 self.relaxation,
                 self.problem.requests.workload,
-                self.deadline,
+                self.budget,
                 polished=True,
                 absolute_gap=self._wanted_gap(),
             )
-            if bounded is None or not left or self.deadline.passed():
+            if bounded is None or not left or self.budget.spent():
                 break
             deadlines = self.formulation.with_broken_deadlines(bounded.placement)
             if deadlines is None:
@@ -158,18 +158,18 @@ class Solver:
         """Where no plan was found, push each limit as far as it goes, then move requests about."""
         if self.incumbent.schedule is not None or self.proven_infeasible:
             return
-        for schedule in aimed_plans(self.problem, self.deadline, self.options.seed):
+        for schedule in aimed_plans(self.problem, self.budget, self.options.seed):
             self.incumbent.offer(schedule)
             if self.incumbent.schedule is not None:
                 return
-        FeasibilitySearch(self.problem, self.incumbent, self.deadline, self.options.seed).run()
+        FeasibilitySearch(self.problem, self.incumbent, self.budget, self.options.seed).run()
 
     def enter(self, phase: str) -> None:
         """Go over to another phase, and tell whoever watches."""
         self.phase = phase
-        self.tell()
+        self.notify()
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Tell whoever watches how far the run is."""
         evaluation, lower = self.incumbent.evaluation, self.lower_bound
         proven = None if np.isinf(lower) else float(lower)
@@ -178,15 +178,15 @@ class Solver:
             unit = gap_unit(self.problem, evaluation)
             gap = max(0.0, evaluation.objective - proven) / unit if unit > 0.0 else None
         found = None if evaluation is None else evaluation.objective
-        self.watch(Progress(self.phase, found, proven, gap, self.deadline.elapsed_s))
+        self.on_progress(Progress(self.phase, found, proven, gap, self.budget.elapsed_s))
 
     def _on_better(self) -> None:
-        self.deadline.settle()
-        self.tell()
+        self.budget.end_extension()
+        self.notify()
 
     def _offer_simple_policies(self) -> None:
         for placement in self.policies.values():
-            if self._good_enough() or self.deadline.passed():
+            if self._good_enough() or self.budget.spent():
                 return
             if placement is not None and keeps_rows(self.relaxation, placement):
                 self.incumbent.offer_placement(placement)
@@ -197,7 +197,7 @@ class Solver:
             Tightener(
                 self.problem,
                 self.incumbent,
-                self.deadline,
+                self.budget,
                 self.options.seed,
                 self._wanted_gap(),
             ).run(self.relaxation, bounded)
@@ -210,7 +210,7 @@ class Solver:
             around.each_placement()
             around.within_cutoffs(bounded.relaxed)
         improver = Improver(
-            self.problem, self.incumbent, self.deadline, self.options.seed, self._wanted_gap()
+            self.problem, self.incumbent, self.budget, self.options.seed, self._wanted_gap()
         )
         self.lower_bound = max(
             self.lower_bound, improver.run(self.relaxation, bounded, self.formulation.pricing)
@@ -227,9 +227,9 @@ class Solver:
         for zeta in (1.0, 0.0):
             if self.incumbent.schedule is None and Objective(zeta) != self.problem.objective:
                 turned = self.problem.with_objective(Objective(zeta))
-                aimed = Solver(turned, self.options, self.deadline)
+                aimed = Solver(turned, self.options, self.budget)
                 workload = self.problem.requests.workload
-                found = bound(aimed.relaxation, workload, self.deadline, polished=True)
+                found = bound(aimed.relaxation, workload, self.budget, polished=True)
                 if found is not None:
                     aimed._improve(found)
                 if aimed.incumbent.schedule is not None:
@@ -241,7 +241,7 @@ class Solver:
             self.problem,
             self.relaxation,
             self.incumbent,
-            self.deadline,
+            self.budget,
             self.options.seed,
             self._wanted_gap(),
         )
@@ -250,7 +250,7 @@ class Solver:
         if self._good_enough(OPTIMAL_GAP) or not exact.small_enough(self.problem):
             return
         search = exact.Search(
-            self.problem, self.relaxation, self.incumbent.objective, self.deadline
+            self.problem, self.relaxation, self.incumbent.objective, self.budget
         ).run()
         if search.best is not None:
             self.incumbent.offer(search.best[0])

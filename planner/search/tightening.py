@@ -13,7 +13,6 @@ import numpy as np
 from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.activity import excesses
 from planner.bounds.bounding import Bounded, bound_again
-from planner.clock import Deadline
 from planner.inputs import Unit
 from planner.problem import PlacementProblem
 from planner.quantities import PlanCost, RequestCount, SecondsBefore
@@ -22,6 +21,7 @@ from planner.search.hardest import decide_hardest
 from planner.search.incumbent import Incumbent
 from planner.search.repricing import timely
 from planner.solvers.assignment_problem import AssignmentProblem
+from planner.time_budget import TimeBudget
 
 LEAST_REQUESTS = 1_000
 """Below, tails and loads change the costs so much that they are priced anew instead."""
@@ -45,7 +45,7 @@ class Tightener:
 
     problem: PlacementProblem
     incumbent: Incumbent
-    deadline: Deadline
+    budget: TimeBudget
     seed: int
     absolute_gap: float
 
@@ -61,14 +61,14 @@ class Tightener:
             if allowed is not None:
                 target = replace(target, allowed=target.allowed & allowed)
             same = allowed is None and _same_bounds(target, relaxation)
-            bounded = start if same else bound_again(target, start, self.deadline)
+            bounded = start if same else bound_again(target, start, self.budget)
             if bounded is None:
                 shares = 0.5 * (1.0 + shares)
                 continue
             placement, _ = decide_hardest(
                 target,
                 bounded,
-                self.deadline,
+                self.budget,
                 enough=start.lower_bound + 0.5 * self.absolute_gap,
                 absolute_gap=self.absolute_gap,
                 seed=self.seed,
@@ -78,7 +78,7 @@ class Tightener:
             if dealt is None or self.incumbent.objective <= start.lower_bound + self.absolute_gap:
                 return
             schedule, evaluation = dealt
-            if self.deadline.passed() or evaluation.feasible:
+            if self.budget.spent() or evaluation.feasible:
                 return
             least = min(STEP * GROWTH**attempt, MOST_STEP)
             shares, kept = self.kept_in_time(relaxation, shares, schedule, least)

@@ -13,9 +13,9 @@ from ortools.linear_solver.python.model_builder_helper import (
 )
 
 from costmodel.arrays import BoolArray, FloatArray
-from planner.clock import Deadline
 from planner.quantities import Counted
 from planner.solvers.assignment_problem import AssignmentProblem, Row
+from planner.time_budget import TimeBudget
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class LinearSolution:
 
 
 def solve_linear(
-    problem: AssignmentProblem, deadline: Deadline, pairs: BoolArray | None = None
+    problem: AssignmentProblem, budget: TimeBudget, pairs: BoolArray | None = None
 ) -> LinearSolution | None:
     """Solve the relaxation without integrality; None where it is infeasible or time ran out.
 
-    Where time ran out, the deadline knows that it cut.
+    Where time ran out, the budget knows that it cut.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def solve_linear(
     Links are relaxed to ``x <= size * z``, summed over the requests of a link.
     """
     program = _Program(problem, problem.allowed if pairs is None else pairs)
-    return program.solve(deadline)
+    return program.solve(budget)
 
 
 class _Program:
@@ -110,8 +110,8 @@ class _Program:
             size = float(self.problem.sizes.sum())
             self.program.add_term_to_constraint(index, self.side[link.variable], -size)
 
-    def solve(self, deadline: Deadline) -> LinearSolution | None:
-        solver = _solve(self.program, deadline)
+    def solve(self, budget: TimeBudget) -> LinearSolution | None:
+        solver = _solve(self.program, budget)
         if solver is None:
             return None
         values, duals = solver.variable_values(), solver.dual_values()
@@ -135,7 +135,7 @@ class Cut:
 
 
 def highest_of_cuts(
-    cuts: list[Cut], centre: FloatArray, reach: FloatArray, limit: FloatArray, deadline: Deadline
+    cuts: list[Cut], centre: FloatArray, reach: FloatArray, limit: FloatArray, budget: TimeBudget
 ) -> tuple[FloatArray, float] | None:
     """Maximise the least of some cuts within a box.
 
@@ -166,22 +166,22 @@ def highest_of_cuts(
             program.add_term_to_constraint(index, step, -slope)
     program.set_var_objective_coefficient(level, 1.0)
     program.set_maximize(True)
-    solver = _solve(program, deadline)
+    solver = _solve(program, budget)
     if solver is None:
         return None
     values = solver.variable_values()
     return np.clip(values[:level] * scale, 0.0, limit), float(values[level]) * unit
 
 
-def _solve(program: ModelBuilderHelper, deadline: Deadline) -> ModelSolverHelper | None:
-    """Run GLOP; None where it found no optimum, and the deadline knows if that was for time.
+def _solve(program: ModelBuilderHelper, budget: TimeBudget) -> ModelSolverHelper | None:
+    """Run GLOP; None where it found no optimum, and the budget knows if that was for time.
 
     Its status tells: it ends up to a tenth before its limit where its own steps take long.
     """
     solver = ModelSolverHelper("glop")
-    solver.set_time_limit_in_seconds(max(1e-3, deadline.left_s))
+    solver.set_time_limit_in_seconds(max(1e-3, budget.left_s))
     solver.solve(program)
-    deadline.cut |= solver.status() in (SolveStatus.FEASIBLE, SolveStatus.NOT_SOLVED)
+    budget.cut |= solver.status() in (SolveStatus.FEASIBLE, SolveStatus.NOT_SOLVED)
     return solver if solver.status() == SolveStatus.OPTIMAL else None
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from costmodel.arrays import IntArray
 from costmodel.nearest import unknown_name
-from planner.progress import Progress, Watch
+from planner.progress import OnProgress, Progress
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.json_lines import holds_rows, lines_table
 from service.calls.batch_files.lines import Data
@@ -39,7 +39,7 @@ def plan_batch_file(
     service: PlannerService,
     body: Content,
     query: BatchQuery,
-    watch: Watch,
+    watch: OnProgress,
     plan_id: str = "",
     *,
     base: str = "",
@@ -123,7 +123,7 @@ def _plan_rows(
     service: PlannerService,
     data: Data,
     query: BatchQuery,
-    watch: Watch,
+    watch: OnProgress,
     named: tuple[str, str, float],
 ) -> tuple[AnonymousFile, tuple[Shard, ...], PlanTally]:
     """Return the plan of a file of plain rows: there are no lines for servers, and no shards."""

@@ -11,13 +11,13 @@ from typing import Any, cast
 from uuid import uuid4
 
 from costmodel.catalogue import Catalogue
-from planner.clock import Deadline
 from planner.cutting import run_within, with_grace
 from planner.inputs import Limits, Objective, Unit
 from planner.problem import PlacementProblem
-from planner.progress import Progress, Watch, unwatched
+from planner.progress import OnProgress, Progress, ignore_progress
 from planner.result import Plan, PlanWarning, SolverOptions
 from planner.robustness.robust_planner import plan_robustly
+from planner.time_budget import TimeBudget
 from service.calls.answers import predict_body
 from service.calls.batch import Batch
 from service.calls.building import (
@@ -51,7 +51,7 @@ from service.calls.why import check_explained
 from service.problems import FieldError, Problem, ProblemError, invalid
 from service.spelling import BODY, Spelling
 
-Planner = Callable[[PlacementProblem, SolverOptions, Watch], Plan]
+Planner = Callable[[PlacementProblem, SolverOptions, OnProgress], Plan]
 TimeGuard = Callable[[float], AbstractContextManager[Any]]
 """Sees to it that what is within ends some time after so many seconds, whatever it is stuck in."""
 
@@ -92,7 +92,7 @@ class PlannerService:
     def plan(
         self,
         body: Content,
-        watch: Watch = unwatched,
+        watch: OnProgress = ignore_progress,
         plan_id: str = "",
         *,
         warnings: Sequence[PlanWarning] = (),
@@ -137,7 +137,9 @@ class PlannerService:
         answer = gathered(solved.chunks(accept, warnings))
         return answer, solved.tally(perf_counter() - write_started)
 
-    def solve(self, read: Call[PlanRequest], watch: Watch, plan_id: str, started: float) -> Solved:
+    def solve(
+        self, read: Call[PlanRequest], watch: OnProgress, plan_id: str, started: float
+    ) -> Solved:
         """Return the plan of a call that was read.
 
         Parameters
@@ -204,7 +206,7 @@ class PlannerService:
             When the call is refused.
         """
         options = options_of(cast(PlanRequest, read.terms).solver, self.limits.max_time_limit_s)
-        budget = Deadline(options.time_limit_s)
+        budget = TimeBudget(options.time_limit_s)
         ready = run_within(
             with_grace(options.time_limit_s),
             lambda: self._prepare(read, options, objective, on_predicting, asked),

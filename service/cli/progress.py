@@ -9,12 +9,12 @@ from time import perf_counter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from planner.progress import OnProgress, ignore_progress
 from planner.progress import Progress as Look
-from planner.progress import Watch, unwatched
 
 
 @contextmanager
-def shown(time_limit_s: float, *, quiet: bool) -> Iterator[Watch]:
+def shown(time_limit_s: float, *, quiet: bool) -> Iterator[OnProgress]:
     """Give a watch that shows what it is told, until the block ends.
 
     Parameters
@@ -26,7 +26,7 @@ def shown(time_limit_s: float, *, quiet: bool) -> Iterator[Watch]:
     """
     console = Console(stderr=True, highlight=False)
     if quiet:
-        yield unwatched
+        yield ignore_progress
     elif console.is_terminal:
         with _bar(console) as bar:
             yield _bar_watch(bar, time_limit_s)
@@ -62,7 +62,7 @@ def _bar(console: Console) -> Progress:
     )
 
 
-def _bar_watch(bar: Progress, time_limit_s: float) -> Watch:
+def _bar_watch(bar: Progress, time_limit_s: float) -> OnProgress:
     task = bar.add_task("starting", total=time_limit_s, figures="")
 
     def watch(look: Look) -> None:
@@ -72,7 +72,7 @@ def _bar_watch(bar: Progress, time_limit_s: float) -> Watch:
     return watch
 
 
-def _line_watch(console: Console) -> Watch:
+def _line_watch(console: Console) -> OnProgress:
     phase, started = "", perf_counter()
 
     def watch(look: Look) -> None:

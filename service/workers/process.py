@@ -25,7 +25,7 @@ from uuid import uuid4
 
 from costmodel.catalogue import Catalogue
 from planner.cutting import uncut
-from planner.progress import Watch
+from planner.progress import OnProgress
 from service.calls.content import whole
 from service.calls.file_call import plan_batch_file
 from service.calls.fleet.description import describe
@@ -197,7 +197,7 @@ def answer(service: PlannerService, job: Job, tell: Tell = unheard) -> Reply:
     return Reply.of_problem(problem, job.path)
 
 
-def _planned(service: PlannerService, job: Job, watch: Watch) -> Reply:
+def _planned(service: PlannerService, job: Job, watch: OnProgress) -> Reply:
     if job.query is not None:
         return _planned_file(service, job, job.query, watch)
     started = perf_counter()
@@ -212,7 +212,7 @@ def _planned(service: PlannerService, job: Job, watch: Watch) -> Reply:
     return Reply(200, body, job.accept, tally.status, _timed(tally, started), tally)
 
 
-def _planned_file(service: PlannerService, job: Job, query: BatchQuery, watch: Watch) -> Reply:
+def _planned_file(service: PlannerService, job: Job, query: BatchQuery, watch: OnProgress) -> Reply:
     started, plan_id = perf_counter(), job.plan_id or str(uuid4())
     base = job.path.rpartition("/plan")[0]
     body, shards, tally = plan_batch_file(

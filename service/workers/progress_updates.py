@@ -18,7 +18,7 @@ SHORTEST_PAUSE_S = 0.1
 
 
 class ProgressUpdates:
-    """A `planner.progress.Watch` that tells `Update` messages of kind ``progress``.
+    """A `planner.progress.OnProgress` that tells `Update` messages of kind ``progress``.
 
     A new phase is told at once. Within a phase the newest look is told, at most ten times a second;
     what was held back is told with the next look. What cannot be told is logged, and the plan goes

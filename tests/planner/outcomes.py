@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.clock import Deadline
 from planner.problem import PlacementProblem
 from planner.reporting import OPTIMAL_GAP, gap_unit
 from planner.result import SolverOptions
 from planner.schedule.schedule import Schedule
 from planner.search.solver import Solver
+from planner.time_budget import TimeBudget
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def solve(
     problem: PlacementProblem, time_limit_s: float = 20.0, relative_gap: float = 1e-7
 ) -> Outcome:
     options = SolverOptions(time_limit_s, relative_gap)
-    solver = Solver(problem, options, Deadline(time_limit_s))
+    solver = Solver(problem, options, TimeBudget(time_limit_s))
     solver.run()
     solver.look_harder()
     schedule, evaluation = solver.incumbent.schedule, solver.incumbent.evaluation

@@ -9,7 +9,6 @@ from costmodel.workload import Workload
 from planner.bounds.bounding import bound
 from planner.bounds.formulation import Formulation
 from planner.bounds.lagrangian import lagrangian_bound
-from planner.clock import Deadline
 from planner.errors import BoundContradictedError
 from planner.inputs import Limits, Objective, Placement, Pool
 from planner.problem import PlacementProblem
@@ -19,6 +18,7 @@ from planner.schedule.evaluation import evaluate
 from planner.schedule.schedule import lay_out
 from planner.solvers.assignment_problem import AssignmentProblem, Row, Variable
 from planner.solvers.cpsat import Effort, solve_assignment
+from planner.time_budget import TimeBudget
 from tests.planner.instances import REGION, requests, three_llms, workload
 
 
@@ -70,7 +70,7 @@ def test_no_random_deal_is_better_than_the_bound(seed: int) -> None:
     rng = np.random.default_rng(seed)
     problem = any_problem(rng)
     relaxation = Formulation(problem).build()
-    solved = bound(relaxation, problem.requests.workload, Deadline(10.0), polished=True)
+    solved = bound(relaxation, problem.requests.workload, TimeBudget(10.0), polished=True)
     assert solved is not None
     least = max(solved.lower_bound, lagrangian_bound(relaxation, np.zeros(len(relaxation.rows))))
     counts = np.array([problem.pools[p].count for p in problem.pool_of])

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from benchmarks.slow_rules.exhaustive import best
-from planner.clock import Deadline
 from planner.errors import InfeasibleError, Relaxation
 from planner.infeasibility.refusal import why_not
 from planner.inputs import Limits, Share
@@ -17,6 +16,7 @@ from planner.problem import PlacementProblem
 from planner.progress import Progress
 from planner.result import SolverOptions
 from planner.search.solver import Solver
+from planner.time_budget import TimeBudget
 from tests.planner.instances import three_llms, workload
 from tests.planner.test_oracle import small_problem
 
@@ -116,20 +116,20 @@ def test_limits_that_only_help_together_are_moved_together() -> None:
 def test_explaining_tells_how_far_it_is() -> None:
     phases: list[str] = []
 
-    def watch(progress: Progress) -> None:
+    def on_progress(progress: Progress) -> None:
         phases.append(progress.phase)
 
     problem = three_llms(workload(60, 1), limits=Limits(deadline_s=10.0))
     with pytest.raises(InfeasibleError):
-        plan(problem, PATIENT, watch)
+        plan(problem, PATIENT, on_progress)
     assert phases.count("explaining") > 1
 
 
 def test_an_explanation_cut_by_the_clock_says_so_and_brackets_the_truth_all_the_same() -> None:
     problem = conflicts()["deadline_seconds"]
-    solver = Solver(problem, SolverOptions(), Deadline(60.0))
+    solver = Solver(problem, SolverOptions(), TimeBudget(60.0))
     solver.run()
-    solver.deadline = Deadline(0.05)
+    solver.budget = TimeBudget(0.05)
     cut = why_not(solver)
     assert isinstance(cut, InfeasibleError)
     assert "deadline_seconds" in cut.conflict

@@ -5,7 +5,6 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from planner.clock import Deadline
 from planner.errors import InfeasibleError
 from planner.infeasibility.brackets import Bracket
 from planner.infeasibility.conflict import smallest_conflict
@@ -16,6 +15,7 @@ from planner.limits.extremes import proves_infeasible
 from planner.limits.knobs import Knob, knobs_of
 from planner.planning import plan
 from planner.result import SolverOptions
+from planner.time_budget import TimeBudget
 from tests.planner.instances import three_llms, workload
 
 FAR_OFF = Limits(deadline_s=1.0, max_energy_j=10.0, min_mean_quality=0.69)
@@ -59,7 +59,7 @@ def test_a_conflict_of_two_among_hundreds_takes_few_proofs() -> None:
 
 def test_what_conflicts_together_is_told_though_no_search_finds_a_plan() -> None:
     problem = three_llms(workload(60, 1), limits=FAR_OFF)
-    told = explain(problem, lambda *_: None, proves_infeasible, Deadline(60.0))
+    told = explain(problem, lambda *_: None, proves_infeasible, TimeBudget(60.0))
     assert not told.relaxations
     moved = {found.constraint: found for found in told.joint_relaxation}
     assert {"deadline_seconds", "max_energy_joules"} <= set(moved)
@@ -85,7 +85,7 @@ def test_limits_that_are_all_far_off_are_moved_together() -> None:
 def test_a_policy_that_breaks_one_limit_tells_how_far_that_has_to_move() -> None:
     problem = three_llms(workload(60, 1), limits=Limits(deadline_s=1.0, min_mean_quality=0.65))
     every = knobs_of(problem)
-    joint = Joint(problem, every, lambda *_: None, lambda *_: False, Deadline(60.0), seed=0)
+    joint = Joint(problem, every, lambda *_: None, lambda *_: False, TimeBudget(60.0), seed=0)
     joint.compare_policies()
     assert set(joint.alone) == {"deadline_seconds"}
     mended = every[0].turn(problem, joint.alone["deadline_seconds"])
@@ -95,7 +95,7 @@ def test_a_policy_that_breaks_one_limit_tells_how_far_that_has_to_move() -> None
 def test_a_limit_that_cannot_mend_it_alone_is_not_tried_for_seconds() -> None:
     problem = three_llms(workload(60, 1), limits=FAR_OFF)
     asked: list[float] = []
-    bracket = Bracket(problem, knobs_of(problem)[0], lambda *_: asked.append(1.0), Deadline(60.0))
+    bracket = Bracket(problem, knobs_of(problem)[0], lambda *_: asked.append(1.0), TimeBudget(60.0))
     bracket.open()
     assert bracket.done
     assert bracket.relaxation() is None

@@ -15,7 +15,6 @@ from planner.bounds.bounding import bound
 from planner.bounds.cells import make_cells
 from planner.bounds.formulation import Formulation
 from planner.bounds.sifting import solve_cells
-from planner.clock import Deadline
 from planner.inputs import Limits, Share
 from planner.planning import plan
 from planner.quantities import Counted, PoolSeconds
@@ -24,6 +23,7 @@ from planner.schedule.slots import deal_to_slots
 from planner.search.descent import descend
 from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.solvers.linear import solve_linear
+from planner.time_budget import TimeBudget
 from tests.planner.instances import three_llms, workload
 
 SHARES = {"small": Share(0.2, 0.5), "medium": Share(0.1, 0.6), "large": Share(0.05, 0.6)}
@@ -68,8 +68,8 @@ def test_sifting_finds_the_optimum_of_the_whole_programme() -> None:
     cells = make_cells(relaxation, problem.requests.workload)
     assert 500 < cells.count < 2_001
     small = relaxation.aggregate(cells.labels, cells.count)
-    sifted = solve_cells(small, cells, Deadline(60.0))
-    whole = solve_linear(small, Deadline(60.0))
+    sifted = solve_cells(small, cells, TimeBudget(60.0))
+    whole = solve_linear(small, TimeBudget(60.0))
     assert sifted is not None
     assert whole is not None
     costs = {v.counts: v.cost for v in small.variables}
@@ -94,7 +94,7 @@ def test_a_descent_fits_rounded_requests_into_three_full_rows(seed: int) -> None
         for j in range(k)
     )
     problem = AssignmentProblem(cost, np.ones((n, k), dtype=bool), rows)
-    relaxed = solve_linear(problem, Deadline(60.0))
+    relaxed = solve_linear(problem, TimeBudget(60.0))
     assert relaxed is not None
     least = float((cost * relaxed.counts).sum())
     # The largest first request of the costlier side is misplaced, so that rows are broken by it.
@@ -134,11 +134,11 @@ def test_the_bound_of_cells_is_near_that_of_the_whole_programme() -> None:
     limits = Limits(deadline_s=3_000.0, shares=SHARES)
     problem = three_llms(workload(6_000), count=8, limits=limits)
     relaxation = Formulation(problem).build()
-    whole = solve_linear(relaxation, Deadline(60.0))
+    whole = solve_linear(relaxation, TimeBudget(60.0))
     assert whole is not None
     best = float((relaxation.cost * whole.counts).sum()) + relaxation.constant
     found = bound(
-        relaxation, problem.requests.workload, Deadline(60.0), absolute_gap=1e-3 * abs(best)
+        relaxation, problem.requests.workload, TimeBudget(60.0), absolute_gap=1e-3 * abs(best)
     )
     assert found is not None
     assert best * (1.0 - 1e-3) <= found.lower_bound <= best * (1.0 + 1e-9)

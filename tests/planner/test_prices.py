@@ -8,13 +8,13 @@ import pytest
 
 from planner.bounds.bounding import bound
 from planner.bounds.formulation import Formulation
-from planner.clock import Deadline
 from planner.inputs import Limits, Objective, Share
 from planner.planning import plan
 from planner.problem import PlacementProblem
 from planner.result import SolverOptions
 from planner.sensitivity.alternatives import alternatives
 from planner.sensitivity.prices import shadow_prices
+from planner.time_budget import TimeBudget
 from tests.planner.instances import three_llms, workload
 
 LOAD = workload(600, 7)
@@ -24,14 +24,14 @@ Move = Callable[[PlacementProblem, float], PlacementProblem]
 
 
 def least(problem: PlacementProblem) -> float:
-    found = bound(Formulation(problem).build(), problem.requests.workload, Deadline(60.0))
+    found = bound(Formulation(problem).build(), problem.requests.workload, TimeBudget(60.0))
     assert found is not None
     return found.lower_bound
 
 
 def prices(problem: PlacementProblem) -> dict[str, float]:
     relaxation = Formulation(problem).build()
-    solved = bound(relaxation, problem.requests.workload, Deadline(60.0))
+    solved = bound(relaxation, problem.requests.workload, TimeBudget(60.0))
     return {p.constraint: p.objective for p in shadow_prices(problem, relaxation, solved)}
 
 

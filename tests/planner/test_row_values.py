@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from costmodel.workload import Workload
 from planner.bounds.bounding import bound
 from planner.bounds.formulation import Formulation
-from planner.clock import Deadline
 from planner.inputs import Limits, Placement, Pool, Share
 from planner.planning import plan
 from planner.problem import PlacementProblem
@@ -21,6 +20,7 @@ from planner.search.incumbent import Incumbent
 from planner.search.tightening import Tightener, tightened
 from planner.sensitivity.alternatives import alternatives
 from planner.sensitivity.prices import shadow_prices
+from planner.time_budget import TimeBudget
 from tests.planner.instances import cost_model, requests, three_llms, workload
 from tests.planner.mixed_instances import MIDDLE, mixed_problem
 from tests.planner.test_prices import least
@@ -85,7 +85,7 @@ def test_a_reason_names_the_deadline_that_binds_and_not_one_that_prints_alike(
 def test_a_deadline_just_after_a_pool_has_ended_is_told_from_one_just_before() -> None:
     problem = writers_and_readers(EARLY, LATE)
     relaxation = Formulation(problem).build()
-    solved = bound(relaxation, problem.requests.workload, Deadline(60.0))
+    solved = bound(relaxation, problem.requests.workload, TimeBudget(60.0))
     assert solved is not None
     one_row = [float(row.limits == SecondsBefore(0, EARLY)) for row in relaxation.rows]
     priced = replace(solved, multipliers=np.array(one_row))
@@ -123,7 +123,7 @@ def test_room_is_kept_before_the_deadline_that_was_missed_alone() -> None:
     late = schedule.end_s > problem.requests.deadline_s
     assert late.any()
     assert (problem.requests.deadline_s[late] == EARLY).all()
-    tightener = Tightener(problem, Incumbent(problem), Deadline(60.0), 0, 1e-3)
+    tightener = Tightener(problem, Incumbent(problem), TimeBudget(60.0), 0, 1e-3)
     shares, kept = tightener.kept_in_time(relaxation, np.ones(2), schedule, 1e-4)
     assert (shares == 1.0).all()
     target = tightened(relaxation, shares, kept)
@@ -182,7 +182,7 @@ def renamed(problem: PlacementProblem, pools: list[str], llms: list[str]) -> Pla
 def told(problem: PlacementProblem) -> object:
     """What the relaxation proves and what its limits cost, names left out."""
     relaxation = Formulation(problem).build()
-    found = bound(relaxation, problem.requests.workload, Deadline(60.0))
+    found = bound(relaxation, problem.requests.workload, TimeBudget(60.0))
     if found is None:
         return None
     prices = [(p.unit, p.objective) for p in shadow_prices(problem, relaxation, found)]

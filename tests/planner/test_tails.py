@@ -9,10 +9,10 @@ from planner.bounds.bounding import bound
 from planner.bounds.formulation import Formulation
 from planner.bounds.lagrangian import lagrangian_bound, relax
 from planner.bounds.tails import cheapest_with_tails
-from planner.clock import Deadline
 from planner.inputs import Limits
 from planner.schedule.dealing import deal
 from planner.schedule.evaluation import evaluate
+from planner.time_budget import TimeBudget
 from tests.planner.instances import three_llms, workload
 
 
@@ -59,7 +59,7 @@ def test_any_multipliers_bound_every_dealt_out_schedule(concurrency: tuple[int, 
         workload(150), concurrency=concurrency, limits=Limits(min_mean_quality=0.55)
     )
     relaxation = Formulation(problem).build()
-    solved = bound(relaxation, problem.requests.workload, Deadline(10.0), polished=True)
+    solved = bound(relaxation, problem.requests.workload, TimeBudget(10.0), polished=True)
     assert solved is not None
     rng, tried = np.random.default_rng(1), 0
     for _ in range(20):
@@ -77,7 +77,7 @@ def test_any_multipliers_bound_every_dealt_out_schedule(concurrency: tuple[int, 
 def test_the_excess_of_the_rows_is_a_supergradient_of_the_bound() -> None:
     problem = three_llms(workload(80), concurrency=(8, 64), limits=Limits(min_mean_quality=0.6))
     relaxation = Formulation(problem).build()
-    solved = bound(relaxation, problem.requests.workload, Deadline(10.0))
+    solved = bound(relaxation, problem.requests.workload, TimeBudget(10.0))
     assert solved is not None
     rng = np.random.default_rng(2)
     here = relax(relaxation, solved.multipliers)

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from planner.clock import Deadline
 from planner.cutting import TimeIsUpError, run_within, uncut
 from planner.errors import InfeasibleError, UndecidedError
 from planner.inputs import Limits
@@ -21,6 +20,7 @@ from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.solvers.cpsat import Effort, solve_assignment
 from planner.solvers.linear import solve_linear
 from planner.threads import in_threads
+from planner.time_budget import TimeBudget
 from tests.planner.instances import three_llms, workload
 
 
@@ -30,35 +30,35 @@ def spin() -> None:
 
 
 def test_work_that_never_ends_ends_when_its_time_is_up() -> None:
-    budget = Deadline(0.2)
+    budget = TimeBudget(0.2)
     assert run_within(budget, spin) is None
     assert budget.cut
     assert 0.2 <= budget.elapsed_s < 30.0
 
 
 def test_work_that_ends_in_time_is_not_cut_later() -> None:
-    budget = Deadline(1.0)
+    budget = TimeBudget(1.0)
     assert run_within(budget, lambda: 7) == 7
     time.sleep(1.2)
     assert not budget.cut
 
 
 def test_the_outer_limit_ends_inner_work_whose_own_is_longer() -> None:
-    outer, inner = Deadline(0.2), Deadline(600.0)
+    outer, inner = TimeBudget(0.2), TimeBudget(600.0)
     assert run_within(outer, lambda: run_within(inner, spin)) is None
     assert outer.cut
     assert not inner.cut
 
 
 def test_the_inner_limit_leaves_the_outer_work_running() -> None:
-    outer, inner = Deadline(600.0), Deadline(0.1)
+    outer, inner = TimeBudget(600.0), TimeBudget(0.1)
     assert run_within(outer, lambda: (run_within(inner, spin), "went on")) == (None, "went on")
     assert not outer.cut
 
 
 def test_waiting_for_threads_is_cut_too() -> None:
     release = threading.Event()
-    budget = Deadline(0.2)
+    budget = TimeBudget(0.2)
     try:
         assert (
             run_within(budget, lambda: in_threads(lambda _: release.wait(60), [1], 10**6)) is None
@@ -74,14 +74,14 @@ def test_nothing_on_the_way_takes_a_cut_for_a_failure() -> None:
             with contextlib.suppress(Exception):
                 spin()
 
-    assert run_within(Deadline(0.2), stubborn) is None
+    assert run_within(TimeBudget(0.2), stubborn) is None
 
 
 def test_what_must_not_be_left_half_done_is_cut_right_after_it() -> None:
-    ended, budget = [], Deadline(1.0)
+    ended, budget = [], TimeBudget(1.0)
 
     def work() -> None:
-        within = Deadline(budget.left_s + 1.0)
+        within = TimeBudget(budget.left_s + 1.0)
         with uncut():
             while within.left_s:
                 sum(range(1000))
@@ -90,13 +90,13 @@ def test_what_must_not_be_left_half_done_is_cut_right_after_it() -> None:
 
     assert run_within(budget, work) is None
     assert ended == ["whole"]
-    assert run_within(Deadline(60.0), lambda: 7) == 7
+    assert run_within(TimeBudget(60.0), lambda: 7) == 7
 
 
 def test_a_cut_that_is_lost_where_an_object_is_destroyed_comes_again() -> None:
     class Slow:
         def __del__(self) -> None:
-            within = Deadline(budget.left_s + 1.0)
+            within = TimeBudget(budget.left_s + 1.0)
             while within.left_s:
                 sum(range(1000))
 
@@ -104,14 +104,14 @@ def test_a_cut_that_is_lost_where_an_object_is_destroyed_comes_again() -> None:
         Slow()
         spin()
 
-    budget = Deadline(1.0)
+    budget = TimeBudget(1.0)
     assert run_within(budget, work) is None
     assert budget.elapsed_s >= 1.0
 
 
 def test_errors_of_the_work_pass() -> None:
     with pytest.raises(ZeroDivisionError):
-        run_within(Deadline(60.0), lambda: 1 // 0)
+        run_within(TimeBudget(60.0), lambda: 1 // 0)
     assert not issubclass(TimeIsUpError, ArithmeticError)
 
 
@@ -123,7 +123,7 @@ def test_an_incumbent_is_kept_when_the_search_is_cut() -> None:
         incumbent.offer_placement(np.zeros(problem.n, dtype=np.int64))
         spin()
 
-    run_within(Deadline(2.0), search)
+    run_within(TimeBudget(2.0), search)
     assert incumbent.schedule is not None
     assert incumbent.evaluation is not None
 
@@ -141,13 +141,13 @@ def test_plans_of_many_deadlines_keep_their_limit(limit_s: float, *, tight: bool
 
 
 def test_time_goes_on_until_something_is_found_and_then_ends_at_its_first_limit() -> None:
-    patient = Deadline(0.0, 60.0)
+    patient = TimeBudget(0.0, 60.0)
     assert patient.left_s > 30.0
-    assert not patient.passed()
-    patient.settle()
+    assert not patient.spent()
+    patient.end_extension()
     assert patient.left_s == 0.0
-    assert patient.passed()
-    assert Deadline(60.0, 0.0).left_s > 30.0
+    assert patient.spent()
+    assert TimeBudget(60.0, 0.0).left_s > 30.0
 
 
 def test_a_first_plan_is_looked_for_beyond_the_limit_where_that_is_allowed() -> None:
@@ -197,8 +197,8 @@ def test_a_programme_that_has_a_solution_and_yields_none_was_cut(limit_s: float)
         Row(PoolSeconds(r), rng.random((n, k)), rng.random(k), float(n)) for r in range(12)
     )
     problem = AssignmentProblem(rng.random((n, k)), np.ones((n, k), dtype=bool), rows)
-    deadline = Deadline(limit_s)
-    assert solve_linear(problem, deadline) is not None or deadline.cut
+    budget = TimeBudget(limit_s)
+    assert solve_linear(problem, budget) is not None or budget.cut
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from planner.errors import UndecidedError
 from planner.problem import PlacementProblem
-from planner.progress import Watch
+from planner.progress import OnProgress
 from planner.result import SolverOptions
 from service.app import create_app
 from service.calls.messages import Job
@@ -66,7 +66,7 @@ def test_creating_an_app_starts_nothing(settings: Settings) -> None:
 
 @contextmanager
 def raising(error: Exception, service: PlannerService) -> Iterator[PlannerService]:
-    def planner(problem: PlacementProblem, options: SolverOptions, watch: Watch) -> NoReturn:
+    def planner(problem: PlacementProblem, options: SolverOptions, watch: OnProgress) -> NoReturn:
         raise error
 
     yield replace(service, planner=planner)

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from planner.progress import unwatched
+from planner.progress import ignore_progress
 from service.calls.batch_files.batch_line import LineError, read_line
 from service.calls.file_call import plan_batch_file
 from service.calls.planner_service import PlannerService
@@ -115,7 +115,9 @@ def test_alike_rows_of_a_table_are_one_message_too(
 
 
 def called(service: PlannerService, content: str, **query: Any) -> tuple[Any, dict[str, Any]]:
-    file, shards, _ = plan_batch_file(service, content.encode(), BatchQuery(**query), unwatched)
+    file, shards, _ = plan_batch_file(
+        service, content.encode(), BatchQuery(**query), ignore_progress
+    )
     return shards, orjson.loads(bytes(file.mapped())[sum(shard.size for shard in shards) :])
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import orjson
 import pytest
 
-from planner.clock import Deadline
 from planner.cutting import run_within
 from planner.progress import Progress
+from planner.time_budget import TimeBudget
 from service.calls.messages import Job, Update
 from service.calls.planner_service import PlannerService
 from service.workers.process import answer, teller
@@ -133,7 +133,7 @@ def test_a_limit_of_time_cuts_no_message_in_two() -> None:
     listener = Thread(target=hear)
     listener.start()
     for _ in range(5):
-        run_within(Deadline(0.1), lambda: [tell(update) for _ in repeat(None)])
+        run_within(TimeBudget(0.1), lambda: [tell(update) for _ in repeat(None)])
     writer.send(None)
     listener.join()
     assert heard

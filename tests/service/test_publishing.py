@@ -11,7 +11,7 @@ import pytest
 
 from costmodel.artefact import save
 from planner.problem import PlacementProblem
-from planner.progress import Watch
+from planner.progress import OnProgress
 from planner.result import Plan, SolverOptions
 from planner.robustness.robust_planner import plan_robustly
 from service.calls.fleet.decision_table import decision_rows
@@ -86,7 +86,7 @@ def test_an_objective_without_joules_has_no_prices_to_publish(
     assert call(service, unpublished)[0] == 200
 
 
-def without_prices(problem: PlacementProblem, options: SolverOptions, watch: Watch) -> Plan:
+def without_prices(problem: PlacementProblem, options: SolverOptions, watch: OnProgress) -> Plan:
     """Plan as where the clock ended the bound before its first prices."""
     return replace(plan_robustly(problem, options, watch), shadow_prices=(), row_prices={})
 

@@ -12,7 +12,7 @@ from benchmarks.scale.outcome import Outcome
 from costmodel.catalogue import Catalogue
 from planner.planning import plan
 from planner.problem import PlacementProblem
-from planner.progress import Watch, unwatched
+from planner.progress import OnProgress, ignore_progress
 from planner.result import Plan, SolverOptions
 from service.calls.content import whole
 from service.calls.planner_service import CallLimits, PlannerService
@@ -29,7 +29,7 @@ class Stopwatch:
         self.began = self.ended = self.cpu_s = 0.0
 
     def __call__(
-        self, problem: PlacementProblem, options: SolverOptions, watch: Watch = unwatched
+        self, problem: PlacementProblem, options: SolverOptions, watch: OnProgress = ignore_progress
     ) -> Plan:
         """Plan as the service does."""
         self.began, began_cpu_s = perf_counter(), process_time()

@@ -1,28 +1,28 @@
-"""The solver's clock: the only one in planning."""
+"""The time that planning may take: its only clock."""
 
 from __future__ import annotations
 
 import time
 
 
-class Deadline:
+class TimeBudget:
     """Counts down from a number of seconds, and remembers whether anything was cut short.
 
     Parameters
     ----------
     seconds
-        Until the time is up.
-    at_most_s
-        Until it is up as long as nobody has called `settle`; not sooner than `seconds`.
+        The budget.
+    extended_s
+        The budget as long as nothing was found, if larger; `end_extension` ends it.
     """
 
-    def __init__(self, seconds: float, at_most_s: float = 0.0) -> None:
+    def __init__(self, seconds: float, extended_s: float = 0.0) -> None:
         self._start = time.perf_counter()
-        self._seconds, self._until_s = seconds, max(seconds, at_most_s)
+        self._seconds, self._until_s = seconds, max(seconds, extended_s)
         self.cut = False
 
-    def settle(self) -> None:
-        """Something was found: no more than the first number of seconds is worth it."""
+    def end_extension(self) -> None:
+        """Go back to the first number of seconds, which is all that a better plan is worth."""
         self._until_s = self._seconds
 
     @property
@@ -35,7 +35,7 @@ class Deadline:
         """Seconds left, at least 0."""
         return max(0.0, self._until_s - self.elapsed_s)
 
-    def passed(self) -> bool:
+    def spent(self) -> bool:
         """Whether no time is left; if so, work is cut short and the answer will say so."""
         if self.left_s == 0.0:
             self.cut = True
