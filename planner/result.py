@@ -94,6 +94,11 @@ class Baseline:
     cost_saving_ratio: float | None = None
 
 
+PricedUnit = Literal[
+    "second", "device_second", "percent", "point", "joule", "gram", "money", "request"
+]
+
+
 @dataclass(frozen=True)
 class ShadowPrice:
     """What a limit costs: by how much the least objective would fall for one unit more of it.
@@ -115,7 +120,7 @@ class ShadowPrice:
 
     limit: Priced
     constraint: str
-    unit: str
+    unit: PricedUnit
     objective: float
     energy_j: float | None
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
-import orjson
-
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:jouleplan:problem:"
 
@@ -230,30 +228,6 @@ class Problem:
     def status(self) -> int:
         """HTTP status code."""
         return PROBLEM_TYPES[self.slug][0]
-
-    def body(self, instance: str) -> bytes:
-        """Return the JSON body.
-
-        Parameters
-        ----------
-        instance
-            Path of the call, the `instance` member.
-        """
-        members: dict[str, Any] = {
-            "type": TYPE_PREFIX + self.slug,
-            "title": PROBLEM_TYPES[self.slug][1],
-            "status": self.status,
-            "detail": self.detail,
-            "instance": instance,
-            "errors": [
-                {"pointer": e.pointer, "detail": e.detail} for e in self.errors[:MAX_FIELD_ERRORS]
-            ],
-            **self.extra,
-        }
-        omitted = self.omitted + max(0, len(self.errors) - MAX_FIELD_ERRORS)
-        if omitted:
-            members["errors_omitted"] = omitted
-        return orjson.dumps(members, option=orjson.OPT_NON_STR_KEYS)
 
     def all_headers(self) -> dict[str, str]:
         """Return the headers that go with the body, Retry-After among them where there is one."""

@@ -35,14 +35,14 @@ from planner.quantities import (
     RequestCount,
     SecondsBefore,
 )
-from planner.result import Plan, ShadowPrice
+from planner.result import Plan, PricedUnit, ShadowPrice
 from planner.solvers.assignment_problem import AssignmentProblem
 
 POINT = 0.01
 """A point of the mean quality."""
 PERCENT = 0.01
 """By how much the requests' own deadlines are stretched, all together."""
-CAP_UNITS: Mapping[Unit, str] = {"energy": "joule", "carbon": "gram", "money": "money"}
+CAP_UNITS: Mapping[Unit, PricedUnit] = {"energy": "joule", "carbon": "gram", "money": "money"}
 """What the price of a cap is for."""
 
 
@@ -170,11 +170,12 @@ def priced_limits(problem: PlacementProblem) -> list[Priced]:
     return found
 
 
-def name_and_unit(problem: PlacementProblem, limit: Priced) -> tuple[str, str]:
+def name_and_unit(problem: PlacementProblem, limit: Priced) -> tuple[str, PricedUnit]:
     """Return the name of a limit in the request body, and what its price is for.
 
     The device-seconds of a pool have a name in answers alone.
     """
+    found: tuple[str, PricedUnit]
     match limit:
         case PlanDeadline():
             found = "deadline_seconds", "second"

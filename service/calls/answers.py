@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,53 +11,50 @@ import orjson
 
 from costmodel.cost_matrix import slot_seconds
 from planner.problem import PlacementProblem
-from planner.result import Plan, PlanWarning
-from planner.sensitivity.alternatives import Alternatives
+from planner.result import PlacementUsage, Plan, PlanWarning
 from service.calls.assignments import assignment_columns, column_chunks, row_chunks
 from service.calls.content import Content, gathered
 from service.calls.fleet.placements import candidate_list
-from service.calls.plan_terms import NORMALISER_NAMES
+from service.calls.messages import ARROW
+from service.calls.schemas.answers import (
+    EnergyAnswer,
+    NormalisersAnswer,
+    PlacementAnswer,
+    PlanAnswer,
+    PredictAnswer,
+    RobustnessAnswer,
+    WarningAnswer,
+)
+from service.calls.schemas.shards import ShardAnswer
+from service.calls.solved import Solved
 from service.calls.why import alternative_columns, alternative_rows
 
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 
 
 def plan_chunks(
-    problem: PlacementProblem,
-    plan: Plan,
-    ids: Sequence[str],
-    *,
-    form: Literal["rows", "columns", "arrow"],
-    unplaceable: Sequence[dict[str, Any]],
-    warnings: Sequence[PlanWarning],
-    timings_s: Mapping[str, float],
-    others: Alternatives | None = None,
-    plan_id: str,
-    further: Mapping[str, Any],
+    solved: Solved,
+    accept: str,
+    warnings: Sequence[PlanWarning] = (),
+    shards: list[ShardAnswer] | None = None,
 ) -> Iterator[bytes]:
     """Yield the answer of `/plan`.
 
     Parameters
     ----------
-    problem, plan
-        What was planned, and how; of n requests.
-    ids
-        The n names of the requests.
-    form
-        Of the assignments.
-    unplaceable
-        Requests that were left out, as they are to be listed.
-    timings_s
-        How long the parts took so far [s].
-    others
-        Other placements of each request; None where nobody asked.
-    plan_id
-        Name of the plan.
-    further
-        Members to be added.
+    solved
+        The call and its plan.
+    accept
+        Media type of the answer.
+    warnings
+        To stand before those of the plan.
+    shards
+        Of a batch file; None of another body.
     """
-    document = {
-        "plan_id": plan_id,
+    ready, plan, others = solved.ready, solved.plan, solved.others
+    problem, placements = ready.problem, usage_list(ready.problem, plan.usage)
+    document: PlanAnswer = {
+        "plan_id": solved.plan_id,
         "status": plan.status,
         "objective": plan.objective,
         "lower_bound": plan.lower_bound,
@@ -69,7 +66,7 @@ def plan_chunks(
         "money": plan.money,
         "makespan_seconds": plan.makespan_s,
         "mean_quality": plan.mean_quality,
-        "placements": _usage(problem, plan),
+        "placements": placements,
         "shadow_prices": [
             {
                 "constraint": price.constraint,
@@ -80,7 +77,7 @@ def plan_chunks(
             for price in plan.shadow_prices
         ],
         "robustness": _robustness(plan),
-        "unplaceable": list(unplaceable),
+        "unplaceable": ready.unplaceable,
         "baselines": [
             {
                 "name": baseline.name,
@@ -95,26 +92,24 @@ def plan_chunks(
             }
             for baseline in plan.baselines
         ],
-        "normalisers": {
-            NORMALISER_NAMES[plan.minimise]: plan.cost_normaliser,
-            "quality": plan.quality_normaliser,
-        },
-        "warnings": warning_list(warnings),
-        "timings_seconds": timings_s,
-        **further,
+        "normalisers": _normalisers(plan),
+        "warnings": warning_list([*warnings, *solved.warnings()]),
+        "timings_seconds": solved.timings_s,
     }
-    columns = assignment_columns(plan, ids)
-    if others is not None and form == "rows":
+    if shards is not None:
+        document["shards"] = shards
+    columns, by_row = assignment_columns(plan, ready.ids), ready.body.by_row and accept != ARROW
+    if others is not None and by_row:
         columns["alternatives"] = alternative_rows(problem, others)
     elif others is not None:
         document["alternatives"] = alternative_columns(others)
     terms = orjson.dumps(document, option=OPTIONS)
-    if form == "arrow":
+    if accept == ARROW:
         from service.calls.arrow.answer import arrow_chunks  # noqa: PLC0415  few calls need it
 
         return arrow_chunks(terms, columns)
-    if form == "rows":
-        return row_chunks(terms, columns, _usage(problem, plan))
+    if by_row:
+        return row_chunks(terms, columns, placements)
     return column_chunks(terms, columns)
 
 
@@ -122,20 +117,32 @@ def predict_body(
     problem: PlacementProblem, warnings: Sequence[PlanWarning], *, as_arrow: bool = False
 ) -> Content:
     """Return the answer of `/predict`; null where a request is not eligible."""
-    terms = {"placements": _candidates(problem), "warnings": warning_list(warnings)}
+    placements, told = candidate_list(problem.pools, problem.placements), warning_list(warnings)
     matrices, eligible = _matrices(problem), problem.eligible
     if as_arrow:
         from service.calls.arrow.answer import matrix_chunks  # noqa: PLC0415  few calls need it
 
-        return gathered(matrix_chunks(orjson.dumps(terms), matrices, eligible))
-    document: dict[str, Any] = {
-        name: _masked(matrix, eligible) for name, matrix in matrices.items() if matrix.dtype != bool
+        return gathered(
+            matrix_chunks(
+                orjson.dumps({"placements": placements, "warnings": told}), matrices, eligible
+            )
+        )
+    answer: PredictAnswer = {
+        "placements": placements,
+        "warnings": told,
+        "energy_joules": _masked(matrices["energy_joules"], eligible),
+        "device_seconds": _masked(matrices["device_seconds"], eligible),
+        "runtime_seconds": _masked(matrices["runtime_seconds"], eligible),
+        "energy_low_joules": _masked(matrices["energy_low_joules"], eligible),
+        "energy_high_joules": _masked(matrices["energy_high_joules"], eligible),
+        "extrapolated": [
+            [flag if can else None for flag, can in zip(flags, cans, strict=True)]
+            for flags, cans in zip(
+                matrices["extrapolated"].tolist(), eligible.tolist(), strict=True
+            )
+        ],
     }
-    document["extrapolated"] = [
-        [flag if can else None for flag, can in zip(flags, cans, strict=True)]
-        for flags, cans in zip(matrices["extrapolated"].tolist(), eligible.tolist(), strict=True)
-    ]
-    return gathered([orjson.dumps({**terms, **document}, option=OPTIONS)])
+    return gathered([orjson.dumps(answer, option=OPTIONS)])
 
 
 def _matrices(problem: PlacementProblem) -> dict[str, npt.NDArray[Any]]:
@@ -159,12 +166,12 @@ def _matrices(problem: PlacementProblem) -> dict[str, npt.NDArray[Any]]:
     }
 
 
-def warning_list(warnings: Sequence[PlanWarning]) -> list[dict[str, str]]:
+def warning_list(warnings: Sequence[PlanWarning]) -> list[WarningAnswer]:
     """Return warnings as JSON, each text once."""
     return [{"code": w.code, "message": w.message} for w in dict.fromkeys(warnings)]
 
 
-def _energy(plan: Plan) -> dict[str, float | None]:
+def _energy(plan: Plan) -> EnergyAnswer:
     energy = plan.energy
     return {
         "value": energy.value_j,
@@ -178,7 +185,16 @@ def _energy(plan: Plan) -> dict[str, float | None]:
     }
 
 
-def _robustness(plan: Plan) -> dict[str, float] | None:
+def _normalisers(plan: Plan) -> NormalisersAnswer:
+    cost, quality = plan.cost_normaliser, plan.quality_normaliser
+    if plan.minimise == "energy":
+        return {"energy_joules": cost, "quality": quality}
+    if plan.minimise == "carbon":
+        return {"carbon_grams": cost, "quality": quality}
+    return {"money": cost, "quality": quality}
+
+
+def _robustness(plan: Plan) -> RobustnessAnswer | None:
     found = plan.robustness
     if found is None:
         return None
@@ -193,23 +209,21 @@ def _robustness(plan: Plan) -> dict[str, float] | None:
     }
 
 
-def _usage(problem: PlacementProblem, plan: Plan) -> list[dict[str, Any]]:
+def usage_list(
+    problem: PlacementProblem, usages: Iterable[PlacementUsage]
+) -> list[PlacementAnswer]:
+    """Return placements and what a plan does with them."""
+    listed = candidate_list(problem.pools, problem.placements)
     return [
         {
-            **candidate,
+            **listed[usage.index],
             "requests": usage.requests,
             "energy_joules": usage.energy_j,
             "busy_seconds": usage.busy_s,
             "utilisation": usage.utilisation,
         }
-        for candidate, usage in zip(
-            candidate_list(problem.pools, problem.placements), plan.usage, strict=True
-        )
+        for usage in usages
     ]
-
-
-def _candidates(problem: PlacementProblem) -> list[dict[str, Any]]:
-    return candidate_list(problem.pools, problem.placements)
 
 
 def _masked(

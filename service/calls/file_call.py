@@ -16,6 +16,7 @@ import numpy as np
 from costmodel.arrays import IntArray
 from costmodel.nearest import unknown_name
 from planner.progress import OnProgress, Progress
+from service.calls.answers import plan_chunks
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.json_lines import holds_rows, lines_table
 from service.calls.batch_files.lines import Data
@@ -28,6 +29,7 @@ from service.calls.fleet.placements import Candidates, candidate_list
 from service.calls.messages import JSON, PlanTally
 from service.calls.planner_service import PlannerService
 from service.calls.reading import Call, read_document
+from service.calls.schemas.answers import UnplaceableAnswer
 from service.calls.schemas.batch_query import PREFIX, BatchQuery, query_pointer
 from service.calls.schemas.calls import PlanRequest
 from service.calls.shard import Shard, told
@@ -93,8 +95,7 @@ def plan_batch_file(
     names = ServedNames(batch.lines, query.served_names())
     shards = tuple(write_shard(draft, batch.lines, names, file.write) for draft in drafts)
     warnings = [*batch.warnings, *name_warnings(shards)]
-    listed = {"shards": told(shards, f"{base}/plans/{plan_id}")}
-    for chunk in solved.chunks(accept, warnings, listed):
+    for chunk in plan_chunks(solved, accept, warnings, told(shards, f"{base}/plans/{plan_id}")):
         file.write(chunk)
     return file, shards, solved.tally(perf_counter() - write_started)
 
@@ -147,7 +148,7 @@ def _plan_rows(
         raise _with_errors(refused.problem, moved) from None
     write_started = perf_counter()
     file = AnonymousFile.create()
-    for chunk in solved.chunks(accept, batch.warnings, {"shards": []}):
+    for chunk in plan_chunks(solved, accept, batch.warnings, []):
         file.write(chunk)
     return file, (), solved.tally(perf_counter() - write_started)
 
@@ -171,7 +172,7 @@ def _call(given: Mapping[str, Any], n: int, query: BatchQuery) -> Call[PlanReque
     return call
 
 
-def _kept(unplaceable: Sequence[dict[str, Any]], n: int) -> IntArray:
+def _kept(unplaceable: Sequence[UnplaceableAnswer], n: int) -> IntArray:
     kept = np.ones(n, dtype=bool)
     kept[[listed["index"] for listed in unplaceable]] = False
     return np.flatnonzero(kept)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isfinite
 from time import perf_counter
-from typing import Any
 
 import orjson
 
@@ -16,17 +15,22 @@ from planner.inputs import Unit
 from planner.problem import PlacementProblem
 from planner.reporting import OPTIMAL_GAP
 from planner.result import PlanWarning
-from service.calls.answers import warning_list
+from service.calls.answers import usage_list, warning_list
 from service.calls.content import Content
-from service.calls.fleet.placements import candidate_list
 from service.calls.messages import JSON, Tell, Update
 from service.calls.planner_service import PlannerService
 from service.calls.prepared import Prepared
 from service.calls.reading import Call, read_call
-from service.calls.schemas.frontier import FrontierRequest
+from service.calls.schemas.answers import TimingsAnswer
+from service.calls.schemas.frontier import (
+    EndsLine,
+    FrontierRequest,
+    PointLine,
+    ProvenTotals,
+    SummaryLine,
+    TotalsAnswer,
+)
 from service.problems import FieldError, invalid, pointer
-
-Json = dict[str, Any]
 
 
 def trace_front(service: PlannerService, body: Content, tell: Tell, media_type: str = JSON) -> str:
@@ -60,16 +64,9 @@ def _trace(
     outcome, solve_started = "complete", perf_counter()
     with ready.telling_why():
         for step in trace(ready.problem, front, ready.options):
-            line = _line(step, front, ready)
             if isinstance(step, Summary):
                 outcome = "cut_by_clock" if step.cut_by_clock else "complete"
-                now = perf_counter()
-                line["timings_seconds"] = {
-                    "parse": solve_started - started - ready.predict_s,
-                    "predict": ready.predict_s,
-                    "solve": now - solve_started,
-                    "total": now - started,
-                }
+            line = _line(step, front, ready, ready.timings(started, solve_started))
             tell(Update(line["type"], orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY)))
     return outcome
 
@@ -108,17 +105,19 @@ def _figures_of(front: Front) -> dict[Unit, str]:
     }
 
 
-def _line(step: Step, front: Front, ready: Prepared) -> Json:
+def _line(
+    step: Step, front: Front, ready: Prepared, timings_s: TimingsAnswer
+) -> EndsLine | PointLine | SummaryLine:
     if isinstance(step, Ends):
         return _ends(step, front, ready)
     if isinstance(step, Point):
         return _point(step, ready.problem)
-    return _summary(step)
+    return _summary(step, timings_s)
 
 
-def _ends(ends: Ends, front: Front, ready: Prepared) -> Json:
+def _ends(ends: Ends, front: Front, ready: Prepared) -> EndsLine:
     best = ends.least_minimised
-    of_axis: dict[AxisName, Json] = {
+    of_axis: dict[AxisName, ProvenTotals] = {
         ends.minimised.name: _proven(best, ends.minimised, best.bound, best.gap),
         ends.limited.name: _proven(
             ends.least_limited, ends.limited, ends.limited_bound, ends.limited_gap
@@ -126,7 +125,7 @@ def _ends(ends: Ends, front: Front, ready: Prepared) -> Json:
     }
     return {
         "type": "ends",
-        "axes": front.axes,
+        "axes": list(front.axes),
         "limited": ends.limited.name,
         "minimised": ends.minimised.name,
         "ends": [{"axis": axis, **of_axis[axis]} for axis in front.axes],
@@ -135,39 +134,31 @@ def _ends(ends: Ends, front: Front, ready: Prepared) -> Json:
     }
 
 
-def _point(point: Point, problem: PlacementProblem) -> Json:
+def _point(point: Point, problem: PlacementProblem) -> PointLine:
     found = point.candidate
-    listed = candidate_list(problem.pools, problem.placements)
     return {
         "type": "point",
         "index": point.index,
         **_proven(found, found.minimised, found.bound, found.gap),
-        "placements": [
-            {
-                **listed[usage.index],
-                "requests": usage.requests,
-                "energy_joules": usage.energy_j,
-                "busy_seconds": usage.busy_s,
-                "utilisation": usage.utilisation,
-            }
-            for usage in found.usage
-            if usage.requests
-        ],
+        "placements": usage_list(problem, (usage for usage in found.usage if usage.requests)),
     }
 
 
-def _summary(summary: Summary) -> Json:
+def _summary(summary: Summary, timings_s: TimingsAnswer) -> SummaryLine:
     return {
         "type": "summary",
         "points": summary.points,
         "dominated": summary.dominated,
-        "late": [{**_totals(late.candidate), "dominates": late.dominates} for late in summary.late],
+        "late": [
+            {**_totals(late.candidate), "dominates": list(late.dominates)} for late in summary.late
+        ],
         "unsolved": list(summary.unsolved),
         "cut_by_clock": summary.cut_by_clock,
+        "timings_seconds": timings_s,
     }
 
 
-def _totals(found: Candidate) -> Json:
+def _totals(found: Candidate) -> TotalsAnswer:
     return {
         "energy_joules": found.energy.value_j,
         "makespan_seconds": found.makespan_s,
@@ -177,7 +168,7 @@ def _totals(found: Candidate) -> Json:
     }
 
 
-def _proven(found: Candidate, axis: Axis, bound: float, gap: float) -> Json:
+def _proven(found: Candidate, axis: Axis, bound: float, gap: float) -> ProvenTotals:
     """Return the totals of a plan and how good they are proven to be on one axis."""
     value = axis.sign * bound if isfinite(bound) else None
     return {

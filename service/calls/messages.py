@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import orjson
+
 from service.calls.content import Content
 from service.calls.placement_row import PlacementRow
 from service.calls.shard import JSONL, Shard
-from service.problems import MEDIA_TYPE, Problem
+from service.problems import MAX_FIELD_ERRORS, MEDIA_TYPE, PROBLEM_TYPES, TYPE_PREFIX, Problem
 
 if TYPE_CHECKING:
     from service.calls.schemas.batch_query import BatchQuery
+    from service.calls.schemas.information import ProblemAnswer, RefusedArtefact
 
 JSON = "application/json"
 ARROW = "application/vnd.apache.arrow.stream"
@@ -148,6 +151,24 @@ class PlanTally:
     published: PublishedPrices | None = None
 
 
+def problem_body(problem: Problem, instance: str) -> bytes:
+    """Return the JSON body of a problem of the call to the path `instance`."""
+    status, title = PROBLEM_TYPES[problem.slug]
+    answer: ProblemAnswer = {
+        "type": TYPE_PREFIX + problem.slug,
+        "title": title,
+        "status": status,
+        "detail": problem.detail,
+        "instance": instance,
+        "errors": [
+            {"pointer": e.pointer, "detail": e.detail} for e in problem.errors[:MAX_FIELD_ERRORS]
+        ],
+    }
+    omitted = problem.omitted + max(0, len(problem.errors) - MAX_FIELD_ERRORS)
+    more = {"errors_omitted": omitted} if omitted else {}
+    return orjson.dumps({**answer, **problem.extra, **more}, option=orjson.OPT_NON_STR_KEYS)
+
+
 @dataclass(frozen=True)
 class Reply:
     """The answer to a call, ready to be sent.
@@ -188,7 +209,7 @@ class Reply:
         """Return the reply that tells a problem of the call to `path`."""
         return cls(
             status=problem.status,
-            body=problem.body(path),
+            body=problem_body(problem, path),
             media_type=MEDIA_TYPE,
             outcome=problem.slug,
             headers=problem.all_headers(),
@@ -234,7 +255,7 @@ class Description:
     placements_body: bytes
     cost_models_body: bytes
     cost_models: tuple[CostModelLabels, ...] = ()
-    refused: tuple[Mapping[str, str], ...] = ()
+    refused: tuple[RefusedArtefact, ...] = ()
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict)

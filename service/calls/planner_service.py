@@ -18,15 +18,9 @@ from planner.progress import OnProgress, Progress, ignore_progress
 from planner.result import Plan, PlanWarning, SolverOptions
 from planner.robustness.robust_planner import plan_robustly
 from planner.time_budget import TimeBudget
-from service.calls.answers import predict_body
+from service.calls.answers import plan_chunks, predict_body
 from service.calls.batch import Batch
-from service.calls.building import (
-    build_problem,
-    check_answers,
-    check_certain,
-    check_size,
-    in_use,
-)
+from service.calls.building import build_problem, check_answers, check_certain, check_size, in_use
 from service.calls.content import Content, gathered
 from service.calls.explaining import Explaining
 from service.calls.fleet.placements import Candidates, build_candidates, contradictions
@@ -134,7 +128,7 @@ class PlannerService:
             read = read.without(set_aside)
         solved = self.solve(read, watch, plan_id, started)
         write_started = perf_counter()
-        answer = gathered(solved.chunks(accept, warnings))
+        answer = gathered(plan_chunks(solved, accept, warnings))
         return answer, solved.tally(perf_counter() - write_started)
 
     def solve(
@@ -166,13 +160,8 @@ class PlannerService:
             with ready.telling_why():
                 found = self.planner(ready.problem, explaining.options, watch)
             others = explaining.alternatives(found)
-        ended = perf_counter()
+        timings_s = ready.timings(started, solve_started)
         watch(_written(found, started))
-        timings_s = {
-            "parse": solve_started - started - ready.predict_s,
-            "predict": ready.predict_s,
-            "solve": ended - solve_started,
-        }
         return Solved(read.terms, ready, found, plan_id or str(uuid4()), timings_s, others)
 
     def guarded(self, terms: PlanRequest) -> AbstractContextManager[Any]:

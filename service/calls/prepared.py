@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from time import perf_counter
 
 from planner.errors import BoundContradictedError, PlanningError
 from planner.problem import PlacementProblem
 from planner.result import PlanWarning, SolverOptions
+from service.calls.schemas.answers import TimingsAnswer, UnplaceableAnswer
 from service.calls.unplanned import Body, planning_problem
 from service.problems import ProblemError
 
@@ -33,10 +34,20 @@ class Prepared:
     problem: PlacementProblem
     options: SolverOptions
     ids: Sequence[str]
-    unplaceable: list[dict[str, Any]]
+    unplaceable: list[UnplaceableAnswer]
     warnings: list[PlanWarning]
     predict_s: float
     body: Body
+
+    def timings(self, started: float, solve_started: float) -> TimingsAnswer:
+        """Return how long the parts of the call took until now, by their `perf_counter` [s]."""
+        now = perf_counter()
+        return {
+            "parse": solve_started - started - self.predict_s,
+            "predict": self.predict_s,
+            "solve": now - solve_started,
+            "total": now - started,
+        }
 
     @contextmanager
     def telling_why(self) -> Iterator[None]:

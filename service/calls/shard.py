@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from service.calls.schemas.shards import ShardAnswer
 
 JSONL = "application/jsonl"
 UNPLACED = "unplaced"
@@ -48,8 +51,8 @@ class Shard:
         return cls(**{**kept, "served_names": tuple(kept["served_names"])})
 
 
-def told(shards: tuple[Shard, ...], path: str) -> list[dict[str, Any]]:
-    """Return shards as answers list them; see `service.calls.schemas.shards.ShardAnswer`.
+def told(shards: tuple[Shard, ...], path: str) -> list[ShardAnswer]:
+    """Return shards as answers list them.
 
     Parameters
     ----------
@@ -58,9 +61,19 @@ def told(shards: tuple[Shard, ...], path: str) -> list[dict[str, Any]]:
     path
         Of the plan: ``/plans/<plan_id>``.
     """
-    listed = []
-    for index, shard in enumerate(shards):
-        members = {"index": index, **shard.kept()}
-        members["bytes"] = members.pop("size")
-        listed.append({**members, "url": f"{path}/shards/{index}"})
-    return listed
+    return [
+        {
+            "index": index,
+            "placement": shard.placement,
+            "llm": shard.llm,
+            "pool": shard.pool,
+            "concurrency": shard.concurrency,
+            "lines": shard.lines,
+            "filename": shard.filename,
+            "served_names": shard.served_names,
+            "sha256": shard.sha256,
+            "bytes": shard.size,
+            "url": f"{path}/shards/{index}",
+        }
+        for index, shard in enumerate(shards)
+    ]

@@ -1,19 +1,18 @@
-"""A call that has its plan: what is written of it, and counted."""
+"""A call that has its plan: what is told of it, and counted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
 
 from planner.result import Plan, PlanWarning
 from planner.sensitivity.alternatives import Alternatives
-from service.calls.answers import plan_chunks
 from service.calls.explaining import UNEXPLAINED
-from service.calls.messages import ARROW, PlanTally, PublishedPrices
+from service.calls.messages import PlanTally, PublishedPrices
 from service.calls.prepared import Prepared
 from service.calls.publishing import UNPUBLISHED, published_prices
+from service.calls.schemas.answers import TimingsAnswer
 from service.calls.schemas.calls import PlanRequest
 from service.calls.tally import tally_plan
 
@@ -36,45 +35,16 @@ class Solved:
     ready: Prepared
     plan: Plan
     plan_id: str
-    timings_s: Mapping[str, float]
+    timings_s: TimingsAnswer
     others: Alternatives | None = None
 
-    def chunks(
-        self,
-        accept: str,
-        warnings: Sequence[PlanWarning] = (),
-        further: Mapping[str, Any] | None = None,
-    ) -> Iterator[bytes]:
-        """Yield the answer.
-
-        Parameters
-        ----------
-        accept
-            Its media type.
-        warnings
-            To stand before those of the plan.
-        further
-            Members to be added.
-        """
-        ready, problem = self.ready, self.ready.problem
-        form: Literal["rows", "columns", "arrow"] = "rows" if ready.body.by_row else "columns"
-        return plan_chunks(
-            problem,
-            self.plan,
-            ready.ids,
-            form="arrow" if accept == ARROW else form,
-            unplaceable=ready.unplaceable,
-            warnings=[*warnings, *ready.warnings, *self.plan.warnings, *self._left_out()],
-            others=self.others,
-            timings_s={**self.timings_s, "total": sum(self.timings_s.values())},
-            plan_id=self.plan_id,
-            further=further or {},
-        )
+    def warnings(self) -> list[PlanWarning]:
+        """Return what a caller should know of the call and its plan."""
+        return [*self.ready.warnings, *self.plan.warnings, *self._left_out()]
 
     def tally(self, write_s: float) -> PlanTally:
         """Return what is to be counted of it, whose writing took `write_s` seconds."""
-        problem = self.ready.problem
-        tally = tally_plan(problem, self.plan, {**self.timings_s, "write": write_s})
+        tally = tally_plan(self.ready.problem, self.plan, self.timings_s, write_s)
         return replace(tally, published=self._published)
 
     @cached_property

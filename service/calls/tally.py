@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from planner.problem import PlacementProblem
 from planner.result import Plan
 from service.calls.messages import PlacementTally, PlanTally
+from service.calls.schemas.answers import TimingsAnswer
 
 
-def tally_plan(problem: PlacementProblem, plan: Plan, timings_s: Mapping[str, float]) -> PlanTally:
-    """Return the sums of a plan whose making took these seconds, ``solve`` among them."""
+def tally_plan(
+    problem: PlacementProblem, plan: Plan, timings_s: TimingsAnswer, write_s: float
+) -> PlanTally:
+    """Return the sums of a plan whose making, and then writing, took these seconds."""
     counts = np.bincount(plan.placement, minlength=problem.k)
     energy_j = np.bincount(plan.placement, weights=plan.energy_j, minlength=problem.k)
     runtime_s = np.bincount(plan.placement, weights=plan.runtime_s, minlength=problem.k)
@@ -41,5 +42,10 @@ def tally_plan(problem: PlacementProblem, plan: Plan, timings_s: Mapping[str, fl
         timings_s["solve"],
         placements,
         saved_j,
-        timings_s,
+        {
+            "parse": timings_s["parse"],
+            "predict": timings_s["predict"],
+            "solve": timings_s["solve"],
+            "write": write_s,
+        },
     )

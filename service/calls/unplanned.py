@@ -21,6 +21,7 @@ from planner.errors import (
 )
 from planner.problem import PlacementProblem
 from service.calls.batch import Batch
+from service.calls.schemas.answers import UnplaceableAnswer
 from service.problems import MAX_FIELD_ERRORS, FieldError, Problem, ProblemError, pointer
 from service.spelling import BODY, Spelling
 
@@ -58,7 +59,7 @@ class Body:
 
 def placeable(
     problem: PlacementProblem, batch: Batch, *, report: bool, spelling: Spelling = BODY
-) -> tuple[IntArray, list[dict[str, Any]]]:
+) -> tuple[IntArray, list[UnplaceableAnswer]]:
     """Return the indices of the requests to plan, and the others as they are to be listed.
 
     Raises
@@ -78,10 +79,9 @@ def placeable(
     kept = np.ones(problem.n, dtype=bool)
     kept[list(reasons)] = False
     ids = batch.ids if reasons else []
-    listed = [
+    return np.flatnonzero(kept), [
         {"id": ids[index], "index": index, "reason": reason} for index, reason in reasons.items()
     ]
-    return np.flatnonzero(kept), listed
 
 
 def planning_problem(error: PlanningError, body: Body) -> Problem:

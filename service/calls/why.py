@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from planner.problem import PlacementProblem
 from planner.sensitivity.alternatives import Alternatives
 from service.calls.fleet.placements import candidate_list
+from service.calls.schemas.explanations import AlternativeAnswer, AlternativesAnswer
 from service.problems import FieldError, Problem, ProblemError
 
 MOST_EXPLAINED = 100_000
@@ -28,18 +27,19 @@ def check_explained(requests: int, *, explain: bool) -> None:
         raise ProblemError(Problem("invalid-request", message, [FieldError("/explain", message)]))
 
 
-def alternative_rows(problem: PlacementProblem, others: Alternatives) -> list[list[dict[str, Any]]]:
+def alternative_rows(
+    problem: PlacementProblem, others: Alternatives
+) -> list[list[AlternativeAnswer]]:
     """Return the alternatives of each request, as the rows of the answer hold them."""
-    named = [
-        {"llm": c["llm"], "pool": c["pool"], "concurrency": c["concurrency"]}
-        for c in candidate_list(problem.pools, problem.placements)
-    ]
+    named = candidate_list(problem.pools, problem.placements)
     columns = (others.placement, others.extra_j, others.extra_objective, others.stopped_by)
     return [
         [
             {
                 "placement": k,
-                **named[k],
+                "llm": named[k]["llm"],
+                "pool": named[k]["pool"],
+                "concurrency": named[k]["concurrency"],
                 "extra_joules": extra_j,
                 "extra_objective": extra,
                 "stopped_by": others.reasons[reason],
@@ -50,7 +50,7 @@ def alternative_rows(problem: PlacementProblem, others: Alternatives) -> list[li
     ]
 
 
-def alternative_columns(others: Alternatives) -> dict[str, Any]:
+def alternative_columns(others: Alternatives) -> AlternativesAnswer:
     """Return the alternatives of all requests as parallel lists."""
     return {
         "placement": np.ascontiguousarray(others.placement),

@@ -20,8 +20,6 @@ from service.decisions.cost import Cost, cost_of
 from service.decisions.load import Loads, PoolLoad
 from service.problems import FieldError
 
-LATE, PRICE = "late", "price"
-
 Group = tuple[PlacementRow, ...]
 """Placements of one LLM on one pool, by rising concurrency."""
 
@@ -85,7 +83,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Decision:
-    """The best option, the next best, and why not that one.
+    """The best option, and the next best.
 
     Attributes
     ----------
@@ -93,15 +91,12 @@ class Decision:
         Ends in time if any does; else the one that ends first.
     runner_up
         Of another LLM or pool; None where there is none.
-    why
-        ``price`` where it is dearer, ``late`` where it would miss the deadline.
     options
         All of them, the best first.
     """
 
     chosen: Option
     runner_up: Option | None
-    why: str | None
     options: Sequence[Option] = ()
 
 
@@ -157,10 +152,7 @@ def decide(
         return None
     options.sort(key=_order)
     chosen, *others = options
-    if not others:
-        return Decision(chosen, None, None, options)
-    runner_up = others[0]
-    return Decision(chosen, runner_up, PRICE if runner_up.in_time else LATE, options)
+    return Decision(chosen, others[0] if others else None, options)
 
 
 def may_serve(row: PlacementRow, wanted: Wanted) -> bool:

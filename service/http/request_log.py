@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.calls.messages import problem_body
 from service.http.gateway_headers import REFUSED
 from service.problems import MEDIA_TYPE, Problem
 from service.stopping import Stopping, cut_off_problem
@@ -106,7 +107,7 @@ def _whose(scope: Scope) -> dict[str, str]:
 
 
 async def _send(problem: Problem, path: str, send: Send) -> None:
-    body = problem.body(path)
+    body = problem_body(problem, path)
     headers = [
         (b"content-type", MEDIA_TYPE.encode()),
         (b"content-length", str(len(body)).encode()),

@@ -16,6 +16,7 @@ from service.telemetry.store_failures import LossesCollector, StoreFailures
 
 if TYPE_CHECKING:
     from service.calls.messages import Description, PlanTally
+    from service.calls.schemas.information import StoreState
 
 logger = logging.getLogger("service.failures")
 
@@ -23,7 +24,6 @@ BASELINES = ("round_robin", "query_blind_split", "greedy_least_energy", "greedy_
 """Baselines that every plan has, whose savings are counted from 0 on."""
 FAILURES = ("overloaded", "undecided", "worker-lost", "timed-out")
 """Refusals that are no fault of the call, counted from 0 on: a rate does not see a first count."""
-DISK, IN_MEMORY, FAILING = "disk", "memory", "failing"
 ADMISSION = (
     "unauthenticated",
     "rate-limited",
@@ -175,13 +175,13 @@ class Metrics:
             self._durable.labels(name).set_function(partial(self._is_durable, name))
 
     def _is_durable(self, name: str) -> float:
-        return float(self.store_states()[name] == DISK)
+        return float(self.store_states()[name] == "disk")
 
-    def store_states(self) -> dict[str, str]:
+    def store_states(self) -> dict[str, StoreState]:
         """Return of each store where it keeps things: on disk, in memory, or nowhere now."""
         failing = self.stores.known
         return {
-            name: FAILING if failing.get(name) else DISK if on_disk() else IN_MEMORY
+            name: "failing" if failing.get(name) else "disk" if on_disk() else "memory"
             for name, on_disk in self._on_disk.items()
         }
 

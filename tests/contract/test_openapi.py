@@ -3,19 +3,35 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, get_type_hints
 
 import pytest
+from typing_extensions import get_original_bases, is_typeddict
 
 from service.app import create_app
 from service.calls.messages import ARROW, BATCH_FILES, JSON
 from service.calls.planner_service import PlannerService
+from service.calls.schemas import (
+    actuals,
+    answers,
+    decisions,
+    explanations,
+    frontier,
+    information,
+    plans,
+    policy,
+    shards,
+)
 from service.calls.schemas.batch_query import BatchQuery
 from service.http.openapi.examples import PLAN_EXAMPLES, PREDICT_EXAMPLES
 from service.settings.settings import Settings
 from tests.service.bodies import call
 from tests.service.server import Server
 
+ANSWER_MODULES = (
+    actuals, answers, decisions, explanations, frontier, information, plans, policy, shards
+)  # fmt: skip
 NEEDS_NO_UNIT = re.compile(r"name|id|llm|pool|path|kind|type|title|code|message|detail|status")
 
 
@@ -55,6 +71,22 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
         node = document
         for part in reference.removeprefix("#/").split("/"):
             node = node[part]
+
+
+@pytest.mark.parametrize("module", ANSWER_MODULES, ids=lambda module: module.__name__)
+def test_every_answer_that_is_declared_is_documented(
+    document: dict[str, Any], module: ModuleType
+) -> None:
+    kinds = [kind for kind in vars(module).values() if is_typeddict(kind)]
+    bases = {base for kind in kinds for base in get_original_bases(kind)}
+    declared = [k for k in kinds if k not in bases and k.__module__ == module.__name__]
+    assert declared
+    for kind in declared:
+        told = document["components"]["schemas"][kind.__name__]
+        hints = get_type_hints(kind, include_extras=True)
+        assert set(told["properties"]) == set(hints)
+        optional = {name for name, hint in hints.items() if "NotRequired[" in str(hint)}
+        assert set(told["properties"]) - set(told["required"]) == optional
 
 
 def test_every_refusal_is_documented_as_a_problem(document: dict[str, Any]) -> None:

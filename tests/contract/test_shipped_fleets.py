@@ -1,5 +1,6 @@
 """The fleets that come with jouleplan: valid, sourced, and planned over as they are."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from service.calls.schemas.information import CostModelsAnswer, PlacementsAnswer
 from service.embedded import embedded_models_dir
 from service.settings.settings import Settings
 from service.workers.process import load_service
+from tests.service.answers import checked
 from tests.service.bodies import call, columns
 
 MODELS = embedded_models_dir()
@@ -76,6 +78,6 @@ def test_what_is_shipped_is_told_in_the_documented_form() -> None:
     _, description = load_service(Settings())
     assert description.reasons == ()
     assert description.refused == ()
-    loaded = CostModelsAnswer.model_validate_json(description.cost_models_body)
-    assert len(loaded.cost_models) == len(list(MODELS.glob("*.joblib")))
-    PlacementsAnswer.model_validate_json(description.placements_body)
+    loaded = checked(json.loads(description.cost_models_body), CostModelsAnswer)
+    assert len(loaded["cost_models"]) == len(list(MODELS.glob("*.joblib")))
+    checked(json.loads(description.placements_body), PlacementsAnswer)

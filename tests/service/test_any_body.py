@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.calls.batch_files.openai_batch import BadLinesError, read_lines
+from service.calls.messages import problem_body
 from service.calls.reading import read_document
 from service.calls.request_body import check_body
 from service.calls.schemas.calls import PlanRequest
@@ -307,7 +308,7 @@ def ends_well(decision: bytes, line: bytes) -> None:
     problem = refusal_of(decision)
     if problem is not None:
         assert problem.status in (400, 422)
-        assert problem.body("/decision")
+        assert problem_body(problem, "/decision")
 
 
 def refusal_of(decision: bytes) -> Problem | None:

@@ -12,6 +12,7 @@ from service.calls.messages import ARROW
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.answers import PlanAnswer
 from service.calls.schemas.information import ProblemAnswer
+from tests.service.answers import checked
 from tests.service.arrow_streams import json_of, reply_to, stream, table_of
 from tests.service.bodies import Json, a100_fleet, call, columns, pointers
 
@@ -61,7 +62,7 @@ def test_an_answer_as_a_stream_says_what_the_json_says(planner_service: PlannerS
     assert table.to_pydict() == expected["columns"]
     del expected["columns"]
     assert timeless(rest) == timeless(expected)
-    PlanAnswer.model_validate({**rest, "columns": table.to_pydict()})
+    checked({**rest, "columns": table.to_pydict()}, PlanAnswer)
 
 
 def test_predictions_as_a_stream_say_what_the_json_says(planner_service: PlannerService) -> None:
@@ -199,7 +200,7 @@ BAD: dict[str, tuple[bytes, str]] = {
 def test_a_bad_stream_is_refused_with_a_pointer(planner_service: PlannerService, name: str) -> None:
     body, pointer = BAD[name]
     problem = json_of(reply_to(planner_service, body, ARROW))
-    ProblemAnswer.model_validate(problem)
+    checked(problem, ProblemAnswer)
     assert (problem["status"], problem["type"]) == (422, "urn:jouleplan:problem:invalid-request")
     assert pointer in pointers(problem), problem
 

@@ -8,6 +8,7 @@ import pytest
 
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.information import ProblemAnswer
+from tests.service.answers import checked
 from tests.service.bodies import Json, a100_fleet, call, columns, pointers, rows
 
 
@@ -155,7 +156,7 @@ def test_a_bad_plan_call_is_refused_with_a_pointer(
 ) -> None:
     body, status, pointer = BAD[name]
     got, problem, _ = call(planner_service, body)
-    ProblemAnswer.model_validate(problem)
+    checked(problem, ProblemAnswer)
     assert got == status, problem
     assert problem["status"] == status
     assert any(found.endswith(pointer) for found in pointers(problem)), problem

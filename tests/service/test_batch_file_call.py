@@ -13,6 +13,7 @@ from service.calls.schemas.answers import PlanAnswer
 from service.calls.schemas.plans import PlanStatusAnswer
 from service.calls.schemas.shards import ShardsAnswer
 from service.plans.database import _SCHEMA
+from tests.service.answers import checked
 from tests.service.arrow_streams import table_of
 from tests.service.bodies import pointers, rows
 from tests.service.plan_files import batch_line
@@ -46,7 +47,7 @@ def post(server: Server, body: str | bytes, path: str = "/plan", **headers: str)
 def planned(server: Server, body: str | bytes, path: str = "/plan") -> dict[str, Any]:
     response = post(server, body, path)
     assert response.status_code == 200, response.text
-    PlanAnswer.model_validate(response.json())
+    checked(response.json(), PlanAnswer)
     return dict(response.json())
 
 
@@ -172,15 +173,15 @@ def test_a_shard_comes_with_a_name_and_a_tag(server: Server) -> None:
     other = server.client.get(shard["url"], headers={"If-None-Match": '"x"'})
     assert other.status_code == 200
     listed = server.client.get(f"/plans/{answer['plan_id']}/shards").json()
-    assert ShardsAnswer.model_validate(listed).plan_id == answer["plan_id"]
+    assert checked(listed, ShardsAnswer)["plan_id"] == answer["plan_id"]
     assert listed["shards"] == answer["shards"]
 
 
 def test_a_plan_that_was_waited_for_is_kept_like_the_others(server: Server) -> None:
     answer = planned(server, batch_file())
     path = f"/plans/{answer['plan_id']}"
-    state = PlanStatusAnswer.model_validate(server.client.get(path).json())
-    assert (state.status, state.links.shards) == ("finished", f"{path}/shards")
+    state = checked(server.client.get(path).json(), PlanStatusAnswer)
+    assert (state["status"], state["links"]["shards"]) == ("finished", f"{path}/shards")
     assert server.client.get(f"{path}/result").json() == answer
     assert path in {p["links"]["self"] for p in server.client.get("/plans").json()["plans"]}
 
@@ -316,7 +317,7 @@ def test_a_file_is_planned_in_the_background_and_its_shards_survive_a_restart(
         path = accepted.headers["location"]
         state = wait_for(first, path, "finished")
         answer = first.client.get(f"{path}/result").json()
-        assert PlanAnswer.model_validate(answer).plan_id == state["plan_id"]
+        assert checked(answer, PlanAnswer)["plan_id"] == state["plan_id"]
         before = contents(first, answer)
         assert before == contents(first, waited_for)
         first.kill()

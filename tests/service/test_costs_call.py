@@ -7,6 +7,7 @@ import pytest
 
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.answers import PlanAnswer
+from tests.service.answers import checked
 from tests.service.bodies import Json, a100_fleet, call, pointers, rows
 
 
@@ -20,7 +21,7 @@ def fleet_with(**figures: float) -> Json:
 def plan(service: PlannerService, **body: Any) -> Json:
     status, answer, _ = call(service, {"requests": rows(6), **body})
     assert status == 200, answer
-    PlanAnswer.model_validate(answer)
+    checked(answer, PlanAnswer)
     return answer
 
 

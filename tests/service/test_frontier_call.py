@@ -11,6 +11,7 @@ from service.calls.messages import Job, Reply, Tell, Update, unheard
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.frontier import EndsLine, PointLine, SummaryLine
 from service.workers.process import answer
+from tests.service.answers import checked
 from tests.service.bodies import Json, a100_fleet, call, columns, pointers, rows
 
 SCHEMAS = {"ends": EndsLine, "point": PointLine, "summary": SummaryLine}
@@ -33,7 +34,7 @@ def ask(service: PlannerService, given: Json, heard: Tell = unheard) -> tuple[Re
     lines = [orjson.loads(update.body) for update in told]
     assert [update.kind for update in told] == [line["type"] for line in lines]
     for line in lines:
-        SCHEMAS[line["type"]].model_validate(line)
+        checked(line, SCHEMAS[line["type"]])
     return reply, lines
 
 

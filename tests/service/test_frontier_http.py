@@ -9,6 +9,7 @@ from service.app import compose
 from service.calls.schemas.frontier import EndsLine, PointLine, ProblemLine, SummaryLine
 from service.settings.settings import Settings
 from tests.service import worker_mains
+from tests.service.answers import checked
 from tests.service.bodies import Json, a100_fleet, rows
 from tests.service.server import Server
 from tests.waiting import wait_until
@@ -22,9 +23,9 @@ BODY = {
 }
 
 
-def checked(line: Json) -> Json:
-    SCHEMAS[line["type"]].model_validate(line)
-    return line
+def checked_line(line: Json) -> Json:
+    """Return a line of a front that is as its type declares it."""
+    return checked(line, SCHEMAS[line["type"]])
 
 
 def fronts_counted(server: Server) -> float:
@@ -41,11 +42,11 @@ def test_lines_arrive_while_the_front_is_still_being_walked(server: Server, path
         assert response.status_code == 200
         assert response.headers["content-type"] == "application/x-ndjson"
         lines = response.iter_lines()
-        first = checked(json.loads(next(lines)))
+        first = checked_line(json.loads(next(lines)))
         assert first["type"] == "ends"
         # A front is counted when its last line is out: the first one did not wait for it.
         assert fronts_counted(server) == before
-        rest = [checked(json.loads(line)) for line in lines]
+        rest = [checked_line(json.loads(line)) for line in lines]
     assert rest[-1]["type"] == "summary"
     assert [line["index"] for line in rest[:-1]] == list(range(rest[-1]["points"]))
     assert rest[-1]["points"] > 3
@@ -62,7 +63,7 @@ def test_events_carry_the_same_lines(server: Server) -> None:
     names = []
     for event in events:
         name, data = event.split("\n")
-        line = checked(json.loads(data.removeprefix("data: ")))
+        line = checked_line(json.loads(data.removeprefix("data: ")))
         assert name == f"event: {line['type']}"
         names.append(line["type"])
     assert names[0] == "ends"
@@ -107,6 +108,6 @@ async def test_what_breaks_on_the_way_is_told_in_the_last_line(settings: Setting
     assert response.status_code == 200
     lines = [json.loads(line) for line in response.text.splitlines()]
     assert [line["type"] for line in lines] == ["ends", "point", "problem"]
-    problem = checked(lines[-1])["problem"]
+    problem = checked_line(lines[-1])["problem"]
     assert problem["type"] == "urn:jouleplan:problem:worker-lost"
     assert problem["instance"] == "/plan/frontier"

@@ -9,6 +9,7 @@ from service.calls.messages import ARROW, JSON
 from service.calls.schemas.answers import PlanAnswer
 from service.calls.schemas.information import ProblemAnswer
 from service.http.routes.negotiation import preferred
+from tests.service.answers import checked
 from tests.service.arrow_streams import stream, table_of
 from tests.service.bodies import a100_fleet, columns
 from tests.service.server import Server
@@ -69,7 +70,7 @@ def test_any_type_of_answer_is_had_for_any_type_of_body(
         answer = {**rest, "columns": table.to_pydict()}
     else:
         answer = response.json()
-    PlanAnswer.model_validate(answer)
+    checked(answer, PlanAnswer)
     assert answer["columns"]["id"] == ["r0", "r1", "r2"]
 
 
@@ -85,7 +86,7 @@ def test_what_nobody_can_give_is_not_acceptable(server: Server, path: str) -> No
     response = server.client.post(path, content=BODIES[JSON], headers=headers)
     assert response.status_code == 406
     assert response.headers["content-type"] == "application/problem+json"
-    assert "text/csv" in ProblemAnswer.model_validate(response.json()).detail
+    assert "text/csv" in checked(response.json(), ProblemAnswer)["detail"]
 
 
 def test_a_stream_that_is_announced_as_json_is_no_json(server: Server) -> None:

@@ -6,13 +6,14 @@ import pytest
 
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.answers import PlanAnswer, PredictAnswer
+from tests.service.answers import checked
 from tests.service.bodies import Json, a100_fleet, call, columns, pointers, rows
 
 
 def plan(service: PlannerService, **body: Any) -> Json:
     status, answer, _ = call(service, body)
     assert status == 200, answer
-    PlanAnswer.model_validate(answer)
+    checked(answer, PlanAnswer)
     return answer
 
 
@@ -233,7 +234,7 @@ def test_predict_gives_every_request_on_every_placement(planner_service: Planner
     body = {"requests": [rows(1)[0], TOO_LONG], "fleet": a100_fleet()}
     status, answer, _ = call(planner_service, body, "predict")
     assert status == 200, answer
-    PredictAnswer.model_validate(answer)
+    checked(answer, PredictAnswer)
     assert [p["llm"] for p in answer["placements"]] == [
         "llama-2-7b-chat",
         "llama-2-13b-chat",

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from service.calls.schemas.answers import PlanAnswer
+from tests.service.answers import checked
 from tests.service.bodies import a100_fleet, columns, endless, rows
 from tests.service.plan_files import COUNT, CSV, FILES, batch_line, write_csv, write_json
 from tests.service.server import ROOT
@@ -26,8 +27,8 @@ def test_every_kind_of_file_is_planned(
     write(tmp_path / name)
     done = plan(name, "--json", "--out", "answer.json")
     assert done.returncode == 0, done.stderr
-    answer = PlanAnswer.model_validate_json(done.stdout)
-    assert sum(placement.requests for placement in answer.placements) == COUNT
+    answer = checked(json.loads(done.stdout), PlanAnswer)
+    assert sum(placement["requests"] for placement in answer["placements"]) == COUNT
     assert json.loads((tmp_path / "answer.json").read_text()) == json.loads(done.stdout)
     *progress, fleet = done.stderr.splitlines()
     assert fleet.startswith("fleet: /")

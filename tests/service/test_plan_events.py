@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from service.calls.schemas.plans import PlanStatusAnswer
+from tests.service.answers import checked
 from tests.service.bodies import a100_fleet, endless, rows
 from tests.service.server import Server
 from tests.service.test_background_plans import BODY, start, wait_for
@@ -69,7 +70,7 @@ def test_every_phase_is_heard_in_order_and_the_end_closes_the_stream(own: Server
                 own.client.delete(busy)
     told = [event for event in heard if event.number is not None]
     for event in told:
-        PlanStatusAnswer.model_validate(event.state)
+        checked(event.state, PlanStatusAnswer)
     numbers = [event.number for event in told]
     assert numbers == list(range(1, len(told) + 1))
     phases = list(dict.fromkeys(event.state["phase"] for event in told))

@@ -7,6 +7,7 @@ import pytest
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.answers import PlanAnswer
 from service.calls.schemas.information import ProblemAnswer
+from tests.service.answers import checked
 from tests.service.bodies import Json, a100_fleet, call, pointers
 
 QUANTILES = {"p50": 90, "p90": 300}
@@ -24,7 +25,7 @@ def body(**changes: Any) -> Json:
 def plan(service: PlannerService, request: Json) -> Json:
     status, answer, _ = call(service, request)
     assert status == 200, answer
-    PlanAnswer.model_validate(answer)
+    checked(answer, PlanAnswer)
     return answer
 
 
@@ -120,7 +121,7 @@ def test_a_confidence_out_of_reach_says_what_is_within_it(
 ) -> None:
     request = body(requests=rows(1), constraints={"deadline_seconds": 9, "confidence": 0.95})
     status, problem, _ = call(planner_service, request)
-    ProblemAnswer.model_validate(problem)
+    checked(problem, ProblemAnswer)
     assert (status, problem["type"]) == (422, "urn:jouleplan:problem:confidence-unattained")
     assert problem["conflict"] == ["confidence", "deadline_seconds"]
     assert pointers(problem) == ["/constraints/confidence", "/constraints/deadline_seconds"]
@@ -192,7 +193,7 @@ def test_a_bad_estimate_is_refused_with_its_pointer(
 ) -> None:
     request, pointer = BAD[name]
     status, problem, _ = call(planner_service, request)
-    ProblemAnswer.model_validate(problem)
+    checked(problem, ProblemAnswer)
     assert (status, pointers(problem)) == (422, [pointer])
 
 

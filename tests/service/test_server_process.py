@@ -20,6 +20,7 @@ from service.calls.schemas.information import (
     ProblemAnswer,
     ReadinessAnswer,
 )
+from tests.service.answers import checked
 from tests.service.bodies import a100_fleet, endless, rows
 from tests.service.server import ROOT, Server
 from tests.waiting import PATIENCE_S, wait_until
@@ -36,7 +37,7 @@ def is_problem(response: object) -> bool:
 def test_every_path_is_served_as_written_and_under_v1(server: Server, prefix: str) -> None:
     planned = server.post(f"{prefix}/plan", BODY)
     assert planned.status_code == 200, planned.text
-    PlanAnswer.model_validate(planned.json())
+    checked(planned.json(), PlanAnswer)
     assert server.post(f"{prefix}/predict", BODY).status_code == 200
     for path in ("placements", "cost-models", "healthz", "readyz", "metrics", "docs"):
         assert server.client.get(f"{prefix}/{path}").status_code == 200, path
@@ -44,16 +45,16 @@ def test_every_path_is_served_as_written_and_under_v1(server: Server, prefix: st
 
 
 def test_what_is_loaded_is_told(server: Server) -> None:
-    placements = PlacementsAnswer.model_validate(server.client.get("/placements").json())
-    assert [(p.llm, p.concurrency) for p in placements.placements] == [
+    placements = checked(server.client.get("/placements").json(), PlacementsAnswer)
+    assert [(p["llm"], p["concurrency"]) for p in placements["placements"]] == [
         ("llama-3.1-8b-instruct", 32),
         ("llama-3.1-8b-instruct", 128),
         ("qwen3-30b-a3b-instruct-2507", 64),
     ]
-    loaded = CostModelsAnswer.model_validate(server.client.get("/cost-models").json())
-    assert len(loaded.cost_models) == 5
-    ready = ReadinessAnswer.model_validate(server.client.get("/readyz").json())
-    assert (ready.cost_models, ready.placements, ready.refused) == (5, 3, [])
+    loaded = checked(server.client.get("/cost-models").json(), CostModelsAnswer)
+    assert len(loaded["cost_models"]) == 5
+    ready = checked(server.client.get("/readyz").json(), ReadinessAnswer)
+    assert (ready["cost_models"], ready["placements"], ready["refused"]) == (5, 3, [])
 
 
 def test_the_placements_of_a_plan_are_those_of_the_placements_path(server: Server) -> None:
@@ -78,8 +79,8 @@ def test_the_framework_refuses_with_problems_too(
     response = server.client.request(method, path)
     assert response.status_code == status
     assert is_problem(response)
-    problem = ProblemAnswer.model_validate(response.json())
-    assert (problem.status, problem.instance) == (status, path)
+    problem = checked(response.json(), ProblemAnswer)
+    assert (problem["status"], problem["instance"]) == (status, path)
     assert (status == 405) is ("allow" in response.headers)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 
 from costmodel.cost_model import CostModel
@@ -11,6 +9,13 @@ from service.calls.fleet.decision_table import decision_rows
 from service.calls.fleet.loading import Loaded
 from service.calls.fleet.placements import Candidates, candidate_list
 from service.calls.messages import CostModelLabels, Description
+from service.calls.schemas.information import (
+    CostModelAnswer,
+    CostModelsAnswer,
+    FleetPlacement,
+    PlacementsAnswer,
+    RefusedArtefact,
+)
 
 
 def describe(loaded: Loaded, fleet: Candidates | None) -> Description:
@@ -24,29 +29,31 @@ def describe(loaded: Loaded, fleet: Candidates | None) -> Description:
         The service's own fleet; None where it has none.
     """
     catalogue = loaded.catalogue
-    refused = tuple({"path": r.path, "kind": r.kind, "reason": r.reason} for r in catalogue.refused)
+    refused: list[RefusedArtefact] = [
+        {"path": r.path, "kind": r.kind, "reason": r.reason} for r in catalogue.refused
+    ]
     nothing = () if catalogue.cost_models else ("No cost model could be loaded.",)
-    placements = [] if fleet is None else _placements(fleet)
+    placements: PlacementsAnswer = {"placements": [] if fleet is None else _placements(fleet)}
+    cost_models: CostModelsAnswer = {
+        "cost_models": [_cost_model(c) for c in catalogue.cost_models.values()],
+        "refused": refused,
+    }
     return Description(
-        placements_body=orjson.dumps({"placements": placements}),
+        placements_body=orjson.dumps(placements),
         cost_models_body=orjson.dumps(
-            {
-                "cost_models": [_cost_model(c) for c in catalogue.cost_models.values()],
-                "refused": refused,
-            },
-            option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS,
+            cost_models, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
         ),
         cost_models=tuple(
             CostModelLabels(c.llm, c.device, c.basis, c.provenance.source)
             for c in catalogue.cost_models.values()
         ),
-        refused=refused,
+        refused=tuple(refused),
         reasons=(*nothing, *loaded.reasons),
         notes=loaded.notes,
         failures=loaded.failures,
         loaded=loaded.packed(),
         files_seen=loaded.seen,
-        placement_count=len(placements),
+        placement_count=len(placements["placements"]),
         llms=frozenset(() if fleet is None else fleet.llms),
         pools=frozenset(() if fleet is None else fleet.pool_names),
         devices=frozenset(() if fleet is None else (pool.device for pool in fleet.pools)),
@@ -57,7 +64,7 @@ def describe(loaded: Loaded, fleet: Candidates | None) -> Description:
     )
 
 
-def _placements(fleet: Candidates) -> list[dict[str, Any]]:
+def _placements(fleet: Candidates) -> list[FleetPlacement]:
     return [
         {
             **named,
@@ -71,7 +78,7 @@ def _placements(fleet: Candidates) -> list[dict[str, Any]]:
     ]
 
 
-def _cost_model(cost_model: CostModel) -> dict[str, Any]:
+def _cost_model(cost_model: CostModel) -> CostModelAnswer:
     provenance = cost_model.provenance
     return {
         "llm": cost_model.llm,

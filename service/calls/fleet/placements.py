@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
 from costmodel.nearest import unknown_name
 from planner.inputs import Placement, Pool
+from service.calls.schemas.answers import CandidatePlacement
 from service.calls.schemas.fleet import FleetSpec, PoolSpec
 from service.calls.schemas.names import as_written
 from service.problems import FieldError, pointer
@@ -67,7 +67,9 @@ def build_candidates(fleet: FleetSpec, catalogue: Catalogue) -> Candidates:
     return Candidates(tuple(map(_pool, fleet.pools)), tuple(placements), tuple(missing))
 
 
-def candidate_list(pools: Sequence[Pool], placements: Sequence[Placement]) -> list[dict[str, Any]]:
+def candidate_list(
+    pools: Sequence[Pool], placements: Sequence[Placement]
+) -> list[CandidatePlacement]:
     """Return placements as every answer names them."""
     return [
         {

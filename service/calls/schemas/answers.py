@@ -1,8 +1,8 @@
-"""Answers of the planning calls; they document what `service.calls.answers` writes."""
+"""Answers of the planning calls, as `service.calls.answers` writes them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
 
@@ -11,7 +11,7 @@ from service.calls.schemas.explanations import (
     AlternativesAnswer,
     ShadowPriceAnswer,
 )
-from service.calls.schemas.fields import Answer, Count, NonNegative
+from service.calls.schemas.fields import Answer, Count, NonNegative, Table
 from service.calls.schemas.shards import ShardAnswer
 
 
@@ -69,8 +69,9 @@ class AssignmentAnswer(Answer):
     runtime_seconds: Annotated[float, Field(ge=0, description="Predicted latency [s].")]
     extrapolated: Annotated[bool, Field(description="Outside what was profiled.")]
     alternatives: Annotated[
-        list[AlternativeAnswer] | None, Field(description='With `"explain": true`.')
-    ] = None
+        NotRequired[list[AlternativeAnswer] | None],
+        Field(default=None, description='With `"explain": true`.'),
+    ]
 
 
 class ColumnsAnswer(Answer):
@@ -108,12 +109,16 @@ class NormalisersAnswer(Answer):
     """C0, by the name of what is minimised, and Q0 of the objective."""
 
     energy_joules: Annotated[
-        float | None, Field(description="C0 where energy is minimised [J].")
-    ] = None
+        NotRequired[float | None],
+        Field(default=None, description="C0 where energy is minimised [J]."),
+    ]
     carbon_grams: Annotated[
-        float | None, Field(description="C0 where carbon is minimised [g].")
-    ] = None
-    money: Annotated[float | None, Field(description="C0 where money is minimised.")] = None
+        NotRequired[float | None],
+        Field(default=None, description="C0 where carbon is minimised [g]."),
+    ]
+    money: Annotated[
+        NotRequired[float | None], Field(default=None, description="C0 where money is minimised.")
+    ]
     quality: Annotated[float, Field(description="Q0, score times tokens.")]
 
 
@@ -200,18 +205,23 @@ class PlanAnswer(Answer):
     ]
     placements: list[PlacementAnswer]
     assignments: Annotated[
-        list[AssignmentAnswer] | None, Field(description="Where the requests came as rows.")
-    ] = None
+        NotRequired[list[AssignmentAnswer] | None],
+        Field(default=None, description="Where the requests came as rows."),
+    ]
     columns: Annotated[
-        ColumnsAnswer | None, Field(description="Where the requests came as columns.")
-    ] = None
+        NotRequired[ColumnsAnswer | None],
+        Field(default=None, description="Where the requests came as columns."),
+    ]
     robustness: Annotated[
-        RobustnessAnswer | None, Field(description="Where a confidence was asked for.")
-    ] = None
+        NotRequired[RobustnessAnswer | None],
+        Field(default=None, description="Where a confidence was asked for."),
+    ]
     alternatives: Annotated[
-        AlternativesAnswer | None,
-        Field(description='With `"explain": true`, where the requests came as columns.'),
-    ] = None
+        NotRequired[AlternativesAnswer | None],
+        Field(
+            default=None, description='With `"explain": true`, where the requests came as columns.'
+        ),
+    ]
     shadow_prices: Annotated[
         list[ShadowPriceAnswer],
         Field(description="What the limits cost; empty where the bound was not solved for."),
@@ -224,12 +234,13 @@ class PlanAnswer(Answer):
     warnings: list[WarningAnswer]
     timings_seconds: TimingsAnswer
     shards: Annotated[
-        list[ShardAnswer] | None, Field(description="Where the body was a batch file.")
-    ] = None
+        NotRequired[list[ShardAnswer] | None],
+        Field(default=None, description="Where the body was a batch file."),
+    ]
 
 
 Matrix = Annotated[
-    list[list[float | None]],
+    Table[float | None],
     Field(description="Row i is request i, column j placement j; null where it is not eligible."),
 ]
 

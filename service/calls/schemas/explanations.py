@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from service.calls.schemas.fields import Answer, Count
+from service.calls.schemas.fields import Answer, Count, Table
 
 
 class AlternativeAnswer(Answer):
@@ -22,7 +23,7 @@ class AlternativeAnswer(Answer):
     ]
     extra_objective: Annotated[float, Field(description="The same of the objective.")]
     stopped_by: Annotated[
-        list[str],
+        Sequence[str],
         Field(
             description="Names of `shadow_prices`, or `late`, `loading`, `underfill`, `cost`, "
             "`gap`, or why the request is not eligible."
@@ -33,12 +34,12 @@ class AlternativeAnswer(Answer):
 class AlternativesAnswer(Answer):
     """Other placements of all requests: entry i of each array is about request i."""
 
-    placement: list[list[Count]]
-    extra_joules: list[list[float]]
-    extra_objective: list[list[float]]
-    stopped_by: Annotated[list[list[Count]], Field(description="Indices into `reasons`.")]
+    placement: Table[Count]
+    extra_joules: Table[float]
+    extra_objective: Table[float]
+    stopped_by: Annotated[Table[Count], Field(description="Indices into `reasons`.")]
     reasons: Annotated[
-        list[list[str]], Field(description="As `stopped_by` of an assignment, each once.")
+        Sequence[Sequence[str]], Field(description="As `stopped_by` of an assignment, each once.")
     ]
 
 

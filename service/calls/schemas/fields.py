@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -14,7 +14,9 @@ from pydantic import (
     Field,
     Tag,
     WithJsonSchema,
+    with_config,
 )
+from typing_extensions import TypedDict
 
 from costmodel.moments import read_zoned_moment
 from service.calls.schemas.names import matching
@@ -35,12 +37,19 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class Answer(BaseModel):
-    """Base of everything that is written."""
+@with_config(extra="forbid", allow_inf_nan=False)
+class Answer(TypedDict):
+    """Base of everything that is written: checked by types where it is written, and never again."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
+_One = TypeVar("_One")
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
+    Table: TypeAlias = list[list[_One]] | NDArray[Any]
+    """Lists of an answer, or the array that orjson writes as them."""
+else:
+    Table = list[list[_One]]
 NonNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 Instant = Annotated[

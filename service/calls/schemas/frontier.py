@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator, with_config
 
 from service.calls.schemas.answers import (
     PlacementAnswer,
@@ -145,10 +145,9 @@ class SummaryLine(Answer):
     timings_seconds: TimingsAnswer
 
 
+@with_config(extra="allow")
 class ProblemLine(Answer):
     """Last line in the place of the summary: what went wrong after the first line was sent."""
-
-    model_config = ConfigDict(extra="allow")
 
     type: Literal["problem"]
     problem: Annotated[dict[str, object], Field(description="Problem details (RFC 9457).")]

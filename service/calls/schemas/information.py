@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field, with_config
 
 from service.calls.schemas.answers import CandidatePlacement
 from service.calls.schemas.fields import Answer
@@ -59,6 +59,9 @@ class CostModelsAnswer(Answer):
     refused: list[RefusedArtefact]
 
 
+StoreState = Literal["disk", "memory", "failing"]
+
+
 class HealthAnswer(Answer):
     """Answer of `GET /healthz`."""
 
@@ -80,7 +83,7 @@ class ReadinessAnswer(Answer):
         ),
     ]
     stores: Annotated[
-        dict[str, Literal["disk", "memory", "failing"]],
+        dict[str, StoreState],
         Field(
             description="Where actuals, the policy and plans are kept: on disk, in memory until "
             "the process ends, or nowhere now, so that what comes is refused."
@@ -100,10 +103,9 @@ class FieldErrorAnswer(Answer):
     detail: str
 
 
+@with_config(extra="allow")
 class ProblemAnswer(Answer):
     """A refusal, as problem details (RFC 9457)."""
-
-    model_config = ConfigDict(extra="allow")
 
     type: Annotated[str, Field(description="`urn:jouleplan:problem:` and a stable name.")]
     title: str

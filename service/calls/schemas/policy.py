@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from service.calls.schemas.fields import Answer, Body, Score
+from service.calls.schemas.decisions import PolicyAnswer
+from service.calls.schemas.fields import Body, Score
 from service.calls.schemas.names import PoolName
 
 Price = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
@@ -45,13 +46,9 @@ class KeptPolicy(Body):
     plan_id: str | None
 
 
-class PolicyInForce(Answer):
+class PolicyInForce(PolicyAnswer):
     """The policy that decisions rest on."""
 
-    source: Annotated[str, Field(description="`plan`, `forecast`, `weights` or `fallback`.")]
-    plan_id: str | None
-    age_seconds: float | None
-    expires_in_seconds: float | None
     joules_per_device_second: dict[str, float]
     joules_per_quality_token: float
     min_mean_quality: float | None

@@ -1,7 +1,8 @@
-"""Answers about shards; they document what `service.calls.shard` tells."""
+"""Answers about shards, as `service.calls.shard` tells them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -28,7 +29,7 @@ class ShardAnswer(Answer):
     bytes: Annotated[int, Field(ge=1, description="Of all of them.")]
     filename: Annotated[str, Field(description="What the file may be called.")]
     served_names: Annotated[
-        list[str], Field(description="Names under which the lines ask for the LLM, each once.")
+        Sequence[str], Field(description="Names under which the lines ask for the LLM, each once.")
     ]
     sha256: Annotated[str, Field(description="Of its bytes, as hexadecimal digits.")]
     url: Annotated[str, Field(description="Path of its lines.")]

@@ -17,6 +17,7 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.calls.messages import problem_body
 from service.problems import MEDIA_TYPE, Problem
 
 MAX_HEADER_BYTES = 16 * 1024
@@ -148,7 +149,7 @@ class TimedProtocol(HttpToolsProtocol):
             self._refuse(TOO_LONG)
 
     def _refuse(self, message: str) -> None:
-        body = Problem("malformed-request", message).body("")
+        body = problem_body(Problem("malformed-request", message), "")
         head = (
             "HTTP/1.1 400 Bad Request\r\nconnection: close\r\n"
             f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n\r\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.calls.messages import problem_body
 from service.http.gateway_headers import FAIL_OPEN, REFUSED
 from service.http.refusals import refuse
 from service.problems import MEDIA_TYPE, Problem
@@ -23,4 +24,4 @@ def refuse_openly(problem: Problem, request: Request) -> Response:
     if not wanted or request.headers.getlist(FAIL_OPEN) != ["true"]:
         return refuse(problem, request)
     headers = problem.all_headers() | {REFUSED: problem.slug}
-    return Response(problem.body(request.url.path), 200, headers, MEDIA_TYPE)
+    return Response(problem_body(problem, request.url.path), 200, headers, MEDIA_TYPE)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.calls.schemas.information import ProblemAnswer
 from service.http.access.scopes import scopes_for
-from service.problems import MEDIA_TYPE
+from service.http.openapi.parts import header, refusal
 
 SCHEMES = {
     "bearer": {
@@ -18,35 +17,17 @@ SCHEMES = {
 }
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 
-_PROBLEM = {
-    MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemAnswer.__name__}"}},
-}
-_WAIT = {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}
-_CHALLENGE = {"description": "`Bearer`, and what is wrong.", "schema": {"type": "string"}}
-_UNAUTHENTICATED = {
-    "description": "No API key that is in force, where the service asks for one.",
-    "content": _PROBLEM,
-    "headers": {"WWW-Authenticate": _CHALLENGE},
-}
-_RATE_LIMITED = {
-    "description": "The limits of the API key are spent.",
-    "content": _PROBLEM,
-    "headers": {"Retry-After": _WAIT},
-}
-_MALFORMED = {"description": "Not exactly one `Host`.", "content": _PROBLEM}
-_CROSS_SITE = {
-    "description": "A page of another site asks, by `Origin` or `Sec-Fetch-Site`.",
-    "content": _PROBLEM,
-}
-_FORBIDDEN = {
-    "description": f"The API key has not the scope of this call. {_CROSS_SITE['description']}",
-    "content": _PROBLEM,
-}
-_NOT_SERVED = {
-    "description": "`Host` is none that is answered: see `JOULEPLAN_ALLOWED_HOSTS`.",
-    "content": _PROBLEM,
-}
-_BODY_TIMEOUT = {"description": "The body did not arrive in time.", "content": _PROBLEM}
+_WAIT = header("Seconds to wait before the next try.", {"type": "integer"})
+_UNAUTHENTICATED = refusal(
+    "No API key that is in force, where the service asks for one.",
+    headers={"WWW-Authenticate": header("`Bearer`, and what is wrong.")},
+)
+_RATE_LIMITED = refusal("The limits of the API key are spent.", headers={"Retry-After": _WAIT})
+_MALFORMED = refusal("Not exactly one `Host`.")
+_CROSS_SITE = refusal("A page of another site asks, by `Origin` or `Sec-Fetch-Site`.")
+_FORBIDDEN = refusal(f"The API key has not the scope of this call. {_CROSS_SITE['description']}")
+_NOT_SERVED = refusal("`Host` is none that is answered: see `JOULEPLAN_ALLOWED_HOSTS`.")
+_BODY_TIMEOUT = refusal("The body did not arrive in time.")
 
 
 def with_access(document: dict[str, Any], *, needs_key: bool) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 
 from service.calls.messages import ARROW, BATCH_FILES, EVENT_STREAM, JSON, NDJSON
 from service.calls.schemas.actuals import (
@@ -20,6 +20,7 @@ from service.calls.schemas.actuals import (
 from service.calls.schemas.answers import PlanAnswer, PredictAnswer
 from service.calls.schemas.calls import PlanRequest, PredictRequest
 from service.calls.schemas.decisions import DecisionAnswer, DecisionBody, PricesAnswer
+from service.calls.schemas.fields import Answer
 from service.calls.schemas.frontier import (
     EndsLine,
     FrontierRequest,
@@ -38,14 +39,17 @@ from service.calls.schemas.plans import PlansAnswer, PlanStatusAnswer
 from service.calls.schemas.policy import PolicyBody, PolicyInForce
 from service.calls.schemas.shards import ShardsAnswer
 from service.http.openapi.access import with_access
-from service.http.openapi.batch_files import BATCH_FILE, query_parameters
-from service.http.openapi.examples import (
-    DECISION_EXAMPLES,
-    FRONTIER_EXAMPLES,
-    PLAN_EXAMPLES,
-    PREDICT_EXAMPLES,
+from service.http.openapi.examples import FRONTIER_EXAMPLES, PLAN_EXAMPLES, PREDICT_EXAMPLES
+from service.http.openapi.parts import (
+    REF_TEMPLATE,
+    TEXT,
+    header,
+    json_answer,
+    parameter,
+    query_parameters,
+    reference,
+    refusal,
 )
-from service.problems import MEDIA_TYPE
 
 DESCRIPTION = """\
 Plans where a batch of LLM requests should run so that it costs the least energy and still meets its
@@ -56,9 +60,9 @@ into the body. Units are in the names of the fields: joules, seconds, watts, tok
 """
 
 BODIES: Sequence[type[BaseModel]] = (PlanRequest, FrontierRequest, PredictRequest)
-FRONTIER_LINES: Sequence[type[BaseModel]] = (EndsLine, PointLine, SummaryLine, ProblemLine)
 SMALL_BODIES: Sequence[type[BaseModel]] = (DecisionBody, ActualsBody, PolicyBody)
-ANSWERS: Sequence[type[BaseModel]] = (
+FRONTIER_LINES: Sequence[type[Answer]] = (EndsLine, PointLine, SummaryLine, ProblemLine)
+ANSWERS: Sequence[type[Answer]] = (
     PlanAnswer,
     *FRONTIER_LINES,
     PlanStatusAnswer,
@@ -77,7 +81,6 @@ ANSWERS: Sequence[type[BaseModel]] = (
     ReadinessAnswer,
     ProblemAnswer,
 )
-REF_TEMPLATE = "#/components/schemas/{model}"
 
 REFUSALS = {
     "400": "The body is not JSON.",
@@ -90,7 +93,13 @@ REFUSALS = {
     "spent.",
     "503": "No worker, or no plan in time.",
 }
+SMALL_REFUSALS = ("400", "413", "415", "422", "503")
 _STREAM = {"type": "string", "format": "binary"}
+_BATCH_FILE = {
+    **_STREAM,
+    "description": "An OpenAI batch file: one JSON object a line, with `custom_id`, `method`, "
+    "`url` and `body`. The terms of the plan are query parameters.",
+}
 _STREAM_OF_CALL = {
     **_STREAM,
     "description": "An Arrow IPC stream with the columns of `columns`; all else of the body is a "
@@ -101,24 +110,15 @@ _STREAM_OF_ANSWER = {
     "description": "An Arrow IPC stream, one row a request; all else of the answer is a JSON "
     "object under the key `jouleplan` of the schema's metadata.",
 }
-_RETRY_AFTER = {
-    "Retry-After": {
-        "description": "Seconds to wait before the next try.",
-        "schema": {"type": "integer", "minimum": 0},
-    }
-}
-
-
-_PREFER = {
-    "name": "Prefer",
-    "in": "header",
-    "required": False,
-    "description": "`respond-async` (RFC 7240): do not wait for the plan, say where it will be.",
-    "schema": {"type": "string"},
-}
+_PREFER = parameter(
+    "header",
+    "Prefer",
+    "`respond-async` (RFC 7240): do not wait for the plan, say where it will be.",
+    TEXT,
+)
 _ACCEPTED_HEADERS = {
-    "Location": {"description": "Path of the plan.", "schema": {"type": "string"}},
-    "Preference-Applied": {"description": "`respond-async`.", "schema": {"type": "string"}},
+    "Location": header("Path of the plan."),
+    "Preference-Applied": header("`respond-async`."),
 }
 
 
@@ -127,7 +127,7 @@ def plan_operation() -> dict[str, Any]:
     operation = _call_operation(PlanRequest, PlanAnswer, PLAN_EXAMPLES)
     operation["openapi_extra"]["parameters"] = [_PREFER, *query_parameters()]
     content = operation["openapi_extra"]["requestBody"]["content"]
-    content |= {media_type: {"schema": BATCH_FILE} for media_type in BATCH_FILES}
+    content |= {media_type: {"schema": _BATCH_FILE} for media_type in BATCH_FILES}
     operation["openapi_extra"]["responses"]["202"] = {
         **json_answer("Accepted, as `Prefer: respond-async` asked for.", PlanStatusAnswer),
         "headers": _ACCEPTED_HEADERS,
@@ -170,29 +170,20 @@ def predict_operation() -> dict[str, Any]:
 
 
 def small_operation(
-    body: type[BaseModel], answer: type[BaseModel], examples: dict[str, Any]
+    body: type[BaseModel], answer: type[Answer], examples: dict[str, Any]
 ) -> dict[str, Any]:
     """Return what the OpenAPI document says of a call that no worker is needed for."""
-    refusals = {
-        status: refusal(REFUSALS[status], retry=status == "503")
-        for status in ("400", "413", "415", "422", "503")
-    }
     content = {"schema": reference(body)} | ({"examples": examples} if examples else {})
     return {
         "openapi_extra": {
             "requestBody": {"required": True, "content": {JSON: content}},
-            "responses": {"200": json_answer("The answer.", answer), **refusals},
+            "responses": {"200": json_answer("The answer.", answer), **refusals(SMALL_REFUSALS)},
         }
     }
 
 
-def decision_operation() -> dict[str, Any]:
-    """Return what the OpenAPI document says of `POST /decision`."""
-    return small_operation(DecisionBody, DecisionAnswer, DECISION_EXAMPLES)
-
-
 def information_operation(
-    answer: type[BaseModel], *, may_be_unready: bool = False, may_be_unkept: bool = False
+    answer: type[Answer], *, may_be_unready: bool = False, may_be_unkept: bool = False
 ) -> dict[str, Any]:
     """Return what the OpenAPI document says of a path that takes no body."""
     responses: dict[str, Any] = {"200": json_answer("The answer.", answer)}
@@ -205,8 +196,7 @@ def information_operation(
 
 def metrics_operation() -> dict[str, Any]:
     """Return what the OpenAPI document says of `GET /metrics`."""
-    text: dict[str, Any] = {"schema": {"type": "string"}}
-    content = {"text/plain": text, "application/openmetrics-text": text}
+    content = {kind: {"schema": TEXT} for kind in ("text/plain", "application/openmetrics-text")}
     return {
         "openapi_extra": {"responses": {"200": {"description": "Samples.", "content": content}}}
     }
@@ -236,12 +226,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
     components = whole.setdefault("components", {}).setdefault("schemas", {})
-    for models, mode in (((*BODIES, *SMALL_BODIES), "validation"), (ANSWERS, "serialization")):
-        _, schemas = models_json_schema(
-            [(model, mode) for model in models],  # type: ignore[misc]
-            ref_template=REF_TEMPLATE,
-        )
-        components.update(schemas["$defs"])
+    components.update(_schemas((*BODIES, *SMALL_BODIES), "validation"))
+    components.update(_schemas(ANSWERS, "serialization"))
     for path in whole["paths"].values():
         for operation in path.values():
             given = operation["responses"]["200"].get("content", {})
@@ -250,12 +236,15 @@ def _document(app: FastAPI) -> dict[str, Any]:
     return whole
 
 
+def _schemas(kinds: Sequence[type], mode: JsonSchemaMode) -> dict[str, Any]:
+    inputs = [(kind, mode, TypeAdapter[Any](kind)) for kind in kinds]
+    _, schemas = TypeAdapter.json_schemas(inputs, ref_template=REF_TEMPLATE)
+    return dict(schemas["$defs"])
+
+
 def _call_operation(
-    body: type[BaseModel], answer: type[BaseModel], examples: dict[str, Any]
+    body: type[BaseModel], answer: type[Answer], examples: dict[str, Any]
 ) -> dict[str, Any]:
-    refusals = {
-        status: refusal(text, retry=status in {"429", "503"}) for status, text in REFUSALS.items()
-    }
     answers = json_answer("The answer.", answer)
     answers["content"][ARROW] = {"schema": _STREAM_OF_ANSWER}
     return {
@@ -267,22 +256,14 @@ def _call_operation(
                     ARROW: {"schema": _STREAM_OF_CALL},
                 },
             },
-            "responses": {"200": answers, **refusals},
+            "responses": {"200": answers, **refusals()},
         }
     }
 
 
-def reference(schema: type[BaseModel]) -> dict[str, str]:
-    """Return where the document has a schema."""
-    return {"$ref": REF_TEMPLATE.format(model=schema.__name__)}
-
-
-def json_answer(text: str, schema: type[BaseModel]) -> dict[str, Any]:
-    """Return what is said of an answer in JSON."""
-    return {"description": text, "content": {JSON: {"schema": reference(schema)}}}
-
-
-def refusal(text: str, *, retry: bool) -> dict[str, Any]:
-    """Return what is said of a refusal, with `Retry-After` where it has one."""
-    problem = {"description": text, "content": {MEDIA_TYPE: {"schema": reference(ProblemAnswer)}}}
-    return {**problem, "headers": _RETRY_AFTER} if retry else problem
+def refusals(statuses: Iterable[str] = REFUSALS, told: str = "") -> dict[str, Any]:
+    """Return what is said of refusals of these statuses, each told of in the same way."""
+    return {
+        status: refusal(told + REFUSALS[status], retry=status in {"429", "503"})
+        for status in statuses
+    }

@@ -25,7 +25,8 @@ from service.http.gateway_headers import (
     REFUSED,
     ROUTE,
 )
-from service.http.openapi.document import REFUSALS, json_answer, reference, refusal
+from service.http.openapi.document import SMALL_REFUSALS, refusals
+from service.http.openapi.parts import TEXT, header, json_answer, parameter, reference, refusal
 from service.problems import MEDIA_TYPE
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._-]+$"}
@@ -63,30 +64,22 @@ _TOLD = (
     (REFUSED, f"What stood against it, where `{FAIL_OPEN}` was asked for; then no other."),
 )
 _PATH = {
-    "name": "path",
-    "in": "path",
-    "required": True,
-    "description": "Where the request was going; not looked at.",
-    "schema": {"type": "string", "minLength": 1, "pattern": "^[a-z0-9/-]+$"},
+    **parameter(
+        "path",
+        "path",
+        "Where the request was going; not looked at.",
+        {**TEXT, "minLength": 1, "pattern": "^[a-z0-9/-]+$"},
+    ),
     "example": "v1/chat/completions",
 }
 
 
 def destination_operation(*, in_path: bool) -> dict[str, Any]:
     """Return what is said of `POST /destination`, with or without a path behind it."""
-    parameters = [
-        {"name": name, "in": "header", "required": False, "description": text, "schema": schema}
-        for name, text, schema in _ASKED
-    ]
+    parameters = [parameter("header", *asked) for asked in _ASKED]
     answer = json_answer("The answer.", DecisionAnswer)
     answer["content"][MEDIA_TYPE] = {"schema": reference(ProblemAnswer)}
-    answer["headers"] = {
-        name: {"description": text, "schema": {"type": "string"}} for name, text in _TOLD
-    }
-    refusals = {
-        status: refusal(REFUSALS[status], retry=status == "503")
-        for status in ("400", "413", "415", "422", "503")
-    }
+    answer["headers"] = {name: header(text) for name, text in _TOLD}
     return {
         "openapi_extra": {
             "parameters": [*([_PATH] if in_path else []), *parameters],
@@ -95,7 +88,7 @@ def destination_operation(*, in_path: bool) -> dict[str, Any]:
                 "description": "Body of a (chat) completion, a response or a message, as it came.",
                 "content": {JSON: {"schema": {"type": "object"}}},
             },
-            "responses": {"200": answer, **refusals},
+            "responses": {"200": answer, **refusals(SMALL_REFUSALS)},
         }
     }
 
@@ -104,7 +97,7 @@ def prices_operation() -> dict[str, Any]:
     """Return what is said of `GET /prices`."""
     responses = {
         "200": json_answer("Prices under the policy in force, at the present load.", PricesAnswer),
-        "422": refusal("A parameter is no number in its range.", retry=False),
+        "422": refusal("A parameter is no number in its range."),
         "503": refusal("No fleet is loaded yet.", retry=True),
     }
     parameters = [
@@ -115,10 +108,5 @@ def prices_operation() -> dict[str, Any]:
 
 
 def _tokens(name: str, least: int, default: int) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": "query",
-        "required": False,
-        "description": "Of the request that is priced.",
-        "schema": {"type": "integer", "minimum": least, "maximum": MAX_TOKENS, "default": default},
-    }
+    schema = {"type": "integer", "minimum": least, "maximum": MAX_TOKENS, "default": default}
+    return parameter("query", name, "Of the request that is priced.", schema)

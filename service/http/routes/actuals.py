@@ -11,6 +11,8 @@ from service.calls.schemas.actuals import (
     ActualsAnswer,
     ActualsBody,
     EvidenceAnswer,
+    PlanActualsAnswer,
+    PlanSumAnswer,
 )
 from service.database.errors import StoreError
 from service.decisions.actuals.ledger import ActualsLedger
@@ -40,7 +42,7 @@ def router(ledger: ActualsLedger) -> APIRouter:
             return refuse(error.problem, request)
         except StoreError as error:
             return refuse(Problem("store-unavailable", str(error), retry_after_s=5), request)
-        answer = {"accepted": fresh, "duplicates": len(body.actuals) - fresh}
+        answer: ActualsAnswer = {"accepted": fresh, "duplicates": len(body.actuals) - fresh}
         return Response(orjson.dumps(answer), media_type=JSON)
 
     @routes.get(
@@ -49,31 +51,32 @@ def router(ledger: ActualsLedger) -> APIRouter:
         **information_operation(EvidenceAnswer),
     )
     async def evidence() -> Response:
-        ratios = [
-            {
-                "llm": about.llm,
-                "device": about.device,
-                "quantity": about.quantity,
-                "observations": one.seen,
-                "ratio": one.mean,
-                "recent_ratio": one.recent,
-                "applied_factor": one.factor,
-                "drifted": one.drifted,
-            }
-            for about, one in ledger.evidence
-        ]
-        lengths = [
-            {
-                "llm": llm,
-                "route": route,
-                "answers": one.answers,
-                "mean": one.mean(),
-                "p50": one.quantile(0.5),
-                "p90": one.quantile(0.9),
-            }
-            for (llm, route), one in ledger.lengths
-        ]
-        answer = {"ratios": ratios, "output_lengths": lengths}
+        answer: EvidenceAnswer = {
+            "ratios": [
+                {
+                    "llm": about.llm,
+                    "device": about.device,
+                    "quantity": about.quantity,
+                    "observations": one.seen,
+                    "ratio": one.mean,
+                    "recent_ratio": one.recent,
+                    "applied_factor": one.factor,
+                    "drifted": one.drifted,
+                }
+                for about, one in ledger.evidence
+            ],
+            "output_lengths": [
+                {
+                    "llm": llm,
+                    "route": route,
+                    "answers": one.answers,
+                    "mean": one.mean(),
+                    "p50": one.quantile(0.5),
+                    "p90": one.quantile(0.9),
+                }
+                for (llm, route), one in ledger.lengths
+            ],
+        }
         return Response(orjson.dumps(answer), media_type=JSON)
 
     @routes.get(
@@ -91,7 +94,7 @@ def router(ledger: ActualsLedger) -> APIRouter:
         if not found.requests:
             detail = "No actuals of that plan are kept."
             return refuse(Problem("not-found", detail), request)
-        answer = {
+        answer: PlanActualsAnswer = {
             "plan_id": plan_id,
             "requests": found.requests,
             "output_tokens": found.output_tokens,
@@ -103,7 +106,7 @@ def router(ledger: ActualsLedger) -> APIRouter:
     return routes
 
 
-def _sum(found: Sum) -> dict[str, float | None]:
+def _sum(found: Sum) -> PlanSumAnswer:
     return {
         "requests": found.requests,
         "measured": found.measured,

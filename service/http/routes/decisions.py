@@ -12,14 +12,23 @@ from starlette.routing import Route
 from service.calls.messages import JSON
 from service.calls.prompts import EMPTY, NOT_COUNTED, told_uncounted
 from service.calls.request_body import check_body
-from service.calls.schemas.decisions import DecisionBody
+from service.calls.schemas.answers import WarningAnswer
+from service.calls.schemas.decisions import (
+    DecidedPlacement,
+    DecisionAnswer,
+    DecisionBody,
+    PolicyAnswer,
+    PredictedAnswer,
+    RunnerUpAnswer,
+)
 from service.calls.validation import parse
 from service.decisions.desk import DecisionDesk
 from service.decisions.made import Made
 from service.decisions.metrics import DecisionMetrics
 from service.decisions.policy import Policy
 from service.decisions.rule import Option
-from service.http.openapi.document import decision_operation
+from service.http.openapi.document import small_operation
+from service.http.openapi.examples import DECISION_EXAMPLES
 from service.http.refusals import refuse
 from service.http.routes.small_bodies import read_small_bytes
 from service.problems import ProblemError
@@ -61,7 +70,11 @@ class Decisions:
         """Return the route as the OpenAPI document has it."""
         routes = APIRouter(tags=["decisions"])
         routes.add_api_route(
-            PATH, self.decide, methods=["POST"], summary="Place one request", **decision_operation()
+            PATH,
+            self.decide,
+            methods=["POST"],
+            summary="Place one request",
+            **small_operation(DecisionBody, DecisionAnswer, DECISION_EXAMPLES),
         )
         return routes
 
@@ -73,13 +86,14 @@ class Decisions:
         return Route(prefix + PATH, self.decide, methods=["POST"])
 
 
-def answer_of(made: Made) -> dict[str, object]:
+def answer_of(made: Made) -> DecisionAnswer:
     """Return a decision as the body of its answer."""
     decision = made.decision
-    runner_up = None
+    runner_up: RunnerUpAnswer | None = None
     if decision.runner_up is not None:
-        runner_up = _option(made, decision.runner_up) | {
-            "why": decision.why,
+        runner_up = {
+            **_option(made, decision.runner_up),
+            "why": "price" if decision.runner_up.in_time else "late",
             "extra_price_joules": decision.runner_up.price_j - decision.chosen.price_j,
         }
     return {
@@ -100,7 +114,7 @@ def answer_of(made: Made) -> dict[str, object]:
     }
 
 
-def _warnings(made: Made) -> list[dict[str, str]]:
+def _warnings(made: Made) -> list[WarningAnswer]:
     told = {UNKNOWN: made.unknown} if made.unknown is not None else {}
     if made.tokens.uncounted:
         told[NOT_COUNTED] = told_uncounted(made.tokens.uncounted)
@@ -109,7 +123,7 @@ def _warnings(made: Made) -> list[dict[str, str]]:
     return [{"code": code, "message": message} for code, message in told.items()]
 
 
-def told_policy(policy: Policy) -> dict[str, object]:
+def told_policy(policy: Policy) -> PolicyAnswer:
     """Return a policy as answers tell it."""
     now = time.time()
     return {
@@ -120,7 +134,7 @@ def told_policy(policy: Policy) -> dict[str, object]:
     }
 
 
-def _option(made: Made, option: Option) -> dict[str, object]:
+def _option(made: Made, option: Option) -> DecidedPlacement:
     cost, row = option.cost, option.cost.row
     return {
         "index": row.index,
@@ -139,6 +153,6 @@ def _option(made: Made, option: Option) -> dict[str, object]:
     }
 
 
-def _predicted(value: float, bounds: tuple[float, float] | None) -> dict[str, float | None]:
+def _predicted(value: float, bounds: tuple[float, float] | None) -> PredictedAnswer:
     low, high = bounds or (None, None)
     return {"value": value, "low": low, "high": high}

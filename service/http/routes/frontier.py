@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from time import perf_counter
+from typing import cast
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -13,6 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from service.calls.content import whole
 from service.calls.messages import Job, Reply, Update
+from service.calls.schemas.frontier import ProblemLine
 from service.http.openapi.document import frontier_operation
 from service.http.refusals import respond
 from service.http.request_log import CLIENT_GONE
@@ -76,8 +78,11 @@ def router(settings: Settings, pool: WorkerPool, metrics: Metrics) -> APIRouter:
 
 def _problem(reply: Reply) -> Update:
     """Return what went wrong after the first line was sent, as the last line."""
-    body = {"type": PROBLEM, "problem": orjson.Fragment(whole(reply.body))}
-    return Update(PROBLEM, orjson.dumps(body))
+    line: ProblemLine = {
+        "type": "problem",
+        "problem": cast("dict[str, object]", orjson.Fragment(whole(reply.body))),
+    }
+    return Update(PROBLEM, orjson.dumps(line))
 
 
 class Lines:

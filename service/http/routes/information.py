@@ -12,6 +12,7 @@ from service.calls.schemas.information import (
     HealthAnswer,
     PlacementsAnswer,
     ReadinessAnswer,
+    StoreState,
 )
 from service.http.openapi.document import information_operation, metrics_operation
 from service.http.refusals import refuse
@@ -55,7 +56,7 @@ class Health:
         """Return what goes wrong, and does not keep it from planning."""
         return [*self._metrics.reloads.notes(), *self._metrics.stores.notes()]
 
-    def stores(self) -> dict[str, str]:
+    def stores(self) -> dict[str, StoreState]:
         """Return of each store where it keeps things."""
         return self._metrics.store_states()
 
@@ -79,7 +80,7 @@ def health_router(health: Health) -> APIRouter:
         description, reasons = health.description(), health.reasons()
         if description is None or reasons:
             return refuse(_not_ready(reasons, description), request)
-        return Response(_readiness(description, health), media_type=JSON)
+        return Response(orjson.dumps(_readiness(description, health)), media_type=JSON)
 
     return routes
 
@@ -137,15 +138,13 @@ def _not_ready(reasons: list[str], description: Description | None = None) -> Pr
     )
 
 
-def _readiness(description: Description, health: Health) -> bytes:
-    return orjson.dumps(
-        {
-            "status": "ready",
-            "cost_models": len(description.cost_models),
-            "placements": description.placement_count,
-            "notes": [*health.notes(), *description.notes],
-            "stores": health.stores(),
-            "refused": description.refused[:MAX_REFUSED],
-            "refused_count": len(description.refused),
-        }
-    )
+def _readiness(description: Description, health: Health) -> ReadinessAnswer:
+    return {
+        "status": "ready",
+        "cost_models": len(description.cost_models),
+        "placements": description.placement_count,
+        "notes": [*health.notes(), *description.notes],
+        "stores": health.stores(),
+        "refused": list(description.refused[:MAX_REFUSED]),
+        "refused_count": len(description.refused),
+    }

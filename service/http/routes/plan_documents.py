@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import cast
 
 import orjson
 
+from service.calls.schemas.information import ProblemAnswer
+from service.calls.schemas.plans import PlansAnswer, PlanStatusAnswer
 from service.plans.records import PlanRecord
 from service.plans.run import Event
 
 HEARTBEAT = b": still here\n\n"
 
 
-def status_document(record: PlanRecord, base: str) -> dict[str, Any]:
-    """Return the state of a plan; see `service.calls.schemas.plans.PlanStatusAnswer`.
+def status_document(record: PlanRecord, base: str) -> PlanStatusAnswer:
+    """Return the state of a plan.
 
     Parameters
     ----------
@@ -42,7 +44,9 @@ def status_document(record: PlanRecord, base: str) -> dict[str, Any]:
             "result": f"{path}/result" if record.head is not None else None,
             "shards": f"{path}/shards" if record.head and record.head.shards else None,
         },
-        "problem": None if record.problem is None else orjson.Fragment(record.problem),
+        "problem": None
+        if record.problem is None
+        else cast(ProblemAnswer, orjson.Fragment(record.problem)),
     }
 
 
@@ -58,13 +62,12 @@ def list_body(
     following = None
     if len(records) == limit:
         following = f"{base}/plans?limit={limit}&before={records[-1].number}"
-    return orjson.dumps(
-        {
-            "plans": [status_document(record, base) for record in records],
-            "next": following,
-            "survives_restart": survives_restart,
-        }
-    )
+    answer: PlansAnswer = {
+        "plans": [status_document(record, base) for record in records],
+        "next": following,
+        "survives_restart": survives_restart,
+    }
+    return orjson.dumps(answer)
 
 
 def event_bytes(event: Event | None, base: str) -> bytes:

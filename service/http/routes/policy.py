@@ -15,6 +15,7 @@ from service.decisions.keeper import PolicyKeeper
 from service.decisions.policy import WEIGHTS, Policy
 from service.http.openapi.document import information_operation, small_operation
 from service.http.refusals import refuse
+from service.http.routes.decisions import told_policy
 from service.http.routes.small_bodies import read_small
 from service.problems import FieldError, Problem, ProblemError, invalid
 
@@ -95,12 +96,9 @@ def _weights(body: PolicyBody, now: float) -> Policy:
 
 
 def _answer(desk: DecisionDesk) -> Response:
-    policy, now = desk.policy, time.time()
-    answer = {
-        "source": policy.source,
-        "plan_id": policy.plan_id,
-        "age_seconds": None if policy.made_at is None else now - policy.made_at,
-        "expires_in_seconds": None if policy.expires_at is None else policy.expires_at - now,
+    policy = desk.policy
+    answer: PolicyInForce = {
+        **told_policy(policy),
         "joules_per_device_second": dict(policy.joules_per_device_second),
         "joules_per_quality_token": policy.joules_per_quality_token,
         "min_mean_quality": policy.min_mean_quality,

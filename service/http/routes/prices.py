@@ -7,7 +7,12 @@ from fastapi import APIRouter, Request, Response
 
 from costmodel.one_request import Prompts, Terms
 from service.calls.messages import JSON
-from service.calls.schemas.decisions import PRICED_INPUT_TOKENS, PRICED_OUTPUT_TOKENS
+from service.calls.schemas.decisions import (
+    PRICED_INPUT_TOKENS,
+    PRICED_OUTPUT_TOKENS,
+    PriceAnswer,
+    PricesAnswer,
+)
 from service.calls.schemas.fields import MAX_TOKENS
 from service.decisions.desk import DecisionDesk
 from service.decisions.rule import Option
@@ -27,7 +32,7 @@ def router(desk: DecisionDesk) -> APIRouter:
         tin = PRICED_INPUT_TOKENS if tin is None else tin
         tout = PRICED_OUTPUT_TOKENS if tout is None else tout
         options = desk.prices(Terms(Prompts.of(float(tin)), float(tout)))
-        answer = {
+        answer: PricesAnswer = {
             "policy": told_policy(desk.policy),
             "input_tokens": tin,
             "output_tokens": tout,
@@ -38,7 +43,7 @@ def router(desk: DecisionDesk) -> APIRouter:
     return routes
 
 
-def _priced(option: Option) -> dict[str, object]:
+def _priced(option: Option) -> PriceAnswer:
     cost, row = option.cost, option.cost.row
     return {
         "llm": row.llm,
