@@ -2,7 +2,7 @@
 
 Between quantiles the logarithm of the tokens is linear in the standard normal score of the
 probability, so that two quantiles make a log-normal. The outermost pieces go on beyond the
-outermost quantiles, down to 1 token and up to `MOST_TOKENS`, and are cut at the 0.1st and the
+outermost quantiles, down to 1 token and up to `MAX_TOKENS`, and are cut at the 0.1st and the
 99.9th percentile, where the remaining probability sits.
 """
 
@@ -22,7 +22,7 @@ from costmodel.errors import InvalidCostModelError
 
 CUT = 0.001
 """Probability that sits at either end of a distribution."""
-MOST_TOKENS = 1e7
+MAX_TOKENS = 1e7
 _LARGEST_SCORE = NormalDist().inv_cdf(1.0 - CUT)
 _NODES = 8
 """Gauss-Legendre nodes in each piece; exponentials of lines are then exact to rounding."""
@@ -51,7 +51,7 @@ class OutputLengths:
         ----------
         quantiles : mapping of float to array_like of shape (n,)
             By probability, above `CUT` and below 1 - `CUT`, two or more: tokens, 1 to
-            `MOST_TOKENS`, that do not fall as the probability rises.
+            `MAX_TOKENS`, that do not fall as the probability rises.
 
         Raises
         ------
@@ -69,8 +69,8 @@ class OutputLengths:
             msg = f"Expected two quantiles or more between {CUT} and {1 - CUT}, got {quantiles}."
             raise InvalidCostModelError(msg)
         tokens = np.stack([np.asarray(quantiles[p], dtype=np.float64) for p in probabilities], 1)
-        if not np.all((tokens >= 1.0) & (tokens <= MOST_TOKENS)) or (np.diff(tokens) < 0).any():
-            msg = f"Expected quantiles from 1 to {MOST_TOKENS:g} tokens that do not fall."
+        if not np.all((tokens >= 1.0) & (tokens <= MAX_TOKENS)) or (np.diff(tokens) < 0).any():
+            msg = f"Expected quantiles from 1 to {MAX_TOKENS:g} tokens that do not fall."
             raise InvalidCostModelError(msg)
         scores = np.array([NormalDist().inv_cdf(p) for p in probabilities])
         return cls(*_with_tails(scores, np.log(tokens)))
@@ -165,6 +165,6 @@ def _with_tails(scores: FloatArray, logs: FloatArray) -> tuple[FloatArray, Float
     last = (logs[:, -1] - logs[:, -2]) / (scores[-1] - scores[-2])
     low = np.maximum(0.0, logs[:, 0] - first * (scores[0] + _LARGEST_SCORE))
     high = logs[:, -1] + last * (_LARGEST_SCORE - scores[-1])
-    high = np.minimum(math.log(MOST_TOKENS), high)
+    high = np.minimum(math.log(MAX_TOKENS), high)
     ends = np.array([-_LARGEST_SCORE, *scores, _LARGEST_SCORE])
     return ends, np.concatenate([low[:, None], logs, high[:, None]], axis=1)

@@ -16,12 +16,12 @@ from costmodel.arrays import FloatArray
 from costmodel.bases import Basis
 from profiler.fit.least_squares import fit_non_negative
 
-LEAST_NOISE = 0.02
+MIN_NOISE = 0.02
 """Relative error of one window at best: repeats of 5 s on an A100 vary by 1 to 3 %."""
 PRIOR_NOISE = 0.05
 """Taken while points are no more than coefficients, and residuals say nothing."""
 QUANTILE = 0.9
-LEAST_SHARE = 1e-6
+MIN_SHARE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class Quantity:
         noise = PRIOR_NOISE
         if free > 0:
             off = predicted / measured - 1.0
-            noise = max(LEAST_NOISE, float(np.sqrt((off @ off) / free)))
-        rows = features / np.maximum(predicted, LEAST_SHARE * measured)[:, None]
+            noise = max(MIN_NOISE, float(np.sqrt((off @ off) / free)))
+        rows = features / np.maximum(predicted, MIN_SHARE * measured)[:, None]
         # No coefficient can be larger than the least measurement over its feature.
         with np.errstate(divide="ignore"):
             most = np.min(np.where(features > 0, measured[:, None] / features, np.inf), axis=0)

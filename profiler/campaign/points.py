@@ -13,7 +13,7 @@ from costmodel.arrays import FloatArray
 from profiler.errors import UnusableInputError
 
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
-MOST_LEVELS = 12
+MAX_LEVELS = 12
 
 
 @dataclass(frozen=True, order=True)
@@ -105,9 +105,9 @@ def levels(text: str, name: str) -> tuple[int, ...]:
         parts = text.split(",")
         found = tuple(sorted({int(part) for part in parts if part.strip().isdigit()}))
         found = found if all(part.strip().isdigit() for part in parts) else ()
-    if not found or found[0] < 1 or len(found) > MOST_LEVELS:
+    if not found or found[0] < 1 or len(found) > MAX_LEVELS:
         msg = (
-            f"Expected {name} as LOW..HIGH or A,B,C of 1 or more with at most {MOST_LEVELS} "
+            f"Expected {name} as LOW..HIGH or A,B,C of 1 or more with at most {MAX_LEVELS} "
             f"levels, got {text!r}."
         )
         raise UnusableInputError(msg)

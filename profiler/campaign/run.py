@@ -11,7 +11,7 @@ from profiler.campaign.points import Point
 from profiler.campaign.rig import Rig
 from profiler.campaign.stages import (
     ADAPTIVE,
-    MOST_WINDOWS,
+    MAX_WINDOWS,
     SPREAD,
     Design,
     Step,
@@ -115,7 +115,7 @@ def measure_point(
 def _judged(design: Design, before: list[Trial], trial: Trial) -> Trial:
     """Mark a window of impossible watts, and the last of repeats that never came close."""
     own = [*before, trial]
-    last = design.kind == ADAPTIVE and len(own) >= MOST_WINDOWS
+    last = design.kind == ADAPTIVE and len(own) >= MAX_WINDOWS
     marks = {
         IMPOSSIBLE_FLAG: misread_window(trial.cells) is not None,
         UNSTABLE: last and spread(own) > SPREAD,

@@ -18,10 +18,10 @@ from profiler.campaign.points import Point, anchors, as_array
 from profiler.campaign.rig import Rig
 from profiler.campaign.trial import ANCHORS, DESIGN, MIX, WARM_UP, Trial
 
-LEAST_POINTS = 10
+MIN_POINTS = 10
 """An adaptive campaign does not stop before: with fewer, residuals do not show a bad fit."""
 WINDOWS = 2
-MOST_WINDOWS = 4
+MAX_WINDOWS = 4
 GRID_MOST_WINDOWS = 25
 GRID_HALF_WIDTH_S = 0.5
 """The paper's rule: until the 95 % confidence interval of the mean runtime is narrower than half a
@@ -105,7 +105,7 @@ def settled(design: Design, windows: Sequence[Trial], most: int | None) -> bool:
         latency_s = [window.runtime_s for window in windows]
         half = _Z95 * float(np.std(latency_s, ddof=1)) / math.sqrt(len(windows))
         return half < GRID_HALF_WIDTH_S or len(windows) >= GRID_MOST_WINDOWS
-    return spread(windows) <= SPREAD or len(windows) >= MOST_WINDOWS
+    return spread(windows) <= SPREAD or len(windows) >= MAX_WINDOWS
 
 
 def next_step(design: Design, rig: Rig, trials: Sequence[Trial]) -> Step:
@@ -141,7 +141,7 @@ def next_step(design: Design, rig: Rig, trials: Sequence[Trial]) -> Step:
     if design.kind == GRID or knowledge is None:
         return Step(None, reason=EXHAUSTED, knowledge=knowledge)
     known = [candidates.index(point) for point in measured if point in candidates]
-    if len(known) >= LEAST_POINTS and knowledge.uncertainty <= design.target_error:
+    if len(known) >= MIN_POINTS and knowledge.uncertainty <= design.target_error:
         return Step(None, reason=TARGET, knowledge=knowledge)
     costs = zip(candidates, knowledge.seconds, strict=True)
     cost_s = np.array([max(rig.cost_s(p, float(s), WINDOWS), 1e-3) for p, s in costs])

@@ -43,7 +43,7 @@ SLOWER = 1.1
 IMPOSSIBLE_FLAG = "impossible_watts"
 """Marks windows whose joules their device cannot draw: kept, lest a campaign be lost."""
 
-LEAST_JOULES = 1e-3
+MIN_JOULES = 1e-3
 """Resolution of the finest of the energy counters (NVML's, in millijoules)."""
 
 WARM_UP = "warm-up"
@@ -106,7 +106,7 @@ def metered(joules: FloatArray) -> BoolArray:
     numpy.ndarray
         Shape (n,).
     """
-    return np.asarray(joules >= LEAST_JOULES)
+    return np.asarray(joules >= MIN_JOULES)
 
 
 def follows_restart(trials: Observations) -> BoolArray:
@@ -167,7 +167,7 @@ def choose_trials(
         UNTOLD: of_mix & ~told & (not untold),
         APART: of_mix & told & (not mixed),
         RESTARTED: restarted,
-        ZERO: joules < LEAST_JOULES,
+        ZERO: joules < MIN_JOULES,
         UNMETERED: np.isnan(joules),
     }
     return leave_out(len(trials), reasons)

@@ -20,7 +20,7 @@ from profiler.observations import COLUMNS, Observations
 TASKS = ("lm-arena-chat", "gpqa")
 """Tasks of text prompts, the preferred one first. Rows of one LLM, device and batch differ by 0.7
 to 2.2 times between tasks, so a cost model is of one task."""
-LEAST_BATCH_SIZES = 3
+MIN_BATCH_SIZES = 3
 """Fewer do not identify the curve over the batch: decode has three terms."""
 
 KEPT = ("max_num_seqs", "weight_precision", "architecture")
@@ -70,7 +70,7 @@ def import_mlenergy_v3(path: Path) -> tuple[Observations, list[str]]:
         if task is None:
             found = ", ".join(sorted({cells["task"] for *_, cells in configurations}))
             left_out.append(
-                f"{llm} on {device}: fewer than {LEAST_BATCH_SIZES} batch sizes of "
+                f"{llm} on {device}: fewer than {MIN_BATCH_SIZES} batch sizes of "
                 f"{' or '.join(TASKS)} (has {found})"
             )
             continue
@@ -125,7 +125,7 @@ def _pair(file: Path, line: int, cells: Cells) -> tuple[str, str]:
 def _task(configurations: list[tuple[Path, int, Cells]]) -> str | None:
     for task in TASKS:
         batches = {cells["max_num_seqs"] for *_, cells in configurations if cells["task"] == task}
-        if len(batches) >= LEAST_BATCH_SIZES:
+        if len(batches) >= MIN_BATCH_SIZES:
             return task
     return None
 

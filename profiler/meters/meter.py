@@ -11,7 +11,7 @@ from typing import Self
 
 from profiler.errors import MeterError
 
-LEAST_WATTS = 0.5
+MIN_WATTS = 0.5
 """Mean power below which a meter sees nothing: an idling accelerator draws tens of watts, an
 idling laptop's processor about one."""
 
@@ -107,9 +107,9 @@ class Meter(ABC):
         """
         joules = self._between(begin, end)
         seconds = end.at_s - begin.at_s
-        if not joules.total_j > LEAST_WATTS * seconds:
+        if not joules.total_j > MIN_WATTS * seconds:
             msg = (
-                f"Expected the {self.name} meter to see at least {LEAST_WATTS} W, got "
+                f"Expected the {self.name} meter to see at least {MIN_WATTS} W, got "
                 f"{joules.total_j:.4g} J in {seconds:.3g} s: is it the device that the server uses?"
             )
             raise MeterError(msg)

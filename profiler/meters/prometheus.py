@@ -19,7 +19,7 @@ from profiler.meters.meter import Joules, Mark, Meter
 from profiler.network import why
 
 SHORTEST_STEP_S = 0.1
-MOST_POINTS = 10_000
+MAX_POINTS = 10_000
 """Of a range query; Prometheus refuses more than 11,000."""
 WAITED_SCRAPES = 4.0
 TIMEOUT_S = 10.0
@@ -110,7 +110,7 @@ class PrometheusMeter(Meter):
             time.sleep(POLL_S)
 
     def _samples(self, begin_s: float, end_s: float) -> list[tuple[float, float]]:
-        step_s = max(SHORTEST_STEP_S, (end_s - begin_s) / MOST_POINTS)
+        step_s = max(SHORTEST_STEP_S, (end_s - begin_s) / MAX_POINTS)
         asked = {"query": self._query, "start": begin_s, "end": end_s, "step": step_s}
         try:
             answer = self._client.post("/api/v1/query_range", data=asked)
