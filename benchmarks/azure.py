@@ -40,7 +40,7 @@ OPTIONS = SolverOptions(time_limit_s=30.0)
 
 
 @dataclass(frozen=True)
-class Run:
+class TraceRun:
     """One call, from token counts to plan.
 
     Attributes
@@ -71,11 +71,11 @@ def enlarged(fleet: Candidates) -> Candidates:
     return replace(fleet, pools=pools)
 
 
-def run(workload: Workload, fleet: Candidates) -> Run:
+def run(workload: Workload, fleet: Candidates) -> TraceRun:
     """Predict, set aside what cannot be placed, and plan the rest."""
     predict_s, (problem, unplaceable) = timed(lambda: _build(workload, fleet))
     plan_s, found = timed(lambda: plan(problem, OPTIONS))
-    return Run(problem, unplaceable, found, predict_s, plan_s)
+    return TraceRun(problem, unplaceable, found, predict_s, plan_s)
 
 
 def _build(workload: Workload, fleet: Candidates) -> tuple[PlacementProblem, dict[int, str]]:
@@ -86,13 +86,13 @@ def _build(workload: Workload, fleet: Candidates) -> tuple[PlacementProblem, dic
     return whole.take(kept), unplaceable
 
 
-def check(outcome: Run) -> Evaluation:
+def check(outcome: TraceRun) -> Evaluation:
     """Lay the plan out again from its placements and devices alone, and judge that schedule."""
     schedule = lay_out(outcome.problem, outcome.found.placement, outcome.found.device_index)
     return evaluate(outcome.problem, schedule)
 
 
-def summary(runs: Sequence[Run], evaluation: Evaluation) -> str:
+def summary(runs: Sequence[TraceRun], evaluation: Evaluation) -> str:
     """Describe the runs: times as medians, the plan of the first."""
     first = runs[0]
     problem, found = first.problem, first.found
@@ -118,7 +118,7 @@ def summary(runs: Sequence[Run], evaluation: Evaluation) -> str:
         f"{_mega(found.energy.loading_j)}; mean quality {evaluation.mean_quality:.4f}, floor "
         f"{LIMITS.min_mean_quality}",
         f"makespan {evaluation.makespan_s:,.0f} s, deadline {LIMITS.deadline_s:,.0f} s",
-        f"violations on the dealt-out schedule: {'; '.join(broken) or 'none'}",
+        f"violations on the dispatched schedule: {'; '.join(broken) or 'none'}",
         f"extrapolated: {percent(float(found.extrapolated.mean()))} % of the planned requests"
         f"{_reasons(problem, found)}",
         _equal_quality(problem, found),

@@ -11,7 +11,7 @@ from costmodel.arrays import FloatArray, IntArray
 from costmodel.workload import Workload
 
 ROUND_ROBIN, RANDOM = "round_robin", "random"
-BLIND, BLIND_DEALT = "query_blind_split", "query_blind_split_dealt"
+BLIND, BLIND_DRAWN = "query_blind_split", "query_blind_split_drawn"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.case_costs import (
     BLIND,
-    BLIND_DEALT,
+    BLIND_DRAWN,
     RANDOM,
     ROUND_ROBIN,
     CaseCosts,
@@ -68,8 +68,8 @@ def saving_table(costs: CaseCosts, points: Sequence[SweepPoint]) -> str:
     """Tabulate the joules [%] that each plan saves against simpler policies."""
     names = {f"{size_of(llm)} alone": single(llm) for llm in costs.llms}
     names |= {"round robin": ROUND_ROBIN, "random": RANDOM, "query-blind, equal quality": BLIND}
-    if any(BLIND_DEALT in point.baselines_j for point in points):
-        names["the same, dealt once"] = BLIND_DEALT
+    if any(BLIND_DRAWN in point.baselines_j for point in points):
+        names["the same, drawn once"] = BLIND_DRAWN
     rows = [
         [f"{point.zeta:.1f}", *(percent(point.saving(name)) for name in names.values())]
         for point in points

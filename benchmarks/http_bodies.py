@@ -31,7 +31,7 @@ PARTS = ("parse", "predict", "solve", "write")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CallOutcome:
     """One call.
 
     Attributes
@@ -53,7 +53,7 @@ class Outcome:
     retry_after: str | None = None
 
 
-def post(url: str, body: bytes, form: Form, pids: Sequence[int] = ()) -> Outcome:
+def post(url: str, body: bytes, form: Form, pids: Sequence[int] = ()) -> CallOutcome:
     """Post a body and read the whole answer, a chunk at a time."""
     headers = {"content-type": form.media_type, "accept": form.accept}
     begin = time.perf_counter()
@@ -63,7 +63,7 @@ def post(url: str, body: bytes, form: Form, pids: Sequence[int] = ()) -> Outcome
     ):
         received = sum(len(chunk) for chunk in response.iter_bytes(1 << 20))
         seconds = time.perf_counter() - begin
-    return Outcome(
+    return CallOutcome(
         response.status_code,
         seconds,
         parts_of(response.headers.get("server-timing", "")),
@@ -160,7 +160,7 @@ def together_table(requests: int, placements: int, time_limit_s: float) -> str:
     )
 
 
-def _row(form: Form, outcomes: Sequence[Outcome]) -> list[str]:
+def _row(form: Form, outcomes: Sequence[CallOutcome]) -> list[str]:
     parts = [statistics.median(o.parts_s.get(part, np.nan) for o in outcomes) for part in PARTS]
     whole = statistics.median(o.seconds for o in outcomes)
     other = statistics.median(o.seconds - sum(o.parts_s.get(p, 0) for p in PARTS) for o in outcomes)

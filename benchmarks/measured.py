@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.case_costs import BLIND, BLIND_DEALT, CaseCosts, SweepPoint
+from benchmarks.case_costs import BLIND, BLIND_DRAWN, CaseCosts, SweepPoint
 from benchmarks.workloads import without_limits
 from costmodel.workload import Workload
 from planner.inputs import Limits, Objective
@@ -42,9 +42,9 @@ def measured_costs(workload: Workload, fleet: Candidates) -> CaseCosts:
 
 
 def solve_measured(costs: CaseCosts, fleet: Candidates, zeta: float, seed: int) -> SweepPoint:
-    """Plan the workload; joules are those of the dealt-out schedule, loads included.
+    """Plan the workload; joules are those of the dispatched schedule, loads included.
 
-    The query-blind split is given twice: dealt out once by chance, as the planner does, and in
+    The query-blind split is given twice: drawn once, as the planner does, and in
     expectation, paying the loads of the plan and not held to give each LLM a request.
     """
     problem = measured_problem(costs.workload, fleet, zeta)
@@ -66,7 +66,7 @@ def solve_measured(costs: CaseCosts, fleet: Candidates, zeta: float, seed: int) 
         gap=found.gap,
         baselines_j={
             **baselines,
-            BLIND_DEALT: baselines.get(BLIND),
+            BLIND_DRAWN: baselines.get(BLIND),
             BLIND: None if expected is None else expected + loads_j,
         },
     )

@@ -1,6 +1,6 @@
 """Planning time and gap on the default fleet, beside a greedy policy and naive CP-SAT.
 
-All three are judged alike: dealt out to devices, priced with underfill, checked for violations.
+All three are judged alike: dispatched to devices, priced with underfill, checked for violations.
 A gap is proven on the method's own problem: naive CP-SAT's knows neither underfill nor schedules,
 so that its optimum is none of the batch.
 """
@@ -23,7 +23,7 @@ from planner.planning import plan
 from planner.problem import PlacementProblem
 from planner.quantities import MeanQuality, PoolSeconds
 from planner.result import Plan, SolverOptions
-from planner.schedule.dealing import deal
+from planner.schedule.dispatch import dispatch
 from planner.schedule.evaluation import evaluate
 from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.solvers.cpsat import Effort, solve_assignment
@@ -35,7 +35,7 @@ UNLIMITED = 1e9
 
 
 @dataclass(frozen=True)
-class Case:
+class SpeedCase:
     """A batch and the deadline that makes the fleet busy."""
 
     requests: int
@@ -52,11 +52,11 @@ class Case:
         )
 
 
-CASES = (Case(100, 120.0), Case(1_000, 180.0), Case(5_000, 200.0))
+CASES = (SpeedCase(100, 120.0), SpeedCase(1_000, 180.0), SpeedCase(5_000, 200.0))
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MethodOutcome:
     """What a method came to; joules are None where it found nothing.
 
     Attributes
@@ -72,7 +72,7 @@ class Outcome:
     keeps_limits: bool = False
 
 
-def planning_table(cases: tuple[Case, ...], runs: int, time_limit_s: float) -> str:
+def planning_table(cases: tuple[SpeedCase, ...], runs: int, time_limit_s: float) -> str:
     """Compare the methods on each case; searches get the same time limit.
 
     Times of the plan and of the greedy policy are medians, the plan's gap and joules those of its
@@ -88,24 +88,24 @@ def planning_table(cases: tuple[Case, ...], runs: int, time_limit_s: float) -> s
     return table([*header, "keeps the limits"], rows)
 
 
-def planned(problem: PlacementProblem, runs: int, time_limit_s: float) -> Outcome:
+def planned(problem: PlacementProblem, runs: int, time_limit_s: float) -> MethodOutcome:
     """Plan as the service does, baselines included."""
     options = SolverOptions(time_limit_s)
     attempts = [timed(lambda: _attempt(problem, options)) for _ in range(runs)]
     seconds = statistics.median(took for took, _ in attempts)
     plans = [found for _, found in attempts if found is not None]
     if not plans:
-        return Outcome("plan", seconds)
+        return MethodOutcome("plan", seconds)
     worst = max(plans, key=lambda found: found.gap)
-    return Outcome("plan", seconds, worst.energy.value_j, worst.gap, keeps_limits=True)
+    return MethodOutcome("plan", seconds, worst.energy.value_j, worst.gap, keeps_limits=True)
 
 
-def greedy(problem: PlacementProblem, runs: int) -> Outcome:
+def greedy(problem: PlacementProblem, runs: int) -> MethodOutcome:
     """Give each request the placement of least joules among LLMs that reach the floor."""
     attempts = [timed(lambda: _judge(problem, greedy_placement(problem))) for _ in range(runs)]
     energy_j, keeps = attempts[0][1]
     seconds = statistics.median(took for took, _ in attempts)
-    return Outcome("greedy", seconds, energy_j, keeps_limits=keeps)
+    return MethodOutcome("greedy", seconds, energy_j, keeps_limits=keeps)
 
 
 def greedy_placement(problem: PlacementProblem) -> IntArray:
@@ -115,16 +115,16 @@ def greedy_placement(problem: PlacementProblem) -> IntArray:
     return np.asarray(joules.argmin(axis=1))
 
 
-def naive(problem: PlacementProblem, time_limit_s: float) -> Outcome:
+def naive(problem: PlacementProblem, time_limit_s: float) -> MethodOutcome:
     """One Boolean for each request and placement, nothing else: the obvious way to use CP-SAT."""
     assignment = naive_assignment(problem)
     seconds, found = timed(lambda: solve_assignment(assignment, Effort(time_limit_s, UNLIMITED)))
     if found.counts is None:
-        return Outcome("naive CP-SAT", seconds)
+        return MethodOutcome("naive CP-SAT", seconds)
     value = float((assignment.cost * found.counts).sum())
     gap = max(0.0, value - found.bound) / value
     energy_j, keeps = _judge(problem, found.counts.argmax(axis=1))
-    return Outcome("naive CP-SAT", seconds, energy_j, gap, keeps_limits=keeps)
+    return MethodOutcome("naive CP-SAT", seconds, energy_j, gap, keeps_limits=keeps)
 
 
 def naive_assignment(problem: PlacementProblem) -> AssignmentProblem:
@@ -153,11 +153,11 @@ def _attempt(problem: PlacementProblem, options: SolverOptions) -> Plan | None:
 
 
 def _judge(problem: PlacementProblem, placement: IntArray) -> tuple[float, bool]:
-    evaluation = evaluate(problem, deal(problem, placement))
+    evaluation = evaluate(problem, dispatch(problem, placement))
     return evaluation.energy_j, evaluation.feasible
 
 
-def _row(case: Case, ours: Outcome, other: Outcome) -> list[str]:
+def _row(case: SpeedCase, ours: MethodOutcome, other: MethodOutcome) -> list[str]:
     known = ours.energy_j is not None and other.energy_j is not None
     return [
         f"{case.requests:,}",

@@ -43,7 +43,7 @@ class UnplaceableError(PlanningError):
     Parameters
     ----------
     reasons
-        For each index of such a request, why no placement takes it.
+        Why no placement takes a request, by its index.
     """
 
     def __init__(self, reasons: Mapping[int, str]) -> None:
@@ -52,7 +52,7 @@ class UnplaceableError(PlanningError):
 
 
 @dataclass(frozen=True)
-class Relaxation:
+class LimitChange:
     """A limit which, moved from `given` to `needed`, lets a plan exist.
 
     Attributes
@@ -95,8 +95,8 @@ class InfeasibleError(PlanningError):
     def __init__(
         self,
         conflict: tuple[str, ...],
-        relaxations: tuple[Relaxation, ...] = (),
-        joint_relaxation: tuple[Relaxation, ...] = (),
+        relaxations: tuple[LimitChange, ...] = (),
+        joint_relaxation: tuple[LimitChange, ...] = (),
         *,
         cut_by_clock: bool = False,
         note: str = "",
@@ -120,15 +120,15 @@ class UnattainedConfidenceError(PlanningError):
     conflict, relaxations, joint_relaxation
         As of `InfeasibleError`, but of what was found: nothing is proven of plans not tried.
     attainable_confidence
-        Of the surest plan found.
+        Confidence of the surest plan found.
     """
 
     def __init__(
         self,
         message: str,
         conflict: tuple[str, ...],
-        relaxations: tuple[Relaxation, ...],
-        joint_relaxation: tuple[Relaxation, ...],
+        relaxations: tuple[LimitChange, ...],
+        joint_relaxation: tuple[LimitChange, ...],
         attainable_confidence: float,
     ) -> None:
         super().__init__(message)

@@ -217,8 +217,7 @@ def _check_shares(shares: Mapping[str, Share]) -> None:
     for llm, share in shares.items():
         if share.min > share.max:
             raise InvalidProblemError(
-                f"/constraints/shares/{llm}",
-                f"Expected min <= max, got {share.min} > {share.max}.",
+                f"/constraints/shares/{llm}", f"Expected min <= max, got {share.min} > {share.max}."
             )
     if sum(share.min for share in shares.values()) > 1.0 + 1e-9:
         raise InvalidProblemError(

@@ -1,6 +1,6 @@
 """Problem and options in, plan with proof out.
 
-solver: relax and bound -> first candidates -> assign, deal out, price anew -> exact if tiny
+solver: relax and bound -> first candidates -> assign, dispatch, reprice -> exact if tiny
 -> compare with simpler policies -> report;  or refusal: why there is none
 """
 
@@ -41,9 +41,9 @@ def plan(
     options
         Time, gap and seed; the same problem and options give the same plan unless the clock cuts.
     on_progress
-        Is told how far the work is.
+        Called with how far the work is.
     explained
-        Whether an infeasible problem is to be told what would mend it, which takes seconds.
+        Whether the error of an infeasible problem says what would mend it, which takes seconds.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def _plan(
 ) -> Plan:
     """Plan a problem whose objective is of ordinary size."""
     solved = Solver(problem, options, budget, on_progress)
-    solved.run_in_time(harder=True)
+    solved.run_in_time(thorough=True)
     incumbent = solved.incumbent
     if incumbent.best is None:
         raise why_not(solved, explained=explained)

@@ -14,7 +14,7 @@ from planner.deadlines import Deadlines
 from planner.inputs import Limits, Objective, Placement, Pool, Requests, Share, Unit, check_terms
 from planner.rates import Rates, no_figures, rates_of, unpriced
 
-ROUNDING = 1e-9
+COUNT_TOLERANCE = 1e-9
 """A share of the requests this close to a whole number is that number: 0.29 of 100 are 29."""
 
 
@@ -188,7 +188,7 @@ class PlacementProblem:
         reasons = {
             "the load of the LLM was not measured and it is not resident": ~np.isfinite(
                 self.load_s
-            )[None, :],
+            )[None, :]
         }
         if self.context_tokens.max(initial=0.0) > context.min():
             reasons["longer than the context of the LLM"] = self.context_tokens[:, None] > context
@@ -291,8 +291,8 @@ class PlacementProblem:
     def request_counts(self, llm: str) -> tuple[int, int]:
         """Least and most requests that an LLM may serve, from shares and `min_requests`."""
         share = self.limits.shares.get(llm, Share())
-        least = int(np.floor(share.min * self.n + ROUNDING))
-        most = int(np.ceil(share.max * self.n - ROUNDING))
+        least = int(np.floor(share.min * self.n + COUNT_TOLERANCE))
+        most = int(np.ceil(share.max * self.n - COUNT_TOLERANCE))
         return max(least, self.limits.min_requests.get(llm, 0)), most
 
 

@@ -1,6 +1,6 @@
 """What rows of the relaxation limit, what its variables count and what has a price, as values.
 
-They are told apart by these values, never by a name: two deadlines may print alike, and a pool or
+These values identify them, never a name: two deadlines may print alike, and a pool or
 an LLM may be called anything. Pools and placements are indices into the problem's.
 """
 
@@ -80,7 +80,7 @@ class RequestCount:
 
 
 @dataclass(frozen=True)
-class LeastRequests:
+class MinRequests:
     """Requests that an LLM serves at least, where a number of them says so and no share."""
 
     llm: str
@@ -122,7 +122,7 @@ class Makespan:
 
 @dataclass(frozen=True)
 class Factor:
-    """Factor of a limit of time that is sought: a variable."""
+    """Factor of a limit of time that is minimised: a variable."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ Priced: TypeAlias = (
     | AvailableSeconds
     | PoolSeconds
     | RequestCount
-    | LeastRequests
+    | MinRequests
     | MeanQuality
     | PlanCost
 )

@@ -9,16 +9,10 @@ import numpy as np
 from costmodel.arrays import FlagArray, FloatArray, IntArray
 from costmodel.intervals import total_interval
 from costmodel.region import Outside
-from planner.bounds.floors import unavoidable
+from planner.bounds.pair_bounds import unavoidable
 from planner.errors import BoundContradictedError
 from planner.problem import PlacementProblem
-from planner.result import (
-    Baseline,
-    EnergyBreakdown,
-    PlacementUsage,
-    Plan,
-    PlanWarning,
-)
+from planner.result import Baseline, EnergyBreakdown, PlacementUsage, Plan, PlanWarning
 from planner.schedule.evaluation import Evaluation, underfilled
 from planner.schedule.schedule import Schedule
 

@@ -115,7 +115,7 @@ class ShadowPrice:
         of the mean quality, ``joule``, ``gram``, ``money`` or ``request``, in the generous
         direction.
     energy_j
-        The same in joules; None where joules are not in the objective.
+        The price in joules; None where joules are not in the objective.
     """
 
     limit: Priced
@@ -148,7 +148,7 @@ class Robustness:
     energy_without_j
         Joules of the plan that keeps the deadlines as predicted.
     extra_energy_ratio
-        By how much the plan costs more than that one.
+        Share by which the plan costs more joules than that one.
     """
 
     confidence: float

@@ -51,9 +51,9 @@ def restated(plan: Plan, problem: PlacementProblem, unit: float) -> Plan:
 
 
 def restating(on_progress: OnProgress, unit: float) -> OnProgress:
-    """Return what takes the progress of the problem in units, for who watches the problem."""
+    """Return a callback for the progress of the problem in units."""
 
-    def told(progress: Progress) -> None:
+    def in_own_units(progress: Progress) -> None:
         found, lower = progress.incumbent, progress.lower_bound
         on_progress(
             replace(
@@ -63,4 +63,4 @@ def restating(on_progress: OnProgress, unit: float) -> OnProgress:
             )
         )
 
-    return told
+    return in_own_units

@@ -14,13 +14,13 @@ Part = TypeVar("Part")
 Found = TypeVar("Found")
 
 
-LEAST_REQUESTS = 20_000
+MIN_THREADED_REQUESTS = 20_000
 """Below, starting the threads takes longer than they save."""
 
 
 def in_threads(work: Callable[[Part], Found], parts: Iterable[Part], requests: int) -> list[Found]:
     """Return what is found for each part of some requests, in their order."""
-    if requests < LEAST_REQUESTS:
+    if requests < MIN_THREADED_REQUESTS:
         return [work(part) for part in parts]
     threads = ThreadPoolExecutor(THREADS)
     try:

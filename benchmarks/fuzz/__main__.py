@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 
-from benchmarks.fuzz.outcomes import Outcome, told
+from benchmarks.fuzz.outcomes import CaseOutcome, told
 from benchmarks.fuzz.run import Fuzzer
 from benchmarks.timing import machine
 from examples.local_service import running_service
@@ -45,10 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(any(outcome.faults or outcome.late for outcome in outcomes))
 
 
-def fuzz(url: str, seeds: Iterable[int], callers: int = 1) -> list[Outcome]:
+def fuzz(url: str, seeds: Iterable[int], callers: int = 1) -> list[CaseOutcome]:
     """Make the calls of some seeds, and say at once where one is wrong or late."""
 
-    def one(fuzzer: Fuzzer, seed: int) -> Outcome:
+    def one(fuzzer: Fuzzer, seed: int) -> CaseOutcome:
         outcome = fuzzer.case(seed)
         for fault in outcome.faults:
             print(f"seed {seed}, {outcome.kind}, {outcome.ended}: {fault}", file=sys.stderr)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.fuzz.calls import strict
 from benchmarks.fuzz.catalogue import Json
 from benchmarks.fuzz.faults import TOLERANCE, Faults
-from benchmarks.fuzz.outcomes import Outcome
+from benchmarks.fuzz.outcomes import CaseOutcome
 from benchmarks.fuzz.refusals import STATUS
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ LIMIT_S = 0.5
 JSONL = "application/jsonl"
 
 
-def draw_batch(rng: Random, seed: int, fuzzer: Fuzzer) -> Outcome:
+def draw_batch(rng: Random, seed: int, fuzzer: Fuzzer) -> CaseOutcome:
     """Draw a batch file, post it and check what comes."""
     placements = fuzzer.client.get("/placements").json()["placements"]
     llms = sorted({placement["llm"] for placement in placements})
@@ -52,7 +52,7 @@ def draw_batch(rng: Random, seed: int, fuzzer: Fuzzer) -> Outcome:
         bad_names = any(line["body"]["model"] not in llms for line in lines)
         fine = ended != "invalid-request" or (bad_names and "llms" not in query)
         faults.expect(fine, f"a good batch file was refused: {answer['detail'][:300]}")
-    return Outcome(seed, "batch", ended, seconds, 1.1 * LIMIT_S + 0.5, faults.found)
+    return CaseOutcome(seed, "batch", ended, seconds, 1.1 * LIMIT_S + 0.5, faults.found)
 
 
 def _line(rng: Random, index: int, llms: list[str]) -> Json:

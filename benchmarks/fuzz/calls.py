@@ -23,7 +23,7 @@ FORMS: tuple[Form, ...] = ("rows", "rows", "columns", "columns", "arrow")
 
 
 @dataclass(frozen=True)
-class Case:
+class FuzzCase:
     """What is asked, however it is written.
 
     Attributes

@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Known:
+class CardFigures:
     """What is told of one cost model.
 
     Attributes
@@ -35,7 +35,7 @@ class Known:
         return self.load_s is not None and self.load_j is not None
 
 
-Catalogue = Mapping[tuple[str, str], Known]
+Catalogue = Mapping[tuple[str, str], CardFigures]
 """By LLM and device."""
 
 
@@ -45,9 +45,9 @@ def read_catalogue(answer: Json) -> Catalogue:
     return {(known.llm, known.device): known for known in found}
 
 
-def _known(entry: Json) -> Known:
+def _known(entry: Json) -> CardFigures:
     provenance = entry["provenance"]
-    return Known(
+    return CardFigures(
         llm=entry["llm"],
         device=entry["device"],
         max_concurrency=entry["max_concurrency"],

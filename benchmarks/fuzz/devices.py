@@ -10,7 +10,7 @@ from benchmarks.fuzz.question import Question
 
 
 @dataclass
-class Run:
+class WorkedPlan:
     """What a plan's placements and devices come to; times in seconds.
 
     Attributes
@@ -67,7 +67,7 @@ class Run:
 
 def work_through(
     asked: Question, spot_of: dict[int, int], device_of: dict[int, int], held: dict[int, float]
-) -> Run:
+) -> WorkedPlan:
     """Return what devices do with the requests that they are given.
 
     Parameters
@@ -75,7 +75,7 @@ def work_through(
     spot_of, device_of, held
         Placement, device, and seconds for which its slot is held, of each planned request.
     """
-    run = Run()
+    run = WorkedPlan()
     given: defaultdict[tuple[int, int], defaultdict[int, list[int]]] = defaultdict(
         lambda: defaultdict(list)
     )
@@ -88,7 +88,7 @@ def work_through(
 
 def _run_device(
     asked: Question,
-    run: Run,
+    run: WorkedPlan,
     where: tuple[int, int],
     blocks: dict[int, list[int]],
     held: dict[int, float],

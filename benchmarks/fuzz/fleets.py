@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from benchmarks.fuzz.catalogue import Catalogue, Json, Known
+from benchmarks.fuzz.catalogue import CardFigures, Catalogue, Json
 
 SCORES = (0.0, 0.3, 0.5, 0.5, 0.7, 1.0)
 MAX_COUNT = 100_000
@@ -35,7 +35,7 @@ def _score(rng: Random) -> float | None:
     return rng.choice(SCORES) if rng.random() < 0.3 else round(rng.uniform(0.3, 0.9), 3)
 
 
-def _pool(rng: Random, name: str, chosen: Sequence[Known], priced: dict[str, bool]) -> Json:
+def _pool(rng: Random, name: str, chosen: Sequence[CardFigures], priced: dict[str, bool]) -> Json:
     device = rng.choice(sorted({known.device for known in chosen}))
     there = [known for known in chosen if known.device == device]
     run = rng.sample(there, min(len(there), rng.choice([1, 1, 2, 3])))

@@ -8,7 +8,7 @@ from benchmarks.markdown import table
 
 
 @dataclass
-class Outcome:
+class CaseOutcome:
     """What came of one drawn case.
 
     Attributes
@@ -41,9 +41,9 @@ class Outcome:
         return self.seconds > self.allowed_s
 
 
-def told(outcomes: list[Outcome]) -> str:
+def told(outcomes: list[CaseOutcome]) -> str:
     """Return the table of a run: for each kind of call and end, how many, wrong and late."""
-    groups: dict[tuple[str, str], list[Outcome]] = {}
+    groups: dict[tuple[str, str], list[CaseOutcome]] = {}
     for outcome in outcomes:
         groups.setdefault((outcome.kind, outcome.ended), []).append(outcome)
     rows = [

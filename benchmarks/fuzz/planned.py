@@ -6,7 +6,7 @@ import math
 from functools import cached_property
 
 from benchmarks.fuzz.catalogue import Json
-from benchmarks.fuzz.devices import Run, work_through
+from benchmarks.fuzz.devices import WorkedPlan, work_through
 from benchmarks.fuzz.question import Question
 
 ESTIMATED = 1e-2
@@ -45,7 +45,7 @@ class Planned:
         return {i: row["runtime_seconds"] for i, row in self.rows.items()}
 
     @cached_property
-    def worked(self) -> Run:
+    def worked(self) -> WorkedPlan:
         """What the devices do."""
         devices = {i: row["device_index"] for i, row in self.rows.items()}
         return work_through(self.asked, self.spot_of, devices, self.held)

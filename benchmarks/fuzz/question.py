@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from scipy import integrate, stats
 
-from benchmarks.fuzz.calls import Case
-from benchmarks.fuzz.catalogue import Catalogue, Json, Known
+from benchmarks.fuzz.calls import FuzzCase
+from benchmarks.fuzz.catalogue import CardFigures, Catalogue, Json
 
 KWH = 3.6e6
 FIGURES = {
@@ -30,7 +30,7 @@ class Spot:
     llm: str
     pool: int
     concurrency: int
-    known: Known
+    known: CardFigures
 
 
 class Question:
@@ -46,7 +46,7 @@ class Question:
         The answer of `/predict` to the same requests and fleet.
     """
 
-    def __init__(self, case: Case, catalogue: Catalogue, predicted: Json) -> None:
+    def __init__(self, case: FuzzCase, catalogue: Catalogue, predicted: Json) -> None:
         self.case, self.predicted = case, predicted
         self.rows, self.terms = case.rows, case.terms
         self.constraints = case.constraints

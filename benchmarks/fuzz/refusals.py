@@ -6,7 +6,7 @@ import copy
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.fuzz.calls import Case
+from benchmarks.fuzz.calls import FuzzCase
 from benchmarks.fuzz.catalogue import Json
 from benchmarks.fuzz.extras import limits_of
 from benchmarks.fuzz.faults import TOLERANCE, Faults
@@ -91,7 +91,7 @@ def looser(name: str) -> float:
     return -1.0 if low or name.endswith("/min") else 1.0
 
 
-def with_limit(case: Case, name: str, value: float) -> Case:
+def with_limit(case: FuzzCase, name: str, value: float) -> FuzzCase:
     """Return a case with a limit at another value, by its name in a refusal."""
     fleet, rows, terms = copy.deepcopy((case.fleet, case.rows, case.terms))
     limits: dict[str, Any] = terms.setdefault("constraints", {})

@@ -10,12 +10,12 @@ from typing import Self
 import httpx
 
 from benchmarks.fuzz.batch import draw_batch
-from benchmarks.fuzz.calls import JSON, SECONDS_BEYOND, Case, draw_form, read_answer, strict
+from benchmarks.fuzz.calls import JSON, SECONDS_BEYOND, FuzzCase, draw_form, read_answer, strict
 from benchmarks.fuzz.catalogue import Catalogue, Json, read_catalogue
 from benchmarks.fuzz.fleets import draw_fleet
 from benchmarks.fuzz.front import check_front, draw_front
 from benchmarks.fuzz.limits import draw_terms, scale_of
-from benchmarks.fuzz.outcomes import Outcome
+from benchmarks.fuzz.outcomes import CaseOutcome
 from benchmarks.fuzz.plans import check_plan
 from benchmarks.fuzz.predictions import check_prediction
 from benchmarks.fuzz.question import Question
@@ -46,7 +46,7 @@ class Fuzzer:
     def __exit__(self, *_: object) -> None:
         self.client.close()
 
-    def case(self, seed: int) -> Outcome:
+    def case(self, seed: int) -> CaseOutcome:
         """Draw a case, call and check."""
         rng = Random(seed)
         kind = rng.choice(KINDS)
@@ -56,7 +56,7 @@ class Fuzzer:
         asked = Question(case, self.catalogue, predicted)
         if kind == "predict":
             faults = check_prediction(asked, predicted)
-            return Outcome(seed, kind, "predicted", 0.0, SECONDS_BEYOND, faults)
+            return CaseOutcome(seed, kind, "predicted", 0.0, SECONDS_BEYOND, faults)
         if kind == "front":
             return self.front(rng, seed, asked)
         post = self.in_background if kind == "async" else self.post
@@ -64,24 +64,24 @@ class Fuzzer:
         response = post(case)
         seconds = time.perf_counter() - begin
         ended, faults = self.judge(asked, response)
-        outcome = Outcome(seed, kind, ended, seconds, case.allowed_s, faults)
+        outcome = CaseOutcome(seed, kind, ended, seconds, case.allowed_s, faults)
         if kind == "plan":
             check_again(rng, self, asked, response, outcome)
         return outcome
 
-    def draw(self, rng: Random) -> tuple[Case, Json]:
+    def draw(self, rng: Random) -> tuple[FuzzCase, Json]:
         """Draw a case, and predict its requests.
 
         A case that may run nowhere is scaled as if it took nothing.
         """
         fleet = draw_fleet(rng, self.catalogue)
         rows = draw_requests(rng, fleet)
-        predicted = self.predict(Case(_switched_off(fleet), rows, {}))
+        predicted = self.predict(FuzzCase(_switched_off(fleet), rows, {}))
         terms = draw_terms(rng, fleet, rows, scale_of(predicted, fleet))
         form, wanted = draw_form(rng, rows)
-        return Case(fleet, rows, terms, form, wanted), predicted
+        return FuzzCase(fleet, rows, terms, form, wanted), predicted
 
-    def predict(self, case: Case) -> Json:
+    def predict(self, case: FuzzCase) -> Json:
         """Return the answer of `/predict`.
 
         Raises
@@ -96,12 +96,12 @@ class Fuzzer:
             raise ValueError(f"/predict answered {response.status_code}: {response.text[:500]}")
         return strict(response.content)
 
-    def post(self, case: Case, path: str = "/plan") -> httpx.Response:
+    def post(self, case: FuzzCase, path: str = "/plan") -> httpx.Response:
         """Post a case and wait for the answer."""
         headers = {"content-type": case.media_type, "accept": case.wanted}
         return self.client.post(path, content=case.body(), headers=headers)
 
-    def in_background(self, case: Case) -> httpx.Response:
+    def in_background(self, case: FuzzCase) -> httpx.Response:
         """Post a case as an asynchronous plan, wait for its end, and return its result."""
         headers = {
             "content-type": case.media_type,
@@ -116,7 +116,7 @@ class Fuzzer:
             time.sleep(0.02)
         return self.client.get(f"{where}/result")
 
-    def front(self, rng: Random, seed: int, asked: Question) -> Outcome:
+    def front(self, rng: Random, seed: int, asked: Question) -> CaseOutcome:
         """Ask for a front and check it."""
         case = replace(asked.case, wanted=JSON)
         case.constraints.pop("confidence", None)
@@ -125,7 +125,7 @@ class Fuzzer:
         response = self.post(case, "/plan/frontier")
         seconds = time.perf_counter() - begin
         ended, faults = check_front(Question(case, self.catalogue, asked.predicted), response)
-        return Outcome(seed, "front", ended, seconds, case.allowed_s, faults)
+        return CaseOutcome(seed, "front", ended, seconds, case.allowed_s, faults)
 
     def judge(self, asked: Question, response: httpx.Response) -> tuple[str, list[str]]:
         """Return how a call of `/plan` ended, and what is wrong with that."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from benchmarks.fuzz.calls import Case, read_answer
+from benchmarks.fuzz.calls import FuzzCase, read_answer
 from benchmarks.fuzz.catalogue import Json
-from benchmarks.fuzz.outcomes import Outcome
+from benchmarks.fuzz.outcomes import CaseOutcome
 from benchmarks.fuzz.question import Question
 from benchmarks.fuzz.refusals import looser, with_limit
 
@@ -28,7 +28,7 @@ MAX_SECONDS = 1e8
 
 
 def check_again(
-    rng: Random, fuzzer: Fuzzer, asked: Question, response: httpx.Response, outcome: Outcome
+    rng: Random, fuzzer: Fuzzer, asked: Question, response: httpx.Response, outcome: CaseOutcome
 ) -> None:
     """Add the faults that second calls show to an outcome."""
     if outcome.faults or outcome.ended not in ("optimal", "feasible", "infeasible"):
@@ -41,13 +41,13 @@ def check_again(
         _bound_holds(rng, fuzzer, asked, answer, outcome)
 
 
-def _patient(case: Case) -> Case:
+def _patient(case: FuzzCase) -> FuzzCase:
     terms = copy.deepcopy(case.terms)
     terms["solver"] = {**terms["solver"], "time_limit_seconds": LIMIT_S}
     return replace(case, terms=terms)
 
 
-def _posted(fuzzer: Fuzzer, case: Case, outcome: Outcome) -> httpx.Response:
+def _posted(fuzzer: Fuzzer, case: FuzzCase, outcome: CaseOutcome) -> httpx.Response:
     """Post a second call, which is to keep its time as the first."""
     begin = time.perf_counter()
     response = fuzzer.post(case)
@@ -60,7 +60,7 @@ def _posted(fuzzer: Fuzzer, case: Case, outcome: Outcome) -> httpx.Response:
 
 
 def _relaxations_are_true(
-    rng: Random, fuzzer: Fuzzer, asked: Question, problem: Json, outcome: Outcome
+    rng: Random, fuzzer: Fuzzer, asked: Question, problem: Json, outcome: CaseOutcome
 ) -> None:
     case = _patient(asked.case)
     # What is needed is needed as predicted.
@@ -89,13 +89,13 @@ def _can_be_stated(entry: Json) -> bool:
     return not entry["constraint"].endswith("_seconds") or entry["needed"] <= MAX_SECONDS
 
 
-def _expect_plan(what: str, response: httpx.Response, outcome: Outcome) -> None:
+def _expect_plan(what: str, response: httpx.Response, outcome: CaseOutcome) -> None:
     """A verified plan is there; finding it anew may take longer than there is time."""
     if response.status_code not in (200, 503):
         outcome.faults.append(f"{what}: {response.status_code} {response.text[:300]}")
 
 
-def _plan_comes_again(fuzzer: Fuzzer, asked: Question, answer: Json, outcome: Outcome) -> None:
+def _plan_comes_again(fuzzer: Fuzzer, asked: Question, answer: Json, outcome: CaseOutcome) -> None:
     if answer["cut_by_clock"]:
         return
     again = _posted(fuzzer, asked.case, outcome)
@@ -108,7 +108,7 @@ def _plan_comes_again(fuzzer: Fuzzer, asked: Question, answer: Json, outcome: Ou
 
 
 def _bound_holds(
-    rng: Random, fuzzer: Fuzzer, asked: Question, answer: Json, outcome: Outcome
+    rng: Random, fuzzer: Fuzzer, asked: Question, answer: Json, outcome: CaseOutcome
 ) -> None:
     """Another seed and more time find no plan below the bound, nor a bound above the plan."""
     case = _patient(asked.case)

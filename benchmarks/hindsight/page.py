@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from benchmarks.hindsight.fleets import COUNTS, LEVELS, SHARED_COUNTS
-from benchmarks.hindsight.replay import Outcome
+from benchmarks.hindsight.replay import HourOutcome
 from benchmarks.hindsight.setting import COPIES, NOISE, PERIOD_S
 from benchmarks.markdown import percent, table
 from benchmarks.timing import machine
@@ -48,7 +48,7 @@ class Study:
     floor: float
     requests: int
     found: Plan
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, HourOutcome]
     shared: bool = False
 
     def in_flight(self, name: str) -> float:

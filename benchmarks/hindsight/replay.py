@@ -78,7 +78,7 @@ class PoolState:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class HourOutcome:
     """What an hour took.
 
     Attributes
@@ -141,7 +141,7 @@ class Replay:
 
     def run(
         self, choose: Choose, ended: Callable[[int, int, float, float], None] = lambda *_: None
-    ) -> Outcome:
+    ) -> HourOutcome:
         """Let a policy decide each request as it comes.
 
         Parameters
@@ -201,7 +201,7 @@ class Replay:
         )
         tokens = (hour.input_tokens + hour.output_tokens).astype(float)
         quality = np.array([one.quality for one in fleet.placements], dtype=float)[placement]
-        return Outcome(
+        return HourOutcome(
             requests_j=float(self._energy_j[np.arange(len(hour)), placement].sum()),
             loading_j=loading_j,
             idle_j=idle_j,

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.hindsight.replay import Choose, Hour, Outcome
+from benchmarks.hindsight.replay import Choose, Hour, HourOutcome
 from costmodel.arrays import FloatArray, IntArray
 from costmodel.bases import BASES, TokenTerms
 from costmodel.cost_model import CostModel
@@ -152,16 +152,16 @@ class SharedReplay:
             if model is not None
         ]
 
-    def run(self, choose: Choose, ended: Ended = lambda *_: None) -> Outcome:
+    def run(self, choose: Choose, ended: Ended = lambda *_: None) -> HourOutcome:
         """Let a policy decide each request as it comes; see `Replay.run`."""
-        hour, run = self._hour, _Run(self._fleet, self._costs, self._most, ended)
+        hour, run = self._hour, _ReplayRun(self._fleet, self._costs, self._most, ended)
         for index, now in enumerate(hour.arrival_s.tolist()):
             run.until(now)
             run.begin(index, choose(index, now), now)
         run.until(np.inf)
         return self._outcome(run)
 
-    def _outcome(self, run: _Run) -> Outcome:
+    def _outcome(self, run: _ReplayRun) -> HourOutcome:
         hour, fleet = self._hour, self._fleet
         placement = np.array([run.placed[index] for index in range(len(hour))])
         end_s = np.array([run.end_s[index] for index in range(len(hour))])
@@ -174,7 +174,7 @@ class SharedReplay:
         )
         tokens = (hour.input_tokens + hour.output_tokens).astype(float)
         quality = np.array([one.quality for one in fleet.placements], dtype=float)[placement]
-        return Outcome(
+        return HourOutcome(
             requests_j=sum(run.energy_j.values()),
             loading_j=0.0,
             idle_j=idle_j,
@@ -186,7 +186,7 @@ class SharedReplay:
         )
 
 
-class _Run:
+class _ReplayRun:
     """The devices and queues of one replay, in time."""
 
     def __init__(

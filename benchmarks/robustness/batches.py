@@ -40,7 +40,7 @@ OWN_DEADLINES = 0.2
 
 
 @dataclass(frozen=True)
-class Batch:
+class SampledBatch:
     """Prompts to be planned, and whom the planner takes the placements from.
 
     Attributes
@@ -58,7 +58,7 @@ def draw_batch(
     bins: LengthBins,
     pairs: Mapping[tuple[str, str], HeldOutPair],
     seed: int,
-) -> Batch:
+) -> SampledBatch:
     """Draw prompts with replacement; the planner knows the lengths of answers by their bin."""
     rng = np.random.default_rng([seed, 1])
     prompts = held_out.input_tokens[rng.integers(0, len(held_out), REQUESTS)]
@@ -81,4 +81,4 @@ def draw_batch(
     problem = PlacementProblem.build(
         Requests(workload, own, requests.min_quality), pools, placements, limits
     )
-    return Batch(problem, pairs)
+    return SampledBatch(problem, pairs)

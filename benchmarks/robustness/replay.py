@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.robustness.batches import Batch
+from benchmarks.robustness.batches import SampledBatch
 from benchmarks.robustness.length_bins import LengthBins
 from benchmarks.workloads import CONTEXT_TOKENS
 from costmodel.arrays import BoolArray, FloatArray, IntArray
@@ -48,7 +48,7 @@ class Reality:
 
 
 def draw_reality(
-    batch: Batch, held_out: Workload, bins: LengthBins, replays: int, seed: int
+    batch: SampledBatch, held_out: Workload, bins: LengthBins, replays: int, seed: int
 ) -> Reality:
     """Draw a bootstrap batch for each replay: answers anew from the bin of each prompt."""
     rng = np.random.default_rng([seed, 2])
@@ -68,7 +68,7 @@ def draw_reality(
     return Reality(tokens, np.stack(runtime, axis=1), np.stack(energy, axis=1))
 
 
-def replay(batch: Batch, plan: Plan, reality: Reality) -> Outcomes:
+def replay(batch: SampledBatch, plan: Plan, reality: Reality) -> Outcomes:
     """Run each device's requests in the order of the plan, each as long as it really takes."""
     problem = batch.problem
     prompts = problem.requests.workload.input_tokens

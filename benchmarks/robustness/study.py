@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.robustness.batches import PAIRS, Batch, draw_batch
+from benchmarks.robustness.batches import PAIRS, SampledBatch, draw_batch
 from benchmarks.robustness.length_bins import LengthBins, halves
 from benchmarks.robustness.measured_errors import held_out_pairs
 from benchmarks.robustness.replay import Reality, draw_reality, replay
@@ -25,16 +25,16 @@ PLAN_OPTIONS = SolverOptions(time_limit_s=6.0, relative_gap=5e-3)
 SEARCH_OPTIONS = SolverOptions(time_limit_s=600.0, relative_gap=2e-3)
 """Time for the search over paddings is not what is measured here; each plan has 6 s."""
 SPLITS = 4
-MOST_RUNGS = 100
+MAX_RUNGS = 100
 GRID_RUNGS = 2
 """Hindsight goes up in steps of one per cent."""
 
 
 @dataclass
-class Case:
+class ReplayedBatch:
     """A batch, what really happens to it, and every plan made of it so far, by its deadline."""
 
-    batch: Batch
+    batch: SampledBatch
     reality: Reality
     made: dict[float, Plan | PlanningError] = field(default_factory=dict)
 
@@ -105,7 +105,7 @@ class Result:
     hindsight_j: float | None
 
 
-def make_cases(data: Path, batches: int, replays: int, seed: int) -> list[Case]:
+def make_cases(data: Path, batches: int, replays: int, seed: int) -> list[ReplayedBatch]:
     """Draw batches; every split of the measured grid serves as many of them."""
     known, held_out = halves(data, seed)
     bins = LengthBins.learn(known)
@@ -113,11 +113,13 @@ def make_cases(data: Path, batches: int, replays: int, seed: int) -> list[Case]:
     cases = []
     for number in range(batches):
         batch = draw_batch(held_out, bins, splits[number % len(splits)], seed + number)
-        cases.append(Case(batch, draw_reality(batch, held_out, bins, replays, seed + number)))
+        cases.append(
+            ReplayedBatch(batch, draw_reality(batch, held_out, bins, replays, seed + number))
+        )
     return cases
 
 
-def judge(cases: Sequence[Case], confidence: float) -> Result:
+def judge(cases: Sequence[ReplayedBatch], confidence: float) -> Result:
     """Plan every batch at a confidence, replay it, and compare with hindsight."""
     answered = [(case, case.confident(confidence)) for case in cases]
     pairs = [(case, found) for case, found in answered if found is not None]
@@ -145,15 +147,15 @@ def judge(cases: Sequence[Case], confidence: float) -> Result:
     )
 
 
-def _least_rung(cases: Sequence[Case], confidence: float) -> int | None:
+def _least_rung(cases: Sequence[ReplayedBatch], confidence: float) -> int | None:
     """Go up the grid of paddings to the least one that keeps the confidence."""
-    for rung in range(0, MOST_RUNGS, GRID_RUNGS):
+    for rung in range(0, MAX_RUNGS, GRID_RUNGS):
         if _kept(cases, rung) >= confidence:
             return rung
     return None
 
 
-def _kept(cases: Sequence[Case], rung: int) -> float:
+def _kept(cases: Sequence[ReplayedBatch], rung: int) -> float:
     """Share of the replays kept at one padding for all; a batch without a plan keeps none."""
     kept: list[BoolArray] = []
     for case in cases:
@@ -163,6 +165,6 @@ def _kept(cases: Sequence[Case], rung: int) -> float:
     return float(np.mean(kept))
 
 
-def _energy_j(cases: Sequence[Case], rung: int) -> float:
+def _energy_j(cases: Sequence[ReplayedBatch], rung: int) -> float:
     plans = [case.at_rung(rung) for case in cases]
     return float(np.mean([found.energy.value_j for found in plans if found is not None]))

@@ -17,7 +17,7 @@ from benchmarks.scale.outcome import unit
 from planner.planning import plan
 from planner.result import Plan, SolverOptions
 
-LEAST_MOVE = 0.01
+MIN_MOVE = 0.01
 TIME_LIMIT_S = 60.0
 
 
@@ -33,7 +33,7 @@ class Move:
     @property
     def binds(self) -> bool:
         """Whether the bound moves by 1 % at least."""
-        return self.by_bound >= LEAST_MOVE
+        return self.by_bound >= MIN_MOVE
 
 
 def moves(form: Form, requests: int, placements: int) -> Iterable[Move]:

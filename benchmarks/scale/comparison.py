@@ -22,7 +22,7 @@ TIME_LIMIT_S = 60.0
 """Time limit of a plan; far above what it is to take."""
 METHODS = ("http", "plan", "greedy", "min-cost-flow", "naive CP-SAT", "PuLP/CBC")
 
-MOST_PAIRS = {
+MAX_PAIRS = {
     "greedy": 10_000_000,
     "min-cost-flow": 10_000_000,
     "naive CP-SAT": 100_000,
@@ -124,7 +124,7 @@ def _turns(
     pairs = len(instance.workload) * len(instance.candidates.placements)
     repeated = ["--runs", str(options.runs)]
     for method in options.methods:
-        if pairs > MOST_PAIRS.get(method, pairs):
+        if pairs > MAX_PAIRS.get(method, pairs):
             yield method, "skipped: " + HOPELESS[method].format(pairs=pairs)
         elif method == "min-cost-flow" and instance.form != "shares":
             yield method, "skipped: not a transportation problem"

@@ -19,7 +19,7 @@ from costmodel.catalogue import Catalogue
 from service.calls.fleet.file import load_fleet_file
 from service.embedded import FLEET_FILE, embedded_models_dir
 
-MOST_TOKENS = 4096
+MAX_TOKENS = 4096
 """Context of Llama 2 (Touvron et al., arXiv 2307.09288); longer requests are not drawn."""
 
 IDLE_WATTS = {"h100": 70.0, "b200": 140.0}

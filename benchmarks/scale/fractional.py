@@ -43,7 +43,7 @@ class Pooling:
 
 
 @dataclass(frozen=True)
-class Terms:
+class FractionalLimits:
     """What is asked of a fractional plan; None or empty where there is no such limit.
 
     Attributes
@@ -75,7 +75,7 @@ class Fractional:
 
 
 @dataclass
-class _Rows:
+class _GatheredRows:
     """Linear rows gathered before they are solved; the last column is the makespan T."""
 
     data: list[FloatArray] = field(default_factory=list)
@@ -87,7 +87,7 @@ class _Rows:
         self.bound.append(bound / scale)
 
 
-def least_deadline_s(cells: Cells, pooling: Pooling, terms: Terms) -> float:
+def least_deadline_s(cells: Cells, pooling: Pooling, terms: FractionalLimits) -> float:
     """Return the least deadline for which there is a fractional plan [s].
 
     Own deadlines move with it. Where requests are whole, so is the plan. What takes longer than a
@@ -109,7 +109,7 @@ def least_deadline_s(cells: Cells, pooling: Pooling, terms: Terms) -> float:
 
 
 def cheapest(
-    cells: Cells, pooling: Pooling, terms: Terms, *, in_joules: bool = False
+    cells: Cells, pooling: Pooling, terms: FractionalLimits, *, in_joules: bool = False
 ) -> Fractional | None:
     """Return the plan of least cost, or of least joules; None where there is none."""
     due = np.full(len(cells.end), np.inf if terms.deadline_s is None else terms.deadline_s)
@@ -129,7 +129,7 @@ def cheapest(
 
 
 def _least_makespan(
-    cells: Cells, pooling: Pooling, terms: Terms, due_s: float, *, whole: bool = False
+    cells: Cells, pooling: Pooling, terms: FractionalLimits, due_s: float, *, whole: bool = False
 ) -> float:
     own = terms.own_s is not None
     due = due_s * (cells.end if own else np.ones_like(cells.end))
@@ -144,9 +144,9 @@ def _least_makespan(
     return np.inf if found is None else found.makespan_s
 
 
-def _rows(cells: Cells, pooling: Pooling, terms: Terms, pairs: Pairs) -> _Rows:
+def _rows(cells: Cells, pooling: Pooling, terms: FractionalLimits, pairs: Pairs) -> _GatheredRows:
     """Rows of pools, of LLMs and of the joules."""
-    rows = _Rows()
+    rows = _GatheredRows()
     for _, row in _due_rows(cells, pooling, pairs, own=False, whole=True):
         rows.at_most(row, 0.0)
     for columns, least, most in terms.counts:
@@ -186,7 +186,7 @@ def _joules(cells: Cells, pooling: Pooling, pairs: Pairs, price: FloatArray) -> 
 def _solved(
     cells: Cells,
     pooling: Pooling,
-    rows: _Rows,
+    rows: _GatheredRows,
     pairs: Pairs,
     cost: FloatArray,
     *,
@@ -202,7 +202,7 @@ def _solved(
 
 
 def _run(
-    rows: _Rows, c: IntArray, cells: Cells, cost: FloatArray, *, whole: bool
+    rows: _GatheredRows, c: IntArray, cells: Cells, cost: FloatArray, *, whole: bool
 ) -> FloatArray | None:
     width = len(c) + 1
     once = csr_array((np.ones(len(c)), (c, np.arange(len(c)))), shape=(len(cells.size), width))

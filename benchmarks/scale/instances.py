@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.scale.fleets import KINDS, MOST_TOKENS, fleet_body
+from benchmarks.scale.fleets import KINDS, MAX_TOKENS, fleet_body
 from benchmarks.scale.fractional import least_deadline_s
 from benchmarks.scale.instance import Form, Instance
 from benchmarks.scale.mixing import RECIPES, dated, mixed, rates
@@ -74,7 +74,7 @@ def unlimited(
     form: Form, requests: int, placements: int, seed: int = 1, data: Path | None = None
 ) -> Instance:
     """Return the requests and the fleet of an instance without any limit."""
-    workload = bootstrap(requests, seed, MOST_TOKENS, data=data)
+    workload = bootstrap(requests, seed, MAX_TOKENS, data=data)
     nobody = np.full(requests, -1)
     fleet = fleet_body(placements, requests)
     return Instance(form, workload, fleet, {}, {"zeta": 1.0}, nobody, np.zeros_like(nobody))
@@ -96,12 +96,12 @@ def _shares(bare: Instance, seed: int) -> dict[str, dict[str, float]]:
 def _masks(instance: Instance, seed: int) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return distinct masks, the first of which admits all and the others about half.
 
-    Each admits what a request of `MOST_TOKENS` needs: two placements that hold so many.
+    Each admits what a request of `MAX_TOKENS` needs: two placements that hold so many.
     """
     generator = np.random.default_rng([seed, 4])
     candidates = instance.candidates
     names = {"llms": candidates.llms, "pools": candidates.pool_names}
-    long = np.array([(p.max_context_tokens or MOST_TOKENS) for p in candidates.placements])
+    long = np.array([(p.max_context_tokens or MAX_TOKENS) for p in candidates.placements])
     masks: list[tuple[str, tuple[str, ...]]] = [("llms", ())]
     while len(masks) < MASKS:
         field = ("llms", "pools")[int(generator.integers(2))]
@@ -112,6 +112,6 @@ def _masks(instance: Instance, seed: int) -> tuple[tuple[str, tuple[str, ...]], 
         tried = (*masks, (field, tuple(known[i] for i in chosen.tolist())))
         table = replace(instance, masks=tried).mask_table
         distinct = len(np.unique(table, axis=0)) == len(tried)
-        if distinct and (table[-1] & (long >= MOST_TOKENS)).sum() >= 2:
+        if distinct and (table[-1] & (long >= MAX_TOKENS)).sum() >= 2:
             masks = list(tried)
     return tuple(masks)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.scale.cells import Cells
-from benchmarks.scale.fractional import Pooling, Terms, cheapest, least_deadline_s
+from benchmarks.scale.fractional import FractionalLimits, Pooling, cheapest, least_deadline_s
 from benchmarks.scale.instance import TIERS, Instance
 from benchmarks.scale.relaxed import columns_of, fractional, terms_of
 from costmodel.arrays import IntArray
@@ -150,7 +150,7 @@ def dated(instance: Instance, least_s: float, slack: float) -> Instance:
     return replace(instance, constraints=constraints, tier_deadline_s=own, least_deadline_s=least_s)
 
 
-def cap_j(cells: Cells, pooling: Pooling, terms: Terms, position: float) -> float:
+def cap_j(cells: Cells, pooling: Pooling, terms: FractionalLimits, position: float) -> float:
     """Return an energy cap between the least joules and those of least carbon [J]."""
     wanted = cheapest(cells, pooling, terms)
     least = cheapest(cells, pooling, terms, in_joules=True)

@@ -4,7 +4,7 @@
     subject to  sum_k x[i, k] = 1                             for every request i
                 least <= sum values[i, k] x[i, k] over members and columns - makespan T <= most
 
-Schedules, loads and underfill are not in here: what these methods find is dealt out and judged
+Schedules, loads and underfill are not in here: what these methods find is dispatched and judged
 afterwards by the evaluator that judges plans.
 """
 

@@ -10,7 +10,7 @@ from benchmarks.scale.instance import Instance
 from benchmarks.slow_rules.pricing import price
 from costmodel.arrays import IntArray
 from planner.problem import PlacementProblem
-from planner.schedule.dealing import deal
+from planner.schedule.dispatch import dispatch
 from planner.schedule.evaluation import evaluate
 from planner.schedule.schedule import lay_out
 
@@ -19,7 +19,7 @@ SLOW_RULES_UP_TO = 1_000
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MethodRun:
     """One run of a method.
 
     Attributes
@@ -71,7 +71,9 @@ def judge(
     instance: Instance, problem: PlacementProblem, placement: IntArray, device: IntArray | None
 ) -> Judgement:
     """Lay a placement out on devices, dealing it out first where that is not done, and judge it."""
-    schedule = deal(problem, placement) if device is None else lay_out(problem, placement, device)
+    schedule = (
+        dispatch(problem, placement) if device is None else lay_out(problem, placement, device)
+    )
     found = evaluate(problem, schedule)
     broken = tuple(f"{v.constraint} {v.found:.6g} ({v.given:.6g})" for v in found.violations)
     agrees = None

@@ -60,8 +60,8 @@ _TABLES = f"""\
 `http` is end to end: a real server, columns as JSON, from the first byte sent to the last byte of
 the answer; its memory is that of the service's processes together. `plan` is the same call in
 process, by parts. The others start from the predicted costs and know pools as sums of
-device-seconds only; their placements are then dealt out to devices and judged by the evaluator that
-judges plans, so that a method may have found a cheaper placement that no schedule keeps.
+device-seconds only; their placements are then dispatched to devices and judged by the evaluator
+that judges plans, so that a method may have found a cheaper placement that no schedule keeps.
 
 *Time to our objective* is how many times as long a method took until it had the plan's objective
 within 0.1 %, against the plan's solving; "not reached" means that it had not when it stopped. CBC

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.scale.cells import Cells, cells_of
-from benchmarks.scale.fractional import Pooling, Terms
+from benchmarks.scale.fractional import FractionalLimits, Pooling
 from benchmarks.scale.instance import TIERS, Instance
 from costmodel.arrays import FloatArray
 from costmodel.workload import Workload
@@ -49,7 +49,7 @@ def columns_of(
         yield cost_model.energy_j(*tokens, batch), seconds, latency
 
 
-def terms_of(instance: Instance) -> Terms:
+def terms_of(instance: Instance) -> FractionalLimits:
     """Return the limits of an instance for its fractional problem."""
     candidates, constraints = instance.candidates, instance.constraints
     n = len(instance.workload)
@@ -62,7 +62,7 @@ def terms_of(instance: Instance) -> Terms:
         for llm, share in constraints.get("shares", {}).items()
     )
     own = (instance.tier >= 0).any()
-    return Terms(
+    return FractionalLimits(
         deadline_s=constraints.get("deadline_seconds"),
         own_s=(instance.tier_deadline_s or (1.0,))[-1] / TIERS[-1] if own else None,
         counts=counts,

@@ -23,7 +23,7 @@ from benchmarks.scale.methods.naive_cpsat import naive_cpsat
 from benchmarks.scale.methods.over_http import over_http, server
 from benchmarks.scale.methods.planned import planned
 from benchmarks.scale.nominal import nominal
-from benchmarks.scale.outcome import Outcome, judge
+from benchmarks.scale.outcome import MethodRun, judge
 from benchmarks.scale.stored import body_path, restore
 from benchmarks.timing import peak_memory_mb
 from planner.errors import PlanningError
@@ -34,7 +34,7 @@ OURS = ("plan", "http", "http rows")
 
 def run(
     method: str, folder: Path, options: argparse.Namespace
-) -> tuple[list[Outcome], float | None]:
+) -> tuple[list[MethodRun], float | None]:
     """Run a method several times; its peak memory is that of the process so far.
 
     Returns
@@ -51,7 +51,7 @@ def run(
         return _repeated(lambda: planned(body), options.runs)
     instance = restore(folder)
     seen = nominal(instance, instance.problem())
-    call: dict[str, Callable[[], Outcome]] = {
+    call: dict[str, Callable[[], MethodRun]] = {
         "greedy": lambda: greedy(seen),
         "min-cost-flow": lambda: min_cost_flow(seen),
         "naive CP-SAT": lambda: naive_cpsat(seen, options.seconds, options.gap),
@@ -60,7 +60,7 @@ def run(
     return _repeated(call[method], options.runs)
 
 
-def _repeated(call: Callable[[], Outcome], runs: int) -> tuple[list[Outcome], float]:
+def _repeated(call: Callable[[], MethodRun], runs: int) -> tuple[list[MethodRun], float]:
     began_s = _cpu_s()
     outcomes = [call() for _ in range(runs)]
     cpu_s, peak = (_cpu_s() - began_s) / runs, peak_memory_mb()
@@ -73,7 +73,7 @@ def _cpu_s() -> float:
     return spent.user + spent.system + spent.children_user + spent.children_system
 
 
-def summary(outcomes: Sequence[Outcome], cpu_s: float | None, folder: Path) -> dict[str, Any]:
+def summary(outcomes: Sequence[MethodRun], cpu_s: float | None, folder: Path) -> dict[str, Any]:
     """Return medians of the seconds, and the run of the worst objective, judged."""
     parts = {
         part: statistics.median(o.seconds[part] for o in outcomes) for part in outcomes[0].seconds

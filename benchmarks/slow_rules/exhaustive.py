@@ -9,11 +9,11 @@ from benchmarks.slow_rules.admission import may_run
 from benchmarks.slow_rules.pricing import cost_normaliser, price
 from planner.problem import PlacementProblem
 
-Deal = tuple[tuple[int, int], ...]
+Assignment = tuple[tuple[int, int], ...]
 """Placement and device of each request."""
 
 
-def deals(problem: PlacementProblem) -> Iterator[tuple[list[int], list[int]]]:
+def assignments(problem: PlacementProblem) -> Iterator[tuple[list[int], list[int]]]:
     """Every (placements, devices) there is, but for pairs that may not run and equal devices."""
     pins = problem.requests.device
     named = set() if pins is None else {pin for pin in pins.tolist() if pin >= 0}
@@ -26,23 +26,25 @@ def deals(problem: PlacementProblem) -> Iterator[tuple[list[int], list[int]]]:
         ]
         for i in range(problem.n)
     ]
-    for deal in itertools.product(*options):
-        if all(_in_order(problem, deal, pool, named) for pool in range(len(problem.pools))):
-            yield [k for k, _ in deal], [d for _, d in deal]
+    for assignment in itertools.product(*options):
+        if all(_in_order(problem, assignment, pool, named) for pool in range(len(problem.pools))):
+            yield [k for k, _ in assignment], [d for _, d in assignment]
 
 
-def _in_order(problem: PlacementProblem, deal: Deal, pool: int, named: set[int]) -> bool:
+def _in_order(
+    problem: PlacementProblem, assignment: Assignment, pool: int, named: set[int]
+) -> bool:
     """Whether devices that nobody is pinned to are first used in the order of their numbers."""
-    used = [d for k, d in deal if problem.placements[k].pool == pool and d not in named]
+    used = [d for k, d in assignment if problem.placements[k].pool == pool and d not in named]
     free = [d for d in range(problem.pools[pool].count) if d not in named]
     return list(dict.fromkeys(used)) == free[: len(set(used))]
 
 
 def best(problem: PlacementProblem) -> float | None:
-    """Objective of the best deal of all, None where none keeps every limit."""
+    """Objective of the best assignment of all, None where none keeps every limit."""
     found: float | None = None
     normaliser = cost_normaliser(problem)
-    for placement, device in deals(problem):
+    for placement, device in assignments(problem):
         priced = price(problem, placement, device, normaliser)
         if priced["keeps"] and (found is None or priced["objective"] < found):
             found = priced["objective"]

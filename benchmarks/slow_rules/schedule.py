@@ -1,4 +1,4 @@
-"""One dealt-out schedule, worked through request by request."""
+"""One dispatched schedule, worked through request by request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from planner.problem import PlacementProblem
 
 
 class Slow:
-    """One dealt-out schedule, worked through in plain Python.
+    """One dispatched schedule, worked through in plain Python.
 
     Parameters
     ----------

@@ -4,10 +4,10 @@
 
 As root: a worker is killed every 20 s, the disk of the actuals (a tmpfs of its own) is full twice
 for a tenth of the time each, the artefacts are replaced every 15 s, the fleet file, an
-artefact and the keys cannot be used for half of each 20 s, and a worker is stopped every 30 s. Told
-at the end: decisions that failed, actuals that were acknowledged and are not in the file, and the
-memory of the service. The exit status is 1 where the service or a part of the soak ended before
-its time.
+artefact and the keys cannot be used for half of each 20 s, and a worker is stopped every 30 s.
+Reported at the end: decisions that failed, actuals that were acknowledged and are not in the file,
+and the memory of the service. The exit status is 1 where the service or a part of the soak ended
+before its time.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from pathlib import Path
 
 from benchmarks.decision_speed import bodies
 from benchmarks.open_load import load_from_a_process, post
+from benchmarks.soak.report import FORECASTS, report
 from benchmarks.soak.run import KEYS, Pace, Soak
-from benchmarks.soak.told import FORECASTS, report
 from benchmarks.timing import machine
 from examples.local_service import await_answer, free_port
 from service.embedded import embedded_models_dir
@@ -64,13 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with _service(folder, disk, seconds) as (port, process):
                 rate = options.rate or _half_of_the_largest(port, headers)
                 soak = Soak(port, process, folder, Pace(rate, seconds), headers)
-                told = asyncio.run(soak.run())
-            if told.broken:
+                record = asyncio.run(soak.run())
+            if record.broken:
                 print(*_last_lines(folder / "log"), sep="\n", file=sys.stderr)
             stored = _stored(disk / "actuals.sqlite3")
     print(machine(), end="\n\n")
-    print(report(told, stored, rate, seconds))
-    return 1 if told.broken else 0
+    print(report(record, stored, rate, seconds))
+    return 1 if record.broken else 0
 
 
 @contextmanager

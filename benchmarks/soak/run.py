@@ -21,7 +21,7 @@ import orjson
 from benchmarks.decision_speed import CANDIDATES, LLM, bodies
 from benchmarks.open_load import CONNECTIONS, Line, post
 from benchmarks.soak.processes import resident_mb, workers_of
-from benchmarks.soak.told import KILL_S, Sample, Told
+from benchmarks.soak.report import KILL_S, Sample, SoakRecord
 from service.embedded import embedded_models_dir
 
 TELLERS = 2
@@ -96,9 +96,9 @@ class Soak:
         self._templates = [orjson.loads(body) for body in bodies(1000)]
         self._outages = 0
         self._began = perf_counter()
-        self.told = Told()
+        self.record = SoakRecord()
 
-    async def run(self) -> Told:
+    async def run(self) -> SoakRecord:
         """Return what happened, also where something that should not end did."""
         self._began = perf_counter()
         try:
@@ -109,9 +109,9 @@ class Soak:
                     one.cancel()
         except* Exception as errors:
             traceback.print_exception(errors)
-            self.told.broken += [f"{type(one).__name__}: {one}" for one in errors.exceptions]
-        self.told.took_s = perf_counter() - self._began
-        return self.told
+            self.record.broken += [f"{type(one).__name__}: {one}" for one in errors.exceptions]
+        self.record.took_s = perf_counter() - self._began
+        return self.record
 
     def _beside(self) -> list[Coroutine[Any, Any, None]]:
         return [
@@ -129,7 +129,7 @@ class Soak:
             if at > perf_counter():
                 await asyncio.sleep(at - perf_counter())
             self._due.put_nowait((at, index))
-            self.told.asked += 1
+            self.record.asked += 1
             if index % max(1, int(rate * SAY_S)) == 0:
                 self._say()
         await self._due.join()
@@ -140,8 +140,9 @@ class Soak:
     def _say(self) -> None:
         took_s = perf_counter() - self._began
         main_mb = resident_mb(self._process.pid)
-        told = f"{len(self.told.seconds):,} decided, {len(self.told.acknowledged):,} acknowledged"
-        print(f"{took_s:4.0f} s: {told}, main process {main_mb:.1f} MB", file=sys.stderr)
+        decided, acknowledged = len(self.record.seconds), len(self.record.acknowledged)
+        counts = f"{decided:,} decided, {acknowledged:,} acknowledged"
+        print(f"{took_s:4.0f} s: {counts}, main process {main_mb:.1f} MB", file=sys.stderr)
 
     def _post(self, path: str, body: object) -> bytes:
         return post(f"{self._url}{path}", orjson.dumps(body), self._headers)
@@ -153,10 +154,10 @@ class Soak:
                 body = {**self._templates[index % len(self._templates)], "id": str(index)}
                 status = await line.ask(self._post("/decision", body))
                 if status == 200:
-                    self.told.seconds.append(perf_counter() - at)
+                    self.record.seconds.append(perf_counter() - at)
                     self._to_tell.put_nowait(str(index))
                 else:
-                    self.told.failed[status] = self.told.failed.get(status, 0) + 1
+                    self.record.failed[status] = self.record.failed.get(status, 0) + 1
                 self._due.task_done()
 
     async def _tell(self) -> None:
@@ -167,10 +168,10 @@ class Soak:
                     names.append(self._to_tell.get_nowait())
                 asked = self._post("/actuals", {"actuals": [_actual(name) for name in names]})
                 while (status := await line.ask(asked)) != 200:
-                    refused = self.told.refused_actuals
+                    refused = self.record.refused_actuals
                     refused[status] = refused.get(status, 0) + 1
                     await asyncio.sleep(0.5)
-                self.told.acknowledged += names
+                self.record.acknowledged += names
                 for _ in names:
                     self._to_tell.task_done()
                 await asyncio.sleep(0.02)
@@ -182,8 +183,8 @@ class Soak:
             if pids:
                 # One that has just been replaced is gone already.
                 with suppress(ProcessLookupError):
-                    os.kill(pids[self.told.killed % len(pids)], 9)
-                    self.told.killed += 1
+                    os.kill(pids[self.record.killed % len(pids)], 9)
+                    self.record.killed += 1
 
     async def _stop_one(self) -> None:
         """Stop a worker, which the service is to find and replace."""
@@ -192,7 +193,7 @@ class Soak:
             for pid in workers_of(self._process.pid)[:1]:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGSTOP)
-                    self.told.stopped += 1
+                    self.record.stopped += 1
 
     async def _spoil(self) -> None:
         """Write files that cannot be used, and mend them half a period later."""
@@ -204,7 +205,7 @@ class Soak:
             good = {path: path.read_bytes() for path in spoiled}
             for path in spoiled:
                 path.write_bytes(b"keys: [")
-            self.told.spoiled += 1
+            self.record.spoiled += 1
             await asyncio.sleep(self._pace.kill_s / 2)
             for path, data in good.items():
                 path.write_bytes(data)
@@ -213,7 +214,7 @@ class Soak:
         while True:
             await asyncio.sleep(self._pace.replace_s)
             await asyncio.to_thread(_replace_all, self._folder / "models")
-            self.told.replaced += 1
+            self.record.replaced += 1
 
     async def _fill(self) -> None:
         """Fill the disk, and make room again."""
@@ -224,7 +225,7 @@ class Soak:
             full_at = perf_counter()
             await self._until(end * self._pace.seconds)
             filler.unlink()
-            self.told.full_s += perf_counter() - full_at
+            self.record.full_s += perf_counter() - full_at
             self._outages += 1
 
     async def _until(self, at_s: float) -> None:
@@ -243,13 +244,13 @@ class Soak:
             if status is not None:
                 raise ServiceEndedError(f"Expected a running service, got exit status {status}.")
             pid = self._process.pid
-            self.told.samples.append(
+            self.record.samples.append(
                 Sample(
                     perf_counter() - self._began,
                     resident_mb(pid),
                     sum(resident_mb(worker) for worker in workers_of(pid)),
-                    len(self.told.seconds),
-                    len(self.told.acknowledged),
+                    len(self.record.seconds),
+                    len(self.record.acknowledged),
                     self._outages,
                 )
             )

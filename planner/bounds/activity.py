@@ -26,10 +26,10 @@ def activities(
     """
     chosen = placement if requests is None else placement[requests]
     sizes = problem.size if requests is None or problem.size is None else problem.size[requests]
-    groups = problem.group_count
+    classes = problem.class_count
     where = chosen
-    if groups > 1:
-        labels = problem.labels if requests is None else problem.labels[requests]
+    if classes > 1:
+        labels = problem.class_labels if requests is None else problem.class_labels[requests]
         where = labels * problem.k + chosen
     sums: dict[int, FloatArray] = {}
     found = np.empty(len(problem.rows))
@@ -38,9 +38,9 @@ def activities(
             weights = values_at(row.values, chosen, requests)
             if sizes is not None:
                 weights = weights * sizes
-            total = np.bincount(where, weights=weights, minlength=groups * problem.k)
-            sums[id(row.values)] = total.astype(float).reshape(groups, problem.k)
-        found[r] = (row.factors(groups) * sums[id(row.values)]).sum()
+            total = np.bincount(where, weights=weights, minlength=classes * problem.k)
+            sums[id(row.values)] = total.astype(float).reshape(classes, problem.k)
+        found[r] = (row.factors(classes) * sums[id(row.values)]).sum()
     return found
 
 
@@ -77,5 +77,5 @@ def values_at(values: FloatArray, chosen: IntArray, requests: IntArray | None) -
 
 
 def at_variables(row: Row, levels: Mapping[Counted, float]) -> float:
-    """What the variables beside the assignment use of a row at some levels."""
+    """Sum of a row's coefficients over the variables beside the assignment at some levels."""
     return sum(coefficient * levels[counted] for counted, coefficient in row.variables.items())

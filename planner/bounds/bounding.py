@@ -8,33 +8,33 @@ import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 from costmodel.workload import Workload
-from planner.bounds.cells import Cells, make_cells
-from planner.bounds.lagrangian import Relaxed, lagrangian_bound
-from planner.bounds.polishing import polish
+from planner.bounds.aggregates import Aggregates, aggregate_requests
+from planner.bounds.cutting_planes import cutting_plane_ascent
+from planner.bounds.lagrangian import LagrangianSolution, lagrangian_bound
 from planner.bounds.reduced_costs import ReducedCosts
 from planner.bounds.rounding import round_counts
-from planner.bounds.sifting import solve_cells
+from planner.bounds.sifting import solve_aggregated
 from planner.quantities import CommonExcess, Counted
 from planner.solvers.assignment_problem import AssignmentProblem, Row, Variable
 from planner.solvers.linear import LinearSolution
 from planner.time_budget import TimeBudget
 
 REFINEMENTS = 3
-"""Times that cells are cut."""
-CUT_SHARE = 0.95
-"""Share of what the cells lose that the cut ones account for."""
-MOST_POLISHED_PAIRS = 1_000_000
-"""(request, placement) pairs above which prices are not raised further on the full data."""
+"""Times that aggregates are refined."""
+REFINED_SHARE = 0.95
+"""Share of the aggregates' loss that the refined ones account for."""
+MAX_ASCENT_PAIRS = 1_000_000
+"""(request, placement) pairs up to which the bound is raised by cutting planes on the full data."""
 VIOLATION = CommonExcess()
 PROOF_TOLERANCE = 1e-7
 """Least proven violation, as a share of the limits' scales, that counts as a proof."""
 
 
 @dataclass(frozen=True)
-class Relaxation:
-    """The problem over cells of similar requests, and an optimum of its relaxation."""
+class LpRelaxation:
+    """The problem over aggregates of similar requests, and an optimum of its LP relaxation."""
 
-    cells: Cells
+    aggregates: Aggregates
     small: AssignmentProblem
     solution: LinearSolution
 
@@ -59,9 +59,9 @@ class Bounded:
         What each request's placement costs it beside its cheapest, rows priced in, shape (n,).
     preferred
         The cheapest placement of each request, rows priced in, shape (n,).
-    relaxation
-        The relaxation over cells that it comes from.
-    relaxed
+    lp
+        The relaxation over aggregates that it comes from.
+    lagrangian
         Optima of the problem with its rows priced in, of the highest bound first: they break rows,
         but show which placements are worth opening for the longest requests.
     """
@@ -73,8 +73,8 @@ class Bounded:
     priced: ReducedCosts
     regrets: FloatArray
     preferred: IntArray
-    relaxation: Relaxation
-    relaxed: tuple[Relaxed, ...] = ()
+    lp: LpRelaxation
+    lagrangian: tuple[LagrangianSolution, ...] = ()
 
     @property
     def regret(self) -> float:
@@ -87,92 +87,85 @@ def bound(
     workload: Workload,
     budget: TimeBudget,
     *,
-    polished: bool = False,
+    ascend: bool = False,
     absolute_gap: float = 0.0,
 ) -> Bounded | None:
-    """Solve the linear relaxation on cells and bound the full data with its prices.
+    """Solve the linear relaxation on aggregates and bound the full data with its prices.
 
-    Cells whose members would rather go elsewhere are cut and the relaxation is solved again, until
-    what that costs is well below `absolute_gap`. With `polished` the prices are raised on the full
-    data, the tails of blocks with them. Returns None where the relaxation found no solution:
-    infeasible or out of time.
+    Aggregates whose members would rather go elsewhere are refined and the relaxation is solved
+    again, until what that costs is well below `absolute_gap`. With `ascend` cutting planes raise
+    the bound on the full data, with the blocks' longest-job terms in it. Returns None where the
+    relaxation found no solution: infeasible or out of time.
     """
-    cells = make_cells(problem, workload)
-    small = problem.aggregate(cells.labels, cells.count)
-    solution = solve_cells(small, cells, budget)
+    aggregates = aggregate_requests(problem, workload)
+    small = problem.aggregate(aggregates.labels, aggregates.count)
+    solution = solve_aggregated(small, aggregates, budget)
     if solution is None:
         return None
-    found = _carry_over(problem, Relaxation(cells, small, solution))
+    found = _carry_over(problem, LpRelaxation(aggregates, small, solution))
     for _ in range(REFINEMENTS):
-        if found.regret <= 0.2 * absolute_gap or cells.count == problem.n or budget.spent():
+        if found.regret <= 0.2 * absolute_gap or aggregates.count == problem.n or budget.spent():
             break
-        cells = _cut(cells, found)
-        small = problem.aggregate(cells.labels, cells.count)
-        solution = solve_cells(small, cells, budget, solution)
+        aggregates = _refined(aggregates, found)
+        small = problem.aggregate(aggregates.labels, aggregates.count)
+        solution = solve_aggregated(small, aggregates, budget, solution)
         if solution is None:
             break
-        again = _carry_over(problem, Relaxation(cells, small, solution))
+        again = _carry_over(problem, LpRelaxation(aggregates, small, solution))
         found = replace(again, lower_bound=max(found.lower_bound, again.lower_bound))
-    few = problem.n * problem.k <= MOST_POLISHED_PAIRS
-    if polished and few and (cells.count < problem.n or problem.peaks):
-        return _polished(problem, found, budget)
+    few = problem.n * problem.k <= MAX_ASCENT_PAIRS
+    if ascend and few and (aggregates.count < problem.n or problem.longest_jobs):
+        return _ascended(problem, found, budget)
     return found
 
 
 def bound_again(problem: AssignmentProblem, earlier: Bounded, budget: TimeBudget) -> Bounded | None:
     """Solve the relaxation of a problem that differs in its rows' bounds and what is allowed.
 
-    Cells and columns of an earlier relaxation are kept. None where it found no solution.
+    Aggregates and columns of an earlier relaxation are kept. None where it found no solution.
     """
-    cells, small = earlier.relaxation.cells, earlier.relaxation.small
+    aggregates, small = earlier.lp.aggregates, earlier.lp.small
     bounds = zip(small.rows, problem.rows, strict=True)
     small = replace(small, rows=tuple(replace(row, bound=other.bound) for row, other in bounds))
-    same = replace(cells, parents=np.arange(cells.count))
-    solution = solve_cells(small, same, budget, earlier.relaxation.solution)
+    same = replace(aggregates, parents=np.arange(aggregates.count))
+    solution = solve_aggregated(small, same, budget, earlier.lp.solution)
     if solution is None:
         return None
-    return _carry_over(problem, Relaxation(cells, small, solution))
+    return _carry_over(problem, LpRelaxation(aggregates, small, solution))
 
 
-def _carry_over(problem: AssignmentProblem, relaxation: Relaxation) -> Bounded:
-    cells, solution = relaxation.cells, relaxation.solution
+def _carry_over(problem: AssignmentProblem, lp: LpRelaxation) -> Bounded:
+    aggregates, solution = lp.aggregates, lp.solution
     multipliers = solution.multipliers
     priced = ReducedCosts(problem, multipliers)
-    placement = round_counts(solution.counts, cells.labels, priced)
+    placement = round_counts(solution.counts, aggregates.labels, priced)
     cheapest = priced.cheapest
     lower = lagrangian_bound(problem, multipliers, priced)
     regret = priced.at(placement) - cheapest.cost
     return Bounded(
-        lower,
-        multipliers,
-        placement,
-        solution.variables,
-        priced,
-        regret,
-        cheapest.placement,
-        relaxation,
+        lower, multipliers, placement, solution.variables, priced, regret, cheapest.placement, lp
     )
 
 
-def _cut(cells: Cells, found: Bounded) -> Cells:
-    """Cut the cells that lose most by treating their members alike, by where those would go."""
-    lost = np.bincount(cells.labels, weights=found.regrets, minlength=cells.count)
+def _refined(aggregates: Aggregates, found: Bounded) -> Aggregates:
+    """Refine the aggregates that lose most, by which placement each member would prefer."""
+    lost = np.bincount(aggregates.labels, weights=found.regrets, minlength=aggregates.count)
     order = np.argsort(-lost, kind="stable")
     share = np.cumsum(lost[order]) / lost.sum()
-    worst = np.zeros(cells.count, dtype=bool)
-    worst[order[: 1 + int(np.searchsorted(share, CUT_SHARE))]] = True
-    marks = np.where(worst[cells.labels], found.preferred + 1, 0)
-    return cells.split(marks, int(marks.max()) + 1)
+    worst = np.zeros(aggregates.count, dtype=bool)
+    worst[order[: 1 + int(np.searchsorted(share, REFINED_SHARE))]] = True
+    marks = np.where(worst[aggregates.labels], found.preferred + 1, 0)
+    return aggregates.refined(marks, int(marks.max()) + 1)
 
 
-def _polished(problem: AssignmentProblem, found: Bounded, budget: TimeBudget) -> Bounded:
+def _ascended(problem: AssignmentProblem, found: Bounded, budget: TimeBudget) -> Bounded:
     """Raise the bound on the full data; keep what is met on the way."""
-    lower, seen = found.lower_bound, dict[bytes, Relaxed]()
-    for relaxed in polish(problem, found.multipliers, budget):
-        lower = max(lower, relaxed.value)
-        seen.setdefault(relaxed.placement.tobytes(), relaxed)
-    highest_first = sorted(seen.values(), key=lambda relaxed: -relaxed.value)
-    return replace(found, lower_bound=lower, relaxed=tuple(highest_first))
+    lower, seen = found.lower_bound, dict[bytes, LagrangianSolution]()
+    for lagrangian in cutting_plane_ascent(problem, found.multipliers, budget):
+        lower = max(lower, lagrangian.value)
+        seen.setdefault(lagrangian.placement.tobytes(), lagrangian)
+    highest_first = sorted(seen.values(), key=lambda lagrangian: -lagrangian.value)
+    return replace(found, lower_bound=lower, lagrangian=tuple(highest_first))
 
 
 def proves_violation(problem: AssignmentProblem, workload: Workload, budget: TimeBudget) -> bool:
@@ -194,10 +187,10 @@ def proves_violation(problem: AssignmentProblem, workload: Workload, budget: Tim
         cost=np.zeros_like(problem.cost),
         rows=rows,
         variables=(*variables, Variable(VIOLATION, 0.0, 1e6, 1.0)),
-        peaks=(),
+        longest_jobs=(),
         constant=0.0,
     )
-    # Cells can do no more than their members: where they violate nothing, nothing is proven.
+    # Aggregates can do no more than their members: where they violate nothing, nothing is proven.
     for gap in (np.inf, 0.0):
         found = bound(elastic, workload, budget, absolute_gap=gap)
         if found is None or found.variables[VIOLATION] <= PROOF_TOLERANCE:

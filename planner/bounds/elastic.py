@@ -10,15 +10,15 @@ from planner.quantities import Counted, Excess
 from planner.solvers.assignment_problem import AssignmentProblem, Row, Variable
 from planner.solvers.linear import LinearSolution
 
-PENALTY = 200.0
+EXCESS_PENALTY = 200.0
 """Times the dearest cost that an excess by the largest coefficient costs."""
-EXCEEDED = 1e-7
+EXCESS_TOLERANCE = 1e-7
 """Excess, in largest coefficients, that is one."""
 
 
 def elastic(problem: AssignmentProblem) -> AssignmentProblem:
     """Return the problem with a variable for the excess of each row."""
-    price = PENALTY * _dearest(problem)
+    price = EXCESS_PENALTY * _dearest(problem)
     most = float(problem.sizes.sum())
     rows, variables = list[Row](), list(problem.variables)
     for r, row in enumerate(problem.rows):
@@ -50,7 +50,7 @@ def _largest(row: Row) -> float:
 def exceeds(solution: LinearSolution) -> bool:
     """Whether some row is exceeded in a solution of an elastic problem."""
     found = solution.variables.items()
-    return any(value > EXCEEDED for counted, value in found if isinstance(counted, Excess))
+    return any(value > EXCESS_TOLERANCE for counted, value in found if isinstance(counted, Excess))
 
 
 def without_excess(solution: LinearSolution) -> LinearSolution:

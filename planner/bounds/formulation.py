@@ -13,10 +13,10 @@ from functools import cached_property
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
-from planner.bounds import floors, row_choice
+from planner.bounds import pair_bounds, row_choice
 from planner.bounds.activity import values_at
-from planner.bounds.pricing import Prices, Pricing
 from planner.bounds.side_variables import SideVariables
+from planner.bounds.surrogate import RelaxationCosts, Surrogate
 from planner.problem import PlacementProblem
 from planner.quantities import (
     Counted,
@@ -33,36 +33,36 @@ from planner.quantities import (
     SecondsBefore,
 )
 from planner.schedule.violations import loosest
-from planner.solvers.assignment_problem import AssignmentProblem, Link, Peak, Row
+from planner.solvers.assignment_problem import AssignmentProblem, Link, LongestJob, Row
 
 
 class Formulation:
     """Builds the assignment problem of a planning problem."""
 
-    def __init__(self, problem: PlacementProblem, pricing: Pricing | None = None) -> None:
+    def __init__(self, problem: PlacementProblem, surrogate: Surrogate | None = None) -> None:
         self.problem = problem
-        self.pricing = pricing or Pricing()
-        self.prices = Prices(problem, self.pricing)
-        given = self.pricing.deadlines
+        self.surrogate = surrogate or Surrogate()
+        self.costs = RelaxationCosts(problem, self.surrogate)
+        given = self.surrogate.deadlines
         self.deadlines = row_choice.first_deadlines(problem) if given is None else given
         self.pinned = row_choice.pinned_devices(problem)
         self.allowed = self.can_be_on_time()
-        if self.pricing.allowed is not None:
-            self.allowed &= self.pricing.allowed
-        self.side = SideVariables(problem, self.prices, self.allowed, lambda: self.slot_floor)
+        if self.surrogate.allowed is not None:
+            self.allowed &= self.surrogate.allowed
+        self.side = SideVariables(problem, self.costs, self.allowed, lambda: self.min_slot_s)
         self.weight = problem.objective.zeta / problem.cost_normaliser
 
     @cached_property
-    def slot_floor(self) -> FloatArray:
+    def min_slot_s(self) -> FloatArray:
         """Least seconds for which a request holds a slot, shape (n, k)."""
-        return floors.slot_floor_s(self.problem)
+        return pair_bounds.min_slot_s(self.problem)
 
     @cached_property
     def due(self) -> FloatArray:
         """Least device-seconds of a request before it ends, shape (n, k)."""
         if (self.problem.concurrency == 1.0).all():
             return self.problem.costs.device_seconds
-        return np.asarray(self.slot_floor / self.problem.concurrency[None, :])
+        return np.asarray(self.min_slot_s / self.problem.concurrency[None, :])
 
     def build(self) -> AssignmentProblem:
         """Return the whole relaxation."""
@@ -80,9 +80,9 @@ class Formulation:
             *self.mean_quality_is_reached(),
             *self.costs_are_capped(),
         ]
-        group = None
-        if any(row.groups is not None for row in rows):
-            group = row_choice.groups_of(self.problem, self.deadlines, self.pinned)
+        row_class = None
+        if any(row.classes is not None for row in rows):
+            row_class = row_choice.row_classes(self.problem, self.deadlines, self.pinned)
         return AssignmentProblem(
             self._objective(),
             self.allowed,
@@ -91,7 +91,7 @@ class Formulation:
             tuple(self.used_placements_are_loaded_and_on()),
             tuple(self.steps_cover_the_longest()),
             self.weight * self.side.constant(unit),
-            group=group,
+            row_class=row_class,
         )
 
     def can_be_on_time(self) -> BoolArray:
@@ -103,7 +103,7 @@ class Formulation:
             return allowed
         for k in range(problem.k):
             latest = np.minimum(problem.deadline_s, ends[k])
-            earliest = problem.setup_s[k] + self.slot_floor[:, k]
+            earliest = problem.setup_s[k] + self.min_slot_s[:, k]
             allowed[:, k] &= earliest <= loosest(1.0) * latest
         return allowed
 
@@ -220,13 +220,13 @@ class Formulation:
         per_step = np.diag(1.0 / self.problem.concurrency)
         return [
             Row(DecodeSteps(k), output, per_step[k], 0.0, None, {DecodeSteps(k): -1.0})
-            for k in self.prices.steps
+            for k in self.costs.steps
         ]
 
-    def steps_cover_the_longest(self) -> list[Peak]:
+    def steps_cover_the_longest(self) -> list[LongestJob]:
         """Ensures that a placement's blocks run as many steps as their longest request."""
         output = self.problem.requests.workload.output_tokens.astype(float)
-        return [Peak(k, DecodeSteps(k), output) for k in self.prices.steps]
+        return [LongestJob(k, DecodeSteps(k), output) for k in self.costs.steps]
 
     def counts_of_each_llm(self) -> list[Row]:
         """Ensures that each LLM serves its least and at most its most requests."""
@@ -255,15 +255,15 @@ class Formulation:
         rows = []
         for unit, cap in self.problem.limits.caps.items():
             variables = {v.counts: v.cost for v in self.side.all_in(unit, 1.0)}
-            bound = loosest(cap) - self.side.constant(unit) - self.pricing.slack.get(unit, 0.0)
-            cost, ones = self.prices.of_pairs(unit), np.ones(self.problem.k)
+            bound = loosest(cap) - self.side.constant(unit) - self.surrogate.reserve.get(unit, 0.0)
+            cost, ones = self.costs.of_pairs(unit), np.ones(self.problem.k)
             rows.append(Row(PlanCost(unit), cost, ones, bound, None, variables))
         return rows
 
     def _objective(self) -> FloatArray:
         """Cost less quality of each pair, in the objective's own unit, shape (n, k)."""
         problem, zeta = self.problem, self.problem.objective.zeta
-        cost = self.weight * self.prices.of_pairs(problem.objective.minimise)
+        cost = self.weight * self.costs.of_pairs(problem.objective.minimise)
         if zeta < 1.0:
             worth = (1.0 - zeta) * problem.quality_values / problem.quality_normaliser
             for k in range(problem.k):
@@ -287,7 +287,7 @@ class Formulation:
         return np.asarray(self._capacity(index) * before_s)
 
     def _capacity(self, index: int) -> float:
-        share = 1.0 if self.pricing.capacity is None else float(self.pricing.capacity[index])
+        share = 1.0 if self.surrogate.capacity is None else float(self.surrogate.capacity[index])
         return self.problem.pools[index].count * share
 
     def _work_row(

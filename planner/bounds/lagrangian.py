@@ -9,22 +9,22 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from planner.bounds.activity import excesses
+from planner.bounds.longest_job import cheapest_with_longest_jobs
 from planner.bounds.reduced_costs import ReducedCosts
-from planner.bounds.tails import cheapest_with_tails
 from planner.quantities import Counted
 from planner.solvers.assignment_problem import AssignmentProblem, Link
 
-MOST_LINKS = 6
+MAX_LINKS = 6
 """Linked variables whose on-off sets are gone through; more are relaxed."""
-MOST_TAILS = 8
-"""Placements whose longest request is priced; for more the price is left out."""
-MOST_LINKED_PAIRS = 2e7
+MAX_LONGEST_JOBS = 8
+"""Placements whose longest-job term is priced; for more the price is left out."""
+MAX_LINKED_PAIRS = 2e7
 """(request, placement, set) triples that the on-off sets may come to; else links are relaxed."""
 
 
 @dataclass(frozen=True)
-class Relaxed:
-    """Optimum of the problem with its rows priced in, links left out and peaks kept.
+class LagrangianSolution:
+    """Optimum of the problem with its rows priced in, links left out and longest-job terms kept.
 
     Attributes
     ----------
@@ -32,13 +32,13 @@ class Relaxed:
         A lower bound on the problem's optimum.
     placement
         Shape (n,).
-    slack
+    excess
         How far each row is exceeded there, a supergradient of the bound, shape (rows,).
     """
 
     value: float
     placement: IntArray
-    slack: FloatArray
+    excess: FloatArray
 
 
 def variable_prices(problem: AssignmentProblem, multipliers: FloatArray) -> dict[Counted, float]:
@@ -57,21 +57,21 @@ def lagrangian_bound(
 
     Every request takes its cheapest allowed placement at reduced cost, every variable the better
     end of its box. Either the links are kept, by going through the sets of linked variables that
-    are on, or the peaks: the better bound counts. `priced` are the reduced costs, where known.
+    are on, or the longest-job terms: the better bound counts. `priced` may give the reduced costs.
     """
     links = _priced_links(problem, multipliers)
     bound = _bound_with_links(problem, multipliers, links) if links else -np.inf
-    if links and not problem.peaks:
+    if links and not problem.longest_jobs:
         return bound
     priced = priced or ReducedCosts(problem, multipliers)
-    return max(bound, _relaxed(problem, multipliers, priced).value)
+    return max(bound, _optimum(problem, multipliers, priced).value)
 
 
-def relax(problem: AssignmentProblem, multipliers: FloatArray) -> Relaxed:
-    """Price the rows in and solve what is left, the peaks with it."""
-    found = _relaxed(problem, multipliers, ReducedCosts(problem, multipliers))
-    slack = excesses(problem, found.placement, found.levels)
-    return Relaxed(found.value, found.placement, slack)
+def solve_lagrangian(problem: AssignmentProblem, multipliers: FloatArray) -> LagrangianSolution:
+    """Solve the problem with its rows priced in, longest-job terms kept."""
+    found = _optimum(problem, multipliers, ReducedCosts(problem, multipliers))
+    excess = excesses(problem, found.placement, found.levels)
+    return LagrangianSolution(found.value, found.placement, excess)
 
 
 @dataclass(frozen=True)
@@ -83,26 +83,26 @@ class _Optimum:
     levels: dict[Counted, float]
 
 
-def _relaxed(problem: AssignmentProblem, multipliers: FloatArray, priced: ReducedCosts) -> _Optimum:
+def _optimum(problem: AssignmentProblem, multipliers: FloatArray, priced: ReducedCosts) -> _Optimum:
     prices = variable_prices(problem, multipliers)
     levels = {v.counts: v.lower if prices[v.counts] >= 0.0 else v.upper for v in problem.variables}
     opening = _opening_prices(problem, priced, prices)
     if opening.any():
         every = priced.of(slice(None))
-        found = cheapest_with_tails(every, opening, problem.peaks[0].values)
+        found = cheapest_with_longest_jobs(every, opening, problem.longest_jobs[0].values)
         placement, total = found.placement, found.total
     else:
         found = None
         cheapest = priced.cheapest
         placement = cheapest.placement
         total = float(cheapest.cost.sum() if problem.size is None else cheapest.cost @ problem.size)
-    for peak in problem.peaks:
-        if found is not None and opening[peak.column] > 0.0:
-            levels[peak.variable] = float(found.opened[peak.column])
-            total -= prices[peak.variable] * levels[peak.variable]
-        elif prices[peak.variable] == 0.0:
-            there = peak.values[placement == peak.column]
-            levels[peak.variable] = float(there.max(initial=levels[peak.variable]))
+    for job in problem.longest_jobs:
+        if found is not None and opening[job.column] > 0.0:
+            levels[job.variable] = float(found.opened[job.column])
+            total -= prices[job.variable] * levels[job.variable]
+        elif prices[job.variable] == 0.0:
+            there = job.values[placement == job.column]
+            levels[job.variable] = float(there.max(initial=levels[job.variable]))
     bounds = np.array([row.bound for row in problem.rows])
     value = problem.constant + total
     value += sum(prices[counted] * level for counted, level in levels.items())
@@ -116,20 +116,20 @@ def _opening_prices(
     """Price of each placement's longest request; 0 for those that do not fit in one pass."""
     opening = np.zeros(problem.cost.shape[1])
     lower = {variable.counts: variable.lower for variable in problem.variables}
-    for peak in problem.peaks:
-        if lower[peak.variable] == 0.0:
-            opening[peak.column] = max(0.0, prices[peak.variable])
-    if (opening > 0.0).sum() > MOST_TAILS:
+    for job in problem.longest_jobs:
+        if lower[job.variable] == 0.0:
+            opening[job.column] = max(0.0, prices[job.variable])
+    if (opening > 0.0).sum() > MAX_LONGEST_JOBS:
         wins = np.bincount(priced.cheapest.placement, minlength=len(opening))
         ranked = np.argsort(-np.where(opening > 0.0, wins + 1, 0), kind="stable")
-        opening[ranked[MOST_TAILS:]] = 0.0
+        opening[ranked[MAX_LONGEST_JOBS:]] = 0.0
     return opening
 
 
 def _priced_links(problem: AssignmentProblem, multipliers: FloatArray) -> list[Link]:
     prices = variable_prices(problem, multipliers)
     links = [link for link in problem.links if prices[link.variable] > 0.0]
-    many = len(links) > MOST_LINKS or problem.n * problem.k * 2.0 ** len(links) > MOST_LINKED_PAIRS
+    many = len(links) > MAX_LINKS or problem.n * problem.k * 2.0 ** len(links) > MAX_LINKED_PAIRS
     return [] if many else links
 
 

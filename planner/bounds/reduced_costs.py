@@ -12,7 +12,7 @@ from costmodel.arrays import FloatArray, IntArray
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.threads import in_threads
 
-BLOCK = 16_384
+BLOCK_REQUESTS = 16_384
 """Requests at a time: a column of a block stays in the second-level cache."""
 
 
@@ -42,12 +42,12 @@ class ReducedCosts:
 
     def __post_init__(self) -> None:
         prices: dict[int, tuple[FloatArray, FloatArray]] = {}
-        groups = self.problem.group_count
+        classes = self.problem.class_count
         for lam, row in zip(self.multipliers.tolist(), self.problem.rows, strict=True):
             if lam > 0.0:
-                zero = np.zeros((groups, self.problem.k))
+                zero = np.zeros((classes, self.problem.k))
                 _, price = prices.setdefault(id(row.values), (row.values, zero))
-                price += lam * row.factors(groups)
+                price += lam * row.factors(classes)
         object.__setattr__(self, "_terms", list(prices.values()))
 
     def of(self, requests: IntArray | slice) -> FloatArray:
@@ -68,10 +68,10 @@ class ReducedCosts:
             if not factor.any():
                 continue
             value = values[requests if values.shape[0] > 1 else 0, k if values.shape[1] > 1 else 0]
-            if len(factor) == 1 or problem.group is None:
+            if len(factor) == 1 or problem.row_class is None:
                 found += value * factor[0]
             else:
-                found += value * factor[problem.group[requests]]
+                found += value * factor[problem.row_class[requests]]
         allowed = problem.allowed[requests, k]
         if not allowed.all():
             found[~allowed] = np.inf
@@ -133,5 +133,5 @@ def _for_each_block(n: int, fill: Callable[[slice], None]) -> None:
 
 
 def _blocks(n: int) -> Iterator[slice]:
-    for start in range(0, n, BLOCK):
-        yield slice(start, min(n, start + BLOCK))
+    for start in range(0, n, BLOCK_REQUESTS):
+        yield slice(start, min(n, start + BLOCK_REQUESTS))

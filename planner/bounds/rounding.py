@@ -1,4 +1,4 @@
-"""From fractional counts of cells to a placement for each request."""
+"""From fractional counts of aggregates to a placement for each request."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import numpy as np
 from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.reduced_costs import ReducedCosts
 
-WHOLE = 1e-9
+INTEGRALITY_TOLERANCE = 1e-9
 
 
 def round_counts(counts: FloatArray, labels: IntArray, priced: ReducedCosts) -> IntArray:
-    """Give every request a placement so that its cell's counts are met to the nearest integer.
+    """Give every request a placement so that its aggregate's counts are met to the nearest integer.
 
     Parameters
     ----------
     counts
-        Members of each cell on each placement, fractional, shape (cells, k).
+        Members of each aggregate on each placement, fractional, shape (aggregates, k).
     labels
-        Cell of each request, shape (n,).
+        Aggregate of each request, shape (n,).
     priced
-        Reduced costs: in a split cell, those who gain most by a placement get it.
+        Reduced costs: in a split aggregate, those who gain most by a placement get it.
     """
     placement: IntArray = np.argmax(counts, axis=1)[labels]
-    split = (counts > WHOLE).sum(axis=1) > 1
+    split = (counts > INTEGRALITY_TOLERANCE).sum(axis=1) > 1
     members = np.flatnonzero(split[labels])
     if not len(members):
         return placement
@@ -38,8 +38,8 @@ def round_counts(counts: FloatArray, labels: IntArray, priced: ReducedCosts) -> 
 
 
 def _split(counts: FloatArray, reduced: FloatArray) -> IntArray:
-    used = np.flatnonzero(counts > WHOLE)
-    quota = np.floor(counts[used] + WHOLE).astype(np.int64)
+    used = np.flatnonzero(counts > INTEGRALITY_TOLERANCE)
+    quota = np.floor(counts[used] + INTEGRALITY_TOLERANCE).astype(np.int64)
     short = len(reduced) - int(quota.sum())
     quota[np.argsort(quota - counts[used], kind="stable")[:short]] += 1
     found = np.full(len(reduced), used[-1])

@@ -13,11 +13,11 @@ from planner.problem import PlacementProblem
 
 FIRST_DEADLINES = 12
 """Distinct deadlines that get rows at first; others get theirs when an assignment breaks them."""
-MOST_ADDED = 8
+MAX_ADDED_DEADLINES = 8
 """Broken deadlines that get rows at a time."""
-SLIGHT = 1e-4
+ROW_TOLERANCE = 1e-4
 """Share of its room by which a deadline's row may be exceeded before it gets its own."""
-MOST_PINNED = 12
+MAX_PINNED_DEVICES = 12
 """Devices with pinned requests that get rows of their own, those with the most requests first."""
 
 
@@ -63,8 +63,8 @@ def with_broken_deadlines(
         np.maximum(excess, due / np.maximum(before, 1e-12) - 1.0, out=excess)
     excess[-1] = -np.inf
     excess[np.isin(distinct_s, deadlines)] = -np.inf
-    worst = np.argsort(-excess, kind="stable")[:MOST_ADDED]
-    worst = worst[excess[worst] > SLIGHT]
+    worst = np.argsort(-excess, kind="stable")[:MAX_ADDED_DEADLINES]
+    worst = worst[excess[worst] > ROW_TOLERANCE]
     if not len(worst):
         return None
     return np.unique(np.concatenate([deadlines, distinct_s[worst]]))
@@ -76,10 +76,10 @@ def pinned_devices(problem: PlacementProblem) -> IntArray:
         return np.empty(0, dtype=np.int64)
     pinned = problem.pinned_device[problem.pinned_device >= 0]
     found, counts = np.unique(pinned, return_counts=True)
-    return np.sort(found[np.argsort(-counts, kind="stable")[:MOST_PINNED]])
+    return np.sort(found[np.argsort(-counts, kind="stable")[:MAX_PINNED_DEVICES]])
 
 
-def groups_of(problem: PlacementProblem, deadlines: FloatArray, pinned: IntArray) -> IntArray:
+def row_classes(problem: PlacementProblem, deadlines: FloatArray, pinned: IntArray) -> IntArray:
     """Label requests by the first deadline that they are due by, then by pinned device, (n,).
 
     Parameters
@@ -89,10 +89,10 @@ def groups_of(problem: PlacementProblem, deadlines: FloatArray, pinned: IntArray
     pinned
         Devices whose pinned requests have rows, rising, shape (P,).
     """
-    group = np.searchsorted(deadlines, problem.deadline_s)
+    row_class = np.searchsorted(deadlines, problem.deadline_s)
     if len(pinned):
         position = np.searchsorted(pinned, problem.pinned_device)
         there = pinned[np.minimum(position, len(pinned) - 1)]
         pin = np.where(there == problem.pinned_device, position + 1, 0)
-        group = group * (len(pinned) + 1) + pin
-    return np.asarray(group)
+        row_class = row_class * (len(pinned) + 1) + pin
+    return np.asarray(row_class)

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
-from planner.bounds import floors
-from planner.bounds.pricing import Prices
+from planner.bounds import pair_bounds
+from planner.bounds.surrogate import RelaxationCosts
 from planner.inputs import Unit
 from planner.problem import PlacementProblem
 from planner.quantities import Counted, DecodeSteps, DevicesOn, LlmLoads, Makespan, OnSeconds
@@ -32,12 +32,12 @@ class SideVariables:
     def __init__(
         self,
         problem: PlacementProblem,
-        prices: Prices,
+        costs: RelaxationCosts,
         allowed: BoolArray,
-        slot_floor_s: Callable[[], FloatArray],
+        min_slot_s: Callable[[], FloatArray],
     ) -> None:
-        self._problem, self._prices = problem, prices
-        self._allowed, self._slot_floor_s = allowed, slot_floor_s
+        self._problem, self._costs = problem, costs
+        self._allowed, self._min_slot_s = allowed, min_slot_s
         self.loads = self._load_columns()
         self.activations = self._activation_columns()
 
@@ -55,7 +55,7 @@ class SideVariables:
         horizon, total = self._problem.limits.horizon_s, 0.0
         if horizon is not None:
             beyond = self.on_beyond_horizon()
-            for index, price in enumerate(self._prices.of_idling(unit).tolist()):
+            for index, price in enumerate(self._costs.of_idling(unit).tolist()):
                 if index not in beyond:
                     total += horizon * self._problem.pools[index].count * price
         return total
@@ -86,7 +86,7 @@ class SideVariables:
 
     def _idling_costs(self) -> BoolArray:
         units = {"energy", self._problem.objective.minimise, *self._problem.limits.caps}
-        return np.asarray(sum(self._prices.of_idling(unit) for unit in units)) > 0.0
+        return np.asarray(sum(self._costs.of_idling(unit) for unit in units)) > 0.0
 
     def pool_end_s(self, index: int) -> float:
         """Time by which everything on a pool must have ended [s]."""
@@ -98,22 +98,22 @@ class SideVariables:
         return float(self.working_before_s(index, np.array(before_s)))
 
     def working_before_s(self, index: int, before_s: FloatArray) -> FloatArray:
-        """The same by each of some times [s], of their shape."""
+        """Seconds that a device has to load and serve by each of some times [s], of their shape."""
         end = np.minimum(before_s, self.pool_end_s(index))
         return np.asarray(np.maximum(0.0, end - self._problem.pools[index].activation_s))
 
     @cached_property
     def makespan_range_s(self) -> tuple[float, float]:
         """Least makespan by the longest request alone, and one that every plan can keep [s]."""
-        problem, slot_floor_s = self._problem, self._slot_floor_s()
+        problem, min_slot_s = self._problem, self._min_slot_s()
         alone = np.full(problem.n, np.inf)
         for k in range(problem.k):
-            earliest = problem.setup_s[k] + slot_floor_s[:, k]
+            earliest = problem.setup_s[k] + min_slot_s[:, k]
             np.minimum(alone, earliest, out=alone, where=self._allowed[:, k])
         lower = float(alone[np.isfinite(alone)].max(initial=0.0))
         upper = max(self.pool_end_s(index) for index in range(len(problem.pools)))
         if not np.isfinite(upper):
-            seconds = np.where(self._allowed, floors.slot_ceiling_s(problem), 0.0)
+            seconds = np.where(self._allowed, pair_bounds.max_slot_s(problem), 0.0)
             setups = problem.setup_s[np.isfinite(problem.setup_s)].sum()
             upper = float(seconds.max(axis=1, initial=0.0).sum() + setups)
         return lower, max(lower, upper)
@@ -121,7 +121,7 @@ class SideVariables:
     def _loads(self, unit: Unit, weight: float) -> list[Variable]:
         """One load for each block of the LLM: one block for each of its concurrencies."""
         # Loads that were not measured cost without end, and are no variables.
-        cost = weight * np.nan_to_num(floors.load_cost(self._problem, unit), posinf=0.0)
+        cost = weight * np.nan_to_num(pair_bounds.load_cost(self._problem, unit), posinf=0.0)
         return [
             Variable(
                 loads,
@@ -134,7 +134,7 @@ class SideVariables:
         ]
 
     def _devices(self, unit: Unit, weight: float) -> list[Variable]:
-        cost = weight * floors.activation_cost(self._problem, unit)
+        cost = weight * pair_bounds.activation_cost(self._problem, unit)
         return [
             Variable(
                 devices,
@@ -148,11 +148,11 @@ class SideVariables:
 
     def _steps(self, unit: Unit, weight: float) -> list[Variable]:
         most = float(self._problem.requests.workload.generated_tokens.sum())
-        price = weight * self._prices.of_steps(unit)
-        return [Variable(DecodeSteps(k), 0.0, most, float(price[k])) for k in self._prices.steps]
+        price = weight * self._costs.of_steps(unit)
+        return [Variable(DecodeSteps(k), 0.0, most, float(price[k])) for k in self._costs.steps]
 
     def _on_seconds(self, unit: Unit, weight: float) -> list[Variable]:
-        price = weight * self._prices.of_idling(unit)
+        price = weight * self._costs.of_idling(unit)
         counts = np.array([pool.count for pool in self._problem.pools])
         if self.on_until_makespan():
             return [Variable(Makespan(), *self.makespan_range_s, float(counts @ price))]

@@ -1,7 +1,7 @@
-"""The linear relaxation of many cells, a few columns at a time.
+"""The linear relaxation of many aggregates, a few columns at a time.
 
-At an optimum each cell uses few placements. So the programme begins with those that look best at
-the prices of a coarser relaxation and takes more in as long as one would lower the cost.
+At an optimum each aggregate uses few placements. So the programme begins with those that look best
+at the prices of a coarser relaxation and takes more in as long as one would lower the cost.
 """
 
 from __future__ import annotations
@@ -9,44 +9,44 @@ from __future__ import annotations
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray
-from planner.bounds.cells import COARSE_PAIRS, Cells
+from planner.bounds.aggregates import COARSE_PAIRS, Aggregates
 from planner.bounds.elastic import elastic, exceeds, without_excess
 from planner.bounds.reduced_costs import ReducedCosts
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.solvers.linear import LinearSolution, solve_linear
 from planner.time_budget import TimeBudget
 
-ROUNDS = 8
-NEAR = 600
-"""Pairs beside each cell's best that a round takes in: those that look nearest to it."""
-ENOUGH = 1e-5
+SIFTING_ROUNDS = 8
+NEAREST_PAIRS = 600
+"""Pairs beside each aggregate's best that a round takes in: those that look nearest to it."""
+MIN_RELATIVE_GAIN = 1e-5
 """Share of the cost that a round must promise to gain."""
 
 
-def solve_cells(
+def solve_aggregated(
     problem: AssignmentProblem,
-    cells: Cells,
+    aggregates: Aggregates,
     budget: TimeBudget,
     earlier: LinearSolution | None = None,
 ) -> LinearSolution | None:
-    """Solve the relaxation over cells; None where it is infeasible or time ran out.
+    """Solve the relaxation over aggregates; None where it is infeasible or time ran out.
 
     Parameters
     ----------
     problem
-        Over the cells.
+        The problem over the aggregates.
     earlier
-        Optimum over the parents of the cells; found first where left out.
+        Optimum over the parents of the aggregates; found first where left out.
     """
-    if int(problem.allowed.sum()) <= COARSE_PAIRS or cells.parents is None:
+    if int(problem.allowed.sum()) <= COARSE_PAIRS or aggregates.parents is None:
         return solve_linear(problem, budget)
     if earlier is None:
-        coarse = elastic(problem.aggregate(cells.parents, cells.parent_count))
+        coarse = elastic(problem.aggregate(aggregates.parents, aggregates.parent_count))
         earlier = solve_linear(coarse, budget)
     if earlier is None:
         return None
-    # With what its coarser cell uses, every cell can do as that did: no row is exceeded by more.
-    pairs = earlier.counts[cells.parents] > 0.0
+    # With the pairs of its coarser aggregate, no aggregate exceeds a row by more than that did.
+    pairs = earlier.counts[aggregates.parents] > 0.0
     found = sift(problem, pairs, earlier.multipliers, budget)
     return None if found is None or exceeds(found) else without_excess(found)
 
@@ -56,12 +56,12 @@ def sift(
     pairs: BoolArray,
     start: FloatArray,
     budget: TimeBudget,
-    rounds: int = ROUNDS,
+    rounds: int = SIFTING_ROUNDS,
 ) -> LinearSolution | None:
     """Solve a relaxation with elastic rows over the pairs that matter; None where time ran out.
 
-    Most cells have one placement that is far better than others at any prices near the optimum's:
-    with that pair alone the programme drops them before it begins.
+    Most aggregates have one placement that is far better than others at any prices near the
+    optimum's: with that pair alone the programme drops them before it begins.
 
     Parameters
     ----------
@@ -84,17 +84,17 @@ def sift(
         least = np.where(pairs, reduced, np.inf).min(axis=1)
         gain = float((least - reduced.min(axis=1)) @ problem.sizes)
         scale = float(np.abs(np.where(pairs, problem.cost, 0.0)).max(axis=1) @ problem.sizes)
-        if gain <= ENOUGH * scale and (gain == 0.0 or not exceeds(found)):
+        if gain <= MIN_RELATIVE_GAIN * scale and (gain == 0.0 or not exceeds(found)):
             break
         pairs |= _nearest(np.where(reduced <= least[:, None], reduced, np.inf))
     return best
 
 
 def _nearest(values: FloatArray) -> BoolArray:
-    """Mark the least value of each row and the `NEAR` others that are nearest to their row's."""
+    """Mark each row's least value and the `NEAREST_PAIRS` others nearest to their row's least."""
     beyond = values - values.min(axis=1)[:, None]
     beyond[~np.isfinite(values)] = np.inf
-    rank = len(values) + NEAR
+    rank = len(values) + NEAREST_PAIRS
     if rank >= beyond.size:
         return np.asarray(np.isfinite(beyond))
     edge = np.partition(beyond, rank, axis=None)[rank]

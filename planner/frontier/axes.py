@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from planner.bounds.floors import unavoidable
+from planner.bounds.pair_bounds import unavoidable
 from planner.inputs import Limits, Objective, Unit
 from planner.problem import PlacementProblem
 from planner.result import Plan
@@ -24,11 +24,11 @@ class Axis:
     Attributes
     ----------
     name
-        As the caller names it.
+        Name of the axis in calls.
     sign
         1.0 where less is better, -1.0 where more is: cost = sign * value.
     value
-        Of a plan, in its own unit.
+        Value of a plan on the axis, in its own unit.
     tightened
         Limits that also keep a plan's value at least as good as the one given.
     objective
@@ -63,14 +63,14 @@ class Axis:
         """Return the problem whose plans cost at most `cost` on this axis."""
         return problem.with_limits(self.tightened(problem.limits, self.sign * cost))
 
-    def aim(self, problem: PlacementProblem) -> PlacementProblem:
+    def minimise(self, problem: PlacementProblem) -> PlacementProblem:
         """Return the problem that minimises this axis; as it is where no objective does."""
         return problem if self.objective is None else problem.with_objective(self.objective)
 
     def relative_gap(self, problem: PlacementProblem, cost: float, bound: float) -> float:
         """Return by what share of a plan's value its cost is above a bound; at least 0."""
         absolute = max(0.0, cost - bound)
-        unit = abs(cost) - self.unavoidable(self.aim(problem))
+        unit = abs(cost) - self.unavoidable(self.minimise(problem))
         if absolute == 0.0:
             return 0.0
         return absolute / unit if unit > 0.0 else float("inf")

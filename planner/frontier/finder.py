@@ -1,4 +1,4 @@
-"""Looks for plans, and remembers all that were found: each may serve elsewhere on the front."""
+"""Finds plans, and remembers all that were found: each may serve elsewhere on the front."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import replace
 from math import inf
 
 from planner.cutting import run_within
-from planner.frontier.archive import Archive, Known
-from planner.frontier.hurrying import hurried
-from planner.frontier.seeking import HeadStart, Sought, seek, verified
+from planner.frontier.archive import Archive, ArchivedPlan
+from planner.frontier.plan_search import SearchOutcome, WarmStart, find_plan, verified
+from planner.frontier.quick_heuristic import quick_schedules
 from planner.problem import PlacementProblem
 from planner.result import Plan, SolverOptions
 from planner.schedule.schedule import lay_out
@@ -36,29 +36,29 @@ class Finder:
         self._last = last
         self.cut = False
 
-    def seek(
+    def find_plan(
         self,
         problem: PlacementProblem,
         options: SolverOptions,
-        start: HeadStart | None = None,
+        start: WarmStart | None = None,
         *,
-        harder: bool = False,
-    ) -> Sought:
+        thorough: bool = False,
+    ) -> SearchOutcome:
         """Look for a plan of least objective, and remember it."""
-        sought = seek(problem, options, start, harder=harder, last=self._last)
-        if sought.plan is not None:
-            self._archive.add(sought.plan)
-            self.cut |= sought.plan.cut_by_clock
-        return sought
+        outcome = find_plan(problem, options, start, thorough=thorough, last=self._last)
+        if outcome.plan is not None:
+            self._archive.add(outcome.plan)
+            self.cut |= outcome.plan.cut_by_clock
+        return outcome
 
-    def hurry(
+    def quick_plan(
         self, problem: PlacementProblem, deadline_s: float, budget: TimeBudget
     ) -> Plan | None:
-        """Look for plans near a deadline, and remember them; return the soonest."""
+        """Find plans near a deadline quickly, and remember them; return the earliest."""
         found: list[Plan] = []
 
         def look() -> None:
-            for schedule in hurried(problem, deadline_s, budget):
+            for schedule in quick_schedules(problem, deadline_s, budget):
                 plan = verified(problem, schedule)
                 if plan is not None:
                     self._archive.add(plan)
@@ -76,14 +76,14 @@ class Finder:
         """Return the remembered plan of least minimised cost."""
         return _laid_out(problem, self._archive.least_minimised(inf))
 
-    def start(self, level: float, lower_bound: float = -inf) -> HeadStart:
+    def start(self, level: float, lower_bound: float = -inf) -> WarmStart:
         """Return the best plan known within a limit as a first candidate."""
         known = self._archive.least_minimised(level)
-        deals = () if known is None else ((known.placement, known.device),)
-        return HeadStart(deals, lower_bound)
+        assignments = () if known is None else ((known.placement, known.device),)
+        return WarmStart(assignments, lower_bound)
 
 
-def _laid_out(problem: PlacementProblem, known: Known | None) -> Plan | None:
+def _laid_out(problem: PlacementProblem, known: ArchivedPlan | None) -> Plan | None:
     if known is None:
         return None
     return verified(problem, lay_out(problem, known.placement, known.device))

@@ -15,10 +15,10 @@ from planner.eligibility import find_unplaceable
 from planner.errors import UnplaceableError
 from planner.frontier.archive import Archive
 from planner.frontier.axes import MAKESPAN, limited_and_minimised, objective_for
-from planner.frontier.filtering import Outlet, at_most
+from planner.frontier.dominance_filter import DominanceFilter, at_most
 from planner.frontier.finder import Finder
+from planner.frontier.least_makespan import MAX_DEADLINES, least_makespan, reduce_makespan
 from planner.frontier.points import Candidate, Ends, Front, Step, Summary
-from planner.frontier.soonest import MOST_STEPS, sooner, soonest
 from planner.problem import PlacementProblem
 from planner.result import Plan, SolverOptions
 from planner.search.exact import small_enough
@@ -28,11 +28,11 @@ END_WEIGHT = 2.0
 """Time of an end against that of a level between: the range of all others hangs on it."""
 MAKESPAN_WEIGHT = 4.0
 """The same of the end of least makespan, for which many deadlines are tried."""
-TIDY_STEPS = 2
-"""Deadlines tried in a second stage, where no exact search settles it."""
-SKETCH_SHARE = 0.3
+SECOND_STAGE_DEADLINES = 2
+"""Deadlines tried in a second stage, where there is no exact search."""
+COARSE_SHARE = 0.3
 """Share of the time left after the ends in which first plans for deadlines are looked for."""
-MOST_SKETCHED = 16
+MAX_COARSE_LEVELS = 16
 FIRST_STAGE = 0.6
 """Share of a level's time that its first stage may take."""
 
@@ -68,7 +68,7 @@ class Sweep:
 
     def __init__(self, problem: PlacementProblem, front: Front, options: SolverOptions) -> None:
         self.limited, self.minimised = limited_and_minimised(front.axes)
-        self.problem = self.minimised.aim(problem)
+        self.problem = self.minimised.minimise(problem)
         self.unit = self.minimised.objective_unit(self.problem)
         self.options = options
         self.between = front.points - 2
@@ -89,24 +89,24 @@ class Sweep:
         loosest = self._updated(loosest)
         gap = self.limited.relative_gap(self.problem, tightest.limited_cost, bound)
         yield Ends(self.limited, self.minimised, loosest, tightest, bound, gap)
-        outlet = Outlet(self.loosening)
+        filtered = DominanceFilter(self.loosening)
         if self.limited is MAKESPAN and not self.exact:
-            self._sketch(tightest.limited_cost, loosest.limited_cost)
+            self._coarse_pass(tightest.limited_cost, loosest.limited_cost)
         first, last = (tightest, loosest) if self.loosening else (loosest, tightest)
-        yield from outlet.offer(first)
+        yield from filtered.offer(first)
         unsolved: list[float] = []
         for found in self._levels(first, last, loosest):
             if isinstance(found, Candidate):
-                yield from outlet.offer(found)
+                yield from filtered.offer(found)
             else:
                 unsolved.append(self.limited.sign * found)
-        yield from outlet.offer(last)
-        yield from outlet.close()
+        yield from filtered.offer(last)
+        yield from filtered.close()
         yield Summary(
-            outlet.count,
-            outlet.dominated,
+            filtered.count,
+            filtered.dominated,
             tuple(unsolved),
-            tuple(outlet.late),
+            tuple(filtered.late),
             cut_by_clock=self.finder.cut or bool(unsolved),
         )
 
@@ -128,22 +128,22 @@ class Sweep:
                 # What holds under a looser limit holds under a tighter one.
                 level, proven = min(level, found.limited_cost), found.bound
 
-    def _sketch(self, soonest_s: float, latest_s: float) -> None:
+    def _coarse_pass(self, earliest_s: float, latest_s: float) -> None:
         """Look for first plans of deadlines all along: each serves every later one too."""
-        budget = TimeBudget(self.budget.left_s * SKETCH_SHARE)
-        target = soonest_s
-        for left in range(min(self.between, MOST_SKETCHED), 0, -1):
+        budget = TimeBudget(self.budget.left_s * COARSE_SHARE)
+        target = earliest_s
+        for left in range(min(self.between, MAX_COARSE_LEVELS), 0, -1):
             target = next_level(target, latest_s, left, by_ratio=True)
-            self.finder.hurry(self.problem, target, budget)
+            self.finder.quick_plan(self.problem, target, budget)
 
     def _least_minimised(self) -> Candidate:
         """Return the end of least minimised cost."""
         options = self._part(END_WEIGHT, self.between + END_WEIGHT + self.limited_weight)
-        sought = self.finder.seek(self.problem, _share(options, FIRST_STAGE), harder=True)
-        if sought.plan is None:
-            raise sought.failure()
-        plan = self._tidied(sought.plan, self.problem, _share(options, 1.0 - FIRST_STAGE))
-        return self._candidate(plan, sought.lower_bound * self.unit)
+        outcome = self.finder.find_plan(self.problem, _share(options, FIRST_STAGE), thorough=True)
+        if outcome.plan is None:
+            raise outcome.failure()
+        plan = self._improved(outcome.plan, self.problem, _share(options, 1.0 - FIRST_STAGE))
+        return self._candidate(plan, outcome.lower_bound * self.unit)
 
     def _least_limited(self, other: Candidate) -> tuple[Candidate, float]:
         """Return the end of least limited cost, and a proven bound on that cost."""
@@ -161,24 +161,26 @@ class Sweep:
         """Solve one level, of which a lower bound is known; None where no plan was found."""
         limited = self.limited.limit(self.problem, level)
         start = self.finder.start(level, proven / self.unit)
-        sought = self.finder.seek(limited, _share(options, FIRST_STAGE), start)
-        if sought.plan is None:
+        outcome = self.finder.find_plan(limited, _share(options, FIRST_STAGE), start)
+        if outcome.plan is None:
             return None
-        plan, bound = sought.plan, max(proven, sought.lower_bound * self.unit)
+        plan, bound = outcome.plan, max(proven, outcome.lower_bound * self.unit)
         if self.exact or self.limited.cost(plan) < level - slack:
-            plan = self._tidied(plan, limited, _share(options, 1.0 - FIRST_STAGE))
+            plan = self._improved(plan, limited, _share(options, 1.0 - FIRST_STAGE))
         return self._candidate(plan, bound)
 
-    def _tidied(self, plan: Plan, problem: PlacementProblem, options: SolverOptions) -> Plan:
+    def _improved(self, plan: Plan, problem: PlacementProblem, options: SolverOptions) -> Plan:
         """Return a plan that is better on the limited axis and no worse on the minimised one."""
         capped = self.minimised.limit(problem, self.minimised.cost(plan))
         plan = self._better(plan, self.finder.least_limited(capped, self.minimised.cost(plan)))
         cost = self.limited.cost(plan)
         if self.limited is MAKESPAN:
-            steps = MOST_STEPS if self.exact else TIDY_STEPS
-            return self._better(plan, sooner(capped, options, cost, self.finder, steps))
+            steps = MAX_DEADLINES if self.exact else SECOND_STAGE_DEADLINES
+            return self._better(plan, reduce_makespan(capped, options, cost, self.finder, steps))
         start = self.finder.start(cost)
-        return self._better(plan, self.finder.seek(self.limited.aim(capped), options, start).plan)
+        return self._better(
+            plan, self.finder.find_plan(self.limited.minimise(capped), options, start).plan
+        )
 
     def _better(self, plan: Plan, other: Plan | None) -> Plan:
         """Return the other plan where it is better on the limited axis."""
@@ -187,7 +189,7 @@ class Sweep:
         return other
 
     def _updated(self, loosest: Candidate) -> Candidate:
-        """Return the end of least minimised cost, by what was found while the other was sought."""
+        """Return the end of least minimised cost, by what was found on the way to the other."""
         plan = self.finder.least_minimised(self.problem)
         if plan is None or self.minimised.cost(plan) >= loosest.minimised_cost:
             return loosest
@@ -199,10 +201,10 @@ class Sweep:
         `known` is such a cost of some plan; None is returned where no better one was found.
         """
         if self.limited is MAKESPAN:
-            return soonest(self.problem, options, known, self.finder)
-        aimed = self.limited.aim(self.problem)
-        sought = self.finder.seek(aimed, options)
-        return sought.plan, sought.lower_bound * self.limited.objective_unit(aimed)
+            return least_makespan(self.problem, options, known, self.finder)
+        problem = self.limited.minimise(self.problem)
+        outcome = self.finder.find_plan(problem, options)
+        return outcome.plan, outcome.lower_bound * self.limited.objective_unit(problem)
 
     def _candidate(self, plan: Plan, bound: float) -> Candidate:
         cost = self.minimised.cost(plan)

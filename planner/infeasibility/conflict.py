@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from planner.limits.knobs import Knob
+from planner.limits.limit import Limit
 
 
-def smallest_conflict(knobs: list[Knob], conflicting: Callable[[list[Knob]], bool]) -> list[Knob]:
+def smallest_conflict(
+    limits: list[Limit], conflicting: Callable[[list[Limit]], bool]
+) -> list[Limit]:
     """Return limits of which none can be left out, those that come first preferred.
 
     Takes some 2 c log(m / c) proofs for c of m limits, where leaving out one after the other takes
@@ -15,7 +17,7 @@ def smallest_conflict(knobs: list[Knob], conflicting: Callable[[list[Knob]], boo
 
     Parameters
     ----------
-    knobs
+    limits
         Limits that are known to conflict.
     conflicting
         Whether it is proven that some of them alone conflict.
@@ -33,7 +35,7 @@ def smallest_conflict(knobs: list[Knob], conflicting: Callable[[list[Knob]], boo
     [1, 2, 3, 4, 5, 6]
     """
 
-    def of(kept: list[Knob], rest: list[Knob], *, more: bool) -> list[Knob]:
+    def of(kept: list[Limit], rest: list[Limit], *, more: bool) -> list[Limit]:
         """Return the fewest of the rest that conflict with what is kept; `more` was just kept."""
         if more and conflicting(kept):
             return []
@@ -44,4 +46,4 @@ def smallest_conflict(knobs: list[Knob], conflicting: Callable[[list[Knob]], boo
         of_second = of(kept + first, second, more=True)
         return of(kept + of_second, first, more=bool(of_second)) + of_second
 
-    return of([], knobs, more=False) if knobs else []
+    return of([], limits, more=False) if limits else []

@@ -8,21 +8,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from planner.cutting import run_within
-from planner.errors import InfeasibleError, Relaxation
-from planner.infeasibility.brackets import Attempt, Bracket
+from planner.errors import InfeasibleError, LimitChange
 from planner.infeasibility.conflict import smallest_conflict
+from planner.infeasibility.intervals import FindPlan, LimitInterval
 from planner.infeasibility.joint import Joint, Prove
-from planner.limits.knobs import Knob, knobs_of
+from planner.limits.limit import Limit, limits_of
 from planner.problem import PlacementProblem
 from planner.time_budget import TimeBudget
 
 POLICIES_SHARE = 0.25
-"""Share of the time in which simple policies tell what would be enough, before anything else."""
+"""Share of the time in which simple policies show what would be enough, before anything else."""
 
 
 def explain(
     problem: PlacementProblem,
-    attempt: Attempt,
+    attempt: FindPlan,
     prove: Prove,
     budget: TimeBudget,
     seed: int = 0,
@@ -60,51 +60,52 @@ class _Explanation:
     """
 
     problem: PlacementProblem
-    attempt: Attempt
+    attempt: FindPlan
     prove: Prove
     budget: TimeBudget
     seed: int
-    conflict: list[Knob] = field(init=False)
-    brackets: list[Bracket] = field(default_factory=list)
-    joint: tuple[Relaxation, ...] = ()
+    conflict: list[Limit] = field(init=False)
+    intervals: list[LimitInterval] = field(default_factory=list)
+    joint: tuple[LimitChange, ...] = ()
 
     def __post_init__(self) -> None:
-        self.conflict = knobs_of(self.problem)
+        self.conflict = limits_of(self.problem)
 
     def complete(self, notify: Callable[[], None]) -> None:
-        """Find out all: at first a plan that some limits would have to move for, and the names."""
+        """Find a plan that some limits would have to move for, then the conflict, then the rest."""
         joint = Joint(self.problem, self.conflict, self.attempt, self.prove, self.budget, self.seed)
         notify()
         run_within(TimeBudget(POLICIES_SHARE * self.budget.left_s), joint.compare_policies)
         self.joint = next(joint.relaxations(), ())
         self._leave_out(notify)
         known = joint.alone
-        self.brackets = [
-            Bracket(
+        self.intervals = [
+            LimitInterval(
                 self.problem,
-                knob,
+                limit,
                 self.attempt,
                 self.budget,
                 self.seed,
-                attained=known.get(knob.name),
+                None,
+                known.get(limit.name),
             )
-            for knob in self.conflict
+            for limit in self.conflict
         ]
-        _narrow(self.brackets, self.budget, notify)
+        _narrow(self.intervals, self.budget, notify)
         if not self.relaxations:
             joint.narrow(notify)
-            for told in joint.relaxations():
-                self.joint = told
+            for relaxations in joint.relaxations():
+                self.joint = relaxations
 
     @property
-    def relaxations(self) -> tuple[Relaxation, ...]:
+    def relaxations(self) -> tuple[LimitChange, ...]:
         """Limits each of which alone would mend it."""
-        known = (bracket.relaxation() for bracket in self.brackets)
+        known = (interval.relaxation() for interval in self.intervals)
         return tuple(one for one in known if one is not None)
 
     def as_error(self) -> InfeasibleError:
         """Return what is known."""
-        names = tuple(knob.name for knob in self.conflict)
+        names = tuple(limit.name for limit in self.conflict)
         joint = () if self.relaxations else self.joint
         note = _quality_note(self.problem) if "min_mean_quality" in names else ""
         cut = self.budget.cut
@@ -114,21 +115,21 @@ class _Explanation:
         """Leave out the limits without which infeasibility is proven all the same."""
         every = self.conflict
 
-        def conflicting(kept: list[Knob]) -> bool:
+        def conflicting(kept: list[Limit]) -> bool:
             notify()
-            problem, names = self.problem, {knob.name for knob in kept}
-            for knob in every:
-                if knob.name not in names:
-                    problem = knob.turn(problem, None)
+            problem, names = self.problem, {limit.name for limit in kept}
+            for limit in every:
+                if limit.name not in names:
+                    problem = limit.with_value(problem, None)
             proven = self.prove(problem, self.budget)
             if proven and len(kept) < len(self.conflict):
                 self.conflict = kept
             return proven
 
-        # The last first: of two conflicts the one is told that more time would not mend.
+        # The last first: of two conflicts the one is named that more time would not mend.
         found = smallest_conflict(every[::-1], conflicting)
-        names = {knob.name for knob in min(found, self.conflict, key=len)}
-        self.conflict = [knob for knob in every if knob.name in names]
+        names = {limit.name for limit in min(found, self.conflict, key=len)}
+        self.conflict = [limit for limit in every if limit.name in names]
 
 
 def _quality_note(problem: PlacementProblem) -> str:
@@ -145,13 +146,13 @@ def _quality_note(problem: PlacementProblem) -> str:
     return f"With the best LLM that may serve each request the mean is {reached:.6g}."
 
 
-def _narrow(brackets: list[Bracket], budget: TimeBudget, notify: Callable[[], None]) -> None:
-    """Open every bracket, then spend the time where one is widest."""
-    for bracket in brackets:
+def _narrow(intervals: list[LimitInterval], budget: TimeBudget, notify: Callable[[], None]) -> None:
+    """Initialise every interval, then spend the time where one is widest."""
+    for interval in intervals:
         notify()
-        bracket.open()
-    while wide := [bracket for bracket in brackets if not bracket.done]:
+        interval.initialise()
+    while wide := [interval for interval in intervals if not interval.done]:
         notify()
         if budget.spent():
             return
-        max(wide, key=lambda bracket: bracket.width).tighten()
+        max(wide, key=lambda interval: interval.width).narrow()

@@ -8,9 +8,9 @@ from costmodel.arrays import FloatArray, IntArray
 from planner.problem import PlacementProblem
 from planner.robustness.scenarios import Scenarios
 
-STRETCH = 256
+STRETCH_REQUESTS = 256
 """Requests in a row that are drawn as one sum."""
-DISTINCT = 64
+MAX_DISTINCT_LIMITS = 64
 """Up to this many distinct limits in a block, a stretch never has two."""
 
 
@@ -45,8 +45,8 @@ def bulk_ends(
 
 
 def _starts(limits: FloatArray) -> IntArray:
-    regular = np.arange(0, limits.size, STRETCH)
-    if np.unique(limits).size > DISTINCT:
+    regular = np.arange(0, limits.size, STRETCH_REQUESTS)
+    if np.unique(limits).size > MAX_DISTINCT_LIMITS:
         return regular
     changes = np.flatnonzero(np.diff(limits) != 0) + 1
     return np.union1d(regular, changes)

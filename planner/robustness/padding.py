@@ -19,12 +19,12 @@ from planner.result import Plan
 
 RUNG = 0.005
 """Step of the ladder."""
-MOST_ATTEMPTS = 12
-MORE_ATTEMPTS = 6
+MAX_ATTEMPTS = 12
+MAX_FURTHER_ATTEMPTS = 6
 """Where none of them kept the share."""
-BELOW_ATTEMPTS = 4
+MAX_ATTEMPTS_BELOW = 4
 """Below the least padding that did, where a smaller one could still save."""
-BEYOND = 8
+RUNGS_BEYOND = 8
 """Rungs above the last one to look at, where none is proven to have no plan."""
 
 
@@ -61,7 +61,7 @@ class Attempt:
 
     @property
     def objective(self) -> float:
-        """Of the plan, inf where there is none."""
+        """Objective of the plan, inf where there is none."""
         return math.inf if self.plan is None else self.plan.objective
 
     def stretch(self, share: float) -> float:
@@ -124,7 +124,7 @@ def search(
     first
         The plan without padding, rung 0.
     share
-        Of the scenarios, to be kept.
+        Share of the scenarios that must be kept.
     attempt
         Plans at a rung; None where there is no time left.
     enough
@@ -139,7 +139,7 @@ def search(
     if first.kept >= share:
         return made
     low, high = first, None
-    while len(made) < MOST_ATTEMPTS and not _settled(low, high, enough):
+    while len(made) < MAX_ATTEMPTS and not _settled(low, high, enough):
         found = attempt(_next_rung(made, low, high, share))
         if found is None:
             return made
@@ -195,7 +195,7 @@ def _just_below(
     if low.plan is not None and _little(low, high, enough):
         return []
     rungs = [rung for rung in range(high.rung - 1, 0, -1) if rung not in tried]
-    found = [attempt(rung) for rung in rungs[:BELOW_ATTEMPTS]]
+    found = [attempt(rung) for rung in rungs[:MAX_ATTEMPTS_BELOW]]
     return [one for one in found if one is not None]
 
 
@@ -204,13 +204,13 @@ def _once_more(
 ) -> list[Attempt]:
     """Look between the paddings tried: what a padding keeps does not rise quite steadily."""
     tried = {found.rung for found in made}
-    top = min((found.rung for found in made if found.proven), default=max(tried) + BEYOND)
+    top = min((found.rung for found in made if found.proven), default=max(tried) + RUNGS_BEYOND)
     bottom = max((found for found in made if found.plan is not None), key=lambda f: f.kept).rung
-    around = np.linspace(max(0, 2 * bottom - top), top, 2 * MORE_ATTEMPTS + 1)
+    around = np.linspace(max(0, 2 * bottom - top), top, 2 * MAX_FURTHER_ATTEMPTS + 1)
     rungs = [rung for rung in dict.fromkeys(np.rint(around).astype(int).tolist()) if rung < top]
     found_more: list[Attempt] = []
     for rung in sorted(set(rungs) - tried, key=lambda rung: (abs(rung - bottom), rung)):
-        found = attempt(rung) if len(found_more) < MORE_ATTEMPTS else None
+        found = attempt(rung) if len(found_more) < MAX_FURTHER_ATTEMPTS else None
         if found is None:
             break
         found_more.append(found)

@@ -1,7 +1,7 @@
 """Plan so that the whole batch keeps every deadline at a stated probability.
 
 plain plan -> replay it in every scenario -> pad the deadlines, plan anew, replay -> the cheapest
-plan that keeps the confidence;  or what can be attained
+plan that keeps the confidence;  or what can be achieved
 """
 
 from __future__ import annotations
@@ -13,24 +13,13 @@ import numpy as np
 
 from costmodel.arrays import FloatArray
 from planner.cutting import run_within, with_grace
-from planner.errors import (
-    InfeasibleError,
-    Relaxation,
-    UnattainedConfidenceError,
-    UndecidedError,
-)
+from planner.errors import InfeasibleError, LimitChange, UnattainedConfidenceError, UndecidedError
 from planner.planning import plan
 from planner.problem import PlacementProblem
 from planner.progress import OnProgress, Progress, ignore_progress
 from planner.reporting import OPTIMAL_GAP, gap_unit
 from planner.result import Plan, PlanWarning, Robustness, SolverOptions
-from planner.robustness.padding import (
-    Attempt,
-    attained_confidence,
-    padded,
-    search,
-    share_to_keep,
-)
+from planner.robustness.padding import Attempt, attained_confidence, padded, search, share_to_keep
 from planner.robustness.scenarios import Scenarios
 from planner.robustness.simulation import worst_ratios
 from planner.schedule.evaluation import evaluate
@@ -41,8 +30,8 @@ FIRST_SHARE, FIRST_AT_MOST = 0.35, 0.85
 """Of the time limit, for the plan without padding, and as long as none is found."""
 LATER_SHARE, LATER_AT_MOST = 0.3, 0.6
 """Of the time then left, for each plan with padding, and as long as none is found."""
-LEAST_S = 0.05
-LEAST_CONFIDENCE = 0.5
+MIN_PLAN_S = 0.05
+MIN_CONFIDENCE = 0.5
 """Less is not worth being promised."""
 
 Planner = Callable[..., Plan]
@@ -99,7 +88,7 @@ def plan_robustly(
     first = Attempt(0, plain, ratios)
 
     def attempt(rung: int) -> Attempt | None:
-        if budget.left_s < LEAST_S * (1.0 + options.time_limit_s):
+        if budget.left_s < MIN_PLAN_S * (1.0 + options.time_limit_s):
             budget.cut = True
             return None
         on_progress(Progress("padding", plain.objective, plain.lower_bound, None, budget.elapsed_s))
@@ -123,13 +112,13 @@ def _part(
     """Return the options of one of several plans: shares of the time that is left."""
     return replace(
         options,
-        time_limit_s=max(LEAST_S, share * budget.left_s),
+        time_limit_s=max(MIN_PLAN_S, share * budget.left_s),
         first_plan_s=at_most * budget.left_s,
     )
 
 
 def has_deadlines(problem: PlacementProblem) -> bool:
-    """Whether anything of the problem must have ended by a time."""
+    """Whether the problem has a deadline or a pool that is available for a time."""
     ends = (pool.available_s is not None for pool in problem.pools)
     return bool(np.isfinite(problem.deadline_s).any()) or any(ends)
 
@@ -211,7 +200,7 @@ def _unknown_intervals(problem: PlacementProblem, found: Plan) -> list[PlanWarni
 def _unattained(
     problem: PlacementProblem, confidence: float, share: float, attempts: list[Attempt]
 ) -> Exception:
-    """What can be said where no plan keeps the confidence."""
+    """Return the error where no plan keeps the confidence, with what would mend it."""
     best = max(attempts, key=lambda found: (found.kept, -found.objective))
     message = (
         f"No plan was found that keeps every deadline with confidence {confidence:g}; the best one "
@@ -222,8 +211,8 @@ def _unattained(
         return UndecidedError(message + " Allow more time, or loosen a limit slightly.")
     stretch = best.stretch(share)
     relaxations = []
-    if (attained := attained_confidence(best.kept, best.ratios.size)) >= LEAST_CONFIDENCE:
-        relaxations.append(Relaxation("confidence", confidence, attained, confidence))
+    if (attained := attained_confidence(best.kept, best.ratios.size)) >= MIN_CONFIDENCE:
+        relaxations.append(LimitChange("confidence", confidence, attained, confidence))
     names = []
     if problem.limits.deadline_s is not None:
         names.append(("deadline_seconds", problem.limits.deadline_s))
@@ -234,7 +223,7 @@ def _unattained(
         for pool in problem.pools
         if pool.available_s is not None
     ]
-    limits = tuple(Relaxation(name, value, value * stretch, value) for name, value in names)
+    limits = tuple(LimitChange(name, value, value * stretch, value) for name, value in names)
     if len(limits) == 1:
         relaxations += limits
     conflict = ("confidence", *(name for name, _ in names))

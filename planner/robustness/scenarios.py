@@ -22,9 +22,9 @@ from planner.problem import PlacementProblem
 
 HALF_WIDTH = NormalDist().inv_cdf(0.5 + 0.5 * LEVEL)
 """Standard deviations from the middle of a normal law to the end of its 90 % interval: 1.645."""
-MOST_SCENARIOS = 2_000
-FEWEST_SCENARIOS = 1_000
-KEPT_DRAWS = 10_000_000
+MAX_SCENARIOS = 2_000
+MIN_SCENARIOS = 1_000
+MAX_KEPT_DRAWS = 10_000_000
 """Up to this many draws of lengths are kept, 40 MB: the same ones for every plan of the problem."""
 
 
@@ -74,7 +74,7 @@ class Scenarios:
         cls, problem: PlacementProblem, seed: int, campaign_ratio: float = CAMPAIGN_RATIO
     ) -> Scenarios:
         """Return as many scenarios as the size of the problem allows."""
-        count = min(MOST_SCENARIOS, max(FEWEST_SCENARIOS, 5_000_000 // problem.n))
+        count = min(MAX_SCENARIOS, max(MIN_SCENARIOS, 5_000_000 // problem.n))
         return cls(problem, seed, count, campaign_ratio)
 
     @property
@@ -127,7 +127,7 @@ class Scenarios:
         return self._errors[first]
 
     def _scores(self, members: IntArray) -> FloatArray:
-        if self.problem.n * self.count <= KEPT_DRAWS:
+        if self.problem.n * self.count <= MAX_KEPT_DRAWS:
             return self._all_scores[members].astype(np.float64)
         key = int(members[0]), int(members[-1]), members.size
         return self._generator(2, *key).standard_normal((members.size, self.count))

@@ -25,9 +25,9 @@ from planner.robustness.scenarios import Scenarios
 from planner.robustness.slots import latest_ends, line_ends
 from planner.schedule.schedule import Block, Schedule
 
-SINGLY = 1_000
+MAX_SINGLE_REQUESTS = 1_000
 """Requests of a block up to which each is drawn at concurrency 1; sums of more are near normal."""
-SINGLE_DRAWS = 10_000_000
+MAX_SINGLE_DRAWS = 10_000_000
 """Draws of a block up to which each request is drawn above concurrency 1."""
 TAIL_DRAWS = 3_000_000
 """Draws for the last requests of a longer one."""
@@ -69,7 +69,7 @@ class _Steps:
     def _step_s(self, k: int, members: IntArray) -> FloatArray:
         problem, scenarios = self._scenarios.problem, self._scenarios
         concurrency = problem.placements[k].concurrency
-        if members.size * scenarios.count > SINGLE_DRAWS:
+        if members.size * scenarios.count > MAX_SINGLE_DRAWS:
             seconds = problem.costs.device_seconds[members, k].sum()
             tokens = problem.requests.workload.output_tokens[members].sum()
             return np.full(scenarios.count, concurrency * float(seconds) / float(tokens))
@@ -94,13 +94,13 @@ def _block_ends(block: Block, scenarios: Scenarios, steps: _Steps) -> tuple[Floa
     concurrency = problem.placements[k].concurrency
     expected_s = problem.costs.device_seconds[members, k] * concurrency
     if concurrency == 1:
-        if members.size > SINGLY:
+        if members.size > MAX_SINGLE_REQUESTS:
             return bulk_ends(scenarios, k, block.device, members)
         held = device_seconds(problem, k, members, scenarios.tokens(members))
         held *= scenarios.factors(k, expected_s)
         return problem.latest_s(members, np.full(members.size, k)), line_ends(held, 1)
     step_s = steps[k] * scenarios.factors(k, expected_s.mean())[0]
-    is_long = members.size * scenarios.count > SINGLE_DRAWS
+    is_long = members.size * scenarios.count > MAX_SINGLE_DRAWS
     tail = TAIL_DRAWS // scenarios.count
     last = members[-tail:] if is_long else members
     limits = problem.latest_s(last, np.full(last.size, k))

@@ -8,7 +8,7 @@ from costmodel.arrays import FloatArray
 
 EXACT_OPERATIONS = 200_000_000
 """Up to this many comparisons of slots a line is followed in every scenario, a quarter second."""
-FOLLOWED = 50
+FOLLOWED_SCENARIOS = 50
 """Scenarios of a longer line that are followed: how loose a bound is hardly varies with them."""
 
 
@@ -23,7 +23,7 @@ def line_ends(held: FloatArray, slots: int) -> FloatArray:
     held
         Shape (m, s): how long request i holds its slot in each scenario.
     slots
-        At least 1.
+        Number of slots, at least 1.
 
     Returns
     -------
@@ -39,13 +39,13 @@ def line_ends(held: FloatArray, slots: int) -> FloatArray:
         return np.cumsum(held, axis=0)
     if requests <= slots:
         return held.copy()
-    if requests * scenarios * slots <= EXACT_OPERATIONS or scenarios <= FOLLOWED:
+    if requests * scenarios * slots <= EXACT_OPERATIONS or scenarios <= FOLLOWED_SCENARIOS:
         return _follow(held, slots)
-    some = held[:, :FOLLOWED]
+    some = held[:, :FOLLOWED_SCENARIOS]
     starts = latest_ends(held, slots)
     starts -= held
     followed = (_follow(some, slots) - some).sum(axis=1)
-    bounds = starts[:, :FOLLOWED].sum(axis=1)
+    bounds = starts[:, :FOLLOWED_SCENARIOS].sum(axis=1)
     starts *= np.divide(followed, bounds, out=np.zeros_like(bounds), where=bounds > 0.0)[:, None]
     starts += held
     return starts

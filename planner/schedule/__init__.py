@@ -1,1 +1,1 @@
-"""Schedules: how devices run blocks, what that costs, and how requests are dealt to them."""
+"""Schedules: how devices run blocks, what that costs, and how requests are dispatched to them."""

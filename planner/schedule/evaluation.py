@@ -33,7 +33,7 @@ class Evaluation:
     pool_energy_j, pool_on_s
         Joules of each pool and seconds for which its devices are on, shape (pools,).
     cost
-        In the unit of what the objective minimises.
+        Cost in the unit of what the objective minimises.
     mean_quality
         Token-weighted mean score; None where an LLM in use has no known score.
     """

@@ -32,7 +32,7 @@ class Block:
     start_s
         When its first request starts, after `load_s` seconds of loading.
     seconds
-        From its first start to its last end.
+        Seconds from the first start to the last end.
     slot_seconds
         The sum of what its requests hold of their slots.
     members
@@ -61,7 +61,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Schedule:
-    """A plan dealt out to devices and slots.
+    """A plan dispatched to devices and slots.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class Group:
     slot_s
         Seconds for which each holds its slot, shape (members,).
     held_s
-        The same over all slots that it holds: one for each of its answers.
+        Seconds summed over all slots that a request holds: one for each of its answers.
     """
 
     placement: int
@@ -181,10 +181,7 @@ class _Run:
 
 
 def lay_out_groups(
-    problem: PlacementProblem,
-    groups: list[Group],
-    device: IntArray,
-    start_s: FloatArray,
+    problem: PlacementProblem, groups: list[Group], device: IntArray, start_s: FloatArray
 ) -> list[Block]:
     """Lay out the requests of one pool, writing their starts into `start_s`."""
     per_device: dict[int, list[_Run]] = {}
@@ -229,11 +226,7 @@ def _runs(problem: PlacementProblem, group: Group, device: IntArray) -> Iterator
 
 def block_order(problem: PlacementProblem, first: int, k: int) -> tuple[float, int, int]:
     """Sort key of a block by its first request: its deadline, then the LLM, then the placement."""
-    return (
-        float(problem.deadline_s[first]),
-        problem.llms.index(problem.placements[k].llm),
-        k,
-    )
+    return (float(problem.deadline_s[first]), problem.llms.index(problem.placements[k].llm), k)
 
 
 def _run_device(

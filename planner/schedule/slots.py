@@ -1,7 +1,7 @@
 """Which slot takes which request, and when: the longest that wait start where a slot is free first.
 
-``fill_blocks`` is exact for any number of requests. ``deal_to_slots``, which only has to spread
-requests over the devices of a pool, deals most of a large batch by shares and the rest exactly.
+``fill_blocks`` is exact for any number of requests. ``balance_slots``, which only has to spread
+requests over the devices of a pool, places most of a large batch by shares and the rest exactly.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ LOCKSTEP_S = (9e-6, 0.7e-9)
 """Seconds of a step over all blocks together: fixed, and for each slot."""
 HEAP_S = 0.4e-6
 """Seconds of a step of one request through a heap; both measured, only their ratio matters."""
-GOLDEN = (5**0.5 - 1) / 2
+GOLDEN_RATIO = (5**0.5 - 1) / 2
 """Multiples of it, less their whole part, fill [0, 1) evenly at every length (Weyl sequence)."""
 EXACT_REQUESTS = 6_000
-"""Requests that are always dealt one by one."""
-MOST_RUNS = 64
+"""Requests that are always dispatched one by one."""
+MAX_RUNS = 64
 """Deadlines of a block up to which the slots' ends are evened out at each of them."""
-ROUNDS = 12
+MAX_SWAP_ROUNDS = 12
 """Swaps of each slot that evening out may take."""
-WORTH = 0.8
+MAX_REMAINING_SPREAD = 0.8
 """Share of the widest spread that a round leaves at most if another is to follow."""
-SAMPLE = 16
+SWAP_CANDIDATES = 16
 """Requests of a slot that are looked at for a swap."""
-NEAR = np.arange(-12, 13)
+PARTNER_OFFSETS = np.arange(-12, 13)
 """Requests of the other slot that each may be swapped for: about as long."""
-EVEN = 1e-6
+EVEN_SPREAD = 1e-6
 """Spread of the slots' ends, as a share of the latest, that is even enough."""
 
 
@@ -107,7 +107,7 @@ def _in_lockstep(
     return starts, seconds
 
 
-def deal_to_slots(slot_s: FloatArray, free_s: FloatArray) -> tuple[IntArray, FloatArray]:
+def balance_slots(slot_s: FloatArray, free_s: FloatArray) -> tuple[IntArray, FloatArray]:
     """Give requests, in order, to slots so that all end at about the same time.
 
     Parameters
@@ -125,68 +125,72 @@ def deal_to_slots(slot_s: FloatArray, free_s: FloatArray) -> tuple[IntArray, Flo
     slot = np.empty(len(slot_s), dtype=np.int64)
     free = free_s.astype(float)
     runs = np.flatnonzero(np.diff(slot_s) > 0.0) + 1
-    if len(runs) > MOST_RUNS:
+    if len(runs) > MAX_RUNS:
         _one_by_one(slot_s, free, slot)
         return slot, free
     for start, end in zip([0, *runs.tolist()], [*runs.tolist(), len(slot_s)], strict=True):
         part = slice(start, end)
-        _deal_run(slot_s[part], free, slot[part])
+        _balance_run(slot_s[part], free, slot[part])
         _even_out(slot_s[part], free, slot[part])
     return slot, free
 
 
-def _deal_run(slot_s: FloatArray, free: FloatArray, slot: IntArray) -> None:
-    """Deal most of a run by shares and a sample of it one by one, which evens out the ends."""
+def _balance_run(slot_s: FloatArray, free: FloatArray, slot: IntArray) -> None:
+    """Dispatch most of a run by shares and a sample of it one by one, which evens out the ends."""
     size = max(EXACT_REQUESTS // 3, 6 * len(free))
     while len(slot_s) > EXACT_REQUESTS and 2 * size < len(slot_s):
         late = np.zeros(len(slot_s), dtype=bool)
         late[np.linspace(0, len(slot_s) - 1, size).astype(np.int64)] = True
-        dealt, ends = _by_shares(slot_s[~late], free, float(slot_s.sum()))
+        placed, ends = _by_shares(slot_s[~late], free, float(slot_s.sum()))
         if float((ends.max() - ends).sum()) <= 0.95 * float(slot_s[late].sum()):
             sample = np.empty(int(late.sum()), dtype=np.int64)
             _one_by_one(slot_s[late], ends, sample)
-            slot[~late], slot[late], free[:] = dealt, sample, ends
+            slot[~late], slot[late], free[:] = placed, sample, ends
             return
         size *= 4
     _one_by_one(slot_s, free, slot)
 
 
 def _by_shares(slot_s: FloatArray, free: FloatArray, work_s: float) -> tuple[IntArray, FloatArray]:
-    """Deal in proportion to the room that each slot has below the level that all work reaches."""
+    """Place in proportion to the room that each slot has below the level that all work reaches."""
     lowest = np.sort(free)
     levels = (work_s + np.cumsum(lowest)) / np.arange(1, len(free) + 1)
     level = levels[max(0, int((lowest < levels).sum()) - 1)]
     room = np.cumsum(np.maximum(0.0, level - free))
-    turns = (np.arange(len(slot_s)) * GOLDEN) % 1.0
-    dealt = np.searchsorted(room, turns * room[-1], side="right")
-    dealt = np.minimum(dealt, len(free) - 1)
-    return dealt, free + np.bincount(dealt, weights=slot_s, minlength=len(free))
+    turns = (np.arange(len(slot_s)) * GOLDEN_RATIO) % 1.0
+    placed = np.searchsorted(room, turns * room[-1], side="right")
+    placed = np.minimum(placed, len(free) - 1)
+    return placed, free + np.bincount(placed, weights=slot_s, minlength=len(free))
 
 
 def _even_out(slot_s: FloatArray, free: FloatArray, slot: IntArray) -> None:
     """Swap requests between slots that end late and slots that end early.
 
-    Dealt longest first, slots end apart by up to the shortest request; where even that is long,
+    Placed longest first, slots end apart by up to the shortest request; where even that is long,
     as among the long requests of a late deadline, swaps of nearly equal ones close the rest. The
     slot that ends last is paired with the first, the last but one with the second, and so on: of
     some requests of either, the two swap whose lengths differ by about half of the pair's spread.
     """
-    if len(slot_s) < 2 * len(free) or free.max() - free.min() <= EVEN * free.max():
+    if len(slot_s) < 2 * len(free) or free.max() - free.min() <= EVEN_SPREAD * free.max():
         return
     members = np.argsort(narrow(slot), kind="stable")
     counts = np.bincount(slot, minlength=len(free))
     first, before = np.cumsum(counts) - counts, np.inf
-    for attempt in range(ROUNDS):
+    for attempt in range(MAX_SWAP_ROUNDS):
         by_end = np.argsort(free, kind="stable")
         by_end = by_end[counts[by_end] > 0]
         early, late = by_end[: len(by_end) // 2], by_end[::-1][: len(by_end) // 2]
         spread = free[late] - free[early]
-        if not len(spread) or spread[0] <= EVEN * free[late[0]] or spread[0] > WORTH * before:
+        if (
+            not len(spread)
+            or spread[0] <= EVEN_SPREAD * free[late[0]]
+            or spread[0] > MAX_REMAINING_SPREAD * before
+        ):
             return
         before = float(spread[0])
-        shares = (np.arange(SAMPLE) + attempt * GOLDEN % 1.0) / SAMPLE
+        shares = (np.arange(SWAP_CANDIDATES) + attempt * GOLDEN_RATIO % 1.0) / SWAP_CANDIDATES
         at_late = (shares * counts[late][:, None]).astype(np.int64)
-        at_early = (shares * counts[early][:, None]).astype(np.int64)[:, :, None] + NEAR
+        at_early = (shares * counts[early][:, None]).astype(np.int64)[:, :, None] + PARTNER_OFFSETS
         at_early = np.clip(at_early, 0, counts[early][:, None, None] - 1)
         longer = first[late][:, None] + at_late
         shorter = first[early][:, None, None] + at_early
@@ -196,7 +200,7 @@ def _even_out(slot_s: FloatArray, free: FloatArray, slot: IntArray) -> None:
         pairs = np.arange(len(spread))
         taken = moved[pairs, best]
         useful = np.flatnonzero((taken > 0.0) & (taken < spread))
-        one = longer[useful, best[useful] // len(NEAR)]
+        one = longer[useful, best[useful] // len(PARTNER_OFFSETS)]
         other = shorter.reshape(len(spread), -1)[useful, best[useful]]
         members[one], members[other] = members[other], members[one]
         slot[members[one]], slot[members[other]] = late[useful], early[useful]

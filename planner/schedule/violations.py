@@ -10,10 +10,10 @@ import numpy as np
 
 from costmodel.arrays import FloatArray
 from planner.inputs import CAP_NAMES, Unit
-from planner.problem import ROUNDING, PlacementProblem
+from planner.problem import COUNT_TOLERANCE, PlacementProblem
 from planner.schedule.schedule import Schedule
 
-TOLERANCE = 1e-9
+LIMIT_TOLERANCE = 1e-9
 """Relative excess of a limit that is taken for rounding of floats."""
 
 
@@ -25,7 +25,7 @@ def loosest(limit: Values, direction: float = 1.0) -> Values:
 
     `direction` is 1.0 for a limit from above and -1.0 for one from below.
     """
-    return limit + direction * 2.0 * TOLERANCE * abs(limit)
+    return limit + direction * 2.0 * LIMIT_TOLERANCE * abs(limit)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def find_violations(
 
 def exceeds(value: float, limit: float) -> bool:
     """Whether a value is above a limit by more than rounding."""
-    return value > limit + TOLERANCE * max(abs(limit), 1e-12)
+    return value > limit + LIMIT_TOLERANCE * max(abs(limit), 1e-12)
 
 
 def _late(problem: PlacementProblem, schedule: Schedule) -> list[Violation]:
@@ -75,7 +75,7 @@ def _late(problem: PlacementProblem, schedule: Schedule) -> list[Violation]:
     if plan is not None and exceeds(schedule.makespan_s, plan):
         found.append(Violation("deadline_seconds", plan, schedule.makespan_s))
     own = problem.requests.deadline_s
-    late = np.flatnonzero(end > own * (1.0 + TOLERANCE))
+    late = np.flatnonzero(end > own * (1.0 + LIMIT_TOLERANCE))
     if late.size:
         worst = late[np.argmax(end[late] / own[late])]
         found.append(Violation("requests/deadline_seconds", float(own[worst]), float(end[worst])))
@@ -111,7 +111,7 @@ def _miscounted(problem: PlacementProblem, schedule: Schedule) -> list[Violation
         least, most = problem.request_counts(llm)
         if count < least:
             named = llm in problem.limits.shares and count < int(
-                np.floor(problem.limits.shares[llm].min * problem.n + ROUNDING)
+                np.floor(problem.limits.shares[llm].min * problem.n + COUNT_TOLERANCE)
             )
             name = f"shares/{llm}/min" if named else f"min_requests/{llm}"
             found.append(Violation(name, float(least), float(count)))

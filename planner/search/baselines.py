@@ -1,4 +1,4 @@
-"""What simpler policies pay for the same batch, dealt out and priced by the same rules."""
+"""What simpler policies pay for the same batch, dispatched and priced by the same rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from costmodel.arrays import IntArray
 from planner.problem import PlacementProblem
 from planner.result import Baseline
-from planner.schedule.dealing import deal
+from planner.schedule.dispatch import dispatch
 from planner.schedule.evaluation import Evaluation, evaluate
 from planner.schedule.schedule import Schedule
 from planner.search.candidates import QUERY_BLIND, query_blind_splits
@@ -20,51 +20,53 @@ from planner.search.incumbent import Incumbent
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.threads import WAKE_S
 
-FEWEST = 1
-MOST_DEALT = 1_500_000
-"""Requests that are dealt out again for baselines: each takes as long as dealing the plan."""
-LEAST_AHEAD = 100_000
-"""Requests from which on policies are dealt out beside the solver, and below which before it."""
+MIN_COMPARED = 1
+MAX_COMPARED_REQUESTS = 1_500_000
+"""Requests of all baselines together: each takes as long to dispatch as the plan."""
+MIN_BACKGROUND_REQUESTS = 100_000
+"""Requests from which on policies are dispatched beside the solver; below, before it."""
 
 
 def most_compared(n: int) -> int:
     """Return how many policies a batch of n requests is compared with, beside the split."""
-    return max(FEWEST, MOST_DEALT // n)
+    return max(MIN_COMPARED, MAX_COMPARED_REQUESTS // n)
 
 
 @dataclass(frozen=True)
-class Ahead:
-    """Policies of a large batch, dealt out beside the solver, which leaves a core idle by half."""
+class BackgroundPolicies:
+    """Policies of a large batch, dispatched beside the solver, which leaves a core idle by half."""
 
-    dealt: dict[str, Future[tuple[Schedule, Evaluation]]]
+    results: dict[str, Future[tuple[Schedule, Evaluation]]]
 
     @classmethod
-    def start(cls, problem: PlacementProblem, policies: Mapping[str, IntArray | None]) -> Ahead:
-        """Start to deal out, where that takes long."""
-        if problem.n < LEAST_AHEAD:
+    def start(
+        cls, problem: PlacementProblem, policies: Mapping[str, IntArray | None]
+    ) -> BackgroundPolicies:
+        """Start to dispatch, where that takes long."""
+        if problem.n < MIN_BACKGROUND_REQUESTS:
             return cls({})
         thread = ThreadPoolExecutor(1)
         placed = {name: placement for name, placement in policies.items() if placement is not None}
-        found = cls({name: thread.submit(_deal, problem, p) for name, p in placed.items()})
+        found = cls({name: thread.submit(_dispatch, problem, p) for name, p in placed.items()})
         thread.shutdown(wait=False)
         return found
 
     def wait(self) -> None:
-        """Wait until all are dealt out."""
-        for dealt in self.dealt.values():
-            while not dealt.done():
+        """Wait until all are dispatched."""
+        for results in self.results.values():
+            while not results.done():
                 # In short pieces: between them a limit of time can cut the wait.
                 time.sleep(WAKE_S)
 
     def offer_to(self, incumbent: Incumbent) -> None:
-        """Offer those that are dealt out by now."""
-        for dealt in self.dealt.values():
-            if dealt.done():
-                incumbent.offer_dealt(*dealt.result())
+        """Offer those that are dispatched by now."""
+        for results in self.results.values():
+            if results.done():
+                incumbent.offer_evaluated(*results.result())
 
 
-def _deal(problem: PlacementProblem, placement: IntArray) -> tuple[Schedule, Evaluation]:
-    schedule = deal(problem, placement)
+def _dispatch(problem: PlacementProblem, placement: IntArray) -> tuple[Schedule, Evaluation]:
+    schedule = dispatch(problem, placement)
     return schedule, evaluate(problem, schedule)
 
 
@@ -77,16 +79,16 @@ def judged_policies(
 ) -> Iterator[tuple[str, Evaluation | None]]:
     """Yield what each policy comes to, None where it cannot place all; the query-blind split last.
 
-    The incumbent deals out what it was not yet offered. One that beats it takes its place, and the
+    The incumbent dispatches what it was not yet offered. One that beats it takes its place, and the
     split is of the mean quality of what is best in the end.
     """
     for name, placement in policies.items():
         yield name, None if placement is None else incumbent.evaluate_placement(placement)
     while (plan := incumbent.evaluation) is not None and plan.mean_quality is not None:
         splits = query_blind_splits(problem, relaxation, plan.mean_quality, seed)
-        deals = [incumbent.evaluate_placement(split) for split in splits]
+        drawn = [incumbent.evaluate_placement(split) for split in splits]
         if incumbent.evaluation is plan:
-            yield QUERY_BLIND, _best_deal(deals)
+            yield QUERY_BLIND, _best_split(drawn)
             return
 
 
@@ -102,9 +104,9 @@ def baselines(
     )
 
 
-def _best_deal(deals: list[Evaluation]) -> Evaluation | None:
-    """Return the deal of least joules, feasible ones first: the strongest to compare with."""
-    return min(deals, key=lambda deal: (not deal.feasible, deal.energy_j), default=None)
+def _best_split(drawn: list[Evaluation]) -> Evaluation | None:
+    """Return the split of least joules, feasible ones first: the strongest to compare with."""
+    return min(drawn, key=lambda dispatch: (not dispatch.feasible, dispatch.energy_j), default=None)
 
 
 def _baseline(

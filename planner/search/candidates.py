@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
-from planner.bounds.cells import pattern_labels
+from planner.bounds.aggregates import pattern_labels
 from planner.problem import PlacementProblem
 from planner.quantities import MeanQuality
 from planner.schedule.slots import narrow
@@ -19,8 +19,8 @@ from planner.time_budget import TimeBudget
 
 QUERY_BLIND = "query_blind_split"
 SPLIT_S = 2.0
-DEALS = 5
-TARGETS = 5
+SPLIT_DRAWS = 5
+SPLIT_TARGETS = 5
 FEW_REQUESTS = 5_000
 
 
@@ -121,23 +121,24 @@ def query_blind_splits(
     """Best splits of at least a mean quality that do not look at a request's length.
 
     Every request of the same eligibility is treated alike: fractions of such a group go to each
-    placement, chosen for least cost by a linear programme under the plan's own rows, then dealt
-    by chance. Where chance deals less than the quality asked for, more is aimed at.
+    placement, chosen for least cost by a linear programme under the plan's own rows, then drawn.
+    Where a draw has less than the quality asked for, the next target is higher.
 
     Returns
     -------
     list of IntArray
-        Deals that reach the quality, shape (n,) each; empty where there is none.
+        Dispatches that reach the quality, shape (n,) each; empty where there is none.
     """
     found: list[IntArray] = []
     target = mean_quality
-    for attempt in range(TARGETS):
+    for attempt in range(SPLIT_TARGETS):
         fractions = _best_fractions(problem, relaxation, target)
         if fractions is None:
             break
-        deals = DEALS if problem.n <= FEW_REQUESTS else 1
+        draws = SPLIT_DRAWS if problem.n <= FEW_REQUESTS else 1
         drawn = [
-            _deal_by_chance(problem, *fractions, seed + attempt * DEALS + d) for d in range(deals)
+            _drawn_split(problem, *fractions, seed + attempt * SPLIT_DRAWS + d)
+            for d in range(draws)
         ]
         reached = [_mean_quality(problem, placement) for placement in drawn]
         found += [p for p, q in zip(drawn, reached, strict=True) if not exceeds(mean_quality, q)]
@@ -164,7 +165,7 @@ def _best_fractions(
     least_cost = AssignmentProblem(
         problem.pair_cost(problem.objective.minimise),
         problem.eligible & columns[None, :],
-        (*(row for row in relaxation.rows if row.groups is None), floor),
+        (*(row for row in relaxation.rows if row.classes is None), floor),
         tuple(replace(v, cost=v.cost * problem.cost_normaliser) for v in relaxation.variables),
     )
     if not least_cost.allowed.any(axis=1).all():
@@ -174,7 +175,7 @@ def _best_fractions(
     return None if solution is None else (labels, solution.counts)
 
 
-def _deal_by_chance(
+def _drawn_split(
     problem: PlacementProblem, labels: IntArray, counts: FloatArray, seed: int
 ) -> IntArray:
     """Put each group in random order and cut it where every placement has its share of the tokens.

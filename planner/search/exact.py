@@ -1,4 +1,4 @@
-"""Exact search of the dealt-out problem, for batches of a few requests."""
+"""Exact search over all schedules, for batches of a few requests."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from itertools import islice
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from planner.problem import ROUNDING, PlacementProblem
+from planner.problem import COUNT_TOLERANCE, PlacementProblem
 from planner.schedule.evaluation import Evaluation, evaluate
 from planner.schedule.schedule import Schedule, lay_out
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.time_budget import TimeBudget
 
-MOST_REQUESTS = 8
-MOST_DEALS = 2e7
-"""Deals, before any is ruled out, that a search is tried on."""
-MOST_LEAVES = 4_000
-"""Complete deals that a search may lay out and evaluate: about two seconds."""
-MOST_LEAVES_WITHOUT_A_PLAN = 20_000
+MAX_REQUESTS = 8
+MAX_ASSIGNMENTS = 2e7
+"""Largest number of (placement, device) assignments, before any is ruled out, to search."""
+MAX_LEAVES = 4_000
+"""Complete assignments that a search may lay out and evaluate: about two seconds."""
+MAX_LEAVES_WITHOUT_A_PLAN = 20_000
 """The same where no plan is known: the search decides whether there is one."""
-MOST_NODES = 100_000
+MAX_NODES = 100_000
 
 
 def small_enough(problem: PlacementProblem) -> bool:
-    """Whether a search has a fair chance to go through all deals."""
-    if problem.n > MOST_REQUESTS:
+    """Whether a search has a fair chance to go through all assignments."""
+    if problem.n > MAX_REQUESTS:
         return False
     devices = np.array([len(_pinned_first(problem, pool)[1]) for pool in problem.pool_of])
     most = np.where(problem.pinned_device[:, None] >= 0, 1, devices[None, :])
-    return float(np.prod((problem.eligible * most).sum(axis=1, dtype=float))) <= MOST_DEALS
+    return float(np.prod((problem.eligible * most).sum(axis=1, dtype=float))) <= MAX_ASSIGNMENTS
 
 
 def _pinned_first(problem: PlacementProblem, pool: int) -> tuple[int, list[int]]:
-    """How many devices of a pool are pinned to, and those first, then as many as can be used."""
+    """Number of devices of a pool with pinned requests; they come first, then others of use."""
     count = problem.pools[pool].count
     named = [d for d in np.unique(problem.pinned_device).tolist() if 0 <= d < count]
     others = (d for d in range(count) if d not in named)
@@ -42,7 +42,7 @@ def _pinned_first(problem: PlacementProblem, pool: int) -> tuple[int, list[int]]
 
 
 class _Rows:
-    """The rows of a relaxation, to tell early that the requests so far already break one.
+    """The rows of a relaxation, to prune where the requests so far already break one.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class _Rows:
         at_least = np.where(problem.allowed, self.values, np.inf).min(axis=2)
         later = np.cumsum(at_least[:, ::-1], axis=1)[:, ::-1]
         self._rest = np.concatenate([later, np.zeros((len(problem.rows), 1))], axis=1)
-        self._slack = ROUNDING * (np.abs(self._room) + np.abs(self.values).sum(axis=(1, 2)))
+        self._slack = COUNT_TOLERANCE * (np.abs(self._room) + np.abs(self.values).sum(axis=(1, 2)))
 
     def broken(self, used: FloatArray, depth: int) -> bool:
         """Whether what the first `depth` requests use leaves too little for the others."""
@@ -85,7 +85,7 @@ class Search:
     best
         The best schedule found that keeps every limit and beats the incumbent.
     complete
-        After `run`: whether every deal was looked at or ruled out by its bound.
+        After `run`: whether every assignment was evaluated or ruled out by its bound.
     """
 
     problem: PlacementProblem
@@ -94,12 +94,12 @@ class Search:
     budget: TimeBudget
     best: tuple[Schedule, Evaluation] | None = None
     complete: bool = True
-    _nodes: int = field(default=MOST_NODES, repr=False)
+    _nodes: int = field(default=MAX_NODES, repr=False)
 
     def run(self) -> Search:
         """Search and return self."""
         problem, relaxation = self.problem, self.relaxation
-        self._leaves = MOST_LEAVES if np.isfinite(self.incumbent) else MOST_LEAVES_WITHOUT_A_PLAN
+        self._leaves = MAX_LEAVES if np.isfinite(self.incumbent) else MAX_LEAVES_WITHOUT_A_PLAN
         self._rows = _Rows(relaxation)
         self._cost: FloatArray = np.where(relaxation.allowed, relaxation.cost, np.inf)
         least = self._cost.min(axis=1)

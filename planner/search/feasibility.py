@@ -13,12 +13,12 @@ from planner.schedule.schedule import lay_out
 from planner.search.incumbent import Incumbent
 from planner.time_budget import TimeBudget
 
-MOST_REQUESTS = 500
-"""Requests up to which a schedule is dealt out in milliseconds."""
-ROUNDS = 6
+MAX_REQUESTS = 500
+"""Requests up to which a schedule is dispatched in milliseconds."""
+WALK_ROUNDS = 6
 PLACEMENT_TRIES, DEVICE_TRIES = 250, 1_500
-"""Tries of either walk in a round: an assignment to placements takes longer to deal out."""
-MEMORY = 30
+"""Tries of either walk in a round: an assignment to placements has to be dispatched."""
+ACCEPTANCE_LENGTH = 30
 """Tries after which an excess is forgotten: a try may be as bad as the one so long ago."""
 GROUP_SHARE = 0.1
 """Share of the tries that move many requests of a placement at once, so that it may be left."""
@@ -30,7 +30,7 @@ SWAP_SHARE = 0.3
 class FeasibilitySearch:
     """Walks from the least broken schedule by late acceptance hill climbing on the excess.
 
-    In turn over placements, each dealt out anew, and over single devices.
+    Walks over placements, each dispatched, and walks over single devices alternate.
     Source: Burke and Bykov, The late acceptance hill-climbing heuristic, EJOR 258(1), 2017.
     """
 
@@ -41,7 +41,7 @@ class FeasibilitySearch:
 
     def run(self) -> None:
         """Look for a schedule that keeps every limit; the incumbent takes it."""
-        for attempt in range(ROUNDS if self.problem.n <= MOST_REQUESTS else 0):
+        for attempt in range(WALK_ROUNDS if self.problem.n <= MAX_REQUESTS else 0):
             rng = np.random.default_rng([self.seed, attempt])
             self._over_placements(rng)
             self._over_devices(rng)
@@ -80,7 +80,7 @@ class FeasibilitySearch:
 
 
 class Walk:
-    """Where a walk is, and what it came from.
+    """The state of a late acceptance walk.
 
     Attributes
     ----------
@@ -91,12 +91,12 @@ class Walk:
     def __init__(self, at: IntArray, excess: float) -> None:
         self.at = at
         self._excess = excess
-        self._recent = [excess] * MEMORY
+        self._recent = [excess] * ACCEPTANCE_LENGTH
         self._tries = 0
 
     def offer(self, candidate: IntArray, excess: float) -> None:
         """Go to a candidate if it is no worse than here, or than where the walk was before."""
-        index = self._tries % MEMORY
+        index = self._tries % ACCEPTANCE_LENGTH
         if excess <= self._excess or excess <= self._recent[index]:
             self.at[:], self._excess = candidate, excess
         self._recent[index] = self._excess

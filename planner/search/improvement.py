@@ -1,4 +1,4 @@
-"""From the relaxation to a schedule that keeps every limit: assign, deal out, look, price anew."""
+"""From the relaxation to a schedule that keeps every limit: assign, dispatch, evaluate, reprice."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from planner.bounds.bounding import Bounded, bound
 from planner.bounds.formulation import Formulation
-from planner.bounds.pricing import Pricing
+from planner.bounds.surrogate import Surrogate
 from planner.problem import PlacementProblem
-from planner.search.hardest import decide_hardest
+from planner.search.core_problem import solve_core
 from planner.search.incumbent import Incumbent
 from planner.search.repricing import reprice
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.time_budget import TimeBudget
 
-ROUNDS = 3
-"""Times that the assignment is priced anew from its dealt-out schedule."""
+REPRICING_ROUNDS = 3
+"""Times that the assignment is repriced from its dispatched schedule."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Improver:
     seed: int
     absolute_gap: float
 
-    def run(self, relaxation: AssignmentProblem, start: Bounded, pricing: Pricing) -> float:
+    def run(self, relaxation: AssignmentProblem, start: Bounded, surrogate: Surrogate) -> float:
         """Improve the incumbent; return the best lower bound that was proven on the way."""
         lower = start.lower_bound
         bounded, target = start, relaxation
-        for attempt in range(ROUNDS):
-            assigned, proven = decide_hardest(
+        for attempt in range(REPRICING_ROUNDS):
+            assigned, proven = solve_core(
                 target,
                 bounded,
                 self.budget,
@@ -43,18 +43,15 @@ class Improver:
             )
             if attempt == 0:
                 lower = max(lower, proven)
-            dealt = self.incumbent.offer_placement(assigned)
-            if dealt is None or self.incumbent.objective <= lower + self.absolute_gap:
+            offered = self.incumbent.offer_placement(assigned)
+            if offered is None or self.incumbent.objective <= lower + self.absolute_gap:
                 break
             if self.budget.spent():
                 break
-            pricing = reprice(self.problem, pricing, *dealt)
-            target = Formulation(self.problem, pricing).build()
+            surrogate = reprice(self.problem, surrogate, *offered)
+            target = Formulation(self.problem, surrogate).build()
             found = bound(
-                target,
-                self.problem.requests.workload,
-                self.budget,
-                absolute_gap=self.absolute_gap,
+                target, self.problem.requests.workload, self.budget, absolute_gap=self.absolute_gap
             )
             if found is None:
                 break

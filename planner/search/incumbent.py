@@ -10,7 +10,7 @@ import numpy as np
 
 from costmodel.arrays import IntArray
 from planner.problem import PlacementProblem
-from planner.schedule.dealing import deal
+from planner.schedule.dispatch import dispatch
 from planner.schedule.evaluation import Evaluation, evaluate
 from planner.schedule.schedule import Schedule
 from planner.schedule.slots import narrow
@@ -25,14 +25,14 @@ class Incumbent:
     best
         The best schedule with its totals, replaced by one assignment; None before the first.
     nearest
-        Of the schedules that were offered, the one that exceeds limits least, and by how much;
+        The schedule that exceeds limits least of those that were offered, and by how much;
         None before the first.
     """
 
     problem: PlacementProblem
     best: tuple[Schedule, Evaluation] | None = None
     on_better: Callable[[], None] = lambda: None
-    dealt: dict[bytes, Evaluation] = field(default_factory=dict)
+    evaluated: dict[bytes, Evaluation] = field(default_factory=dict)
     nearest: tuple[Schedule, float] | None = None
 
     @property
@@ -64,26 +64,26 @@ class Incumbent:
             self.on_better()
 
     def offer_placement(self, placement: IntArray) -> tuple[Schedule, Evaluation] | None:
-        """Deal an assignment out and offer it; None where it was offered before."""
+        """Dispatch an assignment and offer it; None where it was offered before."""
         key = _digest(placement)
-        if key in self.dealt:
+        if key in self.evaluated:
             return None
-        schedule = deal(self.problem, placement)
+        schedule = dispatch(self.problem, placement)
         return schedule, self._remember(key, schedule, evaluate(self.problem, schedule))
 
-    def offer_dealt(self, schedule: Schedule, evaluation: Evaluation) -> None:
-        """Offer a schedule that was dealt out and evaluated elsewhere."""
+    def offer_evaluated(self, schedule: Schedule, evaluation: Evaluation) -> None:
+        """Offer a schedule that was dispatched and evaluated elsewhere."""
         self._remember(_digest(schedule.placement), schedule, evaluation)
 
     def _remember(self, key: bytes, schedule: Schedule, evaluation: Evaluation) -> Evaluation:
         self._keep(schedule, evaluation)
-        self.dealt[key] = replace(evaluation, request_energy_j=np.empty(0))
+        self.evaluated[key] = replace(evaluation, request_energy_j=np.empty(0))
         return evaluation
 
     def evaluate_placement(self, placement: IntArray) -> Evaluation:
-        """Return the totals of an assignment as dealt out, its requests' joules left out."""
+        """Return the totals of an assignment as dispatched, its requests' joules left out."""
         self.offer_placement(placement)
-        return self.dealt[_digest(placement)]
+        return self.evaluated[_digest(placement)]
 
     def _better(self, other: Evaluation) -> bool:
         if self.evaluation is None:

@@ -1,4 +1,4 @@
-"""Other starts and moves for batches in which whole blocks matter: loads, tails, few devices."""
+"""Other starts and moves where whole blocks matter: loads, longest jobs, few devices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from planner.bounds.bounding import bound
 from planner.bounds.formulation import Formulation
-from planner.bounds.lagrangian import Relaxed
+from planner.bounds.lagrangian import LagrangianSolution
 from planner.inputs import Limits
 from planner.problem import PlacementProblem
 from planner.quantities import Limited, PlanCost
@@ -18,19 +18,19 @@ from planner.schedule.evaluation import Evaluation
 from planner.schedule.schedule import lay_out
 from planner.search import packing
 from planner.search.candidates import least_joule_columns
+from planner.search.greedy_repair import greedy_repair
 from planner.search.incumbent import Incumbent
-from planner.search.repair import repair
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.solvers.cpsat import Effort, solve_assignment
 from planner.time_budget import TimeBudget
 
 PACKING_EFFORT_S = 4.0
 """Deterministic seconds of CP-SAT on single devices."""
-MOST_COLUMNS = 12
-MOST_MOVES = 200
-MOST_RELAXED = 24
-MOST_CAPPED = 8
-"""Times that caps are aimed below, for tails and loads that the rows do not see."""
+MAX_COLUMNS = 12
+MAX_MOVES = 200
+MAX_CUTOFFS = 24
+MAX_CAP_ROUNDS = 8
+"""Times that caps are lowered, for longest jobs and loads that the rows do not see."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Neighbourhood:
     seed: int
     absolute_gap: float
 
-    def within_cutoffs(self, relaxed: tuple[Relaxed, ...]) -> None:
+    def within_cutoffs(self, optima: tuple[LagrangianSolution, ...]) -> None:
         """Plan with each placement's longest request no longer than in a relaxed optimum."""
         output = self.problem.requests.workload.output_tokens
-        for optimum in relaxed[:MOST_RELAXED]:
+        for optimum in optima[:MAX_CUTOFFS]:
             if self.budget.spent():
                 return
             cutoff = np.zeros(self.problem.k)
@@ -55,8 +55,8 @@ class Neighbourhood:
             self._within(output[:, None] <= cutoff[None, :])
 
     def few_placements(self) -> None:
-        """Plan over one or two placements alone: every further one costs a load or a tail."""
-        columns = least_joule_columns(self.problem).tolist()[:MOST_COLUMNS]
+        """Plan over one or two placements alone: each one more costs a load or a longest job."""
+        columns = least_joule_columns(self.problem).tolist()[:MAX_COLUMNS]
         for size in (1, 2):
             for chosen in combinations(columns, size):
                 if self.budget.spent():
@@ -69,13 +69,13 @@ class Neighbourhood:
         self._within(only[None, :])
 
     def _within(self, allowed: BoolArray) -> None:
-        part = replace(self.relaxation, allowed=self.relaxation.allowed & allowed, peaks=())
+        part = replace(self.relaxation, allowed=self.relaxation.allowed & allowed, longest_jobs=())
         if not part.allowed.any(axis=1).all():
             return
         slack, impossible = 0.0, np.inf
         over_at = 0.0
-        for _ in range(MOST_CAPPED):
-            aimed = _tightened(part, self.problem.limits, slack)
+        for _ in range(MAX_CAP_ROUNDS):
+            aimed = _with_lower_caps(part, self.problem.limits, slack)
             found = bound(aimed, self.problem.requests.workload, self.budget)
             if self.budget.spent():
                 return
@@ -86,7 +86,7 @@ class Neighbourhood:
             elif found.lower_bound >= self.incumbent.objective:
                 return
             else:
-                placement = repair(aimed, found.placement, found.variables)
+                placement = greedy_repair(aimed, found.placement, found.variables)
                 over = self._over_caps(self.incumbent.evaluate_placement(placement))
                 if over <= 0.0:
                     return
@@ -94,7 +94,7 @@ class Neighbourhood:
             slack = min(slack, 0.5 * (over_at + impossible))
 
     def _over_caps(self, evaluation: Evaluation) -> float:
-        """Share by which a cap is exceeded most: tails and loads that the rows did not see."""
+        """Share by which a cap is exceeded most, by what the rows did not see."""
         over = [
             (evaluation.total(self.problem, unit) or 0.0) / max(cap, 1e-12) - 1.0
             for unit, cap in self.problem.limits.caps.items()
@@ -161,7 +161,7 @@ class Neighbourhood:
 
     def moves(self) -> None:
         """Move all requests of a placement, or its longest, to another one."""
-        left = MOST_MOVES
+        left = MAX_MOVES
         improved = True
         while improved and self.incumbent.schedule is not None:
             start = self.incumbent.objective
@@ -190,22 +190,22 @@ class Neighbourhood:
         return found
 
     def _floor(self, placement: IntArray) -> float:
-        """Return what an assignment costs at least, before it is dealt out."""
+        """Return a lower bound on what an assignment costs, before it is dispatched."""
         relaxation = self.relaxation
         rows = np.arange(len(placement))
         if not relaxation.allowed[rows, placement].all():
             return np.inf
         total = relaxation.constant + float(relaxation.cost[rows, placement].sum())
         prices = {v.counts: v.cost for v in relaxation.variables}
-        for peak in relaxation.peaks:
-            there = placement == peak.column
+        for job in relaxation.longest_jobs:
+            there = placement == job.column
             if there.any():
-                full = peak.values[there].sum() / self.problem.concurrency[peak.column]
-                total += prices[peak.variable] * max(full, peak.values[there].max())
+                full = job.values[there].sum() / self.problem.concurrency[job.column]
+                total += prices[job.variable] * max(full, job.values[there].max())
         return total
 
 
-def _tightened(problem: AssignmentProblem, limits: Limits, share: float) -> AssignmentProblem:
+def _with_lower_caps(problem: AssignmentProblem, limits: Limits, share: float) -> AssignmentProblem:
     """Return the problem with every cap lowered by a share of it."""
     less: dict[Limited, float] = {PlanCost(unit): share * cap for unit, cap in limits.caps.items()}
     rows = tuple(replace(row, bound=row.bound - less.get(row.limits, 0.0)) for row in problem.rows)

@@ -9,14 +9,14 @@ import numpy as np
 from costmodel.arrays import IntArray
 from planner.problem import PlacementProblem
 
-MOST_PAIRS = 3_000
+MAX_TRIPLES = 3_000
 """(request, placement, device) triples that CP-SAT takes in a second or so."""
 
 
 def small_enough(problem: PlacementProblem) -> bool:
     """Whether the split problem is small enough for CP-SAT."""
     devices = sum(problem.pools[p].count for p in problem.pool_of)
-    return bool(problem.n * devices <= MOST_PAIRS)
+    return bool(problem.n * devices <= MAX_TRIPLES)
 
 
 def is_exact(problem: PlacementProblem) -> bool:

@@ -1,4 +1,4 @@
-"""What a dealt-out schedule tells about the prices and the room that an assignment should see."""
+"""The surrogate parameters that a dispatched schedule calls for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray
-from planner.bounds import floors
-from planner.bounds.pricing import Pricing
+from planner.bounds import pair_bounds
+from planner.bounds.surrogate import Surrogate
 from planner.inputs import Unit
 from planner.problem import PlacementProblem
 from planner.schedule.evaluation import Evaluation
@@ -17,21 +17,21 @@ from planner.schedule.violations import loosest
 
 
 def reprice(
-    problem: PlacementProblem, pricing: Pricing, schedule: Schedule, evaluation: Evaluation
-) -> Pricing:
-    """Price placements at the concurrency achieved, and keep room where it ended late."""
-    capacity = pricing.capacity
+    problem: PlacementProblem, surrogate: Surrogate, schedule: Schedule, evaluation: Evaluation
+) -> Surrogate:
+    """Price placements at the concurrency achieved, and lower capacities where it ended late."""
+    capacity = surrogate.capacity
     capacity = np.ones(len(problem.pools)) if capacity is None else capacity
-    slack = dict(pricing.slack)
+    reserve = dict(surrogate.reserve)
     for unit, cap in problem.limits.caps.items():
         over = (evaluation.total(problem, unit) or 0.0) - cap
-        slack[unit] = slack.get(unit, 0.0) + 1.05 * max(0.0, over)
-    return Pricing(
+        reserve[unit] = reserve.get(unit, 0.0) + 1.05 * max(0.0, over)
+    return Surrogate(
         partial(achieved_cost, problem, schedule),
         capacity * lateness_factors(problem, schedule),
         timely(problem, schedule),
-        slack,
-        pricing.deadlines,
+        reserve,
+        surrogate.deadlines,
     )
 
 
@@ -42,7 +42,7 @@ def achieved_cost(problem: PlacementProblem, schedule: Schedule, unit: Unit) -> 
     for block in schedule.blocks:
         slot_s[block.placement] += block.slot_seconds
         seconds[block.placement] += block.seconds
-    floor = floors.priced_floor(problem, unit)
+    floor = pair_bounds.min_pair_cost(problem, unit)
     for k, placement in enumerate(problem.placements):
         pool = problem.pools[placement.pool]
         if seconds[k] == 0.0:

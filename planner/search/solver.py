@@ -1,4 +1,4 @@
-"""One run over a problem: relax and bound, assign, deal out, price anew, search exactly if tiny."""
+"""One run over a problem: relax and bound, assign, dispatch, reprice, search exactly if tiny."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from planner.bounds.activity import keeps_rows
 from planner.bounds.bounding import Bounded, bound, proves_violation
 from planner.bounds.formulation import Formulation
 from planner.bounds.lagrangian import lagrangian_bound
-from planner.bounds.pricing import Pricing
+from planner.bounds.surrogate import Surrogate
 from planner.cutting import run_within, with_grace
 from planner.inputs import Objective
 from planner.problem import PlacementProblem
@@ -20,21 +20,21 @@ from planner.progress import OnProgress, Progress, ignore_progress
 from planner.reporting import OPTIMAL_GAP, gap_unit
 from planner.result import SolverOptions
 from planner.search import exact
-from planner.search.aiming import aimed_plans
-from planner.search.baselines import LEAST_AHEAD, Ahead, most_compared
+from planner.search.baselines import MIN_BACKGROUND_REQUESTS, BackgroundPolicies, most_compared
 from planner.search.candidates import simple_policies
+from planner.search.capacity_reserve import MIN_RESERVED_REQUESTS, CapacityReserve
+from planner.search.epsilon_constraint import epsilon_constraint_plans
 from planner.search.feasibility import FeasibilitySearch
 from planner.search.improvement import Improver
 from planner.search.incumbent import Incumbent
 from planner.search.neighbourhood import Neighbourhood
-from planner.search.tightening import LEAST_REQUESTS, Tightener
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.time_budget import TimeBudget
 
 DEADLINE_ROUNDS = 3
 """Times that rows are given to further deadlines."""
 NEIGHBOURHOOD_REQUESTS = 5_000
-"""Above this many, loads and tails of blocks are too small a part to look for by moves."""
+"""Above this many, loads and longest jobs of blocks are too small a part to look for by moves."""
 
 
 class Solver:
@@ -66,7 +66,7 @@ class Solver:
         self.lower_bound = -np.inf
         self.bounded: Bounded | None = None
         self.proven_infeasible = False
-        self.ahead = Ahead({})
+        self.background = BackgroundPolicies({})
 
     @cached_property
     def formulation(self) -> Formulation:
@@ -84,16 +84,16 @@ class Solver:
         every = simple_policies(self.problem, self.options.seed)
         return dict(islice(every, most_compared(self.problem.n)))
 
-    def run_in_time(self, *, harder: bool = False) -> None:
-        """Run until the time is up at most, `harder` where no plan is found at first."""
+    def run_in_time(self, *, thorough: bool = False) -> None:
+        """Run within the time; with `thorough` the heuristics follow where no plan was found."""
 
         def work() -> None:
             self.run()
-            if harder:
-                self.look_harder()
+            if thorough:
+                self.run_heuristics()
 
         run_within(self.last, work)
-        self.ahead.offer_to(self.incumbent)
+        self.background.offer_to(self.incumbent)
         self.budget.cut |= self.last.cut
 
     def run(self) -> None:
@@ -105,9 +105,9 @@ class Solver:
         zero = np.zeros(len(self.relaxation.rows))
         self.lower_bound = max(self.lower_bound, lagrangian_bound(self.relaxation, zero))
         self.enter("candidates")
-        if self.problem.n < LEAST_AHEAD:
+        if self.problem.n < MIN_BACKGROUND_REQUESTS:
             self._offer_simple_policies()
-        self.ahead = Ahead.start(self.problem, self.policies)
+        self.background = BackgroundPolicies.start(self.problem, self.policies)
         self.enter("bounding")
         if self.relaxation.rows or not self._good_enough():
             bounded = self._bound_all_deadlines()
@@ -127,9 +127,9 @@ class Solver:
         self._search_exactly()
         if self.problem.n <= NEIGHBOURHOOD_REQUESTS:
             self._neighbourhood().shift_down()
-        self.ahead.wait()
-        self.ahead.offer_to(self.incumbent)
-        if self.problem.n < LEAST_AHEAD:
+        self.background.wait()
+        self.background.offer_to(self.incumbent)
+        if self.problem.n < MIN_BACKGROUND_REQUESTS:
             for placement in self.policies.values():
                 if placement is not None:
                     self.incumbent.evaluate_placement(placement)
@@ -141,7 +141,7 @@ class Solver:
                 self.relaxation,
                 self.problem.requests.workload,
                 self.budget,
-                polished=True,
+                ascend=True,
                 absolute_gap=self._wanted_gap(),
             )
             if bounded is None or not left or self.budget.spent():
@@ -150,27 +150,27 @@ class Solver:
             if deadlines is None:
                 break
             self.lower_bound = max(self.lower_bound, bounded.lower_bound)
-            self.formulation = Formulation(self.problem, Pricing(deadlines=deadlines))
+            self.formulation = Formulation(self.problem, Surrogate(deadlines=deadlines))
             self.relaxation = self.formulation.build()
         return bounded
 
-    def look_harder(self) -> None:
-        """Where no plan was found, push each limit as far as it goes, then move requests about."""
+    def run_heuristics(self) -> None:
+        """Where no plan was found, run the epsilon-constraint heuristic, then move requests."""
         if self.incumbent.schedule is not None or self.proven_infeasible:
             return
-        for schedule in aimed_plans(self.problem, self.budget, self.options.seed):
+        for schedule in epsilon_constraint_plans(self.problem, self.budget, self.options.seed):
             self.incumbent.offer(schedule)
             if self.incumbent.schedule is not None:
                 return
         FeasibilitySearch(self.problem, self.incumbent, self.budget, self.options.seed).run()
 
     def enter(self, phase: str) -> None:
-        """Go over to another phase, and tell whoever watches."""
+        """Go over to another phase, and notify the caller."""
         self.phase = phase
         self.notify()
 
     def notify(self) -> None:
-        """Tell whoever watches how far the run is."""
+        """Notify the caller how far the run is."""
         evaluation, lower = self.incumbent.evaluation, self.lower_bound
         proven = None if np.isinf(lower) else float(lower)
         gap = None
@@ -192,14 +192,10 @@ class Solver:
                 self.incumbent.offer_placement(placement)
 
     def _improve(self, bounded: Bounded) -> None:
-        if self.problem.n > LEAST_REQUESTS:
+        if self.problem.n > MIN_RESERVED_REQUESTS:
             before = self.incumbent.best
-            Tightener(
-                self.problem,
-                self.incumbent,
-                self.budget,
-                self.options.seed,
-                self._wanted_gap(),
+            CapacityReserve(
+                self.problem, self.incumbent, self.budget, self.options.seed, self._wanted_gap()
             ).run(self.relaxation, bounded)
             found = self.incumbent.best is not before
             if self._good_enough() or (found and self.problem.n > NEIGHBOURHOOD_REQUESTS):
@@ -208,12 +204,12 @@ class Solver:
         small = self.problem.n <= NEIGHBOURHOOD_REQUESTS
         if small:
             around.each_placement()
-            around.within_cutoffs(bounded.relaxed)
+            around.within_cutoffs(bounded.lagrangian)
         improver = Improver(
             self.problem, self.incumbent, self.budget, self.options.seed, self._wanted_gap()
         )
         self.lower_bound = max(
-            self.lower_bound, improver.run(self.relaxation, bounded, self.formulation.pricing)
+            self.lower_bound, improver.run(self.relaxation, bounded, self.formulation.surrogate)
         )
         if small and not self._good_enough():
             self.lower_bound = max(self.lower_bound, around.pack())
@@ -226,14 +222,14 @@ class Solver:
         """Where no plan was found, look for one that is least in joules, or best in quality."""
         for zeta in (1.0, 0.0):
             if self.incumbent.schedule is None and Objective(zeta) != self.problem.objective:
-                turned = self.problem.with_objective(Objective(zeta))
-                aimed = Solver(turned, self.options, self.budget)
+                changed = self.problem.with_objective(Objective(zeta))
+                other = Solver(changed, self.options, self.budget)
                 workload = self.problem.requests.workload
-                found = bound(aimed.relaxation, workload, self.budget, polished=True)
+                found = bound(other.relaxation, workload, self.budget, ascend=True)
                 if found is not None:
-                    aimed._improve(found)
-                if aimed.incumbent.schedule is not None:
-                    self.incumbent.offer(aimed.incumbent.schedule)
+                    other._improve(found)
+                if other.incumbent.schedule is not None:
+                    self.incumbent.offer(other.incumbent.schedule)
                     self._improve(bounded)
 
     def _neighbourhood(self) -> Neighbourhood:

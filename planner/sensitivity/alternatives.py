@@ -9,7 +9,7 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from planner.bounds.formulation import Formulation
-from planner.bounds.pricing import Pricing
+from planner.bounds.surrogate import Surrogate
 from planner.problem import PlacementProblem
 from planner.quantities import (
     DecodeSteps,
@@ -26,11 +26,11 @@ from planner.result import Plan
 from planner.sensitivity.prices import count_limit, name_and_unit
 from planner.solvers.assignment_problem import AssignmentProblem
 
-MOST = 3
-"""Placements that are told for each request."""
-BLOCK = 16_384
+MAX_ALTERNATIVES = 3
+"""Largest number of other placements that are answered for each request."""
+BLOCK_REQUESTS = 16_384
 """Requests at a time."""
-SLIGHT = 1e-9
+COST_TOLERANCE = 1e-9
 """Share of a placement's objective below which a difference is rounding."""
 
 
@@ -60,32 +60,34 @@ class Alternatives:
 
 
 def alternatives(problem: PlacementProblem, plan: Plan) -> Alternatives:
-    """Return up to `MOST` other placements of each request.
+    """Return up to `MAX_ALTERNATIVES` other placements of each request.
 
     The first is the one that would save most, eligible or not, where any would save. The others
     are those that lose least once limits have their prices; then such as would be late, then such
     as the request may not take.
     """
-    looked = _Look(problem, plan, Formulation(problem, _with_priced_rows(problem, plan)).build())
+    finder = _AlternativeFinder(
+        problem, plan, Formulation(problem, _with_priced_rows(problem, plan)).build()
+    )
     blocks = [
-        looked.at(np.arange(start, min(problem.n, start + BLOCK)))
-        for start in range(0, problem.n, BLOCK)
+        finder.at(np.arange(start, min(problem.n, start + BLOCK_REQUESTS)))
+        for start in range(0, problem.n, BLOCK_REQUESTS)
     ]
     placement, extra_j, extra, stopped_by = (
         np.concatenate(part) for part in zip(*blocks, strict=True)
     )
-    return Alternatives(placement, extra_j, extra, stopped_by, tuple(looked.reasons))
+    return Alternatives(placement, extra_j, extra, stopped_by, tuple(finder.reasons))
 
 
-def _with_priced_rows(problem: PlacementProblem, plan: Plan) -> Pricing:
+def _with_priced_rows(problem: PlacementProblem, plan: Plan) -> Surrogate:
     """Return what gives rows to the deadlines that have a price: few of many distinct ones have."""
     due_s = [row.due_s for row in plan.row_prices if isinstance(row, SecondsBefore)]
-    return Pricing(deadlines=np.intersect1d(due_s, problem.deadlines.distinct_s))
+    return Surrogate(deadlines=np.intersect1d(due_s, problem.deadlines.distinct_s))
 
 
 @dataclass
-class _Look:
-    """Looks at requests block by block and collects the reasons met."""
+class _AlternativeFinder:
+    """Ranks the placements of requests block by block and collects the reasons met."""
 
     problem: PlacementProblem
     plan: Plan
@@ -101,8 +103,8 @@ class _Look:
         extra_j = joules - joules[rows, own][:, None]
         chosen = self._rank(requests, own, extra, extra + sum(priced.values()))
         picked = rows[:, None], chosen
-        slight = SLIGHT * np.abs(objective[rows, own])[:, None]
-        marks = self._marks(requests, chosen, extra[picked], priced, slight)
+        tolerance = COST_TOLERANCE * np.abs(objective[rows, own])[:, None]
+        marks = self._marks(requests, chosen, extra[picked], priced, tolerance)
         return chosen, extra_j[picked], extra[picked], self._codes(marks)
 
     def _objective(self, requests: IntArray) -> FloatArray:
@@ -115,7 +117,7 @@ class _Look:
         return np.asarray(found - problem.tokens[requests][:, None] * worth[None, :])
 
     def _priced(self, requests: IntArray, own: IntArray) -> dict[str, FloatArray]:
-        """What each limit asks of each pair beyond the request's own, by its name, (m, k) each."""
+        """Priced use of each limit beyond the request's own, by the limit's name, (m, k) each."""
         part, rows = self.relaxation.take(requests), np.arange(len(requests))
         found: dict[str, FloatArray] = {}
         for row in part.rows:
@@ -130,7 +132,7 @@ class _Look:
     def _rank(
         self, requests: IntArray, own: IntArray, extra: FloatArray, priced: FloatArray
     ) -> IntArray:
-        """Return the placements to tell, best first, shape (m, MOST or fewer)."""
+        """Return the placements to answer, best first, shape (m, MAX_ALTERNATIVES or fewer)."""
         rows = np.arange(len(requests))
         allowed = self.relaxation.allowed[requests]
         eligible = self.problem.eligible[requests]
@@ -140,7 +142,7 @@ class _Look:
         rank[rows[saves], cheapest[saves]] = 0
         rank[rows, own] = 4
         order = np.lexsort((np.where(allowed, priced, extra), rank), axis=1)
-        return order[:, : min(MOST, self.problem.k - 1)]
+        return order[:, : min(MAX_ALTERNATIVES, self.problem.k - 1)]
 
     def _marks(
         self,
@@ -148,9 +150,9 @@ class _Look:
         chosen: IntArray,
         extra: FloatArray,
         priced: Mapping[str, FloatArray],
-        slight: FloatArray,
+        tolerance: FloatArray,
     ) -> dict[str, BoolArray]:
-        """Which reasons hold for which chosen placement, shape (m, MOST or fewer) each."""
+        """Which reasons hold for which chosen placement, shape of `chosen` each."""
         rows = np.arange(len(requests))[:, None]
         shape = (self.problem.n, self.problem.k)
         marks: dict[str, BoolArray] = {
@@ -161,8 +163,8 @@ class _Look:
         open_to = self.relaxation.allowed[requests][rows, chosen]
         marks["late"] = eligible & ~open_to
         for name, asked in priced.items():
-            marks[name] = open_to & (asked[rows, chosen] > slight)
-        marks["cost"] = open_to & (extra > slight)
+            marks[name] = open_to & (asked[rows, chosen] > tolerance)
+        marks["cost"] = open_to & (extra > tolerance)
         known = np.logical_or.reduce(list(marks.values()))
         used = np.bincount(self.plan.placement, minlength=self.problem.k) > 0
         fresh = open_to & ~self._loaded()[chosen]

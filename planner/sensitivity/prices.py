@@ -14,17 +14,17 @@ import numpy as np
 
 from planner.bounds.bounding import Bounded
 from planner.inputs import CAP_NAMES, Share, Unit
-from planner.problem import ROUNDING, PlacementProblem
+from planner.problem import COUNT_TOLERANCE, PlacementProblem
 from planner.quantities import (
     AvailableSeconds,
     Counted,
     DecodeSteps,
     DevicesOn,
-    LeastRequests,
     Limited,
     LlmLoads,
     MakespanSeconds,
     MeanQuality,
+    MinRequests,
     OnSeconds,
     OwnDeadlines,
     PinnedSeconds,
@@ -101,13 +101,13 @@ class LimitPrices:
             self._charge(OwnDeadlines(), price * last * PERCENT)
 
 
-def count_limit(problem: PlacementProblem, count: RequestCount) -> RequestCount | LeastRequests:
+def count_limit(problem: PlacementProblem, count: RequestCount) -> RequestCount | MinRequests:
     """Return the limit that a row of counts is made of: a share, or a number of requests."""
     limits, n = problem.limits, problem.n
     share = limits.shares.get(count.llm, Share())
     least = limits.min_requests.get(count.llm, 0)
-    if count.side == "min" and least > np.floor(share.min * n + ROUNDING):
-        return LeastRequests(count.llm)
+    if count.side == "min" and least > np.floor(share.min * n + COUNT_TOLERANCE):
+        return MinRequests(count.llm)
     return count
 
 
@@ -161,7 +161,7 @@ def priced_limits(problem: PlacementProblem) -> list[Priced]:
     for llm, share in limits.shares.items():
         found += [RequestCount(llm, "min")] if share.min > 0.0 else []
         found += [RequestCount(llm, "max")] if share.max < 1.0 else []
-    found += [LeastRequests(llm) for llm, count in limits.min_requests.items() if count > 0]
+    found += [MinRequests(llm) for llm, count in limits.min_requests.items() if count > 0]
     for index, pool in enumerate(problem.pools):
         if pool.available_s is not None:
             found.append(AvailableSeconds(index))
@@ -187,7 +187,7 @@ def name_and_unit(problem: PlacementProblem, limit: Priced) -> tuple[str, Priced
             found = f"pools/{problem.pools[pool].name}/device_seconds", "device_second"
         case RequestCount(llm, side):
             found = f"shares/{llm}/{side}", "request"
-        case LeastRequests(llm):
+        case MinRequests(llm):
             found = f"min_requests/{llm}", "request"
         case MeanQuality():
             found = "min_mean_quality", "point"

@@ -4,11 +4,11 @@
     subject to  sum_k x[i, k] = size[i]                                       for every i
                 sum_ik row[i, k] x[i, k] + sum_v row.variables[v] z_v <= row.bound   for every row
                 x[i, k] > 0 only where allowed, and only if z_v >= 1 for a link (k, v),
-                and only if z_v >= value[i] for a peak (k, v)
+                and only if z_v >= value[i] for a longest-job term (k, v)
                 v.lower <= z_v <= v.upper
 
-Rows tell requests apart by their group at most: ``row[i, k] = values[i, k] factors[group[i], k]``.
-``i`` is a request (size 1) or a cell of similar requests (size its number of members).
+Rows see requests by their class at most: ``row[i, k] = values[i, k] factors[row_class[i], k]``.
+``i`` is a request (size 1) or an aggregate of similar requests (size its number of members).
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ class Row:
     Attributes
     ----------
     limits
-        What it limits. Two rows of a problem may limit the same, and are told apart by position.
+        What the row limits. Two rows of a problem may limit the same; positions distinguish them.
     values
         Coefficients, broadcastable to (n, k). Rows about the same quantity share one array, so
         that it is read once for all of them.
     columns
         Factor of each placement, shape (k,); 0 where the row does not see it.
-    groups
-        Groups of requests that the row sees, shape (G,); None for all.
+    classes
+        Classes of requests that the row sees, shape (C,); None for all.
     """
 
     limits: Limited
     values: FloatArray
     columns: FloatArray
     bound: float
-    groups: BoolArray | None = None
+    classes: BoolArray | None = None
     variables: Mapping[Counted, float] = field(default_factory=dict)
 
     @property
@@ -51,9 +51,9 @@ class Row:
         """The pool whose device-seconds it counts; None where it counts something else."""
         return self.limits.pool if isinstance(self.limits, PoolTime) else None
 
-    def factors(self, groups: int) -> FloatArray:
-        """Factor of each placement for the requests of each group, shape (G, k)."""
-        seen = np.ones(groups) if self.groups is None else self.groups
+    def factors(self, classes: int) -> FloatArray:
+        """Factor of each placement for the requests of each class, shape (C, k)."""
+        seen = np.ones(classes) if self.classes is None else self.classes
         return np.asarray(seen[:, None] * self.columns[None, :])
 
 
@@ -84,7 +84,7 @@ class Coefficients:
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable beside the assignment, in a box; told apart by what it counts."""
+    """A variable beside the assignment, in a box; what it counts identifies it."""
 
     counts: Counted
     lower: float
@@ -102,7 +102,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Peak:
+class LongestJob:
     """Ensures that `variable` is at least the value of every request on placement `column`."""
 
     column: int
@@ -120,9 +120,9 @@ class AssignmentProblem:
         Shape (n, k); what stands where `allowed` is False is ignored.
     size
         Shape (n,); None for ones.
-    group
-        Label of each request, shape (n,), from 0 to one less than the number of groups that rows
-        tell apart; None where no row does.
+    row_class
+        Class of each request, shape (n,), from 0 to one less than the number of classes that rows
+        distinguish; None where no row does.
     """
 
     cost: FloatArray
@@ -130,14 +130,14 @@ class AssignmentProblem:
     rows: tuple[Row, ...] = ()
     variables: tuple[Variable, ...] = ()
     links: tuple[Link, ...] = ()
-    peaks: tuple[Peak, ...] = ()
+    longest_jobs: tuple[LongestJob, ...] = ()
     constant: float = 0.0
     size: IntArray | None = None
-    group: IntArray | None = None
+    row_class: IntArray | None = None
 
     @property
     def n(self) -> int:
-        """Number of requests, or cells."""
+        """Number of requests, or aggregates."""
         return int(self.cost.shape[0])
 
     @property
@@ -146,16 +146,16 @@ class AssignmentProblem:
         return int(self.cost.shape[1])
 
     @property
-    def group_count(self) -> int:
-        """Number of groups that rows tell apart, at least 1."""
-        return next((len(row.groups) for row in self.rows if row.groups is not None), 1)
+    def class_count(self) -> int:
+        """Number of classes that rows distinguish, at least 1."""
+        return next((len(row.classes) for row in self.rows if row.classes is not None), 1)
 
     @property
-    def labels(self) -> IntArray:
-        """Group of each request, shape (n,); 0 for all where no row tells them apart."""
-        if self.group is None or self.group_count == 1:
+    def class_labels(self) -> IntArray:
+        """Class of each request, shape (n,); 0 for all where no row distinguishes them."""
+        if self.row_class is None or self.class_count == 1:
             return np.zeros(self.n, dtype=np.int64)
-        return self.group
+        return self.row_class
 
     @property
     def sizes(self) -> IntArray:
@@ -166,20 +166,20 @@ class AssignmentProblem:
 
     def coefficients(self, row: Row) -> Coefficients:
         """All coefficients of a row, on the columns that it sees."""
-        factors = row.factors(self.group_count)
+        factors = row.factors(self.class_count)
         columns = np.flatnonzero(factors.any(axis=0))
         values = row.values if row.values.shape[1] == 1 else row.values[:, columns]
-        seen = factors[self.labels if len(factors) > 1 else [0]][:, columns]
+        seen = factors[self.class_labels if len(factors) > 1 else [0]][:, columns]
         return Coefficients(columns, np.broadcast_to(values * seen, (self.n, len(columns))))
 
-    def coefficients_at(self, row: Row, cells: IntArray, placements: IntArray) -> FloatArray:
+    def coefficients_at(self, row: Row, items: IntArray, placements: IntArray) -> FloatArray:
         """Coefficients of a row in some pairs, shape (m,)."""
-        found = np.zeros(len(cells))
+        found = np.zeros(len(items))
         seen = np.flatnonzero(row.columns[placements])
-        i, k = cells[seen], placements[seen]
+        i, k = items[seen], placements[seen]
         found[seen] = np.broadcast_to(row.values, self.cost.shape)[i, k] * row.columns[k]
-        if row.groups is not None:
-            found[seen] *= row.groups[self.labels[i]]
+        if row.classes is not None:
+            found[seen] *= row.classes[self.class_labels[i]]
         return found
 
     def take(self, indices: IntArray) -> AssignmentProblem:
@@ -193,33 +193,35 @@ class AssignmentProblem:
                 replace(row, values=_once(shared, row.values, lambda v: v[indices]))
                 for row in self.rows
             ),
-            peaks=tuple(replace(peak, values=peak.values[indices]) for peak in self.peaks),
+            longest_jobs=tuple(
+                replace(job, values=job.values[indices]) for job in self.longest_jobs
+            ),
             size=None if self.size is None else self.size[indices],
-            group=None if self.group is None else self.group[indices],
+            row_class=None if self.row_class is None else self.row_class[indices],
         )
 
-    def aggregate(self, labels: IntArray, cells: int) -> AssignmentProblem:
-        """Return the problem of cells, each with the mean coefficients of its members.
+    def aggregate(self, labels: IntArray, count: int) -> AssignmentProblem:
+        """Return the problem of aggregates, each with the mean coefficients of its members.
 
-        A cell plan costs exactly what an even split of the cells' members costs. Members of one
-        cell must have the same allowed placements and group.
+        A plan of aggregates costs exactly what an even split of their members costs. Members of one
+        aggregate must have the same allowed placements and row class.
         """
-        size = np.bincount(labels, weights=self.size, minlength=cells).astype(float)
-        first = np.zeros(cells, dtype=np.int64)
+        size = np.bincount(labels, weights=self.size, minlength=count).astype(float)
+        first = np.zeros(count, dtype=np.int64)
         first[labels[::-1]] = np.arange(len(labels) - 1, -1, -1)
         shared: dict[int, FloatArray] = {}
 
         def means(values: FloatArray) -> FloatArray:
-            return cell_means(values, labels, size, self.size)
+            return aggregate_means(values, labels, size, self.size)
 
         return replace(
             self,
             cost=means(self.cost),
             allowed=self.allowed[first],
             rows=tuple(replace(row, values=_once(shared, row.values, means)) for row in self.rows),
-            peaks=(),
+            longest_jobs=(),
             size=size.astype(np.int64),
-            group=None if self.group is None else self.group[first],
+            row_class=None if self.row_class is None else self.row_class[first],
         )
 
 
@@ -234,19 +236,19 @@ def _once(
     return done[id(values)]
 
 
-def cell_means(
+def aggregate_means(
     values: FloatArray, labels: IntArray, size: FloatArray, sizes: IntArray | None = None
 ) -> FloatArray:
-    """Mean of each column over the members of each cell, shape (cells, k).
+    """Mean of each column over the members of each aggregate, shape (aggregates, k).
 
     Parameters
     ----------
     values
         Shape (n, k).
     labels
-        Cell of each row, shape (n,).
+        Aggregate of each row, shape (n,).
     size
-        Weight of each cell, shape (cells,).
+        Weight of each aggregate, shape (aggregates,).
     sizes
         Weight of each row, shape (n,); None for ones.
     """

@@ -13,11 +13,11 @@ from planner.cutting import uncut
 from planner.quantities import Counted
 from planner.solvers.assignment_problem import AssignmentProblem, Variable
 
-SCALE = 2**40
+MAX_TOTAL = 2**40
 """Largest integer that a row's or the objective's total may reach: far below overflow at 2**63,
 and 1e-12 of the total a unit."""
-NOTHING = 1e-250
-"""Total of a row below which no factor brings it to `SCALE`: it rounds to nothing, as it stands."""
+NEGLIGIBLE_TOTAL = 1e-250
+"""Total of a row below which no factor brings it to `MAX_TOTAL`: it is rounded without one."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Effort:
 
 @dataclass(frozen=True)
 class Assignment:
-    """What CP-SAT found.
+    """The best assignment that CP-SAT found, and what it proved.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class SideVariable:
 
     @property
     def rounding(self) -> float:
-        """What rounding to steps may take of it, in its own unit."""
+        """Largest error of rounding to steps, in the variable's own unit."""
         return 0.0 if self.given.integer else self.step
 
 
@@ -81,14 +81,14 @@ class CpSatProgram:
     def __init__(self, problem: AssignmentProblem) -> None:
         self.problem = problem
         self.program = cp_model.CpModel()
-        self.cells, self.placements = np.nonzero(problem.allowed)
+        self.items, self.placements = np.nonzero(problem.allowed)
         self.x = self._assignment_variables()
         self.z = self._side_variables()
         self.one_placement_each()
         for index in range(len(problem.rows)):
             self.within_bound(index)
         self.linked_variables()
-        self.peaks()
+        self.longest_jobs()
         self.least_cost()
 
     def _assignment_variables(self) -> list[cp_model.IntVar]:
@@ -97,7 +97,7 @@ class CpSatProgram:
             self.program.new_bool_var("")
             if sizes[i] == 1
             else self.program.new_int_var(0, int(sizes[i]), "")
-            for i in self.cells.tolist()
+            for i in self.items.tolist()
         ]
 
     def _side_variables(self) -> dict[Counted, SideVariable]:
@@ -111,10 +111,10 @@ class CpSatProgram:
 
     def one_placement_each(self) -> None:
         """Ensures that every request has exactly one placement."""
-        edges = np.flatnonzero(np.diff(self.cells)) + 1
-        for group in np.split(np.arange(len(self.cells)), edges):
+        edges = np.flatnonzero(np.diff(self.items)) + 1
+        for group in np.split(np.arange(len(self.items)), edges):
             literals = [self.x[j] for j in group.tolist()]
-            size = int(self.problem.sizes[self.cells[group[0]]])
+            size = int(self.problem.sizes[self.items[group[0]]])
             if size == 1:
                 self.program.add_exactly_one(literals)
             else:
@@ -123,7 +123,7 @@ class CpSatProgram:
     def within_bound(self, index: int) -> None:
         """Ensures that a row's sum stays within its bound."""
         row = self.problem.rows[index]
-        values = self.problem.coefficients_at(row, self.cells, self.placements)
+        values = self.problem.coefficients_at(row, self.items, self.placements)
         scale = self._scale(values, row.bound, row.variables)
         total = self._total(values, row.variables, scale)
         bound = row.bound + self._rounding(row.variables)
@@ -135,24 +135,24 @@ class CpSatProgram:
             on = self.program.new_bool_var("")
             self.program.add(self.z[link.variable].steps >= 1).only_enforce_if(on)
             for j in np.flatnonzero(np.isin(self.placements, link.columns)).tolist():
-                if self.problem.sizes[self.cells[j]] == 1:
+                if self.problem.sizes[self.items[j]] == 1:
                     self.program.add_implication(self.x[j], on)
                 else:
                     self.program.add(self.x[j] == 0).only_enforce_if(~on)
 
-    def peaks(self) -> None:
-        """Ensures that a peak's variable reaches the value of every request on its placement."""
-        for peak in self.problem.peaks:
-            variable = self.z[peak.variable]
-            for j in np.flatnonzero(self.placements == peak.column).tolist():
-                value = int(np.floor(peak.values[self.cells[j]] / variable.step))
+    def longest_jobs(self) -> None:
+        """Ensures that a longest-job variable reaches every request's value on its placement."""
+        for job in self.problem.longest_jobs:
+            variable = self.z[job.variable]
+            for j in np.flatnonzero(self.placements == job.column).tolist():
+                value = int(np.floor(job.values[self.items[j]] / variable.step))
                 self.program.add(variable.steps >= value * self.x[j])
 
     def least_cost(self) -> None:
         """Minimise the cost, counted from each request's cheapest placement."""
         problem = self.problem
         cheapest = np.where(problem.allowed, problem.cost, np.inf).min(axis=1)
-        extra = (problem.cost - cheapest[:, None])[self.cells, self.placements]
+        extra = (problem.cost - cheapest[:, None])[self.items, self.placements]
         costs = {v.counts: v.cost for v in problem.variables if v.cost != 0.0}
         self.offset = problem.constant + float((cheapest * problem.sizes).sum())
         self.cost_scale = self._scale(extra, 0.0, costs)
@@ -173,23 +173,23 @@ class CpSatProgram:
         return cp_model.LinearExpr.weighted_sum(literals, coefficients)
 
     def _rounding(self, variables: Mapping[Counted, float]) -> float:
-        """What rounding variables to their steps may take of a sum, unscaled."""
+        """Largest error of a sum by rounding its variables to their steps, unscaled."""
         return sum(abs(c) * self.z[counted].rounding for counted, c in variables.items())
 
     def _scale(self, values: FloatArray, bound: float, variables: Mapping[Counted, float]) -> float:
-        """Factor that brings the largest possible total of a row to `SCALE`."""
-        sizes = self.problem.sizes[self.cells]
+        """Factor that brings the largest possible total of a row to `MAX_TOTAL`."""
+        sizes = self.problem.sizes[self.items]
         total = abs(bound) + float(self._largest_total(np.abs(values) * sizes))
         total += sum(abs(c) * self.z[counted].largest for counted, c in variables.items())
-        return SCALE / total if total > NOTHING else 1.0
+        return MAX_TOTAL / total if total > NEGLIGIBLE_TOTAL else 1.0
 
     def _largest_total(self, values: FloatArray) -> float:
-        starts = np.flatnonzero(np.diff(self.cells, prepend=-1))
+        starts = np.flatnonzero(np.diff(self.items, prepend=-1))
         return float(np.maximum.reduceat(values, starts).sum()) if len(values) else 0.0
 
     def hint(self, counts: FloatArray) -> None:
         """Start the search from these counts."""
-        for j, value in enumerate(counts[self.cells, self.placements].tolist()):
+        for j, value in enumerate(counts[self.items, self.placements].tolist()):
             self.program.add_hint(self.x[j], round(value))
 
     def solve(self, effort: Effort) -> Assignment:
@@ -215,7 +215,7 @@ class CpSatProgram:
             return Assignment(None, -np.inf, clock_cut=cut)
         bound = solver.best_objective_bound / self.cost_scale + self.offset - self.rounding
         counts = np.zeros(self.problem.cost.shape, dtype=np.int64)
-        counts[self.cells, self.placements] = [solver.value(x) for x in self.x]
+        counts[self.items, self.placements] = [solver.value(x) for x in self.x]
         return Assignment(counts, bound, clock_cut=cut)
 
 

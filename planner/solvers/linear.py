@@ -45,7 +45,7 @@ def solve_linear(
     Parameters
     ----------
     pairs
-        The (cell, placement) pairs that may be used, shape (n, k); None for all that are allowed.
+        The pairs of item and placement that may be used, shape (n, k); None for all allowed ones.
 
     Notes
     -----
@@ -61,19 +61,19 @@ class _Program:
     def __init__(self, problem: AssignmentProblem, pairs: BoolArray) -> None:
         self.problem = problem
         self.program = ModelBuilderHelper()
-        self.cells, self.placements = np.nonzero(pairs)
+        self.items, self.placements = np.nonzero(pairs)
         self._add_variables()
-        self._place_whole_cells()
+        self._place_whole_items()
         self.first_row = self.program.num_constraints()
         self.scales = [self._row(row) for row in problem.rows]
         self._links()
 
     def _add_variables(self) -> None:
-        variables, m = self.problem.variables, len(self.cells)
+        variables, m = self.problem.variables, len(self.items)
         lower = [0.0] * m + [v.lower for v in variables]
         upper = [np.inf] * m + [v.upper for v in variables]
         add_variables(self.program, lower, upper)
-        costs = self.problem.cost[self.cells, self.placements].tolist()
+        costs = self.problem.cost[self.items, self.placements].tolist()
         for j, cost in enumerate([*costs, *(v.cost for v in variables)]):
             self.program.set_var_objective_coefficient(j, cost)
         self.side = {v.counts: m + position for position, v in enumerate(variables)}
@@ -84,15 +84,15 @@ class _Program:
         self.program.set_constraint_upper_bound(index, upper)
         return index
 
-    def _place_whole_cells(self) -> None:
+    def _place_whole_items(self) -> None:
         for size in self.problem.sizes.astype(float).tolist():
             self._constraint(size, size)
         add = self.program.add_term_to_constraint
-        for j, cell in enumerate(self.cells.tolist()):
-            add(cell, j, 1.0)
+        for j, item in enumerate(self.items.tolist()):
+            add(item, j, 1.0)
 
     def _row(self, row: Row) -> float:
-        values = self.problem.coefficients_at(row, self.cells, self.placements)
+        values = self.problem.coefficients_at(row, self.items, self.placements)
         scale = float(np.abs(values).max(initial=0.0)) or 1.0
         index, add = self._constraint(-np.inf, row.bound / scale), self.program
         used = np.flatnonzero(values)
@@ -116,7 +116,7 @@ class _Program:
             return None
         values, duals = solver.variable_values(), solver.dual_values()
         counts = np.zeros(self.problem.cost.shape)
-        counts[self.cells, self.placements] = np.maximum(values[: len(self.cells)], 0.0)
+        counts[self.items, self.placements] = np.maximum(values[: len(self.items)], 0.0)
         rows = slice(self.first_row, self.first_row + len(self.scales))
         return LinearSolution(
             counts,

@@ -14,8 +14,8 @@ from costmodel.nearest import counted
 from planner.eligibility import find_unplaceable
 from planner.errors import (
     InfeasibleError,
+    LimitChange,
     PlanningError,
-    Relaxation,
     UnattainedConfidenceError,
     UndecidedError,
 )
@@ -138,19 +138,19 @@ def in_words(error: InfeasibleError) -> str:
     return found
 
 
-def _change(relaxation: Relaxation) -> str:
+def _change(relaxation: LimitChange) -> str:
     """Write one limit's move, with the digits that the answer has.
 
     Examples
     --------
-    >>> _change(Relaxation("deadline_seconds", 3600.0, 4129.5234, 4129.0))
+    >>> _change(LimitChange("deadline_seconds", 3600.0, 4129.5234, 4129.0))
     'deadline_seconds: 3600 -> 4129.53'
     """
     moved = _relaxation(relaxation)
     return f"{moved['constraint']}: {moved['given']:.15g} -> {moved['needed']:.15g}"
 
 
-def _relaxation(relaxation: Relaxation) -> dict[str, Any]:
+def _relaxation(relaxation: LimitChange) -> dict[str, Any]:
     """Return one limit's move as JSON: a plan exists at what is needed, and none is promised.
 
     Rounding keeps what is known: ``needed`` is rounded to what still suffices, the proven side to
@@ -158,7 +158,7 @@ def _relaxation(relaxation: Relaxation) -> dict[str, Any]:
 
     Examples
     --------
-    >>> moved = _relaxation(Relaxation("min_mean_quality", 0.6, 0.5783912, 0.5784123))
+    >>> moved = _relaxation(LimitChange("min_mean_quality", 0.6, 0.5783912, 0.5784123))
     >>> moved["needed"], moved["needed_lower_bound"]
     (0.578391, 0.578413)
     """

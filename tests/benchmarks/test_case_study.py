@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import case_study
-from benchmarks.case_costs import BLIND, BLIND_DEALT, CaseCosts, single
+from benchmarks.case_costs import BLIND, BLIND_DRAWN, CaseCosts, single
 from benchmarks.case_plot import draw
 from benchmarks.case_tables import CaseStudy, sections
 from benchmarks.control import (
@@ -161,7 +161,7 @@ def test_savings_compare_with_what_the_baseline_pays(on_example: CaseStudy) -> N
     paid = point.baselines_j[single("llama-2-70b-chat")]
     assert paid is not None
     assert point.saving(single("llama-2-70b-chat")) == pytest.approx(1.0 - point.energy_j / paid)
-    assert {BLIND, BLIND_DEALT} <= set(point.baselines_j)
+    assert {BLIND, BLIND_DRAWN} <= set(point.baselines_j)
 
 
 def test_without_the_traces_the_first_fitting_example_requests_are_taken() -> None:

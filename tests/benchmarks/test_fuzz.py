@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.fuzz.calls import Case, read_answer, strict
+from benchmarks.fuzz.calls import FuzzCase, read_answer, strict
 from benchmarks.fuzz.catalogue import read_catalogue
 from benchmarks.fuzz.plans import check_plan
 from benchmarks.fuzz.question import Question
@@ -39,7 +39,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> tuple[PlannerService, J
     return loaded, json.loads(description.cost_models_body)
 
 
-def case(**limits: Any) -> Case:
+def case(**limits: Any) -> FuzzCase:
     fleet = a100_fleet(
         power_policy="always_on",
         carbon_g_per_kwh=300.0,
@@ -59,10 +59,10 @@ def case(**limits: Any) -> Case:
         "solver": {"time_limit_seconds": 5.0},
         "explain": True,
     }
-    return Case(fleet, requests, terms)
+    return FuzzCase(fleet, requests, terms)
 
 
-def called(service: PlannerService, asked: Case, kind: Any) -> tuple[int, Json]:
+def called(service: PlannerService, asked: FuzzCase, kind: Any) -> tuple[int, Json]:
     body = asked.body()
     if kind == "predict":
         body = json.dumps({"requests": asked.rows, "fleet": asked.fleet}).encode()

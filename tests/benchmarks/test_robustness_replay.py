@@ -12,12 +12,12 @@ from benchmarks.robustness.batches import PAIRS
 from benchmarks.robustness.length_bins import PROBABILITIES, LengthBins, halves
 from benchmarks.robustness.measured_errors import held_out_pairs
 from benchmarks.robustness.replay import Reality, replay
-from benchmarks.robustness.study import Case, judge, make_cases
+from benchmarks.robustness.study import ReplayedBatch, judge, make_cases
 from benchmarks.workloads import from_pairs
 
 
 @pytest.fixture(scope="module")
-def case(shared_data: Path) -> Case:
+def case(shared_data: Path) -> ReplayedBatch:
     return make_cases(shared_data, batches=1, replays=200, seed=3)[0]
 
 
@@ -45,7 +45,7 @@ def test_errors_are_those_of_points_that_the_fit_did_not_see(shared_data: Path) 
         assert 0.01 < np.log(pair.runtime_ratios).std() < 0.15
 
 
-def test_a_replay_without_errors_is_the_schedule(case: Case) -> None:
+def test_a_replay_without_errors_is_the_schedule(case: ReplayedBatch) -> None:
     found = case.at_rung(0)
     assert found is not None
     problem = case.batch.problem
@@ -67,7 +67,7 @@ def test_a_replay_without_errors_is_the_schedule(case: Case) -> None:
     assert joules == pytest.approx(2.0 * at_mean)
 
 
-def test_padded_plans_keep_their_deadlines_more_often_and_cost_more(case: Case) -> None:
+def test_padded_plans_keep_their_deadlines_more_often_and_cost_more(case: ReplayedBatch) -> None:
     plain, padded = case.at_rung(0), case.at_rung(30)
     assert plain is not None
     assert padded is not None
@@ -76,7 +76,7 @@ def test_padded_plans_keep_their_deadlines_more_often_and_cost_more(case: Case) 
     assert padded.energy.value_j > plain.energy.value_j
 
 
-def test_the_study_compares_what_was_kept_with_what_was_said(case: Case) -> None:
+def test_the_study_compares_what_was_kept_with_what_was_said(case: ReplayedBatch) -> None:
     result = judge([case], 0.5)
     assert result.refused == 0
     assert result.replays == 200

@@ -24,8 +24,8 @@ from benchmarks.gateways.broken_planners import (
 from benchmarks.open_load import Line, post
 from benchmarks.soak.__main__ import small_disk
 from benchmarks.soak.processes import resident_mb, workers_of
+from benchmarks.soak.report import Sample, SoakRecord, report, warm_at
 from benchmarks.soak.run import Pace, Soak
-from benchmarks.soak.told import Sample, Told, report, warm_at
 from examples.local_service import free_port
 from service.decisions.traffic import MOST
 from tests.service.server import Server
@@ -80,7 +80,7 @@ def service() -> Iterator[Server]:
         yield running
 
 
-def soak(service: Server, folder: Path, pace: Pace) -> Told:
+def soak(service: Server, folder: Path, pace: Pace) -> SoakRecord:
     return asyncio.run(Soak(service.port, service.process, folder, pace).run())
 
 
@@ -181,7 +181,7 @@ def test_it_is_warm_when_all_is_filled_planned_and_caught_up() -> None:
 def test_the_report_judges_memory_from_the_warm_up_on() -> None:
     full = MOST
     steady = [(at, full, full, 1) for at in range(200, 600)]
-    told = Told(
+    told = SoakRecord(
         asked=full + 1,
         seconds=[0.001] * full,
         failed={503: 1},
@@ -197,5 +197,5 @@ def test_the_report_judges_memory_from_the_warm_up_on() -> None:
 
 
 def test_a_short_soak_says_that_memory_is_not_judged() -> None:
-    told = Told(samples=samples((0.0, 0, 0, 0), (5.0, 100, 100, 1)))
+    told = SoakRecord(samples=samples((0.0, 0, 0, 0), (5.0, 100, 100, 1)))
     assert "memory: not judged" in report(told, set(), 100.0, 60.0)

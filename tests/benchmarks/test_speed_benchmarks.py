@@ -12,7 +12,7 @@ from benchmarks import azure
 from benchmarks.fleets import paper_fleet
 from benchmarks.planning_speed import (
     MIN_MEAN_QUALITY,
-    Case,
+    SpeedCase,
     greedy_placement,
     naive,
     planning_table,
@@ -23,30 +23,30 @@ from benchmarks.workloads import chat_workload, from_pairs, read_trace
 
 
 @pytest.fixture(scope="module")
-def outcome() -> azure.Run:
+def outcome() -> azure.TraceRun:
     pairs = [(100, 20), (3000, 2000), (800, 150), (4000, 96), (4000, 97)] * 4
     return azure.run(from_pairs(pairs), azure.enlarged(paper_fleet()))
 
 
 def test_requests_beyond_the_context_are_listed_and_the_rest_is_planned(
-    outcome: azure.Run,
+    outcome: azure.TraceRun,
 ) -> None:
     assert sorted(outcome.unplaceable) == sorted([*range(1, 20, 5), *range(4, 20, 5)])
     assert all("longer than the context" in reason for reason in outcome.unplaceable.values())
     assert outcome.problem.n == len(outcome.found.placement) == 12
 
 
-def test_the_plan_keeps_every_limit_when_it_is_laid_out_anew(outcome: azure.Run) -> None:
+def test_the_plan_keeps_every_limit_when_it_is_laid_out_anew(outcome: azure.TraceRun) -> None:
     evaluation = azure.check(outcome)
     assert evaluation.violations == ()
     assert evaluation.energy_j == pytest.approx(outcome.found.energy.value_j)
     assert evaluation.makespan_s == pytest.approx(outcome.found.makespan_s)
 
 
-def test_the_summary_names_what_was_left_out_and_what_was_found(outcome: azure.Run) -> None:
+def test_the_summary_names_what_was_left_out_and_what_was_found(outcome: azure.TraceRun) -> None:
     text = azure.summary([outcome], azure.check(outcome))
     assert "unplaceable: 8 (40.0 %)" in text
-    assert "violations on the dealt-out schedule: none" in text
+    assert "violations on the dispatched schedule: none" in text
     assert "query_blind_split" in azure.baseline_table(outcome.found.baselines)
 
 
@@ -73,7 +73,7 @@ def test_a_recorded_request_without_output_counts_one_token(tmp_path: Path) -> N
 
 
 def test_every_method_of_the_planning_benchmark_has_a_row() -> None:
-    text = planning_table((Case(12, 300.0),), runs=1, time_limit_s=1.0)
+    text = planning_table((SpeedCase(12, 300.0),), runs=1, time_limit_s=1.0)
     assert [line.split("|")[3].strip() for line in text.splitlines()[2:]] == [
         "plan",
         "greedy",
@@ -82,7 +82,7 @@ def test_every_method_of_the_planning_benchmark_has_a_row() -> None:
 
 
 def test_the_greedy_policy_takes_the_least_joules_above_the_floor() -> None:
-    problem = Case(20, 300.0).problem()
+    problem = SpeedCase(20, 300.0).problem()
     placement = greedy_placement(problem)
     assert problem.quality[placement].min() >= MIN_MEAN_QUALITY
     able = problem.costs.energy_j[:, problem.quality >= MIN_MEAN_QUALITY]
@@ -91,7 +91,7 @@ def test_the_greedy_policy_takes_the_least_joules_above_the_floor() -> None:
 
 
 def test_naive_cp_sat_keeps_the_floor_and_proves_its_own_gap() -> None:
-    found = naive(Case(20, 300.0).problem(), time_limit_s=60.0)
+    found = naive(SpeedCase(20, 300.0).problem(), time_limit_s=60.0)
     assert found.keeps_limits
     assert found.gap == pytest.approx(0.0, abs=1e-6)
 

@@ -29,7 +29,7 @@ BREACHES = [
     ("profiler/breach.py", "import fastapi", "profiler"),
     ("planner/search/breach.py", "import pydantic", "planner"),
     ("planner/search/breach.py", "import service", "planner"),
-    ("planner/bounds/breach.py", "import planner.search.descent", "planner-layers"),
+    ("planner/bounds/breach.py", "import planner.search.penalty_search", "planner-layers"),
     ("service/telemetry/breach.py", "import service.workers", "service-layers"),
     ("service/calls/schemas/breach.py", "import service.calls.messages", "calls-layers"),
     ("service/plans/breach.py", "import service.decisions.desk", "service-layers"),

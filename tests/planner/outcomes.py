@@ -35,7 +35,7 @@ def solve(
     options = SolverOptions(time_limit_s, relative_gap)
     solver = Solver(problem, options, TimeBudget(time_limit_s))
     solver.run()
-    solver.look_harder()
+    solver.run_heuristics()
     schedule, evaluation = solver.incumbent.schedule, solver.incumbent.evaluation
     if schedule is None or evaluation is None:
         return Outcome(None, np.inf, np.inf, np.inf, solver.proven_infeasible)

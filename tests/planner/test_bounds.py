@@ -1,4 +1,4 @@
-"""No schedule whatever is better than the lower bound: random cost models, limits and deals."""
+"""No schedule is better than the lower bound: random cost models, limits and assignments."""
 
 import numpy as np
 import pytest
@@ -66,20 +66,20 @@ def any_problem(rng: np.random.Generator) -> PlacementProblem:
 
 
 @pytest.mark.parametrize("seed", range(120))
-def test_no_random_deal_is_better_than_the_bound(seed: int) -> None:
+def test_no_random_assignment_is_better_than_the_bound(seed: int) -> None:
     rng = np.random.default_rng(seed)
     problem = any_problem(rng)
     relaxation = Formulation(problem).build()
-    solved = bound(relaxation, problem.requests.workload, TimeBudget(10.0), polished=True)
+    solved = bound(relaxation, problem.requests.workload, TimeBudget(10.0), ascend=True)
     assert solved is not None
     least = max(solved.lower_bound, lagrangian_bound(relaxation, np.zeros(len(relaxation.rows))))
     counts = np.array([problem.pools[p].count for p in problem.pool_of])
     answers_long = problem.requests.workload.output_tokens > 50
-    for deal in range(60):
+    for assignment in range(60):
         some = rng.choice(problem.k, size=int(rng.integers(1, 3)), replace=False)
         placement = rng.choice(some, problem.n)
         device = rng.integers(0, counts[placement])
-        if deal % 2:
+        if assignment % 2:
             device = answers_long % counts[placement]
         evaluation = evaluate(problem, lay_out(problem, placement, device))
         assert evaluation.objective >= least - 1e-9 * abs(least)

@@ -18,7 +18,7 @@ from planner.inputs import Limits
 from planner.planning import plan
 from planner.problem import PlacementProblem
 from planner.result import SolverOptions
-from planner.schedule.dealing import deal
+from planner.schedule.dispatch import dispatch
 from planner.schedule.evaluation import evaluate
 from planner.schedule.schedule import lay_out
 from tests.planner.instances import three_llms, workload
@@ -105,7 +105,7 @@ def assert_proof_and_limits_are_kept(problem: PlacementProblem, *, limited: bool
     """Plan it, under a deadline that can be kept where it is limited, and judge the plan."""
     if limited:
         # What dealing one way of it out takes is a limit that can be kept.
-        limit = 1.01 * deal(problem, np.zeros(problem.n, dtype=np.int64)).makespan_s
+        limit = 1.01 * dispatch(problem, np.zeros(problem.n, dtype=np.int64)).makespan_s
         problem = replace(problem, limits=Limits(deadline_s=limit))
     made = plan(problem, SolverOptions(time_limit_s=5.0))
     assert made.lower_bound <= made.objective + 1e-9

@@ -1,4 +1,4 @@
-"""Which limits conflict, and that it is told what they need however little time there is."""
+"""Which limits conflict, and that the answer says what they need however little time there is."""
 
 from itertools import combinations
 
@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from planner.errors import InfeasibleError
-from planner.infeasibility.brackets import Bracket
 from planner.infeasibility.conflict import smallest_conflict
 from planner.infeasibility.infeasibility import explain
+from planner.infeasibility.intervals import LimitInterval
 from planner.infeasibility.joint import Joint
 from planner.inputs import Limits
 from planner.limits.extremes import proves_infeasible
-from planner.limits.knobs import Knob, knobs_of
+from planner.limits.limit import Limit, limits_of
 from planner.planning import plan
 from planner.result import SolverOptions
 from planner.time_budget import TimeBudget
@@ -21,22 +21,22 @@ from tests.planner.instances import three_llms, workload
 FAR_OFF = Limits(deadline_s=1.0, max_energy_j=10.0, min_mean_quality=0.69)
 
 
-def knobs(count: int) -> list[Knob]:
-    one = knobs_of(three_llms(workload(2), limits=Limits(deadline_s=1.0)))[0]
-    return [Knob(str(i), one.kind, 1.0, 1.0, one.turn, one.attained) for i in range(count)]
+def limits(count: int) -> list[Limit]:
+    one = limits_of(three_llms(workload(2), limits=Limits(deadline_s=1.0)))[0]
+    return [Limit(str(i), one.kind, 1.0, 1.0, one.with_value, one.achieved) for i in range(count)]
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_conflict_found_is_one_and_nothing_of_it_can_be_left_out(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    every = knobs(12)
+    every = limits(12)
     known = [
         {str(i) for i in rng.choice(12, int(rng.integers(1, 5)), replace=False)}
         for _ in range(int(rng.integers(1, 4)))
     ]
 
-    def conflicting(kept: list[Knob]) -> bool:
-        names = {knob.name for knob in kept}
+    def conflicting(kept: list[Limit]) -> bool:
+        names = {limit.name for limit in kept}
         return any(conflict <= names for conflict in known)
 
     found = smallest_conflict(every, conflicting)
@@ -48,12 +48,12 @@ def test_the_conflict_found_is_one_and_nothing_of_it_can_be_left_out(seed: int) 
 def test_a_conflict_of_two_among_hundreds_takes_few_proofs() -> None:
     asked: list[int] = []
 
-    def conflicting(kept: list[Knob]) -> bool:
+    def conflicting(kept: list[Limit]) -> bool:
         asked.append(len(kept))
-        return {"3", "200"} <= {knob.name for knob in kept}
+        return {"3", "200"} <= {limit.name for limit in kept}
 
-    found = smallest_conflict(knobs(256), conflicting)
-    assert [knob.name for knob in found] == ["3", "200"]
+    found = smallest_conflict(limits(256), conflicting)
+    assert [limit.name for limit in found] == ["3", "200"]
     assert len(asked) <= 4 * 8 + 4
 
 
@@ -84,19 +84,21 @@ def test_limits_that_are_all_far_off_are_moved_together() -> None:
 
 def test_a_policy_that_breaks_one_limit_tells_how_far_that_has_to_move() -> None:
     problem = three_llms(workload(60, 1), limits=Limits(deadline_s=1.0, min_mean_quality=0.65))
-    every = knobs_of(problem)
+    every = limits_of(problem)
     joint = Joint(problem, every, lambda *_: None, lambda *_: False, TimeBudget(60.0), seed=0)
     joint.compare_policies()
     assert set(joint.alone) == {"deadline_seconds"}
-    mended = every[0].turn(problem, joint.alone["deadline_seconds"])
+    mended = every[0].with_value(problem, joint.alone["deadline_seconds"])
     assert plan(mended, SolverOptions(time_limit_s=60.0)).mean_quality >= 0.65
 
 
 def test_a_limit_that_cannot_mend_it_alone_is_not_tried_for_seconds() -> None:
     problem = three_llms(workload(60, 1), limits=FAR_OFF)
     asked: list[float] = []
-    bracket = Bracket(problem, knobs_of(problem)[0], lambda *_: asked.append(1.0), TimeBudget(60.0))
-    bracket.open()
-    assert bracket.done
-    assert bracket.relaxation() is None
+    interval = LimitInterval(
+        problem, limits_of(problem)[0], lambda *_: asked.append(1.0), TimeBudget(60.0)
+    )
+    interval.initialise()
+    assert interval.done
+    assert interval.relaxation() is None
     assert asked == []

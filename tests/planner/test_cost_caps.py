@@ -63,7 +63,7 @@ def test_a_cap_that_no_plan_keeps_is_named_with_what_is_needed(unit: Unit) -> No
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_small_plan_under_caps_is_the_best_deal_of_all(seed: int) -> None:
+def test_a_small_plan_under_caps_is_the_best_assignment_of_all(seed: int) -> None:
     problem = tiny_priced_problem(seed)
     free = plan(problem, EXACT)
     rng = np.random.default_rng(seed)

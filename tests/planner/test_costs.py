@@ -11,7 +11,7 @@ from planner.inputs import Limits, Objective
 from planner.planning import plan
 from planner.problem import PlacementProblem
 from planner.result import SolverOptions
-from planner.schedule.dealing import deal
+from planner.schedule.dispatch import dispatch
 from planner.schedule.evaluation import evaluate
 from tests.planner.instances import three_llms, workload
 
@@ -63,7 +63,7 @@ def test_a_schedule_costs_what_the_slow_rules_say(unit: str, power_policy: str) 
         0.8,
     )
     placement = np.random.default_rng(0).integers(0, problem.k, problem.n)
-    schedule = deal(problem, placement)
+    schedule = dispatch(problem, placement)
     evaluation = evaluate(problem, schedule)
     slow = price(problem, schedule.placement.tolist(), schedule.device.tolist())
     assert evaluation.cost == pytest.approx(slow["cost"])

@@ -1,4 +1,4 @@
-"""Fronts of a few requests against every deal there is, and what must hold of every front."""
+"""Fronts of a few requests against every assignment there is, and what must hold of every front."""
 
 import itertools
 import time
@@ -11,7 +11,7 @@ from benchmarks.slow_rules.pricing import price
 from benchmarks.slow_rules.schedule import Slow
 from planner.errors import InfeasibleError, UnplaceableError
 from planner.frontier.axes import AXES, AxisName, limited_and_minimised
-from planner.frontier.filtering import at_most
+from planner.frontier.dominance_filter import at_most
 from planner.frontier.points import Candidate, Ends, Front, Point, Step, Summary
 from planner.frontier.sweep import trace
 from planner.inputs import Limits, Share
@@ -27,15 +27,15 @@ PAIRS: list[tuple[AxisName, AxisName]] = list(itertools.permutations(AXES, 2))
 def costs_of_all_deals(
     problem: PlacementProblem, axes: tuple[AxisName, AxisName]
 ) -> set[tuple[float, float]]:
-    """Cost on both axes of every deal that keeps the limits."""
+    """Cost on both axes of every assignment that keeps the limits."""
     options = [
         (k, d)
         for k in range(problem.k)
         for d in range(problem.pools[problem.placements[k].pool].count)
     ]
     found = set()
-    for deal in itertools.product(options, repeat=problem.n):
-        placement, device = [k for k, _ in deal], [d for _, d in deal]
+    for assignment in itertools.product(options, repeat=problem.n):
+        placement, device = [k for k, _ in assignment], [d for _, d in assignment]
         priced = price(problem, placement, device)
         if priced["keeps"]:
             slow = Slow(problem, placement, device)
@@ -76,7 +76,7 @@ def costs_in(found: Candidate, axes: tuple[AxisName, AxisName]) -> tuple[float, 
 
 
 @pytest.mark.parametrize("seed", range(14))
-def test_the_points_of_a_small_front_are_among_those_of_all_deals(seed: int) -> None:
+def test_the_points_of_a_small_front_are_among_those_of_all_assignments(seed: int) -> None:
     axes = PAIRS[(3 * seed) % len(PAIRS)]
     problem = tiny_priced_problem(seed)
     true = front_of(costs_of_all_deals(problem, axes))
@@ -145,8 +145,8 @@ def test_the_ends_are_the_optima_of_either_axis_within_their_gaps(
         (ends.minimised, ends.least_minimised.minimised_cost, ends.least_minimised.bound),
         (ends.limited, ends.least_limited.limited_cost, ends.limited_bound),
     ):
-        alone = plan(axis.aim(problem), QUICK)
-        proven = alone.lower_bound * axis.objective_unit(axis.aim(problem))
+        alone = plan(axis.minimise(problem), QUICK)
+        proven = alone.lower_bound * axis.objective_unit(axis.minimise(problem))
         assert bound <= axis.cost(alone) + 1e-9
         assert proven <= cost + 1e-9
 

@@ -1,4 +1,4 @@
-"""Batches of thousands: cells, sifting, rounding, and room for what rows do not see.
+"""Batches of thousands: aggregates, sifting, rounding, and reserves for what rows do not see.
 
 Plans are judged by the rules written out slowly, which share no code with the planner.
 """
@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from benchmarks.slow_rules.pricing import price
+from planner.bounds.aggregates import aggregate_requests
 from planner.bounds.bounding import bound
-from planner.bounds.cells import make_cells
 from planner.bounds.formulation import Formulation
-from planner.bounds.sifting import solve_cells
+from planner.bounds.sifting import solve_aggregated
 from planner.inputs import Limits, Share
 from planner.planning import plan
 from planner.quantities import Counted, PoolSeconds
 from planner.result import SolverOptions
-from planner.schedule.slots import deal_to_slots
-from planner.search.descent import descend
+from planner.schedule.slots import balance_slots
+from planner.search.penalty_search import penalty_local_search
 from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.solvers.linear import solve_linear
 from planner.time_budget import TimeBudget
@@ -65,10 +65,10 @@ def test_sifting_finds_the_optimum_of_the_whole_programme() -> None:
     limits = Limits(deadline_s=6_000.0, shares=SHARES, min_mean_quality=0.55)
     problem = three_llms(workload(20_000), count=16, concurrency=(1, 16), limits=limits)
     relaxation = Formulation(problem).build()
-    cells = make_cells(relaxation, problem.requests.workload)
-    assert 500 < cells.count < 2_001
-    small = relaxation.aggregate(cells.labels, cells.count)
-    sifted = solve_cells(small, cells, TimeBudget(60.0))
+    aggregates = aggregate_requests(relaxation, problem.requests.workload)
+    assert 500 < aggregates.count < 2_001
+    small = relaxation.aggregate(aggregates.labels, aggregates.count)
+    sifted = solve_aggregated(small, aggregates, TimeBudget(60.0))
     whole = solve_linear(small, TimeBudget(60.0))
     assert sifted is not None
     assert whole is not None
@@ -100,7 +100,7 @@ def test_a_descent_fits_rounded_requests_into_three_full_rows(seed: int) -> None
     # The largest first request of the costlier side is misplaced, so that rows are broken by it.
     start = relaxed.counts.argmax(axis=1)
     start[int(sizes.argmax())] = 0
-    found = descend(problem, start, {}, relaxed.multipliers)
+    found = penalty_local_search(problem, start, {}, relaxed.multipliers)
     used = np.bincount(found, weights=work[np.arange(n), found], minlength=k)
     assert (used <= room * (1.0 + 1e-9)).all()
     assert least <= cost[np.arange(n), found].sum() <= 1.005 * least
@@ -112,17 +112,17 @@ def test_a_descent_leaves_what_is_not_allowed() -> None:
         np.array([[True, False], [True, True]]),
         (Row(PoolSeconds(0), np.ones((2, 2)), np.array([1.0, 0.0]), 1.0),),
     )
-    assert descend(problem, np.array([0, 0]), {}, np.array([1.0])).tolist() == [0, 1]
+    assert penalty_local_search(problem, np.array([0, 0]), {}, np.array([1.0])).tolist() == [0, 1]
     tight = replace(problem, rows=(replace(problem.rows[0], bound=0.0),))
-    assert descend(tight, np.array([0, 0]), {}, np.array([1.0])).tolist()[0] == 0
+    assert penalty_local_search(tight, np.array([0, 0]), {}, np.array([1.0])).tolist()[0] == 0
 
 
 @pytest.mark.parametrize(("requests", "slots"), [(20_000, 60), (3_000, 60), (7_000, 33), (200, 60)])
-def test_slots_end_together_whatever_lengths_are_dealt(requests: int, slots: int) -> None:
+def test_slots_end_together_whatever_the_lengths(requests: int, slots: int) -> None:
     rng = np.random.default_rng(requests)
     slot_s = -np.sort(-rng.lognormal(1.5, 1.0, requests))
     before = rng.random(slots)
-    slot, ends = deal_to_slots(slot_s, before)
+    slot, ends = balance_slots(slot_s, before)
     held = np.bincount(slot, weights=slot_s, minlength=slots)
     assert ends == pytest.approx(before + held)
     even = (before.sum() + slot_s.sum()) / slots
@@ -130,7 +130,7 @@ def test_slots_end_together_whatever_lengths_are_dealt(requests: int, slots: int
     assert ends.max() <= max(even * (1.0 + 1e-3), (before + slot_s[0]).max())
 
 
-def test_the_bound_of_cells_is_near_that_of_the_whole_programme() -> None:
+def test_the_bound_of_aggregates_is_near_that_of_the_whole_programme() -> None:
     limits = Limits(deadline_s=3_000.0, shares=SHARES)
     problem = three_llms(workload(6_000), count=8, limits=limits)
     relaxation = Formulation(problem).build()

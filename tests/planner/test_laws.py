@@ -12,7 +12,7 @@ from planner.errors import InfeasibleError, UnplaceableError
 from planner.inputs import Limits, Objective, Share
 from planner.planning import plan
 from planner.result import SolverOptions
-from planner.schedule.dealing import deal
+from planner.schedule.dispatch import dispatch
 from planner.schedule.evaluation import evaluate
 from planner.schedule.schedule import lay_out
 from planner.solvers.cpsat import Effort, solve_assignment
@@ -45,7 +45,7 @@ def test_a_plan_keeps_its_limits_and_its_gap_is_small(n: int, limits: Limits) ->
 @pytest.mark.parametrize("power_policy", ["power_down", "always_on"])
 @pytest.mark.parametrize("resident", [True, False])
 @pytest.mark.parametrize("concurrency", [(1,), (8, 64)])
-def test_no_dealt_out_schedule_is_below_the_lower_bound(
+def test_no_dispatched_schedule_is_below_the_lower_bound(
     power_policy: str, resident: bool, concurrency: tuple[int, ...]
 ) -> None:
     problem = three_llms(
@@ -60,7 +60,7 @@ def test_no_dealt_out_schedule_is_below_the_lower_bound(
     rng, tried = np.random.default_rng(0), 0
     for _ in range(30):
         few = rng.choice(problem.k, size=int(rng.integers(1, 3)), replace=False)
-        schedule = deal(problem, rng.choice(few, problem.n))
+        schedule = dispatch(problem, rng.choice(few, problem.n))
         evaluation = evaluate(problem, schedule)
         if evaluation.feasible:
             tried += 1
@@ -74,8 +74,8 @@ def test_relaxing_a_limit_never_raises_the_optimum(seed: int, floor: float, step
     tight = three_llms(workload(6, seed), count=1, limits=Limits(min_mean_quality=floor + step))
     loose = tight.with_limits(Limits(min_mean_quality=floor))
     exact = SolverOptions(time_limit_s=120.0, relative_gap=1e-7)
-    tightened = plan(tight, exact).objective
-    assert plan(loose, exact).objective <= tightened + 1e-6 * abs(tightened)
+    with_reserve = plan(tight, exact).objective
+    assert plan(loose, exact).objective <= with_reserve + 1e-6 * abs(with_reserve)
 
 
 @settings(max_examples=10)

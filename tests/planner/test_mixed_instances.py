@@ -24,7 +24,7 @@ MANY_DEALS = 20_000
 
 
 def deal_count(problem: PlacementProblem) -> int:
-    """How many deals there are, equal devices told apart."""
+    """How many assignments there are, equal devices distinguished."""
     counts = np.array([problem.pools[p].count for p in problem.pool_of])
     return math.prod((problem.eligible * counts).sum(axis=1).tolist())
 
@@ -40,8 +40,8 @@ def assert_plan_is_sound(problem: PlacementProblem, found: Outcome) -> None:
     assert found.lower_bound <= found.objective + tolerance
 
 
-def check_any(seed: int, most_deals: int, time_limit_s: float) -> None:
-    """A plan is sound; a bound or a proof that there is none holds against all deals, if few."""
+def check_any(seed: int, max_assignments: int, time_limit_s: float) -> None:
+    """A plan is sound; a bound or an infeasibility proof holds against all assignments, if few."""
     size = (TINY, SMALL, SMALL, MIDDLE)[seed % 4]
     problem = mixed_problem(seed, size)
     if find_unplaceable(problem):
@@ -52,7 +52,7 @@ def check_any(seed: int, most_deals: int, time_limit_s: float) -> None:
     found = solve(problem, limit_s, relative_gap=1e-3 if large else 1e-6)
     if found.schedule is not None:
         assert_plan_is_sound(problem, found)
-    if deal_count(problem) > most_deals:
+    if deal_count(problem) > max_assignments:
         return
     optimum = best(problem)
     if optimum is None:

@@ -1,4 +1,4 @@
-"""Plans of a few requests against every deal there is."""
+"""Plans of a few requests against every assignment there is."""
 
 import numpy as np
 import pytest
@@ -64,7 +64,7 @@ def small_problem(seed: int) -> PlacementProblem:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_a_small_plan_is_the_best_deal_of_all_and_its_bound_is_valid(seed: int) -> None:
+def test_a_small_plan_is_the_best_assignment_of_all_and_its_bound_is_valid(seed: int) -> None:
     problem = small_problem(seed)
     optimum = best(problem)
     if optimum is None:

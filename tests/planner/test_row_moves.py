@@ -7,7 +7,7 @@ import pytest
 
 from costmodel.arrays import FloatArray, IntArray
 from planner.quantities import MeanQuality, PoolSeconds, SecondsBefore
-from planner.search.repair import repair
+from planner.search.greedy_repair import greedy_repair
 from planner.search.row_moves import RowMoves
 from planner.solvers.assignment_problem import AssignmentProblem, Row
 
@@ -27,7 +27,7 @@ def many_rows(n: int, k: int, seed: int, room: float) -> AssignmentProblem:
     rows.append(Row(MeanQuality(), work[:, :1], rng.uniform(-1.0, 1.0, k), 0.1 * fits))
     allowed = rng.random((n, k)) < 0.8
     allowed[:, 0] = True
-    return AssignmentProblem(cost, allowed, tuple(rows), group=rng.integers(0, 2, n))
+    return AssignmentProblem(cost, allowed, tuple(rows), row_class=rng.integers(0, 2, n))
 
 
 def penalty(excess: FloatArray, rows: IntArray) -> FloatArray:
@@ -70,7 +70,7 @@ def test_repair_over_many_pools_keeps_every_row_and_no_array_of_them_all() -> No
     problem = many_rows(400, 120, 3, 3.0)
     start = np.where(problem.allowed, problem.cost, np.inf).argmin(axis=1)
     tracemalloc.start()
-    found = repair(problem, start, {})
+    found = greedy_repair(problem, start, {})
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     requests = np.arange(problem.n)

@@ -1,4 +1,4 @@
-"""Rows are told apart by what they limit, however alike deadlines, pools and LLMs are written."""
+"""Rows differ by what they limit, however alike deadlines, pools and LLMs are written."""
 
 from dataclasses import replace
 
@@ -15,9 +15,9 @@ from planner.planning import plan
 from planner.problem import PlacementProblem
 from planner.quantities import PoolSeconds, SecondsBefore
 from planner.result import SolverOptions
-from planner.schedule.dealing import deal
+from planner.schedule.dispatch import dispatch
+from planner.search.capacity_reserve import CapacityReserve, with_reserve
 from planner.search.incumbent import Incumbent
-from planner.search.tightening import Tightener, tightened
 from planner.sensitivity.alternatives import alternatives
 from planner.sensitivity.prices import shadow_prices
 from planner.time_budget import TimeBudget
@@ -115,18 +115,18 @@ def test_many_deadlines_whose_rows_were_added_later_are_named_as_reasons_too() -
     assert reasons == {("pools/a/device_seconds",)}
 
 
-def test_room_is_kept_before_the_deadline_that_was_missed_alone() -> None:
+def test_capacity_is_reserved_before_the_deadline_that_was_missed_alone() -> None:
     problem = writers_and_readers(EARLY, LATE)
     relaxation = Formulation(problem).build()
     # Everything on pool a: writers are late there, and no reader is by more than they are.
-    schedule = deal(problem, np.where(problem.requests.deadline_s == EARLY, 0, 1))
+    schedule = dispatch(problem, np.where(problem.requests.deadline_s == EARLY, 0, 1))
     late = schedule.end_s > problem.requests.deadline_s
     assert late.any()
     assert (problem.requests.deadline_s[late] == EARLY).all()
-    tightener = Tightener(problem, Incumbent(problem), TimeBudget(60.0), 0, 1e-3)
-    shares, kept = tightener.kept_in_time(relaxation, np.ones(2), schedule, 1e-4)
+    capacity_reserve = CapacityReserve(problem, Incumbent(problem), TimeBudget(60.0), 0, 1e-3)
+    shares, kept = capacity_reserve.time_reserve(relaxation, np.ones(2), schedule, 1e-4)
     assert (shares == 1.0).all()
-    target = tightened(relaxation, shares, kept)
+    target = with_reserve(relaxation, shares, kept)
     less = {
         row.limits: row.bound - other.bound
         for row, other in zip(relaxation.rows, target.rows, strict=True)

@@ -10,7 +10,7 @@ from benchmarks.slow_rules.pricing import price
 from planner.eligibility import find_unplaceable
 from planner.inputs import Limits, Share
 from planner.problem import PlacementProblem
-from planner.schedule.dealing import deal
+from planner.schedule.dispatch import dispatch
 from planner.schedule.schedule import lay_out
 from tests.planner.mixed_instances import Size, mixed_problem
 
@@ -19,7 +19,7 @@ ROUNDS = 6
 
 @dataclass(frozen=True)
 class Witnessed:
-    """A problem, and a deal that keeps all of its limits."""
+    """A problem, and an assignment that keeps all of its limits."""
 
     problem: PlacementProblem
     placement: list[int]
@@ -28,16 +28,16 @@ class Witnessed:
 
 
 def witnessed(seed: int, size: Size, tightness: float) -> Witnessed | None:
-    """Draw a problem and tighten its limits around a random deal.
+    """Draw a problem and tighten its limits around a random assignment.
 
-    `tightness` is the room that limits leave beyond the deal, as a share; None where no request
-    list came out that can be placed at all.
+    `tightness` is the share by which limits are looser than the assignment needs; None where the
+    requests drawn cannot be placed at all.
     """
     loose = mixed_problem(seed, size).with_limits(Limits())
     if find_unplaceable(loose):
         return None
     rng = np.random.default_rng([seed, 1])
-    schedule = deal(loose, _placement(rng, loose))
+    schedule = dispatch(loose, _placement(rng, loose))
     problem = _with_deadlines(rng, loose, schedule.placement, schedule.device, tightness)
     slow = price(problem, schedule.placement.tolist(), schedule.device.tolist())
     problem = problem.with_limits(_limits(rng, problem, schedule.placement, slow, tightness))
@@ -55,7 +55,7 @@ def _placement(rng: np.random.Generator, problem: PlacementProblem) -> np.ndarra
 
 
 def _with_deadlines(rng, problem: PlacementProblem, placement, device, room: float):
-    """Give requests the earliest deadlines of a few at which the deal is on time.
+    """Give requests the earliest deadlines of a few at which the assignment is on time.
 
     Deadlines decide the order of blocks, and that the ends: deadlines rise until all are kept.
     """

@@ -16,7 +16,7 @@ import numpy as np
 import pulp
 
 from benchmarks.scale.nominal import Nominal, NominalRow
-from benchmarks.scale.outcome import Outcome
+from benchmarks.scale.outcome import MethodRun
 from costmodel.arrays import IntArray
 
 THREADS = 2
@@ -34,7 +34,7 @@ Pairs = dict[tuple[int, int], pulp.LpVariable]
 
 def cbc(
     nominal: Nominal, seconds: float, relative_gap: float, target: float | None = None
-) -> Outcome:
+) -> MethodRun:
     """Build the program with PuLP and let CBC solve it.
 
     Parameters
@@ -42,7 +42,7 @@ def cbc(
     seconds
         Time limit of CBC itself; building and writing the program come on top and are counted.
     target
-        Objective of another: `Outcome.reached_s` tells when it was reached within 0.1 %.
+        Objective of another: `MethodRun.reached_s` tells when it was reached within 0.1 %.
     """
     started = perf_counter()
     program, x, scale = _program(nominal)
@@ -62,14 +62,14 @@ def cbc(
     took = {"build": built - started, "solve": ended - built, "total": ended - started}
     placement = _placement(nominal, x)
     if placement is None:
-        return Outcome(took, word=f"nothing found in {seconds:g} s")
+        return MethodRun(took, word=f"nothing found in {seconds:g} s")
     cost = nominal.value(placement)
     reached = None
     if target is not None and cost <= target * (1.0 + NEAR):
         times = [s for value, s in incumbents(text) if value * scale <= target * (1.0 + NEAR)]
         reached = took["build"] + min([took["solve"], *times])
     limit = "" if ended - built < seconds else f"stopped after {seconds:g} s"
-    return Outcome(took, cost, word=limit, reached_s=reached, placement=placement)
+    return MethodRun(took, cost, word=limit, reached_s=reached, placement=placement)
 
 
 def incumbents(log: str) -> Iterator[tuple[float, float]]:

@@ -8,12 +8,12 @@ from time import perf_counter
 import numpy as np
 
 from benchmarks.scale.nominal import Nominal
-from benchmarks.scale.outcome import Outcome
+from benchmarks.scale.outcome import MethodRun
 from costmodel.arrays import IntArray
 from planner.quantities import PlanCost
 
 
-def greedy(nominal: Nominal) -> Outcome:
+def greedy(nominal: Nominal) -> MethodRun:
     """Place every request; where nothing has room, on its cheapest placement all the same.
 
     Rows with a least number are kept in view by their most alone, but when no more requests are
@@ -22,7 +22,7 @@ def greedy(nominal: Nominal) -> Outcome:
     started = perf_counter()
     placement = _placed(nominal)
     took = {"total": perf_counter() - started}
-    return Outcome(took, nominal.value(placement), placement=placement)
+    return MethodRun(took, nominal.value(placement), placement=placement)
 
 
 def _placed(nominal: Nominal) -> IntArray:

@@ -8,7 +8,7 @@ import numpy as np
 from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
 
 from benchmarks.scale.nominal import Nominal
-from benchmarks.scale.outcome import Outcome
+from benchmarks.scale.outcome import MethodRun
 from costmodel.arrays import FloatArray, IntArray
 
 COST_STEPS = 1e6
@@ -21,7 +21,7 @@ def is_transport(nominal: Nominal) -> bool:
     return counted and bool((np.sum([row.columns for row in nominal.rows], axis=0) <= 1).all())
 
 
-def min_cost_flow(nominal: Nominal) -> Outcome:
+def min_cost_flow(nominal: Nominal) -> MethodRun:
     """Send each request to a counted group of placements, by its cheapest placement there.
 
     Node 0 to n - 1 are requests, then one for each group, and one that takes what a group serves
@@ -46,14 +46,14 @@ def min_cost_flow(nominal: Nominal) -> Outcome:
     status = flow.solve()
     took = {"build": built - started, "solve": perf_counter() - built}
     if status != SimpleMinCostFlow.OPTIMAL:
-        return Outcome({**took, "total": perf_counter() - started}, word="nothing found")
+        return MethodRun({**took, "total": perf_counter() - started}, word="nothing found")
     used = flow.flows(arcs) > 0
     placement = np.empty(n, dtype=np.int64)
     placement[request[used]] = best[request[used], group[used]]
     total = float(nominal.cost[np.arange(n), placement].sum())
     bound = total - n * float(cost[np.isfinite(cost)].max()) / COST_STEPS
     seconds = {**took, "total": perf_counter() - started}
-    return Outcome(seconds, total, bound, (total - bound) / total, "optimal", placement=placement)
+    return MethodRun(seconds, total, bound, (total - bound) / total, "optimal", placement=placement)
 
 
 def _sink(flow: SimpleMinCostFlow, n: int, bounds: list[tuple[float, float]]) -> None:

@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 
 from benchmarks.scale.nominal import Nominal, NominalRow
-from benchmarks.scale.outcome import Outcome
+from benchmarks.scale.outcome import MethodRun
 from planner.quantities import Counted, Makespan
 from planner.solvers.assignment_problem import AssignmentProblem, Row, Variable
 from planner.solvers.cpsat import Effort, solve_assignment
@@ -16,7 +16,7 @@ from planner.solvers.cpsat import Effort, solve_assignment
 UNLIMITED = 1e9
 
 
-def naive_cpsat(nominal: Nominal, seconds: float, relative_gap: float) -> Outcome:
+def naive_cpsat(nominal: Nominal, seconds: float, relative_gap: float) -> MethodRun:
     """Solve until the gap or the time limit, the building of the program included."""
     started = perf_counter()
     problem = assignment_problem(nominal)
@@ -25,11 +25,11 @@ def naive_cpsat(nominal: Nominal, seconds: float, relative_gap: float) -> Outcom
     found = solve_assignment(problem, effort)
     took = {"total": perf_counter() - started}
     if found.counts is None:
-        return Outcome(took, word=f"nothing found in {seconds:g} s")
+        return MethodRun(took, word=f"nothing found in {seconds:g} s")
     placement = found.counts.argmax(axis=1)
     cost = nominal.value(placement)
     gap = max(0.0, cost - found.bound) / cost
-    return Outcome(took, cost, found.bound, gap, placement=placement)
+    return MethodRun(took, cost, found.bound, gap, placement=placement)
 
 
 def assignment_problem(nominal: Nominal) -> AssignmentProblem:

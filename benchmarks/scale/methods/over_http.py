@@ -15,7 +15,7 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.scale.methods.planned import read_answer
-from benchmarks.scale.outcome import Outcome
+from benchmarks.scale.outcome import MethodRun
 from examples.local_service import STOPPED_WITHIN_S, await_answer, free_port
 
 SAMPLE_S = 0.1
@@ -46,7 +46,7 @@ def server(settings: dict[str, str] | None = None) -> Iterator[tuple[int, int]]:
         process.wait(timeout=STOPPED_WITHIN_S)
 
 
-def over_http(port: int, pid: int, body: bytes) -> Outcome:
+def over_http(port: int, pid: int, body: bytes) -> MethodRun:
     """Post a body; the seconds are from its first byte to the last of the answer."""
     with memory_of(pid) as memory:
         started = perf_counter()

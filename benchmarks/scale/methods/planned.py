@@ -8,7 +8,7 @@ from time import perf_counter, process_time
 import numpy as np
 import orjson
 
-from benchmarks.scale.outcome import Outcome
+from benchmarks.scale.outcome import MethodRun
 from costmodel.catalogue import Catalogue
 from planner.planning import plan
 from planner.problem import PlacementProblem
@@ -19,7 +19,7 @@ from service.calls.planner_service import CallLimits, PlannerService
 from service.embedded import embedded_models_dir
 
 UNLIMITED = 10**12
-MOST_SECONDS = 3600.0
+MAX_SECONDS = 3600.0
 
 
 class Stopwatch:
@@ -39,10 +39,10 @@ class Stopwatch:
             self.ended, self.cpu_s = perf_counter(), process_time() - began_cpu_s
 
 
-def planned(body: bytes) -> Outcome:
+def planned(body: bytes) -> MethodRun:
     """Answer a body as a worker of the service does."""
     watch = Stopwatch()
-    limits = CallLimits(UNLIMITED, UNLIMITED, UNLIMITED, MOST_SECONDS)
+    limits = CallLimits(UNLIMITED, UNLIMITED, UNLIMITED, MAX_SECONDS)
     service = PlannerService(Catalogue.load(embedded_models_dir()), None, limits, watch)
     started = perf_counter()
     answer, _ = service.plan(body)
@@ -60,7 +60,7 @@ def planned(body: bytes) -> Outcome:
     return replace(outcome, seconds=seconds)
 
 
-def read_answer(answer: bytes) -> Outcome:
+def read_answer(answer: bytes) -> MethodRun:
     """Return what an answer of `/plan` says, its schedule with it."""
     document = orjson.loads(answer)
     normalisers = dict(document["normalisers"])
@@ -74,7 +74,7 @@ def read_answer(answer: bytes) -> Outcome:
         placement = [row["placement"] for row in rows]
         device = [row["device_index"] for row in rows]
     cut = ", cut by the clock" if document["cut_by_clock"] else ""
-    return Outcome(
+    return MethodRun(
         document["timings_seconds"],
         document["objective"] * scale,
         document["lower_bound"] * scale,

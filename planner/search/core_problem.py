@@ -1,4 +1,4 @@
-"""The requests that are hardest to tell apart, decided by CP-SAT; others follow the relaxation."""
+"""The core problem: requests whose placements differ least in cost, decided by CP-SAT."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import numpy as np
 from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.activity import excesses
 from planner.bounds.bounding import Bounded
-from planner.search.critical import Settled, restrict, settle
-from planner.search.descent import descend
-from planner.search.repair import repair
+from planner.search.fix_and_dive import DivedAssignment, fix_and_dive, restrict
+from planner.search.greedy_repair import greedy_repair
+from planner.search.penalty_search import penalty_local_search
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.solvers.cpsat import Effort, solve_assignment
 from planner.time_budget import TimeBudget
 
 CORE_PAIRS = 3_000
 """(request, placement) pairs that CP-SAT decides on Booleans."""
-TIGHT = 1e-6
+OPTIMAL_GAP_SHARE = 1e-6
 """Share of the wanted gap above the relaxation's bound at which nothing is left to gain."""
-CLOSE = 0.35
+ENOUGH_GAP_SHARE = 0.35
 """Share of the wanted gap above the relaxation's own bound at which an assignment is enough."""
-DEAR = (0.25, 4.0)
+MAX_EXTRA_COSTS = (0.25, 4.0)
 """Times the wanted gap beyond which a request's placement is too dear to be looked at: at first,
 and where the rows do not hold without."""
-ROUNDING = 1e-12
-SLIGHT = 2e-5
+ROW_TOLERANCE = 1e-12
+POOL_TIME_TOLERANCE = 2e-5
 """Share of a pool's time that may be exceeded: less than what is kept free of it."""
 CORE_EFFORT_S = 0.3
 """Deterministic seconds of CP-SAT in a round: about a second."""
 
 
-def decide_hardest(
+def solve_core(
     target: AssignmentProblem,
     bounded: Bounded,
     budget: TimeBudget,
@@ -41,7 +41,7 @@ def decide_hardest(
     absolute_gap: float,
     seed: int,
 ) -> tuple[IntArray, float]:
-    """Decide the requests whose placements differ least in cost.
+    """Decide the requests whose placements differ least in cost; others follow the relaxation.
 
     Parameters
     ----------
@@ -59,30 +59,30 @@ def decide_hardest(
     """
     size = max(1, CORE_PAIRS // max(1, int(target.allowed.sum()) // target.n))
     if size >= target.n:
-        settled = Settled(bounded.placement, bounded.variables, np.arange(target.n))
+        dived = DivedAssignment(bounded.placement, bounded.variables, np.arange(target.n))
     else:
-        settled = settle(target, bounded, absolute_gap, budget)
-    core = np.sort(settled.doubtful[:size])
-    placement = settled.placement.copy()
+        dived = fix_and_dive(target, bounded, absolute_gap, budget)
+    core = np.sort(dived.fractional[:size])
+    placement = dived.placement.copy()
     part = restrict(target, core, placement)
     if len(core) < target.n:
-        enough = max(enough, bounded.lower_bound + CLOSE * absolute_gap)
+        enough = max(enough, bounded.lower_bound + ENOUGH_GAP_SHARE * absolute_gap)
         reduced = bounded.priced.of(core)
-        for share in DEAR:
-            near = _without_dear(part, reduced, placement[core], share * absolute_gap)
-            variables, prices = settled.variables, bounded.multipliers
-            placement[core] = descend(near, placement[core], variables, prices)
-            cost = _cost_within_rows(near, placement[core], settled)
+        for share in MAX_EXTRA_COSTS:
+            near = _without_expensive(part, reduced, placement[core], share * absolute_gap)
+            variables, prices = dived.variables, bounded.multipliers
+            placement[core] = penalty_local_search(near, placement[core], variables, prices)
+            cost = _cost_within_rows(near, placement[core], dived)
             if cost <= enough:
                 return placement, -np.inf
             if np.isfinite(cost):
                 break
         part = near
     else:
-        placement[core] = repair(part, placement[core], settled.variables)
-        least = bounded.lower_bound + TIGHT * absolute_gap
-        alone = not target.variables and not target.peaks
-        if alone and _cost_within_rows(part, placement[core], settled) <= least:
+        placement[core] = greedy_repair(part, placement[core], dived.variables)
+        least = bounded.lower_bound + OPTIMAL_GAP_SHARE * absolute_gap
+        alone = not target.variables and not target.longest_jobs
+        if alone and _cost_within_rows(part, placement[core], dived) <= least:
             return placement, -np.inf
     hint = np.zeros(part.cost.shape)
     hint[np.arange(len(core)), placement[core]] = 1.0
@@ -100,7 +100,7 @@ def decide_hardest(
     return placement, assignment.bound if len(core) == target.n else -np.inf
 
 
-def _without_dear(
+def _without_expensive(
     part: AssignmentProblem, reduced: FloatArray, placement: IntArray, most: float
 ) -> AssignmentProblem:
     """Leave out pairs that alone cost more than `most` at the rows' prices."""
@@ -109,12 +109,14 @@ def _without_dear(
     return replace(part, allowed=part.allowed & near)
 
 
-def _cost_within_rows(part: AssignmentProblem, placement: IntArray, settled: Settled) -> float:
+def _cost_within_rows(
+    part: AssignmentProblem, placement: IntArray, dived: DivedAssignment
+) -> float:
     """Cost of a part's assignment, inf where it exceeds a row."""
-    over = excesses(part, placement, settled.variables)
+    over = excesses(part, placement, dived.variables)
     for row, excess in zip(part.rows, over.tolist(), strict=True):
-        slight = SLIGHT if row.pool is not None else ROUNDING
-        if excess > slight * abs(row.bound):
+        tolerance = POOL_TIME_TOLERANCE if row.pool is not None else ROW_TOLERANCE
+        if excess > tolerance * abs(row.bound):
             return np.inf
     cost = part.constant + float(part.cost[np.arange(len(placement)), placement].sum())
-    return cost + sum(v.cost * settled.variables[v.counts] for v in part.variables)
+    return cost + sum(v.cost * dived.variables[v.counts] for v in part.variables)

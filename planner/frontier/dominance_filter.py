@@ -2,7 +2,7 @@
 
 A candidate is held back until its successor is known, which is the one most likely to beat it.
 Where a proof of optimality is missing, a still later plan may beat one that was sent: it is kept
-apart and told in the summary, so that what was sent stays in order and mutually non-dominated.
+apart for the summary, so that what was sent stays in order and mutually non-dominated.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from planner.frontier.points import Candidate, Late, Point
 
-TOLERANCE = 1e-9
+COST_TOLERANCE = 1e-9
 """Relative difference of two costs that is taken for rounding, as in the evaluation of limits."""
 
 
@@ -24,11 +24,11 @@ def as_good(one: Candidate, other: Candidate) -> bool:
 
 def at_most(cost: float, other: float) -> bool:
     """Whether a cost is at most another, but for rounding."""
-    return cost <= other + TOLERANCE * max(abs(cost), abs(other))
+    return cost <= other + COST_TOLERANCE * max(abs(cost), abs(other))
 
 
 @dataclass
-class Outlet:
+class DominanceFilter:
     """Lets candidates through, in ascending or descending order of the limited cost.
 
     Attributes

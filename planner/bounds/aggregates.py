@@ -1,4 +1,4 @@
-"""Cells of similar requests, so that the linear relaxation of a large batch stays small."""
+"""Aggregates of similar requests, so that the linear relaxation of a large batch stays small."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from costmodel.workload import Workload
 from planner.solvers.assignment_problem import AssignmentProblem
 
 EXACT_PAIRS = 12_000
-"""(request, placement) pairs up to which every request is a cell of its own."""
-MOST_CELLS = 2_000
-"""Fine cells, of whose placements the linear programme sees a few at a time."""
+"""(request, placement) pairs up to which every request is an aggregate of its own."""
+MAX_AGGREGATES = 2_000
+"""Largest number of fine aggregates; the linear programme sees a few of their pairs at a time."""
 COARSE_PAIRS = 5_000
-"""(cell, placement) pairs that the linear programme takes whole in a tenth of a second or so."""
-FINEST = 0.0125
-DOUBLINGS = 9
+"""(aggregate, placement) pairs that the linear programme solves whole in about 0.1 s."""
+FINEST_BIN_WIDTH = 0.0125
+BIN_DOUBLINGS = 9
 """Widths of the bins on the logarithmic axes of tokens: each twice the one before, so that a bin
 lies within one of the next width."""
 DENSE_KEYS = 20_000_000
 
 
 @dataclass(frozen=True)
-class Cells:
-    """Requests by cell, and cells by coarser cell.
+class Aggregates:
+    """A partition of the requests, and a coarser one of which it is a refinement.
 
     Attributes
     ----------
     labels
-        Cell of each request, shape (n,), 0 to `count` less 1.
+        Aggregate of each request, shape (n,), 0 to `count` less 1.
     parents
-        Coarser cell of each cell, shape (count,); None where there is none.
+        Coarser aggregate of each aggregate, shape (count,); None where there is none.
     """
 
     labels: IntArray
@@ -41,40 +41,40 @@ class Cells:
 
     @property
     def parent_count(self) -> int:
-        """Number of coarser cells."""
+        """Number of coarser aggregates."""
         return 0 if self.parents is None else int(self.parents.max()) + 1
 
-    def split(self, marks: IntArray, marked: int) -> Cells:
-        """Return the cells cut by another label of each request, 0 to `marked` less 1."""
+    def refined(self, marks: IntArray, marked: int) -> Aggregates:
+        """Return the partition refined by another label of each request, 0 to `marked` less 1."""
         labels, count = compact(self.labels * marked + marks, self.count * marked)
-        return Cells(labels, count, _each_once(labels, self.labels, count))
+        return Aggregates(labels, count, _each_once(labels, self.labels, count))
 
 
-def make_cells(problem: AssignmentProblem, workload: Workload) -> Cells:
-    """Group requests so that a cell shares its allowed placements, its group and its token bins.
+def aggregate_requests(problem: AssignmentProblem, workload: Workload) -> Aggregates:
+    """Partition requests by allowed placements, row class and bins of tokens.
 
-    Every request is its own cell where the batch is small enough.
+    Every request is its own aggregate where the batch is small enough.
     """
     n, k = problem.n, problem.k
     if n * k <= EXACT_PAIRS:
-        return Cells(np.arange(n), n)
+        return Aggregates(np.arange(n), n)
     kinds, kind_count = _kinds(problem)
     if (sequences := workload.sequences) is not None:
         beyond = int(sequences.max()) + 1
         kinds, kind_count = compact(kinds * beyond + sequences, kind_count * beyond)
-    axes = [np.log1p(t.astype(float)) / FINEST for t in _tokens(workload)]
+    axes = [np.log1p(t.astype(float)) / FINEST_BIN_WIDTH for t in _tokens(workload)]
     bins = [axis.astype(np.int64) for axis in axes]
     fine: tuple[IntArray, int] | None = None
-    for _ in range(DOUBLINGS):
+    for _ in range(BIN_DOUBLINGS):
         keys, most = _joined(kinds, kind_count, *bins)
-        if fine is None and _distinct(keys, most) <= MOST_CELLS:
+        if fine is None and _distinct(keys, most) <= MAX_AGGREGATES:
             fine = compact(keys, most)
         if fine is not None and _distinct(keys, most) * k <= COARSE_PAIRS:
             break
         bins = [b >> 1 for b in bins]
     coarse = compact(*_joined(kinds, kind_count, *bins))
     labels, count = coarse if fine is None else fine
-    return Cells(labels, count, _each_once(labels, coarse[0], count))
+    return Aggregates(labels, count, _each_once(labels, coarse[0], count))
 
 
 def _tokens(workload: Workload) -> tuple[IntArray, IntArray]:
@@ -113,10 +113,10 @@ def _each_once(labels: IntArray, other: IntArray, count: int) -> IntArray:
 
 
 def _kinds(problem: AssignmentProblem) -> tuple[IntArray, int]:
-    """Label requests by their group and their allowed placements."""
+    """Label requests by their row class and their allowed placements."""
     patterns, count = pattern_labels(problem.allowed)
-    groups = problem.group_count
-    return compact(patterns * groups + problem.labels, count * groups)
+    classes = problem.class_count
+    return compact(patterns * classes + problem.class_labels, count * classes)
 
 
 def pattern_labels(allowed: BoolArray) -> tuple[IntArray, int]:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from benchmarks.slow_rules.exhaustive import best
-from planner.errors import InfeasibleError, Relaxation
+from planner.errors import InfeasibleError, LimitChange
 from planner.infeasibility.refusal import why_not
 from planner.inputs import Limits, Share
-from planner.limits.knobs import Knob, knobs_of
+from planner.limits.limit import Limit, limits_of
 from planner.planning import plan
 from planner.problem import PlacementProblem
 from planner.progress import Progress
@@ -31,11 +31,11 @@ def refusal(problem: PlacementProblem) -> InfeasibleError:
     return caught.value
 
 
-def knob_of(problem: PlacementProblem, name: str) -> Knob:
-    return next(knob for knob in knobs_of(problem) if knob.name == name)
+def knob_of(problem: PlacementProblem, name: str) -> Limit:
+    return next(limit for limit in limits_of(problem) if limit.name == name)
 
 
-def width(found: Relaxation) -> float:
+def width(found: LimitChange) -> float:
     return abs(found.needed - found.needed_lower_bound) / abs(found.needed)
 
 
@@ -70,29 +70,29 @@ def test_what_each_kind_of_limit_needs_is_known_to_a_thousandth(name: str) -> No
     refused = refusal(problem)
     assert name in refused.conflict
     found = {relaxation.constraint: relaxation for relaxation in refused.relaxations}[name]
-    knob = knob_of(problem, name)
-    assert (found.needed - found.given) * knob.looser > 0.0
-    assert (found.needed - found.needed_lower_bound) * knob.looser >= 0.0
-    one_request = 1.0 if knob.counts else 1.0 / problem.n
+    limit = knob_of(problem, name)
+    assert (found.needed - found.given) * limit.direction > 0.0
+    assert (found.needed - found.needed_lower_bound) * limit.direction >= 0.0
+    one_request = 1.0 if limit.counts else 1.0 / problem.n
     apart = abs(found.needed - found.needed_lower_bound)
-    assert width(found) <= CLOSE or (knob.llm and apart <= 1.000001 * one_request)
-    mended = plan(knob.turn(problem, found.needed), PATIENT)
+    assert width(found) <= CLOSE or (limit.llm and apart <= 1.000001 * one_request)
+    mended = plan(limit.with_value(problem, found.needed), PATIENT)
     assert mended.placement.shape == (problem.n,)
 
 
 @pytest.mark.parametrize("seed", range(300, 324))
-def test_no_deal_of_a_tiny_batch_does_with_less_than_is_proven(seed: int) -> None:
+def test_no_assignment_of_a_tiny_batch_does_with_less_than_is_proven(seed: int) -> None:
     problem = small_problem(seed)
     if best(problem) is not None:
         return
     for found in refusal(problem).relaxations:
-        knob = knob_of(problem, found.constraint)
-        assert best(knob.turn(problem, found.needed)) is not None
-        if knob.llm is not None:
+        limit = knob_of(problem, found.constraint)
+        assert best(limit.with_value(problem, found.needed)) is not None
+        if limit.llm is not None:
             continue
-        tighter = found.needed_lower_bound * (1.0 - knob.looser * 1e-6)
-        if (tighter - found.given) * knob.looser > 0.0:
-            assert best(knob.turn(problem, tighter)) is None
+        tighter = found.needed_lower_bound * (1.0 - limit.direction * 1e-6)
+        if (tighter - found.given) * limit.direction > 0.0:
+            assert best(limit.with_value(problem, tighter)) is None
 
 
 def test_limits_that_only_help_together_are_moved_together() -> None:
@@ -125,7 +125,7 @@ def test_explaining_tells_how_far_it_is() -> None:
     assert phases.count("explaining") > 1
 
 
-def test_an_explanation_cut_by_the_clock_says_so_and_brackets_the_truth_all_the_same() -> None:
+def test_an_explanation_cut_by_the_clock_says_so_and_contains_the_truth_all_the_same() -> None:
     problem = conflicts()["deadline_seconds"]
     solver = Solver(problem, SolverOptions(), TimeBudget(60.0))
     solver.run()
@@ -167,8 +167,8 @@ def test_limits_shorter_than_switching_on_are_told_what_they_need(
     [found] = refused.relaxations
     assert found.constraint == name
     assert found.given < found.needed_lower_bound <= found.needed
-    knob = knob_of(problem, name)
-    assert plan(knob.turn(problem, found.needed), PATIENT).placement.shape == (3,)
+    limit = knob_of(problem, name)
+    assert plan(limit.with_value(problem, found.needed), PATIENT).placement.shape == (3,)
 
 
 def test_pools_that_close_before_they_are_on_are_told_what_they_need() -> None:

@@ -9,13 +9,13 @@ from planner.quantities import Counted
 from planner.search.row_moves import RowMoves
 from planner.solvers.assignment_problem import AssignmentProblem
 
-MOST_MOVES = 2_000
-TOLERANCE = 1e-12
-SLIGHT = 1e-12
+MAX_MOVES = 2_000
+EXCESS_TOLERANCE = 1e-12
+MIN_GAIN_SHARE = 1e-12
 """Share of all excess that is not worth a move: no more than what sums are rounded by."""
 
 
-def repair(
+def greedy_repair(
     problem: AssignmentProblem, placement: IntArray, variables: dict[Counted, float]
 ) -> IntArray:
     """Move requests, cheapest for what it mends first, until every row holds or none helps.
@@ -47,8 +47,8 @@ def repair(
     )
     units = np.array([max(np.abs(row.values).max(initial=0.0), 1e-300) for row in rows])
     moves = RowMoves(rows, problem.k, placement, room, units, _over)
-    for _ in range(MOST_MOVES):
-        if (moves.excess <= TOLERANCE * np.abs(room / units)).all():
+    for _ in range(MAX_MOVES):
+        if (moves.excess <= EXCESS_TOLERANCE * np.abs(room / units)).all():
             break
         move = _best_move(problem, moves)
         if move is None:
@@ -66,7 +66,7 @@ def _best_move(problem: AssignmentProblem, moves: RowMoves) -> tuple[int, int] |
     """Return the move that lowers the total excess most for what it costs."""
     rows = np.arange(problem.n)
     now = moves.now
-    gain, least = np.where(problem.allowed, now - moves.after(), -np.inf), SLIGHT * now
+    gain, least = np.where(problem.allowed, now - moves.after(), -np.inf), MIN_GAIN_SHARE * now
     if gain.max() <= least:
         return None
     extra = problem.cost - problem.cost[rows, moves.placement][:, None]

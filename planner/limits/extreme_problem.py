@@ -1,6 +1,6 @@
 """The relaxation with one limit's own quantity as its objective.
 
-What is sought is the tightest value of a limit at which a plan exists, the other limits kept. In
+Its optimum is the tightest value of the limit at which a plan may exist, the other limits kept. In
 the terms of the relaxation that quantity is linear: joules, mean quality, a count, or a variable
 that pools' device-seconds grow with.
 """
@@ -13,9 +13,9 @@ import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.formulation import Formulation
-from planner.bounds.pricing import Pricing
+from planner.bounds.surrogate import Surrogate
 from planner.inputs import Objective
-from planner.limits.knobs import Knob
+from planner.limits.limit import Limit
 from planner.problem import PlacementProblem
 from planner.quantities import (
     Factor,
@@ -27,31 +27,31 @@ from planner.quantities import (
 )
 from planner.solvers.assignment_problem import AssignmentProblem, Row, Variable
 
-AIM = Factor()
+FACTOR = Factor()
 """Variable of a deadline's factor or of a pool's available seconds."""
-GENEROUS = 1e9
+GENEROUS_FACTOR = 1e9
 """Factor of a limit of time beside which loads and switching on are nothing."""
 
 
 @dataclass(frozen=True)
-class Target:
+class ExtremeProblem:
     """An assignment problem whose optimum is the tightest value of a limit.
 
     Attributes
     ----------
     relaxation
-        To be minimised.
+        The problem to minimise.
     sign
-        1.0 where its objective is the limit's quantity, -1.0 where that with the sign turned.
+        1.0 where its objective is the limit's quantity, -1.0 where it is minus that.
     """
 
     relaxation: AssignmentProblem
     sign: float
 
 
-def target(
-    problem: PlacementProblem, knob: Knob, loose: float | None, pricing: Pricing | None = None
-) -> Target:
+def extreme_problem(
+    problem: PlacementProblem, limit: Limit, loose: float | None, surrogate: Surrogate | None = None
+) -> ExtremeProblem:
     """Return what to minimise for a limit.
 
     Parameters
@@ -61,48 +61,48 @@ def target(
     loose
         A value that is generous enough to be kept by every plan worth looking for, as a known
         plan's; None where none is known.
-    pricing
+    surrogate
         How the relaxation is to see the problem; the default gives a bound that is valid for
         every plan that keeps the limit at `loose`.
     """
-    turned = knob.turn(problem, loose)
-    if knob.unit is not None:
+    changed = limit.with_value(problem, loose)
+    if limit.unit is not None:
         # The cap stays on as a row at `loose` otherwise, which says nothing new.
-        turned = knob.turn(problem, None)
-        cost = Objective(zeta=1.0, cost_normaliser=1.0, minimise=knob.unit)
-        return Target(Formulation(replace(turned, objective=cost), pricing).build(), 1.0)
-    formulation = Formulation(turned, pricing)
+        changed = limit.with_value(problem, None)
+        cost = Objective(zeta=1.0, cost_normaliser=1.0, minimise=limit.unit)
+        return ExtremeProblem(Formulation(replace(changed, objective=cost), surrogate).build(), 1.0)
+    formulation = Formulation(changed, surrogate)
     plain = _without_costs(formulation.build())
-    if knob.kind == "quality":
-        return _costing(plain, -turned.tokens / turned.tokens.sum(), turned.quality_values, -1.0)
-    if knob.kind == "deadline":
-        return Target(_makespan(plain, formulation, loose), 1.0)
-    if knob.kind in ("own_deadlines", "available"):
-        return Target(_growing(plain, problem, knob, loose, pricing), 1.0)
-    sign = 1.0 if knob.kind == "most" else -1.0
-    one = sign if knob.counts else sign / turned.n
-    of_llm = np.array([one * (p.llm == knob.llm) for p in turned.placements])
-    return _costing(plain, np.ones(turned.n), of_llm, sign)
+    if limit.kind == "quality":
+        return _costing(plain, -changed.tokens / changed.tokens.sum(), changed.quality_values, -1.0)
+    if limit.kind == "deadline":
+        return ExtremeProblem(_makespan(plain, formulation, loose), 1.0)
+    if limit.kind in ("own_deadlines", "available"):
+        return ExtremeProblem(_growing(plain, problem, limit, loose, surrogate), 1.0)
+    sign = 1.0 if limit.kind == "most" else -1.0
+    one = sign if limit.counts else sign / changed.n
+    of_llm = np.array([one * (p.llm == limit.llm) for p in changed.placements])
+    return _costing(plain, np.ones(changed.n), of_llm, sign)
 
 
 def _without_costs(relaxation: AssignmentProblem) -> AssignmentProblem:
     """Leave the rows and variables, and nothing to pay.
 
-    Rows of a peak's variable go unless a cap on energy holds it down.
+    Longest-job terms go with the costs of their variables.
     """
     return replace(
         relaxation,
         cost=np.zeros_like(relaxation.cost),
         variables=tuple(replace(v, cost=0.0) for v in relaxation.variables),
-        peaks=(),
+        longest_jobs=(),
         constant=0.0,
     )
 
 
 def _costing(
     plain: AssignmentProblem, per_request: FloatArray, per_placement: FloatArray, sign: float
-) -> Target:
-    return Target(replace(plain, cost=per_request[:, None] * per_placement[None, :]), sign)
+) -> ExtremeProblem:
+    return ExtremeProblem(replace(plain, cost=per_request[:, None] * per_placement[None, :]), sign)
 
 
 def _makespan(
@@ -120,9 +120,9 @@ def _makespan(
 def _growing(
     plain: AssignmentProblem,
     problem: PlacementProblem,
-    knob: Knob,
+    limit: Limit,
     loose: float | None,
-    pricing: Pricing | None,
+    surrogate: Surrogate | None,
 ) -> AssignmentProblem:
     """Minimise a factor of the rows that the limit alone makes: they have no other bound.
 
@@ -130,58 +130,60 @@ def _growing(
     those of the most generous value of interest, times the factor's share of it: no smaller factor
     has more room.
     """
-    generous = GENEROUS if loose is None else loose / knob.given
-    turned = knob.turn(problem, generous * knob.given)
-    alone = Formulation(_alone(turned, knob), pricing).build()
+    generous = GENEROUS_FACTOR if loose is None else loose / limit.given
+    changed = limit.with_value(problem, generous * limit.given)
+    alone = Formulation(_alone(changed, limit), surrogate).build()
     known = {v.counts for v in plain.variables}
     rows = [
-        replace(row, bound=0.0, variables={**row.variables, AIM: -row.bound / generous})
+        replace(row, bound=0.0, variables={**row.variables, FACTOR: -row.bound / generous})
         for row in alone.rows
-        if _is_of(row.limits, knob)
+        if _is_of(row.limits, limit)
         and set(row.variables) <= known
         and (row.bound > 0.0 or loose is not None)
     ]
     most = _most(rows, plain) if loose is None else generous
-    group, of_plain, of_alone = _common_groups(plain, alone)
+    row_class, of_plain, of_alone = _common_classes(plain, alone)
     return replace(
         plain,
         rows=(
-            *(_regrouped(r, of_plain) for r in plain.rows),
-            *(_regrouped(r, of_alone) for r in rows),
+            *(_with_classes(r, of_plain) for r in plain.rows),
+            *(_with_classes(r, of_alone) for r in rows),
         ),
-        variables=(*plain.variables, Variable(AIM, 0.0, most, knob.given)),
-        group=group,
+        variables=(*plain.variables, Variable(FACTOR, 0.0, most, limit.given)),
+        row_class=row_class,
     )
 
 
-def _common_groups(
+def _common_classes(
     one: AssignmentProblem, other: AssignmentProblem
 ) -> tuple[IntArray, IntArray, IntArray]:
     """Return groups that are alike in both problems, and the group of each in either."""
-    pairs, group = np.unique(one.labels * other.group_count + other.labels, return_inverse=True)
-    return group.reshape(-1), pairs // other.group_count, pairs % other.group_count
+    pairs, row_class = np.unique(
+        one.class_labels * other.class_count + other.class_labels, return_inverse=True
+    )
+    return row_class.reshape(-1), pairs // other.class_count, pairs % other.class_count
 
 
-def _regrouped(row: Row, old: IntArray) -> Row:
-    return row if row.groups is None else replace(row, groups=row.groups[old])
+def _with_classes(row: Row, old: IntArray) -> Row:
+    return row if row.classes is None else replace(row, classes=row.classes[old])
 
 
-def _alone(problem: PlacementProblem, knob: Knob) -> PlacementProblem:
-    """Return the problem with no other time limit than the knob's, at its given value."""
+def _alone(problem: PlacementProblem, limit: Limit) -> PlacementProblem:
+    """Return the problem with no other time limit than the limit's, at its given value."""
     pools = tuple(
-        pool if index == knob.pool else replace(pool, available_s=None)
+        pool if index == limit.pool else replace(pool, available_s=None)
         for index, pool in enumerate(problem.pools)
     )
     alone = replace(problem, pools=pools, limits=replace(problem.limits, deadline_s=None))
-    if knob.kind == "own_deadlines":
+    if limit.kind == "own_deadlines":
         return alone
     endless = np.full(problem.n, np.inf)
     return replace(alone, requests=replace(problem.requests, deadline_s=endless))
 
 
-def _is_of(limits: Limited, knob: Knob) -> bool:
-    if knob.pool is not None:
-        return limits == PoolSeconds(knob.pool)
+def _is_of(limits: Limited, limit: Limit) -> bool:
+    if limit.pool is not None:
+        return limits == PoolSeconds(limit.pool)
     return isinstance(limits, PoolSeconds | SecondsBefore)
 
 
@@ -192,6 +194,6 @@ def _most(rows: list[Row], plain: AssignmentProblem) -> float:
     for row in rows:
         largest = np.abs(row.values).max(axis=0, initial=0.0) * np.abs(row.columns)
         used = plain.n * float(largest.max(initial=0.0))
-        used += sum(c * upper[v] for v, c in row.variables.items() if v != AIM)
-        most = max(most, used / -row.variables[AIM])
+        used += sum(c * upper[v] for v, c in row.variables.items() if v != FACTOR)
+        most = max(most, used / -row.variables[FACTOR])
     return most

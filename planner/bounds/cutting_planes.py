@@ -1,4 +1,4 @@
-"""Better multipliers on the full data, by cutting planes around those of the cells."""
+"""Dual ascent: better multipliers on the full data, by cutting planes around the aggregates'."""
 
 from __future__ import annotations
 
@@ -7,110 +7,113 @@ from collections.abc import Iterator
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from planner.bounds.lagrangian import MOST_TAILS, Relaxed, relax
+from planner.bounds.lagrangian import MAX_LONGEST_JOBS, LagrangianSolution, solve_lagrangian
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.solvers.linear import Cut, highest_of_cuts
 from planner.time_budget import TimeBudget
 
-ROUNDS = 10
-ROUNDS_WITH_TAILS = 40
-TRUST = 0.3
+ASCENT_ROUNDS = 10
+ASCENT_ROUNDS_WITH_LONGEST_JOBS = 40
+TRUST_REGION = 0.3
 """Largest step of a multiplier in one round, as a share of its scale; halved when it fails."""
-ENOUGH = 1e-5
+MIN_RELATIVE_GAIN = 1e-5
 """Relative gain of a round below which the next one is not worth its pass over the data."""
 
 
-def polish(
+def cutting_plane_ascent(
     problem: AssignmentProblem, multipliers: FloatArray, budget: TimeBudget
-) -> Iterator[Relaxed]:
-    """Raise the Lagrangian bound over the multipliers that are not 0; yield what is on the way.
+) -> Iterator[LagrangianSolution]:
+    """Raise the Lagrangian bound over the multipliers above 0; yield each solution on the way.
 
     The bound is concave in the multipliers and each evaluation gives a supergradient, the excess
     of every row: a linear programme over the cuts so far says where to look next (Kelley's
     method, with a trust region).
     """
-    tails = step_rows(problem)
-    hot = _hot_rows(problem, multipliers, tails, budget)
+    full_prices = step_rows(problem)
+    hot = _hot_rows(problem, multipliers, full_prices, budget)
     scale, limit = multipliers.copy(), np.full(len(multipliers), np.inf)
-    for r, price in tails.items():
+    for r, price in full_prices.items():
         scale[r] = price if r in hot else 0.0
         limit[r] = price
     active = np.flatnonzero(scale > 0.0)
     if not len(active):
         return
     best = multipliers.copy()
-    for r, price in tails.items():
+    for r, price in full_prices.items():
         best[r] = price
-    trust, found = (1.0 if hot else TRUST), relax(problem, best)
-    value, cuts = found.value, [Cut(best[active], found.value, found.slack[active])]
+    trust, found = (1.0 if hot else TRUST_REGION), solve_lagrangian(problem, best)
+    value, cuts = found.value, [Cut(best[active], found.value, found.excess[active])]
     yield found
-    starts = _tail_starts(best, hot, tails)
-    for _ in range(ROUNDS_WITH_TAILS if hot else ROUNDS):
+    starts = _longest_job_starts(best, hot, full_prices)
+    for _ in range(ASCENT_ROUNDS_WITH_LONGEST_JOBS if hot else ASCENT_ROUNDS):
         if budget.spent():
             return
         trial = next(starts, None)
         if trial is None:
             reach = trust * scale[active]
             step = highest_of_cuts(cuts, best[active], reach, limit[active], budget)
-            if step is None or (trust >= 1.0 and step[1] - value < ENOUGH * abs(value)):
+            if step is None or (trust >= 1.0 and step[1] - value < MIN_RELATIVE_GAIN * abs(value)):
                 return
             trial = best.copy()
             trial[active] = step[0]
-        found = relax(problem, trial)
+        found = solve_lagrangian(problem, trial)
         yield found
-        cuts.append(Cut(trial[active], found.value, found.slack[active]))
+        cuts.append(Cut(trial[active], found.value, found.excess[active]))
         gain = found.value - value
         if gain > 0.0:
             best, value = trial, found.value
         else:
             trust *= 0.7
-        if trust < 0.02 or 0.0 < gain < ENOUGH * abs(value):
+        if trust < 0.02 or 0.0 < gain < MIN_RELATIVE_GAIN * abs(value):
             return
 
 
 def step_rows(problem: AssignmentProblem) -> dict[int, float]:
-    """Rows by which a peak's variable follows the mean, with the most their price may be."""
+    """Rows by which a longest-job variable follows the mean, with the most their price may be."""
     cost = {variable.counts: variable.cost for variable in problem.variables}
-    peaks = {peak.variable for peak in problem.peaks}
+    longest_jobs = {job.variable for job in problem.longest_jobs}
     return {
         r: cost[counted]
         for r, row in enumerate(problem.rows)
         for counted, coefficient in row.variables.items()
-        if counted in peaks and coefficient == -1.0 and len(row.variables) == 1
+        if counted in longest_jobs and coefficient == -1.0 and len(row.variables) == 1
     }
 
 
 def _hot_rows(
     problem: AssignmentProblem,
     multipliers: FloatArray,
-    tails: dict[int, float],
+    full_prices: dict[int, float],
     budget: TimeBudget,
 ) -> set[int]:
     """Step rows of the placements that are worth opening, one after the other.
 
-    A placement whose step row has its full price has its tail for free; those that are used so
-    get a priced tail instead, until no other is or enough have one.
+    Where a step row has its full price the longest-job term is free; of the placements used so,
+    one after the other gets a price for the term instead, until none is left or enough have one.
     """
-    column_of = {peak.variable: peak.column for peak in problem.peaks}
-    row_of = {column_of[counted]: r for r in tails for counted in problem.rows[r].variables}
+    column_of = {job.variable: job.column for job in problem.longest_jobs}
+    row_of = {column_of[counted]: r for r in full_prices for counted in problem.rows[r].variables}
     trial, hot = multipliers.copy(), set[int]()
-    for r, price in tails.items():
+    for r, price in full_prices.items():
         trial[r] = price
-    while len(hot) < MOST_TAILS and not budget.spent():
-        used = np.bincount(relax(problem, trial).placement, minlength=problem.cost.shape[1])
+    while len(hot) < MAX_LONGEST_JOBS and not budget.spent():
+        found = solve_lagrangian(problem, trial)
+        used = np.bincount(found.placement, minlength=problem.k)
         cold = [k for k in np.argsort(-used, kind="stable") if used[k] and row_of.get(k) not in hot]
         cold = [k for k in cold if k in row_of]
         if not cold:
             break
         hot.add(row_of[cold[0]])
-        trial[row_of[cold[0]]] = 0.5 * tails[row_of[cold[0]]]
+        trial[row_of[cold[0]]] = 0.5 * full_prices[row_of[cold[0]]]
     return hot
 
 
-def _tail_starts(best: FloatArray, hot: set[int], tails: dict[int, float]) -> Iterator[FloatArray]:
+def _longest_job_starts(
+    best: FloatArray, hot: set[int], full_prices: dict[int, float]
+) -> Iterator[FloatArray]:
     """Multipliers that leave some of a step's price to the longest request."""
     for share in (0.5, 0.0) if hot else ():
         trial = best.copy()
         for r in hot:
-            trial[r] = share * tails[r]
+            trial[r] = share * full_prices[r]
         yield trial

@@ -1,7 +1,7 @@
 """Large batches: their costs stay as they are, only room is kept for what a schedule adds.
 
-The rows of the relaxation are lowered by as much as the last schedule exceeded a limit, the cells
-and their columns are kept, and the assignment is solved and dealt out again.
+The right-hand sides of the relaxation are lowered by as much as the last schedule exceeded a limit,
+the aggregates and their columns are kept, and the assignment is solved and dispatched again.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from planner.inputs import Unit
 from planner.problem import PlacementProblem
 from planner.quantities import PlanCost, RequestCount, SecondsBefore
 from planner.schedule.schedule import Schedule
-from planner.search.hardest import decide_hardest
+from planner.search.core_problem import solve_core
 from planner.search.incumbent import Incumbent
 from planner.search.repricing import timely
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.time_budget import TimeBudget
 
-LEAST_REQUESTS = 1_000
-"""Below, tails and loads change the costs so much that they are priced anew instead."""
-ROUNDS = 10
+MIN_RESERVED_REQUESTS = 1_000
+"""Below, longest jobs and loads change the costs so much that they are repriced instead."""
+RESERVE_ROUNDS = 10
 OVERSHOOT = 1.1
 """Times a lateness or an excess that is kept free the next time."""
-ROUNDING = 1e-9
-STEP, GROWTH, MOST_STEP = 3e-5, 3.0, 5e-4
+ROW_TOLERANCE = 1e-9
+MIN_STEP, STEP_GROWTH, MAX_STEP = 3e-5, 3.0, 5e-4
 """Share that is kept free at least after the first round, times by which it grows, and its most."""
-OTHERS = 0.3
+ON_TIME_SHARE = 0.3
 """Share of the largest room that pools keep free which were on time."""
-CAP_ROOM = 3e-5
+INITIAL_CAP_RESERVE = 3e-5
 """Share of a cap that is kept free from the start, for idling that rows see only on average."""
-MOST_ROOM = 2e-4
+MAX_INITIAL_RESERVE = 2e-4
 """Share of a pool's time that is kept free from the start: about one request for each slot."""
 
 
 @dataclass(frozen=True)
-class Tightener:
-    """Keeps room until the schedule fits, the gap is reached or time is out."""
+class CapacityReserve:
+    """Raises a reserve of capacity until the schedule fits, the gap is reached or time is out."""
 
     problem: PlacementProblem
     incumbent: Incumbent
@@ -51,13 +51,13 @@ class Tightener:
 
     def run(self, relaxation: AssignmentProblem, start: Bounded) -> None:
         """Improve the incumbent."""
-        shares, slack = self._first_shares(), _first_room_in_counts(relaxation)
+        shares, reserve = self._initial_shares(), _count_reserve(relaxation)
         caps = _caps_by_row(relaxation, self.problem)
         for r, (_, cap) in caps.items():
-            slack[r] = CAP_ROOM * cap
+            reserve[r] = INITIAL_CAP_RESERVE * cap
         allowed = None
-        for attempt in range(ROUNDS):
-            target = tightened(relaxation, shares, slack)
+        for attempt in range(RESERVE_ROUNDS):
+            target = with_reserve(relaxation, shares, reserve)
             if allowed is not None:
                 target = replace(target, allowed=target.allowed & allowed)
             same = allowed is None and _same_bounds(target, relaxation)
@@ -65,7 +65,7 @@ class Tightener:
             if bounded is None:
                 shares = 0.5 * (1.0 + shares)
                 continue
-            placement, _ = decide_hardest(
+            placement, _ = solve_core(
                 target,
                 bounded,
                 self.budget,
@@ -73,22 +73,22 @@ class Tightener:
                 absolute_gap=self.absolute_gap,
                 seed=self.seed,
             )
-            slack += _kept_in_rows(relaxation, bounded, placement)
-            dealt = self.incumbent.offer_placement(placement)
-            if dealt is None or self.incumbent.objective <= start.lower_bound + self.absolute_gap:
+            reserve += _rounding_reserve(relaxation, bounded, placement)
+            offered = self.incumbent.offer_placement(placement)
+            if offered is None or self.incumbent.objective <= start.lower_bound + self.absolute_gap:
                 return
-            schedule, evaluation = dealt
+            schedule, evaluation = offered
             if self.budget.spent() or evaluation.feasible:
                 return
-            least = min(STEP * GROWTH**attempt, MOST_STEP)
-            shares, kept = self.kept_in_time(relaxation, shares, schedule, least)
-            slack += kept
+            least = min(MIN_STEP * STEP_GROWTH**attempt, MAX_STEP)
+            shares, kept = self.time_reserve(relaxation, shares, schedule, least)
+            reserve += kept
             for r, (unit, cap) in caps.items():
                 cost = evaluation.total(self.problem, unit) or 0.0
-                slack[r] += OVERSHOOT * max(0.0, cost - cap)
+                reserve[r] += OVERSHOOT * max(0.0, cost - cap)
             allowed = self._timely(schedule)
 
-    def _first_shares(self) -> FloatArray:
+    def _initial_shares(self) -> FloatArray:
         """Share of each pool's time that requests may fill, shape (pools,)."""
         shares = np.ones(len(self.problem.pools))
         last = float(self.problem.deadlines.distinct_s[-1])
@@ -96,10 +96,10 @@ class Tightener:
             end = min(self.problem.pools[index].end_s, last)
             slot_s = float(self.problem.costs.device_seconds[:, k].mean())
             slot_s *= self.problem.placements[k].concurrency
-            shares[index] = min(shares[index], 1.0 - min(MOST_ROOM, slot_s / end))
+            shares[index] = min(shares[index], 1.0 - min(MAX_INITIAL_RESERVE, slot_s / end))
         return shares
 
-    def kept_in_time(
+    def time_reserve(
         self, relaxation: AssignmentProblem, shares: FloatArray, schedule: Schedule, least: float
     ) -> tuple[FloatArray, FloatArray]:
         """Keep free as much as requests were late, and a little more, before their deadline.
@@ -121,7 +121,7 @@ class Tightener:
         less = np.maximum(OVERSHOOT * last, least)
         worst = float(less[last > 0.0].max(initial=0.0))
         found = np.maximum(
-            0.3, shares - np.maximum(np.where(last > 0.0, less, 0.0), OTHERS * worst)
+            0.3, shares - np.maximum(np.where(last > 0.0, less, 0.0), ON_TIME_SHARE * worst)
         )
         kept = np.zeros(len(limits))
         for r, (row, one) in enumerate(zip(relaxation.rows, limits, strict=True)):
@@ -144,7 +144,7 @@ class Tightener:
         return timely(self.problem, schedule)
 
 
-def _first_room_in_counts(relaxation: AssignmentProblem) -> FloatArray:
+def _count_reserve(relaxation: AssignmentProblem) -> FloatArray:
     """One request in every count where requests are moved for other rows' sake too, (rows,)."""
     counts = np.array([isinstance(row.limits, RequestCount) for row in relaxation.rows], float)
     return np.zeros_like(counts) if counts.all() else counts
@@ -161,27 +161,27 @@ def _caps_by_row(
     }
 
 
-def _kept_in_rows(
+def _rounding_reserve(
     relaxation: AssignmentProblem, bounded: Bounded, placement: IntArray
 ) -> FloatArray:
-    """What rows are to keep free as a rounded assignment exceeds them, shape (rows,)."""
+    """Reserve of the rows that a rounded assignment exceeds, shape (rows,)."""
     over = excesses(relaxation, placement, bounded.variables)
     bounds = np.array([row.bound for row in relaxation.rows])
-    return np.where(over > ROUNDING * np.abs(bounds), OVERSHOOT * over, 0.0)
+    return np.where(over > ROW_TOLERANCE * np.abs(bounds), OVERSHOOT * over, 0.0)
 
 
 def _same_bounds(one: AssignmentProblem, other: AssignmentProblem) -> bool:
     return all(a.bound == b.bound for a, b in zip(one.rows, other.rows, strict=True))
 
 
-def tightened(
-    relaxation: AssignmentProblem, shares: FloatArray, slack: FloatArray
+def with_reserve(
+    relaxation: AssignmentProblem, shares: FloatArray, reserve: FloatArray
 ) -> AssignmentProblem:
     """Return the relaxation with less room in each pool, shape (pools,), and row, (rows,)."""
     rows = tuple(
         replace(
             row, bound=row.bound * (1.0 if row.pool is None else float(shares[row.pool])) - kept
         )
-        for row, kept in zip(relaxation.rows, slack.tolist(), strict=True)
+        for row, kept in zip(relaxation.rows, reserve.tolist(), strict=True)
     )
     return replace(relaxation, rows=rows)

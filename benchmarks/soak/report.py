@@ -1,4 +1,4 @@
-"""What happened in a soak, and how it is told."""
+"""The record of a soak, and its report."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Sample:
 
 
 @dataclass
-class Told:
-    """What happened.
+class SoakRecord:
+    """What happened in a soak.
 
     Attributes
     ----------
@@ -111,12 +111,12 @@ def warm_at(samples: Iterable[Sample], planned_s: float) -> float | None:
     return None
 
 
-def report(told: Told, stored: set[str], rate: float, seconds: float) -> str:
+def report(record: SoakRecord, stored: set[str], rate: float, seconds: float) -> str:
     """Say what happened.
 
     Parameters
     ----------
-    told
+    record
         By the soak.
     stored
         Ids of the actuals that were found in the file afterwards.
@@ -125,21 +125,21 @@ def report(told: Told, stored: set[str], rate: float, seconds: float) -> str:
     seconds
         That it was to take.
     """
-    lost = len(set(told.acknowledged) - stored)
-    waiting = len(told.seconds) - len(told.acknowledged)
+    lost = len(set(record.acknowledged) - stored)
+    waiting = len(record.seconds) - len(record.acknowledged)
     return "\n".join(
         [
-            *(f"ENDED EARLY: {what}" for what in told.broken),
-            f"{told.took_s:.0f} of {seconds:.0f} s at {rate:.0f} decisions/s",
-            f"decisions: {told.asked:,} asked, {sum(told.failed.values()):,} failed"
-            f"{_by_status(told.failed)}; {_latency(told.seconds)}",
-            f"actuals: {len(told.acknowledged):,} acknowledged, {lost:,} of them lost; "
-            f"{waiting:,} never acknowledged; {sum(told.refused_actuals.values()):,} calls refused"
-            f"{_by_status(told.refused_actuals)}, and made again",
-            f"workers killed: {told.killed}, stopped: {told.stopped}; files spoiled "
-            f"{told.spoiled} times; artefacts replaced: {told.replaced} times; "
-            f"disk full for {told.full_s:.0f} s",
-            *_memory(told.samples, SETTLED * seconds / FORECASTS),
+            *(f"ENDED EARLY: {what}" for what in record.broken),
+            f"{record.took_s:.0f} of {seconds:.0f} s at {rate:.0f} decisions/s",
+            f"decisions: {record.asked:,} asked, {sum(record.failed.values()):,} failed"
+            f"{_by_status(record.failed)}; {_latency(record.seconds)}",
+            f"actuals: {len(record.acknowledged):,} acknowledged, {lost:,} of them lost; "
+            f"{waiting:,} never acknowledged; {sum(record.refused_actuals.values()):,} calls "
+            f"refused{_by_status(record.refused_actuals)}, and made again",
+            f"workers killed: {record.killed}, stopped: {record.stopped}; files spoiled "
+            f"{record.spoiled} times; artefacts replaced: {record.replaced} times; "
+            f"disk full for {record.full_s:.0f} s",
+            *_memory(record.samples, SETTLED * seconds / FORECASTS),
         ]
     )
 

@@ -21,25 +21,25 @@ from planner.time_budget import TimeBudget
 
 
 @dataclass(frozen=True)
-class HeadStart:
-    """What is known of a problem before it is solved.
+class WarmStart:
+    """A warm start: what is known of a problem before it is solved.
 
     Attributes
     ----------
-    deals
+    assignments
         Placement and device of each request, (n,) each: first candidates, under whatever limits
         they were found.
     lower_bound
         Proven for the objective; -inf where nothing is.
     """
 
-    deals: tuple[tuple[IntArray, IntArray], ...] = ()
+    assignments: tuple[tuple[IntArray, IntArray], ...] = ()
     lower_bound: float = -np.inf
 
 
 @dataclass(frozen=True)
-class Sought:
-    """What a look for a plan came to.
+class SearchOutcome:
+    """The outcome of one search for a plan.
 
     Attributes
     ----------
@@ -67,26 +67,26 @@ def verified(problem: PlacementProblem, schedule: Schedule) -> Plan | None:
     return report(problem, schedule, evaluation, -np.inf, (), cut_by_clock=False, timings_s={})
 
 
-def seek(
+def find_plan(
     problem: PlacementProblem,
     options: SolverOptions,
-    start: HeadStart | None = None,
+    start: WarmStart | None = None,
     *,
-    harder: bool = False,
+    thorough: bool = False,
     on_progress: OnProgress = ignore_progress,
     last: TimeBudget | None = None,
-) -> Sought:
+) -> SearchOutcome:
     """Look for a plan of least objective that keeps every limit.
 
-    With `harder` as hard as `plan` does, where none is found at first; cut at `last` at the latest.
+    With `thorough` the heuristics of `plan` follow where none is found. It is cut at `last`.
     """
-    start = start or HeadStart()
+    start = start or WarmStart()
     budget = TimeBudget(options.time_limit_s)
     solver = Solver(problem, options, budget, on_progress, last)
     solver.lower_bound = start.lower_bound
-    for placement, device in start.deals:
+    for placement, device in start.assignments:
         solver.incumbent.offer(lay_out(problem, placement, device))
-    solver.run_in_time(harder=harder)
+    solver.run_in_time(thorough=thorough)
     found, plan = solver.incumbent, None
     if found.schedule is not None and found.evaluation is not None:
         plan = report(
@@ -99,4 +99,4 @@ def seek(
             timings_s={"solve": budget.elapsed_s},
         )
     bound = float(solver.lower_bound if plan is None else plan.lower_bound)
-    return Sought(plan, bound, solver.proven_infeasible, partial(why_not, solver))
+    return SearchOutcome(plan, bound, solver.proven_infeasible, partial(why_not, solver))

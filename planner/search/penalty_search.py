@@ -10,18 +10,18 @@ from planner.quantities import Counted
 from planner.search.row_moves import RowMoves
 from planner.solvers.assignment_problem import AssignmentProblem
 
-MOST_MOVES = 600
-MOST_PAIRED = 200_000
+MAX_MOVES = 600
+MAX_PAIRED_MOVES = 200_000
 """(row, move, move) triples that are looked at where no move helps alone."""
-CHEAP = 0.02
+FIRST_PENALTY = 0.02
 """What an excess of a mean request costs at first, in prices of the row."""
-DEARER = 2.5
+PENALTY_GROWTH = 2.5
 """Times by which excess gets dearer where rows are still exceeded and no move helps."""
-RISES = 12
-TOLERANCE = 1e-12
+MAX_PENALTY_RISES = 12
+EXCESS_TOLERANCE = 1e-12
 
 
-def descend(
+def penalty_local_search(
     problem: AssignmentProblem,
     placement: IntArray,
     variables: dict[Counted, float],
@@ -49,11 +49,11 @@ def descend(
     """
     if not problem.rows:
         return placement.copy()
-    return _Descent(problem, placement.copy(), variables, prices).run()
+    return _PenaltySearch(problem, placement.copy(), variables, prices).run()
 
 
-class _Descent:
-    """Where a descent is; rows are counted in their mean requests."""
+class _PenaltySearch:
+    """The state of a penalty local search; rows are counted in their mean requests."""
 
     def __init__(
         self,
@@ -66,10 +66,10 @@ class _Descent:
         units = np.array([_mean_request(row.values) for row in rows])
         room = np.array([row.bound - at_variables(row, variables) for row in problem.rows])
         bounds = np.array([row.bound for row in problem.rows])
-        self.slight = TOLERANCE * np.abs(bounds) / units
+        self.tolerance = EXCESS_TOLERANCE * np.abs(bounds) / units
         self.typical = float(np.abs(problem.cost[problem.allowed]).mean())
         self.prices = prices * units
-        self.weight = CHEAP * np.maximum(self.prices, 1e-2 * self.typical)
+        self.weight = FIRST_PENALTY * np.maximum(self.prices, 1e-2 * self.typical)
         priced = problem.cost.copy()
         for price, row in zip(prices.tolist(), rows, strict=True):
             priced[:, row.columns] += price * row.values
@@ -82,20 +82,20 @@ class _Descent:
     def run(self) -> IntArray:
         """Return the placements found."""
         rises = 0
-        for _ in range(MOST_MOVES):
+        for _ in range(MAX_MOVES):
             if self._moved():
                 continue
-            exceeded = self.moves.excess > self.slight
-            if rises == RISES or not exceeded.any():
+            exceeded = self.moves.excess > self.tolerance
+            if rises == MAX_PENALTY_RISES or not exceeded.any():
                 break
-            self.weight = np.where(exceeded, DEARER, 1.0) * self.weight
+            self.weight = np.where(exceeded, PENALTY_GROWTH, 1.0) * self.weight
             self.moves.price(np.flatnonzero(exceeded))
             rises += 1
         return self.moves.placement
 
     def _moved(self) -> bool:
         """Make the best move, of two requests where no single one helps."""
-        least, before = TOLERANCE * self.typical, self.moves.now
+        least, before = EXCESS_TOLERANCE * self.typical, self.moves.now
         saved = before - self.moves.after() - self.extra
         if saved.max() > least:
             i, k = np.unravel_index(int(saved.argmax()), saved.shape)
@@ -103,11 +103,11 @@ class _Descent:
             return True
         position = self._worth_pairing(saved)
         i, k = position // saved.shape[1], position % saved.shape[1]
-        steps, dearer = self.moves.steps(i, k), self.extra[i, k]
+        steps, extra = self.moves.steps(i, k), self.extra[i, k]
         excess = self.moves.excess[:, None, None]
         together = excess + steps[:, :, None] + steps[:, None, :]
         penalty = self._penalty(together, np.arange(len(together))).sum(axis=0)
-        both = before - penalty - dearer[:, None] - dearer[None, :]
+        both = before - penalty - extra[:, None] - extra[None, :]
         both[i[:, None] == i[None, :]] = -np.inf
         if both.max(initial=-np.inf) <= least:
             return False
@@ -117,7 +117,7 @@ class _Descent:
 
     def _worth_pairing(self, saved: FloatArray) -> IntArray:
         """Positions of the moves that save most alone and of those that cost least."""
-        most = int((MOST_PAIRED / len(self.prices)) ** 0.5) // 2
+        most = int((MAX_PAIRED_MOVES / len(self.prices)) ** 0.5) // 2
         chosen = np.union1d(_lowest(-saved, most), _lowest(self.extra, most))
         return np.asarray(chosen[np.isfinite(saved.ravel()[chosen])])
 

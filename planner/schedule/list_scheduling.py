@@ -1,4 +1,4 @@
-"""Which device of a pool takes which request: devices filled up to a level, or early ones apart."""
+"""List scheduling on a pool: devices filled up to a level, or partitioned by what is due early."""
 
 from __future__ import annotations
 
@@ -7,51 +7,51 @@ import numpy as np
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from planner.problem import PlacementProblem
 from planner.schedule.schedule import Group
-from planner.schedule.slots import deal_to_slots
+from planner.schedule.slots import balance_slots
 
 
-def fill_up_to(
-    problem: PlacementProblem, pool: int, groups: list[Group], level: float, device: IntArray
+def dispatch_to_level(
+    problem: PlacementProblem, pool: int, groups: list[Group], level_s: float, device: IntArray
 ) -> None:
-    """Deal groups in order, each to the fewest devices that hold it up to `level` [s].
+    """Dispatch groups in order, each to the fewest devices that hold it up to a fill level.
 
     Parameters
     ----------
     device
         Device of each request, shape (n,), written to.
     """
-    filling = _Filling(problem, pool, groups, device)
+    scheduler = _ListScheduler(problem, pool, groups, device)
     for group in groups:
-        filling.put(group, level)
+        scheduler.dispatch(group, level_s)
 
 
-def fill_apart(
-    problem: PlacementProblem, pool: int, groups: list[Group], level: float, device: IntArray
+def partitioned_dispatch(
+    problem: PlacementProblem, pool: int, groups: list[Group], level_s: float, device: IntArray
 ) -> bool:
-    """Deal what is due before the pool's last deadline to whole devices of each group first.
+    """Dispatch what is due before the pool's last deadline to whole devices of each group first.
 
     A device runs one block of each group after the other: what is due early in the second would
-    wait for all of the first. Late requests then go wherever there is room up to `level`, their
-    group's own devices first. Returns False where there is nothing to keep apart.
+    wait for all of the first. Late requests then go wherever there is room up to `level_s`,
+    their group's own devices first. Returns False where there is nothing to keep apart.
     """
-    filling = _Filling(problem, pool, groups, device)
+    scheduler = _ListScheduler(problem, pool, groups, device)
     last = max(int(problem.deadlines.rank[group.members].max()) for group in groups)
     early = [problem.deadlines.rank[group.members] < last for group in groups]
     work = [
         float(group.held_s[first].sum()) / problem.placements[group.placement].concurrency
         for group, first in zip(groups, early, strict=True)
     ]
-    own = _whole_devices(np.array(work), filling.count)
+    own = _whole_devices(np.array(work), scheduler.count)
     if own is None:
         return False
     for group, first, devices in zip(groups, early, own, strict=True):
         if first.any():
             part = group.take(first)
-            filling.put(part, level, only=devices)
+            scheduler.dispatch(part, level_s, only=devices)
     for group, first, devices in zip(groups, early, own, strict=True):
         if not first.all():
             part = group.take(~first)
-            filling.put(part, level, preferred=devices)
+            scheduler.dispatch(part, level_s, preferred=devices)
     return True
 
 
@@ -70,8 +70,8 @@ def _whole_devices(work: FloatArray, count: int) -> list[IntArray] | None:
     return np.split(np.arange(count), ends[:-1])
 
 
-class _Filling:
-    """When each device of a pool is free, and which LLM it has loaded, as groups are dealt."""
+class _ListScheduler:
+    """When each device of a pool is free, and which LLM it has loaded, as groups are dispatched."""
 
     def __init__(
         self, problem: PlacementProblem, pool: int, groups: list[Group], device: IntArray
@@ -87,14 +87,14 @@ class _Filling:
         self.used = np.zeros(self.count, dtype=bool)
         self.loaded: list[str | None] = [None] * self.count
 
-    def put(
+    def dispatch(
         self,
         group: Group,
-        level: float,
+        level_s: float,
         only: IntArray | None = None,
         preferred: IntArray | None = None,
     ) -> None:
-        """Deal a group to devices that have room up to a level, or to all of `only`."""
+        """Dispatch a group to devices that have room up to a level, or to all of `only`."""
         problem, count = self.problem, self.count
         k, seconds = group.placement, group.held_s
         llm, slots = problem.placements[k].llm, problem.placements[k].concurrency
@@ -114,13 +114,13 @@ class _Filling:
                 first = self.used | taken
                 if preferred is not None:
                     first = np.isin(np.arange(count), preferred)
-                devices = np.array(_windows(first, level - start, seconds, slots))
+                devices = np.array(_windows(first, level_s - start, seconds, slots))
             each = min(slots, len(free))
-            slot, ends = deal_to_slots(seconds, np.repeat(start[devices], each))
+            slot, ends = balance_slots(seconds, np.repeat(start[devices], each))
             self.device[free] = devices[slot // each]
-            dealt = np.bincount(slot // each, minlength=len(devices)) > 0
-            start[devices[dealt]] = ends.reshape(-1, each).max(axis=1)[dealt]
-            taken[devices[dealt]] = True
+            dispatched = np.bincount(slot // each, minlength=len(devices)) > 0
+            start[devices[dispatched]] = ends.reshape(-1, each).max(axis=1)[dispatched]
+            taken[devices[dispatched]] = True
         self.clock[taken] = start[taken]
         self.used |= taken
         if problem.load_s[k] > 0.0:

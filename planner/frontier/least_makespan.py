@@ -10,19 +10,19 @@ from planner.problem import PlacementProblem
 from planner.result import Plan, SolverOptions
 from planner.time_budget import TimeBudget
 
-HASTE = (1.0, 1.15, 1.5)
+QUICK_FACTORS = (1.0, 1.15, 1.5)
 """Deadlines of the first plans, as multiples of the least makespan proven."""
-MOST_STEPS = 40
+MAX_DEADLINES = 40
 """Deadlines that are tried at most; 40 halvings of an interval leave nothing of it."""
 STEP_SHARE = 0.34
 """Share of the time left that one try may take: a try that finds nothing uses all of it."""
-MOST_MISSES = 3
+MAX_MISSES = 3
 """Tries in a row that find neither a plan nor a proof that there is none."""
 ANY_PLAN = 1.0
 """Relative gap with which the first plan found is good enough."""
 
 
-def soonest(
+def least_makespan(
     problem: PlacementProblem, options: SolverOptions, known_s: float, finder: Finder
 ) -> tuple[Plan | None, float]:
     """Return the plan of least makespan, None where none beats the known one, and a bound [s].
@@ -45,16 +45,16 @@ def soonest(
     proven = failed = min(known_s, least_makespan_s(problem, budget))
     enough = 1.0 + options.relative_gap
     best: Plan | None = None
-    for target in (factor * proven for factor in HASTE):
-        hasty = finder.hurry(problem, target, budget) if target < known_s else None
-        if hasty is not None and hasty.makespan_s < known_s:
-            best, known_s = hasty, hasty.makespan_s
+    for target in (factor * proven for factor in QUICK_FACTORS):
+        quick = finder.quick_plan(problem, target, budget) if target < known_s else None
+        if quick is not None and quick.makespan_s < known_s:
+            best, known_s = quick, quick.makespan_s
     misses = 0
-    for step in range(MOST_STEPS):
-        if known_s <= failed * enough or misses == MOST_MISSES or budget.spent():
+    for step in range(MAX_DEADLINES):
+        if known_s <= failed * enough or misses == MAX_MISSES or budget.spent():
             break
         target = failed * enough if step == 0 and failed > 0.0 else _middle(failed, known_s)
-        tried = finder.seek(due_by(problem, target), _any_plan(options, budget))
+        tried = finder.find_plan(due_by(problem, target), _any_plan(options, budget))
         if tried.plan is not None:
             best, known_s, misses = tried.plan, tried.plan.makespan_s, 0
         elif tried.proven_infeasible:
@@ -64,25 +64,25 @@ def soonest(
     return best, min(proven, known_s)
 
 
-def sooner(
+def reduce_makespan(
     problem: PlacementProblem,
     options: SolverOptions,
     known_s: float,
     finder: Finder,
-    most_steps: int,
+    max_deadlines: int,
 ) -> Plan | None:
     """Return a plan of less makespan than one that is likely to have the least already.
 
     The deadline is lowered by steps that grow while plans are found; a step of `relative_gap` that
-    finds none is the last. None where that is the first. Parameters as for `soonest`.
+    finds none is the last. None where that is the first. Parameters as for `least_makespan`.
     """
     budget = TimeBudget(options.time_limit_s)
     least = factor = 1.0 + options.relative_gap
     best: Plan | None = None
-    for _ in range(most_steps):
+    for _ in range(max_deadlines):
         if budget.spent():
             break
-        tried = finder.seek(due_by(problem, known_s / factor), _any_plan(options, budget))
+        tried = finder.find_plan(due_by(problem, known_s / factor), _any_plan(options, budget))
         if tried.plan is not None:
             best, known_s, factor = tried.plan, tried.plan.makespan_s, factor**2
         elif factor == least:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from planner.schedule.filling import _whole_devices
+from planner.schedule.list_scheduling import _whole_devices
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Least cost of requests that share blocks: a block costs as many steps as its longest request."""
+"""Least cost with longest-job terms: a block costs as many steps as its longest request."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 
-LONGEST = 40
+FINE_OPENINGS = 40
 """Longest requests before each of which a placement may be opened."""
-STEP = 1.04
+LENGTH_RATIO = 1.04
 """Beyond them it may be opened at lengths that lie this factor apart, rounded down."""
 
 
 @dataclass(frozen=True)
-class WithTails:
+class LongestJobOptimum:
     """Optimum over who goes where and how long the longest request of each placement is.
 
     Attributes
@@ -33,7 +33,9 @@ class WithTails:
     opened: FloatArray
 
 
-def cheapest_with_tails(reduced: FloatArray, opening: FloatArray, lengths: FloatArray) -> WithTails:
+def cheapest_with_longest_jobs(
+    reduced: FloatArray, opening: FloatArray, lengths: FloatArray
+) -> LongestJobOptimum:
     """Minimise the cost of all requests plus, for each placement, its longest one times a price.
 
     From the longest request to the shortest, a placement is opened once and stays open: a dynamic
@@ -52,7 +54,7 @@ def cheapest_with_tails(reduced: FloatArray, opening: FloatArray, lengths: Float
     Examples
     --------
     >>> reduced = np.array([[1.0, 3.0], [1.0, 3.0]])
-    >>> cheapest_with_tails(reduced, np.array([1.0, 0.0]), np.array([1.0, 9.0])).placement
+    >>> cheapest_with_longest_jobs(reduced, np.array([1.0, 0.0]), np.array([1.0, 9.0])).placement
     array([0, 1])
     """
     priced = np.flatnonzero(opening > 0.0)
@@ -72,14 +74,14 @@ def cheapest_with_tails(reduced: FloatArray, opening: FloatArray, lengths: Float
         opened[column] = floors[open_groups[0]] if len(open_groups) else 0.0
     placement = np.empty(len(order), dtype=np.int64)
     placement[order] = np.where(allowed, costs, np.inf).argmin(axis=1)
-    return WithTails(total, placement, opened)
+    return LongestJobOptimum(total, placement, opened)
 
 
 def _group_starts(longest_first: FloatArray) -> IntArray:
     """First request of each group of similar length, from the longest."""
-    bins = np.floor(np.log(longest_first) / np.log(STEP))
+    bins = np.floor(np.log(longest_first) / np.log(LENGTH_RATIO))
     edge = np.append(True, bins[1:] != bins[:-1])
-    edge[:LONGEST] = True
+    edge[:FINE_OPENINGS] = True
     return np.flatnonzero(edge)
 
 

@@ -1,4 +1,4 @@
-"""What pairs and decode steps cost: as a valid bound must see it, or as the solver is told to."""
+"""Surrogate costs and capacities of the relaxation; the default ones give a valid bound."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray
-from planner.bounds import floors
+from planner.bounds import pair_bounds
 from planner.inputs import Unit
 from planner.problem import PlacementProblem
 
-MOST_WITH_TAILS = 20_000
-"""Requests above which the tails of blocks are left out: too small a part for their price."""
+LONGEST_JOB_REQUESTS = 20_000
+"""Requests above which longest-job terms are left out: too small a part for their time."""
 
 
 @dataclass(frozen=True)
-class Pricing:
-    """How the solver is told to see a problem; the default is what a valid bound needs.
+class Surrogate:
+    """Costs, capacities and pairs that the relaxation sees; the default gives a valid bound.
 
     Attributes
     ----------
@@ -29,8 +29,8 @@ class Pricing:
         Share of each pool's device-seconds that may be used, shape (pools,); None for all.
     allowed
         Pairs to consider, shape (n, k); None for all that a schedule could hold.
-    slack
-        What to keep free below a unit's cap, for underfill not seen in `cost_in`.
+    reserve
+        What is taken off a unit's cap, for underfill not seen in `cost_in`.
     deadlines
         Distinct deadlines before the last that get rows, rising, shape (D,); None for the first.
     """
@@ -38,11 +38,11 @@ class Pricing:
     cost_in: Callable[[Unit], FloatArray] | None = None
     capacity: FloatArray | None = None
     allowed: BoolArray | None = None
-    slack: Mapping[Unit, float] = field(default_factory=dict)
+    reserve: Mapping[Unit, float] = field(default_factory=dict)
     deadlines: FloatArray | None = None
 
 
-class Prices:
+class RelaxationCosts:
     """Costs of pairs and of steps in any unit, each computed once.
 
     Attributes
@@ -51,10 +51,10 @@ class Prices:
         Placements whose steps have a price of their own.
     """
 
-    def __init__(self, problem: PlacementProblem, pricing: Pricing) -> None:
+    def __init__(self, problem: PlacementProblem, surrogate: Surrogate) -> None:
         self._problem = problem
-        self._cost_in = pricing.cost_in
-        self._with_tails = pricing.cost_in is None and problem.n <= MOST_WITH_TAILS
+        self._cost_in = surrogate.cost_in
+        self._longest = surrogate.cost_in is None and problem.n <= LONGEST_JOB_REQUESTS
         self._pairs: dict[Unit, FloatArray] = {}
         self._steps: dict[Unit, FloatArray] = {}
         self.steps = np.flatnonzero(self.of_steps(problem.objective.minimise)).tolist()
@@ -68,14 +68,16 @@ class Prices:
             if self._cost_in is not None:
                 self._pairs[unit] = self._cost_in(unit)
             else:
-                self._pairs[unit] = self._less_steps(floors.priced_floor(self._problem, unit), unit)
+                self._pairs[unit] = self._less_steps(
+                    pair_bounds.min_pair_cost(self._problem, unit), unit
+                )
         return self._pairs[unit]
 
     def of_steps(self, unit: Unit) -> FloatArray:
         """Cost of a decode step of each placement, 0 where it has no price, shape (k,)."""
         if unit not in self._steps:
             own, k = self._problem.objective.minimise, self._problem.k
-            price = floors.step_price(self._problem, unit) if self._with_tails else np.zeros(k)
+            price = pair_bounds.min_step_cost(self._problem, unit) if self._longest else np.zeros(k)
             if unit != own:
                 price[self.of_steps(own) == 0.0] = 0.0
             self._steps[unit] = price

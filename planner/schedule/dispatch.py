@@ -1,7 +1,7 @@
-"""Deal an assignment out to devices: which device of its pool runs which request.
+"""Dispatch an assignment: which device of its pool runs which request.
 
-Pools are dealt one by one at several fill levels: filling few devices up to their limit saves
-loads and switching on, and keeps slots full; spreading ends sooner. The evaluator's prices decide
+Each pool is dispatched at several fill levels: filling few devices up to their limit saves loads
+and switching on, and keeps slots full; spreading ends earlier. The evaluator's prices decide
 between them. A request that is pinned to a device goes there whatever the level.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from costmodel.arrays import FloatArray, IntArray
 from planner.problem import PlacementProblem
 from planner.schedule.evaluation import underfill_j
-from planner.schedule.filling import fill_apart, fill_up_to
+from planner.schedule.list_scheduling import dispatch_to_level, partitioned_dispatch
 from planner.schedule.schedule import (
     Block,
     Group,
@@ -27,24 +27,24 @@ from planner.schedule.schedule import (
 from planner.schedule.violations import loosest
 from planner.threads import in_threads
 
-MANY = 5_000
-"""Requests of a pool above which fewer fill levels are tried: tails weigh less, tries cost more."""
-VERY_MANY = 50_000
+LARGE_POOL = 5_000
+"""Requests of a pool above which fewer fill levels are tried: each takes longer and gains less."""
+VERY_LARGE_POOL = 50_000
 """Requests of a pool above which one fill level is tried, or two where LLMs are loaded."""
 
 
 @dataclass(frozen=True)
-class Deal:
-    """One way to deal a pool, laid out, and what it costs.
+class PoolDispatch:
+    """One dispatch of a pool, laid out, and what it costs.
 
     Attributes
     ----------
     members
         The requests of the pool.
     device, start_s
-        Of its members.
+        Device and start of each member, shape (members,).
     active_cost
-        Of underfill, loading and being on, less the idle joules that work saves.
+        Cost of underfill, loading and being on, less the idle joules that work saves.
     lateness_s
         Largest excess of an end over its deadline, at least 0.
     """
@@ -58,8 +58,8 @@ class Deal:
     lateness_s: float
 
 
-def deal(problem: PlacementProblem, placement: IntArray) -> Schedule:
-    """Deal requests out so that deadlines are kept, then joules are least, then it ends soonest."""
+def dispatch(problem: PlacementProblem, placement: IntArray) -> Schedule:
+    """Dispatch requests for the least lateness, then the least cost, then the earliest end."""
     slot_s = slot_times(problem, placement)
     by_pool: dict[int, list[Group]] = {}
     for group in groups_in_order(problem, placement, slot_s):
@@ -67,80 +67,79 @@ def deal(problem: PlacementProblem, placement: IntArray) -> Schedule:
     # Each pool writes where its own requests are.
     device, start_s = np.zeros(problem.n, dtype=np.int64), np.zeros(problem.n)
 
-    def deals(pool: int) -> list[Deal]:
+    def dispatches(pool: int) -> list[PoolDispatch]:
         groups = by_pool[pool]
         groups.sort(key=lambda g: block_order(problem, int(g.members[0]), g.placement))
-        return _deals_of_pool(problem, pool, groups, device, start_s)
+        return _dispatches_of_pool(problem, pool, groups, device, start_s)
 
-    options = in_threads(deals, sorted(by_pool), problem.n)
+    options = in_threads(dispatches, sorted(by_pool), problem.n)
     chosen = _choose(problem, options)
-    for dealt in chosen:
-        device[dealt.members] = dealt.device
-        start_s[dealt.members] = dealt.start_s
-    blocks = tuple(block for dealt in chosen for block in dealt.blocks)
+    for one in chosen:
+        device[one.members] = one.device
+        start_s[one.members] = one.start_s
+    blocks = tuple(block for one in chosen for block in one.blocks)
     return Schedule(placement, device, start_s, slot_s, blocks)
 
 
-def _choose(problem: PlacementProblem, options: list[list[Deal]]) -> list[Deal]:
-    """Choose a deal for each pool; the makespan, for which devices idle, ties them together."""
+def _choose(problem: PlacementProblem, options: list[list[PoolDispatch]]) -> list[PoolDispatch]:
+    """Choose a dispatch for each pool; the makespan, for which devices idle, ties them together."""
     counts = np.array([pool.count for pool in problem.pools])
     price = float((counts * problem.rates.of_idling(problem.pools)).sum())
     if problem.limits.horizon_s is not None or price == 0.0:
-        return [min(deals, key=_merit) for deals in options]
-    best: tuple[tuple[float, float, float], list[Deal]] | None = None
-    for horizon in sorted({deal.end_s for deals in options for deal in deals}):
+        return [min(dispatches, key=_merit) for dispatches in options]
+    best: tuple[tuple[float, float, float], list[PoolDispatch]] | None = None
+    for horizon in sorted({one.end_s for dispatches in options for one in dispatches}):
         chosen = [
             min(in_time, key=_merit)
-            for deals in options
-            if (in_time := [deal for deal in deals if deal.end_s <= horizon])
+            for dispatches in options
+            if (in_time := [one for one in dispatches if one.end_s <= horizon])
         ]
         if len(chosen) < len(options):
             continue
-        late = sum(deal.lateness_s for deal in chosen)
-        merit = (late, sum(deal.active_cost for deal in chosen) + price * horizon, horizon)
+        late = sum(one.lateness_s for one in chosen)
+        merit = (late, sum(one.active_cost for one in chosen) + price * horizon, horizon)
         if best is None or merit < best[0]:
             best = (merit, chosen)
     return [] if best is None else best[1]
 
 
-def _merit(deal: Deal) -> tuple[float, float, float]:
-    return round(deal.lateness_s, 9), float(f"{deal.active_cost:.12g}"), deal.end_s
+def _merit(one: PoolDispatch) -> tuple[float, float, float]:
+    return round(one.lateness_s, 9), float(f"{one.active_cost:.12g}"), one.end_s
 
 
-def _deals_of_pool(
-    problem: PlacementProblem,
-    pool: int,
-    groups: list[Group],
-    device: IntArray,
-    start_s: FloatArray,
-) -> list[Deal]:
-    """Return the different deals of a pool; `device` and `start_s` (n,) are written to."""
+def _dispatches_of_pool(
+    problem: PlacementProblem, pool: int, groups: list[Group], device: IntArray, start_s: FloatArray
+) -> list[PoolDispatch]:
+    """Return the different dispatches of a pool; `device` and `start_s` (n,) are written to."""
     members = np.concatenate([group.members for group in groups])
     slot_s = np.concatenate([group.slot_s for group in groups])
-    deals: dict[bytes, Deal] = {}
+    dispatches: dict[bytes, PoolDispatch] = {}
 
     def add() -> None:
         there = device[members]
         key = there.tobytes()
-        if key not in deals:
+        if key not in dispatches:
             blocks = lay_out_groups(problem, groups, device, start_s)
-            deals[key] = _judge(problem, pool, members, slot_s, there, start_s[members], blocks)
+            dispatches[key] = _judge(
+                problem, pool, members, slot_s, there, start_s[members], blocks
+            )
 
-    levels = _levels(problem, pool, groups, members)
-    for level in levels:
-        fill_up_to(problem, pool, groups, level, device)
+    fill_levels = _fill_levels(problem, pool, groups, members)
+    for level_s in fill_levels:
+        dispatch_to_level(problem, pool, groups, level_s, device)
         add()
-    late = all(deal.lateness_s > 0.0 for deal in deals.values())
-    if late and len(groups) > 1 and fill_apart(problem, pool, groups, levels[-1], device):
+    late = all(one.lateness_s > 0.0 for one in dispatches.values())
+    if (
+        late
+        and len(groups) > 1
+        and partitioned_dispatch(problem, pool, groups, fill_levels[-1], device)
+    ):
         add()
-    return list(deals.values())
+    return list(dispatches.values())
 
 
-def _levels(
-    problem: PlacementProblem,
-    pool: int,
-    groups: list[Group],
-    members: IntArray,
+def _fill_levels(
+    problem: PlacementProblem, pool: int, groups: list[Group], members: IntArray
 ) -> list[float]:
     """Seconds up to which devices are filled before the next one is taken."""
     spec = problem.pools[pool]
@@ -157,13 +156,13 @@ def _levels(
     plain = all(problem.concurrency[group.placement] == 1 for group in groups)
     loads = any(problem.load_s[group.placement] > 0.0 for group in groups)
     loads |= max(spec.activation_j, spec.activation_s) > 0.0
-    if not loads and (plain or len(members) > VERY_MANY):
+    if not loads and (plain or len(members) > VERY_LARGE_POOL):
         return [balanced]
     if np.isinf(end):
         return [np.inf, *(balanced * factor for factor in (1.0, 1.1, 1.3, 2.0, 4.0))]
     shares: tuple[float, ...] = (1.0, 0.98, 0.9, 0.5, 0.0)
-    if len(members) > MANY:
-        shares = (0.98, 0.0) if len(members) > VERY_MANY else (1.0, 0.95, 0.0)
+    if len(members) > LARGE_POOL:
+        shares = (0.98, 0.0) if len(members) > VERY_LARGE_POOL else (1.0, 0.95, 0.0)
     return [balanced + share * max(0.0, end - balanced) for share in shares]
 
 
@@ -175,9 +174,9 @@ def _judge(
     device: IntArray,
     start_s: FloatArray,
     blocks: list[Block],
-) -> Deal:
+) -> PoolDispatch:
     late = start_s + slot_s - loosest(1.0) * problem.latest_in_pool_s(pool, members)
-    return Deal(
+    return PoolDispatch(
         members,
         device,
         start_s,

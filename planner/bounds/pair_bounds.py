@@ -15,7 +15,7 @@ from planner.inputs import Unit
 from planner.problem import PlacementProblem
 
 
-def slot_floor_s(problem: PlacementProblem) -> FloatArray:
+def min_slot_s(problem: PlacementProblem) -> FloatArray:
     """Least seconds for which a request holds its slot.
 
     At concurrency 1 its device-seconds; above, its output tokens times the least mean step that
@@ -24,16 +24,13 @@ def slot_floor_s(problem: PlacementProblem) -> FloatArray:
     return _slot_bound(problem, problem.requests.workload.output_tokens, np.min, np.inf)
 
 
-def slot_ceiling_s(problem: PlacementProblem) -> FloatArray:
+def max_slot_s(problem: PlacementProblem) -> FloatArray:
     """Most seconds for which a request holds its slots, by the largest mean step of a mix."""
     return _slot_bound(problem, problem.requests.workload.generated_tokens, np.max, 0.0)
 
 
 def _slot_bound(
-    problem: PlacementProblem,
-    tokens: IntArray,
-    extreme: Callable[..., FloatArray],
-    start: float,
+    problem: PlacementProblem, tokens: IntArray, extreme: Callable[..., FloatArray], start: float
 ) -> FloatArray:
     if (problem.concurrency == 1.0).all():
         return problem.costs.device_seconds
@@ -49,7 +46,7 @@ def _slot_bound(
     return slot
 
 
-def least_rise_j(problem: PlacementProblem, k: int) -> float:
+def min_rise_j(problem: PlacementProblem, k: int) -> float:
     """Least joules per output token by which a request alone costs more than at concurrency B."""
     workload = problem.requests.workload
     able = problem.eligible[:, k]
@@ -60,7 +57,7 @@ def least_rise_j(problem: PlacementProblem, k: int) -> float:
     return max(0.0, float(rise.min()))
 
 
-def step_price(problem: PlacementProblem, unit: Unit) -> FloatArray:
+def min_step_cost(problem: PlacementProblem, unit: Unit) -> FloatArray:
     """Cost of each decode step of a block beside its tokens, at least, shape (k,).
 
     A block of T output tokens that runs V steps achieves concurrency T / V. A request's joules
@@ -77,14 +74,14 @@ def step_price(problem: PlacementProblem, unit: Unit) -> FloatArray:
         if placement.concurrency == 1:
             continue
         if pool.always_on_watts == 0.0:
-            rise = least_rise_j(problem, k) / (1.0 - 1.0 / placement.concurrency)
+            rise = min_rise_j(problem, k) / (1.0 - 1.0 / placement.concurrency)
             price[k] = rates.per_joule[placement.pool] * rise
         if pool.power_policy == "power_down" and rates.per_second[placement.pool] > 0.0:
-            price[k] += rates.per_second[placement.pool] * _least_step_s(problem, k)
+            price[k] += rates.per_second[placement.pool] * _min_step_s(problem, k)
     return price
 
 
-def _least_step_s(problem: PlacementProblem, k: int) -> float:
+def _min_step_s(problem: PlacementProblem, k: int) -> float:
     """Least mean decode step that a mix of eligible requests can have on a placement [s]."""
     able = problem.eligible[:, k]
     if not able.any():
@@ -94,22 +91,22 @@ def _least_step_s(problem: PlacementProblem, k: int) -> float:
     return float((seconds / tokens).min()) * problem.placements[k].concurrency
 
 
-def priced_floor(problem: PlacementProblem, unit: Unit) -> FloatArray:
+def min_pair_cost(problem: PlacementProblem, unit: Unit) -> FloatArray:
     """Least cost of a request: of its joules, and of the on-seconds where its pool powers down.
 
     On an always-on pool the on-seconds are paid anyway, and the idle joules that its block saves
     are taken off.
     """
     if unit == "energy":
-        return _priced_floor_j(problem)
+        return _min_pair_j(problem)
     rates = problem.rates_in(unit)
-    floor = _priced_floor_j(problem) * rates.per_joule[problem.pool_of]
+    floor = _min_pair_j(problem) * rates.per_joule[problem.pool_of]
     down = np.array([pool.power_policy == "power_down" for pool in problem.pools])
     floor += problem.costs.device_seconds * (rates.per_second * down)[problem.pool_of]
     return floor
 
 
-def _priced_floor_j(problem: PlacementProblem) -> FloatArray:
+def _min_pair_j(problem: PlacementProblem) -> FloatArray:
     """Least joules of a request less the idle joules that its block saves on an always-on pool.
 
     Let p be the least rise of joules from concurrency B to 1 for an output token, w the idle
@@ -128,7 +125,7 @@ def _priced_floor_j(problem: PlacementProblem) -> FloatArray:
         if watts == 0.0:
             continue
         saved = watts * problem.costs.device_seconds[:, k]
-        more = saved * (placement.concurrency - 1) - least_rise_j(problem, k) * output_tokens
+        more = saved * (placement.concurrency - 1) - min_rise_j(problem, k) * output_tokens
         floor[:, k] -= saved + np.maximum(0.0, more)
     return floor
 
@@ -160,7 +157,7 @@ def activation_cost(problem: PlacementProblem, unit: Unit) -> FloatArray:
     return np.asarray(rates.per_joule * joules + rates.per_second * seconds)
 
 
-def _least_for_all(problem: PlacementProblem, starts: FloatArray) -> float:
+def _min_for_all(problem: PlacementProblem, starts: FloatArray) -> float:
     """Cost of the cheapest starts, (k,), that leave every request a placement."""
     placed = np.zeros(problem.n, dtype=bool)
     for k in np.argsort(starts, kind="stable").tolist():
@@ -184,14 +181,14 @@ def unavoidable(problem: PlacementProblem) -> float:
     down = ~always[problem.pool_of] & np.isfinite(problem.load_s)
     loads[down] += problem.load_s[down] * per_second[down]
     loads += activation_cost(problem, problem.objective.minimise)[problem.pool_of]
-    total = _least_for_all(problem, loads)
+    total = _min_for_all(problem, loads)
     horizon = problem.limits.horizon_s
     if horizon is None:
         return total
     for index, pool in enumerate(problem.pools):
         if pool.power_policy == "always_on":
             total += rates.per_second[index] * pool.count * horizon
-    ceiling = np.where(problem.eligible, slot_ceiling_s(problem), 0.0)
+    ceiling = np.where(problem.eligible, max_slot_s(problem), 0.0)
     for index, pool in enumerate(problem.pools):
         columns = problem.pool_of == index
         if pool.always_on_watts * rates.per_joule[index] == 0.0 or not columns.any():

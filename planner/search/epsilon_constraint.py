@@ -1,4 +1,8 @@
-"""Plans that push one limit as far as it goes: assign, deal out, see what is late, make room."""
+"""The epsilon-constraint heuristic: plans that are as tight in one limit as the others allow.
+
+The relaxation is solved for the limit's own quantity, dispatched and evaluated; what was late
+becomes a reserve of capacity, and it is solved again.
+"""
 
 from __future__ import annotations
 
@@ -10,36 +14,36 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from planner.bounds.bounding import Bounded, bound
-from planner.bounds.pricing import Pricing
-from planner.limits.extremes import CLOSE
-from planner.limits.knobs import Knob, knobs_of
-from planner.limits.targets import AIM, target
+from planner.bounds.surrogate import Surrogate
+from planner.limits.extreme_problem import FACTOR, extreme_problem
+from planner.limits.extremes import AGGREGATION_LOSS
+from planner.limits.limit import Limit, limits_of
 from planner.problem import PlacementProblem
 from planner.quantities import Makespan
-from planner.schedule.dealing import deal
+from planner.schedule.dispatch import dispatch
 from planner.schedule.evaluation import Evaluation, evaluate
 from planner.schedule.schedule import Schedule
 from planner.schedule.violations import loosest
-from planner.search.hardest import decide_hardest
+from planner.search.core_problem import solve_core
 from planner.search.repricing import achieved_cost, timely
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.time_budget import TimeBudget
 
-ROUNDS = 6
-"""Times that room is made for what was late."""
-LEAST_SHARE = 0.2
+RESERVE_ROUNDS = 6
+"""Times that a reserve is made for what was late."""
+MIN_CAPACITY_SHARE = 0.2
 """Share of a pool's device-seconds below which none is taken off any more."""
-SHORT_BLOCK = 0.1
+MIN_BLOCK_SHARE = 0.1
 """Share of an LLM's device-seconds on a pool below which a concurrency gets no blocks of its own:
 a device drains before each."""
-MARGIN = 1e-6
-"""By how much more than what was late the room is made."""
+RESERVE_MARGIN = 1e-6
+"""Share by which a reserve is larger than what was late."""
 
-Found = tuple[Schedule, Evaluation]
+EvaluatedSchedule = tuple[Schedule, Evaluation]
 
 
 @dataclass(frozen=True)
-class Aim:
+class EpsilonConstraint:
     """Looks for plans that are tight in one limit and keep all others.
 
     Attributes
@@ -49,11 +53,11 @@ class Aim:
     """
 
     problem: PlacementProblem
-    knob: Knob
+    limit: Limit
     budget: TimeBudget
     seed: int = 0
 
-    def plans(self, loose: float | None) -> Iterator[Found]:
+    def plans(self, loose: float | None) -> Iterator[EvaluatedSchedule]:
         """Yield plans that keep every other limit, most often better and better ones.
 
         Parameters
@@ -61,17 +65,17 @@ class Aim:
         loose
             A value of the limit beyond which nothing is of interest; None for any.
         """
-        open_problem = self.knob.turn(self.problem, None)
-        pricing = Pricing(capacity=np.ones(len(self.problem.pools)))
+        unlimited = self.limit.with_value(self.problem, None)
+        surrogate = Surrogate(capacity=np.ones(len(self.problem.pools)))
         before: IntArray | None = None
         gap = np.inf
-        for _ in range(ROUNDS):
-            relaxation = target(self.problem, self.knob, loose, pricing).relaxation
-            found = self._relaxed(relaxation, gap)
+        for _ in range(RESERVE_ROUNDS):
+            relaxation = extreme_problem(self.problem, self.limit, loose, surrogate).relaxation
+            found = self._bounded(relaxation, gap)
             if found is None or self.budget.spent():
                 return
-            gap = CLOSE * abs(found.lower_bound)
-            placement, _ = decide_hardest(
+            gap = AGGREGATION_LOSS * abs(found.lower_bound)
+            placement, _ = solve_core(
                 relaxation,
                 found,
                 self.budget,
@@ -79,92 +83,104 @@ class Aim:
                 absolute_gap=gap,
                 seed=self.seed,
             )
-            aimed_at = self._aimed_at(found)
+            reached = self._at_reached_value(found)
             if before is not None and (placement == before).all():
                 return
             before = placement
-            schedule = deal(aimed_at, placement)
-            evaluation = evaluate(open_problem, schedule)
+            schedule = dispatch(reached, placement)
+            evaluation = evaluate(unlimited, schedule)
             if evaluation.feasible:
                 yield schedule, evaluation
-            changed = self._make_room(pricing, aimed_at, schedule, evaluation)
+            changed = self._with_reserve(surrogate, reached, schedule, evaluation)
             if changed is None:
                 return
-            pricing = changed
+            surrogate = changed
 
-    def _relaxed(self, relaxation: AssignmentProblem, gap: float) -> Bounded | None:
-        """Solve the relaxation; a first look tells how fine the cells have to be."""
+    def _bounded(self, relaxation: AssignmentProblem, gap: float) -> Bounded | None:
+        """Solve the relaxation; a first bound shows how fine the aggregates have to be."""
         workload = self.problem.requests.workload
         found = bound(relaxation, workload, self.budget, absolute_gap=gap)
         if found is None or np.isfinite(gap):
             return found
-        gap = CLOSE * abs(found.lower_bound)
+        gap = AGGREGATION_LOSS * abs(found.lower_bound)
         if found.regret <= gap:
             return found
         return bound(relaxation, workload, self.budget, absolute_gap=gap)
 
-    def _aimed_at(self, found: Bounded) -> PlacementProblem:
+    def _at_reached_value(self, found: Bounded) -> PlacementProblem:
         """Return the problem with the value that the relaxation reaches, where it is a time."""
-        if self.knob.kind == "deadline":
-            return self.knob.turn(self.problem, loosest(found.variables[Makespan()]))
-        if self.knob.kind in ("own_deadlines", "available"):
-            least = max(found.variables[AIM] * self.knob.given, 1e-12)
-            return self.knob.turn(self.problem, loosest(least))
-        return self.knob.turn(self.problem, None)
+        if self.limit.kind == "deadline":
+            return self.limit.with_value(self.problem, loosest(found.variables[Makespan()]))
+        if self.limit.kind in ("own_deadlines", "available"):
+            least = max(found.variables[FACTOR] * self.limit.given, 1e-12)
+            return self.limit.with_value(self.problem, loosest(least))
+        return self.limit.with_value(self.problem, None)
 
-    def _make_room(
+    def _with_reserve(
         self,
-        pricing: Pricing,
-        aimed_at: PlacementProblem,
+        surrogate: Surrogate,
+        reached: PlacementProblem,
         schedule: Schedule,
         evaluation: Evaluation,
-    ) -> Pricing | None:
-        """Take off each pool what was late on it, and off the cap what the rows did not see.
+    ) -> Surrogate | None:
+        """Lower each pool's capacity by what was late on it, and the caps by what rows do not see.
 
         Returns None where there is nothing to change.
         """
-        before = np.ones(len(aimed_at.pools)) if pricing.capacity is None else pricing.capacity
-        capacity = np.clip(before * _room(aimed_at, schedule, before), LEAST_SHARE, 1.0)
-        slack = {
-            unit: _slack(pricing.slack.get(unit, 0.0), evaluation.total(aimed_at, unit), cap)
-            for unit, cap in aimed_at.limits.caps.items()
+        before = np.ones(len(reached.pools)) if surrogate.capacity is None else surrogate.capacity
+        capacity = np.clip(
+            before * _capacity_factors(reached, schedule, before), MIN_CAPACITY_SHARE, 1.0
+        )
+        reserve = {
+            unit: _cap_reserve(
+                surrogate.reserve.get(unit, 0.0), evaluation.total(reached, unit), cap
+            )
+            for unit, cap in reached.limits.caps.items()
         }
         cost_in = (
-            partial(achieved_cost, aimed_at, schedule) if self._underfilled(evaluation) else None
+            partial(achieved_cost, reached, schedule) if self._underfilled(evaluation) else None
         )
-        allowed = timely(aimed_at, schedule) & in_long_blocks(aimed_at, schedule)
-        settled = np.allclose(capacity, before, rtol=1e-5, atol=0.0)
-        settled &= all(slack[u] == pricing.slack.get(u, 0.0) for u in slack)
-        settled &= pricing.allowed is not None
-        if settled and (cost_in is None) == (pricing.cost_in is None):
+        allowed = timely(reached, schedule) & in_long_blocks(reached, schedule)
+        same = np.allclose(capacity, before, rtol=1e-5, atol=0.0)
+        same &= all(reserve[u] == surrogate.reserve.get(u, 0.0) for u in reserve)
+        same &= surrogate.allowed is not None
+        if same and (cost_in is None) == (surrogate.cost_in is None):
             return None
-        return replace(pricing, capacity=capacity, slack=slack, cost_in=cost_in, allowed=allowed)
+        return replace(
+            surrogate, capacity=capacity, reserve=reserve, cost_in=cost_in, allowed=allowed
+        )
 
     def _underfilled(self, evaluation: Evaluation) -> bool:
         """Whether joules count and half-filled blocks changed them."""
-        counts = self.knob.kind == "cap" or bool(self.problem.limits.caps)
+        counts = self.limit.kind == "cap" or bool(self.problem.limits.caps)
         return counts and evaluation.underfill_j > 0.0
 
 
-def _slack(before: float, total: float | None, cap: float) -> float:
+def _cap_reserve(before: float, total: float | None, cap: float) -> float:
     """Return what to keep free below a cap, given what a plan came to."""
     over = (total or 0.0) - cap
-    return max(0.0, before + (1.0 + MARGIN) * over) if before > 0.0 or over > 0.0 else before
+    return (
+        max(0.0, before + (1.0 + RESERVE_MARGIN) * over) if before > 0.0 or over > 0.0 else before
+    )
 
 
-def aimed_plans(problem: PlacementProblem, budget: TimeBudget, seed: int) -> Iterator[Schedule]:
-    """Yield schedules that push one limit after the other as far as it goes, the others kept.
+def epsilon_constraint_plans(
+    problem: PlacementProblem, budget: TimeBudget, seed: int
+) -> Iterator[Schedule]:
+    """Yield schedules that are as tight as possible in one limit after the other, the others kept.
 
     Where nothing else finds a plan under tight limits, one of these may be tight enough.
     """
     for loose in (False, True):
-        for knob in knobs_of(problem):
-            aim = Aim(problem, knob, budget, seed)
-            for schedule, _ in aim.plans(knob.given if loose else None):
+        for limit in limits_of(problem):
+            heuristic = EpsilonConstraint(problem, limit, budget, seed)
+            for schedule, _ in heuristic.plans(limit.given if loose else None):
                 yield schedule
 
 
-def _room(problem: PlacementProblem, schedule: Schedule, capacity: FloatArray) -> FloatArray:
+def _capacity_factors(
+    problem: PlacementProblem, schedule: Schedule, capacity: FloatArray
+) -> FloatArray:
     """Factor of each pool's capacity: below 1 where it ends late, above where it has time left."""
     factors = np.ones(len(problem.pools))
     pool = problem.pool_of[schedule.placement]
@@ -177,7 +193,7 @@ def _room(problem: PlacementProblem, schedule: Schedule, capacity: FloatArray) -
         with np.errstate(over="ignore"):
             excess = float((schedule.end_s[members] / latest).max())
         if excess > 1.0 or (excess > 0.0 and capacity[index] < 1.0):
-            factors[index] = 1.0 / (excess * (1.0 + MARGIN))
+            factors[index] = 1.0 / (excess * (1.0 + RESERVE_MARGIN))
     return factors
 
 
@@ -196,7 +212,7 @@ def in_long_blocks(problem: PlacementProblem, schedule: Schedule) -> BoolArray:
             for j, other in enumerate(problem.placements)
             if (other.llm, other.pool) == (placement.llm, placement.pool)
         ]
-        allowed[k] = seconds[k] >= SHORT_BLOCK * seconds[alike].sum()
+        allowed[k] = seconds[k] >= MIN_BLOCK_SHARE * seconds[alike].sum()
     pairs = np.broadcast_to(allowed[None, :], (problem.n, problem.k))
     stuck = ~(problem.eligible & pairs).any(axis=1)
     return np.asarray(pairs | stuck[:, None])

@@ -1,4 +1,4 @@
-"""The requests that hang in the balance, one by one: what cells settle only on average."""
+"""Fix-and-dive over the fractional requests, which aggregates decide only on average."""
 
 from __future__ import annotations
 
@@ -10,72 +10,68 @@ from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.activity import activities, excesses, values_at
 from planner.bounds.bounding import Bounded
 from planner.bounds.elastic import without_excess
-from planner.bounds.sifting import ROUNDS, sift
+from planner.bounds.sifting import SIFTING_ROUNDS, sift
 from planner.quantities import Counted
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.solvers.linear import LinearSolution
 from planner.time_budget import TimeBudget
 
-MOST_REQUESTS = 2_000
+MAX_LP_REQUESTS = 2_000
 """Requests that the linear programme sees one by one."""
-DIVES = 6
+MAX_DIVES = 6
 """Times that split requests are kept whole."""
-MOST_DIVED = 30_000
+MAX_DIVED_REQUESTS = 30_000
 """Requests of a batch above which a split request is too small a part to be looked after."""
-WHOLE = 1e-6
-SMALL = 0.03
+SPLIT_TOLERANCE = 1e-6
+NEGLIGIBLE_SHARE = 0.03
 """Share of the wanted gap that a split request may come to, rounded at last."""
-WORTH = 4.0
+EXCESS_COVER = 4.0
 """Times an excess that the requests to choose from are worth."""
 
 
 @dataclass(frozen=True)
-class Settled:
-    """An assignment whose rows hold but for what its doubtful requests leave open.
+class DivedAssignment:
+    """An assignment whose rows hold but for its fractional requests.
 
     Attributes
     ----------
     placement
         Shape (n,).
-    doubtful
-        Requests that the linear programme splits, and others near the balance, nearest first.
+    fractional
+        Requests that the linear programme splits, then those whose placements differ least in cost.
     """
 
     placement: IntArray
     variables: dict[Counted, float]
-    doubtful: IntArray
+    fractional: IntArray
 
 
-def settle(
+def fix_and_dive(
     target: AssignmentProblem, bounded: Bounded, absolute_gap: float, budget: TimeBudget
-) -> Settled:
+) -> DivedAssignment:
     """Solve the relaxation again over the requests whose placements differ least in cost."""
     priced, start = bounded.priced, bounded.placement
     second, other = priced.second_best(start)
     regret = second - priced.at(start)
-    if target.n <= MOST_REQUESTS:
-        return Settled(start, bounded.variables, np.argsort(regret, kind="stable"))
+    if target.n <= MAX_LP_REQUESTS:
+        return DivedAssignment(start, bounded.variables, np.argsort(regret, kind="stable"))
     needed = _needed(target, bounded, regret)
     chosen = np.union1d(_nearest(regret, start, other), needed)
     part = restrict(target, chosen, start)
-    small = SMALL * absolute_gap if target.n <= MOST_DIVED else np.inf
+    small = NEGLIGIBLE_SHARE * absolute_gap if target.n <= MAX_DIVED_REQUESTS else np.inf
     solution = _dive(part, start[chosen], bounded.multipliers, small, budget)
     nearest = chosen[np.argsort(regret[chosen], kind="stable")]
     if solution is None:
-        return Settled(start, bounded.variables, nearest)
+        return DivedAssignment(start, bounded.variables, nearest)
     placement = start.copy()
     placement[chosen] = solution.counts.argmax(axis=1)
-    split = chosen[solution.counts.max(axis=1) < 1.0 - WHOLE]
-    doubtful = np.concatenate([split, nearest[~np.isin(nearest, split)]])
-    return Settled(placement, without_excess(solution).variables, doubtful)
+    split = chosen[solution.counts.max(axis=1) < 1.0 - SPLIT_TOLERANCE]
+    fractional = np.concatenate([split, nearest[~np.isin(nearest, split)]])
+    return DivedAssignment(placement, without_excess(solution).variables, fractional)
 
 
 def _dive(
-    part: AssignmentProblem,
-    start: IntArray,
-    prices: FloatArray,
-    small: float,
-    budget: TimeBudget,
+    part: AssignmentProblem, start: IntArray, prices: FloatArray, small: float, budget: TimeBudget
 ) -> LinearSolution | None:
     """Solve the linear programme again and again, the larger split requests kept whole each time.
 
@@ -86,13 +82,13 @@ def _dive(
     pairs = np.zeros(part.cost.shape, dtype=bool)
     pairs[np.arange(part.n), start] = True
     found: LinearSolution | None = None
-    for dive in range(DIVES):
-        rounds = ROUNDS if dive == 0 else 1
+    for dive in range(MAX_DIVES):
+        rounds = SIFTING_ROUNDS if dive == 0 else 1
         again = sift(part, pairs, prices, budget, rounds)
         if again is None:
             break
         found, prices, pairs = again, again.multipliers, again.counts > 0.0
-        split = np.flatnonzero(found.counts.max(axis=1) < 1.0 - WHOLE)
+        split = np.flatnonzero(found.counts.max(axis=1) < 1.0 - SPLIT_TOLERANCE)
         size = _priced_size(part, split, prices)
         if size.max(initial=0.0) <= small:
             break
@@ -122,24 +118,24 @@ def _needed(target: AssignmentProblem, bounded: Bounded, regret: FloatArray) -> 
         if excess <= 0.0:
             continue
         there = np.flatnonzero((row.columns > 0.0)[bounded.placement] & np.isfinite(regret))
-        there = there[np.argsort(regret[there], kind="stable")[: 2 * MOST_REQUESTS]]
-        worth = values_at(row.values, bounded.placement[there], there)
-        worth = worth * row.columns[bounded.placement[there]]
-        enough = int(np.searchsorted(np.cumsum(worth), WORTH * excess)) + 1
-        found.append(there[:enough])
+        there = there[np.argsort(regret[there], kind="stable")[: 2 * MAX_LP_REQUESTS]]
+        covered = values_at(row.values, bounded.placement[there], there)
+        covered = covered * row.columns[bounded.placement[there]]
+        size = int(np.searchsorted(np.cumsum(covered), EXCESS_COVER * excess)) + 1
+        found.append(there[:size])
     return np.concatenate(found)
 
 
 def _nearest(regret: FloatArray, own: IntArray, other: IntArray) -> IntArray:
     """Return the requests of least regret, from and to each placement, shape (m,)."""
     width = int(max(own.max(), other.max())) + 1
-    most = max(1, MOST_REQUESTS // (2 * width))
-    pool = np.argpartition(regret, min(len(regret) - 1, 20 * MOST_REQUESTS))
-    pool = pool[: 20 * MOST_REQUESTS]
+    most = max(1, MAX_LP_REQUESTS // (2 * width))
+    pool = np.argpartition(regret, min(len(regret) - 1, 20 * MAX_LP_REQUESTS))
+    pool = pool[: 20 * MAX_LP_REQUESTS]
     pool = pool[np.argsort(regret[pool], kind="stable")]
     pool = pool[np.isfinite(regret[pool])]
     taken = np.zeros(len(regret), dtype=bool)
-    taken[pool[: MOST_REQUESTS // 2]] = True
+    taken[pool[: MAX_LP_REQUESTS // 2]] = True
     for side in (own, other):
         order = pool[np.argsort(side[pool], kind="stable")]
         counts = np.bincount(side[pool], minlength=width)
@@ -166,10 +162,10 @@ def restrict(problem: AssignmentProblem, core: IntArray, placement: IntArray) ->
         if np.isin(there, link.columns).any():
             v = variables[link.variable]
             variables[link.variable] = replace(v, lower=max(1.0, v.lower))
-    for peak in problem.peaks:
-        v = variables[peak.variable]
-        highest = float(peak.values[rest[there == peak.column]].max(initial=v.lower))
-        variables[peak.variable] = replace(v, lower=max(v.lower, highest))
+    for job in problem.longest_jobs:
+        v = variables[job.variable]
+        highest = float(job.values[rest[there == job.column]].max(initial=v.lower))
+        variables[job.variable] = replace(v, lower=max(v.lower, highest))
     fixed_cost = float(values_at(problem.cost, there, rest).sum())
     return replace(
         part,

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from planner.frontier.axes import AXES
-from planner.frontier.filtering import Outlet
+from planner.frontier.dominance_filter import DominanceFilter
 from planner.frontier.points import Candidate
 from planner.frontier.sweep import next_level
 from planner.result import EnergyBreakdown
@@ -31,7 +31,7 @@ def candidate(limited: float, minimised: float, gap: float = 0.0) -> Candidate:
     )
 
 
-def sent(outlet: Outlet, *pairs: tuple[float, float]) -> list[tuple[float, float]]:
+def sent(outlet: DominanceFilter, *pairs: tuple[float, float]) -> list[tuple[float, float]]:
     points = [point for pair in pairs for point in outlet.offer(candidate(*pair))]
     points += outlet.close()
     assert [point.index for point in points] == list(range(len(points)))
@@ -39,14 +39,14 @@ def sent(outlet: Outlet, *pairs: tuple[float, float]) -> list[tuple[float, float
 
 
 def test_a_candidate_is_sent_when_its_successor_is_known() -> None:
-    outlet = Outlet(loosening=True)
+    outlet = DominanceFilter(loosening=True)
     assert outlet.offer(candidate(1.0, 9.0)) == []
     assert [p.candidate.limited_cost for p in outlet.offer(candidate(2.0, 5.0))] == [1.0]
     assert [p.candidate.limited_cost for p in outlet.close()] == [2.0]
 
 
 def test_a_candidate_that_its_successor_beats_is_never_sent() -> None:
-    outlet = Outlet(loosening=True)
+    outlet = DominanceFilter(loosening=True)
     assert sent(outlet, (1.0, 9.0), (2.0, 5.0), (1.5, 4.0), (3.0, 3.0)) == [
         (1.0, 9.0),
         (1.5, 4.0),
@@ -56,7 +56,7 @@ def test_a_candidate_that_its_successor_beats_is_never_sent() -> None:
 
 
 def test_weakly_dominated_candidates_are_dropped_in_either_order() -> None:
-    tightening = Outlet(loosening=False)
+    tightening = DominanceFilter(loosening=False)
     assert sent(tightening, (9.0, 1.0), (5.0, 1.0), (4.0, 2.0), (4.0, 2.5)) == [
         (5.0, 1.0),
         (4.0, 2.0),
@@ -65,14 +65,14 @@ def test_weakly_dominated_candidates_are_dropped_in_either_order() -> None:
 
 
 def test_of_equal_candidates_the_better_proof_is_kept() -> None:
-    outlet = Outlet(loosening=True)
+    outlet = DominanceFilter(loosening=True)
     outlet.offer(candidate(1.0, 9.0, gap=0.5))
     outlet.offer(candidate(1.0, 9.0, gap=0.1))
     assert [point.candidate.gap for point in outlet.close()] == [0.1]
 
 
 def test_a_plan_that_beats_a_sent_point_is_told_at_the_end_and_not_sent() -> None:
-    outlet = Outlet(loosening=True)
+    outlet = DominanceFilter(loosening=True)
     pairs = [(1.0, 9.0), (2.0, 8.0), (3.0, 7.0), (0.9, 6.0), (4.0, 5.0)]
     assert sent(outlet, *pairs) == [(1.0, 9.0), (2.0, 8.0), (3.0, 7.0), (4.0, 5.0)]
     assert [(late.candidate.minimised_cost, late.dominates) for late in outlet.late] == [
@@ -81,7 +81,7 @@ def test_a_plan_that_beats_a_sent_point_is_told_at_the_end_and_not_sent() -> Non
 
 
 def test_a_plan_of_the_other_end_of_the_order_is_late_though_it_beats_nothing() -> None:
-    outlet = Outlet(loosening=True)
+    outlet = DominanceFilter(loosening=True)
     assert sent(outlet, (2.0, 8.0), (3.0, 7.0), (1.0, 8.5), (4.0, 1.0)) == [
         (2.0, 8.0),
         (3.0, 7.0),

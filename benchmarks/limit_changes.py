@@ -1,6 +1,6 @@
 """What mends an infeasible batch: how close `needed` and what is proven lie, for every limit.
 
-    python -m benchmarks.brackets [--sizes 2000 20000] [--kinds NAME ...] [--time-limit S]
+    python -m benchmarks.limit_changes [--sizes 2000 20000] [--kinds NAME ...] [--time-limit S]
 
 Each batch is planned on a shipped fleet under limits that no plan keeps. One row for each limit
 that alone would mend it: what was given, what a verified plan needs, what is proven, and how far
@@ -21,7 +21,7 @@ from benchmarks.markdown import table
 from benchmarks.timing import machine, timed
 from benchmarks.workloads import chat_workload
 from costmodel.workload import Workload
-from planner.errors import InfeasibleError, Relaxation, UndecidedError
+from planner.errors import InfeasibleError, LimitChange, UndecidedError
 from planner.inputs import Limits, Requests, Share
 from planner.planning import plan
 from planner.problem import PlacementProblem
@@ -59,13 +59,13 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Bracket:
-    """One limit that would mend a batch; see `Relaxation`."""
+class MendingLimit:
+    """One limit that would mend a batch; see `LimitChange`."""
 
     case: str
     fleet: str
     requests: int
-    relaxation: Relaxation
+    relaxation: LimitChange
     largest: float
     seconds: float
 
@@ -102,7 +102,7 @@ def scenes() -> tuple[Scene, ...]:
     )
 
 
-Case = Callable[[Scene, int], PlacementProblem]
+Conflict = Callable[[Scene, int], PlacementProblem]
 
 
 def deadline(scene: Scene, n: int) -> PlacementProblem:
@@ -156,7 +156,7 @@ def most_share(scene: Scene, n: int) -> PlacementProblem:
     return _problem(scene, n, Limits(max_energy_j=0.2 * n * scene.request_j, shares=shares))
 
 
-CASES: Mapping[str, Case] = {
+CASES: Mapping[str, Conflict] = {
     "deadline": deadline,
     "own-deadlines": own_deadlines,
     "availability": availability,
@@ -167,13 +167,13 @@ CASES: Mapping[str, Case] = {
 }
 
 
-def brackets(case: str, scene: Scene, n: int, time_limit_s: float) -> Iterator[Bracket]:
+def mending_limits(case: str, scene: Scene, n: int, time_limit_s: float) -> Iterator[MendingLimit]:
     """Plan one batch and yield what would mend it; nothing where it has a plan after all."""
     problem = CASES[case](scene, n)
     seconds, found = timed(lambda: _refusal(problem, SolverOptions(time_limit_s)))
     largest = largest_share(problem)
     for relaxation in found:
-        yield Bracket(case, scene.name, n, relaxation, largest, seconds)
+        yield MendingLimit(case, scene.name, n, relaxation, largest, seconds)
 
 
 def largest_share(problem: PlacementProblem) -> float:
@@ -187,7 +187,7 @@ def largest_share(problem: PlacementProblem) -> float:
     return float((seconds / of_pool[problem.pool_of]).min(axis=1).max())
 
 
-def _refusal(problem: PlacementProblem, options: SolverOptions) -> tuple[Relaxation, ...]:
+def _refusal(problem: PlacementProblem, options: SolverOptions) -> tuple[LimitChange, ...]:
     try:
         plan(problem, options)
     except InfeasibleError as refused:
@@ -210,7 +210,7 @@ def _problem(
     return PlacementProblem.build(requests, scene.fleet.pools, scene.fleet.placements, limits)
 
 
-def _row(found: Bracket) -> list[str]:
+def _row(found: MendingLimit) -> list[str]:
     relaxation = found.relaxation
     return [
         found.fleet,
@@ -229,7 +229,7 @@ def _row(found: Bracket) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print one row for each limit that would mend a batch."""
     parser = argparse.ArgumentParser(
-        allow_abbrev=False, prog="python -m benchmarks.brackets", description=__doc__
+        allow_abbrev=False, prog="python -m benchmarks.limit_changes", description=__doc__
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--kinds", nargs="+", choices=CASES, default=list(CASES))
@@ -243,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         for n in given.sizes:
             for case in given.kinds:
-                found = [_row(b) for b in brackets(case, scene, n, given.time_limit)]
+                found = [_row(b) for b in mending_limits(case, scene, n, given.time_limit)]
                 rows += found or [[scene.name, f"{n:,}", case, *"-" * 7]]
                 print(
                     *(" ".join(row) for row in rows[-max(1, len(found)) :]),

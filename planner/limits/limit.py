@@ -1,4 +1,4 @@
-"""The limits of a problem as knobs: each can be read, turned and taken off."""
+"""The limits of a problem, each of which can be read, set to another value and taken off."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Kind = Literal[
 
 
 @dataclass(frozen=True)
-class Knob:
-    """One limit of a problem.
+class Limit:
+    """One limit of a problem, with what sets it and what measures it.
 
     Attributes
     ----------
     name
         The limit's name in the request body.
-    looser
+    direction
         1.0 where a larger value is more generous, -1.0 where a smaller one is.
-    turn
+    with_value
         Returns the problem with the limit at another value; None takes it off.
-    attained
+    achieved
         The tightest value that a schedule keeps.
     llm, pool, unit
         What the limit is about, where it is about one.
@@ -40,16 +40,16 @@ class Knob:
     name: str
     kind: Kind
     given: float
-    looser: float
-    turn: Callable[[PlacementProblem, float | None], PlacementProblem]
-    attained: Callable[[PlacementProblem, Schedule, Evaluation], float]
+    direction: float
+    with_value: Callable[[PlacementProblem, float | None], PlacementProblem]
+    achieved: Callable[[PlacementProblem, Schedule, Evaluation], float]
     llm: str | None = None
     pool: int | None = None
     unit: Unit | None = None
 
     @property
     def counts(self) -> bool:
-        """Whether it is a number of requests."""
+        """Whether the limit is a number of requests."""
         return self.kind == "least_requests"
 
     def whole(self, value: float) -> float:
@@ -57,12 +57,12 @@ class Knob:
         return math.floor(value) if self.counts else value
 
 
-def knobs_of(problem: PlacementProblem) -> list[Knob]:
+def limits_of(problem: PlacementProblem) -> list[Limit]:
     """Return every limit that the problem sets."""
     limits, found = problem.limits, []
     if limits.deadline_s is not None:
         found.append(
-            Knob(
+            Limit(
                 "deadline_seconds",
                 "deadline",
                 limits.deadline_s,
@@ -73,12 +73,12 @@ def knobs_of(problem: PlacementProblem) -> list[Knob]:
         )
     if np.isfinite(problem.requests.deadline_s).any():
         found.append(
-            Knob("requests/deadline_seconds", "own_deadlines", 1.0, 1.0, _stretch, _lateness)
+            Limit("requests/deadline_seconds", "own_deadlines", 1.0, 1.0, _stretch, _lateness)
         )
     found += [_cap(unit, cap) for unit, cap in limits.caps.items()]
     if limits.min_mean_quality:
         found.append(
-            Knob(
+            Limit(
                 "min_mean_quality",
                 "quality",
                 limits.min_mean_quality,
@@ -99,7 +99,7 @@ def knobs_of(problem: PlacementProblem) -> list[Knob]:
     found += [
         _least_requests(llm, count) for llm, count in limits.min_requests.items() if count > 0
     ]
-    return [_named(problem, knob) for knob in found]
+    return [_named(problem, limit) for limit in found]
 
 
 def count_of(problem: PlacementProblem, schedule: Schedule, llm: str) -> int:
@@ -108,10 +108,10 @@ def count_of(problem: PlacementProblem, schedule: Schedule, llm: str) -> int:
     return int(of_llm[schedule.placement].sum())
 
 
-def _named(problem: PlacementProblem, knob: Knob) -> Knob:
-    if knob.pool is None:
-        return knob
-    return replace(knob, name=f"pools/{problem.pools[knob.pool].name}/available_seconds")
+def _named(problem: PlacementProblem, limit: Limit) -> Limit:
+    if limit.pool is None:
+        return limit
+    return replace(limit, name=f"pools/{problem.pools[limit.pool].name}/available_seconds")
 
 
 def _stretch(problem: PlacementProblem, factor: float | None) -> PlacementProblem:
@@ -125,76 +125,76 @@ def _lateness(problem: PlacementProblem, schedule: Schedule, _: Evaluation) -> f
         return float((schedule.end_s / problem.requests.deadline_s).max())
 
 
-def _cap(unit: Unit, given: float) -> Knob:
-    def turn(problem: PlacementProblem, value: float | None) -> PlacementProblem:
+def _cap(unit: Unit, given: float) -> Limit:
+    def with_value(problem: PlacementProblem, value: float | None) -> PlacementProblem:
         return problem.with_limits(problem.limits.with_cap(unit, value))
 
-    def attained(problem: PlacementProblem, _: Schedule, evaluation: Evaluation) -> float:
+    def achieved(problem: PlacementProblem, _: Schedule, evaluation: Evaluation) -> float:
         return evaluation.total(problem, unit) or 0.0
 
-    return Knob(CAP_NAMES[unit], "cap", given, 1.0, turn, attained, unit=unit)
+    return Limit(CAP_NAMES[unit], "cap", given, 1.0, with_value, achieved, unit=unit)
 
 
-def _available(index: int, given: float) -> Knob:
-    def turn(problem: PlacementProblem, value: float | None) -> PlacementProblem:
+def _available(index: int, given: float) -> Limit:
+    def with_value(problem: PlacementProblem, value: float | None) -> PlacementProblem:
         pools = list(problem.pools)
         pools[index] = replace(pools[index], available_s=value)
         return replace(problem, pools=tuple(pools))
 
-    def attained(problem: PlacementProblem, schedule: Schedule, _: Evaluation) -> float:
+    def achieved(problem: PlacementProblem, schedule: Schedule, _: Evaluation) -> float:
         ends = [b.end_s for b in schedule.blocks if problem.placements[b.placement].pool == index]
         return max(ends, default=0.0)
 
-    return Knob("available_seconds", "available", given, 1.0, turn, attained, pool=index)
+    return Limit("available_seconds", "available", given, 1.0, with_value, achieved, pool=index)
 
 
 def _with_share(llm: str, limits: Limits, share: Share) -> Limits:
     return replace(limits, shares={**limits.shares, llm: share})
 
 
-def _least_share(llm: str, given: float) -> Knob:
-    def turn(problem: PlacementProblem, value: float | None) -> PlacementProblem:
+def _least_share(llm: str, given: float) -> Limit:
+    def with_value(problem: PlacementProblem, value: float | None) -> PlacementProblem:
         share = replace(problem.limits.shares[llm], min=value or 0.0)
         return problem.with_limits(_with_share(llm, problem.limits, share))
 
-    return Knob(
+    return Limit(
         f"shares/{llm}/min",
         "least",
         given,
         -1.0,
-        turn,
+        with_value,
         lambda p, schedule, _: count_of(p, schedule, llm) / p.n,
         llm,
     )
 
 
-def _most_share(llm: str, given: float) -> Knob:
-    def turn(problem: PlacementProblem, value: float | None) -> PlacementProblem:
+def _most_share(llm: str, given: float) -> Limit:
+    def with_value(problem: PlacementProblem, value: float | None) -> PlacementProblem:
         share = replace(problem.limits.shares[llm], max=1.0 if value is None else value)
         return problem.with_limits(_with_share(llm, problem.limits, share))
 
-    return Knob(
+    return Limit(
         f"shares/{llm}/max",
         "most",
         given,
         1.0,
-        turn,
+        with_value,
         lambda p, schedule, _: count_of(p, schedule, llm) / p.n,
         llm,
     )
 
 
-def _least_requests(llm: str, given: int) -> Knob:
-    def turn(problem: PlacementProblem, value: float | None) -> PlacementProblem:
+def _least_requests(llm: str, given: int) -> Limit:
+    def with_value(problem: PlacementProblem, value: float | None) -> PlacementProblem:
         least: Mapping[str, int] = {**problem.limits.min_requests, llm: int(value or 0)}
         return problem.with_limits(replace(problem.limits, min_requests=least))
 
-    return Knob(
+    return Limit(
         f"min_requests/{llm}",
         "least_requests",
         float(given),
         -1.0,
-        turn,
+        with_value,
         lambda p, schedule, _: float(count_of(p, schedule, llm)),
         llm,
     )
