@@ -42,7 +42,7 @@ class Figures:
         return len(self.seconds) / self.took_s
 
 
-class Connection(asyncio.Protocol):
+class LoadConnection(asyncio.Protocol):
     """One kept connection; one request at a time."""
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class Line:
 
     def __init__(self, port: int, answer_s: float | None = None) -> None:
         self._port, self._answer_s = port, answer_s
-        self._connection: Connection | None = None
+        self._connection: LoadConnection | None = None
 
     async def ask(self, request: bytes) -> int:
         """Send a request; return the status of its answer, 0 where there was none."""
@@ -133,9 +133,9 @@ class Line:
             self._connection.close()
         self._connection = None
 
-    async def _made(self) -> Connection:
+    async def _made(self) -> LoadConnection:
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(Connection, "127.0.0.1", self._port)
+        _, connection = await loop.create_connection(LoadConnection, "127.0.0.1", self._port)
         return connection
 
 

@@ -28,7 +28,7 @@ from profiler.meters.choice import REPLAY, make_meter
 from profiler.observation_files import read_observations
 from profiler.pages.tables import print_table, say
 from profiler.plausibility import unchecked_devices
-from profiler.power_limits import Limits, limits
+from profiler.power_limits import PowerRange, limits
 from profiler.server.process import ServerProcess
 
 _REASONS = {
@@ -166,7 +166,7 @@ def _headers() -> dict[str, str]:
 
 
 def _keep_load(
-    options: argparse.Namespace, rig: LiveRig, load: tuple[float, float] | None, allowed: Limits
+    options: argparse.Namespace, rig: LiveRig, load: tuple[float, float] | None, allowed: PowerRange
 ) -> None:
     path = companion(options.out, LOADS_SUFFIX)
     pair = options.llm, options.device
@@ -195,7 +195,7 @@ def _keep_load(
         writer.writerow(row)
 
 
-def _can_be(allowed: Limits, what: str, joules: float, seconds: float) -> bool:
+def _can_be(allowed: PowerRange, what: str, joules: float, seconds: float) -> bool:
     """Say whether the device can have drawn that; tell where it cannot, since it is not kept."""
     problem = allowed.problem(joules / seconds, seconds)
     if problem:

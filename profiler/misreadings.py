@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from profiler.power_limits import Limits, shown_watts
+from profiler.power_limits import PowerRange, shown_watts
 from profiler.units import UNITS
 
 NEAR = 4.0
@@ -50,7 +50,7 @@ class Mistake:
 
 
 def likely_mistakes(
-    watts: FloatArray, allowed: Limits, requests: FloatArray | None = None
+    watts: FloatArray, allowed: PowerRange, requests: FloatArray | None = None
 ) -> list[Mistake]:
     """Return the mistakes under which powers can be; else the one that comes nearest.
 

@@ -27,7 +27,7 @@ UNKNOWN_W = (0.5, 3000.0)
 
 
 @dataclass(frozen=True)
-class Limits:
+class PowerRange:
     """What a device can draw.
 
     Attributes
@@ -78,7 +78,7 @@ class Limits:
         return max(1.0, watts / self.high, self.low / max(watts, 1e-30))
 
 
-def limits(device: str, scope: str = GPU) -> Limits:
+def limits(device: str, scope: str = GPU) -> PowerRange:
     """Return what a device can draw in an energy scope.
 
     Examples
@@ -89,12 +89,12 @@ def limits(device: str, scope: str = GPU) -> Limits:
     count, boards = device_num_gpus(device), accelerators(device)
     if not boards:
         low, high = (count * watts for watts in UNKNOWN_W)
-        return Limits(device, low, high, "nothing is published of it")
+        return PowerRange(device, low, high, "nothing is published of it")
     most = max(boards, key=lambda one: one.watts)
     times = f"{count} x " if count > 1 else ""
     host = 0.0 if scope == GPU else HOST_W + (count - 1) * most.watts / 2
     beside = "" if scope == GPU else f" and {host:.0f} W of its host"
-    return Limits(
+    return PowerRange(
         device,
         MIN_SHARE * count * min(one.watts for one in boards),
         MAX_SHARE * count * most.watts + host,

@@ -12,7 +12,7 @@ from planner.solvers.linear import LinearSolution
 
 EXCESS_PENALTY = 200.0
 """Times the dearest cost that an excess by the largest coefficient costs."""
-EXCESS_TOLERANCE = 1e-7
+ELASTIC_TOLERANCE = 1e-7
 """Excess, in largest coefficients, that is one."""
 
 
@@ -50,7 +50,7 @@ def _largest(row: Row) -> float:
 def exceeds(solution: LinearSolution) -> bool:
     """Whether some row is exceeded in a solution of an elastic problem."""
     found = solution.variables.items()
-    return any(value > EXCESS_TOLERANCE for counted, value in found if isinstance(counted, Excess))
+    return any(value > ELASTIC_TOLERANCE for counted, value in found if isinstance(counted, Excess))
 
 
 def without_excess(solution: LinearSolution) -> LinearSolution:

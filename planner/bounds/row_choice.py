@@ -15,7 +15,7 @@ FIRST_DEADLINES = 12
 """Distinct deadlines that get rows at first; others get theirs when an assignment breaks them."""
 MAX_ADDED_DEADLINES = 8
 """Broken deadlines that get rows at a time."""
-ROW_TOLERANCE = 1e-4
+DEADLINE_ROW_TOLERANCE = 1e-4
 """Share of its room by which a deadline's row may be exceeded before it gets its own."""
 MAX_PINNED_DEVICES = 12
 """Devices with pinned requests that get rows of their own, those with the most requests first."""
@@ -64,7 +64,7 @@ def with_broken_deadlines(
     excess[-1] = -np.inf
     excess[np.isin(distinct_s, deadlines)] = -np.inf
     worst = np.argsort(-excess, kind="stable")[:MAX_ADDED_DEADLINES]
-    worst = worst[excess[worst] > ROW_TOLERANCE]
+    worst = worst[excess[worst] > DEADLINE_ROW_TOLERANCE]
     if not len(worst):
         return None
     return np.unique(np.concatenate([deadlines, distinct_s[worst]]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from planner.frontier.points import Candidate, Late, Point
+from planner.frontier.points import Candidate, FrontPoint, Late
 
 COST_TOLERANCE = 1e-9
 """Relative difference of two costs that is taken for rounding, as in the evaluation of limits."""
@@ -47,7 +47,7 @@ class DominanceFilter:
     _sent: list[Candidate] = field(default_factory=list)
     _held: Candidate | None = None
 
-    def offer(self, candidate: Candidate) -> list[Point]:
+    def offer(self, candidate: Candidate) -> list[FrontPoint]:
         """Take the next candidate; return the points that can be sent now."""
         beaten = [i for i, sent in enumerate(self._sent) if as_good(candidate, sent)]
         known = self._sent if self._held is None else [*self._sent, self._held]
@@ -70,7 +70,7 @@ class DominanceFilter:
             return self._send(candidate)
         return []
 
-    def close(self) -> list[Point]:
+    def close(self) -> list[FrontPoint]:
         """Return what is still held back: no candidate comes any more."""
         held, self._held = self._held, None
         return [] if held is None else self._send(held)
@@ -84,6 +84,6 @@ class DominanceFilter:
         later = candidate.limited_cost > other.limited_cost
         return later == self.loosening
 
-    def _send(self, candidate: Candidate) -> list[Point]:
+    def _send(self, candidate: Candidate) -> list[FrontPoint]:
         self._sent.append(candidate)
-        return [Point(len(self._sent) - 1, candidate)]
+        return [FrontPoint(len(self._sent) - 1, candidate)]

@@ -16,7 +16,7 @@ MAX_DEADLINES = 40
 """Deadlines that are tried at most; 40 halvings of an interval leave nothing of it."""
 STEP_SHARE = 0.34
 """Share of the time left that one try may take: a try that finds nothing uses all of it."""
-MAX_MISSES = 3
+MAX_DEADLINE_MISSES = 3
 """Tries in a row that find neither a plan nor a proof that there is none."""
 ANY_PLAN = 1.0
 """Relative gap with which the first plan found is good enough."""
@@ -51,7 +51,7 @@ def least_makespan(
             best, known_s = quick, quick.makespan_s
     misses = 0
     for step in range(MAX_DEADLINES):
-        if known_s <= failed * enough or misses == MAX_MISSES or budget.spent():
+        if known_s <= failed * enough or misses == MAX_DEADLINE_MISSES or budget.spent():
             break
         target = failed * enough if step == 0 and failed > 0.0 else _middle(failed, known_s)
         tried = finder.find_plan(due_by(problem, target), _any_plan(options, budget))

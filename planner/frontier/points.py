@@ -54,7 +54,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Point:
+class FrontPoint:
     """A candidate that was sent; `index` counts from 0 along the first axis."""
 
     index: int
@@ -120,4 +120,4 @@ class Summary:
     cut_by_clock: bool
 
 
-Step = Ends | Point | Summary
+Step = Ends | FrontPoint | Summary

@@ -23,7 +23,7 @@ from planner.search.greedy_repair import greedy_repair
 from planner.search.repricing import achieved_cost, lateness_factors, timely
 from planner.time_budget import TimeBudget
 
-REPRICING_ROUNDS = 2
+QUICK_ROUNDS = 2
 FEW_REQUESTS = 5_000
 """Above this many, mending what rounding broke takes longer than it is worth here."""
 
@@ -45,7 +45,7 @@ def quick_schedules(
     due = problem.with_limits(replace(problem.limits, deadline_s=deadline_s))
     surrogate = Surrogate(allowed=latencies_s(due, np.arange(due.k)) <= deadline_s)
     capacity = np.ones(len(due.pools))
-    for _ in range(REPRICING_ROUNDS):
+    for _ in range(QUICK_ROUNDS):
         formulation = Formulation(due, surrogate)
         if budget.spent() or not formulation.allowed.any(axis=1).all():
             return

@@ -19,7 +19,7 @@ from planner.time_budget import TimeBudget
 
 Prove = Callable[[PlacementProblem, TimeBudget], bool]
 """Whether it is proven, within a time budget, that a problem has no plan."""
-MAX_BISECTIONS = 20
+MAX_JOINT_BISECTIONS = 20
 ANY_GAP = 1e6
 """Relative gap within which every plan is."""
 MAX_SHARE = 1e6
@@ -64,7 +64,7 @@ class Joint:
     def narrow(self, notify: Callable[[], None]) -> None:
         """Try shares between both sides until they are close or time is out."""
         low = self.proven
-        for _ in range(MAX_BISECTIONS):
+        for _ in range(MAX_JOINT_BISECTIONS):
             notify()
             wide = (1.0 + self.share) / (1.0 + low) - 1.0 > MAX_WIDTH
             if not isfinite(self.share) or not wide or self.budget.spent():

@@ -28,7 +28,7 @@ MIN_RESERVED_REQUESTS = 1_000
 RESERVE_ROUNDS = 10
 OVERSHOOT = 1.1
 """Times a lateness or an excess that is kept free the next time."""
-ROW_TOLERANCE = 1e-9
+ROUNDED_ROW_TOLERANCE = 1e-9
 MIN_STEP, STEP_GROWTH, MAX_STEP = 3e-5, 3.0, 5e-4
 """Share that is kept free at least after the first round, times by which it grows, and its most."""
 ON_TIME_SHARE = 0.3
@@ -167,7 +167,7 @@ def _rounding_reserve(
     """Reserve of the rows that a rounded assignment exceeds, shape (rows,)."""
     over = excesses(relaxation, placement, bounded.variables)
     bounds = np.array([row.bound for row in relaxation.rows])
-    return np.where(over > ROW_TOLERANCE * np.abs(bounds), OVERSHOOT * over, 0.0)
+    return np.where(over > ROUNDED_ROW_TOLERANCE * np.abs(bounds), OVERSHOOT * over, 0.0)
 
 
 def _same_bounds(one: AssignmentProblem, other: AssignmentProblem) -> bool:

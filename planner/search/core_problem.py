@@ -25,7 +25,7 @@ ENOUGH_GAP_SHARE = 0.35
 MAX_EXTRA_COSTS = (0.25, 4.0)
 """Times the wanted gap beyond which a request's placement is too dear to be looked at: at first,
 and where the rows do not hold without."""
-ROW_TOLERANCE = 1e-12
+EXACT_ROW_TOLERANCE = 1e-12
 POOL_TIME_TOLERANCE = 2e-5
 """Share of a pool's time that may be exceeded: less than what is kept free of it."""
 CORE_EFFORT_S = 0.3
@@ -115,7 +115,7 @@ def _cost_within_rows(
     """Cost of a part's assignment, inf where it exceeds a row."""
     over = excesses(part, placement, dived.variables)
     for row, excess in zip(part.rows, over.tolist(), strict=True):
-        tolerance = POOL_TIME_TOLERANCE if row.pool is not None else ROW_TOLERANCE
+        tolerance = POOL_TIME_TOLERANCE if row.pool is not None else EXACT_ROW_TOLERANCE
         if excess > tolerance * abs(row.bound):
             return np.inf
     cost = part.constant + float(part.cost[np.arange(len(placement)), placement].sum())

@@ -29,7 +29,7 @@ from planner.search.repricing import achieved_cost, timely
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.time_budget import TimeBudget
 
-RESERVE_ROUNDS = 6
+HEURISTIC_ROUNDS = 6
 """Times that a reserve is made for what was late."""
 MIN_CAPACITY_SHARE = 0.2
 """Share of a pool's device-seconds below which none is taken off any more."""
@@ -69,7 +69,7 @@ class EpsilonConstraint:
         surrogate = Surrogate(capacity=np.ones(len(self.problem.pools)))
         before: IntArray | None = None
         gap = np.inf
-        for _ in range(RESERVE_ROUNDS):
+        for _ in range(HEURISTIC_ROUNDS):
             relaxation = extreme_problem(self.problem, self.limit, loose, surrogate).relaxation
             found = self._bounded(relaxation, gap)
             if found is None or self.budget.spent():

@@ -14,7 +14,7 @@ from planner.schedule.schedule import Schedule, lay_out
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.time_budget import TimeBudget
 
-MAX_REQUESTS = 8
+MAX_EXACT_REQUESTS = 8
 MAX_ASSIGNMENTS = 2e7
 """Largest number of (placement, device) assignments, before any is ruled out, to search."""
 MAX_LEAVES = 4_000
@@ -26,7 +26,7 @@ MAX_NODES = 100_000
 
 def small_enough(problem: PlacementProblem) -> bool:
     """Whether a search has a fair chance to go through all assignments."""
-    if problem.n > MAX_REQUESTS:
+    if problem.n > MAX_EXACT_REQUESTS:
         return False
     devices = np.array([len(_pinned_first(problem, pool)[1]) for pool in problem.pool_of])
     most = np.where(problem.pinned_device[:, None] >= 0, 1, devices[None, :])

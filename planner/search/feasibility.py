@@ -13,7 +13,7 @@ from planner.schedule.schedule import lay_out
 from planner.search.incumbent import Incumbent
 from planner.time_budget import TimeBudget
 
-MAX_REQUESTS = 500
+MAX_WALK_REQUESTS = 500
 """Requests up to which a schedule is dispatched in milliseconds."""
 WALK_ROUNDS = 6
 PLACEMENT_TRIES, DEVICE_TRIES = 250, 1_500
@@ -41,7 +41,7 @@ class FeasibilitySearch:
 
     def run(self) -> None:
         """Look for a schedule that keeps every limit; the incumbent takes it."""
-        for attempt in range(WALK_ROUNDS if self.problem.n <= MAX_REQUESTS else 0):
+        for attempt in range(WALK_ROUNDS if self.problem.n <= MAX_WALK_REQUESTS else 0):
             rng = np.random.default_rng([self.seed, attempt])
             self._over_placements(rng)
             self._over_devices(rng)

@@ -9,7 +9,7 @@ from planner.quantities import Counted
 from planner.search.row_moves import RowMoves
 from planner.solvers.assignment_problem import AssignmentProblem
 
-MAX_MOVES = 2_000
+MAX_REPAIR_MOVES = 2_000
 EXCESS_TOLERANCE = 1e-12
 MIN_GAIN_SHARE = 1e-12
 """Share of all excess that is not worth a move: no more than what sums are rounded by."""
@@ -47,7 +47,7 @@ def greedy_repair(
     )
     units = np.array([max(np.abs(row.values).max(initial=0.0), 1e-300) for row in rows])
     moves = RowMoves(rows, problem.k, placement, room, units, _over)
-    for _ in range(MAX_MOVES):
+    for _ in range(MAX_REPAIR_MOVES):
         if (moves.excess <= EXCESS_TOLERANCE * np.abs(room / units)).all():
             break
         move = _best_move(problem, moves)

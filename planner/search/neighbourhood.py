@@ -27,7 +27,7 @@ from planner.time_budget import TimeBudget
 PACKING_EFFORT_S = 4.0
 """Deterministic seconds of CP-SAT on single devices."""
 MAX_COLUMNS = 12
-MAX_MOVES = 200
+MAX_BLOCK_MOVES = 200
 MAX_CUTOFFS = 24
 MAX_CAP_ROUNDS = 8
 """Times that caps are lowered, for longest jobs and loads that the rows do not see."""
@@ -161,7 +161,7 @@ class Neighbourhood:
 
     def moves(self) -> None:
         """Move all requests of a placement, or its longest, to another one."""
-        left = MAX_MOVES
+        left = MAX_BLOCK_MOVES
         improved = True
         while improved and self.incumbent.schedule is not None:
             start = self.incumbent.objective

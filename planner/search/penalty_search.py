@@ -10,7 +10,7 @@ from planner.quantities import Counted
 from planner.search.row_moves import RowMoves
 from planner.solvers.assignment_problem import AssignmentProblem
 
-MAX_MOVES = 600
+MAX_SEARCH_MOVES = 600
 MAX_PAIRED_MOVES = 200_000
 """(row, move, move) triples that are looked at where no move helps alone."""
 FIRST_PENALTY = 0.02
@@ -82,7 +82,7 @@ class _PenaltySearch:
     def run(self) -> IntArray:
         """Return the placements found."""
         rises = 0
-        for _ in range(MAX_MOVES):
+        for _ in range(MAX_SEARCH_MOVES):
             if self._moved():
                 continue
             exceeded = self.moves.excess > self.tolerance

@@ -20,7 +20,7 @@ from profiler.errors import UnusableInputError
 from profiler.length_mix import MIXED_FLAG
 from profiler.meters.meter import Joules, Meter
 from profiler.server.connection import connect
-from profiler.server.load import GaugeWatch, Lengths, Load, quiet
+from profiler.server.load import GaugeWatch, Lengths, LoadGenerator, quiet
 
 MIX_SIGMA = 0.8
 """Spread of the log-normal mix: about that of production chat traces (Azure 2023)."""
@@ -155,7 +155,7 @@ class LiveRig(Rig):
     def windows(self, point: Point, stage: str, done: int) -> Generator[Measured, None, None]:
         """Measure window after window of one load, until closed."""
         random = Random(f"{self._seed}/{point}/{stage}/{done}")
-        load = Load(
+        load = LoadGenerator(
             self._client,
             self.endpoint,
             self._maker,
@@ -284,12 +284,12 @@ class LiveRig(Rig):
         return Measured(Trial(point, stage, cells), window.requests())
 
 
-async def _enter(load: Load, watch: GaugeWatch) -> None:
+async def _enter(load: LoadGenerator, watch: GaugeWatch) -> None:
     await load.__aenter__()
     await watch.__aenter__()
 
 
-async def _exit(load: Load, watch: GaugeWatch, ended: type[BaseException] | None) -> None:
+async def _exit(load: LoadGenerator, watch: GaugeWatch, ended: type[BaseException] | None) -> None:
     await watch.__aexit__(ended, None, None)
     await load.__aexit__(ended, None, None)
 

@@ -19,7 +19,7 @@ from profiler.length_mix import mean_cells
 from profiler.meters.meter import Joules, Mark, Meter
 from profiler.server.completion import Completion
 from profiler.server.endpoint import LoadGauges
-from profiler.server.load import GaugeWatch, Load
+from profiler.server.load import GaugeWatch, LoadGenerator
 from profiler.short_windows import SHORT_WINDOW, STEADY_S
 
 SHORT = 0.99
@@ -144,7 +144,12 @@ class Window:
 
 
 async def measure_window(
-    load: Load, watch: GaugeWatch, meter: Meter, point: Point, least_s: float, alone_s: float
+    load: LoadGenerator,
+    watch: GaugeWatch,
+    meter: Meter,
+    point: Point,
+    least_s: float,
+    alone_s: float,
 ) -> Window:
     """Measure one window of a load in its steady state.
 

@@ -17,7 +17,7 @@ from profiler.delimited import read_table
 from profiler.errors import ObservationError
 from profiler.misreadings import likely_mistakes, question
 from profiler.observation_rules import RULES, SMALLEST, CellError, check_num_gpus, number
-from profiler.power_limits import Limits, limits
+from profiler.power_limits import PowerRange, limits
 
 Pair = tuple[str, str]
 
@@ -61,7 +61,7 @@ class LoadFigures:
 
 
 @dataclass(frozen=True)
-class Load:
+class MeasuredLoad:
     """One row of loads: a load, idling, or both.
 
     Attributes
@@ -79,7 +79,7 @@ class Load:
 
 def read_loads(
     paths: Sequence[Path], scopes: Mapping[Pair, str] = NO_SCOPES
-) -> Mapping[Pair, Sequence[Load]]:
+) -> Mapping[Pair, Sequence[MeasuredLoad]]:
     """Read loads.
 
     Parameters
@@ -101,7 +101,7 @@ def read_loads(
         With the row and column of what is not a name or not a positive number, or of joules or
         watts that the device cannot have drawn.
     """
-    loads: dict[Pair, list[Load]] = defaultdict(list)
+    loads: dict[Pair, list[MeasuredLoad]] = defaultdict(list)
     for path in paths:
         header, rows = read_table(path, lambda _: _NUMBERS)
         missing = [name for name in _NEEDED if name not in header]
@@ -118,12 +118,14 @@ def read_loads(
     return loads
 
 
-def unused_loads(loads: Mapping[Pair, Sequence[Load]], pairs: Collection[Pair]) -> list[str]:
+def unused_loads(
+    loads: Mapping[Pair, Sequence[MeasuredLoad]], pairs: Collection[Pair]
+) -> list[str]:
     """Say which loads are of none of some pairs, a sentence each.
 
     Examples
     --------
-    >>> unused_loads({("a", "1xl4"): [Load(9.0, 300.0, None)]}, [("b", "1xl4")])
+    >>> unused_loads({("a", "1xl4"): [MeasuredLoad(9.0, 300.0, None)]}, [("b", "1xl4")])
     ['left out: 1 load of a on 1xl4, of which there are no observations']
     """
     return [
@@ -134,12 +136,12 @@ def unused_loads(loads: Mapping[Pair, Sequence[Load]], pairs: Collection[Pair]) 
     ]
 
 
-def load_figures(loads: Mapping[Pair, Sequence[Load]]) -> Mapping[Pair, LoadFigures]:
+def load_figures(loads: Mapping[Pair, Sequence[MeasuredLoad]]) -> Mapping[Pair, LoadFigures]:
     """Average the rows of each pair."""
     return {pair: _figures(rows) for pair, rows in loads.items()}
 
 
-def _figures(rows: Sequence[Load]) -> LoadFigures:
+def _figures(rows: Sequence[MeasuredLoad]) -> LoadFigures:
     loads = [(row.seconds, row.joules) for row in rows if row.seconds and row.joules]
     idle = [row.idle_watts for row in rows if row.idle_watts is not None]
     if not loads:
@@ -150,13 +152,13 @@ def _figures(rows: Sequence[Load]) -> LoadFigures:
     return LoadFigures(seconds / count, joules / count, watts, count, idle_metered=bool(idle))
 
 
-def _load(path: Path, line: int, cells: Mapping[str, str]) -> Load:
+def _load(path: Path, line: int, cells: Mapping[str, str]) -> MeasuredLoad:
     idle = cells.get("idle_watts", "")
     idle_watts = _positive(path, line, cells, "idle_watts") if idle else None
     if idle and not cells["load_s"] and not cells["load_energy_gpu_j"]:
-        return Load(None, None, idle_watts)
+        return MeasuredLoad(None, None, idle_watts)
     seconds, joules = (_positive(path, line, cells, name) for name in _NEEDED[-2:])
-    return Load(seconds, joules, idle_watts)
+    return MeasuredLoad(seconds, joules, idle_watts)
 
 
 def _check_gpus(path: Path, line: int, cells: Mapping[str, str], device: str) -> None:
@@ -166,7 +168,7 @@ def _check_gpus(path: Path, line: int, cells: Mapping[str, str], device: str) ->
         raise ObservationError(path, str(error), row=line) from None
 
 
-def _check_power(path: Path, line: int, load: Load, allowed: Limits) -> None:
+def _check_power(path: Path, line: int, load: MeasuredLoad, allowed: PowerRange) -> None:
     """Refuse a load, or an idling, that the device cannot have drawn."""
     if load.seconds is not None and load.joules is not None:
         watts = load.joules / load.seconds

@@ -27,7 +27,7 @@ POLL_S = 0.25
 
 
 @dataclass(frozen=True)
-class Staircase:
+class ScrapedCounter:
     """A counter as its scrapes saw it.
 
     Attributes
@@ -40,7 +40,7 @@ class Staircase:
     joules: FloatArray
 
     @classmethod
-    def of(cls, samples: list[tuple[float, float]]) -> Staircase:
+    def of(cls, samples: list[tuple[float, float]]) -> ScrapedCounter:
         """Keep the first sample and each at which the value changes."""
         at_s, joules = (np.array(column, dtype=np.float64) for column in zip(*samples, strict=True))
         rises = np.concatenate([[True], np.diff(joules) != 0])
@@ -93,11 +93,11 @@ class PrometheusMeter(Meter):
         # The query has it all in one; the scope says what that includes.
         return Joules(gpu_j=joules, cpu_j=0.0 if self.scope == "gpu+cpu" else None)
 
-    def _scraped_past(self, begin_s: float, end_s: float) -> Staircase:
+    def _scraped_past(self, begin_s: float, end_s: float) -> ScrapedCounter:
         latest = time.time() + WAITED_SCRAPES * self._scrape_s
         while True:
             samples = self._samples(begin_s, time.time())
-            stairs = Staircase.of(samples) if samples else None
+            stairs = ScrapedCounter.of(samples) if samples else None
             if stairs is not None and stairs.at_s[-1] >= end_s:
                 return stairs
             if time.time() > latest:

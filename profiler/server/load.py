@@ -23,7 +23,7 @@ SETTLE_S = 0.5
 DRAIN_S = 120.0
 
 
-class Load:
+class LoadGenerator:
     """A closed loop of requests, in an ``async with`` block, at whose end those in flight end too.
 
     The first request of each slot is cut to a share of its length, another for each slot, so that

@@ -9,7 +9,7 @@ from time import perf_counter
 import orjson
 
 from planner.frontier.axes import AXES, Axis, AxisName, objective_for
-from planner.frontier.points import Candidate, Ends, Front, Point, Step, Summary
+from planner.frontier.points import Candidate, Ends, Front, FrontPoint, Step, Summary
 from planner.frontier.sweep import trace
 from planner.inputs import Unit
 from planner.problem import PlacementProblem
@@ -110,7 +110,7 @@ def _line(
 ) -> EndsLine | PointLine | SummaryLine:
     if isinstance(step, Ends):
         return _ends(step, front, ready)
-    if isinstance(step, Point):
+    if isinstance(step, FrontPoint):
         return _point(step, ready.problem)
     return _summary(step, timings_s)
 
@@ -134,7 +134,7 @@ def _ends(ends: Ends, front: Front, ready: Prepared) -> EndsLine:
     }
 
 
-def _point(point: Point, problem: PlacementProblem) -> PointLine:
+def _point(point: FrontPoint, problem: PlacementProblem) -> PointLine:
     found = point.candidate
     return {
         "type": "point",

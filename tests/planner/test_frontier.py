@@ -12,7 +12,7 @@ from benchmarks.slow_rules.schedule import Slow
 from planner.errors import InfeasibleError, UnplaceableError
 from planner.frontier.axes import AXES, AxisName, limited_and_minimised
 from planner.frontier.dominance_filter import at_most
-from planner.frontier.points import Candidate, Ends, Front, Point, Step, Summary
+from planner.frontier.points import Candidate, Ends, Front, FrontPoint, Step, Summary
 from planner.frontier.sweep import trace
 from planner.inputs import Limits, Share
 from planner.planning import plan
@@ -66,7 +66,7 @@ def traced(problem: PlacementProblem, front: Front, options: SolverOptions = EXA
 
 
 def points_of(steps: list[Step]) -> list[Candidate]:
-    return [step.candidate for step in steps if isinstance(step, Point)]
+    return [step.candidate for step in steps if isinstance(step, FrontPoint)]
 
 
 def costs_in(found: Candidate, axes: tuple[AxisName, AxisName]) -> tuple[float, float]:
@@ -118,7 +118,9 @@ def test_points_are_in_order_not_dominated_and_bounded(axes: tuple[AxisName, Axi
     ends, summary, points = steps[0], steps[-1], points_of(steps)
     assert isinstance(ends, Ends)
     assert isinstance(summary, Summary)
-    assert [step.index for step in steps if isinstance(step, Point)] == list(range(len(points)))
+    assert [step.index for step in steps if isinstance(step, FrontPoint)] == list(
+        range(len(points))
+    )
     assert summary.points == len(points) >= 3
     signed = [costs_in(point, axes) for point in points]
     sign = AXES[axes[0]].sign

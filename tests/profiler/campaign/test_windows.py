@@ -15,7 +15,7 @@ from profiler.campaign.windows import Window, measure_window
 from profiler.errors import MeterError
 from profiler.meters.meter import Joules, Mark, Meter
 from profiler.server.endpoint import find_endpoint
-from profiler.server.load import GaugeWatch, Load
+from profiler.server.load import GaugeWatch, LoadGenerator
 from profiler.server.prompts import calibrated
 from tests.profiler.server.engine import STEP_S, Engine
 
@@ -51,7 +51,7 @@ def test_what_ended_while_the_meter_waited_is_of_no_window() -> None:
     async def run() -> list[Window]:
         async with engine.client() as client:
             endpoint, maker = await calibrated(client, await find_endpoint(client), Random(0))
-            load = Load(client, endpoint, maker, lambda: (20, 40), 4, Random())
+            load = LoadGenerator(client, endpoint, maker, lambda: (20, 40), 4, Random())
             watch = GaugeWatch(client, endpoint)
             async with load, watch:
                 alone_s = await load.steady()
@@ -70,7 +70,7 @@ def measured(engine: Engine, slots: int, least_s: float = 0.5, watts: float = 10
     async def run() -> Window:
         async with engine.client() as client:
             endpoint, maker = await calibrated(client, await find_endpoint(client), Random(0))
-            load = Load(client, endpoint, maker, lambda: (20, 40), slots, Random(0))
+            load = LoadGenerator(client, endpoint, maker, lambda: (20, 40), slots, Random(0))
             watch = GaugeWatch(client, endpoint, 0.05)
             async with load, watch:
                 alone_s = await load.steady()

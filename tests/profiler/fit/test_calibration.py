@@ -1,7 +1,7 @@
 import pytest
 
 from profiler.errors import ObservationError
-from profiler.fit.calibration import Load, load_figures, read_loads, unused_loads
+from profiler.fit.calibration import MeasuredLoad, load_figures, read_loads, unused_loads
 from profiler.plausibility import misread_trials
 from tests.profiler.test_plausibility import drawing
 
@@ -74,7 +74,10 @@ def test_a_load_of_a_wider_scope_may_be_more(tmp_path):
 
 
 def test_loads_of_what_was_not_observed_are_told_with_their_number():
-    loads = {("a", "1xl4"): [Load(9.0, 300.0, None)] * 2, ("b", "1xl4"): [Load(9.0, 300.0, None)]}
+    loads = {
+        ("a", "1xl4"): [MeasuredLoad(9.0, 300.0, None)] * 2,
+        ("b", "1xl4"): [MeasuredLoad(9.0, 300.0, None)],
+    }
     (said,) = unused_loads(loads, [("b", "1xl4")])
     assert said.startswith("left out: 2 loads of a on 1xl4")
 

@@ -13,7 +13,7 @@ import pytest
 from profiler.errors import ServerError
 from profiler.server.completion import Completion, complete
 from profiler.server.endpoint import CHAT, Endpoint, find_endpoint
-from profiler.server.load import Load
+from profiler.server.load import LoadGenerator
 from profiler.server.prompts import PromptMaker, calibrated
 from tests.profiler.server.engine import STEP_S, Engine
 
@@ -116,7 +116,7 @@ def test_so_many_requests_are_in_flight_and_no_two_in_step() -> None:
     async def run() -> list[Completion]:
         async with engine.client() as client:
             endpoint, maker = await calibrated(client, await find_endpoint(client), Random(0))
-            load = Load(client, endpoint, maker, lambda: (20, 40), 8, Random(0))
+            load = LoadGenerator(client, endpoint, maker, lambda: (20, 40), 8, Random(0))
             async with load:
                 await load.steady()
                 return [await load.next() for _ in range(64)]
@@ -136,7 +136,7 @@ def test_a_request_that_fails_ends_the_load() -> None:
     async def run() -> None:
         async with engine.client() as client:
             endpoint, maker = await calibrated(client, await find_endpoint(client), Random(0))
-            load = Load(client, endpoint, maker, lambda: (20, 4), 2, Random(0))
+            load = LoadGenerator(client, endpoint, maker, lambda: (20, 4), 2, Random(0))
             async with load:
                 await load.steady()
                 engine.usage = False
