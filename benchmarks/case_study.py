@@ -33,7 +33,7 @@ def study(data: Path, seed: int, zetas: Sequence[float] = ZETAS) -> CaseStudy:
     data
         Folder with `azure2023/conv.csv.gz`; without it the shipped example is taken.
     seed
-        Of the sample, of the random policies and of the solver.
+        Seed of the sample, of the random policies and of the solver.
     """
     named = case_study_workload(data, REQUESTS, seed)
     workload, fleet = named.workload, paper_fleet()

@@ -26,7 +26,7 @@ class Pinger:
     Attributes
     ----------
     seconds
-        Of each answer, after the exit.
+        Seconds that each answer after the exit took.
     """
 
     def __init__(self, url: str) -> None:

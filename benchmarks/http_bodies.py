@@ -37,9 +37,9 @@ class CallOutcome:
     Attributes
     ----------
     seconds
-        From the first byte sent to the last byte received.
+        Seconds from the first byte sent to the last byte received.
     parts_s
-        Of the worker, by name.
+        Seconds of the worker's parts, by name.
     worker_mb
         Largest resident memory of the workers so far [MB].
     """

@@ -65,9 +65,9 @@ class Round:
     plain_s, hooked_s
         Seconds of each call, without and with the hook.
     served
-        Of the calls with the hook, those that were answered.
+        Number of calls with the hook that were answered.
     routed
-        Likewise, those that the cheap pool answered; half of them by chance.
+        Number of them that the cheap pool answered; half of them by chance.
     """
 
     plain_s: Sequence[float]

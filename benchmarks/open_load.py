@@ -103,7 +103,7 @@ class Line:
     Parameters
     ----------
     port
-        On the loopback address.
+        Port on the loopback address.
     answer_s
         How long to wait for an answer; None for as long as it takes.
     """
@@ -157,9 +157,9 @@ async def load(
     Parameters
     ----------
     port
-        On the loopback address.
+        Port on the loopback address.
     requests
-        As bytes.
+        Requests as bytes.
     per_s
         Requests that are due each second; None for each connection's next when its last is back.
     connections

@@ -49,9 +49,9 @@ class Replayed:
     time_ratio
         Seconds over those of one trial at every point and repeat of the grid.
     uncertainty
-        At which it ended.
+        Uncertainty at which the campaign ended.
     mape, full_mape
-        By quantity, on the trials of points that the campaign did not measure.
+        Errors by quantity, on the trials of points that the campaign did not measure.
     """
 
     points: int

@@ -11,7 +11,7 @@ from costmodel.arrays import FloatArray
 from profiler.power_limits import PowerRange, shown_watts
 from profiler.units import UNITS
 
-NEAR = 4.0
+MAX_POWER_RATIO = 4.0
 """A unit is named where it would bring the power this near to what can be."""
 BY_UNIT = "--unit energy_gpu_j={}"
 BY_SECONDS = "--unit runtime_s={}"
@@ -69,7 +69,7 @@ def likely_mistakes(
     off = [allowed.off(float(np.median(watts * one.scale))) for one in known]
     fitting = [one for one, by in zip(known, off, strict=True) if by == 1.0]
     nearest = int(np.argmin(off))
-    return fitting or ([known[nearest]] if off[nearest] <= NEAR else [])
+    return fitting or ([known[nearest]] if off[nearest] <= MAX_POWER_RATIO else [])
 
 
 def question(mistakes: Sequence[Mistake], watts: float, place: int) -> str:

@@ -14,7 +14,7 @@ from costmodel.arrays import FloatArray
 from costmodel.devices import accelerators
 from costmodel.provenance import GPU, GPU_AND_CPU
 from profiler.fit.selection import IMPOSSIBLE_FLAG, scoped_energy_j
-from profiler.misreadings import BY_SECONDS, NEAR, Mistake, likely_mistakes, question
+from profiler.misreadings import BY_SECONDS, MAX_POWER_RATIO, Mistake, likely_mistakes, question
 from profiler.observations import Observations
 from profiler.power_limits import UNKNOWN_W, limits
 
@@ -190,7 +190,7 @@ def nearest_scale(watts: FloatArray, device: str, scales: tuple[float, ...]) -> 
     """
     allowed = limits(device)
     middle = float(np.median(watts))
-    fitting = [scale for scale in scales if allowed.off(middle * scale) <= NEAR]
+    fitting = [scale for scale in scales if allowed.off(middle * scale) <= MAX_POWER_RATIO]
     return fitting[0] if len(fitting) == 1 else None
 
 

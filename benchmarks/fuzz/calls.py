@@ -29,7 +29,7 @@ class FuzzCase:
     Attributes
     ----------
     fleet
-        As a body has it.
+        The fleet as a body has it.
     rows
         The requests as rows.
     terms
@@ -54,7 +54,7 @@ class FuzzCase:
 
     @property
     def media_type(self) -> str:
-        """Of the body."""
+        """Media type of the body."""
         return ARROW if self.form == "arrow" else JSON
 
     @property

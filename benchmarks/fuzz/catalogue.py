@@ -16,7 +16,7 @@ class CardFigures:
     Attributes
     ----------
     load_s, load_j
-        Of loading the LLM; None where that was not measured.
+        Seconds and joules of loading the LLM; None where that was not measured.
     kind
         What has to be alike before cost models are planned over together.
     """

@@ -16,7 +16,7 @@ class WorkedPlan:
     Attributes
     ----------
     start
-        Of each request, by its index in the call.
+        Start of each request, by its index in the call.
     busy
         Length of the blocks of each placement.
     worked, ended, loads

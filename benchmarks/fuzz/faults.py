@@ -6,8 +6,8 @@ import math
 
 TOLERANCE = 1e-6
 """Relative difference of figures that is taken for the rounding of floats and their sums."""
-SLIGHT = 1e-8
-"""The same of limits, which the service keeps to within 1e-9."""
+LIMIT_TOLERANCE = 1e-8
+"""Relative excess of limits that is taken for rounding; the service keeps them to 1e-9."""
 
 
 class Faults:
@@ -33,7 +33,9 @@ class Faults:
         same = math.isclose(got, wanted, rel_tol=TOLERANCE, abs_tol=share + 1e-12)
         self.expect(same, f"{name}: expected {wanted!r}, got {got!r}")
 
-    def at_most(self, value: float, limit: float, name: str, slack: float = SLIGHT) -> None:
+    def at_most(
+        self, value: float, limit: float, name: str, slack: float = LIMIT_TOLERANCE
+    ) -> None:
         """Note a value above a limit."""
         holds = value <= limit + slack * max(abs(limit), 1e-9)
         self.expect(holds, f"{name}: expected at most {limit!r}, got {value!r}")

@@ -8,7 +8,7 @@ from random import Random
 from benchmarks.fuzz.catalogue import Json
 
 FACTORS = (1e-300, 1e-6, 0.3, 0.8, 0.95, 1.05, 1.2, 1.5, 2.0, 2.0, 4.0, 4.0, 10.0, 10.0, 1000.0)
-"""Of the least that an endless fleet would take."""
+"""Limits that are drawn, as factors of the least that an endless fleet would take."""
 
 
 @dataclass(frozen=True)

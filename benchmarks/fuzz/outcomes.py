@@ -14,13 +14,13 @@ class CaseOutcome:
     Attributes
     ----------
     seed
-        By which the case is drawn again.
+        Seed by which the case is drawn again.
     kind
         Which call it was.
     ended
         How: ``optimal``, ``feasible``, the name of a problem.
     seconds, allowed_s
-        From sending to the whole answer; the time limit and what may be added to it.
+        Seconds from sending to the whole answer; the time limit and what may be added to it.
     faults
         What is wrong with the answers.
     calls

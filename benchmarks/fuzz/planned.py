@@ -23,7 +23,7 @@ class Planned:
     asked
         What the call asked.
     answer
-        With one assignment for each planned request, in their order.
+        An answer with one assignment for each planned request, in their order.
     """
 
     def __init__(self, asked: Question, answer: Json) -> None:

@@ -33,7 +33,7 @@ class Fuzzer:
     Parameters
     ----------
     url
-        Of the service.
+        Address of the service.
     """
 
     def __init__(self, url: str) -> None:

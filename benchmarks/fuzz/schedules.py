@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from benchmarks.fuzz.faults import SLIGHT, Faults
+from benchmarks.fuzz.faults import LIMIT_TOLERANCE, Faults
 from benchmarks.fuzz.planned import Planned
 
 
@@ -31,7 +31,7 @@ def placements_are_the_candidates(planned: Planned, faults: Faults) -> None:
         whole = asked.count(asked.spots[k].pool) * span
         used = entry["busy_seconds"] / whole if whole > 0.0 else 0.0
         faults.close(entry["utilisation"], used, f"{name}/utilisation")
-        faults.expect(entry["utilisation"] <= 1.0 + SLIGHT, f"{name}/utilisation above 1")
+        faults.expect(entry["utilisation"] <= 1.0 + LIMIT_TOLERANCE, f"{name}/utilisation above 1")
 
 
 def requests_are_where_they_may_be(planned: Planned, faults: Faults) -> None:
@@ -74,7 +74,7 @@ def slots_are_not_exceeded(
     for i in members:
         start = planned.rows[i]["start_seconds"]
         # Rounding may put an end after the start that waited for it.
-        end = (start + planned.held[i]) * (1.0 - SLIGHT)
+        end = (start + planned.held[i]) * (1.0 - LIMIT_TOLERANCE)
         if end > start:
             events += [(start, 1, i), (end, 0, i)]
     running: set[int] = set()

@@ -69,7 +69,7 @@ class Proxy:
     Attributes
     ----------
     url
-        Of its API.
+        Address of its API.
     process
         Its own.
     """

@@ -50,9 +50,9 @@ class Upstream:
     Attributes
     ----------
     name
-        In every answer.
+        Name in every answer.
     port
-        On the loopback address.
+        Port on the loopback address.
     """
 
     def __init__(self, name: str, hits: Counter[str]) -> None:

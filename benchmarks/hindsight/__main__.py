@@ -103,7 +103,7 @@ def study(hour: Hour, fleet: Candidates, floor: float, *, shared: bool = False) 
     fleet
         Where it runs.
     floor
-        On the mean quality.
+        Floor on the mean quality.
     shared
         Whether requests share a device.
     """

@@ -31,15 +31,15 @@ class Study:
     Attributes
     ----------
     deadline_s
-        Of each request, from its arrival.
+        Seconds that each request may take from its arrival.
     floor
-        On the mean quality.
+        Floor on the mean quality.
     requests
         Their number.
     found
         The plan that knew all of them.
     outcomes
-        Of each policy, by its name.
+        Outcomes of each policy, by its name.
     shared
         Whether requests share a device.
     """
@@ -92,7 +92,7 @@ def page(alone: Sequence[Study], together: Sequence[Study], seeds: Sequence[int]
     alone, together
         Studies of devices that serve one request at a time, and of those that requests share.
     seeds
-        Of the noise.
+        Seeds of the noise.
     """
     return "\n".join(
         [

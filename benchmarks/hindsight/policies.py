@@ -114,7 +114,7 @@ def least_joules(
     energy_j
         Predicted, shape (n, k).
     fleet
-        To choose from.
+        Placements to choose from.
     floor
         Least score of an LLM that it takes.
     """
@@ -136,7 +136,7 @@ class LeastLoaded:
     Parameters
     ----------
     fleet
-        To choose from.
+        Placements to choose from.
     """
 
     fleet: Candidates

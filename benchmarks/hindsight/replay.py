@@ -29,11 +29,11 @@ class Hour:
     Attributes
     ----------
     arrival_s, input_tokens, output_tokens
-        Of each request, in order of arrival.
+        Arrival and tokens of each request, in order of arrival.
     deadline_s
-        From its arrival.
+        Seconds that a request may take from its arrival.
     noise
-        Of each request's runtime and joules: a factor.
+        Factor of each request's runtime and joules.
     """
 
     arrival_s: FloatArray
@@ -92,7 +92,7 @@ class HourOutcome:
     ended_s
         When the last request ended.
     placement
-        Of each request.
+        Placement of each request.
     in_flight
         Mean number on a device while there is any; 1 where each serves one at a time.
     """
@@ -118,7 +118,7 @@ class Replay:
     Parameters
     ----------
     fleet
-        Of which each placement has concurrency 1.
+        A fleet whose placements all have concurrency 1.
     hour
         What arrives.
     energy_j, runtime_s

@@ -33,7 +33,7 @@ class SharedCosts:
     Parameters
     ----------
     cost_model
-        Of the LLM on the device.
+        Cost model of the LLM on the device.
     hour
         Whose requests they are; its noise multiplies both.
     most
@@ -129,7 +129,7 @@ class SharedReplay:
     Parameters
     ----------
     fleet
-        Of which each pool has one LLM, loaded; its placements differ in concurrency only.
+        A fleet of pools with one loaded LLM each; its placements differ in concurrency only.
     hour
         What arrives.
     horizon_s

@@ -46,7 +46,7 @@ class SampledBatch:
     Attributes
     ----------
     pairs
-        By (LLM, device), in the order of the placements.
+        Held-out pairs by (LLM, device), in the order of the placements.
     """
 
     problem: PlacementProblem

@@ -36,7 +36,7 @@ class Bar:
 
     @property
     def cells(self) -> tuple[str, str, str, bool]:
-        """As a row of a table."""
+        """Cells of the bar in a table's row."""
         return self.name, self.target, self.seen, self.met
 
 
@@ -72,7 +72,7 @@ END_TO_END = (
 AGAINST_CBC = ((500, 2.0), (1_000, 4.0), (10_000, 50.0))
 """Requests on three placements under shares, and how many times as fast as CBC."""
 AGAINST_CBC_DUE = ((1_000, 20.0), (10_000, 20.0))
-"""The same with a deadline, where CBC may also not have it at all."""
+"""Requests under a deadline, and how many times as fast as CBC, which may fail altogether."""
 PROVEN = ((100, 8), (500, 8), (1_000, 8))
 PROVEN_GAP, PROVEN_S = 1e-6, 5.0
 HEALTHZ_S = 0.05

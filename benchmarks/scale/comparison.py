@@ -35,7 +35,7 @@ HOPELESS = {
     "naive CP-SAT": "{pairs:,} Booleans: it found nothing within minutes at 800,000",
     "PuLP/CBC": "{pairs:,} variables: PuLP alone needs minutes to write them out",
 }
-NEAR = 1e-3
+OBJECTIVE_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def reached(ours: dict[str, Any], other: dict[str, Any]) -> str:
         return "not reached"
     if other["broken"]:
         return "breaks limits"
-    near = other["objective"] <= ours["objective"] * (1.0 + NEAR)
+    near = other["objective"] <= ours["objective"] * (1.0 + OBJECTIVE_TOLERANCE)
     ratio = other["seconds"]["total"] / ours["seconds"]["solve"]
     return f"{ratio:.2f}x" if near else "not reached"
 

@@ -49,7 +49,7 @@ class FractionalLimits:
     Attributes
     ----------
     deadline_s
-        Of the batch [s].
+        Deadline of the batch [s].
     own_s
         What the cells' `end` is a share of [s]; None where no request has a deadline of its own.
     counts

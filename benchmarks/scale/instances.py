@@ -45,7 +45,7 @@ def build(
     Parameters
     ----------
     requests
-        At least 1; the benchmark's are `SIZES`.
+        Number of requests, at least 1; the benchmark's are `SIZES`.
     placements
         One of `PLACEMENTS`.
     data

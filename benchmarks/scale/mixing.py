@@ -29,7 +29,7 @@ class Recipe:
     Attributes
     ----------
     seed
-        Of grids, pools that stay on, and shares.
+        Seed of the grids, of pools that stay on, and of shares.
     early
         Share of the requests that have deadlines of their own.
     shuffle

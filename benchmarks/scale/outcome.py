@@ -54,7 +54,7 @@ class Judgement:
     Attributes
     ----------
     cost
-        In the instance's cost.
+        Cost of the plan as the instance counts it.
     broken
         Limits that are broken: name, given and found.
     slow_rules
@@ -70,7 +70,7 @@ class Judgement:
 def judge(
     instance: Instance, problem: PlacementProblem, placement: IntArray, device: IntArray | None
 ) -> Judgement:
-    """Lay a placement out on devices, dealing it out first where that is not done, and judge it."""
+    """Lay a placement out on devices, dispatched first where it is not, and judge it."""
     schedule = (
         dispatch(problem, placement) if device is None else lay_out(problem, placement, device)
     )

@@ -17,9 +17,9 @@ class Slow:
     Parameters
     ----------
     problem
-        With every limit.
+        The problem with every limit.
     placement, device
-        Of each request.
+        Placement and device of each request.
     """
 
     def __init__(

@@ -16,23 +16,23 @@ KILL_S = 20.0
 FORECASTS = 5
 """Periods of the forecasts in a soak."""
 SETTLED = 1.25
-"""Of the first of these periods, until its forecast is made."""
+"""Periods until the forecast of the first one is surely made."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """How it stood at a time.
+    """The state of a soak at a time.
 
     Attributes
     ----------
     at_s
-        Since the beginning.
+        Seconds since the beginning.
     main_mb, workers_mb
         Resident memory of the main process, and of all workers together.
     decided, acknowledged
         Decisions until then, and actuals.
     outages
-        Of the disk, that were over.
+        Times that the disk had been full until then and was no longer.
     """
 
     at_s: float
@@ -97,7 +97,7 @@ def warm_at(samples: Iterable[Sample], planned_s: float) -> float | None:
     Parameters
     ----------
     samples
-        In order.
+        Samples in order of time.
     planned_s
         When the first forecast is made, since the beginning.
     """
@@ -117,7 +117,7 @@ def report(record: SoakRecord, stored: set[str], rate: float, seconds: float) ->
     Parameters
     ----------
     record
-        By the soak.
+        What the soak has recorded.
     stored
         Ids of the actuals that were found in the file afterwards.
     rate

@@ -42,11 +42,11 @@ class Pace:
     rate
         Decisions a second.
     seconds
-        Of the whole.
+        Length of the whole soak.
     kill_s, replace_s
         Between two deaths of workers, and two replacements of the artefacts.
     outages
-        Of the disk, as shares of the whole: from when until when it is full.
+        When the disk is full, from and until, as shares of the whole.
     acknowledged_within_s
         What actuals have after the last decision.
     """
@@ -69,15 +69,15 @@ class Soak:
     Parameters
     ----------
     port
-        Of the service.
+        Port of the service.
     process
-        Of the service.
+        Process of the service.
     folder
-        With its cost models, its disk, and its keys where it has some.
+        Folder of its cost models, its disk, and its keys where it has some.
     pace
         When what happens.
     headers
-        Of each call, each with its end of line.
+        Headers of each call, each with its end of line.
     """
 
     def __init__(

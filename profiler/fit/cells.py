@@ -12,7 +12,7 @@ import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 
-NEAR = 0.9
+MIN_GROUP_SHARE = 0.9
 """Values of at least this share of the largest of their group belong to it."""
 
 
@@ -40,7 +40,7 @@ def near_groups(values: FloatArray) -> IntArray:
     numbers = np.zeros(len(distinct), dtype=np.int64)
     top, group = np.inf, -1
     for place, value in enumerate(distinct):
-        if np.isnan(value) or not value >= NEAR * top:
+        if np.isnan(value) or not value >= MIN_GROUP_SHARE * top:
             top, group = (np.inf if np.isnan(value) else value), group + 1
         numbers[place] = group
     return numbers[::-1][np.searchsorted(distinct[::-1], values)]

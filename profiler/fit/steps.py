@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from profiler.fit.cells import NEAR
+from profiler.fit.cells import MIN_GROUP_SHARE
 
 DROP = 0.03
 """A throughput lower than at the next smaller batch by more than this share is a step."""
@@ -47,5 +47,5 @@ def throughput_drops(
             "to_concurrency": float(batch[place + 1]),
             "drop_ratio": float(drop[place]),
         }
-        for place in np.flatnonzero((drop > DROP) & (batch[:-1] < NEAR * batch[1:]))
+        for place in np.flatnonzero((drop > DROP) & (batch[:-1] < MIN_GROUP_SHARE * batch[1:]))
     ]

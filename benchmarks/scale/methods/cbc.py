@@ -20,7 +20,7 @@ from benchmarks.scale.outcome import MethodRun
 from costmodel.arrays import IntArray
 
 THREADS = 2
-NEAR = 1e-3
+OBJECTIVE_TOLERANCE = 1e-3
 """How near to another's objective counts as having it."""
 
 _FOUND = re.compile(
@@ -65,8 +65,12 @@ def cbc(
         return MethodRun(took, word=f"nothing found in {seconds:g} s")
     cost = nominal.value(placement)
     reached = None
-    if target is not None and cost <= target * (1.0 + NEAR):
-        times = [s for value, s in incumbents(text) if value * scale <= target * (1.0 + NEAR)]
+    if target is not None and cost <= target * (1.0 + OBJECTIVE_TOLERANCE):
+        times = [
+            s
+            for value, s in incumbents(text)
+            if value * scale <= target * (1.0 + OBJECTIVE_TOLERANCE)
+        ]
         reached = took["build"] + min([took["solve"], *times])
     limit = "" if ended - built < seconds else f"stopped after {seconds:g} s"
     return MethodRun(took, cost, word=limit, reached_s=reached, placement=placement)

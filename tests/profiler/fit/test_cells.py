@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from profiler.fit.cells import NEAR, grid_cells, near_groups
+from profiler.fit.cells import MIN_GROUP_SHARE, grid_cells, near_groups
 
 TOKENS = hnp.arrays(np.float64, st.integers(1, 40), elements=st.integers(1, 4096).map(float))
 
@@ -26,7 +26,7 @@ def test_members_of_a_group_lie_within_a_tenth_of_its_largest(values):
     groups = near_groups(values)
     for group in set(groups.tolist()):
         members = values[groups == group]
-        assert members.min() >= NEAR * members.max()
+        assert members.min() >= MIN_GROUP_SHARE * members.max()
 
 
 @given(TOKENS, st.randoms(use_true_random=False))
