@@ -43,14 +43,14 @@ FAILURES = 3
 """In a row, after which the planner is left alone ..."""
 PAUSE_S = 5.0
 """... for so long; then one request asks, and the others do not wait for it."""
-MOST_ANSWER_BYTES = 65_536
-MOST_CONNECTIONS = 16
-MOST_OPEN = 10_000
+MAX_ANSWER_BYTES = 65_536
+MAX_CONNECTIONS = 16
+MAX_OPEN = 10_000
 """Decisions that are remembered until their requests end, and actuals that wait to be told."""
-MOST_DEPLOYMENTS = 10_000
+MAX_DEPLOYMENTS = 10_000
 """Whose pools are remembered."""
 BATCH, BATCH_EVERY_S, BATCH_BUDGET_S = 1_000, 0.5, 5.0
-MOST_TOLD = 1_000
+MAX_TOLD = 1_000
 """Different warnings that are said, each once."""
 UNUSABLE = (400, 413, 415, 422)
 """Statuses of a planner that is well, and cannot use what it was sent."""
@@ -158,8 +158,8 @@ class Connection(asyncio.Protocol):
         """Take in a part of an answer."""
         self._size += len(data)
         try:
-            if self._size > MOST_ANSWER_BYTES:
-                raise ValueError(f"Expected at most {MOST_ANSWER_BYTES} bytes, got more.")
+            if self._size > MAX_ANSWER_BYTES:
+                raise ValueError(f"Expected at most {MAX_ANSWER_BYTES} bytes, got more.")
             self._http.receive_data(data)
             self._read()
         except Exception as error:
@@ -228,8 +228,8 @@ class Planner:
         """Return the answer's JSON; raises whatever goes wrong, `Refused` where that is us."""
         content = json.dumps(body).encode()
         end = time.monotonic() + budget_s
-        if self._connections >= MOST_CONNECTIONS:
-            raise Crowded(f"{MOST_CONNECTIONS} calls are under way.")
+        if self._connections >= MAX_CONNECTIONS:
+            raise Crowded(f"{MAX_CONNECTIONS} calls are under way.")
         self._connections += 1
         try:
             status, answer = await self._ask(self._path + path, content, end)
@@ -282,7 +282,7 @@ class JouleplanRouter(CustomLogger):
         self._breaker = Breaker()
         self._open: OrderedDict[str, tuple[set[Any], dict[str, Any]]] = OrderedDict()
         self._pools: OrderedDict[Any, Any] = OrderedDict()
-        self._untold: deque[dict[str, Any]] = deque(maxlen=MOST_OPEN)
+        self._untold: deque[dict[str, Any]] = deque(maxlen=MAX_OPEN)
         self._telling: asyncio.Task[None] | None = None
         self._told: set[str] = set()
 
@@ -326,7 +326,7 @@ class JouleplanRouter(CustomLogger):
             if (pool := _pool(info)) is not None:
                 self._pools[info.get("id")] = pool
                 self._pools.move_to_end(info.get("id"))
-        while len(self._pools) > MOST_DEPLOYMENTS:
+        while len(self._pools) > MAX_DEPLOYMENTS:
             self._pools.popitem(last=False)
 
     def _name_those_left_out(self, deployments: list[Any]) -> None:
@@ -430,7 +430,7 @@ class JouleplanRouter(CustomLogger):
         return told, chosen
 
     def _warn_once(self, message: str) -> None:
-        if message not in self._told and len(self._told) < MOST_TOLD:
+        if message not in self._told and len(self._told) < MAX_TOLD:
             self._told.add(message)
             logger.warning("%s", message)
 
@@ -443,7 +443,7 @@ class JouleplanRouter(CustomLogger):
             {one["model_info"]["id"] for one in chosen},
             decision,
         )
-        while len(self._open) > MOST_OPEN:
+        while len(self._open) > MAX_OPEN:
             self._open.popitem(last=False)
 
     def _end(self, kwargs: dict[str, Any]) -> None:
@@ -480,7 +480,7 @@ class JouleplanRouter(CustomLogger):
                 logger.warning("%d actuals were dropped: %r", len(batch), refusal)
             except Exception as error:
                 self._warn_once(f"Told again later: {type(error).__name__}: {error}")
-                room = MOST_OPEN - len(self._untold)
+                room = MAX_OPEN - len(self._untold)
                 self._untold.extendleft(reversed(batch[-room:] if room else []))
                 await asyncio.sleep(PAUSE_S)
 

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE_S = 2.0
-MOST_BYTES = 4 * 1024 * 1024
+MAX_BYTES = 4 * 1024 * 1024
 ROUTER_KEYS = frozenset(
     {
         "routing_logic",
@@ -157,7 +157,7 @@ def ask(url: str, input_tokens: int, output_tokens: int) -> Prices:
     if key:
         request.add_header("authorization", f"Bearer {key}")
     with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
-        told = json.loads(answer.read(MOST_BYTES))
+        told = json.loads(answer.read(MAX_BYTES))
     return {(one["llm"], one["pool"]): float(one["price_joules"]) for one in told["prices"]}
 
 

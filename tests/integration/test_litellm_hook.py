@@ -205,7 +205,7 @@ def test_a_retry_leaves_a_pool_whatever_the_llm_and_may_go_where_nobody_takes_pa
 def test_the_pools_that_are_remembered_are_bounded(
     hook: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hook, "MOST_DEPLOYMENTS", 3)
+    monkeypatch.setattr(hook, "MAX_DEPLOYMENTS", 3)
 
     async def scene() -> None:
         await routed(hook, healthy=deployments("a1", "a2", "b1", "b2"))
@@ -289,20 +289,20 @@ def test_calls_decisions_and_actuals_that_wait_are_bounded(
     monkeypatch.setattr(hook, "FAILURES", 1_000_000)
 
     async def scene() -> None:
-        many = 10 * hook.MOST_CONNECTIONS
+        many = 10 * hook.MAX_CONNECTIONS
         assert (
             await asyncio.gather(*(routed(hook) for _ in range(many))) == [["a100", "h100"]] * many
         )
 
     with BrokenPlanner(port_of(hook), hung) as broken:
         run(hook, scene())
-        assert broken.connections <= hook.MOST_CONNECTIONS
+        assert broken.connections <= hook.MAX_CONNECTIONS
     router = hook.router
     monkeypatch.setattr(router, "_tell", router._untold.append)
-    for number in range(hook.MOST_OPEN + 5):
+    for number in range(hook.MAX_OPEN + 5):
         router._remember({"litellm_call_id": str(number)}, {}, DEPLOYMENTS[:1])
         router._tell({})
-    assert len(router._open) == len(router._untold) == hook.MOST_OPEN
+    assert len(router._open) == len(router._untold) == hook.MAX_OPEN
 
 
 @pytest.mark.parametrize("kwargs", [None, {}, {"prompt": 7}, {"metadata": "text"}])
