@@ -86,8 +86,8 @@ def _plan(
         raise why_not(solved, explained=explained)
     timings = {"solve": budget.elapsed_s}
     solved.enter("comparing")
-    left_s = min(solved.last.left_s, with_grace(budget.left_s).left_s)
-    last = TimeBudget(left_s + COMPARE_S)
+    left_s = min(solved.hard_limit.left_s, with_grace(budget.left_s).left_s)
+    hard_limit = TimeBudget(left_s + COMPARE_S)
     judged: dict[str, Evaluation | None] = {}
 
     def judge() -> None:
@@ -96,7 +96,7 @@ def _plan(
         ):
             judged[name] = evaluation
 
-    run_within(last, judge)
+    run_within(hard_limit, judge)
     timings["baselines"] = budget.elapsed_s - timings["solve"]
     schedule, evaluation = incumbent.best
     found = report(
@@ -105,10 +105,10 @@ def _plan(
         evaluation,
         solved.lower_bound,
         baselines(problem, evaluation, judged),
-        cut_by_clock=budget.cut or last.cut,
+        cut_by_clock=budget.cut or hard_limit.cut,
         timings_s=timings,
     )
     priced = run_within(
-        last, lambda: with_prices(found, problem, solved.relaxation, solved.bounded)
+        hard_limit, lambda: with_prices(found, problem, solved.relaxation, solved.bounded)
     )
     return priced or found

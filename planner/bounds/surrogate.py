@@ -68,9 +68,8 @@ class RelaxationCosts:
             if self._cost_in is not None:
                 self._pairs[unit] = self._cost_in(unit)
             else:
-                self._pairs[unit] = self._less_steps(
-                    pair_bounds.min_pair_cost(self._problem, unit), unit
-                )
+                cost = pair_bounds.min_pair_cost(self._problem, unit)
+                self._pairs[unit] = self._less_steps(cost, unit)
         return self._pairs[unit]
 
     def of_steps(self, unit: Unit) -> FloatArray:

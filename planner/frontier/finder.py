@@ -16,7 +16,7 @@ from planner.time_budget import TimeBudget
 
 
 class Finder:
-    """One memory for all looks of a walk.
+    """Finds plans for all levels of a walk, with one memory.
 
     Attributes
     ----------
@@ -26,14 +26,14 @@ class Finder:
     Parameters
     ----------
     archive
-        What it remembers.
-    last
-        When the last look is cut, wherever it is.
+        Memory of the plans found.
+    hard_limit
+        Time after which a search is cut wherever it is.
     """
 
-    def __init__(self, archive: Archive, last: TimeBudget) -> None:
+    def __init__(self, archive: Archive, hard_limit: TimeBudget) -> None:
         self._archive = archive
-        self._last = last
+        self._hard_limit = hard_limit
         self.cut = False
 
     def find_plan(
@@ -45,7 +45,8 @@ class Finder:
         thorough: bool = False,
     ) -> SearchOutcome:
         """Look for a plan of least objective, and remember it."""
-        outcome = find_plan(problem, options, start, thorough=thorough, last=self._last)
+        start = start or WarmStart()
+        outcome = find_plan(problem, options, start, self._hard_limit, thorough=thorough)
         if outcome.plan is not None:
             self._archive.add(outcome.plan)
             self.cut |= outcome.plan.cut_by_clock
@@ -64,8 +65,8 @@ class Finder:
                     self._archive.add(plan)
                     found.append(plan)
 
-        run_within(self._last, look)
-        self.cut |= self._last.cut
+        run_within(self._hard_limit, look)
+        self.cut |= self._hard_limit.cut
         return min(found, key=lambda plan: plan.makespan_s, default=None)
 
     def least_limited(self, problem: PlacementProblem, minimised_cost: float) -> Plan | None:

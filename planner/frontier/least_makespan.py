@@ -1,4 +1,4 @@
-"""Plans of less makespan, by trying deadlines: down to the least, or as far as it is for free."""
+"""The least-makespan search: deadlines are tried down to the least, or while plans are found."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def least_makespan(
     Parameters
     ----------
     problem
-        The limits to keep; its objective only steers the search.
+        The problem whose limits are kept; its objective only steers the search.
     options
         `relative_gap` ends the search: the makespan is at most that far above the bound, or above
         a deadline at which no plan was found.
     known_s
         Makespan of a plan that keeps the limits [s].
     finder
-        Looks for plans.
+        What finds plans and remembers them.
     """
     budget = TimeBudget(options.time_limit_s)
     proven = failed = min(known_s, least_makespan_s(problem, budget))

@@ -1,4 +1,4 @@
-"""One look for a plan: no baselines, no explanation, and a head start from plans known already."""
+"""One search for a plan: no baselines, no explanation, and a warm start from known plans."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 from costmodel.arrays import IntArray
 from planner.infeasibility.refusal import why_not
 from planner.problem import PlacementProblem
-from planner.progress import OnProgress, ignore_progress
 from planner.reporting import report
 from planner.result import Plan, SolverOptions
 from planner.schedule.evaluation import evaluate
@@ -30,7 +29,7 @@ class WarmStart:
         Placement and device of each request, (n,) each: first candidates, under whatever limits
         they were found.
     lower_bound
-        Proven for the objective; -inf where nothing is.
+        Proven bound on the objective; -inf where nothing is proven.
     """
 
     assignments: tuple[tuple[IntArray, IntArray], ...] = ()
@@ -44,9 +43,9 @@ class SearchOutcome:
     Attributes
     ----------
     plan
-        Verified; None where none was found.
+        The verified plan; None where none was found.
     lower_bound
-        Proven for the objective, also where no plan was found.
+        Proven bound on the objective, also where no plan was found.
     proven_infeasible
         Whether it is proven that there is no plan.
     failure
@@ -70,33 +69,25 @@ def verified(problem: PlacementProblem, schedule: Schedule) -> Plan | None:
 def find_plan(
     problem: PlacementProblem,
     options: SolverOptions,
-    start: WarmStart | None = None,
+    start: WarmStart,
+    hard_limit: TimeBudget,
     *,
-    thorough: bool = False,
-    on_progress: OnProgress = ignore_progress,
-    last: TimeBudget | None = None,
+    thorough: bool,
 ) -> SearchOutcome:
     """Look for a plan of least objective that keeps every limit.
 
-    With `thorough` the heuristics of `plan` follow where none is found. It is cut at `last`.
+    With `thorough` the heuristics of `plan` follow where none is found. It is cut at `hard_limit`.
     """
-    start = start or WarmStart()
     budget = TimeBudget(options.time_limit_s)
-    solver = Solver(problem, options, budget, on_progress, last)
+    solver = Solver(problem, options, budget, hard_limit=hard_limit)
     solver.lower_bound = start.lower_bound
     for placement, device in start.assignments:
         solver.incumbent.offer(lay_out(problem, placement, device))
     solver.run_in_time(thorough=thorough)
-    found, plan = solver.incumbent, None
-    if found.schedule is not None and found.evaluation is not None:
-        plan = report(
-            problem,
-            found.schedule,
-            found.evaluation,
-            solver.lower_bound,
-            (),
-            cut_by_clock=budget.cut,
-            timings_s={"solve": budget.elapsed_s},
-        )
-    bound = float(solver.lower_bound if plan is None else plan.lower_bound)
+    plan, bound = None, float(solver.lower_bound)
+    if solver.incumbent.best is not None:
+        cut, timings = budget.cut, {"solve": budget.elapsed_s}
+        best = solver.incumbent.best
+        plan = report(problem, *best, bound, (), cut_by_clock=cut, timings_s=timings)
+        bound = plan.lower_bound
     return SearchOutcome(plan, bound, solver.proven_infeasible, partial(why_not, solver))

@@ -1,7 +1,7 @@
-"""First plans for a deadline, from the relaxation alone: quick, and often on time.
+"""A quick heuristic: first plans for a deadline, from the relaxation alone, often on time.
 
 The relaxation sees device-seconds. What it does not see, a long request on a wide placement that
-ends a block late, is left out beforehand; what is late all the same is priced anew once.
+ends a block late, is left out beforehand; what is late all the same is repriced once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from planner.time_budget import TimeBudget
 
 QUICK_ROUNDS = 2
 FEW_REQUESTS = 5_000
-"""Above this many, mending what rounding broke takes longer than it is worth here."""
+"""Requests up to which what rounding broke is repaired; above, that takes too long here."""
 
 
 def quick_schedules(
@@ -36,11 +36,11 @@ def quick_schedules(
     Parameters
     ----------
     problem
-        Its objective is minimised within the deadline.
+        The problem whose objective is minimised within the deadline.
     deadline_s
         Deadline of all requests [s].
     budget
-        Ends the search.
+        Time of the search.
     """
     due = problem.with_limits(replace(problem.limits, deadline_s=deadline_s))
     surrogate = Surrogate(allowed=latencies_s(due, np.arange(due.k)) <= deadline_s)

@@ -49,7 +49,7 @@ class LimitInterval:
     achieved: float | None = None
     _plans: Iterator[EvaluatedSchedule] | None = field(default=None, repr=False)
     _misses: int = field(default=0, repr=False)
-    _steps: list[Callable[[], None]] = field(default_factory=list, repr=False)
+    _steps: list[Callable[[], object]] = field(default_factory=list, repr=False)
     _bisections: int = field(default=0, repr=False)
 
     def initialise(self) -> None:
@@ -63,8 +63,8 @@ class LimitInterval:
         if self.achieved is None:
             self._attempt(None)
         if self.limit.kind in ("cap", "quality"):
-            self._steps.append(self._attempt_unlimited)
-        self._steps.append(self._prove_within)
+            self._steps.append(lambda: self._attempt(None))
+        self._steps.append(lambda: self._prove(self.achieved))
 
     def _heuristic(self, loose: float | None) -> Iterator[EvaluatedSchedule]:
         return EpsilonConstraint(self.problem, self.limit, self.budget, self.seed).plans(loose)
@@ -88,12 +88,6 @@ class LimitInterval:
             self._misses = 0 if self.achieved != before else self._misses + 1
         if found is None or self._misses == MAX_MISSES:
             self._plans = None
-
-    def _attempt_unlimited(self) -> None:
-        self._attempt(None)
-
-    def _prove_within(self) -> None:
-        self._prove(self.achieved)
 
     def _bisect(self) -> None:
         """Try a value between both sides: no plan may be better, or a plan may be found there."""

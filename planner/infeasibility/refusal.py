@@ -39,7 +39,7 @@ def why_not(solver: Solver, *, explained: bool = True) -> Exception:
         solver.problem,
         partial(_attempt, solver.options),
         _prove,
-        TimeBudget(solver.last.left_s),
+        TimeBudget(solver.hard_limit.left_s),
         solver.options.seed,
         solver.notify,
     )
@@ -51,10 +51,7 @@ def _attempt(
     """Look for a plan of a problem with loosened limits."""
     solver = Solver(problem, replace(options, relative_gap=relative_gap), TimeBudget(seconds))
     solver.run_in_time()
-    found = solver.incumbent
-    if found.schedule is None or found.evaluation is None:
-        return None
-    return found.schedule, found.evaluation
+    return solver.incumbent.best
 
 
 def _prove(problem: PlacementProblem, budget: TimeBudget) -> bool:

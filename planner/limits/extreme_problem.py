@@ -79,7 +79,7 @@ def extreme_problem(
         return ExtremeProblem(_makespan(plain, formulation, loose), 1.0)
     if limit.kind in ("own_deadlines", "available"):
         return ExtremeProblem(_growing(plain, problem, limit, loose, surrogate), 1.0)
-    sign = 1.0 if limit.kind == "most" else -1.0
+    sign = 1.0 if limit.kind == "max_share" else -1.0
     one = sign if limit.counts else sign / changed.n
     of_llm = np.array([one * (p.llm == limit.llm) for p in changed.placements])
     return _costing(plain, np.ones(changed.n), of_llm, sign)

@@ -73,8 +73,8 @@ def least_makespan_s(problem: PlacementProblem, budget: TimeBudget) -> float:
 def _rounded(problem: PlacementProblem, limit: Limit, value: float) -> float:
     """Return the bound that whole requests allow."""
     n = problem.n
-    if limit.kind == "most":
+    if limit.kind == "max_share":
         return float(max(0.0, (np.ceil(value * n - REQUEST_TOLERANCE) - 1.0) / n))
-    if limit.kind == "least":
+    if limit.kind == "min_share":
         return min(1.0, (float(np.floor(value * n + REQUEST_TOLERANCE)) + 1.0) / n)
     return float(np.floor(value + REQUEST_TOLERANCE)) if limit.counts else value

@@ -9,13 +9,20 @@ from typing import Literal
 
 import numpy as np
 
-from planner.inputs import CAP_NAMES, Limits, Share, Unit
+from planner.inputs import CAP_NAMES, Unit
 from planner.problem import PlacementProblem
 from planner.schedule.evaluation import Evaluation
 from planner.schedule.schedule import Schedule
 
 Kind = Literal[
-    "deadline", "own_deadlines", "available", "cap", "quality", "least", "most", "least_requests"
+    "deadline",
+    "own_deadlines",
+    "available",
+    "cap",
+    "quality",
+    "min_share",
+    "max_share",
+    "min_requests",
 ]
 
 
@@ -50,7 +57,7 @@ class Limit:
     @property
     def counts(self) -> bool:
         """Whether the limit is a number of requests."""
-        return self.kind == "least_requests"
+        return self.kind == "min_requests"
 
     def whole(self, value: float) -> float:
         """Return a value that the limit can have: a count of requests is a whole number."""
@@ -89,29 +96,23 @@ def limits_of(problem: PlacementProblem) -> list[Limit]:
             )
         )
     found += [
-        _available(i, s) for i, p in enumerate(problem.pools) if (s := p.available_s) is not None
+        _available(index, pool.name, pool.available_s)
+        for index, pool in enumerate(problem.pools)
+        if pool.available_s is not None
     ]
     for llm, share in limits.shares.items():
         if share.min > 0.0:
-            found.append(_least_share(llm, share.min))
+            found.append(_share(llm, "min", share.min))
         if share.max < 1.0:
-            found.append(_most_share(llm, share.max))
-    found += [
-        _least_requests(llm, count) for llm, count in limits.min_requests.items() if count > 0
-    ]
-    return [_named(problem, limit) for limit in found]
+            found.append(_share(llm, "max", share.max))
+    found += [_min_requests(llm, count) for llm, count in limits.min_requests.items() if count > 0]
+    return found
 
 
 def count_of(problem: PlacementProblem, schedule: Schedule, llm: str) -> int:
     """Count the requests that an LLM serves."""
     of_llm = np.array([p.llm == llm for p in problem.placements])
     return int(of_llm[schedule.placement].sum())
-
-
-def _named(problem: PlacementProblem, limit: Limit) -> Limit:
-    if limit.pool is None:
-        return limit
-    return replace(limit, name=f"pools/{problem.pools[limit.pool].name}/available_seconds")
 
 
 def _stretch(problem: PlacementProblem, factor: float | None) -> PlacementProblem:
@@ -135,7 +136,7 @@ def _cap(unit: Unit, given: float) -> Limit:
     return Limit(CAP_NAMES[unit], "cap", given, 1.0, with_value, achieved, unit=unit)
 
 
-def _available(index: int, given: float) -> Limit:
+def _available(index: int, pool: str, given: float) -> Limit:
     def with_value(problem: PlacementProblem, value: float | None) -> PlacementProblem:
         pools = list(problem.pools)
         pools[index] = replace(pools[index], available_s=value)
@@ -145,56 +146,32 @@ def _available(index: int, given: float) -> Limit:
         ends = [b.end_s for b in schedule.blocks if problem.placements[b.placement].pool == index]
         return max(ends, default=0.0)
 
-    return Limit("available_seconds", "available", given, 1.0, with_value, achieved, pool=index)
+    name = f"pools/{pool}/available_seconds"
+    return Limit(name, "available", given, 1.0, with_value, achieved, pool=index)
 
 
-def _with_share(llm: str, limits: Limits, share: Share) -> Limits:
-    return replace(limits, shares={**limits.shares, llm: share})
+def _share(llm: str, side: Literal["min", "max"], given: float) -> Limit:
+    off, direction = (0.0, -1.0) if side == "min" else (1.0, 1.0)
 
-
-def _least_share(llm: str, given: float) -> Limit:
     def with_value(problem: PlacementProblem, value: float | None) -> PlacementProblem:
-        share = replace(problem.limits.shares[llm], min=value or 0.0)
-        return problem.with_limits(_with_share(llm, problem.limits, share))
+        share = replace(problem.limits.shares[llm], **{side: off if value is None else value})
+        shares = {**problem.limits.shares, llm: share}
+        return problem.with_limits(replace(problem.limits, shares=shares))
 
-    return Limit(
-        f"shares/{llm}/min",
-        "least",
-        given,
-        -1.0,
-        with_value,
-        lambda p, schedule, _: count_of(p, schedule, llm) / p.n,
-        llm,
-    )
+    def achieved(problem: PlacementProblem, schedule: Schedule, _: Evaluation) -> float:
+        return count_of(problem, schedule, llm) / problem.n
+
+    kind: Kind = "min_share" if side == "min" else "max_share"
+    return Limit(f"shares/{llm}/{side}", kind, given, direction, with_value, achieved, llm)
 
 
-def _most_share(llm: str, given: float) -> Limit:
-    def with_value(problem: PlacementProblem, value: float | None) -> PlacementProblem:
-        share = replace(problem.limits.shares[llm], max=1.0 if value is None else value)
-        return problem.with_limits(_with_share(llm, problem.limits, share))
-
-    return Limit(
-        f"shares/{llm}/max",
-        "most",
-        given,
-        1.0,
-        with_value,
-        lambda p, schedule, _: count_of(p, schedule, llm) / p.n,
-        llm,
-    )
-
-
-def _least_requests(llm: str, given: int) -> Limit:
+def _min_requests(llm: str, given: int) -> Limit:
     def with_value(problem: PlacementProblem, value: float | None) -> PlacementProblem:
         least: Mapping[str, int] = {**problem.limits.min_requests, llm: int(value or 0)}
         return problem.with_limits(replace(problem.limits, min_requests=least))
 
-    return Limit(
-        f"min_requests/{llm}",
-        "least_requests",
-        float(given),
-        -1.0,
-        with_value,
-        lambda p, schedule, _: float(count_of(p, schedule, llm)),
-        llm,
-    )
+    def achieved(problem: PlacementProblem, schedule: Schedule, _: Evaluation) -> float:
+        return float(count_of(problem, schedule, llm))
+
+    name = f"min_requests/{llm}"
+    return Limit(name, "min_requests", float(given), -1.0, with_value, achieved, llm)

@@ -76,13 +76,13 @@ def plan_robustly(
         return planner(problem, options, on_progress)
     if not has_deadlines(problem):
         return _without_deadline(planner(problem, options, on_progress), confidence)
-    budget, last = TimeBudget(options.time_limit_s), with_grace(options.time_limit_s)
+    budget, hard_limit = TimeBudget(options.time_limit_s), with_grace(options.time_limit_s)
     drawn = scenarios or Scenarios.draw(problem, options.seed)
     if not drawn.spread:
         plain = planner(problem, options, on_progress)
         return replace(plain, robustness=_robustness(confidence, 1.0, 1.0, plain, plain, drawn))
     plain = planner(problem, _part(options, budget, FIRST_SHARE, FIRST_AT_MOST), on_progress)
-    ratios = run_within(last, lambda: _ratios(plain, drawn))
+    ratios = run_within(hard_limit, lambda: _ratios(plain, drawn))
     if ratios is None:
         raise UndecidedError("The time limit was up before a plan was replayed. Allow more time.")
     first = Attempt(0, plain, ratios)
@@ -93,8 +93,8 @@ def plan_robustly(
             return None
         on_progress(Progress("padding", plain.objective, plain.lower_bound, None, budget.elapsed_s))
         later = _part(options, budget, LATER_SHARE, LATER_AT_MOST)
-        found = run_within(last, lambda: _attempt(rung, drawn, later, planner))
-        budget.cut |= last.cut
+        found = run_within(hard_limit, lambda: _attempt(rung, drawn, later, planner))
+        budget.cut |= hard_limit.cut
         return found
 
     share = share_to_keep(confidence, drawn.count)

@@ -1,4 +1,4 @@
-"""Large batches: their costs stay as they are, only room is kept for what a schedule adds.
+"""Reserves of capacity for large batches: costs stay as they are, right-hand sides do not.
 
 The right-hand sides of the relaxation are lowered by as much as the last schedule exceeded a limit,
 the aggregates and their columns are kept, and the assignment is solved and dispatched again.
@@ -27,16 +27,16 @@ MIN_RESERVED_REQUESTS = 1_000
 """Below, longest jobs and loads change the costs so much that they are repriced instead."""
 RESERVE_ROUNDS = 10
 OVERSHOOT = 1.1
-"""Times a lateness or an excess that is kept free the next time."""
+"""Times a lateness or an excess that is reserved the next time."""
 ROUNDED_ROW_TOLERANCE = 1e-9
 MIN_STEP, STEP_GROWTH, MAX_STEP = 3e-5, 3.0, 5e-4
-"""Share that is kept free at least after the first round, times by which it grows, and its most."""
+"""Share that is reserved at least after the first round, its growth a round, and its maximum."""
 ON_TIME_SHARE = 0.3
-"""Share of the largest room that pools keep free which were on time."""
+"""Share of the largest reserve that pools get which were on time."""
 INITIAL_CAP_RESERVE = 3e-5
-"""Share of a cap that is kept free from the start, for idling that rows see only on average."""
+"""Share of a cap that is reserved from the start, for idling that rows see only on average."""
 MAX_INITIAL_RESERVE = 2e-4
-"""Share of a pool's time that is kept free from the start: about one request for each slot."""
+"""Share of a pool's time that is reserved from the start: about one request for each slot."""
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,11 @@ OPTIMAL_GAP_SHARE = 1e-6
 ENOUGH_GAP_SHARE = 0.35
 """Share of the wanted gap above the relaxation's own bound at which an assignment is enough."""
 MAX_EXTRA_COSTS = (0.25, 4.0)
-"""Times the wanted gap beyond which a request's placement is too dear to be looked at: at first,
-and where the rows do not hold without."""
+"""Extra cost of a pair up to which it is considered, as multiples of the wanted gap: at first, and
+where the rows do not hold with those alone."""
 EXACT_ROW_TOLERANCE = 1e-12
 POOL_TIME_TOLERANCE = 2e-5
-"""Share of a pool's time that may be exceeded: less than what is kept free of it."""
+"""Share of a pool's time that may be exceeded: less than what is reserved of it."""
 CORE_EFFORT_S = 0.3
 """Deterministic seconds of CP-SAT in a round: about a second."""
 

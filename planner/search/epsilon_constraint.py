@@ -128,21 +128,18 @@ class EpsilonConstraint:
         Returns None where there is nothing to change.
         """
         before = np.ones(len(reached.pools)) if surrogate.capacity is None else surrogate.capacity
-        capacity = np.clip(
-            before * _capacity_factors(reached, schedule, before), MIN_CAPACITY_SHARE, 1.0
-        )
+        factors = _capacity_factors(reached, schedule, before)
+        capacity = np.clip(before * factors, MIN_CAPACITY_SHARE, 1.0)
+        kept = surrogate.reserve
         reserve = {
-            unit: _cap_reserve(
-                surrogate.reserve.get(unit, 0.0), evaluation.total(reached, unit), cap
-            )
+            unit: _cap_reserve(kept.get(unit, 0.0), evaluation.total(reached, unit), cap)
             for unit, cap in reached.limits.caps.items()
         }
-        cost_in = (
-            partial(achieved_cost, reached, schedule) if self._underfilled(evaluation) else None
-        )
+        repriced = self._underfilled(evaluation)
+        cost_in = partial(achieved_cost, reached, schedule) if repriced else None
         allowed = timely(reached, schedule) & in_long_blocks(reached, schedule)
         same = np.allclose(capacity, before, rtol=1e-5, atol=0.0)
-        same &= all(reserve[u] == surrogate.reserve.get(u, 0.0) for u in reserve)
+        same &= all(reserve[unit] == kept.get(unit, 0.0) for unit in reserve)
         same &= surrogate.allowed is not None
         if same and (cost_in is None) == (surrogate.cost_in is None):
             return None

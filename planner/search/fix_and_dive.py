@@ -17,16 +17,16 @@ from planner.solvers.linear import LinearSolution
 from planner.time_budget import TimeBudget
 
 MAX_LP_REQUESTS = 2_000
-"""Requests that the linear programme sees one by one."""
+"""Largest number of requests that the linear programme sees one by one."""
 MAX_DIVES = 6
-"""Times that split requests are kept whole."""
+"""Largest number of dives, each of which fixes half of the fractional requests."""
 MAX_DIVED_REQUESTS = 30_000
-"""Requests of a batch above which a split request is too small a part to be looked after."""
+"""Requests of a batch above which a fractional request is too small a part to be fixed."""
 SPLIT_TOLERANCE = 1e-6
 NEGLIGIBLE_SHARE = 0.03
-"""Share of the wanted gap that a split request may come to, rounded at last."""
+"""Share of the wanted gap that rounding a fractional request at last may cost."""
 EXCESS_COVER = 4.0
-"""Times an excess that the requests to choose from are worth."""
+"""Multiple of an excess that the requests to choose from cover."""
 
 
 @dataclass(frozen=True)

@@ -43,9 +43,9 @@ class Solver:
     Parameters
     ----------
     budget
-        When to end, looked at between the steps.
-    last
-        When the run is cut wherever it is; somewhat later unless given.
+        Time of the run, which ends between two steps.
+    hard_limit
+        Time after which the run is cut wherever it is; somewhat more unless given.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class Solver:
         options: SolverOptions,
         budget: TimeBudget,
         on_progress: OnProgress = ignore_progress,
-        last: TimeBudget | None = None,
+        hard_limit: TimeBudget | None = None,
     ) -> None:
         self.problem = problem
         self.options = options
         self.budget = budget
-        self.last = last or with_grace(budget.left_s)
+        self.hard_limit = hard_limit or with_grace(budget.left_s)
         self.on_progress = on_progress
         self.phase = ""
         self.incumbent = Incumbent(problem, on_better=self._on_better)
@@ -92,9 +92,9 @@ class Solver:
             if thorough:
                 self.run_heuristics()
 
-        run_within(self.last, work)
+        run_within(self.hard_limit, work)
         self.background.offer_to(self.incumbent)
-        self.budget.cut |= self.last.cut
+        self.budget.cut |= self.hard_limit.cut
 
     def run(self) -> None:
         """Fill the incumbent and the lower bound, or find out that there is no plan."""

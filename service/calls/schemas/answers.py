@@ -174,7 +174,7 @@ class PlanAnswer(Answer):
     status: Annotated[
         Literal["optimal", "feasible"], Field(description="`optimal` only if proven (gap <= 1e-6).")
     ]
-    objective: Annotated[float, Field(description="Of the dealt-out schedule.")]
+    objective: Annotated[float, Field(description="Objective of the dispatched schedule.")]
     lower_bound: Annotated[float, Field(description="No plan has a smaller objective.")]
     absolute_gap: Annotated[float, Field(description="Their difference.")]
     gap: Annotated[
