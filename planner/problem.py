@@ -52,14 +52,8 @@ class PlacementProblem:
         """
         columns = [(p.cost_model, float(p.concurrency)) for p in placements]
         costs = predict(requests.workload, columns, intervals=intervals)
-        return cls(
-            requests,
-            tuple(pools),
-            tuple(placements),
-            limits or Limits(),
-            objective or Objective(),
-            costs,
-        )
+        limits, objective = limits or Limits(), objective or Objective()
+        return cls(requests, tuple(pools), tuple(placements), limits, objective, costs)
 
     def __post_init__(self) -> None:
         check_terms(self.pools, self.placements, self.limits)
@@ -185,11 +179,8 @@ class PlacementProblem:
         """What keeps requests from placements: reason to mask, each broadcastable to (n, k)."""
         requests = self.requests
         context = np.array([p.max_context_tokens or np.inf for p in self.placements])
-        reasons = {
-            "the load of the LLM was not measured and it is not resident": ~np.isfinite(
-                self.load_s
-            )[None, :]
-        }
+        not_loaded = ~np.isfinite(self.load_s)[None, :]
+        reasons = {"the load of the LLM was not measured and it is not resident": not_loaded}
         if self.context_tokens.max(initial=0.0) > context.min():
             reasons["longer than the context of the LLM"] = self.context_tokens[:, None] > context
         if requests.allowed is not None:
@@ -297,14 +288,6 @@ class PlacementProblem:
 
 
 def _largest(columns: Iterable[FloatArray], eligible: BoolArray) -> float:
-    """Return the largest value of an eligible pair, at least 0.
-
-    Parameters
-    ----------
-    columns
-        Values of all requests on each placement, shape (n,) each.
-    eligible
-        Shape (n, k).
-    """
+    """Return the largest value, at least 0, of an eligible pair; columns (n,), eligible (n, k)."""
     found = (np.max(v, where=eligible[:, k], initial=0.0) for k, v in enumerate(columns))
     return float(max(found))

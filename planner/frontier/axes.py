@@ -84,15 +84,18 @@ def _nothing(_: PlacementProblem) -> float:
     return 0.0
 
 
-ENERGY = Axis(
-    "energy",
-    1.0,
-    lambda plan: plan.energy.value_j,
-    lambda limits, value: limits.with_cap("energy", _least(limits.caps.get("energy"), value)),
-    Objective(minimise="energy"),
-    lambda problem: problem.cost_normaliser,
-    unavoidable,
-)
+def _cost_axis(unit: Unit, value: Callable[[Plan], float]) -> Axis:
+    return Axis(
+        unit,
+        1.0,
+        value,
+        lambda limits, limit: limits.with_cap(unit, _least(limits.caps.get(unit), limit)),
+        Objective(minimise=unit),
+        lambda problem: problem.cost_normaliser,
+        unavoidable,
+    )
+
+
 MAKESPAN = Axis(
     "makespan",
     1.0,
@@ -114,24 +117,9 @@ MEAN_QUALITY = Axis(
     _nothing,
     by_ratio=False,
 )
-CARBON = Axis(
-    "carbon",
-    1.0,
-    lambda plan: plan.carbon_g or 0.0,
-    lambda limits, value: limits.with_cap("carbon", _least(limits.caps.get("carbon"), value)),
-    Objective(minimise="carbon"),
-    lambda problem: problem.cost_normaliser,
-    unavoidable,
-)
-MONEY = Axis(
-    "money",
-    1.0,
-    lambda plan: plan.money or 0.0,
-    lambda limits, value: limits.with_cap("money", _least(limits.caps.get("money"), value)),
-    Objective(minimise="money"),
-    lambda problem: problem.cost_normaliser,
-    unavoidable,
-)
+ENERGY = _cost_axis("energy", lambda plan: plan.energy.value_j)
+CARBON = _cost_axis("carbon", lambda plan: plan.carbon_g or 0.0)
+MONEY = _cost_axis("money", lambda plan: plan.money or 0.0)
 AXES: Mapping[AxisName, Axis] = {
     axis.name: axis for axis in (ENERGY, MAKESPAN, MEAN_QUALITY, CARBON, MONEY)
 }
