@@ -6,10 +6,10 @@ solver: relax and bound -> first candidates -> assign, dispatch, reprice -> exac
 
 from __future__ import annotations
 
-from planner.cutting import run_within, with_grace
 from planner.eligibility import find_unplaceable
 from planner.errors import UnplaceableError
 from planner.infeasibility.refusal import why_not
+from planner.interruption import run_within, with_grace
 from planner.problem import PlacementProblem
 from planner.progress import OnProgress, ignore_progress
 from planner.reporting import report

@@ -30,10 +30,10 @@ def cutting_plane_ascent(
     method, with a trust region).
     """
     full_prices = step_rows(problem)
-    hot = _hot_rows(problem, multipliers, full_prices, budget)
+    priced_rows = _priced_rows(problem, multipliers, full_prices, budget)
     scale, limit = multipliers.copy(), np.full(len(multipliers), np.inf)
     for r, price in full_prices.items():
-        scale[r] = price if r in hot else 0.0
+        scale[r] = price if r in priced_rows else 0.0
         limit[r] = price
     active = np.flatnonzero(scale > 0.0)
     if not len(active):
@@ -41,11 +41,11 @@ def cutting_plane_ascent(
     best = multipliers.copy()
     for r, price in full_prices.items():
         best[r] = price
-    trust, found = (1.0 if hot else TRUST_REGION), solve_lagrangian(problem, best)
+    trust, found = (1.0 if priced_rows else TRUST_REGION), solve_lagrangian(problem, best)
     value, cuts = found.value, [Cut(best[active], found.value, found.excess[active])]
     yield found
-    starts = _longest_job_starts(best, hot, full_prices)
-    for _ in range(ASCENT_ROUNDS_WITH_LONGEST_JOBS if hot else ASCENT_ROUNDS):
+    starts = _longest_job_starts(best, priced_rows, full_prices)
+    for _ in range(ASCENT_ROUNDS_WITH_LONGEST_JOBS if priced_rows else ASCENT_ROUNDS):
         if budget.spent():
             return
         trial = next(starts, None)
@@ -80,7 +80,7 @@ def step_rows(problem: AssignmentProblem) -> dict[int, float]:
     }
 
 
-def _hot_rows(
+def _priced_rows(
     problem: AssignmentProblem,
     multipliers: FloatArray,
     full_prices: dict[int, float],
@@ -93,27 +93,27 @@ def _hot_rows(
     """
     column_of = {job.variable: job.column for job in problem.longest_jobs}
     row_of = {column_of[counted]: r for r in full_prices for counted in problem.rows[r].variables}
-    trial, hot = multipliers.copy(), set[int]()
+    trial, priced_rows = multipliers.copy(), set[int]()
     for r, price in full_prices.items():
         trial[r] = price
-    while len(hot) < MAX_LONGEST_JOBS and not budget.spent():
+    while len(priced_rows) < MAX_LONGEST_JOBS and not budget.spent():
         found = solve_lagrangian(problem, trial)
         used = np.bincount(found.placement, minlength=problem.k)
-        cold = [k for k in np.argsort(-used, kind="stable") if used[k] and row_of.get(k) not in hot]
-        cold = [k for k in cold if k in row_of]
-        if not cold:
+        unpriced = [k for k in np.argsort(-used, kind="stable") if used[k] and k in row_of]
+        unpriced = [k for k in unpriced if row_of[k] not in priced_rows]
+        if not unpriced:
             break
-        hot.add(row_of[cold[0]])
-        trial[row_of[cold[0]]] = 0.5 * full_prices[row_of[cold[0]]]
-    return hot
+        priced_rows.add(row_of[unpriced[0]])
+        trial[row_of[unpriced[0]]] = 0.5 * full_prices[row_of[unpriced[0]]]
+    return priced_rows
 
 
 def _longest_job_starts(
-    best: FloatArray, hot: set[int], full_prices: dict[int, float]
+    best: FloatArray, priced_rows: set[int], full_prices: dict[int, float]
 ) -> Iterator[FloatArray]:
     """Multipliers that leave some of a step's price to the longest request."""
-    for share in (0.5, 0.0) if hot else ():
+    for share in (0.5, 0.0) if priced_rows else ():
         trial = best.copy()
-        for r in hot:
+        for r in priced_rows:
             trial[r] = share * full_prices[r]
         yield trial

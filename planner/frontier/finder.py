@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
-from planner.cutting import run_within
 from planner.frontier.archive import Archive, ArchivedPlan
 from planner.frontier.plan_search import SearchOutcome, WarmStart, find_plan, verified
 from planner.frontier.quick_heuristic import quick_schedules
+from planner.interruption import run_within
 from planner.problem import PlacementProblem
 from planner.result import Plan, SolverOptions
 from planner.schedule.schedule import lay_out

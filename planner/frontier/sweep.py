@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from planner.cutting import with_grace
 from planner.eligibility import find_unplaceable
 from planner.errors import UnplaceableError
 from planner.frontier.archive import Archive
@@ -19,6 +18,7 @@ from planner.frontier.dominance_filter import DominanceFilter, at_most
 from planner.frontier.finder import Finder
 from planner.frontier.least_makespan import MAX_DEADLINES, least_makespan, reduce_makespan
 from planner.frontier.points import Candidate, Ends, Front, Step, Summary
+from planner.interruption import with_grace
 from planner.problem import PlacementProblem
 from planner.result import Plan, SolverOptions
 from planner.search.exact import small_enough

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from planner.cutting import run_within
 from planner.errors import InfeasibleError, LimitChange
 from planner.infeasibility.conflict import smallest_conflict
 from planner.infeasibility.intervals import FindPlan, LimitInterval
 from planner.infeasibility.joint import Joint, Prove
+from planner.interruption import run_within
 from planner.limits.limit import Limit, limits_of
 from planner.problem import PlacementProblem
 from planner.time_budget import TimeBudget

@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from planner.cutting import run_within, with_grace
 from planner.errors import InfeasibleError, LimitChange, UnattainedConfidenceError, UndecidedError
+from planner.interruption import run_within, with_grace
 from planner.planning import plan
 from planner.problem import PlacementProblem
 from planner.progress import OnProgress, Progress, ignore_progress

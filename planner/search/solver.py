@@ -13,8 +13,8 @@ from planner.bounds.bounding import Bounded, bound, proves_violation
 from planner.bounds.formulation import Formulation
 from planner.bounds.lagrangian import lagrangian_bound
 from planner.bounds.surrogate import Surrogate
-from planner.cutting import run_within, with_grace
 from planner.inputs import Objective
+from planner.interruption import run_within, with_grace
 from planner.problem import PlacementProblem
 from planner.progress import OnProgress, Progress, ignore_progress
 from planner.reporting import OPTIMAL_GAP, gap_unit

@@ -9,7 +9,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from costmodel.arrays import FloatArray, IntArray
-from planner.cutting import uncut
+from planner.interruption import uninterrupted
 from planner.quantities import Counted
 from planner.solvers.assignment_problem import AssignmentProblem, Variable
 
@@ -206,7 +206,7 @@ class CpSatProgram:
         solver.parameters.max_deterministic_time = effort.deterministic_seconds
         solver.parameters.absolute_gap_limit = max(1.0, effort.absolute_gap * self.cost_scale)
         stop = _StopWhenEnough((effort.enough - self.offset) * self.cost_scale)
-        with uncut():
+        with uninterrupted():
             status = solver.solve(self.program, stop)
         # By the clock it ends somewhat before its limit where its own steps take long.
         ended = stop.enough or solver.deterministic_time >= effort.deterministic_seconds

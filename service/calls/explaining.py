@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from planner.cutting import run_within, with_grace
+from planner.interruption import run_within, with_grace
 from planner.problem import PlacementProblem
 from planner.result import Plan, PlanWarning, SolverOptions
 from planner.robustness.padding import padded

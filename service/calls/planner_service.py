@@ -11,8 +11,8 @@ from typing import Any, cast
 from uuid import uuid4
 
 from costmodel.catalogue import Catalogue
-from planner.cutting import run_within, with_grace
 from planner.inputs import Limits, Objective, Unit
+from planner.interruption import run_within, with_grace
 from planner.problem import PlacementProblem
 from planner.progress import OnProgress, Progress, ignore_progress
 from planner.result import Plan, PlanWarning, SolverOptions

@@ -24,7 +24,7 @@ from time import perf_counter
 from uuid import uuid4
 
 from costmodel.catalogue import Catalogue
-from planner.cutting import uncut
+from planner.interruption import uninterrupted
 from planner.progress import OnProgress
 from service.calls.content import whole
 from service.calls.file_call import plan_batch_file
@@ -147,7 +147,7 @@ def teller(connection: Connection) -> Tell:
 
     def tell(update: Update) -> None:
         try:
-            with uncut():
+            with uninterrupted():
                 connection.send(update)
         except OSError:
             raise SystemExit(0) from None

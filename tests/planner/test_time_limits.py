@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from planner.cutting import TimeIsUpError, run_within, uncut
 from planner.errors import InfeasibleError, UndecidedError
 from planner.inputs import Limits
+from planner.interruption import TimeIsUpError, run_within, uninterrupted
 from planner.planning import plan
 from planner.problem import PlacementProblem
 from planner.quantities import PoolSeconds
@@ -82,7 +82,7 @@ def test_what_must_not_be_left_half_done_is_cut_right_after_it() -> None:
 
     def work() -> None:
         within = TimeBudget(budget.left_s + 1.0)
-        with uncut():
+        with uninterrupted():
             while within.left_s:
                 sum(range(1000))
             ended.append("whole")

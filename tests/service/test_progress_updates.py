@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 import pytest
 
-from planner.cutting import run_within
+from planner.interruption import run_within
 from planner.progress import Progress
 from planner.time_budget import TimeBudget
 from service.calls.messages import Job, Update

@@ -50,15 +50,15 @@ def run_within(budget: TimeBudget, work: Callable[[], Found]) -> Found | None:
     work
         Runs in this thread. Whatever it calls in C goes on until it returns.
     """
-    cut = _Cut(budget.left_s)
+    interruption = _Interruption(budget.left_s)
     try:
         try:
-            cut.arm()
+            interruption.arm()
             return work()
         finally:
-            cut.disarm()
+            interruption.disarm()
     except TimeIsUpError:
-        cut.disarm()
+        interruption.disarm()
         if not budget.spent():
             raise
         return None
@@ -73,7 +73,7 @@ def with_grace(seconds: float) -> TimeBudget:
 
 
 @contextmanager
-def uncut() -> Iterator[None]:
+def uninterrupted() -> Iterator[None]:
     """Cut nothing within, only right after it: for what must not be left half done.
 
     Half a message in a pipe spoils all that follow, and a library in C that called back may not
@@ -103,7 +103,7 @@ class _Held:
 _held = _Held()
 
 
-class _Cut:
+class _Interruption:
     """Raises `TimeIsUpError` in the main thread once some seconds have passed, unless disarmed.
 
     In other threads nothing can be raised, and work ends where it looks at the clock by itself.
