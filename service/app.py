@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
@@ -22,7 +23,9 @@ from service.decisions.metering.loop import Metering
 from service.decisions.metrics import DecisionMetrics
 from service.decisions.policy import FORECAST_PREFIX, policy_of
 from service.decisions.tokenizers import Tokenizers
-from service.http.access.guarding import add_guard, filed_keys
+from service.http.access.body import BodyLimits
+from service.http.access.guarding import add_guard
+from service.http.access.ring import FiledKeys
 from service.http.access.tls import RenewableContext
 from service.http.openapi.document import DESCRIPTION, document
 from service.http.operations import operations_app
@@ -41,7 +44,10 @@ from service.http.routes import (
     prices,
     shards,
 )
+from service.http.routes.arrival import Arrivals
+from service.plans.archive import PlanArchive
 from service.plans.database import PLANS
+from service.plans.plan_store import StoreLimits
 from service.plans.plans import BackgroundPlans
 from service.reloads import follow_files
 from service.settings.settings import Settings
@@ -49,7 +55,7 @@ from service.stopping import Stopping
 from service.telemetry.metrics import Metrics
 from service.version import running_version
 from service.workers.entry import enter
-from service.workers.link import WorkerMain, WorkerProcess
+from service.workers.link import WorkerMain, WorkerProcess, start_worker
 from service.workers.listener import PoolListener
 from service.workers.pool import WorkerPool
 
@@ -125,20 +131,25 @@ def compose(
     )
     ledger = ActualsLedger(desk, decision_metrics, store)
     keeper = PolicyKeeper(desk, store)
-    listener = _Listener(settings, desk, metrics, decision_metrics)
-    pool = WorkerPool(settings, worker_main, listener, first_worker)
+    listener = _Listener(settings.policy_seconds, desk, metrics, decision_metrics)
+    start = partial(start_worker, worker_main, settings)
+    pool = WorkerPool(settings, start, listener, first_worker)
     metrics.follow(pool.queue)
     decision_metrics.follow(desk)
     decision_metrics.follow_evidence(desk.evidence)
     stopping = Stopping()
-    background = BackgroundPlans(settings, pool, metrics, stopping)
+    kept = StoreLimits(
+        settings.store_max_plans, settings.store_max_bytes, settings.store_max_age_seconds
+    )
+    archive = PlanArchive(settings.store_path, kept, metrics)
+    background = BackgroundPlans(archive, settings.heartbeat_seconds, pool, metrics, stopping)
     metrics.follow_stores(
         {
             **dict.fromkeys(KEPT, lambda: not store.in_memory),
             PLANS: lambda: background.survives_restart,
         }
     )
-    keys = filed_keys(settings)
+    keys = None if settings.api_keys_file is None else FiledKeys(settings.api_keys_file)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -148,7 +159,14 @@ def compose(
         works = (
             *follow_files(settings, pool, tokenizers, keys, certificate, metrics.reloads),
             watch_stores((ledger.probe, keeper.retry, background.probe)),
-            Forecasts(settings, pool, desk, decision_metrics).run(),
+            Forecasts(
+                settings,
+                pool,
+                desk,
+                decision_metrics,
+                settings.max_requests,
+                settings.max_time_limit_seconds,
+            ).run(),
             Metering(settings, ledger, decision_metrics).run(),
         )
         begun = endless.begin(works)
@@ -161,8 +179,9 @@ def compose(
 
     health = information.Health(pool, metrics, stopping)
     deciding = decisions.Decisions(desk, decision_metrics)
+    arrivals = Arrivals(pool, settings.max_body_bytes, settings.max_requests)
     routers = [
-        calls.router(settings, pool, metrics, background),
+        calls.router(arrivals, metrics, background),
         deciding.router(),
         destinations.router(desk, decision_metrics),
         prices.router(desk),
@@ -170,7 +189,7 @@ def compose(
         actuals.router(ledger),
         plans.router(background),
         shards.router(background),
-        frontier.router(settings, pool, metrics),
+        frontier.router(arrivals, metrics),
         information.health_router(health),
         information.router(pool),
     ]
@@ -190,7 +209,10 @@ def compose(
     _serve(app, routers)
     document(app, needs_key=keys is not None)
     add_refusals(app, PREFIXES)
-    add_guard(app, settings, keys, PREFIXES, metrics.count_unadmitted)
+    bodies = BodyLimits(
+        settings.body_silence_seconds, settings.body_timeout_seconds, settings.max_body_bytes
+    )
+    add_guard(app, settings, bodies, keys, PREFIXES, metrics.count_unadmitted)
     app.add_middleware(RequestLog, stopping=stopping)
     operations = operations_app(settings, health, metrics, stopping, PREFIXES)
     return Composed(app, operations, stopping, background.interrupt)
@@ -207,36 +229,32 @@ def _serve(app: FastAPI, routers: Iterable[APIRouter]) -> None:
     docs.mount_assets(app)
 
 
+@dataclass
 class _Listener(PoolListener):
     """Passes on what happens to the workers."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        desk: DecisionDesk,
-        metrics: Metrics,
-        decision_metrics: DecisionMetrics,
-    ) -> None:
-        self._settings, self._desk = settings, desk
-        self._metrics, self._decision_metrics = metrics, decision_metrics
+    policy_s: float
+    desk: DecisionDesk
+    metrics: Metrics
+    decision_metrics: DecisionMetrics
 
     def described(self, description: Description) -> None:
-        self._metrics.describe(description)
-        self._decision_metrics.begin(description.llm_pools)
-        self._desk.load(description.rows)
+        self.metrics.describe(description)
+        self.decision_metrics.begin(description.llm_pools)
+        self.desk.load(description.rows)
 
     def files_read(self, failures: Mapping[str, str]) -> None:
         for name in RELOADED:
-            self._metrics.reloads.found(name, failures.get(name))
+            self.metrics.reloads.found(name, failures.get(name))
 
     def planned(self, tally: PlanTally) -> None:
         found = tally.published
         # Plans of forecast traffic are published by who asks for them, for as long as they hold.
         if found is not None and not found.plan_id.startswith(FORECAST_PREFIX):
-            self._desk.publish(policy_of(found, time.time(), self._settings.policy_seconds))
+            self.desk.publish(policy_of(found, time.time(), self.policy_s))
 
     def workers_changed(self, ready: int) -> None:
-        self._metrics.set_workers(ready)
+        self.metrics.set_workers(ready)
 
     def worker_lost(self, *, hung: bool) -> None:
-        self._metrics.count_restart(hung=hung)
+        self.metrics.count_restart(hung=hung)

@@ -12,7 +12,7 @@ from service.file_changes import UNEXPECTED, fingerprint, follow
 from service.http.access.errors import KeyFileError, TlsError
 from service.http.access.ring import FiledKeys
 from service.http.access.tls import RenewableContext
-from service.settings.settings import Settings
+from service.settings.files import FileSettings
 from service.telemetry.failures import Failures
 from service.workers.pool import WorkerPool
 
@@ -38,7 +38,7 @@ class Followed(Protocol):
 
 
 def follow_files(
-    settings: Settings,
+    files: FileSettings,
     pool: WorkerPool,
     tokenizers: Tokenizers,
     keys: FiledKeys | None,
@@ -49,34 +49,34 @@ def follow_files(
 
     Parameters
     ----------
-    settings
-        Names the files, and how often they are looked at.
+    files
+        Which there are, by the settings, and how often they are looked at.
     pool, tokenizers, keys, certificate
         What is loaded of them; None where there is none.
     reloads
         Where what cannot be used is told, by its kind.
     """
-    period_s = settings.reload_seconds
+    period_s = files.reload_seconds
     if period_s <= 0:
         return []
     followed: list[tuple[str, Followed, type[Exception]]] = []
-    if settings.tokenizers_dir is not None:
+    if files.tokenizers_dir is not None:
         followed.append(("tokenizers", tokenizers, TokenizerError))
     if keys is not None:
         followed.append(("keys", keys, KeyFileError))
     if certificate is not None:
         followed.append(("certificate", certificate, TlsError))
     return [
-        _follow_models(settings, pool),
+        _follow_models(files, pool),
         *(_follow(name, files, refused, reloads, period_s) for name, files, refused in followed),
     ]
 
 
-async def _follow_models(settings: Settings, pool: WorkerPool) -> None:
+async def _follow_models(files: FileSettings, pool: WorkerPool) -> None:
     def look() -> object:
-        return fingerprint(settings.models_dir, settings.fleet_path)
+        return fingerprint(files.models_dir, files.fleet_path)
 
-    period_s = settings.reload_seconds
+    period_s = files.reload_seconds
     while (description := pool.description) is None:
         await asyncio.sleep(period_s)
     await follow(look, description.files_seen, period_s, pool.reload, lambda: pool.may_be_mended)

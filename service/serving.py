@@ -99,10 +99,10 @@ def _serve(settings: Settings, context: RenewableContext | None, tokenizers: Tok
     service = compose(
         settings, first_worker=first_worker, tokenizers=tokenizers, certificate=context
     )
-    operations = (
-        None if settings.operations_port is None else OperationsServer(service.operations, settings)
-    )
-
+    operations = None
+    if settings.operations_port is not None:
+        address = (settings.operations_host, settings.operations_port)
+        operations = OperationsServer(service.operations, address, settings)
     server = Server(
         uvicorn.Config(
             service.app,
@@ -124,6 +124,7 @@ def _serve(settings: Settings, context: RenewableContext | None, tokenizers: Tok
         service.stopping,
         service.interrupt,
         settings,
+        settings.max_time_limit_seconds,
         operations,
     )
     # What is imported stays: walking over all of it again would keep callers waiting for 40 ms.

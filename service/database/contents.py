@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from service.database.errors import StoreError
 
 _HELD = "CREATE TEMP TABLE held (kind TEXT PRIMARY KEY, rows INTEGER NOT NULL);"
 _COUNT = """
@@ -25,17 +27,50 @@ class Contents:
 
     Attributes
     ----------
-    prepare
-        Makes the tables, or raises `StoreError` where the file holds what is not ours.
+    steps
+        SQL that makes the tables of schema 1, and then what each schema has beside the one before.
     counted
-        Tables whose rows are counted, by the kind of what they hold.
+        Tables whose rows are counted, by the kind of what they hold; the first names the file.
     mend
         SQL that drops of what was rescued what is not whole.
+    pragmas
+        Of each connection.
+    exclusive
+        Whether the file belongs to one connection alone: a second one is refused.
     """
 
-    prepare: Callable[[sqlite3.Connection], None]
+    steps: Sequence[str]
     counted: Mapping[str, str]
     mend: str = ""
+    pragmas: Sequence[str] = ("journal_mode = WAL",)
+    exclusive: bool = False
+
+    def prepare(self, connection: sqlite3.Connection) -> None:
+        """Make the tables, or what an older file lacks.
+
+        Raises
+        ------
+        StoreError
+            Where the file holds what is not ours, or is of a later version: it stays unchanged.
+        """
+        if self.exclusive:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        number = len(self.steps)
+        if found not in range(number + 1) or (found == 0 and tables):
+            kind = next(iter(self.counted))
+            raise StoreError(f"Expected {kind} of schema {number}, got schema {found}.")
+        for pragma in self.pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+        if found < number:
+            missing = "".join(self.steps[found:])
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {number}; COMMIT;"
+            )
+        if self.exclusive:
+            # The lock is taken by the first write, and then kept.
+            connection.executescript("BEGIN IMMEDIATE; COMMIT;")
 
     def count_along(self, connection: sqlite3.Connection) -> None:
         """Count from now on what is held, in memory, within the transactions that change it."""

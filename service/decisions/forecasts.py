@@ -18,7 +18,7 @@ from service.decisions.policy import FALLBACK, FORECAST, FORECAST_PREFIX, policy
 from service.decisions.traffic import LIMIT_S, STRETCHES, Asked, plan_of, stretch_helps
 from service.endless import every
 from service.problems import ProblemError
-from service.settings.settings import Settings
+from service.settings.decisions import DecisionSettings
 from service.workers.pool import WorkerPool
 
 logger = logging.getLogger("service.background.forecasts")
@@ -33,15 +33,25 @@ class Forecasts:
 
     Parameters
     ----------
-    settings, pool, desk, metrics
+    settings
+        How often, and of which quality.
+    pool, desk, metrics
         Of the service.
+    max_requests, max_time_limit_s
+        Of a call, and its time limit [s].
     """
 
     def __init__(
-        self, settings: Settings, pool: WorkerPool, desk: DecisionDesk, metrics: DecisionMetrics
+        self,
+        settings: DecisionSettings,
+        pool: WorkerPool,
+        desk: DecisionDesk,
+        metrics: DecisionMetrics,
+        max_requests: int,
+        max_time_limit_s: float,
     ) -> None:
-        self._settings, self._pool, self._desk = settings, pool, desk
-        self._metrics = metrics
+        self._settings, self._pool, self._desk, self._metrics = settings, pool, desk, metrics
+        self._max_requests, self._limit_s = max_requests, min(LIMIT_S, max_time_limit_s)
 
     async def run(self) -> None:
         """Make one every period, until cancelled."""
@@ -49,7 +59,7 @@ class Forecasts:
             await every(self._settings.forecast_seconds, self._once)
 
     async def _once(self) -> None:
-        asked = self._desk.traffic.forecast(monotonic())[-self._settings.max_requests :]
+        asked = self._desk.traffic.forecast(monotonic())[-self._max_requests :]
         if asked and self._may_publish:
             await self._make(asked)
 
@@ -95,8 +105,7 @@ class Forecasts:
 
     def _body(self, asked: Sequence[Asked], now: float, stretch: float) -> bytes:
         floor = self._settings.min_mean_quality
-        limit_s = min(LIMIT_S, self._settings.max_time_limit_seconds)
-        return orjson.dumps(plan_of(asked, now, floor, stretch, limit_s))
+        return orjson.dumps(plan_of(asked, now, floor, stretch, self._limit_s))
 
     def _fail(self, why: str) -> None:
         logger.warning("The traffic to come could not be planned. %s", why)

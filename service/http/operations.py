@@ -18,7 +18,8 @@ from service.http.access.guarding import add_host_guard
 from service.http.refusals import add_refusals
 from service.http.request_log import RequestLog
 from service.http.routes import information
-from service.settings.settings import Settings
+from service.settings.access import AccessSettings
+from service.settings.connections import ConnectionSettings
 from service.stopping import Stopping
 from service.telemetry.metrics import Metrics
 
@@ -30,7 +31,7 @@ GRACE_S = 1
 
 
 def operations_app(
-    settings: Settings,
+    access: AccessSettings,
     health: information.Health,
     metrics: Metrics,
     stopping: Stopping,
@@ -49,7 +50,7 @@ def operations_app(
         for router in (information.health_router(health), information.metrics_router(metrics)):
             app.include_router(router, prefix=prefix, include_in_schema=in_schema)
     add_refusals(app, prefixes)
-    add_host_guard(app, settings, metrics.count_unadmitted)
+    add_host_guard(app, access, metrics.count_unadmitted)
     app.add_middleware(RequestLog, stopping=stopping)
     return app
 
@@ -83,8 +84,10 @@ class OperationsServer:
     ----------
     app
         What is served.
-    settings
-        Where, and how patiently.
+    address
+        Where: a host and a port.
+    patience
+        With its connections, by the settings.
 
     Raises
     ------
@@ -92,18 +95,20 @@ class OperationsServer:
         If its address cannot be had.
     """
 
-    def __init__(self, app: FastAPI, settings: Settings) -> None:
-        self._socket = listening_socket(settings.operations_host, settings.operations_port or 0)
+    def __init__(
+        self, app: FastAPI, address: tuple[str, int], patience: ConnectionSettings
+    ) -> None:
+        self._socket = listening_socket(*address)
         self._server = _Unsignalled(
             uvicorn.Config(
                 app,
-                http=TimedProtocol.limited(settings.header_timeout_seconds, MOST_CONNECTIONS),
+                http=TimedProtocol.limited(patience.header_timeout_seconds, MOST_CONNECTIONS),
                 ws="none",
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 lifespan="off",
-                timeout_keep_alive=settings.keep_alive_seconds,
+                timeout_keep_alive=patience.keep_alive_seconds,
                 timeout_graceful_shutdown=GRACE_S,
             )
         )

@@ -22,7 +22,7 @@ from types import FrameType
 import uvicorn
 
 from service.http.operations import OperationsServer
-from service.settings.settings import Settings
+from service.settings.connections import ConnectionSettings
 from service.stopping import Stopping
 
 logger = logging.getLogger("service.server")
@@ -43,8 +43,10 @@ class Server(uvicorn.Server):
         Where it is told that the service stops.
     interrupt
         Called at the beginning of the end.
-    settings
-        How patient the end is.
+    patience
+        In the steps above, by the settings.
+    longest_call_s
+        How long a plan may take [s].
     operations
         The server of the operations port, which ends last; None where there is none.
     """
@@ -54,12 +56,13 @@ class Server(uvicorn.Server):
         config: uvicorn.Config,
         stopping: Stopping,
         interrupt: Callable[[], Awaitable[None]],
-        settings: Settings,
+        patience: ConnectionSettings,
+        longest_call_s: float,
         operations: OperationsServer | None,
     ) -> None:
         super().__init__(config)
         self._stopping, self._interrupt = stopping, interrupt
-        self._settings = settings
+        self._patience, self._longest_call_s = patience, longest_call_s
         self._operations = operations
         self._drained_at = 0.0
         self._told = False
@@ -71,7 +74,7 @@ class Server(uvicorn.Server):
         else:
             super().handle_exit(sig, frame)
             self._stopping.begun = True
-            drain_s = self._settings.drain_seconds if sig == signal.SIGTERM else 0.0
+            drain_s = self._patience.drain_seconds if sig == signal.SIGTERM else 0.0
             self._drained_at = monotonic() + drain_s
 
     async def on_tick(self, counter: int) -> bool:
@@ -99,22 +102,22 @@ class Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.shutdown()
         self._tell_grace()
-        await self._until_closed(self._settings.shutdown_seconds, hurried=True)
+        await self._until_closed(self._patience.shutdown_seconds, hurried=True)
         await self._cut_off()
         await self.lifespan.shutdown()
         if self._operations is not None:
             await self._operations.stop()
 
     def _tell_grace(self) -> None:
-        count, settings = len(self.server_state.tasks), self._settings
-        if count == 0 or settings.shutdown_seconds >= settings.max_time_limit_seconds:
+        count, grace_s = len(self.server_state.tasks), self._patience.shutdown_seconds
+        if count == 0 or grace_s >= self._longest_call_s:
             return
         logger.warning(
             "Calls in flight: %d. They have %g s to end, JOULEPLAN_SHUTDOWN_SECONDS, and then get "
             "503; a plan may take %g s, JOULEPLAN_MAX_TIME_LIMIT_SECONDS.",
             count,
-            settings.shutdown_seconds,
-            settings.max_time_limit_seconds,
+            grace_s,
+            self._longest_call_s,
         )
 
     async def _until_closed(self, patience_s: float, *, hurried: bool) -> None:

@@ -1,27 +1,26 @@
-"""The plans that are kept, as the service offers them: what the disk refuses becomes a problem."""
+"""The plans that are kept, as the service offers them, those too whose end the disk refused."""
 
 from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 from service.calls.content import whole
 from service.calls.messages import Reply
 from service.database.errors import StoreError
+from service.plans.plan_store import StoreLimits
 from service.plans.records import PlanRecord, ReplyHead
 from service.plans.thread import StoreThread
 from service.problems import Problem, ProblemError
-from service.settings.settings import Settings
 from service.telemetry.metrics import Metrics
 
 logger = logging.getLogger("service.background")
 
 MOST_UNSTORED = 100
 """Ends that the store refused are remembered in memory, the newest ones."""
-RETRY_AFTER_S = 10
 PLAN_NOT_FOUND = "plan-not-found"
 
 
@@ -30,14 +29,17 @@ class PlanArchive:
 
     Parameters
     ----------
-    settings, metrics
+    path, limits
+        Of the store; see `StoreThread`.
+    metrics
         Of the service.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self._most_bytes = settings.store_max_bytes
+    def __init__(self, path: Path | None, limits: StoreLimits, metrics: Metrics) -> None:
+        self._most_bytes = limits.size
         self._store = StoreThread(
-            settings,
+            path,
+            limits,
             metrics.set_stored,
             lambda n: metrics.count_ended("interrupted", n),
             metrics.stores,
@@ -58,11 +60,10 @@ class PlanArchive:
 
         Raises
         ------
-        ProblemError
-            503, here and in all that follows but `end`, where the store cannot be used.
+        StoreError
+            Here and in all that follows but `end`, where the store cannot be used.
         """
-        with _as_problems():
-            await self._store.add(record)
+        await self._store.add(record)
 
     async def end(self, record: PlanRecord, reply: Reply | None, path: str) -> PlanRecord:
         """Keep how a plan ended and return that; it has failed where its answer cannot be kept.
@@ -86,7 +87,7 @@ class PlanArchive:
         except StoreError as error:
             logger.exception("The end of a plan could not be kept.")
             if reply is not None:
-                ended = answered(record, Reply.of_problem(_problem(error), path))
+                ended = answered(record, Reply.of_problem(error.problem, path))
             self._unstored[ended.plan_id] = ended
             if len(self._unstored) > MOST_UNSTORED:
                 self._unstored.popitem(last=False)
@@ -102,16 +103,14 @@ class PlanArchive:
         """
         found = self._unstored.get(plan_id)
         if found is None:
-            with _as_problems():
-                found = await self._store.find(plan_id)
+            found = await self._store.find(plan_id)
         if found is None or not found.seen_by(viewer):
             raise plan_not_found()
         return found
 
     async def recent(self, limit: int, before: int | None, viewer: str | None) -> list[PlanRecord]:
         """Return at most `limit` plans that `viewer` sees, the newest first, below `before`."""
-        with _as_problems():
-            stored = await self._store.recent(limit, before, viewer)
+        stored = await self._store.recent(limit, before, viewer)
         return [
             replace(self._unstored.get(record.plan_id, record), number=record.number)
             for record in stored
@@ -120,13 +119,11 @@ class PlanArchive:
     async def remove(self, plan_id: str) -> None:
         """Forget a plan."""
         self._unstored.pop(plan_id, None)
-        with _as_problems():
-            await self._store.remove(plan_id)
+        await self._store.remove(plan_id)
 
     async def is_gone(self, plan_id: str, viewer: str | None) -> bool:
         """Return whether a plan of a batch file that `viewer` saw had that name, and is gone."""
-        with _as_problems():
-            return await self._store.is_gone(plan_id, viewer)
+        return await self._store.is_gone(plan_id, viewer)
 
     def body(self, record: PlanRecord, start: int, stop: int) -> AsyncIterator[bytes]:
         """Give the bytes from `start` to `stop` of what is kept of a plan, part by part."""
@@ -150,16 +147,3 @@ def answered(record: PlanRecord, reply: Reply) -> PlanRecord:
 def plan_not_found() -> ProblemError:
     """Return the refusal of a name that no plan has, or none that the caller may know of."""
     return ProblemError(Problem(PLAN_NOT_FOUND, "No plan of that name is kept."))
-
-
-@contextmanager
-def _as_problems() -> Iterator[None]:
-    try:
-        yield
-    except StoreError as error:
-        raise ProblemError(_problem(error)) from error
-
-
-def _problem(error: StoreError) -> Problem:
-    detail = f"{error} Plans can be made synchronously."
-    return Problem("store-unavailable", detail, retry_after_s=RETRY_AFTER_S)

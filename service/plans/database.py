@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 from service.database.contents import Contents
 from service.database.database_file import DatabaseFile
-from service.database.errors import StoreError
 
 PLANS = "plans"
 """What is kept here, as failures name it."""
-SCHEMA_NUMBER = 3
 _SCHEMA = """
 CREATE TABLE plans (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -63,6 +60,18 @@ DELETE FROM chunks WHERE plan_number NOT IN (SELECT number FROM plans);
 """
 # A log that a large plan made long is cut back to this [bytes].
 _LOG_LIMIT = 16 * 1024 * 1024
+CONTENTS = Contents(
+    (_SCHEMA, _SHARDS, _OWNERS),
+    {PLANS: "plans"},
+    _MEND,
+    (
+        "auto_vacuum = INCREMENTAL",
+        "journal_mode = WAL",
+        f"journal_size_limit = {_LOG_LIMIT}",
+        "foreign_keys = ON",
+    ),
+    exclusive=True,
+)
 
 
 def open_database(path: Path) -> DatabaseFile:
@@ -81,27 +90,6 @@ def open_database(path: Path) -> DatabaseFile:
     StoreError
         Where it cannot be written, is no database of ours or is in use.
     """
-    contents = Contents(_prepare, {PLANS: "plans"}, _MEND)
-    file = DatabaseFile(path, contents, timeout_s=0.0)
+    file = DatabaseFile(path, CONTENTS, timeout_s=0.0)
     file.connection()
     return file
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT}")
-    connection.execute("PRAGMA foreign_keys = ON")
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found not in range(SCHEMA_NUMBER + 1):
-        message = f"Expected plans of schema {SCHEMA_NUMBER}, got {found}: of another version."
-        raise StoreError(message)
-    missing = (_SCHEMA, _SHARDS, _OWNERS)[found:]
-    if missing:
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {''.join(missing)} PRAGMA user_version = {SCHEMA_NUMBER}; COMMIT;"
-        )
-    # The lock is taken by the first write, and then kept.
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute("COMMIT")

@@ -20,7 +20,6 @@ from service.plans.archive import PlanArchive, plan_not_found
 from service.plans.records import PlanRecord
 from service.plans.run import Event, PlanRun
 from service.problems import ProblemError
-from service.settings.settings import Settings
 from service.stopping import Stopping, stopping_problem
 from service.telemetry.metrics import Metrics
 from service.workers.pool import WorkerPool
@@ -42,17 +41,24 @@ class BackgroundPlans:
 
     Parameters
     ----------
-    settings, pool, metrics, stopping
+    archive
+        Where they are kept.
+    heartbeat_s
+        Longest silence of one that is watched [s].
+    pool, metrics, stopping
         Of the service.
     """
 
     def __init__(
-        self, settings: Settings, pool: WorkerPool, metrics: Metrics, stopping: Stopping
+        self,
+        archive: PlanArchive,
+        heartbeat_s: float,
+        pool: WorkerPool,
+        metrics: Metrics,
+        stopping: Stopping,
     ) -> None:
-        self._heartbeat_s = settings.heartbeat_seconds
-        self._pool = pool
-        self._metrics = metrics
-        self._archive = PlanArchive(settings, metrics)
+        self._archive, self._heartbeat_s = archive, heartbeat_s
+        self._pool, self._metrics = pool, metrics
         self._runs: dict[str, PlanRun] = {}
         self._stopping = stopping
 

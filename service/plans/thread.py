@@ -10,7 +10,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 from service.calls.content import Content
 from service.database.database_file import MEMORY
@@ -21,13 +22,11 @@ from service.plans.plan_store import CHUNK_BYTES, PlanStore, StoreLimits
 from service.plans.records import PlanRecord
 from service.telemetry.store_failures import StoreFailures
 
-if TYPE_CHECKING:
-    from service.settings.settings import Settings
-
 logger = logging.getLogger("service.store")
 
 Result = TypeVar("Result")
 FILE_NAME = "plans.sqlite3"
+RETRY_AFTER_S = 10
 
 
 class StoreThread:
@@ -35,9 +34,11 @@ class StoreThread:
 
     Parameters
     ----------
-    settings
-        Where, and how many. Where no path is set and the user's own folder cannot be used (a
-        container without one), plans are kept in memory, with a warning.
+    path
+        Where. Where it is None and the user's own folder cannot be used (a container without one),
+        plans are kept in memory, with a warning.
+    limits
+        How many.
     on_totals
         Told how many plans are kept, and their bytes, after each that ends or goes.
     on_interrupted
@@ -48,17 +49,15 @@ class StoreThread:
 
     def __init__(
         self,
-        settings: Settings,
+        path: Path | None,
+        limits: StoreLimits,
         on_totals: Callable[[int, int], None] = lambda _count, _size: None,
         on_interrupted: Callable[[int], None] = lambda _: None,
         failures: StoreFailures | None = None,
     ) -> None:
         self._failures = failures or StoreFailures(logger)
         self._failures.watch(PLANS)
-        self._path = settings.store_path
-        self._limits = StoreLimits(
-            settings.store_max_plans, settings.store_max_bytes, settings.store_max_age_seconds
-        )
+        self._path, self._limits = path, limits
         self._on_totals = on_totals
         self._on_interrupted = on_interrupted
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="plan-store")
@@ -142,7 +141,7 @@ class StoreThread:
             )
         except StoreError as error:
             self._failures.failed(PLANS, str(error))
-            raise
+            raise StoreError(f"{error} Plans can be made synchronously.", RETRY_AFTER_S) from error
         finally:
             self._tell_losses()
         if writes:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Received = TypeVar("Received")
 WorkerMain = Callable[[Connection, Any], None]
+StartWorker = Callable[[bytes], "WorkerProcess"]
 STUCK_STATUS = 1
 """Status with which `faulthandler` ends a worker that is stuck; none ends with it otherwise."""
 FAILED_STATUS = 70

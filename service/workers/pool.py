@@ -20,15 +20,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from service.calls.messages import Description, Job, Reply, Tell, unheard
-from service.workers.entry import enter
-from service.workers.link import Worker, WorkerLostError, WorkerMain, WorkerProcess
+from service.workers.link import StartWorker, Worker, WorkerLostError, WorkerProcess
 from service.workers.listener import PoolListener
 from service.workers.loaded_files import LoadedFiles
 from service.workers.queue import Stage, WorkerQueue, unavailable
 from service.workers.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from service.settings.settings import Settings
+    from service.settings.work import WorkSettings
 
 logger = logging.getLogger("service.workers.pool")
 
@@ -43,10 +42,10 @@ class WorkerPool:
 
     Parameters
     ----------
-    settings
-        How many workers, how long a call may take and how many may wait.
-    main
-        What a worker runs.
+    work
+        By the settings: how many workers, how long a call may take and how many may wait.
+    start
+        Starts a worker.
     listener
         Hears what happens.
     first
@@ -60,17 +59,17 @@ class WorkerPool:
 
     def __init__(
         self,
-        settings: Settings,
-        main: WorkerMain = enter,
+        work: WorkSettings,
+        start: StartWorker,
         listener: PoolListener | None = None,
         first: WorkerProcess | None = None,
     ) -> None:
         self._listener = listener or PoolListener()
-        self._limit_s = settings.call_limit_seconds
+        self._limit_s = work.call_limit_seconds
         self._files = LoadedFiles(self._listener)
-        self.queue = WorkerQueue(settings)
+        self.queue = WorkerQueue(work)
         self._supervisor = Supervisor(
-            settings, main, first, self._files, self._listener, self.queue.put
+            work.workers, start, first, self._files, self._listener, self.queue.put
         )
 
     @property

@@ -13,7 +13,7 @@ from service.workers.link import Worker
 from service.workers.memory import HeldBodies, MemoryBudget
 
 if TYPE_CHECKING:
-    from service.settings.settings import Settings
+    from service.settings.work import WorkSettings
 
 RETRY_AFTER_S = 2
 LONGEST_RETRY_AFTER_S = 120
@@ -32,8 +32,9 @@ class WorkerQueue:
 
     Parameters
     ----------
-    settings
-        How many workers there are, what they may take of memory, how many calls may wait.
+    work
+        By the settings: how many workers there are, what they may take of memory, how many calls
+        may wait.
 
     Attributes
     ----------
@@ -43,17 +44,17 @@ class WorkerQueue:
         How many calls have a worker.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, work: WorkSettings) -> None:
+        self._work = work
         self._idle: asyncio.Queue[Worker] = asyncio.Queue()
-        self._memory = MemoryBudget(settings.memory_bytes)
+        self._memory = MemoryBudget(work.memory_bytes)
         self._mean_s = 0.0
         self._impatient = 0
         #: Calls that wait: those that somebody waits for, and each owner's that are patient.
         self._waiting: Counter[_Places] = Counter()
         self._patient_turn = asyncio.Lock()
-        patient_most = max(settings.max_held_bytes // 2, settings.max_body_bytes)
-        self.held = HeldBodies(settings.max_held_bytes, patient_most, patient_most // 2)
+        patient_most = max(work.max_held_bytes // 2, work.max_body_bytes)
+        self.held = HeldBodies(work.max_held_bytes, patient_most, patient_most // 2)
         self.running = 0
 
     @property
@@ -183,7 +184,7 @@ class WorkerQueue:
                 # One at a time: the memory of all would be kept from calls that somebody waits for.
                 async with self._patient_turn:
                     return await self._turn(memory_bytes, patient=True)
-            async with asyncio.timeout(self._settings.call_limit_seconds):
+            async with asyncio.timeout(self._work.call_limit_seconds):
                 return await self._turn(memory_bytes, patient=False)
         except TimeoutError:
             raise unavailable("not-ready", "No worker was free in time.") from None
@@ -217,7 +218,7 @@ class WorkerQueue:
     def _check_queue(self, places: _Places) -> None:
         """Refuse a call where too many wait of its kind and owner: others have their own places."""
         waiting = self._waiting[places]
-        if waiting >= self._settings.max_queue:
+        if waiting >= self._work.max_queue:
             patient, owner = places
             kind = "asynchronous plans" if patient else "calls"
             whose = "" if owner is None else f" of {owner}"
@@ -225,7 +226,7 @@ class WorkerQueue:
 
     def _overloaded(self, message: str) -> ProblemError:
         """Return the refusal that says when a turn is to be expected."""
-        turns = (self.waiting + self.running) / self._settings.workers
+        turns = (self.waiting + self.running) / self._work.workers
         seconds = min(LONGEST_RETRY_AFTER_S, max(RETRY_AFTER_S, ceil(turns * self._mean_s)))
         return ProblemError(Problem("overloaded", message, retry_after_s=seconds))
 

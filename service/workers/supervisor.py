@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING
 
-from service.workers.link import Worker, WorkerLostError, WorkerMain, WorkerProcess, start_worker
+from service.workers.link import StartWorker, Worker, WorkerLostError, WorkerProcess
 from service.workers.listener import PoolListener
 from service.workers.loaded_files import LoadedFiles
 from service.workers.watchdog import watch
-
-if TYPE_CHECKING:
-    from service.settings.settings import Settings
 
 logger = logging.getLogger("service.workers.supervisor")
 
@@ -22,15 +19,16 @@ FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
 
 
+@dataclass
 class Supervisor:
     """Keeps a fixed number of workers going.
 
-    Parameters
+    Attributes
     ----------
-    settings
+    count
         How many workers.
-    main
-        What a worker runs.
+    start_one
+        Starts one, to adopt what another has loaded.
     first
         A worker process that was started already.
     files
@@ -41,24 +39,15 @@ class Supervisor:
         Is given each worker that has loaded.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        main: WorkerMain,
-        first: WorkerProcess | None,
-        files: LoadedFiles,
-        listener: PoolListener,
-        on_ready: Callable[[Worker], None],
-    ) -> None:
-        self._settings = settings
-        self._main = main
-        self._first = first
-        self._files = files
-        self._listener = listener
-        self._on_ready = on_ready
-        self._first_ready = asyncio.Event()
-        self._workers: set[Worker] = set()
-        self._tasks: list[asyncio.Task[None]] = []
+    count: int
+    start_one: StartWorker
+    first: WorkerProcess | None
+    files: LoadedFiles
+    listener: PoolListener
+    on_ready: Callable[[Worker], None]
+    _first_ready: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _workers: set[Worker] = field(default_factory=set, init=False)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list, init=False)
 
     @property
     def ready(self) -> bool:
@@ -68,8 +57,7 @@ class Supervisor:
     def start(self) -> None:
         """Start the workers: the first alone, the others when it is ready."""
         self._tasks = [
-            asyncio.create_task(self._keep_one(first=index == 0))
-            for index in range(self._settings.workers)
+            asyncio.create_task(self._keep_one(first=index == 0)) for index in range(self.count)
         ]
 
     async def stop(self) -> None:
@@ -93,15 +81,15 @@ class Supervisor:
     async def _run_one(self) -> bool:
         """Run one worker until it is lost; return whether it was ever ready."""
         started = perf_counter()
-        generation = self._files.generation
-        process = self._first or start_worker(self._main, self._settings, self._files.packed)
-        self._first = None
+        generation = self.files.generation
+        process = self.first or self.start_one(self.files.packed)
+        self.first = None
         worker = Worker(process, generation)
         try:
             description = await worker.receive()
             seconds = round(perf_counter() - started, 3)
             logger.info("A worker is ready.", extra={"pid": worker.pid, "seconds": seconds})
-            self._files.found(worker, description)
+            self.files.found(worker, description)
             self._add(worker)
             await watch(worker)
         except WorkerLostError:
@@ -109,13 +97,13 @@ class Supervisor:
             return False
         finally:
             self._workers.discard(worker)
-            self._listener.workers_changed(len(self._workers))
+            self.listener.workers_changed(len(self._workers))
             worker.kill()
-        self._listener.worker_lost(hung=worker.hung)
+        self.listener.worker_lost(hung=worker.hung)
         return True
 
     def _add(self, worker: Worker) -> None:
         self._workers.add(worker)
-        self._listener.workers_changed(len(self._workers))
+        self.listener.workers_changed(len(self._workers))
         self._first_ready.set()
-        self._on_ready(worker)
+        self.on_ready(worker)

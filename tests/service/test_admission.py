@@ -33,8 +33,8 @@ def job(command: str, memory_bytes: int = 0) -> Job:
     return Job("predict", command.encode(), "/predict", memory_bytes=memory_bytes)
 
 
-def pool_of(**changes: int) -> WorkerPool:
-    return WorkerPool(Settings(models_dir=Path("unused"), **changes), worker_mains.obey)  # type: ignore[arg-type]
+def obeying(**changes: int) -> WorkerPool:
+    return worker_mains.pool_of(Settings(models_dir=Path("unused"), **changes), worker_mains.obey)  # type: ignore[arg-type]
 
 
 async def test_calls_enter_while_their_estimates_fit() -> None:
@@ -81,7 +81,7 @@ async def test_calls_that_somebody_waits_for_enter_before_those_that_are_patient
 
 
 async def test_a_full_queue_of_one_kind_leaves_the_other_its_places(tmp_path: Path) -> None:
-    pool = pool_of(workers=1, memory_bytes=GIBIBYTE, max_queue=2)
+    pool = obeying(workers=1, memory_bytes=GIBIBYTE, max_queue=2)
     pool.start()
     large = GIBIBYTE * 3 // 4
     try:
@@ -134,7 +134,7 @@ async def test_a_call_that_gives_up_as_it_is_let_in_gives_back() -> None:
 
 
 async def test_a_call_that_would_never_fit_is_too_large() -> None:
-    pool = pool_of(memory_bytes=GIBIBYTE)
+    pool = obeying(memory_bytes=GIBIBYTE)
     with pytest.raises(ProblemError) as caught:
         await pool.submit(job("pid", 2 * GIBIBYTE))
     problem = caught.value.problem
@@ -143,7 +143,7 @@ async def test_a_call_that_would_never_fit_is_too_large() -> None:
 
 
 async def test_a_call_waits_for_memory_though_a_worker_is_idle(tmp_path: Path) -> None:
-    pool = pool_of(workers=2, memory_bytes=GIBIBYTE, max_queue=2)
+    pool = obeying(workers=2, memory_bytes=GIBIBYTE, max_queue=2)
     pool.start()
     try:
         large = GIBIBYTE * 3 // 4
@@ -182,7 +182,7 @@ async def test_calls_are_told_to_come_back_when_a_turn_is_to_be_expected(
 ) -> None:
     # A minute of calls is not to be waited for here: without the least that is told, one will do.
     monkeypatch.setattr(queue, "RETRY_AFTER_S", 0)
-    pool = pool_of(workers=1, max_queue=0)
+    pool = obeying(workers=1, max_queue=0)
     pool.start()
     try:
         assert await told_to_come_back_s(pool) == 0
@@ -194,7 +194,7 @@ async def test_calls_are_told_to_come_back_when_a_turn_is_to_be_expected(
 
 
 async def test_memory_of_a_call_whose_worker_is_lost_is_given_back() -> None:
-    pool = pool_of(workers=1, memory_bytes=GIBIBYTE)
+    pool = obeying(workers=1, memory_bytes=GIBIBYTE)
     pool.start()
     try:
         with pytest.raises(ProblemError):
@@ -245,7 +245,7 @@ def test_memory_is_that_of_the_machine_or_less() -> None:
 
 def test_a_body_must_be_able_to_wait() -> None:
     with pytest.raises(ValueError, match="JOULEPLAN_MAX_HELD_BYTES"):
-        pool_of(max_body_bytes=2 * GIBIBYTE)
+        obeying(max_body_bytes=2 * GIBIBYTE)
 
 
 def gauges(server: Server) -> dict[str, float]:

@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,18 +27,16 @@ def text_of(number: int) -> str:
     return f"{number}-{ROW}"
 
 
-def prepare(connection: sqlite3.Connection, cache_pages: int) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA cache_size = {cache_pages}")
-    connection.execute(
-        "CREATE TABLE IF NOT EXISTS things (number INTEGER PRIMARY KEY AUTOINCREMENT, "
-        "text TEXT NOT NULL UNIQUE) STRICT"
-    )
+TABLE = (
+    "CREATE TABLE things (number INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL UNIQUE) "
+    "STRICT;"
+)
 
 
 def contents(cache_pages: int = 10) -> Contents:
     """Return what such a file holds; of a small cache most has to be read from the file."""
-    return Contents(partial(prepare, cache_pages=cache_pages), {"things": "things"})
+    pragmas = ("journal_mode = WAL", f"cache_size = {cache_pages}")
+    return Contents((TABLE,), {"things": "things"}, pragmas=pragmas)
 
 
 @dataclass

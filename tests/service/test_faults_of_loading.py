@@ -18,7 +18,7 @@ from service.workers.listener import PoolListener
 from service.workers.pool import WorkerPool
 from tests.costmodel.builders import kv_on_cost_model
 from tests.service.decision_fleet import FLEET, save_two_pools
-from tests.service.worker_mains import FAULT, fail_where_told
+from tests.service.worker_mains import FAULT, fail_where_told, pool_of
 from tests.waiting import wait_in_loop_until
 
 pytestmark = pytest.mark.anyio
@@ -42,7 +42,7 @@ class Heard(PoolListener):
 @asynccontextmanager
 async def running(models: Path) -> AsyncIterator[tuple[WorkerPool, Heard]]:
     heard = Heard()
-    pool = WorkerPool(Settings(models_dir=models, workers=1), fail_where_told, heard)
+    pool = pool_of(Settings(models_dir=models, workers=1), fail_where_told, heard)
     pool.start()
     try:
         await wait_in_loop_until(lambda: pool.ready)

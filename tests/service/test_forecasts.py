@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from service.decisions.metrics import DecisionMetrics
 from service.decisions.traffic import STRETCHES, Asked
 from service.settings.settings import Settings
 from service.telemetry.labels import Labels
+from service.workers.entry import enter
+from service.workers.link import start_worker
 from service.workers.pool import WorkerPool
 from tests.costmodel.builders import kv_on_cost_model
 from tests.service.decision_fleet import save_two_pools
@@ -225,7 +228,7 @@ class Submitted(WorkerPool):
     """Remembers the deadlines of the plans that it is asked for."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
+        super().__init__(settings, partial(start_worker, enter, settings))
         self.deadlines_s: list[float] = []
 
     async def submit(self, job: Job, *args: Any, **options: Any) -> Reply:
@@ -244,7 +247,9 @@ async def deadlines_of_one_period(models: Path, status: str, **settings: Any) ->
     for _ in range(500):
         desk.traffic.add(Asked(soon, 200.0, 100.0, keys, None))
     pool.start()
-    period = asyncio.create_task(Forecasts(own, pool, desk, metrics).run())
+    period = asyncio.create_task(
+        Forecasts(own, pool, desk, metrics, own.max_requests, own.max_time_limit_seconds).run()
+    )
     try:
         await wait_in_loop_until(
             lambda: (

@@ -18,7 +18,6 @@ from service.plans.plan_store import CHUNK_BYTES, PlanStore, StoreLimits
 from service.plans.records import Look, PlanRecord, ReplyHead
 from service.plans.thread import StoreThread
 from service.problems import ProblemError
-from service.settings.settings import Settings
 from service.telemetry.metrics import Metrics
 
 GENEROUS = StoreLimits(1000, 10**9, 1e9)
@@ -156,8 +155,35 @@ def test_a_database_of_a_later_version_is_refused(path: Path) -> None:
     other = sqlite3.connect(path)
     other.execute("PRAGMA user_version = 99")
     other.close()
-    with pytest.raises(StoreError, match="schema 3, got 99"):
+    with pytest.raises(StoreError, match="schema 3, got schema 99"):
         open_database(path)
+
+
+def test_a_database_of_another_program_is_refused_unchanged(path: Path) -> None:
+    path.parent.mkdir()
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE customers (name TEXT)")
+    other.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="schema 3, got schema 0"):
+        open_database(path)
+    assert path.read_bytes() == before
+
+
+def test_a_new_database_gives_back_what_is_forgotten_and_belongs_to_one_alone(path: Path) -> None:
+    file = open_database(path)
+    told = {
+        name: file.connection().execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("auto_vacuum", "journal_mode", "locking_mode", "foreign_keys", "user_version")
+    }
+    file.close()
+    assert told == {
+        "auto_vacuum": 2,
+        "journal_mode": "wal",
+        "locking_mode": "exclusive",
+        "foreign_keys": 1,
+        "user_version": 3,
+    }
 
 
 def test_a_database_in_use_is_refused(path: Path) -> None:
@@ -176,13 +202,9 @@ def test_a_failed_write_changes_nothing(store: PlanStore) -> None:
     assert len(store.recent(10, None)) == 2
 
 
-def settings(path: Path) -> Settings:
-    return Settings(models_dir=Path("unused"), store_path=path)
-
-
 @pytest.mark.anyio
 async def test_the_disk_is_touched_by_one_thread_that_is_not_the_event_loop_s(path: Path) -> None:
-    store = StoreThread(settings(path))
+    store = StoreThread(path, GENEROUS)
     names = [await store._do(lambda _: threading.current_thread().name) for _ in range(3)]
     assert names == ["plan-store_0"] * 3
     await store.stop()
@@ -192,7 +214,7 @@ async def test_the_disk_is_touched_by_one_thread_that_is_not_the_event_loop_s(pa
 async def test_a_plan_whose_end_cannot_be_kept_says_so_as_long_as_the_service_runs(
     path: Path,
 ) -> None:
-    archive = PlanArchive(settings(path), Metrics(CollectorRegistry(), "1"))
+    archive = PlanArchive(path, GENEROUS, Metrics(CollectorRegistry(), "1"))
     await archive.add(record("a"))
     # From now on SQLite answers every write with "database or disk is full".
     await archive._store._do(lambda kept: kept._connection.execute("PRAGMA max_page_count = 1"))

@@ -15,6 +15,7 @@ from service.database.database_file import MEMORY
 from service.decisions.actuals.store import ActualsStore
 from service.decisions.desk import DecisionDesk
 from service.decisions.keeper import PolicyKeeper
+from service.http.refusals import add_refusals
 from service.http.routes import policy
 from service.problems import ProblemError
 from tests.service.decision_fleet import save_two_pools
@@ -132,6 +133,7 @@ def test_what_is_no_policy_is_refused_and_changes_nothing(
 async def test_before_a_fleet_is_loaded_no_pool_is_called_unknown() -> None:
     desk, app = DecisionDesk(), FastAPI()
     app.include_router(policy.router(desk, PolicyKeeper(desk, ActualsStore(MEMORY, 1))))
+    add_refusals(app, ("",))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answer = await client.put("/policy", json={"joules_per_device_second": {"small": 1.0}})
@@ -169,6 +171,7 @@ def test_a_policy_survives_a_restart_and_its_end_does_too(tmp_path: Path) -> Non
 async def test_a_floor_above_every_score_is_refused_with_the_highest() -> None:
     desk, app = desk_of(), FastAPI()
     app.include_router(policy.router(desk, PolicyKeeper(desk, ActualsStore(MEMORY, 1))))
+    add_refusals(app, ("",))
     transport = httpx.ASGITransport(app)
     highest = max(row.quality or 0.0 for row in ROWS)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

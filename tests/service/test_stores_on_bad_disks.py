@@ -57,9 +57,14 @@ def check_that_it_refuses(server: Server) -> None:
     told = tell(server, "one")
     put = server.client.put("/policy", json={"joules_per_quality_token": 2.0})
     planned = server.client.post("/plan", json=BODY, headers=ASYNC)
-    for refused in (told, put, planned):
+    for refused, hint, retry_after in (
+        (told, "", "5"),
+        (put, " The policy of before stays in force.", "5"),
+        (planned, " Plans can be made synchronously.", "10"),
+    ):
         assert (refused.status_code, slug(refused)) == (503, "store-unavailable"), refused.text
-        assert int(refused.headers["retry-after"]) > 0
+        assert refused.json()["detail"].endswith(f".{hint}")
+        assert refused.headers["retry-after"] == retry_after
     assert states(server) == dict.fromkeys(("actuals", "policy", "plans"), "failing")
     assert server.post("/plan", BODY).status_code == 200
 

@@ -14,7 +14,6 @@ from service.problems import ProblemError
 from service.settings.settings import Settings
 from service.workers import watchdog
 from service.workers.link import FAILED_STATUS, STUCK_STATUS
-from service.workers.pool import WorkerPool
 from service.workers.watchdog import is_stopped
 from tests.service import worker_mains
 from tests.service.bodies import a100_fleet
@@ -60,7 +59,9 @@ async def test_an_idle_worker_that_answers_no_ping_is_replaced(
 ) -> None:
     monkeypatch.setattr(watchdog, "PING_S", 0.0)
     monkeypatch.setattr(watchdog, "ANSWER_S", 2.0)
-    pool = WorkerPool(Settings(models_dir=tmp_path, workers=1), worker_mains.deaf_at_first)
+    pool = worker_mains.pool_of(
+        Settings(models_dir=tmp_path, workers=1), worker_mains.deaf_at_first
+    )
     pool.start()
     try:
         async with asyncio.timeout(120):

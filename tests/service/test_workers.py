@@ -50,7 +50,7 @@ async def running(
         call_limit_seconds=call_limit_s,
         max_queue=max_queue,
     )
-    pool = WorkerPool(settings, main, listener)
+    pool = worker_mains.pool_of(settings, main, listener)
     pool.start()
     try:
         yield pool

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from service.calls.fleet import loading
 from service.calls.messages import BEGUN, JSON, Description, Job, Reply, Update
 from service.settings.settings import Settings
 from service.workers import process
+from service.workers.link import WorkerMain, start_worker
+from service.workers.listener import PoolListener
+from service.workers.pool import WorkerPool
 
 ENDS = {
     "abort": os.abort,
@@ -130,3 +134,10 @@ def fail_where_told(connection: Connection, settings: Settings) -> None:
     loading.read_fleet_file = failing(loading.read_fleet_file)
     process.describe = describe
     process.run_worker(connection, settings)
+
+
+def pool_of(
+    settings: Settings, main: WorkerMain, listener: PoolListener | None = None
+) -> WorkerPool:
+    """Return a pool whose workers run `main`."""
+    return WorkerPool(settings, partial(start_worker, main, settings), listener)

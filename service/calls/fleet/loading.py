@@ -20,7 +20,7 @@ from service.calls.fleet.file import FleetFile, FleetFileError, read_fleet_file,
 from service.calls.fleet.placements import Candidates, build_candidates, contradictions
 from service.calls.messages import COST_MODELS, FLEET, RELOADED
 from service.file_changes import UNEXPECTED, fingerprint
-from service.settings.settings import Settings
+from service.settings.files import FileSettings
 
 logger = logging.getLogger("service.fleet.loading")
 
@@ -59,12 +59,12 @@ class Loaded:
             return None
         return build_candidates(self.file.fleet, self.catalogue)
 
-    def after_a_fault(self, settings: Settings) -> Loaded:
+    def after_a_fault(self, files: FileSettings) -> Loaded:
         """Return it as it stays where loading what is newer failed in a way that it never should.
 
         The failure names the files that were loaded.
         """
-        words = f"{settings.models_dir}, {settings.fleet_path}: {UNEXPECTED}"
+        words = f"{files.models_dir}, {files.fleet_path}: {UNEXPECTED}"
         reasons = self.reasons if self.catalogue.cost_models else (words,)
         return replace(self, reasons=reasons, failures=dict.fromkeys(RELOADED, words))
 
@@ -79,27 +79,27 @@ class Loaded:
         return loaded
 
 
-def load_files(settings: Settings, before: Loaded | None = None) -> Loaded:
+def load_files(files: FileSettings, before: Loaded | None = None) -> Loaded:
     """Read the artefacts and the fleet.
 
     Parameters
     ----------
-    settings
-        Names them.
+    files
+        Which, by the settings.
     before
         What is in force, and stays where the files cannot be used; None at a start.
     """
-    seen = fingerprint(settings.models_dir, settings.fleet_path)
-    found = Catalogue.load(settings.models_dir, allow_simulated=settings.allow_simulated)
+    seen = fingerprint(files.models_dir, files.fleet_path)
+    found = Catalogue.load(files.models_dir, allow_simulated=files.allow_simulated)
     last = before or Loaded(Catalogue({}))
     failures: dict[str, str] = {}
     try:
-        file = _read_fleet(settings, last)
+        file = _read_fleet(files, last)
     except FleetFileError as error:
         failures[FLEET], file = str(error), last.file
     except Exception:
         logger.exception("Reading the fleet file failed as it never should.")
-        failures[FLEET], file = f"{settings.fleet_path}: {UNEXPECTED}", last.file
+        failures[FLEET], file = f"{files.fleet_path}: {UNEXPECTED}", last.file
     catalogue, kept = _completed(found, last.catalogue, file)
     if file is not None and last.file is not None:
         lost = _unserved(file, catalogue) - _unserved(last.file, last.catalogue)
@@ -112,11 +112,11 @@ def load_files(settings: Settings, before: Loaded | None = None) -> Loaded:
     return _judged(Loaded(catalogue, file, failures=failures, seen=seen))
 
 
-def _read_fleet(settings: Settings, last: Loaded) -> FleetFile | None:
-    may_be_absent = settings.fleet is None and last.file is None
-    if may_be_absent and is_absent(settings.fleet_path):
+def _read_fleet(files: FileSettings, last: Loaded) -> FleetFile | None:
+    may_be_absent = files.fleet is None and last.file is None
+    if may_be_absent and is_absent(files.fleet_path):
         return None
-    file = read_fleet_file(settings.fleet_path)
+    file = read_fleet_file(files.fleet_path)
     wrong = contradictions(file.fleet)
     if wrong:
         raise FleetFileError(file.told(wrong))

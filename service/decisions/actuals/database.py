@@ -11,12 +11,10 @@ from dataclasses import fields
 from operator import attrgetter
 
 from service.database.contents import Contents
-from service.database.errors import StoreError
 from service.decisions.records import Actual, ActualKey, PlanSums, Sum
 
 ACTUALS, POLICY = "actuals", "policy"
 """What is kept here, as failures name it."""
-SCHEMA_NUMBER = 5
 
 _NAMES = tuple(field.name for field in fields(Actual))
 _values = attrgetter(*_NAMES)
@@ -132,20 +130,9 @@ def note(connection: sqlite3.Connection, name: str, text: str | None) -> None:
         connection.execute("INSERT INTO notes VALUES (?, ?)", (name, text))
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables, or what an older file lacks; refuse what is not ours unchanged."""
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if found not in range(SCHEMA_NUMBER + 1) or (found == 0 and tables):
-        raise StoreError(f"Expected actuals of schema {SCHEMA_NUMBER}, got schema {found}.")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    missing = "".join((_TABLE, _COST_MODELS, _CHOICES, _OWNERS, _IDS_OF_OWNERS)[found:])
-    if missing:
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {SCHEMA_NUMBER}; COMMIT;"
-        )
-
-
-CONTENTS = Contents(_prepare, {ACTUALS: "actuals", POLICY: "notes"})
+CONTENTS = Contents(
+    (_TABLE, _COST_MODELS, _CHOICES, _OWNERS, _IDS_OF_OWNERS),
+    {ACTUALS: "actuals", POLICY: "notes"},
+    pragmas=("journal_mode = WAL", f"cache_size = -{_CACHE_KIB}"),
+)
 """Of the file: see `service.database.database_file.DatabaseFile`."""

@@ -16,7 +16,7 @@ from service.decisions.metering.readings import MeteringError, Reading
 from service.decisions.metrics import DecisionMetrics
 from service.decisions.records import ActualKey
 from service.endless import every
-from service.settings.settings import Settings
+from service.settings.decisions import DecisionSettings
 
 if TYPE_CHECKING:
     from service.decisions.metering.prometheus import JouleCounters
@@ -40,7 +40,9 @@ class Metering:
         That tell of it.
     """
 
-    def __init__(self, settings: Settings, ledger: ActualsLedger, metrics: DecisionMetrics) -> None:
+    def __init__(
+        self, settings: DecisionSettings, ledger: ActualsLedger, metrics: DecisionMetrics
+    ) -> None:
         self._settings, self._ledger, self._metrics = settings, ledger, metrics
         self._apportioner = Apportioner()
         self._last: dict[str, Reading] = {}

@@ -10,24 +10,13 @@ from service.http.access.body import BodyLimits
 from service.http.access.guard import Guard
 from service.http.access.hosts import ANY_HOST, AllowedHosts, HostGuard
 from service.http.access.ring import FiledKeys
-from service.settings.access import is_loopback
-from service.settings.settings import Settings
-
-
-def filed_keys(settings: Settings) -> FiledKeys | None:
-    """Return the keys of the file that is set, None where none is.
-
-    Raises
-    ------
-    KeyFileError
-        If it cannot be used.
-    """
-    return None if settings.api_keys_file is None else FiledKeys(settings.api_keys_file)
+from service.settings.access import AccessSettings, is_loopback
 
 
 def add_guard(
     app: FastAPI,
-    settings: Settings,
+    access: AccessSettings,
+    limits: BodyLimits,
     keys: FiledKeys | None,
     prefixes: Sequence[str],
     refused: Callable[[str], None],
@@ -39,20 +28,18 @@ def add_guard(
     app.add_middleware(
         Guard,
         ring=None if keys is None else keys.ring,
-        limits=BodyLimits(
-            settings.body_silence_seconds, settings.body_timeout_seconds, settings.max_body_bytes
-        ),
+        limits=limits,
         prefixes=prefixes,
         refused=refused,
     )
-    add_host_guard(app, settings, refused)
+    add_host_guard(app, access, refused)
 
 
-def add_host_guard(app: FastAPI, settings: Settings, refused: Callable[[str], None]) -> None:
+def add_host_guard(app: FastAPI, access: AccessSettings, refused: Callable[[str], None]) -> None:
     """Answer for the hosts of the settings only, and no page of another site."""
-    named = settings.allowed_hosts
-    hosts = AllowedHosts.of(named, addresses=not is_loopback(settings.host))
-    is_open = settings.api_keys_file is not None and not named
+    named = access.allowed_hosts
+    hosts = AllowedHosts.of(named, addresses=not is_loopback(access.host))
+    is_open = access.api_keys_file is not None and not named
     app.add_middleware(
         HostGuard,
         hosts=None if is_open else hosts,

@@ -14,13 +14,11 @@ from service.calls.schemas.actuals import (
     PlanActualsAnswer,
     PlanSumAnswer,
 )
-from service.database.errors import StoreError
 from service.decisions.actuals.ledger import ActualsLedger
 from service.decisions.records import Sum
 from service.http.access.caller import caller_of
 from service.http.openapi.document import information_operation, small_operation
 from service.http.openapi.plans import actuals_operation
-from service.http.refusals import refuse
 from service.http.routes.small_bodies import read_small
 from service.problems import Problem, ProblemError
 
@@ -35,13 +33,8 @@ def router(ledger: ActualsLedger) -> APIRouter:
         **small_operation(ActualsBody, ActualsAnswer, {}),
     )
     async def tell(request: Request) -> Response:
-        try:
-            body = await read_small(request, ActualsBody, MAX_ACTUALS_BYTES)
-            fresh = await ledger.add(body.actuals, caller_of(request).owner)
-        except ProblemError as error:
-            return refuse(error.problem, request)
-        except StoreError as error:
-            return refuse(Problem("store-unavailable", str(error), retry_after_s=5), request)
+        body = await read_small(request, ActualsBody, MAX_ACTUALS_BYTES)
+        fresh = await ledger.add(body.actuals, caller_of(request).owner)
         answer: ActualsAnswer = {"accepted": fresh, "duplicates": len(body.actuals) - fresh}
         return Response(orjson.dumps(answer), media_type=JSON)
 
@@ -86,14 +79,10 @@ def router(ledger: ActualsLedger) -> APIRouter:
     )
     async def of_plan(request: Request) -> Response:
         plan_id = request.path_params["plan_id"]
-        try:
-            # Whose plan it is says nothing: whoever knows its name may tell of it.
-            found = await ledger.of_plan(plan_id, caller_of(request).owner)
-        except StoreError as error:
-            return refuse(Problem("store-unavailable", str(error), retry_after_s=5), request)
+        # Whose plan it is says nothing: whoever knows its name may tell of it.
+        found = await ledger.of_plan(plan_id, caller_of(request).owner)
         if not found.requests:
-            detail = "No actuals of that plan are kept."
-            return refuse(Problem("not-found", detail), request)
+            raise ProblemError(Problem("not-found", "No actuals of that plan are kept."))
         answer: PlanActualsAnswer = {
             "plan_id": plan_id,
             "requests": found.requests,

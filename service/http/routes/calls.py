@@ -14,19 +14,16 @@ from service.http.access.caller import caller_of
 from service.http.openapi.document import plan_operation, predict_operation
 from service.http.refusals import respond
 from service.http.request_log import CLIENT_GONE
-from service.http.routes.arrival import Kind, arrived
+from service.http.routes.arrival import Arrivals, Kind
 from service.http.routes.negotiation import accepted_type
 from service.http.routes.plans import accept, wants_async
 from service.plans.plans import BackgroundPlans
 from service.problems import ProblemError
-from service.settings.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.workers.pool import WorkerPool
 
 
-def router(
-    settings: Settings, pool: WorkerPool, metrics: Metrics, background: BackgroundPlans
-) -> APIRouter:
+def router(arrivals: Arrivals, metrics: Metrics, background: BackgroundPlans) -> APIRouter:
     """Return the routes of the planning calls."""
     routes = APIRouter(tags=["planning"])
 
@@ -34,8 +31,8 @@ def router(
     async def plan(request: Request) -> Response:
         started = perf_counter()
         if wants_async(request):
-            return await _accept(request, settings, pool, background)
-        reply = await _answer("plan", request, settings, pool)
+            return await _accept(request, arrivals, background)
+        reply = await _answer("plan", request, arrivals)
         if reply is None:
             return Response(status_code=CLIENT_GONE)
         elapsed_s = perf_counter() - started
@@ -48,20 +45,18 @@ def router(
         "/predict", summary="Predict every request on every placement", **predict_operation()
     )
     async def predict(request: Request) -> Response:
-        reply = await _answer("predict", request, settings, pool)
+        reply = await _answer("predict", request, arrivals)
         return Response(status_code=CLIENT_GONE) if reply is None else respond(reply)
 
     return routes
 
 
-async def _answer(
-    kind: Kind, request: Request, settings: Settings, pool: WorkerPool
-) -> Reply | None:
+async def _answer(kind: Kind, request: Request, arrivals: Arrivals) -> Reply | None:
     """Return the reply to a call, or None where the caller has left."""
     path = request.url.path
     try:
-        job = await arrived(kind, request, settings, pool, accepted_type(request))
-        return await _unless_gone(request, pool, job)
+        job = await arrivals.job(kind, request, accepted_type(request))
+        return await _unless_gone(request, arrivals.pool, job)
     except ProblemError as error:
         return Reply.of_problem(error.problem, path)
     except ClientDisconnect:
@@ -84,11 +79,9 @@ async def _kept(
     return Reply(head.status, record.problem, head.media_type, outcome, head.headers)
 
 
-async def _accept(
-    request: Request, settings: Settings, pool: WorkerPool, background: BackgroundPlans
-) -> Response:
+async def _accept(request: Request, arrivals: Arrivals, background: BackgroundPlans) -> Response:
     try:
-        job = await arrived("plan", request, settings, pool, accepted_type(request), patient=True)
+        job = await arrivals.job("plan", request, accepted_type(request), patient=True)
     except ClientDisconnect:
         return Response(status_code=CLIENT_GONE)
     return await accept(job, request, background)

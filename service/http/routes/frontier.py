@@ -18,11 +18,10 @@ from service.calls.schemas.frontier import ProblemLine
 from service.http.openapi.document import frontier_operation
 from service.http.refusals import respond
 from service.http.request_log import CLIENT_GONE
-from service.http.routes.arrival import arrived
+from service.http.routes.arrival import Arrivals
 from service.http.routes.calls import until_gone
 from service.http.routes.line_formats import line_format
 from service.problems import ProblemError
-from service.settings.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.workers.pool import WorkerPool
 
@@ -30,7 +29,7 @@ POINT = "point"
 PROBLEM = "problem"
 
 
-def router(settings: Settings, pool: WorkerPool, metrics: Metrics) -> APIRouter:
+def router(arrivals: Arrivals, metrics: Metrics) -> APIRouter:
     """Return the route of fronts."""
     routes = APIRouter(tags=["planning"])
 
@@ -41,14 +40,14 @@ def router(settings: Settings, pool: WorkerPool, metrics: Metrics) -> APIRouter:
         path = request.url.path
         started = perf_counter()
         try:
-            job = await arrived("frontier", request, settings, pool)
+            job = await arrivals.job("frontier", request)
         except ProblemError as error:
             reply = Reply.of_problem(error.problem, path)
             metrics.count_front(reply.outcome, perf_counter() - started, 0)
             return respond(reply)
         except ClientDisconnect:
             return Response(status_code=CLIENT_GONE)
-        lines = Lines(pool, job)
+        lines = Lines(arrivals.pool, job)
         if not await lines.begun(request):
             await lines.stop()
             return Response(status_code=CLIENT_GONE)

@@ -14,7 +14,6 @@ from service.decisions.desk import DecisionDesk
 from service.decisions.keeper import PolicyKeeper
 from service.decisions.policy import WEIGHTS, Policy
 from service.http.openapi.document import information_operation, small_operation
-from service.http.refusals import refuse
 from service.http.routes.decisions import told_policy
 from service.http.routes.small_bodies import read_small
 from service.problems import FieldError, Problem, ProblemError, invalid
@@ -34,29 +33,25 @@ def router(desk: DecisionDesk, keeper: PolicyKeeper) -> APIRouter:
         **small_operation(PolicyBody, PolicyInForce, {}),
     )
     async def put(request: Request) -> Response:
-        try:
-            body = await read_small(request, PolicyBody)
-            _check_pools(body, desk)
-            _check_floor(body, desk)
-        except ProblemError as error:
-            return refuse(error.problem, request)
-        return await kept(_weights(body, time.time()), request)
+        body = await read_small(request, PolicyBody)
+        _check_pools(body, desk)
+        _check_floor(body, desk)
+        return await kept(_weights(body, time.time()))
 
     @routes.delete(
         "/policy",
         summary="Go back to the least joules that meet the deadline",
         **information_operation(PolicyInForce, may_be_unkept=True),
     )
-    async def delete(request: Request) -> Response:
-        return await kept(None, request)
+    async def delete() -> Response:
+        return await kept(None)
 
-    async def kept(policy: Policy | None, request: Request) -> Response:
+    async def kept(policy: Policy | None) -> Response:
         """Answer when it is kept: what is acknowledged is in force after a restart too."""
         try:
             await keeper.put(policy)
         except StoreError as error:
-            detail = f"{error} The policy of before stays in force."
-            return refuse(Problem("store-unavailable", detail, retry_after_s=5), request)
+            raise StoreError(f"{error} The policy of before stays in force.") from error
         return _answer(desk)
 
     return routes
