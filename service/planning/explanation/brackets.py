@@ -10,7 +10,7 @@ from service.planning.clock import Deadline
 from service.planning.errors import Relaxation
 from service.planning.explanation.aiming import Aim, Found
 from service.planning.explanation.extremes import proven_extreme
-from service.planning.explanation.knobs import Knob
+from service.planning.explanation.knobs import Knob, keep_own_order
 from service.planning.inputs import Objective
 from service.planning.problem import PlacementProblem
 
@@ -81,7 +81,7 @@ class Bracket:
         """Take the next plan that is aimed at the limit, as long as they get better."""
         before, found = self.attained, next(self._plans or iter(()), None)
         if found is not None:
-            self._offer(self.knob.attained(self.problem, *found))
+            self._offer(found)
             self._misses = 0 if self.attained != before else self._misses + 1
         if found is None or self._misses == MOST_MISSES:
             self._plans = None
@@ -103,7 +103,7 @@ class Bracket:
             return
         before = self.attained
         for found in Aim(self.problem, self.knob, self.deadline, self.seed).plans(value):
-            self._offer(self.knob.attained(self.problem, *found))
+            self._offer(found)
             if self.attained != before:
                 return
         self._attempt(value)
@@ -159,10 +159,13 @@ class Bracket:
         turned = self.knob.turn(aimed, loose)
         found = self.attempt(turned, min(ATTEMPT_S, self.deadline.left_s), ATTEMPT_GAP)
         if found is not None:
-            self._offer(self.knob.attained(self.problem, *found))
+            self._offer(found)
 
-    def _offer(self, value: float) -> None:
-        value = self._no_tighter(value, self.knob.given)
+    def _offer(self, found: Found) -> None:
+        kept = keep_own_order(self.problem, [self.knob], found)
+        if kept is None:
+            return
+        value = self._no_tighter(self.knob.attained(self.problem, *kept), self.knob.given)
         tighter = self.attained is None or (self.attained - value) * self.knob.looser > 0.0
         if tighter:
             self.attained = value

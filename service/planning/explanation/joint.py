@@ -11,7 +11,7 @@ from service.planning.errors import Relaxation
 from service.planning.explanation.aiming import Found
 from service.planning.explanation.brackets import ATTEMPT_S, WIDE, Attempt
 from service.planning.explanation.extremes import proven_extreme
-from service.planning.explanation.knobs import Knob
+from service.planning.explanation.knobs import Knob, keep_own_order
 from service.planning.problem import PlacementProblem
 from service.planning.schedule.dealing import deal
 from service.planning.schedule.evaluation import evaluate
@@ -101,6 +101,7 @@ class Joint:
 
     def _offer(self, found: Found | None) -> bool:
         """Keep a plan if it needs a smaller share; whether there was one."""
+        found = found and keep_own_order(self.problem, self.knobs, found)
         if found is None:
             return False
         moved = self._moved(found)

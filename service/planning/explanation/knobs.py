@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,8 +11,11 @@ import numpy as np
 
 from service.planning.inputs import CAP_NAMES, Limits, Share, Unit
 from service.planning.problem import PlacementProblem
-from service.planning.schedule.evaluation import Evaluation
-from service.planning.schedule.schedule import Schedule
+from service.planning.schedule.evaluation import Evaluation, evaluate
+from service.planning.schedule.schedule import Schedule, lay_out
+
+MAX_LAYOUTS = 3
+"""Times that a plan is laid out anew, each time under the limits that it attained before."""
 
 Kind = Literal["deadline", "own_deadlines", "available", "cap", "quality", "least", "most"]
 
@@ -98,6 +101,43 @@ def knobs_of(problem: PlacementProblem) -> list[Knob]:
         _least_requests(llm, count) for llm, count in limits.min_requests.items() if count > 0
     ]
     return [_named(problem, knob) for knob in found]
+
+
+def keep_own_order(
+    problem: PlacementProblem, knobs: Sequence[Knob], found: tuple[Schedule, Evaluation]
+) -> tuple[Schedule, Evaluation] | None:
+    """Return the plan that is on a found one's devices where limits are only as loose as it needs.
+
+    Devices run requests in the order of their deadlines, so that a plan that was found without
+    them, or with others, may run in another order, for other joules, where they are back.
+
+    Parameters
+    ----------
+    problem
+        With the limits as given.
+    knobs
+        The limits that may be loosened.
+    found
+        A plan of the problem with these loosened, as far as may be.
+
+    Returns
+    -------
+    tuple of Schedule and Evaluation, or None
+        It keeps the limits loosened to what it attains; None where no such plan came up.
+    """
+    if np.isinf(problem.requests.deadline_s).all():
+        return found
+    for _ in range(MAX_LAYOUTS):
+        loosened = problem
+        for knob in knobs:
+            value = knob.attained(problem, *found)
+            if (value - knob.given) * knob.looser > 0.0:
+                loosened = knob.turn(loosened, value)
+        schedule = lay_out(loosened, found[0].placement, found[0].device)
+        found = schedule, evaluate(loosened, schedule)
+        if found[1].feasible:
+            return found
+    return None
 
 
 def count_of(problem: PlacementProblem, schedule: Schedule, llm: str) -> int:
