@@ -9,7 +9,7 @@ from math import isfinite
 from planner.errors import LimitChange
 from planner.inputs import Objective
 from planner.limits.extremes import proven_extreme
-from planner.limits.limit import Limit
+from planner.limits.limit import Limit, keep_own_order
 from planner.problem import PlacementProblem
 from planner.search.epsilon_constraint import EpsilonConstraint, EvaluatedSchedule
 from planner.time_budget import TimeBudget
@@ -84,7 +84,7 @@ class LimitInterval:
         """Take the heuristic's next plan, as long as they get better."""
         before, found = self.achieved, next(self._plans or iter(()), None)
         if found is not None:
-            self._offer(self.limit.achieved(self.problem, *found))
+            self._offer(found)
             self._misses = 0 if self.achieved != before else self._misses + 1
         if found is None or self._misses == MAX_MISSES:
             self._plans = None
@@ -100,7 +100,7 @@ class LimitInterval:
             return
         before = self.achieved
         for found in self._heuristic(value):
-            self._offer(self.limit.achieved(self.problem, *found))
+            self._offer(found)
             if self.achieved != before:
                 return
         self._attempt(value)
@@ -156,10 +156,13 @@ class LimitInterval:
             changed = changed.with_objective(Objective(0.0))
         found = self.attempt(changed, min(ATTEMPT_S, self.budget.left_s), ATTEMPT_GAP)
         if found is not None:
-            self._offer(self.limit.achieved(self.problem, *found))
+            self._offer(found)
 
-    def _offer(self, value: float) -> None:
-        value = self._no_tighter(value, self.limit.given)
+    def _offer(self, found: EvaluatedSchedule) -> None:
+        kept = keep_own_order(self.problem, [self.limit], found)
+        if kept is None:
+            return
+        value = self._no_tighter(self.limit.achieved(self.problem, *kept), self.limit.given)
         tighter = self.achieved is None or (self.achieved - value) * self.limit.direction > 0.0
         if tighter:
             self.achieved = value

@@ -9,7 +9,7 @@ from math import isfinite, sqrt
 from planner.errors import LimitChange
 from planner.infeasibility.intervals import ATTEMPT_S, MAX_WIDTH, FindPlan
 from planner.limits.extremes import proven_extreme
-from planner.limits.limit import Limit
+from planner.limits.limit import Limit, keep_own_order
 from planner.problem import PlacementProblem
 from planner.schedule.dispatch import dispatch
 from planner.schedule.evaluation import evaluate
@@ -101,6 +101,7 @@ class Joint:
 
     def _offer(self, found: EvaluatedSchedule | None) -> bool:
         """Keep a plan if it needs a smaller share; whether there was one."""
+        found = found and keep_own_order(self.problem, self.limits, found)
         if found is None:
             return False
         moved = self._moved(found)

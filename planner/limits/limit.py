@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,8 +11,11 @@ import numpy as np
 
 from planner.inputs import CAP_NAMES, Unit
 from planner.problem import PlacementProblem
-from planner.schedule.evaluation import Evaluation
-from planner.schedule.schedule import Schedule
+from planner.schedule.evaluation import Evaluation, evaluate
+from planner.schedule.schedule import Schedule, lay_out
+
+MAX_LAYOUTS = 3
+"""Times that a plan is laid out anew, each time under the limits that it achieved before."""
 
 Kind = Literal[
     "deadline",
@@ -107,6 +110,43 @@ def limits_of(problem: PlacementProblem) -> list[Limit]:
             found.append(_share(llm, "max", share.max))
     found += [_min_requests(llm, count) for llm, count in limits.min_requests.items() if count > 0]
     return found
+
+
+def keep_own_order(
+    problem: PlacementProblem, limits: Sequence[Limit], found: tuple[Schedule, Evaluation]
+) -> tuple[Schedule, Evaluation] | None:
+    """Return the plan that is on a found one's devices where limits are only as loose as it needs.
+
+    Devices run requests in the order of their deadlines, so that a plan that was found without
+    them, or with others, may run in another order, for other joules, where they are back.
+
+    Parameters
+    ----------
+    problem
+        With the limits as given.
+    limits
+        The limits that may be loosened.
+    found
+        A plan of the problem with these loosened, as far as may be.
+
+    Returns
+    -------
+    tuple of Schedule and Evaluation, or None
+        It keeps the limits loosened to what it achieves; None where no such plan came up.
+    """
+    if np.isinf(problem.requests.deadline_s).all():
+        return found
+    for _ in range(MAX_LAYOUTS):
+        loosened = problem
+        for limit in limits:
+            value = limit.achieved(problem, *found)
+            if (value - limit.given) * limit.direction > 0.0:
+                loosened = limit.with_value(loosened, value)
+        schedule = lay_out(loosened, found[0].placement, found[0].device)
+        found = schedule, evaluate(loosened, schedule)
+        if found[1].feasible:
+            return found
+    return None
 
 
 def count_of(problem: PlacementProblem, schedule: Schedule, llm: str) -> int:

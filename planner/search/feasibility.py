@@ -57,18 +57,24 @@ class FeasibilitySearch:
             walk.offer(candidate, self.incumbent.evaluate_placement(candidate).excess)
 
     def _over_devices(self, rng: np.random.Generator) -> None:
-        """Walk over pairs of placement and device, numbered one device after the other."""
+        """Walk over pairs of placement and device, numbered one device after the other.
+
+        Devices of a pool are alike, so that no more of them count than there are requests, beside
+        those that requests are pinned to.
+        """
         if self.incumbent.nearest is None:
             return
         start, excess = self.incumbent.nearest
-        counts = np.array([self.problem.pools[p].count for p in self.problem.pool_of])
+        pinned = self.problem.pinned_device[:, None]
+        numbers = np.unique([*range(self.problem.n), *start.device, *pinned[pinned >= 0]])
+        pools = self.problem.pools
+        counts = np.searchsorted(numbers, [pools[p].count for p in self.problem.pool_of])
         first = np.cumsum(counts) - counts
         placement = np.repeat(np.arange(self.problem.k), counts)
-        device = np.arange(len(placement)) - first[placement]
-        pinned = self.problem.pinned_device[:, None]
+        device = numbers[np.arange(len(placement)) - first[placement]]
         eligible = self.problem.eligible[:, placement]
         eligible &= (pinned < 0) | (pinned == device[None, :])
-        walk = Walk(first[start.placement] + start.device, excess)
+        walk = Walk(first[start.placement] + np.searchsorted(numbers, start.device), excess)
         for candidate in _candidates(rng, walk.at, eligible, DEVICE_TRIES):
             if self._over():
                 return

@@ -172,7 +172,8 @@ def test_what_came_of_requests_is_told_and_ends_their_load(
     with patient.planner(models["a100"]) as planner:
         planner.wait_until_ready()
         wait_until_routed(patient)
-        wait_until(lambda: observations(planner) >= 20)
+        # All that was decided so far has ended: none of its load is taken for that of what follows.
+        wait_until(lambda: observations(planner) == decisions(planner) >= 20)
         long = {"input_tokens": 12, "output_tokens": LONG, "llm": "qwen3-8b"}
         mark = planner.post("/decision", long).json()
         assert mark["placement"]["pool"] == "a100"

@@ -1,5 +1,6 @@
 """Which limits conflict, and that the answer says what they need however little time there is."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -14,10 +15,13 @@ from planner.inputs import Limits
 from planner.limits.extremes import proves_infeasible
 from planner.limits.limit import Limit, limits_of
 from planner.planning import plan
+from planner.problem import PlacementProblem
 from planner.result import SolverOptions
 from planner.time_budget import TimeBudget
 from tests.planner.instances import three_llms, workload
+from tests.planner.outcomes import solve
 
+ROUNDING = 1e-9
 FAR_OFF = Limits(deadline_s=1.0, max_energy_j=10.0, min_mean_quality=0.69)
 
 
@@ -102,3 +106,26 @@ def test_a_limit_that_cannot_mend_it_alone_is_not_tried_for_seconds() -> None:
     assert interval.done
     assert interval.relaxation() is None
     assert asked == []
+
+
+@pytest.mark.parametrize("seed", [11, 13, 18, 28, 57])
+def test_limits_moved_together_have_a_plan_in_the_order_of_the_deadlines(seed: int) -> None:
+    # Devices run by deadline: what is found without deadlines runs in another order, for less.
+    rng = np.random.default_rng(seed)
+    n, count, slots = int(rng.integers(5, 9)), int(rng.integers(1, 4)), int(rng.choice([2, 4]))
+    share = float(rng.choice([0.9, 0.95, 0.99, 1.0, 1.01]))
+    deadline_s = np.where(rng.random(n) < 0.4, 1e-5, np.inf)
+    deadline_s[0] = 1e-5
+    free = three_llms(workload(n, seed), count=count, concurrency=(slots,), deadline_s=deadline_s)
+    free = PlacementProblem.build(free.requests, free.pools[:1], free.placements[:1])
+    limits = Limits(max_energy_j=share * float(free.costs.energy_j.sum()))
+    with pytest.raises(InfeasibleError) as told:
+        plan(free.with_limits(limits), SolverOptions(10.0))
+    needed = {one.constraint: one.needed for one in told.value.joint_relaxation}
+    mended_s = deadline_s * needed["requests/deadline_seconds"] * (1.0 + ROUNDING)
+    mended = replace(
+        free,
+        requests=replace(free.requests, deadline_s=mended_s),
+        limits=Limits(max_energy_j=needed["max_energy_joules"] * (1.0 + ROUNDING)),
+    )
+    assert not solve(mended).infeasible

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import time
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from planner.planning import plan
 from planner.problem import PlacementProblem
 from planner.quantities import PoolSeconds
 from planner.result import SolverOptions
+from planner.search.feasibility import FeasibilitySearch
 from planner.search.incumbent import Incumbent
 from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.solvers.cpsat import Effort, solve_assignment
@@ -217,3 +219,19 @@ def test_cp_sat_says_which_of_its_limits_ended_it(
     problem = AssignmentProblem(rng.random((n, k)), np.ones((n, k), dtype=bool), rows)
     found = solve_assignment(problem, Effort(seconds, deterministic_seconds))
     assert found.clock_cut == by_clock
+
+
+def test_devices_beyond_the_requests_take_nothing_of_a_search() -> None:
+    def peak_bytes(count: int) -> int:
+        problem = three_llms(workload(40), count=count, limits=Limits(max_energy_j=1.0))
+        incumbent = Incumbent(problem)
+        incumbent.offer_placement(np.zeros(40, dtype=np.int64))
+        search = FeasibilitySearch(problem, incumbent, TimeBudget(0.0), 0)
+        tracemalloc.start()
+        try:
+            search.run()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak_bytes(100_000) < 2 * peak_bytes(100)
