@@ -99,7 +99,7 @@ def proof_is_arithmetic(planned: Planned, faults: Faults) -> None:
         return
     least = answer["absolute_gap"] / unit if unit > 0.0 else 0.0
     slack = (TOLERANCE + planned.share) * least
-    faults.at_most(least, gap, "absolute_gap over all cost and quality", 0.0 + slack)
+    faults.at_most(least, gap, "absolute_gap over all cost and quality", TOLERANCE + planned.share)
     if nothing_is_unavoidable(planned):
         faults.close(gap, least, "gap", slack)
 
