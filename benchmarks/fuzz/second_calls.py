@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from dataclasses import replace
 from random import Random
@@ -23,8 +24,8 @@ AGAIN = 0.15
 """Share of plans that are asked for again."""
 LIMIT_S = 3.0
 """Time limit of what is only asked to check another answer."""
-MAX_SECONDS = 1e8
-"""Of a limit that a call may state; more may be needed, and is told."""
+MAX_STATED = {"seconds": 1e8, "joules": 1e15, "grams": 1e12, "money": 1e15}
+"""Largest limit that a call may state, by its unit; more may be needed, and is told."""
 
 
 def check_again(
@@ -86,7 +87,8 @@ def _relaxations_are_true(
 
 
 def _can_be_stated(entry: Json) -> bool:
-    return not entry["constraint"].endswith("_seconds") or entry["needed"] <= MAX_SECONDS
+    unit = entry["constraint"].rpartition("_")[2]
+    return bool(entry["needed"] <= MAX_STATED.get(unit, math.inf))
 
 
 def _expect_plan(what: str, response: httpx.Response, outcome: CaseOutcome) -> None:

@@ -116,7 +116,7 @@ def test_check_prints_a_table_for_people(fitted):
     assert "2 artefacts checked" in done.stdout
 
 
-def test_one_pair_is_told_as_one(tmp_path):
+def test_one_pair_is_counted_in_the_singular(tmp_path):
     append_observations(tmp_path / "o.csv", kv_off_trials(noise=0.02))
     (tmp_path / "loads.csv").write_text(
         "llm,device,num_gpus,load_s,load_energy_gpu_j,idle_watts\nmade-up,1xh100,1,40,2400,50\n"

@@ -177,7 +177,7 @@ async def told_to_come_back_s(pool: WorkerPool) -> int:
     return caught.value.problem.retry_after_s
 
 
-async def test_calls_are_told_to_come_back_when_a_turn_is_to_be_expected(
+async def test_retry_after_is_when_a_turn_is_to_be_expected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A minute of calls is not to be waited for here: without the least that is told, one will do.

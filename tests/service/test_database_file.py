@@ -294,7 +294,7 @@ THEIRS = {
 
 @pytest.mark.parametrize("statement", THEIRS.values(), ids=THEIRS)
 @pytest.mark.parametrize("looked", [False, True])
-def test_what_others_write_and_forget_is_not_told_to_be_lost(
+def test_what_others_write_and_forget_is_not_counted_as_lost(
     path: Path, statement: str, looked: bool
 ) -> None:
     with opened(path, cache_pages=1000) as store:

