@@ -137,20 +137,20 @@ def energy(scene: Scene, n: int) -> PlacementProblem:
     return _problem(scene, n, Limits(max_energy_j=cap, min_mean_quality=scene.floor))
 
 
-def least_share(scene: Scene, n: int) -> PlacementProblem:
+def min_share(scene: Scene, n: int) -> PlacementProblem:
     """A least share of the best LLM that its devices cannot serve in time."""
     end = n * scene.second_s
     shares = {scene.good_llm: Share(0.9, 1.0)}
     return _problem(scene, n, Limits(deadline_s=end, shares=shares))
 
 
-def least_requests(scene: Scene, n: int) -> PlacementProblem:
+def min_requests(scene: Scene, n: int) -> PlacementProblem:
     """A least number of requests for the best LLM under a cap on energy."""
     least = {scene.good_llm: int(0.9 * n)}
     return _problem(scene, n, Limits(max_energy_j=0.6 * n * scene.request_j, min_requests=least))
 
 
-def most_share(scene: Scene, n: int) -> PlacementProblem:
+def max_share(scene: Scene, n: int) -> PlacementProblem:
     """The cheapest LLM may serve few, and yet there is a cap on energy."""
     shares = {scene.cheap_llm: Share(0.0, 0.1)}
     return _problem(scene, n, Limits(max_energy_j=0.2 * n * scene.request_j, shares=shares))
@@ -161,9 +161,9 @@ CASES: Mapping[str, Conflict] = {
     "own-deadlines": own_deadlines,
     "availability": availability,
     "energy": energy,
-    "least-share": least_share,
-    "least-requests": least_requests,
-    "most-share": most_share,
+    "min-share": min_share,
+    "min-requests": min_requests,
+    "max-share": max_share,
 }
 
 

@@ -150,9 +150,9 @@ def _tls_context(settings: Settings) -> RenewableContext | None:
 def _within_open_files(settings: Settings) -> Settings:
     """Return the settings with as many connections as there may be open files for."""
     from service.http.access.open_files import connections_within  # noqa: PLC0415
-    from service.http.operations import MOST_CONNECTIONS  # noqa: PLC0415
+    from service.http.operations import MAX_CONNECTIONS  # noqa: PLC0415
 
-    operations = 0 if settings.operations_port is None else MOST_CONNECTIONS
+    operations = 0 if settings.operations_port is None else MAX_CONNECTIONS
     most = connections_within(
         settings.max_connections, settings.workers, settings.max_queue, operations
     )

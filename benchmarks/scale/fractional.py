@@ -87,7 +87,7 @@ class _GatheredRows:
         self.bound.append(bound / scale)
 
 
-def least_deadline_s(cells: Cells, pooling: Pooling, terms: FractionalLimits) -> float:
+def min_deadline_s(cells: Cells, pooling: Pooling, terms: FractionalLimits) -> float:
     """Return the least deadline for which there is a fractional plan [s].
 
     Own deadlines move with it. Where requests are whole, so is the plan. What takes longer than a

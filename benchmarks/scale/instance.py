@@ -38,7 +38,7 @@ class Instance:
         The own deadlines [s].
     masks
         For each value of `mask` the column that restricts it ("llms" or "pools") and its names.
-    least_deadline_s
+    min_deadline_s
         Least feasible deadline [s]; None where the form has none.
     """
 
@@ -51,7 +51,7 @@ class Instance:
     mask: IntArray
     tier_deadline_s: tuple[float, ...] = ()
     masks: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    least_deadline_s: float | None = None
+    min_deadline_s: float | None = None
 
     @property
     def name(self) -> str:

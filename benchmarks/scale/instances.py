@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.scale.fleets import KINDS, MAX_TOKENS, fleet_body
-from benchmarks.scale.fractional import least_deadline_s
+from benchmarks.scale.fractional import min_deadline_s
 from benchmarks.scale.instance import Form, Instance
 from benchmarks.scale.mixing import RECIPES, dated, mixed, rates
 from benchmarks.scale.relaxed import fractional, terms_of
@@ -67,7 +67,7 @@ def build(
     if form == "masks":
         drawn = np.random.default_rng([seed, 2]).integers(0, MASKS, requests)
         bare = replace(bare, mask=drawn, masks=_masks(bare, seed))
-    return dated(bare, least_deadline_s(*fractional(bare), terms_of(bare)), SLACK)
+    return dated(bare, min_deadline_s(*fractional(bare), terms_of(bare)), SLACK)
 
 
 def unlimited(

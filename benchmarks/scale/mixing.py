@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.scale.cells import Cells
-from benchmarks.scale.fractional import FractionalLimits, Pooling, cheapest, least_deadline_s
+from benchmarks.scale.fractional import FractionalLimits, Pooling, cheapest, min_deadline_s
 from benchmarks.scale.instance import TIERS, Instance
 from benchmarks.scale.relaxed import columns_of, fractional, terms_of
 from costmodel.arrays import IntArray
@@ -112,7 +112,7 @@ def mixed(bare: Instance, recipe: Recipe, seed: int, slack: float) -> Instance:
     """
     shared = undated(bare, recipe, seed)
     cells, pooling = fractional(shared)
-    least_s = least_deadline_s(cells, pooling, terms_of(shared))
+    least_s = min_deadline_s(cells, pooling, terms_of(shared))
     due = dated(shared, least_s, slack)
     cap = cap_j(cells, pooling, terms_of(due), recipe.cap)
     return replace(due, constraints={**due.constraints, "max_energy_joules": _digits(cap)})
@@ -147,7 +147,7 @@ def dated(instance: Instance, least_s: float, slack: float) -> Instance:
     deadline_s = _digits(slack * least_s)
     own = tuple(_digits(end * deadline_s) for end in TIERS) if (instance.tier >= 0).any() else ()
     constraints = {**instance.constraints, "deadline_seconds": deadline_s}
-    return replace(instance, constraints=constraints, tier_deadline_s=own, least_deadline_s=least_s)
+    return replace(instance, constraints=constraints, tier_deadline_s=own, min_deadline_s=least_s)
 
 
 def cap_j(cells: Cells, pooling: Pooling, terms: FractionalLimits, position: float) -> float:

@@ -39,7 +39,7 @@ def store(
         "objective": instance.objective,
         "tier_deadline_s": instance.tier_deadline_s,
         "masks": instance.masks,
-        "least_deadline_s": instance.least_deadline_s,
+        "min_deadline_s": instance.min_deadline_s,
     }
     (folder / TERMS).write_bytes(orjson.dumps(terms))
 

@@ -17,13 +17,13 @@ JITTER = 0.05
 
 
 def bootstrap(
-    size: int, seed: int, most_tokens: int, least_output: int = 1, data: Path | None = None
+    size: int, seed: int, max_tokens: int, min_output: int = 1, data: Path | None = None
 ) -> Workload:
     """Draw requests with replacement and smear their tokens, so that hardly two are equal.
 
     Parameters
     ----------
-    most_tokens
+    max_tokens
         Most input plus output tokens of a request; longer ones are left out before drawing, and
         what the smearing lifts above is cut.
     data
@@ -31,13 +31,13 @@ def bootstrap(
         which need no outside data.
     """
     base = chat_workload(BASE_REQUESTS, seed) if data is None else _azure(data)
-    fits = base.input_tokens + base.output_tokens <= most_tokens
+    fits = base.input_tokens + base.output_tokens <= max_tokens
     generator = np.random.default_rng(seed)
     drawn = generator.choice(np.flatnonzero(fits), size)
     smear = np.exp(JITTER * generator.standard_normal((2, size)))
-    output = _whole(base.output_tokens[drawn] * smear[0], least_output, most_tokens - 1)
-    taken = _whole(base.input_tokens[drawn] * smear[1], 1, most_tokens)
-    return Workload(np.minimum(taken, most_tokens - output), output)
+    output = _whole(base.output_tokens[drawn] * smear[0], min_output, max_tokens - 1)
+    taken = _whole(base.input_tokens[drawn] * smear[1], 1, max_tokens)
+    return Workload(np.minimum(taken, max_tokens - output), output)
 
 
 def _whole(tokens: FloatArray, least: int, most: int) -> IntArray:

@@ -8,8 +8,8 @@ from statistics import median
 
 import numpy as np
 
-from service.decisions.desk import MOST_OPEN
-from service.decisions.traffic import MOST
+from service.decisions.desk import MAX_OPEN
+from service.decisions.traffic import MAX_REQUESTS
 
 KILL_S = 20.0
 """Between the deaths of two workers."""
@@ -105,7 +105,7 @@ def warm_at(samples: Iterable[Sample], planned_s: float) -> float | None:
     for one in samples:
         if one.outages and held_up is None:
             held_up = one.decided
-        settled = one.decided >= MOST and one.at_s >= planned_s
+        settled = one.decided >= MAX_REQUESTS and one.at_s >= planned_s
         if settled and held_up is not None and one.acknowledged >= held_up:
             return one.at_s
     return None
@@ -159,15 +159,16 @@ def _memory(samples: list[Sample], planned_s: float) -> list[str]:
     warm_s = warm_at(samples, planned_s)
     if warm_s is None:
         return [
-            "memory: not judged, the warm-up did not end. It takes "
-            f"{MOST:,} decisions, {planned_s:.0f} s, and the actuals of the disk's first outage."
+            f"memory: not judged, the warm-up did not end. It takes {MAX_REQUESTS:,} decisions, "
+            f"{planned_s:.0f} s, and the actuals of the disk's first outage."
         ]
     end_s = samples[-1].at_s
-    most_open = max(one.decided - one.acknowledged for one in samples)
+    max_open = max(one.decided - one.acknowledged for one in samples)
     lines = [
-        f"warm after {warm_s:.0f} s: by then the traffic that is remembered was full ({MOST:,} "
-        "decisions), the first forecast was planned, and the disk had been full once and what that "
-        f"held up was acknowledged (at most {most_open:,} decisions were open; {MOST_OPEN:,} may)",
+        f"warm after {warm_s:.0f} s: by then the traffic that is remembered was full "
+        f"({MAX_REQUESTS:,} decisions), the first forecast was planned, and the disk had been "
+        f"full once and what that held up was acknowledged (at most {max_open:,} decisions "
+        f"were open; {MAX_OPEN:,} may)",
         f"resident memory, medians of {KILL_S:.0f} s after the warm-up and at the end, "
         f"{end_s - warm_s:.0f} s later:",
     ]

@@ -278,7 +278,7 @@ class JouleplanRouter(CustomLogger):
         url = os.environ.get("JOULEPLAN_URL", "http://127.0.0.1:8080")
         self._planner = Planner(url, os.environ.get("JOULEPLAN_API_KEY"))
         self._budget_s = float(os.environ.get("JOULEPLAN_BUDGET_MS", "50")) / 1e3
-        self._most_characters = int(os.environ.get("JOULEPLAN_MAX_PROMPT_CHARACTERS", "65536"))
+        self._max_characters = int(os.environ.get("JOULEPLAN_MAX_PROMPT_CHARACTERS", "65536"))
         self._breaker = Breaker()
         self._open: OrderedDict[str, tuple[set[Any], dict[str, Any]]] = OrderedDict()
         self._pools: OrderedDict[Any, Any] = OrderedDict()
@@ -389,7 +389,7 @@ class JouleplanRouter(CustomLogger):
     ) -> tuple[dict[str, Any], list[Any]]:
         """Ask, and tell the breaker how that went, whatever happens."""
         try:
-            asked, prompts = _asked(messages, kwargs, self._most_characters)
+            asked, prompts = _asked(messages, kwargs, self._max_characters)
             for kind in prompts[0].uncounted:
                 self._warn_once(
                     f"{kind.capitalize()} in prompts count nothing when they are routed."
@@ -524,7 +524,7 @@ def _candidate(name: str, deployment: dict[str, Any]) -> dict[str, Any]:
 
 
 def _asked(
-    messages: list[Any] | None, kwargs: dict[str, Any], most_characters: int
+    messages: list[Any] | None, kwargs: dict[str, Any], max_characters: int
 ) -> tuple[dict[str, Any], list[Prompt]]:
     """Return a request as it came, without its prompts but with their tokens where they are long.
 
@@ -540,7 +540,7 @@ def _asked(
         body["messages"] = messages
     prompts = prompts_of(body)
     characters = sum(prompt.characters for prompt in prompts)
-    if not prompts[0].uncounted and characters <= most_characters:
+    if not prompts[0].uncounted and characters <= max_characters:
         return {"request": terms | body}, prompts
     tokens = [_tokens(prompt) for prompt in prompts]
     return {"request": terms, "input_tokens": tokens if len(tokens) > 1 else tokens[0]}, prompts

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOURCE = Path(__file__).parent / "nvml_shim.c"
-_MOST = 8
+_MAX_DEVICES = 8
 _HEAD, _GPU = struct.Struct("<II"), struct.Struct("<QII")
 
 
@@ -59,7 +59,7 @@ class Shim:
         subprocess.run(command, check=True)
         fresh.replace(folder / "libnvidia-ml.so.1")
         if not self._path.exists():
-            self._path.write_bytes(bytes(_HEAD.size + _MOST * _GPU.size))
+            self._path.write_bytes(bytes(_HEAD.size + _MAX_DEVICES * _GPU.size))
         with self._path.open("r+b") as file:
             self._memory = mmap.mmap(file.fileno(), 0)
 

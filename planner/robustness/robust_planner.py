@@ -26,9 +26,9 @@ from planner.schedule.evaluation import evaluate
 from planner.schedule.schedule import lay_out
 from planner.time_budget import TimeBudget
 
-FIRST_SHARE, FIRST_AT_MOST = 0.35, 0.85
+FIRST_SHARE, FIRST_MAX_SHARE = 0.35, 0.85
 """Of the time limit, for the plan without padding, and as long as none is found."""
-LATER_SHARE, LATER_AT_MOST = 0.3, 0.6
+LATER_SHARE, LATER_MAX_SHARE = 0.3, 0.6
 """Of the time then left, for each plan with padding, and as long as none is found."""
 MIN_PLAN_S = 0.05
 MIN_CONFIDENCE = 0.5
@@ -81,7 +81,7 @@ def plan_robustly(
     if not drawn.spread:
         plain = planner(problem, options, on_progress)
         return replace(plain, robustness=_robustness(confidence, 1.0, 1.0, plain, plain, drawn))
-    plain = planner(problem, _part(options, budget, FIRST_SHARE, FIRST_AT_MOST), on_progress)
+    plain = planner(problem, _part(options, budget, FIRST_SHARE, FIRST_MAX_SHARE), on_progress)
     ratios = run_within(hard_limit, lambda: _ratios(plain, drawn))
     if ratios is None:
         raise UndecidedError("The time limit was up before a plan was replayed. Allow more time.")
@@ -92,7 +92,7 @@ def plan_robustly(
             budget.cut = True
             return None
         on_progress(Progress("padding", plain.objective, plain.lower_bound, None, budget.elapsed_s))
-        later = _part(options, budget, LATER_SHARE, LATER_AT_MOST)
+        later = _part(options, budget, LATER_SHARE, LATER_MAX_SHARE)
         found = run_within(hard_limit, lambda: _attempt(rung, drawn, later, planner))
         budget.cut |= hard_limit.cut
         return found

@@ -27,7 +27,7 @@ MIN_BACKGROUND_REQUESTS = 100_000
 """Requests from which on policies are dispatched beside the solver; below, before it."""
 
 
-def most_compared(n: int) -> int:
+def max_compared(n: int) -> int:
     """Return how many policies a batch of n requests is compared with, beside the split."""
     return max(MIN_COMPARED, MAX_COMPARED_REQUESTS // n)
 

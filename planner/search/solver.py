@@ -20,7 +20,7 @@ from planner.progress import OnProgress, Progress, ignore_progress
 from planner.reporting import OPTIMAL_GAP, gap_unit
 from planner.result import SolverOptions
 from planner.search import exact
-from planner.search.baselines import MIN_BACKGROUND_REQUESTS, BackgroundPolicies, most_compared
+from planner.search.baselines import MIN_BACKGROUND_REQUESTS, BackgroundPolicies, max_compared
 from planner.search.candidates import simple_policies
 from planner.search.capacity_reserve import MIN_RESERVED_REQUESTS, CapacityReserve
 from planner.search.epsilon_constraint import epsilon_constraint_plans
@@ -82,7 +82,7 @@ class Solver:
     def policies(self) -> dict[str, IntArray | None]:
         """Simple policies that are compared with, as many as the batch's size allows."""
         every = simple_policies(self.problem, self.options.seed)
-        return dict(islice(every, most_compared(self.problem.n)))
+        return dict(islice(every, max_compared(self.problem.n)))
 
     def run_in_time(self, *, thorough: bool = False) -> None:
         """Run within the time; with `thorough` the heuristics follow where no plan was found."""

@@ -90,7 +90,7 @@ class LiveRig(Rig):
     ) -> None:
         self._url, self._headers, self._served_name = url, headers, served_name
         self._meter, self._subject, self._axes = meter, subject, axes
-        self._window_s = max(window_s, meter.least_window_s)
+        self._window_s = max(window_s, meter.min_window_s)
         self._seed, self._mixed = seed, mixed
         self._runner = asyncio.Runner()
         self._spent_from = meter.mark()
@@ -134,7 +134,7 @@ class LiveRig(Rig):
         """Return the grid within the server's context."""
         return self._axes.points(self.endpoint.max_context_tokens)
 
-    def most_windows(self, point: Point) -> int | None:
+    def max_windows(self, point: Point) -> int | None:
         """Return the windows of a mix; of other points there can be any number."""
         return MIXED_WINDOWS if point.mixed else None
 
@@ -200,7 +200,7 @@ class LiveRig(Rig):
         self._runner.run(quiet(self._client, self.endpoint))
         time.sleep(IDLE_SETTLE_S)
         begin = self._meter.mark()
-        time.sleep(max(seconds, self._meter.least_window_s))
+        time.sleep(max(seconds, self._meter.min_window_s))
         end = self._meter.mark()
         return end.at_s - begin.at_s, self._meter.between(begin, end)
 

@@ -82,13 +82,13 @@ class ReplayRig(Rig):
             cells = dict.fromkeys(EXTRA_COLUMNS, "") | known
             yield Measured(Trial(point, stage, cells))
 
-    def most_windows(self, point: Point) -> int:
+    def max_windows(self, point: Point) -> int:
         """Return the recorded windows of a point."""
         return len(self._by_point[point])
 
     def cost_s(self, point: Point, device_seconds: float, windows: int) -> float:
         """Return the seconds of its requests: nothing is waited for."""
-        return device_seconds * point.concurrency * min(windows, self.most_windows(point))
+        return device_seconds * point.concurrency * min(windows, self.max_windows(point))
 
     def mixes(self) -> list[Point]:
         """None was recorded."""

@@ -56,7 +56,7 @@ class Rig(ABC):
         """
 
     @abstractmethod
-    def most_windows(self, point: Point) -> int | None:
+    def max_windows(self, point: Point) -> int | None:
         """Return how many windows of a point there can be; None for as many as are wanted."""
 
     @abstractmethod

@@ -99,7 +99,7 @@ def measure_point(
     Parameters and errors as `run_campaign`, with the point and its stage.
     """
     own = [t for t in journal.trials if (t.point, t.stage) == (point, stage)]
-    most = rig.most_windows(point)
+    most = rig.max_windows(point)
     if settled(design, own, most):
         return
     with closing(rig.windows(point, stage, len(own))) as windows:

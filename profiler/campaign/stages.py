@@ -22,7 +22,7 @@ MIN_POINTS = 10
 """An adaptive campaign does not stop before: with fewer, residuals do not show a bad fit."""
 WINDOWS = 2
 MAX_WINDOWS = 4
-GRID_MOST_WINDOWS = 25
+MAX_GRID_WINDOWS = 25
 GRID_HALF_WIDTH_S = 0.5
 """The paper's rule: until the 95 % confidence interval of the mean runtime is narrower than half a
 second to each side, or 25 trials (Wilkins' thesis, 4.4.1)."""
@@ -104,7 +104,7 @@ def settled(design: Design, windows: Sequence[Trial], most: int | None) -> bool:
     if design.kind == GRID:
         latency_s = [window.runtime_s for window in windows]
         half = _Z95 * float(np.std(latency_s, ddof=1)) / math.sqrt(len(windows))
-        return half < GRID_HALF_WIDTH_S or len(windows) >= GRID_MOST_WINDOWS
+        return half < GRID_HALF_WIDTH_S or len(windows) >= MAX_GRID_WINDOWS
     return spread(windows) <= SPREAD or len(windows) >= MAX_WINDOWS
 
 
@@ -133,7 +133,7 @@ def next_step(design: Design, rig: Rig, trials: Sequence[Trial]) -> Step:
     knowledge = _knowledge(rig, measured, candidates)
     for point, stage in [*by_point, *_fixed(design, rig, candidates)]:
         found = by_point.get((point, stage), [])
-        if not settled(design, found, rig.most_windows(point)):
+        if not settled(design, found, rig.max_windows(point)):
             over = _over_budget(design, trials)
             return Step(None, reason=over) if over else Step(point, stage, knowledge=knowledge)
     if over := _over_budget(design, trials):
@@ -158,7 +158,7 @@ def _fixed(design: Design, rig: Rig, candidates: Sequence[Point]) -> list[tuple[
     random.shuffle(first)
     stage = DESIGN if design.kind == GRID else ANCHORS
     return [
-        *((point, WARM_UP) for point in warm_ups(candidates) if rig.most_windows(point) is None),
+        *((point, WARM_UP) for point in warm_ups(candidates) if rig.max_windows(point) is None),
         *((point, stage) for point in first),
         *((point, MIX) for point in rig.mixes()),
     ]

@@ -21,7 +21,7 @@ class CombinedMeter(Meter):
 
     def __init__(self, meters: Sequence[Meter]) -> None:
         self._meters = tuple(meters)
-        self.least_window_s = max(meter.least_window_s for meter in meters)
+        self.min_window_s = max(meter.min_window_s for meter in meters)
 
     @property
     def name(self) -> str:

@@ -64,12 +64,12 @@ class Meter(ABC):
     ----------
     scope
         What the joules include: "gpu", "gpu+cpu" or "wall".
-    least_window_s
+    min_window_s
         Windows shorter than this are not resolved at all [s].
     """
 
     scope: str = "gpu"
-    least_window_s: float = 0.0
+    min_window_s: float = 0.0
 
     def open(self) -> None:  # noqa: B027 (some meters have nothing to open)
         """Begin to meter.

@@ -64,7 +64,7 @@ class PrometheusMeter(Meter):
 
     def __init__(self, url: str, query: str, *, scope: str = "gpu", scrape_s: float = 15.0) -> None:
         self.scope = scope
-        self.least_window_s = 2.0 * scrape_s
+        self.min_window_s = 2.0 * scrape_s
         self._query, self._scrape_s = query, scrape_s
         self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S)
 

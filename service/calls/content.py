@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 #: Bytes that a body may have and still be handled as `bytes`.
-MOST_INLINE = 65536
+MAX_INLINE_BYTES = 65536
 #: Bytes that are read at a time: some tens of microseconds.
 CHUNK = 262144
 
@@ -129,7 +129,7 @@ def gathered(chunks: Iterable[bytes]) -> Content:
     held = 0
     for chunk in chunks:
         held += len(chunk)
-        if file is None and held > MOST_INLINE:
+        if file is None and held > MAX_INLINE_BYTES:
             file = AnonymousFile.create()
             file.write(b"".join(small))
         if file is None:

@@ -10,7 +10,7 @@ from service.calls.fleet.placements import candidate_list
 from service.calls.schemas.explanations import AlternativeAnswer, AlternativesAnswer
 from service.problems import FieldError, Problem, ProblemError
 
-MOST_EXPLAINED = 100_000
+MAX_EXPLAINED = 100_000
 """Requests that are explained one by one at most: beyond, nobody reads the answer."""
 
 
@@ -20,10 +20,10 @@ def check_explained(requests: int, *, explain: bool) -> None:
     Raises
     ------
     ProblemError
-        422 where more than `MOST_EXPLAINED` requests are to be explained.
+        422 where more than `MAX_EXPLAINED` requests are to be explained.
     """
-    if explain and requests > MOST_EXPLAINED:
-        message = f"Expected at most {MOST_EXPLAINED} requests to explain, got {requests}."
+    if explain and requests > MAX_EXPLAINED:
+        message = f"Expected at most {MAX_EXPLAINED} requests to explain, got {requests}."
         raise ProblemError(Problem("invalid-request", message, [FieldError("/explain", message)]))
 
 

@@ -17,7 +17,7 @@ from service.decisions.evidence import ENERGY, RUNTIME, Evidence
 from service.decisions.lengths import OutputLengths
 from service.decisions.load import Loads
 from service.decisions.made import Made
-from service.decisions.policy import FORECAST, LEAST_JOULES, Policy
+from service.decisions.policy import FORECAST, LEAST_ENERGY, Policy
 from service.decisions.rule import (
     Option,
     Prices,
@@ -34,7 +34,7 @@ from service.decisions.tokenizers import Tokenizers
 from service.decisions.traffic import Traffic, asked_of
 from service.problems import Problem, ProblemError, invalid
 
-MOST_OPEN = 100_000
+MAX_OPEN = 100_000
 """Decisions whose pool and concurrency are remembered until their actuals come."""
 
 
@@ -72,7 +72,7 @@ class DecisionDesk:
         self._tokenizers = tokenizers or Tokenizers()
         self._clock, self._wall_clock = clock, wall_clock
         self._placements: Placements | None = None
-        self._fallback = replace(LEAST_JOULES, min_mean_quality=min_mean_quality)
+        self._fallback = replace(LEAST_ENERGY, min_mean_quality=min_mean_quality)
         self._policy = self._fallback
         self._tell_policy: Callable[[Policy | None], None] = lambda _: None
         self._steering = QualitySteering()
@@ -170,7 +170,7 @@ class DecisionDesk:
         self._open[decision_id] = OpenDecision(
             row.pool, row.concurrency, wanted.terms.prompts, wanted.terms.choices
         )
-        if len(self._open) > MOST_OPEN:
+        if len(self._open) > MAX_OPEN:
             self._open.popitem(last=False)
         self._steering.add(policy, wanted.terms.tokens, row.quality, cost.energy_j)
         self.traffic.add(asked_of(now, groups, wanted, self._predict), tokens.prompts.size)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 MEMORY = 500.0
 """Observations after which one counts a third."""
-LEAST = 50
+MIN_ACTUALS = 50
 """Observations from which a correction may be applied."""
 ERRORS = 3.0
 """Standard errors that the mean must lie from no bias."""
@@ -72,7 +72,7 @@ class Ratios:
     @property
     def factor(self) -> float:
         """What predictions are multiplied by: 1 until the evidence suffices."""
-        if self.seen < LEAST or abs(self._mean) < MATTERS:
+        if self.seen < MIN_ACTUALS or abs(self._mean) < MATTERS:
             return 1.0
         error = sqrt(max(0.0, self._square / self._weight) / self._weight)
         if abs(self._mean) < ERRORS * error:
@@ -82,7 +82,7 @@ class Ratios:
     @property
     def drifted(self) -> bool:
         """Whether recent ratios lie far from what is applied."""
-        return self.seen >= LEAST and abs(self._recent - log(self.factor)) > DRIFTED
+        return self.seen >= MIN_ACTUALS and abs(self._recent - log(self.factor)) > DRIFTED
 
 
 class About(NamedTuple):

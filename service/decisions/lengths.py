@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import inf
 
-LEAST = 30
+MIN_ANSWERS = 30
 """Answers from which a mean is used."""
-MOST_ROUTES = 1000
+MAX_ROUTES = 1000
 EDGES = tuple(round(2.0 ** (step / 4)) for step in range(4 * 17 + 1))
 """Upper ends of the bins: quarter powers of two up to 131,072 tokens."""
 FORGET_AT = 4096.0
@@ -84,14 +84,14 @@ class OutputLengths:
             found = self._known.pop(key, None) or Lengths()
             found.add(tokens)
             self._known[key] = found
-        while len(self._known) > MOST_ROUTES:
+        while len(self._known) > MAX_ROUTES:
             self._known.popitem(last=False)
 
     def of(self, llm: str, route: str | None) -> Lengths | None:
         """Return the lengths of a route, else of the LLM; None where too few are known."""
         for key in ((llm, route), (llm, None)):
             found = self._known.get(key)
-            if found is not None and found.answers >= LEAST:
+            if found is not None and found.answers >= MIN_ANSWERS:
                 return found
         return None
 

@@ -47,7 +47,7 @@ class Policy:
         return self.expires_at is not None and now >= self.expires_at
 
 
-LEAST_JOULES = Policy()
+LEAST_ENERGY = Policy()
 """Least joules that meet the deadline: used where no policy is, or the last one has expired."""
 
 

@@ -23,7 +23,7 @@ logger = logging.getLogger("service.decisions.tokenizers")
 SUFFIX = ".json"
 MAX_BYTES = 256 * 1024 * 1024
 Seen = dict[str, Stamp]
-MOST_CHARACTERS = 16_384
+MAX_CHARACTERS = 16_384
 """Longer texts are counted so far, and the rest by the same tokens per character: what one
 decision may take of the event loop."""
 
@@ -124,18 +124,18 @@ class Tokenizers:
         return llm in self._known
 
     def count(self, llm: str, texts: Iterable[str]) -> tuple[int, int] | None:
-        """Return the tokens of texts and their characters, of the first `MOST_CHARACTERS`.
+        """Return the tokens of texts and their characters, of the first `MAX_CHARACTERS`.
 
         None where there is no character, or they cannot be counted.
         """
         part: list[str] = []
-        left = MOST_CHARACTERS
+        left = MAX_CHARACTERS
         for text in texts:
             part.append(text[:left])
             left -= len(part[-1])
             if not left:
                 break
-        characters = MOST_CHARACTERS - left
+        characters = MAX_CHARACTERS - left
         if not characters:
             return None
         try:

@@ -15,11 +15,11 @@ from service.decisions.rule import Group, Predict, Wanted, may_serve
 
 WINDOW_S = 900.0
 """No request counts longer; a gateway's traffic of a quarter of an hour."""
-MOST = 20_000
+MAX_REQUESTS = 20_000
 """Requests that are remembered: of busier traffic, the window is shorter."""
 LIMIT_S = 5.0
 """Of the solver: prices need no proof."""
-LEAST = 100
+MIN_REQUESTS = 100
 """Requests from which a forecast is made."""
 STRETCHES = (1.0, 2.0, 4.0, 16.0, 64.0)
 """Of the time until all is done, one after the other where the fleet cannot keep up."""
@@ -57,21 +57,21 @@ class Traffic:
     """The requests of the last window."""
 
     def __init__(self) -> None:
-        self._asked: deque[Asked] = deque(maxlen=MOST)
+        self._asked: deque[Asked] = deque(maxlen=MAX_REQUESTS)
 
     def add(self, asked: Asked, prompts: int = 1) -> None:
         """Take in a request, as often as it holds prompts: each is one of its own."""
-        self._asked.extend(repeat(asked, min(prompts, MOST)))
+        self._asked.extend(repeat(asked, min(prompts, MAX_REQUESTS)))
 
     def keep(self, keys: Collection[tuple[str, str]]) -> None:
         """Forget the LLMs and pools that the fleet has no more, and what only they could serve."""
         kept = (_without_others(one, keys) for one in self._asked)
-        self._asked = deque((one for one in kept if one.keys), maxlen=MOST)
+        self._asked = deque((one for one in kept if one.keys), maxlen=MAX_REQUESTS)
 
     def forecast(self, now: float) -> Sequence[Asked]:
         """Return the requests of the last window; empty where they are too few to plan over."""
         found = [one for one in self._asked if one.at >= now - WINDOW_S]
-        return found if len(found) >= LEAST else []
+        return found if len(found) >= MIN_REQUESTS else []
 
 
 def plan_of(

@@ -26,7 +26,7 @@ from service.telemetry.metrics import Metrics
 logger = logging.getLogger("service.operations")
 
 BACKLOG = 128
-MOST_CONNECTIONS = 100
+MAX_CONNECTIONS = 100
 GRACE_S = 1
 
 
@@ -102,7 +102,7 @@ class OperationsServer:
         self._server = _Unsignalled(
             uvicorn.Config(
                 app,
-                http=TimedProtocol.limited(patience.header_timeout_seconds, MOST_CONNECTIONS),
+                http=TimedProtocol.limited(patience.header_timeout_seconds, MAX_CONNECTIONS),
                 ws="none",
                 log_config=None,
                 access_log=False,

@@ -19,7 +19,7 @@ from service.telemetry.metrics import Metrics
 
 logger = logging.getLogger("service.background")
 
-MOST_UNSTORED = 100
+MAX_UNSTORED = 100
 """Ends that the store refused are remembered in memory, the newest ones."""
 PLAN_NOT_FOUND = "plan-not-found"
 
@@ -36,7 +36,7 @@ class PlanArchive:
     """
 
     def __init__(self, path: Path | None, limits: StoreLimits, metrics: Metrics) -> None:
-        self._most_bytes = limits.size
+        self._max_bytes = limits.size
         self._store = StoreThread(
             path,
             limits,
@@ -77,8 +77,8 @@ class PlanArchive:
         path
             Of the call, for problems.
         """
-        if reply is not None and len(reply.body) > self._most_bytes:
-            detail = f"The answer has {len(reply.body)} bytes; {self._most_bytes} are kept at most."
+        if reply is not None and len(reply.body) > self._max_bytes:
+            detail = f"The answer has {len(reply.body)} bytes; {self._max_bytes} are kept at most."
             reply = Reply.of_problem(Problem("too-large", detail), path)
         ended = record if reply is None else answered(record, reply)
         body = reply.body if reply is not None and ended.status == "finished" else b""
@@ -89,7 +89,7 @@ class PlanArchive:
             if reply is not None:
                 ended = answered(record, Reply.of_problem(error.problem, path))
             self._unstored[ended.plan_id] = ended
-            if len(self._unstored) > MOST_UNSTORED:
+            if len(self._unstored) > MAX_UNSTORED:
                 self._unstored.popitem(last=False)
         return ended
 

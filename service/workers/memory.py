@@ -74,19 +74,19 @@ class HeldBodies:
     ----------
     most
         Bytes of all together.
-    patient_most
+    max_patient
         Bytes of those together that nobody waits for; as many as of all where left out.
-    owner_most
+    max_of_owner
         Bytes of these that several bodies of one owner may have, one of which may have more; as
         many as of all of them where left out.
     """
 
     def __init__(
-        self, most: int, patient_most: int | None = None, owner_most: int | None = None
+        self, most: int, max_patient: int | None = None, max_of_owner: int | None = None
     ) -> None:
         self._most = most
-        self._patient_most = most if patient_most is None else patient_most
-        self._owner_most = self._patient_most if owner_most is None else owner_most
+        self._max_patient = most if max_patient is None else max_patient
+        self._max_of_owner = self._max_patient if max_of_owner is None else max_of_owner
         self._files: WeakSet[AnonymousFile] = WeakSet()
         self._patient: WeakKeyDictionary[AnonymousFile, str | None] = WeakKeyDictionary()
 
@@ -116,9 +116,9 @@ class HeldBodies:
         if patient:
             theirs = [file for file, of in self._patient.items() if of == owner and not file.closed]
             several = owner is not None and len(theirs) > 1
-            if several and _open_bytes(theirs) + more > self._owner_most:
+            if several and _open_bytes(theirs) + more > self._max_of_owner:
                 return False
-            if _open_bytes(self._patient) + more > self._patient_most:
+            if _open_bytes(self._patient) + more > self._max_patient:
                 return False
         return self.size + more <= self._most
 

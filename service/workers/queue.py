@@ -53,8 +53,8 @@ class WorkerQueue:
         #: Calls that wait: those that somebody waits for, and each owner's that are patient.
         self._waiting: Counter[_Places] = Counter()
         self._patient_turn = asyncio.Lock()
-        patient_most = max(work.max_held_bytes // 2, work.max_body_bytes)
-        self.held = HeldBodies(work.max_held_bytes, patient_most, patient_most // 2)
+        max_patient = max(work.max_held_bytes // 2, work.max_body_bytes)
+        self.held = HeldBodies(work.max_held_bytes, max_patient, max_patient // 2)
         self.running = 0
 
     @property

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.scale import __main__ as command
 from benchmarks.scale.comparison import GAPS, reached
-from benchmarks.scale.fractional import cheapest, least_deadline_s
+from benchmarks.scale.fractional import cheapest, min_deadline_s
 from benchmarks.scale.instance import Instance
 from benchmarks.scale.instances import MASKS, SLACK, build
 from benchmarks.scale.methods.greedy import greedy
@@ -123,7 +123,7 @@ def test_the_same_arguments_make_the_same_instance(masked: Instance, tmp_path: P
 
 
 def test_deadlines_are_1_05_times_the_least_feasible(masked: Instance) -> None:
-    least = least_deadline_s(*fractional(masked), terms_of(masked.without("deadline_seconds")))
+    least = min_deadline_s(*fractional(masked), terms_of(masked.without("deadline_seconds")))
     assert masked.constraints["deadline_seconds"] == pytest.approx(SLACK * least, rel=1e-4)
     tight = {**masked.constraints, "deadline_seconds": 0.99 * least}
     late = replace(masked, constraints=tight)

@@ -27,7 +27,7 @@ from benchmarks.soak.processes import resident_mb, workers_of
 from benchmarks.soak.report import Sample, SoakRecord, report, warm_at
 from benchmarks.soak.run import Pace, Soak
 from examples.local_service import free_port
-from service.decisions.traffic import MOST
+from service.decisions.traffic import MAX_REQUESTS
 from tests.service.server import Server
 
 ASK = post("http://127.0.0.1/decision", b"{}")
@@ -167,19 +167,22 @@ def samples(*told: tuple[float, int, int, int]) -> list[Sample]:
 
 
 def test_it_is_warm_when_all_is_filled_planned_and_caught_up() -> None:
-    full = MOST + 500
+    full = MAX_REQUESTS + 500
     steps = [(0.0, 0, 0, 0), (50.0, full, full - 400, 0)]
     recovering = [*steps, (60.0, full + 50, full - 400, 1), (70.0, full + 90, full + 40, 1)]
     assert warm_at(samples(*recovering), 30.0) is None
     caught_up = [*recovering, (80.0, full + 100, full + 60, 1), (90.0, full + 200, full + 200, 1)]
     assert warm_at(samples(*caught_up), 30.0) == 80.0
     assert warm_at(samples(*caught_up), 85.0) == 90.0
-    few = [(at, decided - MOST, acked - MOST, outages) for at, decided, acked, outages in caught_up]
+    few = [
+        (at, decided - MAX_REQUESTS, acked - MAX_REQUESTS, outages)
+        for at, decided, acked, outages in caught_up
+    ]
     assert warm_at(samples(*few), 30.0) is None
 
 
 def test_the_report_judges_memory_from_the_warm_up_on() -> None:
-    full = MOST
+    full = MAX_REQUESTS
     steady = [(at, full, full, 1) for at in range(200, 600)]
     told = SoakRecord(
         asked=full + 1,

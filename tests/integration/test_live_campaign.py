@@ -79,7 +79,7 @@ class GridRig(Rig):
     def windows(self, point: Point, stage: str, done: int) -> Iterator[object]:  # type: ignore[override]
         raise AssertionError("This rig decides only.")
 
-    def most_windows(self, point: Point) -> int | None:
+    def max_windows(self, point: Point) -> int | None:
         return 2 if point.mixed else None
 
     def cost_s(self, point: Point, device_seconds: float, windows: int) -> float:

@@ -68,8 +68,8 @@ def share(side: str, llm: str, sign: float) -> Move:
 
 
 def fewer(problem: PlacementProblem, requests: float) -> PlacementProblem:
-    least_requests = {"large": problem.limits.min_requests["large"] - round(requests)}
-    return problem.with_limits(replace(problem.limits, min_requests=least_requests))
+    min_requests = {"large": problem.limits.min_requests["large"] - round(requests)}
+    return problem.with_limits(replace(problem.limits, min_requests=min_requests))
 
 
 def ending(problem: PlacementProblem, seconds: float) -> PlacementProblem:

@@ -206,7 +206,7 @@ async def test_memory_of_a_call_whose_worker_is_lost_is_given_back() -> None:
 
 
 def test_bodies_that_nobody_waits_for_leave_room_for_others() -> None:
-    held = HeldBodies(100, patient_most=50)
+    held = HeldBodies(100, max_patient=50)
     file = AnonymousFile.create()
     held.add(file, patient=True)
     file.write(b"x" * 40)
@@ -304,7 +304,7 @@ def test_a_server_says_how_busy_it_is_and_refuses_bytes_that_may_not_wait(models
 
 
 def test_one_owner_cannot_take_all_bytes_of_asynchronous_plans() -> None:
-    held = HeldBodies(200, patient_most=100, owner_most=50)
+    held = HeldBodies(200, max_patient=100, max_of_owner=50)
     files = [AnonymousFile.create() for _ in range(2)]
     for file in files:
         held.add(file, patient=True, owner="a")

@@ -26,7 +26,7 @@ CANDIDATES = f"small={SMALL},large={LARGE}"
 PATH = "/destination/v1/chat/completions"
 JSON_TYPE = {"content-type": "application/json"}
 HEADER = "x-jouleplan-candidates"
-MOST_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 TOLD = ("denied", "openly", "elsewhere")
 
 
@@ -132,15 +132,15 @@ def test_prompts_of_long_contexts_are_read_and_bodies_over_a_mebibyte_are_not(
         named = {"content-type": "application/json"} | headers
         return server.client.post(path, content=content, headers=named)
 
-    longest = posted(MOST_BYTES)
+    longest = posted(MAX_BYTES)
     assert longest.status_code == 200
     assert longest.json()["tokens"]["input_tokens"] > 128 * 1024
-    for size in (MOST_BYTES + 1, 3 * MOST_BYTES):
+    for size in (MAX_BYTES + 1, 3 * MAX_BYTES):
         refused = posted(size)
         assert refused.status_code == 413
-        assert f"at most {MOST_BYTES} bytes" in refused.json()["detail"]
+        assert f"at most {MAX_BYTES} bytes" in refused.json()["detail"]
         assert posted(1000).status_code == 200
-    openly = posted(MOST_BYTES + 1, **{"x-jouleplan-fail-open": "true"})
+    openly = posted(MAX_BYTES + 1, **{"x-jouleplan-fail-open": "true"})
     if path == "/destination":
         assert (openly.status_code, openly.headers["x-jouleplan-refused"]) == (200, "too-large")
     else:
@@ -150,7 +150,7 @@ def test_prompts_of_long_contexts_are_read_and_bodies_over_a_mebibyte_are_not(
 @pytest.mark.parametrize("path", ["/destination", "/decision", "/policy"])
 def test_what_is_too_long_does_not_stand_before_the_next_call(server: Server, path: str) -> None:
     method = "PUT" if path == "/policy" else "POST"
-    size = 3 * MOST_BYTES
+    size = 3 * MAX_BYTES
     head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     first = f"{head}content-length: {size}\r\n\r\n".encode() + completion(size)
     second = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"

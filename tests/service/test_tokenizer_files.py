@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from service.decisions.tokenizers import MOST_CHARACTERS, TokenizerError, Tokenizers
+from service.decisions.tokenizers import MAX_CHARACTERS, TokenizerError, Tokenizers
 from tests.service.decision_fleet import save_two_pools
 from tests.service.server import ROOT, Server
 
@@ -154,10 +154,10 @@ def test_files_that_are_named_otherwise_are_told_of_and_let_be(
 
 def test_no_more_than_so_many_characters_are_counted(tmp_path: Path) -> None:
     counts = saved(pairs(), tmp_path)
-    part = counts.count(LLM, ["x" * MOST_CHARACTERS])
+    part = counts.count(LLM, ["x" * MAX_CHARACTERS])
     assert part is not None
-    assert counts.count(LLM, ["x" * MOST_CHARACTERS * 200]) == part
-    assert counts.count(LLM, ["x" * 100] * MOST_CHARACTERS) is not None
+    assert counts.count(LLM, ["x" * MAX_CHARACTERS * 200]) == part
+    assert counts.count(LLM, ["x" * 100] * MAX_CHARACTERS) is not None
     assert counts.count(LLM, [""]) is None
 
 

@@ -36,7 +36,7 @@ from service.calls.schemas.requests import Pin
 from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer
 
 #: Bytes of the longest id, in whatever letters.
-MOST_ID_BYTES = 4 * int(REQUEST_ID.high)
+MAX_ID_BYTES = 4 * int(REQUEST_ID.high)
 
 Read = TypeVar("Read")
 
@@ -207,7 +207,7 @@ def _numbers(bounds: Bounds) -> Callable[[pa.Array], FloatArray | None]:
 def _texts(column: pa.Array) -> list[str | None]:
     if not is_text(column.type):
         raise _WrongTypeError("text")
-    if longest_text(column) > MOST_ID_BYTES:
+    if longest_text(column) > MAX_ID_BYTES:
         raise _WrongTypeError(f"texts of at most {REQUEST_ID.high:g} characters")
     column = _decoded(column)
     lengths = _filled(pc.utf8_length(column), 0)
@@ -222,7 +222,7 @@ def _pins(column: pa.Array) -> list[Pin | None] | None:
     if not kinds.is_struct(column.type):
         raise _WrongTypeError("pins, structs of llm, pool, concurrency and device_index")
     for field in column.type:
-        if is_text(field.type) and longest_text(column.field(field.name)) > MOST_ID_BYTES:
+        if is_text(field.type) and longest_text(column.field(field.name)) > MAX_ID_BYTES:
             raise _WrongTypeError("pins with names of at most 96 characters")
     values = column.to_pylist()
     try:

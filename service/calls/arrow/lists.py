@@ -13,7 +13,7 @@ from costmodel.arrays import IntArray
 from service.calls.choices import Choices, Names
 
 #: Names of one request; the schema takes no more, nor does it pay to group longer lists.
-MOST_NAMES = 256
+MAX_NAMES = 256
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -51,7 +51,7 @@ def distinct_lists(column: pa.Array) -> Choices:
         if length == -1:
             found: list[Names] = [None]
             codes[members] = len(distinct)
-        elif length > MOST_NAMES or float(max(1, len(names))) ** length >= 2.0**62:
+        elif length > MAX_NAMES or float(max(1, len(names))) ** length >= 2.0**62:
             one_by_one = Choices.of(column.take(pa.array(members)).to_pylist())
             found = list(one_by_one.distinct)
             codes[members] = len(distinct) + one_by_one.codes

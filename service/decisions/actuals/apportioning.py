@@ -19,7 +19,7 @@ from service.decisions.records import ActualKey
 
 AT_ONCE = 1_000
 """Runs that are looked at before others have a turn of the event loop: about a millisecond."""
-MOST_RUNS = 50_000
+MAX_RUNS = 50_000
 """Of one pool, that wait for their joules; the oldest go without, and so do those that ran with
 them: nobody gets what others have taken."""
 COVERED = 0.98
@@ -126,12 +126,12 @@ class Apportioner:
 
     Parameters
     ----------
-    most_runs
+    max_runs
         Of one pool.
     """
 
-    def __init__(self, most_runs: int = MOST_RUNS) -> None:
-        self._most_runs = most_runs
+    def __init__(self, max_runs: int = MAX_RUNS) -> None:
+        self._max_runs = max_runs
         self._runs: defaultdict[str, deque[Run]] = defaultdict(deque)
         self._dropped_until: defaultdict[str, float] = defaultdict(lambda: -inf)
         self._intervals: defaultdict[str, deque[tuple[float, float, float]]] = defaultdict(deque)
@@ -141,7 +141,7 @@ class Apportioner:
         if run.ended_at <= run.begun_at or run.predicted_j <= 0.0:
             return
         runs = self._runs[pool]
-        if len(runs) >= self._most_runs:
+        if len(runs) >= self._max_runs:
             dropped = runs.popleft()
             self._dropped_until[pool] = max(self._dropped_until[pool], dropped.ended_at)
         runs.append(run)

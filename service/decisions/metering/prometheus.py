@@ -11,7 +11,7 @@ import orjson
 from service.decisions.metering.readings import MeteringError, Reading
 
 TIMEOUT_S = 5.0
-MOST_BYTES = 4 * 1024 * 1024
+MAX_BYTES = 4 * 1024 * 1024
 
 
 class JouleCounters:
@@ -76,8 +76,8 @@ class JouleCounters:
             found = bytearray()
             async for part in answer.aiter_bytes():
                 found += part
-                if len(found) > MOST_BYTES:
-                    raise MeteringError(f"Expected at most {MOST_BYTES} bytes, got more.")
+                if len(found) > MAX_BYTES:
+                    raise MeteringError(f"Expected at most {MAX_BYTES} bytes, got more.")
             return answer.status_code, bytes(found)
 
     def _readings(self, result: Any) -> dict[str, Reading]:  # noqa: ANN401  JSON of a server

@@ -20,13 +20,13 @@ class BodyLimits:
         Longest wait for its next bytes [s].
     whole_s
         From the first wait to its last byte [s].
-    most_bytes
+    max_bytes
         Its size.
     """
 
     silence_s: float
     whole_s: float
-    most_bytes: int
+    max_bytes: int
 
 
 class Body:
@@ -65,8 +65,8 @@ class Body:
         except TimeoutError:
             raise self._late(whole=now + self._limits.silence_s > self._end) from None
         self._size += len(message.get("body", b""))
-        if self._size > self._limits.most_bytes:
-            detail = f"Expected a body of at most {self._limits.most_bytes} bytes."
+        if self._size > self._limits.max_bytes:
+            detail = f"Expected a body of at most {self._limits.max_bytes} bytes."
             raise ProblemError(Problem("too-large", detail))
         # When all is here, what is still received is that the caller has left.
         self.answered = self.answered or not message.get("more_body", False)

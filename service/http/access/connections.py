@@ -66,7 +66,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     header_s: ClassVar[float] = 10.0
     most: ClassVar[int] = 800
-    most_per_peer: ClassVar[int | None] = None
+    max_per_peer: ClassVar[int | None] = None
     peers: ClassVar[Counter[str]] = Counter()
     refusals: ClassVar[Refusals] = Refusals()
     _waiting: asyncio.TimerHandle | None = None
@@ -77,7 +77,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     @classmethod
     def limited(
-        cls, header_s: float, most: int, most_per_peer: int | None = None
+        cls, header_s: float, most: int, max_per_peer: int | None = None
     ) -> type[TimedProtocol]:
         """Return the protocol with these limits.
 
@@ -87,11 +87,11 @@ class TimedProtocol(HttpToolsProtocol):
             Until the header of a call is whole [s].
         most
             Connections at once.
-        most_per_peer
+        max_per_peer
             Of these of one address; None for as many.
         """
         own = {"peers": Counter(), "refusals": Refusals()}
-        limits = {"header_s": header_s, "most": most, "most_per_peer": most_per_peer}
+        limits = {"header_s": header_s, "most": most, "max_per_peer": max_per_peer}
         return type("LimitedProtocol", (cls,), limits | own)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -109,8 +109,8 @@ class TimedProtocol(HttpToolsProtocol):
     def _broken_limit(self) -> str | None:
         if len(self.connections) > self.most:
             return f"expected at most {self.most} at once"
-        if self.most_per_peer is not None and self.peers[self._peer] > self.most_per_peer:
-            return f"expected at most {self.most_per_peer} at once of one peer"
+        if self.max_per_peer is not None and self.peers[self._peer] > self.max_per_peer:
+            return f"expected at most {self.max_per_peer} at once of one peer"
         return None
 
     def on_message_begin(self) -> None:

@@ -36,7 +36,7 @@ from service.problems import pointer
 from service.wording import words_of
 from service.yaml_lines import YamlError, place_in, read_yaml
 
-MOST_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 HEAD = "# API keys of jouleplan: the SHA-256 of each, no key. `python -m service keys` writes it.\n"
 OWNER_ONLY = 0o600
 
@@ -202,11 +202,11 @@ def _text(path: Path) -> str:
                 mode = stat.S_IMODE(found.st_mode)
                 msg = f"{path}: expected a file that only its owner may write, got mode {mode:o}."
                 raise KeyFileError(msg)
-            content = file.read(MOST_BYTES + 1)
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise _unusable(path, "read", error) from None
-    if len(content) > MOST_BYTES:
-        msg = f"{path}: expected at most {MOST_BYTES} bytes, got more."
+    if len(content) > MAX_BYTES:
+        msg = f"{path}: expected at most {MAX_BYTES} bytes, got more."
         raise KeyFileError(msg)
     try:
         return content.decode("utf-8")

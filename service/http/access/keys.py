@@ -20,7 +20,7 @@ PREFIX = "jp"
 SECRET_BYTES = 32
 NAME_PATTERN = r"[A-Za-z0-9_-]{1,64}"
 #: Nothing longer is a key, or is hashed.
-MOST_BYTES = 256
+MAX_CHARACTERS = 256
 
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]+) *", re.IGNORECASE)
 _KEY = re.compile(rf"{PREFIX}\.({NAME_PATTERN})\.[A-Za-z0-9_-]{{43}}".encode())
@@ -74,7 +74,7 @@ def name_of(key: bytes) -> str | None:
     >>> name_of(b"jp.gateway." + 43 * b"x"), name_of(b"gateway"), name_of(b"")
     ('gateway', None, None)
     """
-    found = _KEY.fullmatch(key) if len(key) <= MOST_BYTES else None
+    found = _KEY.fullmatch(key) if len(key) <= MAX_CHARACTERS else None
     return found[1].decode() if found else None
 
 

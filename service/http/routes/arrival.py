@@ -10,7 +10,7 @@ from typing import Literal
 
 from starlette.requests import Request
 
-from service.calls.content import MOST_INLINE, AnonymousFile, Content
+from service.calls.content import MAX_INLINE_BYTES, AnonymousFile, Content
 from service.calls.messages import BATCH_FILES, JSON, Job
 from service.http.access.caller import caller_of
 from service.http.routes.batch_query import query_of
@@ -23,7 +23,7 @@ from service.workers.pool import WorkerPool
 Kind = Literal["plan", "predict", "frontier"]
 
 # Of an announced length that is worth reading as a number: a petabyte.
-MOST_DIGITS = 15
+MAX_DIGITS = 15
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Arrival:
         """
         announced = request.headers.get("content-length", "")
         if announced.isdecimal():
-            if len(announced) > MOST_DIGITS or int(announced) > self.most:
+            if len(announced) > MAX_DIGITS or int(announced) > self.most:
                 raise self._too_large()
             self.pool.queue.check_bytes(int(announced), patient=self.patient, owner=self.owner)
         async for chunk in decoded(request, self.most):
@@ -141,7 +141,7 @@ class Arrival:
         self.marks += chunk.count(self.mark)
         if self.size > self.most:
             raise self._too_large()
-        if self._file is None and self.size <= MOST_INLINE:
+        if self._file is None and self.size <= MAX_INLINE_BYTES:
             self._small += chunk
             return
         self.pool.queue.check_bytes(len(chunk), patient=self.patient, owner=self.owner)

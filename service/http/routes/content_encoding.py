@@ -35,14 +35,14 @@ def is_encoded(request: Request) -> bool:
     return True
 
 
-async def decoded(request: Request, most_bytes: int) -> AsyncIterator[bytes]:
+async def decoded(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
     """Yield the body of a request as it was before it was compressed.
 
     Parameters
     ----------
     request
         Whose body it is.
-    most_bytes
+    max_bytes
         Where more than that was yielded, nothing more is inflated; what still arrives is dropped.
 
     Raises
@@ -56,14 +56,14 @@ async def decoded(request: Request, most_bytes: int) -> AsyncIterator[bytes]:
         return
     size, inflater = 0, Inflater()
     async for chunk in request.stream():
-        if size > most_bytes:
+        if size > max_bytes:
             continue
         inflater.feed(chunk)
-        while size <= most_bytes and (piece := inflater.piece()):
+        while size <= max_bytes and (piece := inflater.piece()):
             size += len(piece)
             yield piece
             await asyncio.sleep(0)
-    if size <= most_bytes:
+    if size <= max_bytes:
         inflater.end()
 
 

@@ -17,7 +17,7 @@ from service.plans.plans import BackgroundPlans
 from service.plans.records import PlanRecord, ReplyHead
 from service.problems import Problem, ProblemError
 
-MOST_DIGITS = 6
+MAX_DIGITS = 6
 NOT_MODIFIED = 304
 
 
@@ -82,7 +82,7 @@ def _fate(status: str) -> str:
 
 
 def _index(text: str, count: int) -> int:
-    if text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS and int(text) < count:
+    if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS and int(text) < count:
         return int(text)
     message = f"Expected the index of one of {count} shards, got {text:.40}."
     raise ProblemError(Problem("shard-not-found", message))

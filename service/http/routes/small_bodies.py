@@ -13,12 +13,10 @@ from service.http.routes.content_encoding import decoded, is_encoded
 from service.problems import Problem, ProblemError
 
 Schema = TypeVar("Schema", bound=BaseModel)
-MOST_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 
 
-async def read_small(
-    request: Request, schema: type[Schema], most_bytes: int = MOST_BYTES
-) -> Schema:
+async def read_small(request: Request, schema: type[Schema], max_bytes: int = MAX_BYTES) -> Schema:
     """Return the body of a request of at most so many bytes as a checked `schema`.
 
     Raises
@@ -26,10 +24,10 @@ async def read_small(
     ProblemError
         400, 413, 415 or 422.
     """
-    return parse(await read_small_bytes(request, most_bytes), schema)
+    return parse(await read_small_bytes(request, max_bytes), schema)
 
 
-async def read_small_bytes(request: Request, most_bytes: int = MOST_BYTES) -> bytes:
+async def read_small_bytes(request: Request, max_bytes: int = MAX_BYTES) -> bytes:
     """Return the body of a request of at most so many bytes, inflated where it came compressed.
 
     Raises
@@ -41,17 +39,17 @@ async def read_small_bytes(request: Request, most_bytes: int = MOST_BYTES) -> by
     if given is not None and given.partition(";")[0].strip().lower() != JSON:
         raise _unsupported(given)
     parts, size = [], 0
-    async for part in decoded(request, most_bytes):
+    async for part in decoded(request, max_bytes):
         size += len(part)
         # More is read to its end, and dropped: the rest would stand before the caller's next call.
-        if size <= most_bytes:
+        if size <= max_bytes:
             parts.append(part)
     # A page of another site may send what has no type; no body needs none.
     if size and given is None:
         raise _unsupported("none")
-    if size > most_bytes:
+    if size > max_bytes:
         got = "more, inflated" if is_encoded(request) else str(size)
-        message = f"Expected at most {most_bytes} bytes, got {got}."
+        message = f"Expected at most {max_bytes} bytes, got {got}."
         raise ProblemError(Problem("too-large", message))
     return b"".join(parts)
 

@@ -15,7 +15,7 @@ from service.calls.schemas.decisions import CandidateBody, DecisionBody
 from service.decisions.desk import DecisionDesk
 from service.decisions.evidence import About
 from service.decisions.policy import FORECAST, PLAN, WEIGHTS, Policy
-from service.decisions.traffic import LEAST
+from service.decisions.traffic import MIN_REQUESTS
 from service.http.routes.decisions import answer_of
 from service.problems import ProblemError
 
@@ -270,19 +270,19 @@ def test_forecasts_offer_the_pools_that_would_do_in_time_were_they_idle() -> Non
     ask(made, "x")
     assert ask(made, "x").concurrency == 4
     body = DecisionBody(llm="a", input_tokens=10, output_tokens=100, deadline_seconds=2.0)
-    for _ in range(LEAST):
+    for _ in range(MIN_REQUESTS):
         in_time = {one.cost.row.pool: one.in_time for one in made.decide(body).decision.options}
         # A second on an idle device, four beside others, a hundred on the slow one.
         assert in_time["x"] is False
     found = [one for one in made.traffic.forecast(0.0) if one.deadline_s is not None]
-    assert len(found) == LEAST
+    assert len(found) == MIN_REQUESTS
     assert {frozenset(one.keys) for one in found} == {frozenset({("a", "x"), ("a", "y")})}
 
 
 def test_forecasts_offer_all_pools_where_none_would_do_in_time() -> None:
     made = desk()
     body = DecisionBody(llm="a", input_tokens=10, output_tokens=100, deadline_seconds=0.5)
-    for _ in range(LEAST):
+    for _ in range(MIN_REQUESTS):
         made.decide(body)
     (keys,) = {one.keys for one in made.traffic.forecast(0.0)}
     assert set(keys) == {("a", "x"), ("a", "y")}

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.decisions.lengths import EDGES, FORGET_AT, LEAST, MOST_ROUTES, Lengths, OutputLengths
+from service.decisions.lengths import (
+    EDGES,
+    FORGET_AT,
+    MAX_ROUTES,
+    MIN_ANSWERS,
+    Lengths,
+    OutputLengths,
+)
 
 BIN = 2 ** (1 / 4)
 """A bin's upper end over its lower one; whole tokens make the first ones wider."""
@@ -63,9 +70,9 @@ def test_old_answers_are_forgotten() -> None:
 
 def test_a_route_is_used_from_thirty_answers_on_and_the_llm_until_then() -> None:
     lengths = OutputLengths()
-    for _ in range(LEAST):
+    for _ in range(MIN_ANSWERS):
         lengths.add("a", "long", 1000)
-    for _ in range(LEAST - 1):
+    for _ in range(MIN_ANSWERS - 1):
         lengths.add("a", "short", 10)
     other = lengths.of("a", "short")
     assert other is not None
@@ -79,10 +86,10 @@ def test_a_route_is_used_from_thirty_answers_on_and_the_llm_until_then() -> None
 
 def test_routes_are_bounded_and_those_in_use_stay() -> None:
     lengths = OutputLengths()
-    for number in range(3 * MOST_ROUTES):
+    for number in range(3 * MAX_ROUTES):
         lengths.add("a", f"route-{number}", 10)
         lengths.add("a", "busy", 20)
     known = [key for key, _ in lengths]
-    assert len(known) <= MOST_ROUTES
+    assert len(known) <= MAX_ROUTES
     assert ("a", "busy") in known
     assert ("a", None) in known

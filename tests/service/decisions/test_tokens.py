@@ -23,7 +23,7 @@ from service.decisions.lengths import OutputLengths
 from service.decisions.token_estimate import estimate_tokens, terms_of_actual
 from service.decisions.tokenizers import Tokenizers
 from service.decisions.tokens import input_tokens, output_limit
-from service.decisions.traffic import LEAST, MOST, plan_of
+from service.decisions.traffic import MAX_REQUESTS, MIN_REQUESTS, plan_of
 from service.problems import ProblemError
 from tests.service.decisions.test_desk import ROWS
 
@@ -94,12 +94,12 @@ def test_a_longer_prompt_than_any_context_is_cut() -> None:
 def test_the_traffic_of_any_request_can_be_planned() -> None:
     desk = DecisionDesk()
     desk.load(ROWS)
-    for number in range(LEAST):
+    for number in range(MIN_REQUESTS):
         desk.decide(DecisionBody(llm="a", request={"prompt": "x", "max_tokens": 10**number}))
     asked = desk.traffic.forecast(max(one.at for one in desk.traffic.forecast(0.0)))
     body = PlanRequest.model_validate_json(orjson.dumps(plan_of(asked, asked[-1].at, None)))
     assert body.columns is not None
-    assert len(body.columns.input_tokens) == LEAST
+    assert len(body.columns.input_tokens) == MIN_REQUESTS
 
 
 def test_choices_are_slots_of_one_decision_and_actuals_of_them_are_no_surprise() -> None:
@@ -199,4 +199,4 @@ def test_what_one_decision_holds_is_no_more_than_its_pool_has() -> None:
     row = made.decision.chosen.cost.row
     most = max(one.concurrency for one in ROWS if one.pool == row.pool) * row.devices
     assert desk._loads.of(row.pool, desk._clock()).in_flight == most
-    assert len(desk.traffic._asked) == MOST
+    assert len(desk.traffic._asked) == MAX_REQUESTS

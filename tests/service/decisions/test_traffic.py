@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.calls import PlanRequest
-from service.decisions.traffic import LEAST, MOST, WINDOW_S, Asked, Traffic, plan_of
+from service.decisions.traffic import MAX_REQUESTS, MIN_REQUESTS, WINDOW_S, Asked, Traffic, plan_of
 from service.problems import ProblemError
 from service.settings.settings import Settings
 from service.workers.process import load_service
@@ -76,30 +76,30 @@ def test_the_deadline_is_the_window_and_that_of_a_request() -> None:
 
 def test_few_or_old_requests_make_no_forecast() -> None:
     traffic = Traffic()
-    for number in range(LEAST):
+    for number in range(MIN_REQUESTS):
         assert traffic.forecast(0.0) == []
         traffic.add(asked(float(number)))
-    assert len(traffic.forecast(LEAST)) == LEAST
-    assert len(traffic.forecast(WINDOW_S)) == LEAST
+    assert len(traffic.forecast(MIN_REQUESTS)) == MIN_REQUESTS
+    assert len(traffic.forecast(WINDOW_S)) == MIN_REQUESTS
     assert traffic.forecast(WINDOW_S + 1.0) == []
-    for _ in range(2 * MOST):
+    for _ in range(2 * MAX_REQUESTS):
         traffic.add(asked(WINDOW_S))
-    assert len(traffic.forecast(WINDOW_S)) == MOST
+    assert len(traffic.forecast(WINDOW_S)) == MAX_REQUESTS
 
 
 def test_what_the_fleet_has_no_more_is_forgotten() -> None:
     traffic = Traffic()
     for keys in (BOTH, BOTH[:1], BOTH[1:]):
-        for _ in range(LEAST):
+        for _ in range(MIN_REQUESTS):
             traffic.add(asked(0.0, keys))
     traffic.keep({BOTH[1], ("other", "large")})
     kept = traffic.forecast(0.0)
-    assert len(kept) == 2 * LEAST
+    assert len(kept) == 2 * MIN_REQUESTS
     assert {one.keys for one in kept} == {BOTH[1:]}
 
 
 def test_a_reload_that_takes_nothing_away_copies_no_request() -> None:
-    traffic, before = Traffic(), [asked(float(number)) for number in range(LEAST)]
+    traffic, before = Traffic(), [asked(float(number)) for number in range(MIN_REQUESTS)]
     for one in before:
         traffic.add(one)
     traffic.keep({*BOTH, ("other", "large")})
@@ -116,7 +116,7 @@ def test_requests_alike_share_what_the_plan_says_of_them() -> None:
 
 def test_a_reloaded_fleet_can_be_planned_for(planner: PlannerService) -> None:
     traffic = Traffic()
-    for _ in range(LEAST):
+    for _ in range(MIN_REQUESTS):
         traffic.add(asked(0.0, (*BOTH, ("gone", "gone"))))
     body = orjson.dumps(plan_of(traffic.forecast(600.0), 600.0, None))
     with pytest.raises(ProblemError, match="got gone"):

@@ -155,7 +155,7 @@ def test_the_event_loop_has_turns_while_many_runs_are_settled() -> None:
     many = 20 * AT_ONCE
 
     async def scene() -> tuple[Settled, list[int]]:
-        apportioner, turns = Apportioner(most_runs=many), [0]
+        apportioner, turns = Apportioner(max_runs=many), [0]
 
         async def decide() -> None:
             while True:
@@ -235,7 +235,7 @@ def test_pools_have_nothing_to_do_with_each_other() -> None:
 
 
 def test_nobody_gets_what_dropped_runs_have_taken() -> None:
-    apportioner = Apportioner(most_runs=3)
+    apportioner = Apportioner(max_runs=3)
     for number in range(5):
         apportioner.add_run(POOL, run(str(number), number * 4, number * 4 + 4))
     apportioner.add_interval(POOL, 0, 10, 100)
