@@ -103,7 +103,7 @@ def telling(
     refused
         Raised where they cannot be used, with a message that says why.
     """
-    failures.watch(name)
+    failures.register(name)
 
     async def reload() -> None:
         try:

@@ -13,7 +13,7 @@ from costmodel.cost_matrix import slot_seconds
 from planner.problem import PlacementProblem
 from planner.result import PlacementUsage, Plan, PlanWarning
 from service.calls.assignments import assignment_columns, column_chunks, row_chunks
-from service.calls.content import Content, gathered
+from service.calls.content import Content, collect
 from service.calls.fleet.placements import candidate_list
 from service.calls.messages import ARROW
 from service.calls.schemas.answers import (
@@ -117,19 +117,24 @@ def predict_body(
     problem: PlacementProblem, warnings: Sequence[PlanWarning], *, as_arrow: bool = False
 ) -> Content:
     """Return the answer of `/predict`; null where a request is not eligible."""
-    placements, told = candidate_list(problem.pools, problem.placements), warning_list(warnings)
+    placements, listed_warnings = (
+        candidate_list(problem.pools, problem.placements),
+        warning_list(warnings),
+    )
     matrices, eligible = _matrices(problem), problem.eligible
     if as_arrow:
         from service.calls.arrow.answer import matrix_chunks  # noqa: PLC0415  few calls need it
 
-        return gathered(
+        return collect(
             matrix_chunks(
-                orjson.dumps({"placements": placements, "warnings": told}), matrices, eligible
+                orjson.dumps({"placements": placements, "warnings": listed_warnings}),
+                matrices,
+                eligible,
             )
         )
     answer: PredictAnswer = {
         "placements": placements,
-        "warnings": told,
+        "warnings": listed_warnings,
         "energy_joules": _masked(matrices["energy_joules"], eligible),
         "device_seconds": _masked(matrices["device_seconds"], eligible),
         "runtime_seconds": _masked(matrices["runtime_seconds"], eligible),
@@ -142,7 +147,7 @@ def predict_body(
             )
         ],
     }
-    return gathered([orjson.dumps(answer, option=OPTIONS)])
+    return collect([orjson.dumps(answer, option=OPTIONS)])
 
 
 def _matrices(problem: PlacementProblem) -> dict[str, npt.NDArray[Any]]:

@@ -13,7 +13,7 @@ from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.nearest import unknown_name
 from costmodel.prompt_lengths import PromptLengths
 from planner.inputs import Requests
-from service.calls.choices import Choices
+from service.calls.choices import AllowedNames
 from service.calls.fleet.placements import Candidates
 from service.calls.output_estimates import (
     Estimates,
@@ -79,8 +79,8 @@ class Batch:
     given_ids: Sequence[str | None] | None
     input_tokens: IntArray
     output_tokens: IntArray | Estimates
-    llms: Choices | None = None
-    pools: Choices | None = None
+    llms: AllowedNames | None = None
+    pools: AllowedNames | None = None
     min_quality: FloatArray | None = None
     deadline_s: FloatArray | None = None
     choices: IntArray | None = None
@@ -98,8 +98,8 @@ class Batch:
             input_tokens=input_tokens,
             prompts=prompts,
             output_tokens=estimates_of([row.output_tokens for row in rows]),
-            llms=Choices.of([row.llms for row in rows]),
-            pools=Choices.of([row.pools for row in rows]),
+            llms=AllowedNames.of([row.llms for row in rows]),
+            pools=AllowedNames.of([row.pools for row in rows]),
             min_quality=_numbers([row.min_quality for row in rows]),
             deadline_s=_numbers([row.deadline_seconds for row in rows]),
             choices=_counts([row.choices for row in rows]),
@@ -116,8 +116,8 @@ class Batch:
             input_tokens=input_tokens,
             prompts=prompts,
             output_tokens=estimates_of(columns.output_tokens),
-            llms=None if columns.llms is None else Choices.of(columns.llms),
-            pools=None if columns.pools is None else Choices.of(columns.pools),
+            llms=None if columns.llms is None else AllowedNames.of(columns.llms),
+            pools=None if columns.pools is None else AllowedNames.of(columns.pools),
             min_quality=_numbers(columns.min_quality),
             deadline_s=_numbers(columns.deadline_seconds),
             choices=None if columns.choices is None else _counts(columns.choices),
@@ -217,7 +217,9 @@ class Batch:
                 complaints.add(FieldError(where, message, before))
         return complaints
 
-    def _unknown(self, field: str, choices: Choices | None, known: Sequence[str]) -> Complaints:
+    def _unknown(
+        self, field: str, choices: AllowedNames | None, known: Sequence[str]
+    ) -> Complaints:
         complaints = Complaints()
         if choices is None:
             return complaints

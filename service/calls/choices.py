@@ -14,7 +14,7 @@ Names = tuple[str, ...] | None
 
 
 @dataclass(frozen=True, eq=False)
-class Choices:
+class AllowedNames:
     """What each of n requests admits.
 
     Attributes
@@ -26,7 +26,7 @@ class Choices:
 
     Examples
     --------
-    >>> choices = Choices.of([["a"], None, ["b", "a"], ["a"]])
+    >>> choices = AllowedNames.of([["a"], None, ["b", "a"], ["a"]])
     >>> choices.distinct
     (('a',), None, ('b', 'a'))
     >>> choices.mask(["a", "b"]).astype(int).tolist()
@@ -37,7 +37,7 @@ class Choices:
     distinct: tuple[Names, ...]
 
     @classmethod
-    def of(cls, lists: Sequence[Iterable[str] | None]) -> Choices:
+    def of(cls, lists: Sequence[Iterable[str] | None]) -> AllowedNames:
         """Group lists that are the same, in order and all.
 
         Raises

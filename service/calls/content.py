@@ -96,17 +96,17 @@ Content: TypeAlias = bytes | AnonymousFile
 """A body: itself where it is small, else a file."""
 
 
-def whole(content: Content) -> bytes:
+def to_bytes(content: Content) -> bytes:
     """Return a body as bytes, whichever way it is held."""
     return content if isinstance(content, bytes) else content.content()
 
 
-def parts(content: Content, size: int = CHUNK) -> Iterator[bytes]:
+def chunks(content: Content, size: int = CHUNK) -> Iterator[bytes]:
     """Yield a body, `size` bytes at a time.
 
     Examples
     --------
-    >>> list(parts(b"abc", 2))
+    >>> list(chunks(b"abc", 2))
     [b'ab', b'c']
     """
     if isinstance(content, bytes):
@@ -114,26 +114,26 @@ def parts(content: Content, size: int = CHUNK) -> Iterator[bytes]:
     return content.chunks(size)
 
 
-def gathered(chunks: Iterable[bytes]) -> Content:
+def collect(pieces: Iterable[bytes]) -> Content:
     """Return chunks as one body, in a file as soon as they are more than is handled inline.
 
     Examples
     --------
-    >>> gathered([b"a", b"b"])
+    >>> collect([b"a", b"b"])
     b'ab'
-    >>> gathered([b"a" * 50_000, b"b" * 50_000]).size
+    >>> collect([b"a" * 50_000, b"b" * 50_000]).size
     100000
     """
     small: list[bytes] = []
     file: AnonymousFile | None = None
     held = 0
-    for chunk in chunks:
-        held += len(chunk)
+    for piece in pieces:
+        held += len(piece)
         if file is None and held > MAX_INLINE_BYTES:
             file = AnonymousFile.create()
             file.write(b"".join(small))
         if file is None:
-            small.append(chunk)
+            small.append(piece)
         else:
-            file.write(chunk)
+            file.write(piece)
     return b"".join(small) if file is None else file

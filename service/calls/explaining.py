@@ -24,7 +24,7 @@ UNEXPLAINED = PlanWarning(
 )
 
 
-class Explaining:
+class ExplanationBudget:
     """Divides the time of a call between its plan and the alternatives that it asks for."""
 
     def __init__(self, ready: Prepared, *, asked: bool) -> None:

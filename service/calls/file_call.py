@@ -32,7 +32,7 @@ from service.calls.reading import Call, read_document
 from service.calls.schemas.answers import UnplaceableAnswer
 from service.calls.schemas.batch_query import PREFIX, BatchQuery, query_pointer
 from service.calls.schemas.calls import PlanRequest
-from service.calls.shard import Shard, told
+from service.calls.shard import Shard, shard_answers
 from service.problems import AlikeErrors, FieldError, Problem, ProblemError, invalid, pointer
 from service.spelling import QUERY
 
@@ -41,7 +41,7 @@ def plan_batch_file(
     service: PlannerService,
     body: Content,
     query: BatchQuery,
-    watch: OnProgress,
+    on_progress: OnProgress,
     plan_id: str = "",
     *,
     base: str = "",
@@ -70,16 +70,16 @@ def plan_batch_file(
     """
     started = perf_counter()
     service = replace(service, spelling=QUERY)
-    watch(Progress("reading", None, None, None, 0.0))
+    on_progress(Progress("reading", None, None, None, 0.0))
     plan_id = plan_id or str(uuid4())
     _check_names(query, service.fleet)
     data = body if isinstance(body, bytes) else body.mapped()
     if holds_rows(data, {}):
-        return _plan_rows(service, data, query, watch, (plan_id, accept, started))
+        return _plan_rows(service, data, query, on_progress, (plan_id, accept, started))
     batch = _read(data, query)
     try:
         call = _call(batch.columns, len(batch.lines), query).without(batch.set_aside)
-        solved = service.solve(call, watch, plan_id, started)
+        solved = service.solve(call, on_progress, plan_id, started)
     except ProblemError as error:
         raise _relocated(error.problem, batch, query) from None
     write_started = perf_counter()
@@ -95,7 +95,9 @@ def plan_batch_file(
     names = ServedNames(batch.lines, query.served_names())
     shards = tuple(write_shard(draft, batch.lines, names, file.write) for draft in drafts)
     warnings = [*batch.warnings, *name_warnings(shards)]
-    for chunk in plan_chunks(solved, accept, warnings, told(shards, f"{base}/plans/{plan_id}")):
+    for chunk in plan_chunks(
+        solved, accept, warnings, shard_answers(shards, f"{base}/plans/{plan_id}")
+    ):
         file.write(chunk)
     return file, shards, solved.tally(perf_counter() - write_started)
 
@@ -124,7 +126,7 @@ def _plan_rows(
     service: PlannerService,
     data: Data,
     query: BatchQuery,
-    watch: OnProgress,
+    on_progress: OnProgress,
     named: tuple[str, str, float],
 ) -> tuple[AnonymousFile, tuple[Shard, ...], PlanTally]:
     """Return the plan of a file of plain rows: there are no lines for servers, and no shards."""
@@ -139,7 +141,7 @@ def _plan_rows(
     if chosen is not None:
         columns = {**columns, "llms": [list(chosen) or None] * n}
     try:
-        solved = service.solve(_call(columns, n, query), watch, plan_id, started)
+        solved = service.solve(_call(columns, n, query), on_progress, plan_id, started)
     except ProblemError as refused:
         moved = AlikeErrors(
             error.moved(lambda where: _place_of_row(where, batch))

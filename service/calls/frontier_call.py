@@ -17,7 +17,7 @@ from planner.reporting import OPTIMAL_GAP
 from planner.result import PlanWarning
 from service.calls.answers import usage_list, warning_list
 from service.calls.content import Content
-from service.calls.messages import JSON, Tell, Update
+from service.calls.messages import JSON, OnUpdate, Update
 from service.calls.planner_service import PlannerService
 from service.calls.prepared import Prepared
 from service.calls.reading import Call, read_call
@@ -33,7 +33,9 @@ from service.calls.schemas.frontier import (
 from service.problems import FieldError, invalid, pointer
 
 
-def trace_front(service: PlannerService, body: Content, tell: Tell, media_type: str = JSON) -> str:
+def trace_front(
+    service: PlannerService, body: Content, on_update: OnUpdate, media_type: str = JSON
+) -> str:
     """Tell the lines of the answer of `/plan/frontier`, each an update; return the outcome.
 
     The kind of an update is its line's `type`: ``ends``, ``point`` or ``summary``.
@@ -49,7 +51,7 @@ def trace_front(service: PlannerService, body: Content, tell: Tell, media_type: 
     front = Front((call.frontier.axes[0], call.frontier.axes[1]), call.frontier.points)
     _check(call)
     with service.guarded(call):
-        return _trace(service, read, front, started, tell)
+        return _trace(service, read, front, started, on_update)
 
 
 def _trace(
@@ -57,17 +59,17 @@ def _trace(
     read: Call[FrontierRequest],
     front: Front,
     started: float,
-    tell: Tell,
+    on_update: OnUpdate,
 ) -> str:
     ready = service.prepare(read, objective_for(front.axes), asked=_figures_of(front))
     ready.warnings.extend(_unused(read.terms))
     outcome, solve_started = "complete", perf_counter()
-    with ready.telling_why():
+    with ready.planning_errors_as_problems():
         for step in trace(ready.problem, front, ready.options):
             if isinstance(step, Summary):
                 outcome = "cut_by_clock" if step.cut_by_clock else "complete"
             line = _line(step, front, ready, ready.timings(started, solve_started))
-            tell(Update(line["type"], orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY)))
+            on_update(Update(line["type"], orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY)))
     return outcome
 
 

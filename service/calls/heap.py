@@ -39,7 +39,7 @@ def _set_option(option: int, value: int) -> None:
         set_option(option, value)
 
 
-def give_back() -> None:
+def release_memory() -> None:
     """Free what refers to itself, as a run does, and return what is free to the system."""
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -44,7 +44,7 @@ class Job:
         Names the call in the logs.
     plan_id
         Name of the plan; a random one where empty.
-    watched
+    wants_updates
         Whether somebody hears updates; set by the pool.
     media_type, accept
         Of the body, and of the answer that is wanted: JSON or an Arrow stream.
@@ -63,7 +63,7 @@ class Job:
     path: str
     request_id: str = ""
     plan_id: str = ""
-    watched: bool = False
+    wants_updates: bool = False
     media_type: str = JSON
     accept: str = JSON
     memory_bytes: int = 0
@@ -91,11 +91,11 @@ class Update:
 BEGUN = Update("begun", b"")
 """What a worker tells first of a call: from then on the call is lost with it."""
 
-Tell = Callable[[Update], None]
+OnUpdate = Callable[[Update], None]
 """Takes the updates of a call, in order."""
 
 
-def unheard(_: Update) -> None:
+def ignore_update(_: Update) -> None:
     """Let an update pass."""
 
 

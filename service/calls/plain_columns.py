@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from service.calls.batch import Batch
-from service.calls.choices import Choices
+from service.calls.choices import AllowedNames
 from service.calls.output_estimates import Estimates
 from service.calls.prompt_tokens import lengths_of
 from service.calls.schemas.fields import (
@@ -226,16 +226,16 @@ def _texts(values: list[Any], bounds: Bounds, *, or_none: bool) -> list[str | No
     return values
 
 
-def _choices(name: str, lists: list[Any]) -> Choices:
+def _choices(name: str, lists: list[Any]) -> AllowedNames:
     _need({list, _NONE}.issuperset(map(type, lists)))
     try:
-        choices = Choices.of(lists)
+        choices = AllowedNames.of(lists)
     except TypeError:
         raise NotPlainError from None
     return read_choices(name, choices)
 
 
-def read_choices(name: str, choices: Choices) -> Choices:
+def read_choices(name: str, choices: AllowedNames) -> AllowedNames:
     """Return choices with their names as the schema reads them: there are few distinct lists.
 
     Parameters
@@ -256,7 +256,7 @@ def read_choices(name: str, choices: Choices) -> Choices:
     except ValidationError:
         raise NotPlainError from None
     names = [None if entry is None else tuple(entry) for entry in getattr(read, name)]
-    return Choices(choices.codes, tuple(names))
+    return AllowedNames(choices.codes, tuple(names))
 
 
 def pins_of(values: list[Any]) -> list[Pin | None]:

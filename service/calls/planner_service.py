@@ -21,8 +21,8 @@ from planner.time_budget import TimeBudget
 from service.calls.answers import plan_chunks, predict_body
 from service.calls.batch import Batch
 from service.calls.building import build_problem, check_answers, check_certain, check_size, in_use
-from service.calls.content import Content, gathered
-from service.calls.explaining import Explaining
+from service.calls.content import Content, collect
+from service.calls.explaining import ExplanationBudget
 from service.calls.fleet.placements import Candidates, build_candidates, contradictions
 from service.calls.fleet.provenance_rules import check_provenance
 from service.calls.messages import ARROW, JSON, PlanTally
@@ -40,7 +40,7 @@ from service.calls.reading import Call, read_call
 from service.calls.schemas.calls import PlanRequest, PredictRequest
 from service.calls.schemas.fleet import FleetSpec
 from service.calls.solved import Solved
-from service.calls.unplanned import Body, placeable
+from service.calls.unplanned import LimitPointers, placeable
 from service.calls.why import check_explained
 from service.problems import FieldError, Problem, ProblemError, invalid
 from service.spelling import BODY, Spelling
@@ -86,7 +86,7 @@ class PlannerService:
     def plan(
         self,
         body: Content,
-        watch: OnProgress = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
         plan_id: str = "",
         *,
         warnings: Sequence[PlanWarning] = (),
@@ -121,18 +121,18 @@ class PlannerService:
             When the body is refused or there is no plan.
         """
         started = perf_counter()
-        watch(_entered("reading", started))
+        on_progress(_entered("reading", started))
         read = read_call(body, media_type, PlanRequest, self.limits.max_requests)
         check_may_publish(read.terms, may_publish=may_publish)
         if set_aside:
             read = read.without(set_aside)
-        solved = self.solve(read, watch, plan_id, started)
+        solved = self.solve(read, on_progress, plan_id, started)
         write_started = perf_counter()
-        answer = gathered(plan_chunks(solved, accept, warnings))
+        answer = collect(plan_chunks(solved, accept, warnings))
         return answer, solved.tally(perf_counter() - write_started)
 
     def solve(
-        self, read: Call[PlanRequest], watch: OnProgress, plan_id: str, started: float
+        self, read: Call[PlanRequest], on_progress: OnProgress, plan_id: str, started: float
     ) -> Solved:
         """Return the plan of a call that was read.
 
@@ -153,15 +153,15 @@ class PlannerService:
             ready = self.prepare(
                 read,
                 objective_of(read.terms.objective),
-                lambda: watch(_entered("predicting", started)),
+                lambda: on_progress(_entered("predicting", started)),
             )
             solve_started = perf_counter()
-            explaining = Explaining(ready, asked=read.terms.explain)
-            with ready.telling_why():
-                found = self.planner(ready.problem, explaining.options, watch)
+            explaining = ExplanationBudget(ready, asked=read.terms.explain)
+            with ready.planning_errors_as_problems():
+                found = self.planner(ready.problem, explaining.options, on_progress)
             others = explaining.alternatives(found)
         timings_s = ready.timings(started, solve_started)
-        watch(_written(found, started))
+        on_progress(_written(found, started))
         return Solved(read.terms, ready, found, plan_id or str(uuid4()), timings_s, others)
 
     def guarded(self, terms: PlanRequest) -> AbstractContextManager[Any]:
@@ -244,7 +244,7 @@ class PlannerService:
             unplaceable,
             warnings,
             predict_s,
-            Body(batch.by_row, () if call.fleet is None else candidates.pool_names),
+            LimitPointers(batch.by_row, () if call.fleet is None else candidates.pool_names),
         )
 
     def predict(self, body: Content, *, media_type: str = JSON, accept: str = JSON) -> Content:

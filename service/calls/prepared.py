@@ -11,7 +11,7 @@ from planner.errors import BoundContradictedError, PlanningError
 from planner.problem import PlacementProblem
 from planner.result import PlanWarning, SolverOptions
 from service.calls.schemas.answers import TimingsAnswer, UnplaceableAnswer
-from service.calls.unplanned import Body, planning_problem
+from service.calls.unplanned import LimitPointers, planning_problem
 from service.problems import ProblemError
 
 
@@ -37,7 +37,7 @@ class Prepared:
     unplaceable: list[UnplaceableAnswer]
     warnings: list[PlanWarning]
     predict_s: float
-    body: Body
+    body: LimitPointers
 
     def timings(self, started: float, solve_started: float) -> TimingsAnswer:
         """Return how long the parts of the call took until now, by their `perf_counter` [s]."""
@@ -50,7 +50,7 @@ class Prepared:
         }
 
     @contextmanager
-    def telling_why(self) -> Iterator[None]:
+    def planning_errors_as_problems(self) -> Iterator[None]:
         """Turn what the planner could not do into a problem of the call."""
         try:
             yield

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from pydantic_core import from_json, to_json
 
 from service.calls.batch import Batch
-from service.calls.content import Content, whole
+from service.calls.content import Content, to_bytes
 from service.calls.heap import collection_paused
 from service.calls.messages import ARROW
 from service.calls.pieces import complaints_of
@@ -71,7 +71,7 @@ def read_call(
 
         terms, batch = read_arrow(body, schema, max_requests)
         return Call(terms, batch)
-    return read_json(whole(body), schema)
+    return read_json(to_bytes(body), schema)
 
 
 def read_json(body: bytes, schema: type[Terms]) -> Call[Terms]:

@@ -21,7 +21,7 @@ from service.wording import shown
 _NUMBER, _TEXT = (int, float), (str, type(None))
 
 
-class Wrong(NamedTuple):
+class InvalidMember(NamedTuple):
     """A member of a body that no server takes.
 
     Attributes
@@ -45,31 +45,31 @@ class Wrong(NamedTuple):
         return f"Expected {self.expected}, got {'text' if hidden else shown(self.value)}."
 
 
-def wrong_members(body: Mapping[str, Any]) -> Iterator[Wrong]:
+def invalid_members(body: Mapping[str, Any]) -> Iterator[InvalidMember]:
     """Yield the members of a body that no server takes.
 
     Examples
     --------
-    >>> list(wrong_members({"n": 2.0, "max_tokens": None, "messages": []}))
+    >>> list(invalid_members({"n": 2.0, "max_tokens": None, "messages": []}))
     []
-    >>> [one.detail for one in wrong_members({"n": "5"})]
+    >>> [one.detail for one in invalid_members({"n": "5"})]
     ["Expected a whole number from 1 to 1024, got '5'."]
     """
     body = merged(body)
     if not isinstance(body.get("model"), _TEXT):
-        yield Wrong(("model",), "text", body["model"])
+        yield InvalidMember(("model",), "text", body["model"])
     for name in LIMITS:
         value = body.get(name)
         # Zero and less pass: to some servers they are no limit.
         if not (value is None or is_whole(value)):
-            yield Wrong((name,), "a whole number", value)
+            yield InvalidMember((name,), "a whole number", value)
     for name in COUNTS:
         value = body.get(name)
         if not (value is None or (is_whole(value) and 1 <= value <= MAX_CHOICES)):
-            yield Wrong((name,), f"a whole number from 1 to {MAX_CHOICES}", value)
+            yield InvalidMember((name,), f"a whole number from 1 to {MAX_CHOICES}", value)
     for name in LISTS:
         if isinstance(body.get(name), _NUMBER):
-            yield Wrong((name,), "text or a list", body[name])
+            yield InvalidMember((name,), "text or a list", body[name])
     yield from _wrong_messages(body.get("messages"))
 
 
@@ -88,22 +88,22 @@ def check_body(body: Mapping[str, Any], *below: str) -> None:
     ProblemError
         422 with the pointer of each member.
     """
-    wrong = wrong_members(body)
+    wrong = invalid_members(body)
     first = list(islice(wrong, MAX_FIELD_ERRORS))
     if first:
         errors = [FieldError(pointer(*below, *one.path), one.detail) for one in first]
         raise invalid(errors, omitted=sum(1 for _ in wrong))
 
 
-def _wrong_messages(messages: object) -> Iterator[Wrong]:
+def _wrong_messages(messages: object) -> Iterator[InvalidMember]:
     if messages is None:
         return
     if not isinstance(messages, list):
-        yield Wrong(("messages",), "a list of messages", messages)
+        yield InvalidMember(("messages",), "a list of messages", messages)
         return
     for index, message in enumerate(messages):
         if not isinstance(message, dict):
-            yield Wrong(("messages", index), "a message, an object", message)
+            yield InvalidMember(("messages", index), "a message, an object", message)
         elif isinstance(message.get("content"), _NUMBER):
             where = ("messages", index, "content")
-            yield Wrong(where, "text or a list of parts", message["content"])
+            yield InvalidMember(where, "text or a list of parts", message["content"])

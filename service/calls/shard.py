@@ -51,7 +51,7 @@ class Shard:
         return cls(**{**kept, "served_names": tuple(kept["served_names"])})
 
 
-def told(shards: tuple[Shard, ...], path: str) -> list[ShardAnswer]:
+def shard_answers(shards: tuple[Shard, ...], path: str) -> list[ShardAnswer]:
     """Return shards as answers list them.
 
     Parameters

@@ -30,7 +30,7 @@ DIGITS = 6
 
 
 @dataclass(frozen=True)
-class Body:
+class LimitPointers:
     """Where in the body of a call the limits stand.
 
     Attributes
@@ -84,7 +84,7 @@ def placeable(
     ]
 
 
-def planning_problem(error: PlanningError, body: Body) -> Problem:
+def planning_problem(error: PlanningError, body: LimitPointers) -> Problem:
     """Return what the planner could not do, as a problem."""
     if isinstance(error, InfeasibleError):
         return _infeasible(error, body)
@@ -95,7 +95,7 @@ def planning_problem(error: PlanningError, body: Body) -> Problem:
     return Problem("invalid-request", str(error), [FieldError("", str(error))])
 
 
-def _infeasible(error: InfeasibleError, body: Body) -> Problem:
+def _infeasible(error: InfeasibleError, body: LimitPointers) -> Problem:
     alone = len(error.conflict) == 1
     detail = "kept by any plan" if alone else "kept together with the others named"
     return Problem(
@@ -111,7 +111,7 @@ def _infeasible(error: InfeasibleError, body: Body) -> Problem:
     )
 
 
-def _unattained(error: UnattainedConfidenceError, body: Body) -> Problem:
+def _unattained(error: UnattainedConfidenceError, body: LimitPointers) -> Problem:
     return Problem(
         "confidence-unattained",
         str(error),

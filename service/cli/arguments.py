@@ -38,7 +38,7 @@ class OptionError(ValueError):
 
 
 @dataclass(frozen=True)
-class Option:
+class BodyOption:
     """An option that sets a member of the body of `POST /plan`."""
 
     flag: str
@@ -54,42 +54,42 @@ class Option:
 
 
 OPTIONS = (
-    Option(
+    BodyOption(
         "--deadline-seconds",
         "/constraints/deadline_seconds",
         seconds,
         "SECONDS",
         "time in which all requests have to be answered, such as 600 or 10m",
     ),
-    Option(
+    BodyOption(
         "--zeta",
         "/objective/zeta",
         number,
         "WEIGHT",
         "weight of energy, or of what else the file minimises, against quality: 0 to 1; default: 1",
     ),
-    Option(
+    BodyOption(
         "--min-mean-quality",
         "/constraints/min_mean_quality",
         number,
         "SCORE",
         "least mean quality of the batch, weighted by tokens, from 0 to 1",
     ),
-    Option(
+    BodyOption(
         "--time-limit",
         "/solver/time_limit_seconds",
         seconds,
         "SECONDS",
         "time that planning itself may take, such as 30 or 2m",
     ),
-    Option(
+    BodyOption(
         "--gap",
         "/solver/relative_gap",
         number,
         "RATIO",
         "stop as soon as the plan is proven to be this close to the optimum, such as 0.01",
     ),
-    Option("--seed", "/solver/seed", whole_number, "N", "seed of all random choices"),
+    BodyOption("--seed", "/solver/seed", whole_number, "N", "seed of all random choices"),
 )
 
 

@@ -16,11 +16,11 @@ from typing import Any
 import orjson
 
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
-from service.calls.batch_files.openai_batch import MAX_TOLD
+from service.calls.batch_files.openai_batch import MAX_LISTED
 from service.calls.batch_files.own_llms import OTHERS, STAYS, stays_below
-from service.calls.batch_files.parquet_sizes import Limits
+from service.calls.batch_files.parquet_sizes import ParquetLimits
 from service.calls.batch_files.reading import read_batch
-from service.calls.content import whole
+from service.calls.content import to_bytes
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.batch_query import ANY
 from service.calls.schemas.calls import SolverOptionsSpec
@@ -30,7 +30,7 @@ from service.calls.shard import Shard
 from service.calls.token_rule import TokenRule
 from service.cli.arguments import OPTIONS, OptionError, merged
 from service.cli.progress import shown
-from service.cli.shards import check_folder, served_names, told_of, write_shards
+from service.cli.shards import check_folder, describe_shards, served_names, write_shards
 from service.cli.tables import print_plan
 from service.embedded import FLEET_FILE, embedded_models_dir
 from service.problems import AlikeErrors, FieldError, Problem, ProblemError
@@ -67,7 +67,7 @@ def plan_file(options: argparse.Namespace, settings: Settings) -> int:
             options.format,
             _token_rule(options),
             _renamed(options.column),
-            Limits(rows=settings.max_requests),
+            ParquetLimits(rows=settings.max_requests),
         )
         body = _body(batch, options)
         service = _service(options, settings)
@@ -86,7 +86,7 @@ def plan_file(options: argparse.Namespace, settings: Settings) -> int:
     if options.json and not options.quiet:
         sys.stderr.write(f"fleet: {fleet}\n")
     _print(answer, fleet, as_json=options.json)
-    for line in told_of(shards, options.shards):
+    for line in describe_shards(shards, options.shards):
         sys.stderr.write(f"{line}\n")
     return PLANNED
 
@@ -147,9 +147,11 @@ def _planned(
     service: PlannerService, body: bytes, batch: BatchFile, options: argparse.Namespace
 ) -> bytes:
     limit_s = options.time_limit or SolverOptionsSpec().time_limit_seconds
-    with shown(limit_s, quiet=options.quiet) as watch:
-        answer, _ = service.plan(body, watch, warnings=batch.warnings, set_aside=batch.set_aside)
-    return whole(answer)
+    with shown(limit_s, quiet=options.quiet) as on_progress:
+        answer, _ = service.plan(
+            body, on_progress, warnings=batch.warnings, set_aside=batch.set_aside
+        )
+    return to_bytes(answer)
 
 
 def _save(answer: bytes, path: Path | None) -> None:
@@ -205,9 +207,9 @@ def _words(problem: Problem, batch: BatchFile, options: argparse.Namespace) -> I
     if options.llms is None and stays_below(problem, batch.members.get("columns") or {}):
         yield STAYS.format(COMMAND.any_llm).strip()
     if problem.slug != "infeasible":
-        for error in errors[:MAX_TOLD]:
+        for error in errors[:MAX_LISTED]:
             yield f"  {error.pointer}: {error.detail}" if error.pointer else f"  {error.detail}"
-        more = len(errors) - MAX_TOLD + problem.omitted
+        more = len(errors) - MAX_LISTED + problem.omitted
         if more > 0:
             yield f"  and {more} more"
     for key, words in (

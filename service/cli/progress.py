@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from planner.progress import OnProgress, ignore_progress
-from planner.progress import Progress as Look
+from planner.progress import Progress as PlanProgress
 
 
 @contextmanager
@@ -29,25 +29,25 @@ def shown(time_limit_s: float, *, quiet: bool) -> Iterator[OnProgress]:
         yield ignore_progress
     elif console.is_terminal:
         with _bar(console) as bar:
-            yield _bar_watch(bar, time_limit_s)
+            yield _bar_progress(bar, time_limit_s)
     else:
-        yield _line_watch(console)
+        yield _line_progress(console)
 
 
-def figures(look: Look) -> str:
+def figures(progress: PlanProgress) -> str:
     """Return the incumbent and its gap in words.
 
     Examples
     --------
-    >>> figures(Look("improving", 25221.3, 25220.9, 1.8e-5, 4.0))
+    >>> figures(PlanProgress("improving", 25221.3, 25220.9, 1.8e-5, 4.0))
     'objective 25221.3, gap 0.0018 %'
-    >>> figures(Look("bounding", None, None, None, 1.0))
+    >>> figures(PlanProgress("bounding", None, None, None, 1.0))
     'no plan yet'
     """
-    if look.incumbent is None:
+    if progress.incumbent is None:
         return "no plan yet"
-    gap = "" if look.gap is None else f", gap {100 * look.gap:.2g} %"
-    return f"objective {look.incumbent:.6g}{gap}"
+    gap = "" if progress.gap is None else f", gap {100 * progress.gap:.2g} %"
+    return f"objective {progress.incumbent:.6g}{gap}"
 
 
 def _bar(console: Console) -> Progress:
@@ -62,23 +62,23 @@ def _bar(console: Console) -> Progress:
     )
 
 
-def _bar_watch(bar: Progress, time_limit_s: float) -> OnProgress:
+def _bar_progress(bar: Progress, time_limit_s: float) -> OnProgress:
     task = bar.add_task("starting", total=time_limit_s, figures="")
 
-    def watch(look: Look) -> None:
-        completed = min(look.elapsed_s, time_limit_s)
-        bar.update(task, completed=completed, description=look.phase, figures=figures(look))
+    def on_progress(progress: PlanProgress) -> None:
+        completed = min(progress.elapsed_s, time_limit_s)
+        bar.update(task, completed=completed, description=progress.phase, figures=figures(progress))
 
-    return watch
+    return on_progress
 
 
-def _line_watch(console: Console) -> OnProgress:
+def _line_progress(console: Console) -> OnProgress:
     phase, started = "", perf_counter()
 
-    def watch(look: Look) -> None:
+    def on_progress(progress: PlanProgress) -> None:
         nonlocal phase
-        if look.phase != phase:
-            phase, elapsed_s = look.phase, perf_counter() - started
-            console.print(f"{elapsed_s:8.2f} s  {phase:<11} {figures(look)}", soft_wrap=True)
+        if progress.phase != phase:
+            phase, elapsed_s = progress.phase, perf_counter() - started
+            console.print(f"{elapsed_s:8.2f} s  {phase:<11} {figures(progress)}", soft_wrap=True)
 
-    return watch
+    return on_progress

@@ -116,7 +116,7 @@ def _write(draft: DraftShard, lines: BatchLines, names: ServedNames, folder: Pat
     return shard
 
 
-def told_of(shards: Sequence[Shard], folder: Path | None) -> Iterator[str]:
+def describe_shards(shards: Sequence[Shard], folder: Path | None) -> Iterator[str]:
     """Give the lines that tell what was written, and what else lies there."""
     if folder is None:
         return

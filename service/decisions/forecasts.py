@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import orjson
 
-from service.calls.content import whole
+from service.calls.content import to_bytes
 from service.calls.messages import Job, Reply
 from service.decisions.desk import DecisionDesk
 from service.decisions.metrics import DecisionMetrics
@@ -114,4 +114,4 @@ class Forecasts:
 
 def _conflict(reply: Reply) -> list[str]:
     """Return the limits that an infeasible plan could not keep together."""
-    return list(orjson.loads(whole(reply.body))["conflict"])
+    return list(orjson.loads(to_bytes(reply.body))["conflict"])

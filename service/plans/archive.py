@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
-from service.calls.content import whole
+from service.calls.content import to_bytes
 from service.calls.messages import Reply
 from service.database.errors import StoreError
 from service.plans.plan_store import StoreLimits
@@ -141,7 +141,7 @@ def answered(record: PlanRecord, reply: Reply) -> PlanRecord:
     )
     if reply.status == 200:
         return replace(record, status="finished", head=head)
-    return replace(record, status="failed", head=head, problem=whole(reply.body))
+    return replace(record, status="failed", head=head, problem=to_bytes(reply.body))
 
 
 def plan_not_found() -> ProblemError:

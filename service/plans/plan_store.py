@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from time import time
 from typing import Any
 
-from service.calls.content import Content, parts
+from service.calls.content import Content, chunks
 from service.calls.shard import Shard
 from service.database.contents import Loss
 from service.database.database_file import DatabaseFile
@@ -200,7 +200,7 @@ class PlanStore:
         return [_record(row) for row in rows]
 
     def _write_chunks(self, plan_id: str, body: Content) -> None:
-        for position, part in enumerate(parts(body, CHUNK_BYTES)):
+        for position, part in enumerate(chunks(body, CHUNK_BYTES)):
             self._connection.execute(
                 "INSERT INTO chunks SELECT number, ?, ? FROM plans WHERE plan_id = ?",
                 (position, part, plan_id),

@@ -56,7 +56,7 @@ class StoreThread:
         failures: StoreFailures | None = None,
     ) -> None:
         self._failures = failures or StoreFailures(logger)
-        self._failures.watch(PLANS)
+        self._failures.register(PLANS)
         self._path, self._limits = path, limits
         self._on_totals = on_totals
         self._on_interrupted = on_interrupted

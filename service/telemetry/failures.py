@@ -53,7 +53,7 @@ class Failures:
         """What is watched, by name; None where it does not fail."""
         return MappingProxyType(self._known)
 
-    def watch(self, name: str) -> None:
+    def register(self, name: str) -> None:
         """Tell of something from now on, which does not fail until it is said to."""
         self._known.setdefault(name, None)
 

@@ -35,7 +35,7 @@ ADMISSION = (
 SECONDS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
-class Load(Protocol):
+class WorkerLoad(Protocol):
     """How busy the workers are; the attributes are read whenever the metrics are."""
 
     running: int
@@ -190,7 +190,7 @@ class Metrics:
         self._lost.inc()
         self._hung.inc(hung)
 
-    def follow(self, load: Load) -> None:
+    def follow(self, load: WorkerLoad) -> None:
         """Take the figures of the workers' load whenever the metrics are read."""
         for name, gauge in self._load.items():
             gauge.set_function(partial(getattr, load, name))

@@ -16,7 +16,7 @@ from service.telemetry.labels import PREFIX
 
 
 @dataclass(frozen=True)
-class Lost:
+class StoreLoss:
     """What a store has lost since this process began.
 
     Attributes
@@ -44,17 +44,17 @@ class StoreFailures(Failures):
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(logger, sentence, wall_clock)
-        self._lost: dict[str, Lost] = {}
+        self._lost: dict[str, StoreLoss] = {}
 
     @property
-    def losses(self) -> Mapping[str, Lost]:
+    def losses(self) -> Mapping[str, StoreLoss]:
         """What was lost, by the names that are watched."""
         return MappingProxyType(self._lost)
 
-    def watch(self, name: str) -> None:
+    def register(self, name: str) -> None:
         """Tell of a store from now on."""
-        super().watch(name)
-        self._lost.setdefault(name, Lost())
+        super().register(name)
+        self._lost.setdefault(name, StoreLoss())
 
     def lost(self, name: str, records: int, reason: str) -> None:
         """Note that a store has lost what was acknowledged; it stays noted.
@@ -68,8 +68,8 @@ class StoreFailures(Failures):
         reason
             What happened, in a sentence.
         """
-        before = self._lost.get(name, Lost()).records
-        self._lost[name] = Lost(self._wall_clock(), before + records, reason)
+        before = self._lost.get(name, StoreLoss()).records
+        self._lost[name] = StoreLoss(self._wall_clock(), before + records, reason)
 
     def notes(self) -> list[str]:
         """Return a sentence for each failure, and one for each loss."""

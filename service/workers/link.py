@@ -20,8 +20,8 @@ from multiprocessing.process import BaseProcess
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from service.calls.content import AnonymousFile, gathered
-from service.calls.messages import BEGUN, Description, Job, Reply, Tell, Update, unheard
+from service.calls.content import AnonymousFile, collect
+from service.calls.messages import BEGUN, Description, Job, OnUpdate, Reply, Update, ignore_update
 from service.workers.pipe import receive, send
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def start_worker(main: WorkerMain, settings: Settings, loaded: bytes = b"") -> W
 
 def loading_job(kind: Literal["adopt", "reload"], loaded: bytes) -> Job:
     """Return the job that lets a worker adopt what another has loaded, or read the files anew."""
-    return Job(kind, gathered([loaded]), "")
+    return Job(kind, collect([loaded]), "")
 
 
 class Worker:
@@ -138,7 +138,7 @@ class Worker:
         """
         return await self._in_thread(self._connection.recv)
 
-    async def exchange(self, job: Job, on_update: Tell = unheard) -> Reply:
+    async def exchange(self, job: Job, on_update: OnUpdate = ignore_update) -> Reply:
         """Send a call and return the reply.
 
         Parameters

@@ -19,7 +19,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from service.calls.messages import Description, Job, Reply, Tell, unheard
+from service.calls.messages import Description, Job, OnUpdate, Reply, ignore_update
 from service.workers.link import StartWorker, Worker, WorkerLostError, WorkerProcess
 from service.workers.listener import PoolListener
 from service.workers.loaded_files import LoadedFiles
@@ -98,7 +98,7 @@ class WorkerPool:
     async def submit(
         self,
         job: Job,
-        on_update: Tell | None = None,
+        on_update: OnUpdate | None = None,
         *,
         on_stage: Callable[[Stage], None] = lambda _: None,
         patient: bool = False,
@@ -125,14 +125,14 @@ class WorkerPool:
             503 when no worker comes, is lost or takes too long.
         """
         self.queue.check_memory(job.memory_bytes)
-        watched = replace(job, watched=on_update is not None)
+        job = replace(job, wants_updates=on_update is not None)
         for _ in range(MAX_TRIES):
             worker = await self.queue.take(
                 job.memory_bytes, on_stage, patient=patient, owner=job.owner
             )
             on_stage("running")
             try:
-                return await self._run_on(worker, watched, on_update or unheard)
+                return await self._run_on(worker, job, on_update or ignore_update)
             except WorkerLostError as lost:
                 logger.warning("A worker was lost.", extra={"request_id": job.request_id})
                 # With another it is as new; one that had begun may be what ended its worker.
@@ -140,7 +140,7 @@ class WorkerPool:
                     break
         raise unavailable("worker-lost", "The worker of this call was lost.")
 
-    async def _run_on(self, worker: Worker, job: Job, on_update: Tell) -> Reply:
+    async def _run_on(self, worker: Worker, job: Job, on_update: OnUpdate) -> Reply:
         """Return the reply of a worker that was taken, and let go of it."""
         self.queue.running += 1
         started = perf_counter()

@@ -26,22 +26,22 @@ from uuid import uuid4
 from costmodel.catalogue import Catalogue
 from planner.interruption import uninterrupted
 from planner.progress import OnProgress
-from service.calls.content import whole
+from service.calls.content import to_bytes
 from service.calls.file_call import plan_batch_file
 from service.calls.fleet.description import describe
 from service.calls.fleet.loading import Loaded, load_files
 from service.calls.frontier_call import trace_front
-from service.calls.heap import give_back, share_one_heap
+from service.calls.heap import release_memory, share_one_heap
 from service.calls.messages import (
     BEGUN,
     JSON,
     Description,
     Job,
+    OnUpdate,
     PlanTally,
     Reply,
-    Tell,
     Update,
-    unheard,
+    ignore_update,
 )
 from service.calls.planner_service import CallLimits, PlannerService
 from service.calls.schemas.batch_query import BatchQuery
@@ -85,11 +85,11 @@ def run_worker(connection: Connection, settings: Settings) -> None:
                 send(connection, Reply(200, b"", JSON, "alive"))
             elif isinstance(job, Job):
                 send(connection, BEGUN)
-                tell = teller(connection) if job.watched else unheard
-                send(connection, answer(service, job, tell))
+                on_update = update_sender(connection) if job.wants_updates else ignore_update
+                send(connection, answer(service, job, on_update))
                 del job
                 # Without this a run's arrays lie beside those of the next one.
-                give_back()
+                release_memory()
     except (EOFError, OSError):
         logger.debug("The pipe is closed: the worker ends.")
 
@@ -108,7 +108,7 @@ def _load(settings: Settings, job: Message) -> tuple[PlannerService, Description
 
     Whatever is in the files, the worker goes on: with what was loaded before, if anything was.
     """
-    content = whole(job.body) if isinstance(job, Job) else b""
+    content = to_bytes(job.body) if isinstance(job, Job) else b""
     known = Loaded.unpacked(content) if content else Loaded(Catalogue({}))
     try:
         adopts = content and isinstance(job, Job) and job.kind == "adopt"
@@ -142,17 +142,17 @@ def _end_with_parent() -> None:
         os._exit(0)
 
 
-def teller(connection: Connection) -> Tell:
+def update_sender(connection: Connection) -> OnUpdate:
     """Return what sends updates through a pipe, each one whole whatever the limit of its call."""
 
-    def tell(update: Update) -> None:
+    def send_update(update: Update) -> None:
         try:
             with uninterrupted():
                 connection.send(update)
         except OSError:
             raise SystemExit(0) from None
 
-    return tell
+    return send_update
 
 
 def load_service(
@@ -170,7 +170,7 @@ def load_service(
     return PlannerService(loaded.catalogue, fleet, limits), describe(loaded, fleet)
 
 
-def answer(service: PlannerService, job: Job, tell: Tell = unheard) -> Reply:
+def answer(service: PlannerService, job: Job, on_update: OnUpdate = ignore_update) -> Reply:
     """Return the reply to a call; never raises for what is in the body.
 
     Parameters
@@ -185,8 +185,8 @@ def answer(service: PlannerService, job: Job, tell: Tell = unheard) -> Reply:
             body = service.predict(job.body, media_type=job.media_type, accept=job.accept)
             return Reply(200, body, job.accept, "predicted")
         if job.kind == "frontier":
-            return Reply(200, b"", JSON, trace_front(service, job.body, tell, job.media_type))
-        return _planned(service, job, ProgressUpdates(tell))
+            return Reply(200, b"", JSON, trace_front(service, job.body, on_update, job.media_type))
+        return _planned(service, job, ProgressUpdates(on_update))
     except ProblemError as error:
         problem = error.problem
     except MemoryError:
@@ -197,13 +197,13 @@ def answer(service: PlannerService, job: Job, tell: Tell = unheard) -> Reply:
     return Reply.of_problem(problem, job.path)
 
 
-def _planned(service: PlannerService, job: Job, watch: OnProgress) -> Reply:
+def _planned(service: PlannerService, job: Job, on_progress: OnProgress) -> Reply:
     if job.query is not None:
-        return _planned_file(service, job, job.query, watch)
+        return _planned_file(service, job, job.query, on_progress)
     started = perf_counter()
     body, tally = service.plan(
         job.body,
-        watch,
+        on_progress,
         job.plan_id,
         media_type=job.media_type,
         accept=job.accept,
@@ -212,11 +212,13 @@ def _planned(service: PlannerService, job: Job, watch: OnProgress) -> Reply:
     return Reply(200, body, job.accept, tally.status, _timed(tally, started), tally)
 
 
-def _planned_file(service: PlannerService, job: Job, query: BatchQuery, watch: OnProgress) -> Reply:
+def _planned_file(
+    service: PlannerService, job: Job, query: BatchQuery, on_progress: OnProgress
+) -> Reply:
     started, plan_id = perf_counter(), job.plan_id or str(uuid4())
     base = job.path.rpartition("/plan")[0]
     body, shards, tally = plan_batch_file(
-        service, job.body, query, watch, plan_id, base=base, accept=job.accept
+        service, job.body, query, on_progress, plan_id, base=base, accept=job.accept
     )
     headers = _timed(tally, started)
     return Reply(

@@ -9,7 +9,7 @@ from time import perf_counter
 import orjson
 
 from planner.progress import Progress
-from service.calls.messages import PROGRESS, Tell, Update
+from service.calls.messages import PROGRESS, OnUpdate, Update
 
 logger = logging.getLogger("service.worker")
 
@@ -32,21 +32,21 @@ class ProgressUpdates:
         Seconds, from any start.
     """
 
-    def __init__(self, tell: Tell, clock: Callable[[], float] = perf_counter) -> None:
-        self._tell = tell
+    def __init__(self, publish: OnUpdate, clock: Callable[[], float] = perf_counter) -> None:
+        self._publish = publish
         self._clock = clock
         self._started = clock()
         self._phase = ""
-        self._told = -SHORTEST_PAUSE_S
+        self._published_s = -SHORTEST_PAUSE_S
 
     def __call__(self, progress: Progress) -> None:
         """Tell of a look, or hold it back."""
         elapsed_s = self._clock() - self._started
-        if progress.phase == self._phase and elapsed_s - self._told < SHORTEST_PAUSE_S:
+        if progress.phase == self._phase and elapsed_s - self._published_s < SHORTEST_PAUSE_S:
             return
-        self._phase, self._told = progress.phase, elapsed_s
+        self._phase, self._published_s = progress.phase, elapsed_s
         try:
-            self._tell(Update(PROGRESS, progress_body(progress, elapsed_s)))
+            self._publish(Update(PROGRESS, progress_body(progress, elapsed_s)))
         except Exception:
             logger.exception("The progress of a plan was not told: %s", progress)
 

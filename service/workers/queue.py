@@ -23,7 +23,7 @@ SMOOTHING = 0.2
 Stage = Literal["queued", "running"]
 
 
-_Places = tuple[bool, str | None]
+_QueueKey = tuple[bool, str | None]
 """Whether calls are patient, and whose they are then."""
 
 
@@ -51,7 +51,7 @@ class WorkerQueue:
         self._mean_s = 0.0
         self._impatient = 0
         #: Calls that wait: those that somebody waits for, and each owner's that are patient.
-        self._waiting: Counter[_Places] = Counter()
+        self._waiting: Counter[_QueueKey] = Counter()
         self._patient_turn = asyncio.Lock()
         max_patient = max(work.max_held_bytes // 2, work.max_body_bytes)
         self.held = HeldBodies(work.max_held_bytes, max_patient, max_patient // 2)
@@ -106,7 +106,7 @@ class WorkerQueue:
             429 when too many calls wait.
         """
         if self._idle.empty():
-            self._check_queue(_places(owner, patient=True))
+            self._check_queue(_queue_key(owner, patient=True))
 
     def check_bytes(self, more: int, *, patient: bool = False, owner: str | None = None) -> None:
         """Refuse a body, or more of it, where no more bytes may wait, or none of patient calls.
@@ -175,9 +175,9 @@ class WorkerQueue:
             if worker.alive:
                 await self._memory.enter(memory_bytes)
                 return worker
-        places = _places(owner, patient=patient)
-        self._check_queue(places)
-        self._waiting[places] += 1
+        key = _queue_key(owner, patient=patient)
+        self._check_queue(key)
+        self._waiting[key] += 1
         on_stage("queued")
         try:
             if patient:
@@ -189,7 +189,7 @@ class WorkerQueue:
         except TimeoutError:
             raise unavailable("not-ready", "No worker was free in time.") from None
         finally:
-            self._waiting[places] -= 1
+            self._waiting[key] -= 1
             # Owners come and go.
             self._waiting += Counter()
 
@@ -215,11 +215,11 @@ class WorkerQueue:
         finally:
             self._impatient -= not patient
 
-    def _check_queue(self, places: _Places) -> None:
+    def _check_queue(self, key: _QueueKey) -> None:
         """Refuse a call where too many wait of its kind and owner: others have their own places."""
-        waiting = self._waiting[places]
+        waiting = self._waiting[key]
         if waiting >= self._work.max_queue:
-            patient, owner = places
+            patient, owner = key
             kind = "asynchronous plans" if patient else "calls"
             whose = "" if owner is None else f" of {owner}"
             raise self._overloaded(f"{waiting} {kind}{whose} wait for a worker already.")
@@ -231,7 +231,7 @@ class WorkerQueue:
         return ProblemError(Problem("overloaded", message, retry_after_s=seconds))
 
 
-def _places(owner: str | None, *, patient: bool) -> _Places:
+def _queue_key(owner: str | None, *, patient: bool) -> _QueueKey:
     return patient, owner if patient else None
 
 

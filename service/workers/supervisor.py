@@ -11,7 +11,7 @@ from time import perf_counter
 from service.workers.link import StartWorker, Worker, WorkerLostError, WorkerProcess
 from service.workers.listener import PoolListener
 from service.workers.loaded_files import LoadedFiles
-from service.workers.watchdog import watch
+from service.workers.watchdog import monitor
 
 logger = logging.getLogger("service.workers.supervisor")
 
@@ -91,7 +91,7 @@ class Supervisor:
             logger.info("A worker is ready.", extra={"pid": worker.pid, "seconds": seconds})
             self.files.found(worker, description)
             self._add(worker)
-            await watch(worker)
+            await monitor(worker)
         except WorkerLostError:
             await worker.lost.wait()
             return False

@@ -17,31 +17,31 @@ from service.workers.link import Worker, WorkerLostError
 
 logger = logging.getLogger("service.workers.watchdog")
 
-LOOK_S = 1.0
+CHECK_INTERVAL_S = 1.0
 """Between looks at a worker."""
-MAX_STOPPED = 2
+MAX_STOPPED_CHECKS = 2
 """Looks in a row at a stopped process after which it is killed: one may come on again."""
-PING_S = 5.0
+PING_INTERVAL_S = 5.0
 """Between pings of an idle worker."""
-ANSWER_S = 15.0
+PING_TIMEOUT_S = 15.0
 """In which one answers, however busy the machine is."""
 
 
-async def watch(worker: Worker) -> None:
+async def monitor(worker: Worker) -> None:
     """Return when a worker is lost, and kill it where it does nothing.
 
     It is marked as not answering from the first sign on. A call that is given to it all the same
     is given to another when it is killed.
     """
-    watched = _Watched(worker)
+    health = _WorkerHealth(worker)
     try:
-        while not await _lost_within(worker, LOOK_S):
-            reason = watched.look()
+        while not await _lost_within(worker, CHECK_INTERVAL_S):
+            reason = health.check()
             if reason:
                 logger.error("A worker is killed: it %s.", reason, extra={"pid": worker.pid})
                 worker.kill(hung=True)
     finally:
-        watched.end()
+        health.end()
 
 
 async def _lost_within(worker: Worker, seconds: float) -> bool:
@@ -51,7 +51,7 @@ async def _lost_within(worker: Worker, seconds: float) -> bool:
     return worker.lost.is_set()
 
 
-class _Watched:
+class _WorkerHealth:
     """What was seen of a worker so far."""
 
     def __init__(self, worker: Worker) -> None:
@@ -60,19 +60,23 @@ class _Watched:
         self._asked_s = perf_counter()
         self._ping: asyncio.Task[None] | None = None
 
-    def look(self) -> str:
+    def check(self) -> str:
         """Return why a worker is to be killed; empty where it is not."""
         self._stopped = self._stopped + 1 if is_stopped(self._worker.pid) else 0
         self._worker.answers = self._stopped == 0
-        if self._stopped >= MAX_STOPPED:
+        if self._stopped >= MAX_STOPPED_CHECKS:
             return "was stopped"
         sent_s = self._worker.sent_s
-        if sent_s is not None and perf_counter() - sent_s > ANSWER_S:
-            return f"has not begun with its call for {ANSWER_S:g} seconds"
+        if sent_s is not None and perf_counter() - sent_s > PING_TIMEOUT_S:
+            return f"has not begun with its call for {PING_TIMEOUT_S:g} seconds"
         since_s = perf_counter() - self._asked_s
         if self._ping is not None and not self._ping.done():
-            return f"has not answered for {ANSWER_S:g} seconds" if since_s > ANSWER_S else ""
-        if not self._worker.busy and since_s > PING_S:
+            return (
+                f"has not answered for {PING_TIMEOUT_S:g} seconds"
+                if since_s > PING_TIMEOUT_S
+                else ""
+            )
+        if not self._worker.busy and since_s > PING_INTERVAL_S:
             self._asked_s = perf_counter()
             self._ping = asyncio.create_task(self._answered())
         return ""

@@ -14,7 +14,7 @@ from benchmarks.fuzz.catalogue import read_catalogue
 from benchmarks.fuzz.plans import check_plan
 from benchmarks.fuzz.question import Question
 from benchmarks.fuzz.refusals import check_refusal, with_limit
-from service.calls.content import whole
+from service.calls.content import to_bytes
 from service.calls.messages import Job
 from service.calls.planner_service import PlannerService
 from service.settings.settings import Settings
@@ -67,7 +67,7 @@ def called(service: PlannerService, asked: FuzzCase, kind: Any) -> tuple[int, Js
     if kind == "predict":
         body = json.dumps({"requests": asked.rows, "fleet": asked.fleet}).encode()
     reply = answer(service, Job(kind, body, f"/{kind}"))
-    return reply.status, read_answer(whole(reply.body), "application/json")
+    return reply.status, read_answer(to_bytes(reply.body), "application/json")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from service.calls.content import gathered, whole
+from service.calls.content import collect, to_bytes
 from service.calls.messages import ARROW, JSON, Job, Reply
 from service.calls.planner_service import PlannerService
 from service.workers.process import answer
@@ -34,13 +34,13 @@ def stream(
 
 def reply_to(service: PlannerService, body: bytes, accept: str = JSON, kind: Any = "plan") -> Reply:
     """Return the reply to a stream, without HTTP."""
-    job = Job(kind, gathered([body]), f"/{kind}", media_type=ARROW, accept=accept)
+    job = Job(kind, collect([body]), f"/{kind}", media_type=ARROW, accept=accept)
     return answer(service, job)
 
 
 def json_of(reply: Reply) -> Json:
     """Return the body of a reply that is JSON."""
-    document: Json = orjson.loads(whole(reply.body))
+    document: Json = orjson.loads(to_bytes(reply.body))
     return document
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from service.calls.content import whole
+from service.calls.content import to_bytes
 from service.calls.messages import Job
 from service.calls.planner_service import PlannerService
 from service.workers.process import answer
@@ -84,7 +84,7 @@ def call(service: PlannerService, body: Json | bytes, kind: Any = "plan") -> tup
     """Return status, answer and outcome of a call without HTTP."""
     data = body if isinstance(body, bytes) else orjson.dumps(body)
     reply = answer(service, Job(kind, data, f"/{kind}"))
-    return reply.status, orjson.loads(whole(reply.body)), reply.outcome
+    return reply.status, orjson.loads(to_bytes(reply.body)), reply.outcome
 
 
 def pointers(problem: Json) -> list[str]:

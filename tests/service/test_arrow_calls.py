@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from service.calls.content import whole
+from service.calls.content import to_bytes
 from service.calls.messages import ARROW
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.answers import PlanAnswer
@@ -58,7 +58,7 @@ def test_an_answer_as_a_stream_says_what_the_json_says(planner_service: PlannerS
     _, expected, _ = call(planner_service, {"columns": RICH, **TERMS})
     reply = reply_to(planner_service, stream(RICH, TERMS), ARROW)
     assert (reply.status, reply.media_type) == (200, ARROW)
-    table, rest = table_of(whole(reply.body))
+    table, rest = table_of(to_bytes(reply.body))
     assert table.to_pydict() == expected["columns"]
     del expected["columns"]
     assert timeless(rest) == timeless(expected)
@@ -71,7 +71,7 @@ def test_predictions_as_a_stream_say_what_the_json_says(planner_service: Planner
     assert status == 200
     assert None in expected["energy_joules"][0]
     reply = reply_to(planner_service, stream(RICH, {"fleet": fleet}), ARROW, "predict")
-    table, rest = table_of(whole(reply.body))
+    table, rest = table_of(to_bytes(reply.body))
     assert {**table.to_pydict(), **rest} == expected
 
 
@@ -107,7 +107,7 @@ def test_an_answer_of_many_batches_is_whole(planner_service: PlannerService) -> 
     tokens = {"input_tokens": np.full(n, 9), "output_tokens": np.full(n, 7)}
     terms = {"solver": {"relative_gap": 1.0, "time_limit_seconds": 60}}
     reply = reply_to(planner_service, stream(tokens, terms), ARROW)
-    table, _ = table_of(whole(reply.body))
+    table, _ = table_of(to_bytes(reply.body))
     assert table.num_rows == n
     assert table.column("id")[n - 1].as_py() == str(n - 1)
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from service.calls.batch_files.lines import line_spans
 from service.calls.batch_files.model_place import (
-    Kind,
     ModelPlace,
+    ModelValueKind,
     RepeatedKeyError,
     _plain_place,
     _walked_place,
@@ -65,7 +65,9 @@ def dealt(
 @given(batch_lines(0))
 @settings(max_examples=100)
 def test_the_place_of_the_name_is_found_to_the_byte(parts: Parts) -> None:
-    expected = ModelPlace(len(parts.before), len(parts.before) + len(parts.name), Kind.TEXT)
+    expected = ModelPlace(
+        len(parts.before), len(parts.before) + len(parts.name), ModelValueKind.TEXT
+    )
     assert place_of_model(parts.line, named=True) == expected
     assert _walked_place(parts.line) == expected
     assert _plain_place(parts.line) in {None, expected}

@@ -17,7 +17,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from costmodel.artefact import save
-from service.calls.content import whole
+from service.calls.content import to_bytes
 from service.calls.messages import Job, Reply
 from service.decisions.desk import DecisionDesk
 from service.decisions.forecasts import Forecasts
@@ -179,8 +179,8 @@ def test_a_fleet_without_what_was_asked_for_is_planned_for_the_rest(tmp_path: Pa
         for pool in ("large", "small"):
             for _ in range(120):
                 decide(server, candidates=[{"llm": "qwen3-8b", "pool": pool}])
-        whole = (models / "fleet.yaml").read_text()
-        (models / "fleet.yaml").write_text(whole[: whole.index("  - name: large")])
+        to_bytes = (models / "fleet.yaml").read_text()
+        (models / "fleet.yaml").write_text(to_bytes[: to_bytes.index("  - name: large")])
         wait_until(lambda: len(server.client.get("/placements").json()["placements"]) == 1)
         done = forecasts(server, "published")
         wait_until(lambda: forecasts(server, "published") > done + 1)
@@ -232,7 +232,7 @@ class Submitted(WorkerPool):
         self.deadlines_s: list[float] = []
 
     async def submit(self, job: Job, *args: Any, **options: Any) -> Reply:
-        self.deadlines_s.append(orjson.loads(whole(job.body))["constraints"]["deadline_seconds"])
+        self.deadlines_s.append(orjson.loads(to_bytes(job.body))["constraints"]["deadline_seconds"])
         return await super().submit(job, *args, **options)
 
 

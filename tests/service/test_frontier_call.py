@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from service.calls.messages import Job, Reply, Tell, Update, unheard
+from service.calls.messages import Job, OnUpdate, Reply, Update, ignore_update
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.frontier import EndsLine, PointLine, SummaryLine
 from service.workers.process import answer
@@ -22,7 +22,9 @@ def body(**members: Any) -> Json:
     return {"requests": rows(6), "fleet": a100_fleet(), "frontier": FRONT, **members}
 
 
-def ask(service: PlannerService, given: Json, heard: Tell = unheard) -> tuple[Reply, list[Json]]:
+def ask(
+    service: PlannerService, given: Json, heard: OnUpdate = ignore_update
+) -> tuple[Reply, list[Json]]:
     """Return the reply and the lines told before it, each checked against its schema."""
     told: list[Update] = []
 

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.calls.content import whole
+from service.calls.content import to_bytes
 from service.calls.fleet.file import FleetFileError, load_fleet_file
 from service.calls.messages import ARROW, Job
 from service.calls.planner_service import PlannerService
@@ -97,7 +97,7 @@ def arrow(service: PlannerService, table: pa.Table) -> tuple[int, Json]:
     with pa.ipc.new_stream(sink, table.schema.with_metadata({b"jouleplan": terms})) as writer:
         writer.write_table(table.replace_schema_metadata({b"jouleplan": terms}))
     reply = answered(service, Job("plan", sink.getvalue().to_pybytes(), "/plan", media_type=ARROW))
-    return reply.status, orjson.loads(whole(reply.body))
+    return reply.status, orjson.loads(to_bytes(reply.body))
 
 
 def test_columns_and_arrow_take_the_same_names_and_whole_floats(

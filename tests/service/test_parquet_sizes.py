@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.parquet_pages import read_pages
 from service.calls.batch_files.parquet_process import ParquetProcess
-from service.calls.batch_files.parquet_sizes import Limits, ParquetRefusal
+from service.calls.batch_files.parquet_sizes import ParquetLimits, ParquetRefusal
 from service.calls.batch_files.reading import read_bytes
 from service.calls.token_rule import TokenRule
 from tests.service.server import ROOT
@@ -110,7 +110,7 @@ def test_a_small_file_that_holds_much_is_refused_in_little_memory(
 
 
 def read_parquet(
-    data: bytes, renamed: dict[str, str] | None = None, limits: Limits | None = None
+    data: bytes, renamed: dict[str, str] | None = None, limits: ParquetLimits | None = None
 ) -> BatchFile:
     return read_bytes(data, "parquet", TokenRule(), renamed or {}, limits)
 
@@ -139,7 +139,7 @@ def test_columns_that_nobody_needs_are_not_judged() -> None:
     batch = read_parquet(
         written(columns, compression="none"),
         {"input_tokens": "input_tokens", "output_tokens": "output_tokens"},
-        Limits(held_bytes=1000),
+        ParquetLimits(held_bytes=1000),
     )
     assert batch.members["columns"] == TOKENS
 
@@ -206,13 +206,13 @@ def test_a_reader_that_never_ends_is_ended_by_the_time_that_it_takes() -> None:
     lists = pa.ListArray.from_arrays(np.arange(count + 1) * 40, constant("a", count * 40))
     data = written({"llms": lists, "pools": lists, **tokens(count)})
     with pytest.raises(BatchFileError, match="reader took more than 1 s of the processor"):
-        read_parquet(data, limits=Limits(cpu_s=1))
+        read_parquet(data, limits=ParquetLimits(cpu_s=1))
 
 
 def test_a_file_that_is_cut_off_while_it_is_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     path.write_bytes(written(SMALL))
-    with path.open("r+b") as file, ParquetProcess(file, Limits()) as process:
+    with path.open("r+b") as file, ParquetProcess(file, ParquetLimits()) as process:
         process.head()
         os.truncate(path, 0)
         with pytest.raises(ParquetRefusal, match=r"crashed \(SIGBUS\)"):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.parquet_process import ParquetProcess
-from service.calls.batch_files.parquet_sizes import Limits, ParquetRefusal
+from service.calls.batch_files.parquet_sizes import ParquetLimits, ParquetRefusal
 from service.calls.batch_files.parquet_values import in_plain_types, infinite_rows, values_of
 from service.calls.batch_files.reading import read_bytes
 from service.calls.schemas.calls import PlanRequest
@@ -109,7 +109,7 @@ def test_a_fault_of_the_reader_is_told_as_its_own(tmp_path: Any) -> None:
     path = tmp_path / "a.parquet"
     path.write_bytes(written({"input_tokens": [1], "output_tokens": [2]}))
     no_names: Any = 7
-    with path.open("rb") as file, ParquetProcess(file, Limits()) as process:
+    with path.open("rb") as file, ParquetProcess(file, ParquetLimits()) as process:
         process.head()
         with pytest.raises(ParquetRefusal) as refused:
             process.values(no_names)

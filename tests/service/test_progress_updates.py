@@ -14,7 +14,7 @@ from planner.progress import Progress
 from planner.time_budget import TimeBudget
 from service.calls.messages import Job, Update
 from service.calls.planner_service import PlannerService
-from service.workers.process import answer, teller
+from service.workers.process import answer, update_sender
 from service.workers.progress_updates import ProgressUpdates
 from tests.service.bodies import a100_fleet, rows
 
@@ -129,7 +129,7 @@ def test_a_limit_of_time_cuts_no_message_in_two() -> None:
 
     # Far larger than what a pipe holds, so that the limit falls into the sending of one.
     update = Update("progress", bytes(4_000_000))
-    tell = teller(writer)
+    tell = update_sender(writer)
     listener = Thread(target=hear)
     listener.start()
     for _ in range(5):

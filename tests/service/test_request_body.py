@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.calls.batch_files.openai_batch import BadLinesError, read_lines
-from service.calls.request_body import check_body, wrong_members
+from service.calls.request_body import check_body, invalid_members
 from service.calls.token_rule import TokenRule
 from service.problems import ProblemError
 
@@ -93,7 +93,7 @@ NAMES = ("model", "n", "best_of", "max_tokens", "messages", "prompt", "input", "
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), JSON))
 def test_any_body_is_taken_or_told_of_in_short(body: dict[str, Any]) -> None:
-    for wrong in wrong_members(body):
+    for wrong in invalid_members(body):
         assert wrong.path[0] in body
         assert len(wrong.detail) < 200
 

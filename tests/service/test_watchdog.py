@@ -57,8 +57,8 @@ async def test_a_pool_is_not_ready_while_no_worker_answers() -> None:
 async def test_an_idle_worker_that_answers_no_ping_is_replaced(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(watchdog, "PING_S", 0.0)
-    monkeypatch.setattr(watchdog, "ANSWER_S", 2.0)
+    monkeypatch.setattr(watchdog, "PING_INTERVAL_S", 0.0)
+    monkeypatch.setattr(watchdog, "PING_TIMEOUT_S", 2.0)
     pool = worker_mains.pool_of(
         Settings(models_dir=tmp_path, workers=1), worker_mains.deaf_at_first
     )

@@ -61,7 +61,7 @@ def obey(connection: Connection, settings: Settings) -> None:
             elif command == "tell-for-ever":
                 tell_for_ever(connection)
             elif command == "watched":
-                connection.send(Reply(200, str(job.watched).encode(), JSON, "predicted"))
+                connection.send(Reply(200, str(job.wants_updates).encode(), JSON, "predicted"))
                 continue
             elif command == "status":
                 os._exit(int(argument))

@@ -14,7 +14,7 @@ from planner.planning import plan
 from planner.problem import PlacementProblem
 from planner.progress import OnProgress, ignore_progress
 from planner.result import Plan, SolverOptions
-from service.calls.content import whole
+from service.calls.content import to_bytes
 from service.calls.planner_service import CallLimits, PlannerService
 from service.embedded import embedded_models_dir
 
@@ -47,7 +47,7 @@ def planned(body: bytes) -> MethodRun:
     started = perf_counter()
     answer, _ = service.plan(body)
     ended = perf_counter()
-    outcome = read_answer(whole(answer))
+    outcome = read_answer(to_bytes(answer))
     predict_s = outcome.seconds["predict"]
     seconds = {
         "parse": watch.began - started - predict_s,

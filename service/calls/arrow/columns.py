@@ -15,7 +15,7 @@ from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.prompt_lengths import PromptLengths
 from service.calls.arrow.lists import distinct_lists, is_text, longest_text
 from service.calls.batch import Batch
-from service.calls.choices import Choices
+from service.calls.choices import AllowedNames
 from service.calls.output_estimates import Estimates
 from service.calls.pieces import complain_of_values
 from service.calls.plain_columns import (
@@ -61,7 +61,7 @@ def batch_of_table(table: pa.Table, found: Complaints) -> Batch | None:
         found.add(FieldError(pointer("columns", name), "Expected each column once."))
     if found:
         return None
-    reader = _Reader(table, found)
+    reader = _ColumnReader(table, found)
     inputs = reader.read("input_tokens", _prompts)
     output_tokens = reader.read("output_tokens", _estimates)
     ids = reader.read("id", _texts)
@@ -106,7 +106,7 @@ class _BadValuesError(ValueError):
         self.bad = bad
 
 
-class _Reader:
+class _ColumnReader:
     """Reads columns that are there, and keeps what is to be complained of."""
 
     def __init__(self, table: pa.Table, found: Complaints) -> None:
@@ -233,8 +233,8 @@ def _pins(column: pa.Array) -> list[Pin | None] | None:
     raise _WrongTypeError("pins")
 
 
-def _choices(name: str) -> Callable[[pa.Array], Choices | None]:
-    def convert(column: pa.Array) -> Choices | None:
+def _choices(name: str) -> Callable[[pa.Array], AllowedNames | None]:
+    def convert(column: pa.Array) -> AllowedNames | None:
         if kinds.is_null(column.type):
             return None
         is_list = kinds.is_list(column.type) or kinds.is_large_list(column.type)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.types as kinds
 
 from costmodel.arrays import IntArray
-from service.calls.choices import Choices, Names
+from service.calls.choices import AllowedNames, Names
 
 #: Names of one request; the schema takes no more, nor does it pay to group longer lists.
 MAX_NAMES = 256
@@ -31,7 +31,7 @@ def longest_text(column: pa.Array) -> int:
     return pc.max(pc.binary_length(texts)).as_py() or 0
 
 
-def distinct_lists(column: pa.Array) -> Choices:
+def distinct_lists(column: pa.Array) -> AllowedNames:
     """Return a column of lists of texts with each distinct list once.
 
     Lists are the same where their names are, in order. They are grouped by length: the codes of a
@@ -52,7 +52,7 @@ def distinct_lists(column: pa.Array) -> Choices:
             found: list[Names] = [None]
             codes[members] = len(distinct)
         elif length > MAX_NAMES or float(max(1, len(names))) ** length >= 2.0**62:
-            one_by_one = Choices.of(column.take(pa.array(members)).to_pylist())
+            one_by_one = AllowedNames.of(column.take(pa.array(members)).to_pylist())
             found = list(one_by_one.distinct)
             codes[members] = len(distinct) + one_by_one.codes
         else:
@@ -64,7 +64,7 @@ def distinct_lists(column: pa.Array) -> Choices:
             found = [_names(names, digits, where[index], length) for index in first]
             codes[members] = len(distinct) + group
         distinct += found
-    return Choices(codes, tuple(distinct))
+    return AllowedNames(codes, tuple(distinct))
 
 
 def _coded(texts: pa.Array) -> tuple[list[Any], IntArray]:

@@ -19,7 +19,7 @@ from costmodel.nearest import listed, shown
 from service.calls.batch_files.endpoints import is_planned, other_endpoint
 from service.calls.batch_files.model_place import ModelPlace, RepeatedKeyError, place_of_model
 from service.calls.prompts import LIMITS, choices_of, prompts_of, stated_limit
-from service.calls.request_body import wrong_members
+from service.calls.request_body import invalid_members
 from service.calls.schemas.names import read_llm
 from service.calls.token_rule import TokenRule
 
@@ -87,7 +87,7 @@ def read_line(text: bytes, rule: TokenRule) -> BatchLine:
     url, body = line["url"], line["body"]
     planned = is_planned(url)
     spelled = body.get("model")
-    for wrong in wrong_members(body if planned else {"model": spelled}):
+    for wrong in invalid_members(body if planned else {"model": spelled}):
         raise LineError(wrong.detail, "body", *map(str, wrong.path))
     try:
         place = place_of_model(text, named=spelled is not None)
@@ -156,7 +156,7 @@ def _foreign(line: object) -> str:
     if isinstance(line, list):
         return " Write each of the list on a line of its own."
     members = line.keys() if isinstance(line, dict) else ()
-    known = next((told for member, told in _FORMATS.items() if member in members), None)
+    known = next((note for member, note in _FORMATS.items() if member in members), None)
     if known is None:
         return f" A table of plain rows begins with one that has {' and '.join(_ROWS)}."
     return f" {known}"

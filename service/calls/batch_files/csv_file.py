@@ -15,7 +15,7 @@ from costmodel.decimal_commas import is_grouped, with_points
 from costmodel.nearest import counted
 from planner.result import PlanWarning
 from service.calls.batch_files.batch_file import BatchFileError
-from service.calls.batch_files.known_columns import worth
+from service.calls.batch_files.known_columns import known_count
 from service.calls.batch_files.table import LISTS, NOTHING, Table, row_in_words
 from service.number_hints import share_of
 
@@ -33,7 +33,7 @@ _SAID = "sep="
 
 
 @dataclass
-class _Rows:
+class _CsvRows:
     """The rows below a header that are not empty, and where each stands.
 
     Attributes
@@ -90,11 +90,11 @@ def csv_table(
     return Table(names, read, rows.numbers, lines=rows.lines, warnings=warnings)
 
 
-def _read(text: str, separator: str, lines_before: int) -> tuple[list[str], _Rows]:
+def _read(text: str, separator: str, lines_before: int) -> tuple[list[str], _CsvRows]:
     """Return the names of the columns, and the rows below them."""
     reader = _reader(text, separator)
     names: list[str] = []
-    rows = _Rows()
+    rows = _CsvRows()
     ended = 0
     for number, cells in enumerate(reader, start=1):
         line, ended = lines_before + ended + 1, reader.line_num
@@ -109,7 +109,7 @@ def _read(text: str, separator: str, lines_before: int) -> tuple[list[str], _Row
     return names, rows
 
 
-def _even(rows: _Rows, count: int) -> None:
+def _even(rows: _CsvRows, count: int) -> None:
     """Drop empty cells beyond the last column; refuse rows that are longer or shorter for good."""
     for cells, number, line in zip(rows.cells, rows.numbers, rows.lines, strict=True):
         while len(cells) > count and not cells[-1].strip():
@@ -125,7 +125,7 @@ def _fit(text: str, separator: str, renamed: Mapping[str, str]) -> tuple[int, in
         names: list[str] = next(filter(any, _reader(text, separator)), [])
     except csv.Error:
         return 0, 0
-    return worth(names, renamed), len(names)
+    return known_count(names, renamed), len(names)
 
 
 def _reader(text: str, separator: str) -> CsvReader:

@@ -9,7 +9,7 @@ import orjson
 
 from costmodel.kinds import kind_of
 from service.calls.batch_files.batch_file import BatchFileError
-from service.calls.batch_files.known_columns import NEEDED, worth
+from service.calls.batch_files.known_columns import NEEDED, known_count
 from service.calls.batch_files.lines import Data, line_spans
 from service.calls.batch_files.table import Table, table_of_rows
 
@@ -35,7 +35,7 @@ def holds_rows(data: Data, renamed: Mapping[str, str]) -> bool:
         return False
     if not isinstance(first, dict) or OPENAI_MEMBERS & set(first):
         return False
-    return bool(renamed) or worth(list(first), {}) >= len(NEEDED)
+    return bool(renamed) or known_count(list(first), {}) >= len(NEEDED)
 
 
 def lines_table(data: Data) -> Table:

@@ -134,7 +134,7 @@ def recognise(
     return Recognised(origin, layout, unnamed, tuple(_warnings(names, layout, rest)))
 
 
-def worth(names: Sequence[str], renamed: Mapping[str, str]) -> int:
+def known_count(names: Sequence[str], renamed: Mapping[str, str]) -> int:
     """Return how many of some names are columns that are known: the more, the better they fit."""
     known = {*COLUMNS, *map(canonical, renamed.values())}
     for layout in LAYOUTS:
@@ -188,14 +188,14 @@ def _check(
 def _warnings(
     names: Sequence[str], layout: Layout | None, rest: Sequence[int]
 ) -> Sequence[PlanWarning]:
-    told = []
+    warnings = []
     unused = [shown(names[index]) for index in rest]
     if layout is not None:
         message = f"Read as {layout.title}: " + ", ".join(
             f"{ours} from {theirs}" for ours, theirs in layout.columns.items()
         )
         message += "; a plan places all requests at once, whenever they came."
-        told.append(PlanWarning("columns_recognised", message))
+        warnings.append(PlanWarning("columns_recognised", message))
     if unused:
-        told.append(PlanWarning("columns_not_used", f"Not used: {listed(unused)}."))
-    return told
+        warnings.append(PlanWarning("columns_not_used", f"Not used: {listed(unused)}."))
+    return warnings

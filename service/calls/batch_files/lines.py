@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from mmap import mmap
 
-from service.calls.batch_files.model_place import Kind, ModelPlace, written
+from service.calls.batch_files.model_place import ModelPlace, ModelValueKind, written
 
 Data = bytes | mmap
 
@@ -100,6 +100,6 @@ class BatchLines:
         ending = self.data[end : self.stops[index]] or b"\n"
         if name is None or self.names.get(name) == self.spelled[index]:
             return self.data[start:end] + ending
-        value = written(name, Kind(self.kinds[index]))
+        value = written(name, ModelValueKind(self.kinds[index]))
         before = self.data[start : self.model_starts[index]]
         return before + value + self.data[self.model_ends[index] : end] + ending

@@ -33,7 +33,7 @@ class RepeatedKeyError(ValueError):
     """Raised where a member that is read stands twice."""
 
 
-class Kind(IntEnum):
+class ModelValueKind(IntEnum):
     """What stands where the name belongs."""
 
     TEXT = 0
@@ -47,7 +47,7 @@ class ModelPlace(NamedTuple):
 
     start: int
     end: int
-    kind: Kind
+    kind: ModelValueKind
 
 
 def place_of_model(line: bytes, *, named: bool) -> ModelPlace:
@@ -76,18 +76,18 @@ def place_of_model(line: bytes, *, named: bool) -> ModelPlace:
     return (_plain_place(line) if named else None) or _walked_place(line)
 
 
-def written(name: str, kind: Kind) -> bytes:
+def written(name: str, kind: ModelValueKind) -> bytes:
     """Return what takes the place of the name that stands there, or would.
 
     Examples
     --------
-    >>> [written("a", kind) for kind in (Kind.TEXT, Kind.NOTHING, Kind.EMPTY_BODY)]
-    [b'"a"', b'"model":"a",', b'"model":"a"']
+    >>> written("a", ModelValueKind.TEXT), written("a", ModelValueKind.NOTHING)
+    (b'"a"', b'"model":"a",')
     """
     text = orjson.dumps(name)
-    if kind is Kind.NOTHING:
+    if kind is ModelValueKind.NOTHING:
         return b'"model":%b,' % text
-    return b'"model":%b' % text if kind is Kind.EMPTY_BODY else text
+    return b'"model":%b' % text if kind is ModelValueKind.EMPTY_BODY else text
 
 
 def _plain_place(line: bytes) -> ModelPlace | None:
@@ -98,7 +98,7 @@ def _plain_place(line: bytes) -> ModelPlace | None:
     if _ESCAPED_LETTER.search(line) or any(line.count(key) != 1 for key in _PLAIN_KEYS):
         return None
     found = _PLAIN_MODEL.search(line)
-    return None if found is None else ModelPlace(found.start(1), found.end(1), Kind.TEXT)
+    return None if found is None else ModelPlace(found.start(1), found.end(1), ModelValueKind.TEXT)
 
 
 def _walked_place(line: bytes) -> ModelPlace:
@@ -133,7 +133,9 @@ def _walked_place(line: bytes) -> ModelPlace:
         raise ValueError("Expected a body.")
     following = _FIRST.match(line, body_at)
     empty = following is not None and following.group(1) == b"}"
-    return ModelPlace(body_at, body_at, Kind.EMPTY_BODY if empty else Kind.NOTHING)
+    return ModelPlace(
+        body_at, body_at, ModelValueKind.EMPTY_BODY if empty else ModelValueKind.NOTHING
+    )
 
 
 def _key(token: bytes) -> bytes:
@@ -152,5 +154,5 @@ def _need_once(name: bytes, seen: set[bytes]) -> None:
 def _value_place(line: bytes, start: int) -> ModelPlace:
     text = _TEXT.match(line, start)
     if text is not None:
-        return ModelPlace(start, text.end(), Kind.TEXT)
-    return ModelPlace(start, start + len(b"null"), Kind.NULL)
+        return ModelPlace(start, text.end(), ModelValueKind.TEXT)
+    return ModelPlace(start, start + len(b"null"), ModelValueKind.NULL)

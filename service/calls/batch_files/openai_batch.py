@@ -25,7 +25,7 @@ from service.calls.prompts import EMPTY, NOT_COUNTED, told_uncounted
 from service.calls.token_rule import TokenRule
 from service.problems import AlikeErrors, Complaints, FieldError, pointer
 
-MAX_TOLD = 20
+MAX_LISTED = 20
 """Kinds of complaints that the command line tells of."""
 MEMBERS: Mapping[str, tuple[str, ...]] = {
     "id": ("custom_id",),
@@ -49,9 +49,9 @@ class BadLinesError(BatchFileError):
     """
 
     def __init__(self, complaints: Complaints) -> None:
-        told = [_in_words(error) for error in complaints.first[:MAX_TOLD]]
-        more = complaints.count - len(told)
-        super().__init__("\n  ".join(told) + (f"\n  and {more} more" if more > 0 else ""))
+        listed = [_in_words(error) for error in complaints.first[:MAX_LISTED]]
+        more = complaints.count - len(listed)
+        super().__init__("\n  ".join(listed) + (f"\n  and {more} more" if more > 0 else ""))
         self.complaints = complaints
 
 
@@ -113,13 +113,13 @@ def read_lines(data: Data, rule: TokenRule) -> OpenAiBatch:
     BadLinesError
         As `read_openai_batch`; it tells of every line.
     """
-    reader = _Reader(data, rule)
+    reader = _BatchReader(data, rule)
     for span in line_spans(data):
         reader.read(span)
     return reader.batch()
 
 
-class _Reader:
+class _BatchReader:
     """Reads lines one by one, and keeps what is to be complained of."""
 
     def __init__(self, data: Data, rule: TokenRule) -> None:
@@ -221,7 +221,7 @@ def _in_words(error: FieldError) -> str:
 def _warnings(
     rule: TokenRule, uncounted: Mapping[str, int], empty: Sequence[int], not_chat: int
 ) -> tuple[PlanWarning, ...]:
-    told = [
+    listed = [
         PlanWarning(
             "tokens_estimated",
             f"Input tokens are estimated from the prompts at {rule.characters_per_token:g} "
@@ -234,17 +234,17 @@ def _warnings(
         )
     ]
     if uncounted:
-        told.append(PlanWarning(NOT_COUNTED, told_uncounted(uncounted)))
+        listed.append(PlanWarning(NOT_COUNTED, told_uncounted(uncounted)))
     if empty:
         message = (
             f"Planned at 0 input tokens, for want of a prompt: {counted(len(empty), 'line')}; the "
             f"first is line {empty[0]}."
         )
-        told.append(PlanWarning(EMPTY, message))
+        listed.append(PlanWarning(EMPTY, message))
     if not_chat:
         message = (
             f"Another url than {CHAT}, the only one of these that `vllm run-batch` serves, is that "
             f"of {counted(not_chat, 'line')}."
         )
-        told.append(PlanWarning("not_for_run_batch", message))
-    return tuple(told)
+        listed.append(PlanWarning("not_for_run_batch", message))
+    return tuple(listed)

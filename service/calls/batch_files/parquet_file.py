@@ -8,13 +8,13 @@ from typing import Any
 from costmodel.nearest import shown
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.parquet_process import OpenFile, ParquetProcess
-from service.calls.batch_files.parquet_sizes import Limits, ParquetColumn, ParquetRefusal
+from service.calls.batch_files.parquet_sizes import ParquetColumn, ParquetLimits, ParquetRefusal
 from service.calls.batch_files.table import Table, batch_of
 
 _OF_PANDAS = "__index_level_"
 
 
-def read_parquet(file: OpenFile, renamed: Mapping[str, str], limits: Limits) -> BatchFile:
+def read_parquet(file: OpenFile, renamed: Mapping[str, str], limits: ParquetLimits) -> BatchFile:
     """Return the batch; an index that pandas wrote beside the columns is left out.
 
     Raises

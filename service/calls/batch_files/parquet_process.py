@@ -17,7 +17,7 @@ from typing import Any, Protocol, Self
 
 import orjson
 
-from service.calls.batch_files.parquet_sizes import Limits, ParquetHead, ParquetRefusal
+from service.calls.batch_files.parquet_sizes import ParquetHead, ParquetLimits, ParquetRefusal
 
 
 class OpenFile(Protocol):
@@ -38,7 +38,7 @@ class ParquetProcess:
         Of what is read.
     """
 
-    def __init__(self, file: OpenFile, limits: Limits) -> None:
+    def __init__(self, file: OpenFile, limits: ParquetLimits) -> None:
         self._file = file
         self._limits = limits
         context = multiprocessing.get_context("spawn")
@@ -54,7 +54,7 @@ class ParquetProcess:
     def head(self) -> ParquetHead:
         """Return what the footer says; to be called first."""
         # The last argument is for systems where a handle must be made for the other process.
-        head: ParquetHead = self._told(
+        head: ParquetHead = self._request(
             lambda: send_handle(self._connection, self._file.fileno(), 0)
         )
         return head
@@ -62,20 +62,20 @@ class ParquetProcess:
     def values(self, names: Sequence[str]) -> Mapping[str, list[Any]]:
         """Return the values of columns, None for null; to be called last, and once."""
         values: Mapping[str, list[Any]] = orjson.loads(
-            self._told(lambda: self._connection.send(names))
+            self._request(lambda: self._connection.send(names))
         )
         return values
 
-    def _told(self, ask: Callable[[], object]) -> Any:  # noqa: ANN401  of either kind
+    def _request(self, ask: Callable[[], object]) -> Any:  # noqa: ANN401  of either kind
         try:
             ask()
-            told = self._connection.recv()
+            reply = self._connection.recv()
         except (EOFError, OSError):
             self._process.join()
             raise ParquetRefusal(_end_of(self._process.exitcode or 0, self._limits)) from None
-        if isinstance(told, ParquetRefusal):
-            raise told
-        return told
+        if isinstance(reply, ParquetRefusal):
+            raise reply
+        return reply
 
     def __exit__(
         self,
@@ -89,7 +89,7 @@ class ParquetProcess:
         self._process.close()
 
 
-def _enter(connection: Connection, limits: Limits) -> None:
+def _enter(connection: Connection, limits: ParquetLimits) -> None:
     # Large, and needed in that process only.
     from service.calls.batch_files.parquet_reader import serve  # noqa: PLC0415
 
@@ -98,12 +98,12 @@ def _enter(connection: Connection, limits: Limits) -> None:
     os._exit(0)
 
 
-def _end_of(code: int, limits: Limits) -> str:
+def _end_of(code: int, limits: ParquetLimits) -> str:
     """Return why a process that read gave nothing.
 
     Examples
     --------
-    >>> _end_of(-6, Limits())
+    >>> _end_of(-6, ParquetLimits())
     'Expected Parquet, got a file whose reader crashed (SIGABRT): write it anew, it may be damaged.'
     """
     name = signal.Signals(-code).name if code < 0 else f"status {code}"

@@ -27,9 +27,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from service.calls.batch_files.parquet_sizes import (
-    Limits,
     ParquetColumn,
     ParquetHead,
+    ParquetLimits,
     ParquetRefusal,
     check_pages,
     check_rows,
@@ -58,7 +58,7 @@ _PREFIXED = frozenset({"DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"})
 """Encodings of which Arrow makes no dictionary."""
 
 
-def serve(connection: Connection, limits: Limits) -> None:
+def serve(connection: Connection, limits: ParquetLimits) -> None:
     """Receive the descriptor of a file, tell its head, hear which columns are wanted, tell those.
 
     Parameters
@@ -105,7 +105,7 @@ class _File:
     """A Parquet file that is read within limits."""
 
     data: mmap.mmap
-    limits: Limits
+    limits: ParquetLimits
 
     def __post_init__(self) -> None:
         self.opened = self._open()

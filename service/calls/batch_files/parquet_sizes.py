@@ -24,7 +24,7 @@ MAX_NAMES = 256
 
 
 @dataclass(frozen=True)
-class Limits:
+class ParquetLimits:
     """What a Parquet file may come to.
 
     Attributes
@@ -89,7 +89,7 @@ class ParquetRefusal(Exception):  # noqa: N818  told by one process to another a
         self.detail, self.column, self.row = detail, column, row
 
 
-def check_rows(metadata: pq.FileMetaData, limits: Limits) -> None:
+def check_rows(metadata: pq.FileMetaData, limits: ParquetLimits) -> None:
     """Refuse a file of too many rows.
 
     Raises
@@ -105,7 +105,7 @@ def check_rows(metadata: pq.FileMetaData, limits: Limits) -> None:
 
 
 def check_pages(
-    data: Data, metadata: pq.FileMetaData, leaves: Sequence[tuple[int, str]], limits: Limits
+    data: Data, metadata: pq.FileMetaData, leaves: Sequence[tuple[int, str]], limits: ParquetLimits
 ) -> None:
     """Refuse a file whose columns hold too much.
 

@@ -16,17 +16,17 @@ from service.calls.batch_files.json_file import read_json
 from service.calls.batch_files.json_lines import holds_rows, lines_table
 from service.calls.batch_files.openai_batch import read_openai_batch
 from service.calls.batch_files.parquet_file import read_parquet
-from service.calls.batch_files.parquet_sizes import Limits
+from service.calls.batch_files.parquet_sizes import ParquetLimits
 from service.calls.batch_files.table import batch_of
 from service.calls.content import AnonymousFile
 from service.calls.heap import collection_paused
 from service.calls.token_rule import TokenRule
 
-Kind = Literal["json", "csv", "parquet", "jsonl", "openai-batch"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+FileFormat = Literal["json", "csv", "parquet", "jsonl", "openai-batch"]
+FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 STANDARD_INPUT = "-"
 
-_BY_SUFFIX: dict[str, Kind] = {
+_BY_SUFFIX: dict[str, FileFormat] = {
     ".json": "json",
     ".csv": "csv",
     ".tsv": "csv",
@@ -40,10 +40,10 @@ _COMPRESSED = ".gz"
 
 def read_batch(
     name: str,
-    kind: Kind | None,
+    kind: FileFormat | None,
     rule: TokenRule,
     renamed: Mapping[str, str] | None = None,
-    limits: Limits | None = None,
+    limits: ParquetLimits | None = None,
 ) -> BatchFile:
     """Return the batch of a file.
 
@@ -69,7 +69,7 @@ def read_batch(
     try:
         with collection_paused(), _opened(name) as file:
             if kind == "parquet" and file.seekable() and not file.peek(2).startswith(GZIP):
-                return read_parquet(file, renamed or {}, limits or Limits())
+                return read_parquet(file, renamed or {}, limits or ParquetLimits())
             return read_bytes(file.read(), kind, rule, renamed or {}, limits)
     except OSError as error:
         raise BatchFileError(f"Expected a file that can be read, got: {error.strerror}.") from None
@@ -83,10 +83,10 @@ def _opened(name: str) -> AbstractContextManager[BufferedReader]:
 
 def read_bytes(
     data: bytes,
-    kind: Kind,
+    kind: FileFormat,
     rule: TokenRule,
     renamed: Mapping[str, str],
-    limits: Limits | None = None,
+    limits: ParquetLimits | None = None,
 ) -> BatchFile:
     """Return the batch of what a file holds; as of `read_batch`.
 
@@ -99,7 +99,7 @@ def read_bytes(
     if kind == "parquet":
         file = AnonymousFile.create()
         file.write(data)
-        return read_parquet(file, renamed, limits or Limits())
+        return read_parquet(file, renamed, limits or ParquetLimits())
     if kind == "csv":
         text, warnings = read_text(data)
         return batch_of(csv_table(text, renamed, warnings), renamed)
@@ -113,7 +113,7 @@ def read_bytes(
     return read_openai_batch(data, rule)
 
 
-def _kind_of(name: str) -> Kind:
+def _kind_of(name: str) -> FileFormat:
     if name == STANDARD_INPUT:
         return "json"
     plain = name.lower().removesuffix(_COMPRESSED)

@@ -104,8 +104,8 @@ def batch_of(table: Table, renamed: Mapping[str, str], spelling: Spelling = COMM
     warnings = [*table.warnings, *recognised.warnings, *_unnamed(read, recognised)]
     kept: Sequence[int] = range(len(table.numbers))
     if recognised.layout is not None:
-        kept, told = _answered(columns["output_tokens"], table)
-        warnings += told
+        kept, warned = _answered(columns["output_tokens"], table)
+        warnings += warned
     if not kept:
         raise BatchFileError("Expected at least one row.")
     if len(kept) < len(table.numbers):
@@ -116,7 +116,7 @@ def batch_of(table: Table, renamed: Mapping[str, str], spelling: Spelling = COMM
         if name in columns:
             columns[name] = [_names(v) if isinstance(v, str) else v for v in columns[name]]
     theirs = {ours: table.names[index] for ours, index in recognised.origin.items()}
-    places = _Places(theirs, table, kept)
+    places = _RowPlaces(theirs, table, kept)
     return BatchFile(
         {"columns": columns},
         places.in_words,
@@ -127,7 +127,7 @@ def batch_of(table: Table, renamed: Mapping[str, str], spelling: Spelling = COMM
 
 
 @dataclass(frozen=True)
-class _Places:
+class _RowPlaces:
     """Where in a file the entries of its columns stand.
 
     Attributes
@@ -188,10 +188,10 @@ def _is_zero(tokens: object) -> bool:
 
 def _unnamed(read: Mapping[int, Column], recognised: Recognised) -> list[PlanWarning]:
     """Return a warning where a column without a name is no index that was counted up."""
-    told = [index for index in recognised.unnamed if not _counts_up(read[index])]
-    if not told:
+    warned = [index for index in recognised.unnamed if not _counts_up(read[index])]
+    if not warned:
         return []
-    message = f"Not used, for want of a name: column {', '.join(str(i + 1) for i in told)}."
+    message = f"Not used, for want of a name: column {', '.join(str(i + 1) for i in warned)}."
     return [PlanWarning("columns_not_used", message)]
 
 

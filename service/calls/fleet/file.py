@@ -22,7 +22,7 @@ from service.wording import words_of
 from service.yaml_lines import YamlError, place_in, read_yaml
 
 MAX_BYTES = 1024 * 1024
-MAX_TOLD = 5
+MAX_LISTED = 5
 """Mistakes of one file that are told; the others are counted."""
 
 
@@ -46,7 +46,7 @@ class FleetFile:
     text: str
     fleet: FleetFileSpec
 
-    def told(self, errors: Sequence[FieldError]) -> str:
+    def describe(self, errors: Sequence[FieldError]) -> str:
         """Return the first errors, a line each with the file, the pointer and the line."""
         return _places(self.path, self.text, errors)
 
@@ -83,9 +83,9 @@ def read_fleet_file(path: Path) -> FleetFile:
         raise FleetFileError(_places(path, text, errors)) from None
 
 
-def told(sentences: Sequence[str]) -> str:
+def first_sentences(sentences: Sequence[str]) -> str:
     """Return the first of several sentences as one text, a line each."""
-    return _lines(sentences[:MAX_TOLD], len(sentences))
+    return _lines(sentences[:MAX_LISTED], len(sentences))
 
 
 def _text(path: Path) -> str:
@@ -113,7 +113,7 @@ def _parse(path: Path, text: str) -> object:
 
 
 def _places(path: Path, text: str, errors: Sequence[FieldError]) -> str:
-    first = [f"{path}: {place_in(text, e.pointer)}: {e.detail}" for e in errors[:MAX_TOLD]]
+    first = [f"{path}: {place_in(text, e.pointer)}: {e.detail}" for e in errors[:MAX_LISTED]]
     return _lines(first, len(errors))
 
 

@@ -16,7 +16,7 @@ from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
 from costmodel.files import is_absent
 from costmodel.names import artefact_stem
-from service.calls.fleet.file import FleetFile, FleetFileError, read_fleet_file, told
+from service.calls.fleet.file import FleetFile, FleetFileError, first_sentences, read_fleet_file
 from service.calls.fleet.placements import Candidates, build_candidates, contradictions
 from service.calls.messages import COST_MODELS, FLEET, RELOADED
 from service.file_changes import UNEXPECTED, fingerprint
@@ -104,11 +104,11 @@ def load_files(files: FileSettings, before: Loaded | None = None) -> Loaded:
     if file is not None and last.file is not None:
         lost = _unserved(file, catalogue) - _unserved(last.file, last.catalogue)
         if lost:
-            failures[FLEET] = file.told(build_candidates(file.fleet, catalogue).missing)
+            failures[FLEET] = file.describe(build_candidates(file.fleet, catalogue).missing)
             file = last.file
             catalogue, kept = _completed(found, last.catalogue, file)
     if kept:
-        failures[COST_MODELS] = told(kept)
+        failures[COST_MODELS] = first_sentences(kept)
     return _judged(Loaded(catalogue, file, failures=failures, seen=seen))
 
 
@@ -119,7 +119,7 @@ def _read_fleet(files: FileSettings, last: Loaded) -> FleetFile | None:
     file = read_fleet_file(files.fleet_path)
     wrong = contradictions(file.fleet)
     if wrong:
-        raise FleetFileError(file.told(wrong))
+        raise FleetFileError(file.describe(wrong))
     return file
 
 
@@ -133,7 +133,7 @@ def _judged(loaded: Loaded) -> Loaded:
         return replace(loaded, notes=(note,))
     file, candidates = loaded.file, loaded.candidates
     missing = () if candidates is None else candidates.missing
-    notes = tuple(file.told(missing).splitlines())
+    notes = tuple(file.describe(missing).splitlines())
     if candidates is not None and candidates.placements:
         return replace(loaded, notes=notes)
     return replace(loaded, reasons=(f"{file.path}: no placement has a cost model.", *notes))

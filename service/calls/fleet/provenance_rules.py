@@ -41,8 +41,8 @@ def check_provenance(cost_models: Iterable[CostModel], *, allow_mixed: bool) -> 
     if len(groups) <= 1:
         return []
     differing = [name for i, name in enumerate(CONDITIONS) if len({key[i] for key in groups}) > 1]
-    told = "; ".join(_told(key, members) for key, members in groups.items())
-    message = f"The cost models differ in {', '.join(differing)}: {told}."
+    described = "; ".join(_describe(key, members) for key, members in groups.items())
+    message = f"The cost models differ in {', '.join(differing)}: {described}."
     if allow_mixed:
         return [PlanWarning("mixed_provenance", message)]
     raise ProblemError(
@@ -65,7 +65,7 @@ def _conditions(cost_model: CostModel) -> Conditions:
     return provenance.energy_scope, provenance.kv_cache, provenance.engine
 
 
-def _told(key: Conditions, members: list[CostModel]) -> str:
+def _describe(key: Conditions, members: list[CostModel]) -> str:
     names = ", ".join(sorted({f"{member.llm} on {member.device}" for member in members}))
     scope, kv_cache, engine = key
     return f"{names} (energy scope {scope}, KV cache {kv_cache}, engine {engine or 'unknown'})"

@@ -11,7 +11,7 @@ from service.calls.schemas.fields import (
     MAX_TOKENS,
     WHOLE,
     Answer,
-    Body,
+    BodySchema,
     ChoiceCount,
     Instant,
     RequestId,
@@ -27,7 +27,7 @@ Tokens = Annotated[float, Field(ge=0, le=MAX_PROMPTS * MAX_TOKENS)]
 Positive = Annotated[float, Field(gt=0, le=1e12)]
 
 
-class ActualBody(Body):
+class ActualBody(BodySchema):
     """What came of one request."""
 
     id: Annotated[
@@ -88,7 +88,7 @@ class ActualBody(Body):
         return self
 
 
-class ActualsBody(Body):
+class ActualsBody(BodySchema):
     """Several at once."""
 
     actuals: Annotated[

@@ -12,7 +12,7 @@ from service.calls.prompts import CHARACTERS_PER_TOKEN
 from service.calls.schemas.fields import (
     MAX_SECONDS,
     WHOLE,
-    Body,
+    BodySchema,
     CarbonCap,
     Joules,
     Money,
@@ -48,7 +48,7 @@ _SECTIONS = {
 _PLAIN = ("on_unplaceable", "allow_mixed_provenance")
 
 
-class BatchQuery(Body):
+class BatchQuery(BodySchema):
     """What may be said of the plan of a batch file; each may be left out."""
 
     deadline_seconds: Annotated[

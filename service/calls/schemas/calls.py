@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from service.calls.schemas.fields import (
     MAX_SECONDS,
     WHOLE,
-    Body,
+    BodySchema,
     CarbonCap,
     Joules,
     Money,
@@ -41,7 +41,7 @@ Normaliser = Annotated[float, Field(ge=1e-6, le=1e15)]
 SmallNormaliser = Annotated[float, Field(ge=1e-12, le=1e15)]
 
 
-class Normalisers(Body):
+class Normalisers(BodySchema):
     """Divisors of the two terms of the objective."""
 
     energy_joules: Annotated[
@@ -74,7 +74,7 @@ class Normalisers(Body):
     ] = None
 
 
-class ObjectiveSpec(Body):
+class ObjectiveSpec(BodySchema):
     """Minimise ``zeta * cost / C0 - (1 - zeta) * quality / Q0``."""
 
     minimise: Annotated[
@@ -94,14 +94,14 @@ class ObjectiveSpec(Body):
     ] = Normalisers()
 
 
-class ShareSpec(Body):
+class ShareSpec(BodySchema):
     """Bounds on the share of the requests that one LLM serves, by count."""
 
     min: Ratio = 0.0
     max: Ratio = 1.0
 
 
-class Constraints(Body):
+class Constraints(BodySchema):
     """Limits that the plan keeps; each may be left out."""
 
     deadline_seconds: Annotated[
@@ -146,7 +146,7 @@ class Constraints(Body):
     ] = None
 
 
-class SolverOptionsSpec(Body):
+class SolverOptionsSpec(BodySchema):
     """When the solver may stop, and its seed."""
 
     time_limit_seconds: Annotated[
@@ -165,7 +165,7 @@ class SolverOptionsSpec(Body):
     ] = 0
 
 
-class WithRequests(Body):
+class WithRequests(BodySchema):
     """What the bodies of `/plan` and `/predict` share: the requests and the fleet."""
 
     requests: Annotated[

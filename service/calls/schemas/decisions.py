@@ -9,7 +9,7 @@ from pydantic import Field, RootModel, model_validator
 from service.calls.schemas.answers import WarningAnswer
 from service.calls.schemas.fields import (
     Answer,
-    Body,
+    BodySchema,
     ChoiceCount,
     OutputTokens,
     PromptTokens,
@@ -26,7 +26,7 @@ PRICED_INPUT_TOKENS, PRICED_OUTPUT_TOKENS = 512, 128
 """Of the request that `GET /prices` prices, where the caller does not say."""
 
 
-class CandidateBody(Body):
+class CandidateBody(BodySchema):
     """One deployment that the gateway could send the request to."""
 
     llm: LlmName
@@ -43,7 +43,7 @@ class CandidateBody(Body):
     ] = None
 
 
-class DecisionBody(Body):
+class DecisionBody(BodySchema):
     """One request, by its token counts or as the gateway got it."""
 
     id: Annotated[

@@ -31,7 +31,7 @@ MAX_DEVICES = 100_000
 MAX_WATTS = 1e6
 
 
-class Body(BaseModel):
+class BodySchema(BaseModel):
     """Base of everything that is read: unknown keys, wrong types, NaN and infinity are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)

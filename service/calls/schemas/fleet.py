@@ -13,7 +13,7 @@ from service.calls.schemas.fields import (
     MAX_SECONDS,
     MAX_TOKENS,
     WHOLE,
-    Body,
+    BodySchema,
     Grams,
     Price,
     Score,
@@ -25,7 +25,7 @@ from service.calls.schemas.names import ByLlm, DeviceName, LlmName, PoolName, Wr
 Concurrency = Annotated[int, Field(ge=1, le=MAX_CONCURRENCY), WHOLE]
 
 
-class PoolSpec(Body):
+class PoolSpec(BodySchema):
     """`count` equal devices that are interchangeable."""
 
     name: PoolName
@@ -103,7 +103,7 @@ class PoolSpec(Body):
     ] = None
 
 
-class FleetSpec(Body):
+class FleetSpec(BodySchema):
     """Pools, and what is known about the LLMs on them."""
 
     pools: Annotated[list[PoolSpec], Field(min_length=1, max_length=256, description="The pools.")]

@@ -13,12 +13,12 @@ from service.calls.schemas.answers import (
     WarningAnswer,
 )
 from service.calls.schemas.calls import EITHER_ROWS_OR_COLUMNS, PlanRequest
-from service.calls.schemas.fields import WHOLE, Answer, Body
+from service.calls.schemas.fields import WHOLE, Answer, BodySchema
 
 AxisName = Literal["energy", "makespan", "mean_quality", "carbon", "money"]
 
 
-class FrontierSpec(Body):
+class FrontierSpec(BodySchema):
     """Which front."""
 
     axes: Annotated[

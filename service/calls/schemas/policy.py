@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from service.calls.schemas.decisions import PolicyAnswer
-from service.calls.schemas.fields import Body, Score
+from service.calls.schemas.fields import BodySchema, Score
 from service.calls.schemas.names import PoolName
 
 Price = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 
 
-class PolicyBody(Body):
+class PolicyBody(BodySchema):
     """Prices that an operator sets by hand."""
 
     joules_per_device_second: Annotated[
@@ -34,7 +34,7 @@ class PolicyBody(Body):
     ] = None
 
 
-class KeptPolicy(Body):
+class KeptPolicy(BodySchema):
     """A policy as it is kept over a restart; see `service.decisions.policy.Policy`."""
 
     source: Literal["plan", "forecast", "weights"]

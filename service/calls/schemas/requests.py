@@ -12,7 +12,7 @@ from service.calls.schemas.fields import (
     MAX_TOKENS,
     QUANTILES,
     WHOLE,
-    Body,
+    BodySchema,
     ChoiceCount,
     InputTokens,
     OutputEstimate,
@@ -69,7 +69,7 @@ OutputColumn = Annotated[
 ]
 
 
-class Pin(Body):
+class Pin(BodySchema):
     """Where a request must run: any of these, at least one."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
@@ -94,7 +94,7 @@ class Pin(Body):
         return self
 
 
-class RequestRow(Body):
+class RequestRow(BodySchema):
     """One call with its token counts and its own limits."""
 
     id: Annotated[
@@ -123,7 +123,7 @@ class RequestRow(Body):
     pinned: Annotated[Pin | None, Field(description="Where it must run; null for anywhere.")] = None
 
 
-class RequestColumns(Body):
+class RequestColumns(BodySchema):
     """The same as arrays of equal length: entry i of each is about request i."""
 
     id: Annotated[

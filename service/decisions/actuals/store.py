@@ -58,7 +58,7 @@ class ActualsStore:
         self._failures = failures or StoreFailures(logger)
         self.policy_losses = 0
         for name in KEPT:
-            self._failures.watch(name)
+            self._failures.register(name)
 
     @property
     def in_memory(self) -> bool:

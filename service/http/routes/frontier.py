@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
-from service.calls.content import whole
+from service.calls.content import to_bytes
 from service.calls.messages import Job, Reply, Update
 from service.calls.schemas.frontier import ProblemLine
 from service.http.openapi.document import frontier_operation
@@ -79,7 +79,7 @@ def _problem(reply: Reply) -> Update:
     """Return what went wrong after the first line was sent, as the last line."""
     line: ProblemLine = {
         "type": "problem",
-        "problem": cast("dict[str, object]", orjson.Fragment(whole(reply.body))),
+        "problem": cast("dict[str, object]", orjson.Fragment(to_bytes(reply.body))),
     }
     return Update(PROBLEM, orjson.dumps(line))
 

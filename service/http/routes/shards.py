@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from service.calls.messages import JSON
 from service.calls.schemas.shards import ShardsAnswer
-from service.calls.shard import JSONL, told
+from service.calls.shard import JSONL, shard_answers
 from service.http.access.caller import caller_of
 from service.http.openapi.shards import list_operation, shard_operation
 from service.http.routes.plans import base_of
@@ -29,7 +29,7 @@ def router(background: BackgroundPlans) -> APIRouter:
     async def list_shards(request: Request) -> Response:
         record, head = await _planned(request, background)
         path = f"{base_of(request)}/plans/{record.plan_id}"
-        body: ShardsAnswer = {"plan_id": record.plan_id, "shards": told(head.shards, path)}
+        body: ShardsAnswer = {"plan_id": record.plan_id, "shards": shard_answers(head.shards, path)}
         return Response(orjson.dumps(body), media_type=JSON)
 
     @routes.get(
