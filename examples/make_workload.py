@@ -20,6 +20,8 @@ SIZE = 1000
 SEED = 20240704
 DEADLINE_SECONDS = 600.0
 MIN_MEAN_QUALITY = 0.6
+TIME_LIMIT_SECONDS = 60.0
+"""Far more than the plan takes, so that a slow machine finds the same one."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,10 @@ def render(pairs: list[tuple[int, int]]) -> str:
         for i, (tin, tout) in enumerate(pairs, start=1)
     ]
     constraints = {"deadline_seconds": DEADLINE_SECONDS, "min_mean_quality": MIN_MEAN_QUALITY}
+    solver = {"time_limit_seconds": TIME_LIMIT_SECONDS}
     listed = ",\n    ".join(rows)
-    return f'{{"constraints": {json.dumps(constraints)},\n "requests": [\n    {listed}]}}\n'
+    head = f'"constraints": {json.dumps(constraints)},\n "solver": {json.dumps(solver)}'
+    return f'{{{head},\n "requests": [\n    {listed}]}}\n'
 
 
 if __name__ == "__main__":

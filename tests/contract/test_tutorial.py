@@ -11,18 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.printed import not_printed
 from tests.service.server import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 SAVED = re.compile(r"Save this as `([^`]+)`:\n\n```json\n(.*?)```", re.DOTALL)
 SESSION = re.compile(r"```console\n(.*?)```", re.DOTALL)
-PROMPT, LEFT_OUT = "$ ", "..."
 MARK = "=== step {} ==="
 TOLERANCE = 0.01
 """The tutorial shows a few digits, and another machine's arithmetic may differ in the last."""
-
-NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -75,38 +73,14 @@ def printed(folder: Path) -> list[list[str]]:
         if shell.poll() is None:
             os.killpg(shell.pid, signal.SIGKILL)
     pattern = "|".join(re.escape(MARK.format(i)) for i in range(len(STEPS)))
-    return [part.strip("\n").split("\n") for part in re.split(pattern, output)[1:]]
-
-
-def alike(shown: str, line: str) -> bool:
-    """Whether two lines are the same but for the last digits of their numbers.
-
-    Examples
-    --------
-    >>> alike('"value": 34351.4,', '"value": 34351.36716,')
-    True
-    >>> alike('"value": 34351.4,', '"value": 44351.4,')
-    False
-    """
-    if NUMBER.sub("#", shown.strip()) != NUMBER.sub("#", line.strip()):
-        return False
-    pairs = zip(NUMBER.findall(shown), NUMBER.findall(line), strict=True)
-    return all(float(a) == pytest.approx(float(b), rel=TOLERANCE) for a, b in pairs)
-
-
-def missing(step: Step, lines: list[str]) -> str | None:
-    """Return the first shown line that is not printed after those before it."""
-    rest = iter(lines)
-    for shown in step.shown:
-        if shown != LEFT_OUT and not any(alike(shown, line) for line in rest):
-            return shown
-    return None
+    return [part.strip("\n").splitlines() for part in re.split(pattern, output)[1:]]
 
 
 @pytest.mark.parametrize("index", range(len(STEPS)), ids=lambda i: STEPS[i].command[:40])
 def test_each_command_prints_what_the_tutorial_shows(index: int, printed: list[list[str]]) -> None:
     assert len(printed) == len(STEPS)
-    assert missing(STEPS[index], printed[index]) is None, "\n".join(printed[index])
+    unlike = not_printed(STEPS[index].shown, printed[index], TOLERANCE)
+    assert unlike is None, "\n".join(printed[index])
 
 
 def test_the_service_that_the_tutorial_starts_is_stopped_by_its_last_command(
