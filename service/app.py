@@ -14,9 +14,9 @@ from prometheus_client import CollectorRegistry
 from service import endless
 from service.calls.messages import RELOADED, Description, PlanTally
 from service.database.probing import watch_stores
-from service.decisions.actuals.ledger import ActualsLedger
+from service.decisions.actuals.actuals_service import ActualsService
 from service.decisions.actuals.store import KEPT, ActualsStore
-from service.decisions.desk import DecisionDesk
+from service.decisions.decision_service import DecisionService
 from service.decisions.forecasts import Forecasts
 from service.decisions.keeper import PolicyKeeper
 from service.decisions.metering.loop import Metering
@@ -124,19 +124,19 @@ def compose(
     metrics = Metrics(CollectorRegistry(), version)
     decision_metrics = DecisionMetrics(metrics.registry, metrics.labels)
     tokenizers = tokenizers or Tokenizers(settings.tokenizers_dir)
-    desk = DecisionDesk(tokenizers, settings.min_mean_quality)
+    decision_service = DecisionService(tokenizers, settings.min_mean_quality)
     asked = "actuals_path" in settings.model_fields_set
     store = ActualsStore(
         settings.actuals_path, settings.max_actuals, metrics.stores, may_forget=not asked
     )
-    ledger = ActualsLedger(desk, decision_metrics, store)
-    keeper = PolicyKeeper(desk, store)
-    listener = _Listener(settings.policy_seconds, desk, metrics, decision_metrics)
+    actuals_service = ActualsService(decision_service, decision_metrics, store)
+    keeper = PolicyKeeper(decision_service, store)
+    listener = _Listener(settings.policy_seconds, decision_service, metrics, decision_metrics)
     start = partial(start_worker, worker_main, settings)
     pool = WorkerPool(settings, start, listener, first_worker)
     metrics.follow(pool.queue)
-    decision_metrics.follow(desk)
-    decision_metrics.follow_evidence(desk.evidence)
+    decision_metrics.follow(decision_service)
+    decision_metrics.read_calibration(decision_service.calibration)
     stopping = Stopping()
     kept = StoreLimits(
         settings.store_max_plans, settings.store_max_bytes, settings.store_max_age_seconds
@@ -154,39 +154,39 @@ def compose(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         pool.start()
-        await ledger.start()
+        await actuals_service.start()
         await keeper.start()
         works = (
             *follow_files(settings, pool, tokenizers, keys, certificate, metrics.reloads),
-            watch_stores((ledger.probe, keeper.retry, background.probe)),
+            watch_stores((actuals_service.probe, keeper.retry, background.probe)),
             Forecasts(
                 settings,
                 pool,
-                desk,
+                decision_service,
                 decision_metrics,
                 settings.max_requests,
                 settings.max_time_limit_seconds,
             ).run(),
-            Metering(settings, ledger, decision_metrics).run(),
+            Metering(settings, actuals_service, decision_metrics).run(),
         )
         begun = endless.begin(works)
         yield
         await endless.end(begun)
         await background.stop()
         await keeper.stop()
-        await ledger.stop()
+        await actuals_service.stop()
         await pool.stop()
 
     health = information.Health(pool, metrics, stopping)
-    deciding = decisions.Decisions(desk, decision_metrics)
+    deciding = decisions.Decisions(decision_service, decision_metrics)
     arrivals = Arrivals(pool, settings.max_body_bytes, settings.max_requests)
     routers = [
         calls.router(arrivals, metrics, background),
         deciding.router(),
-        destinations.router(desk, decision_metrics),
-        prices.router(desk),
-        policy.router(desk, keeper),
-        actuals.router(ledger),
+        destinations.router(decision_service, decision_metrics),
+        prices.router(decision_service),
+        policy.router(decision_service, keeper),
+        actuals.router(actuals_service),
         plans.router(background),
         shards.router(background),
         frontier.router(arrivals, metrics),
@@ -234,14 +234,14 @@ class _Listener(PoolListener):
     """Passes on what happens to the workers."""
 
     policy_s: float
-    desk: DecisionDesk
+    decision_service: DecisionService
     metrics: Metrics
     decision_metrics: DecisionMetrics
 
     def described(self, description: Description) -> None:
         self.metrics.describe(description)
         self.decision_metrics.begin(description.llm_pools)
-        self.desk.load(description.rows)
+        self.decision_service.load(description.rows)
 
     def files_read(self, failures: Mapping[str, str]) -> None:
         for name in RELOADED:
@@ -251,7 +251,7 @@ class _Listener(PoolListener):
         found = tally.published
         # Plans of forecast traffic are published by who asks for them, for as long as they hold.
         if found is not None and not found.plan_id.startswith(FORECAST_PREFIX):
-            self.desk.publish(policy_of(found, time.time(), self.policy_s))
+            self.decision_service.publish(policy_of(found, time.time(), self.policy_s))
 
     def workers_changed(self, ready: int) -> None:
         self.metrics.set_workers(ready)

@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.fleets import default_fleet, paper_fleet
 from benchmarks.hindsight.fleets import deployments, shared_deployments
 from benchmarks.hindsight.page import ABOVE, ARRIVING, DECISIONS, Study, draw, page, summary
-from benchmarks.hindsight.policies import Desk, LeastLoaded, least_joules, round_robin
+from benchmarks.hindsight.policies import LeastLoaded, Sidecar, least_joules, round_robin
 from benchmarks.hindsight.replay import Hour, Replay
 from benchmarks.hindsight.setting import COPIES, FLOOR, HORIZON_S, NOISE, PERIOD_S, SHARED_FLOOR
 from benchmarks.hindsight.shared_replay import SharedReplay
@@ -113,11 +113,11 @@ def study(hour: Hour, fleet: Candidates, floor: float, *, shared: bool = False) 
     if shared:
         replay = SharedReplay(fleet, hour, HORIZON_S)
     limits = CallLimits(100_000, 10_000_000, 1_000_000, 120.0)
-    desk = Desk(fleet, PlannerService(Catalogue({}), fleet, limits), hour, floor, PERIOD_S)
+    sidecar = Sidecar(fleet, PlannerService(Catalogue({}), fleet, limits), hour, floor, PERIOD_S)
     loaded = LeastLoaded(fleet)
     outcomes = {
         ARRIVING: replay.run(lambda index, _: int(found.placement[index])),
-        DECISIONS: replay.run(desk.choose, desk.ended),
+        DECISIONS: replay.run(sidecar.choose, sidecar.ended),
         "least joules": replay.run(least_joules(energy_j, fleet)),
         ABOVE: replay.run(least_joules(energy_j, fleet, floor)),
         "round robin": replay.run(round_robin(fleet)),

@@ -1,4 +1,4 @@
-"""Who decides: jouleplan's desk, or what gateways do without it."""
+"""Who decides: jouleplan's sidecar, or what gateways do without it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from service.calls.fleet.decision_table import decision_rows
 from service.calls.fleet.placements import Candidates
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.decisions import CandidateBody, DecisionBody
-from service.decisions.desk import DecisionDesk
-from service.decisions.made import Made
+from service.decisions.decision_service import DecisionRecord, DecisionService
 from service.decisions.policy import FORECAST_PREFIX, policy_of
 from service.decisions.traffic import STRETCHES, plan_of, stretch_helps
 from service.problems import ProblemError
 
 
 @dataclass
-class Desk:
+class Sidecar:
     """`POST /decision` and the plans of the traffic to come, in simulated time.
 
     Parameters
@@ -45,15 +44,15 @@ class Desk:
     period_s: float
     now: float = 0.0
     plans: int = 0
-    _made: dict[int, Made] = field(default_factory=dict)
+    _made: dict[int, DecisionRecord] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.desk = DecisionDesk(
+        self.decisions = DecisionService(
             min_mean_quality=self.min_mean_quality,
             clock=lambda: self.now,
             wall_clock=lambda: self.now,
         )
-        self.desk.load(decision_rows(self.fleet))
+        self.decisions.load(decision_rows(self.fleet))
         self._next_plan_s = self.period_s
         self._candidates = [CandidateBody(llm=llm) for llm in self.fleet.llms]
         self._columns = {
@@ -75,18 +74,18 @@ class Desk:
             candidates=self._candidates,
             deadline_seconds=self.hour.deadline_s,
         )
-        made = self.desk.decide(body)
+        made = self.decisions.decide(body)
         row = made.decision.chosen.cost.row
         return self._columns[row.llm, row.pool]
 
     def ended(self, index: int, column: int, energy_j: float, runtime_s: float) -> None:
-        """Tell the desk that a request has ended."""
+        """Tell the sidecar that a request has ended."""
         del energy_j, runtime_s
         pool = self.fleet.pools[self.fleet.placements[column].pool].name
-        self.desk.ended(str(index), pool)
+        self.decisions.ended(str(index), pool)
 
     def _plan(self) -> None:
-        asked = self.desk.traffic.forecast(self.now)
+        asked = self.decisions.traffic.forecast(self.now)
         if not asked:
             return
         for stretch in STRETCHES:
@@ -99,7 +98,7 @@ class Desk:
                     continue
                 return
             if tally.published is not None:
-                self.desk.publish(policy_of(tally.published, self.now, 3.0 * self.period_s))
+                self.decisions.publish(policy_of(tally.published, self.now, 3.0 * self.period_s))
                 self.plans += 1
             return
 

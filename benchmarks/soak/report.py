@@ -8,7 +8,7 @@ from statistics import median
 
 import numpy as np
 
-from service.decisions.desk import MAX_OPEN
+from service.decisions.decision_service import MAX_OPEN
 from service.decisions.traffic import MAX_REQUESTS
 
 KILL_S = 20.0

@@ -12,10 +12,16 @@ import orjson
 
 from service.calls.content import to_bytes
 from service.calls.messages import Job, Reply
-from service.decisions.desk import DecisionDesk
+from service.decisions.decision_service import DecisionService
 from service.decisions.metrics import DecisionMetrics
 from service.decisions.policy import FALLBACK, FORECAST, FORECAST_PREFIX, policy_of
-from service.decisions.traffic import LIMIT_S, STRETCHES, Asked, plan_of, stretch_helps
+from service.decisions.traffic import (
+    SOLVER_LIMIT_S,
+    STRETCHES,
+    ObservedRequest,
+    plan_of,
+    stretch_helps,
+)
 from service.endless import every
 from service.problems import ProblemError
 from service.settings.decisions import DecisionSettings
@@ -35,7 +41,7 @@ class Forecasts:
     ----------
     settings
         How often, and of which quality.
-    pool, desk, metrics
+    pool, decisions, metrics
         Of the service.
     max_requests, max_time_limit_s
         Of a call, and its time limit [s].
@@ -45,13 +51,18 @@ class Forecasts:
         self,
         settings: DecisionSettings,
         pool: WorkerPool,
-        desk: DecisionDesk,
+        decisions: DecisionService,
         metrics: DecisionMetrics,
         max_requests: int,
         max_time_limit_s: float,
     ) -> None:
-        self._settings, self._pool, self._desk, self._metrics = settings, pool, desk, metrics
-        self._max_requests, self._limit_s = max_requests, min(LIMIT_S, max_time_limit_s)
+        self._settings, self._pool, self._decisions, self._metrics = (
+            settings,
+            pool,
+            decisions,
+            metrics,
+        )
+        self._max_requests, self._limit_s = max_requests, min(SOLVER_LIMIT_S, max_time_limit_s)
 
     async def run(self) -> None:
         """Make one every period, until cancelled."""
@@ -59,15 +70,15 @@ class Forecasts:
             await every(self._settings.forecast_seconds, self._once)
 
     async def _once(self) -> None:
-        asked = self._desk.traffic.forecast(monotonic())[-self._max_requests :]
+        asked = self._decisions.traffic.forecast(monotonic())[-self._max_requests :]
         if asked and self._may_publish:
             await self._make(asked)
 
     @property
     def _may_publish(self) -> bool:
-        return self._desk.policy.source in {FALLBACK, FORECAST}
+        return self._decisions.policy.source in {FALLBACK, FORECAST}
 
-    async def _make(self, asked: Sequence[Asked]) -> None:
+    async def _make(self, asked: Sequence[ObservedRequest]) -> None:
         try:
             reply = await self._planned(asked)
         except ProblemError as error:
@@ -81,10 +92,10 @@ class Forecasts:
             # Somebody published another while this was planned.
             return
         lifetime_s = PERIODS_IN_FORCE * self._settings.forecast_seconds
-        self._desk.publish(policy_of(published, time(), lifetime_s))
+        self._decisions.publish(policy_of(published, time(), lifetime_s))
         self._metrics.count_forecast("published")
 
-    async def _planned(self, asked: Sequence[Asked]) -> Reply:
+    async def _planned(self, asked: Sequence[ObservedRequest]) -> Reply:
         """Return the plan within the shortest time that the fleet can keep, or the last refusal.
 
         Raises
@@ -103,7 +114,7 @@ class Forecasts:
                 break
         return reply
 
-    def _body(self, asked: Sequence[Asked], now: float, stretch: float) -> bytes:
+    def _body(self, asked: Sequence[ObservedRequest], now: float, stretch: float) -> bytes:
         floor = self._settings.min_mean_quality
         return orjson.dumps(plan_of(asked, now, floor, stretch, self._limit_s))
 

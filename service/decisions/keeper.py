@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from service.calls.schemas.policy import KeptPolicy
 from service.database.errors import StoreError
 from service.decisions.actuals.store import ActualsStore
-from service.decisions.desk import DecisionDesk
+from service.decisions.decision_service import DecisionService
 from service.decisions.policy import Policy
 from service.wording import words_of
 
@@ -29,7 +29,7 @@ class PolicyKeeper:
 
     Parameters
     ----------
-    desk
+    decisions
         Where it is in force.
     store
         That has the note.
@@ -39,11 +39,11 @@ class PolicyKeeper:
 
     def __init__(
         self,
-        desk: DecisionDesk,
+        decisions: DecisionService,
         store: ActualsStore,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        self._desk, self._store, self._wall_clock = desk, store, wall_clock
+        self._decisions, self._store, self._wall_clock = decisions, store, wall_clock
         self._writing: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
         self._taken_up = False
@@ -54,7 +54,7 @@ class PolicyKeeper:
 
     async def start(self) -> None:
         """Put the policy of before in force, unless it has expired, and follow those to come."""
-        self._desk.follow_policy(self._keep)
+        self._decisions.on_policy(self._keep)
         with suppress(StoreError):
             await self.retry()
 
@@ -92,7 +92,7 @@ class PolicyKeeper:
 
     async def stop(self) -> None:
         """Write what waits, and follow no more."""
-        self._desk.follow_policy(lambda _: None)
+        self._decisions.on_policy(lambda _: None)
         await asyncio.gather(*self._writing)
 
     async def _take_up(self) -> None:
@@ -115,7 +115,7 @@ class PolicyKeeper:
         """Put a policy in force that is kept already."""
         self._following = False
         try:
-            self._desk.publish(policy)
+            self._decisions.publish(policy)
         finally:
             self._following = True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
-LONGEST_S = 86_400.0
+MAX_IN_FLIGHT_S = 86_400.0
 """No decision counts for longer, whatever was predicted of it."""
 
 
@@ -20,23 +20,23 @@ class PoolLoad:
         """Number of answers that are taken to be under way still."""
         return len(self._ends)
 
-    def enter(self, decision_id: str, now: float, gone_at: float, slots: int = 1) -> None:
+    def enter(self, decision_id: str, now: float, ends_at: float, slots: int = 1) -> None:
         """Take in a decision that will be gone at a time, unless `leave` says so before."""
         self.leave(decision_id)
-        gone_at = min(gone_at, now + LONGEST_S)
-        at = bisect_left(self._ends, (gone_at, decision_id))
-        self._ends[at:at] = slots * [(gone_at, decision_id)]
-        self._end_of[decision_id] = gone_at, slots
+        ends_at = min(ends_at, now + MAX_IN_FLIGHT_S)
+        at = bisect_left(self._ends, (ends_at, decision_id))
+        self._ends[at:at] = slots * [(ends_at, decision_id)]
+        self._end_of[decision_id] = ends_at, slots
 
     def leave(self, decision_id: str) -> None:
         """Let a decision go; harmless for one that is gone."""
         found = self._end_of.pop(decision_id, None)
         if found is not None:
-            gone_at, slots = found
-            at = bisect_left(self._ends, (gone_at, decision_id))
+            ends_at, slots = found
+            at = bisect_left(self._ends, (ends_at, decision_id))
             del self._ends[at : at + slots]
 
-    def let_go(self, now: float) -> None:
+    def expire(self, now: float) -> None:
         """Let those go whose time has come."""
         gone = bisect_right(self._ends, now, key=lambda end: end[0])
         for _, decision_id in self._ends[:gone]:
@@ -60,7 +60,7 @@ class Loads:
         load = self._pools.get(pool)
         if load is None:
             load = self._pools[pool] = PoolLoad()
-        load.let_go(now)
+        load.expire(now)
         return load
 
     def leave(self, decision_id: str, pool: str) -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from service.decisions.evidence_collector import EvidenceCollector
+from service.decisions.calibration_metrics import CalibrationCollector
 from service.telemetry.labels import PREFIX, Labels
 
 if TYPE_CHECKING:
-    from service.decisions.evidence import Evidence
-    from service.decisions.made import Made
+    from service.decisions.calibration import Calibration
+    from service.decisions.decision_service import DecisionRecord
     from service.decisions.records import Actual
 
 SECONDS_BUCKETS = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -60,8 +60,8 @@ class DecisionMetrics:
             "decided_output_tokens", "Output tokens that decisions went by.", *WHERE
         )
         self._places: dict[tuple[str, str], tuple[Counter, Counter, Counter]] = {}
-        self._evidence = EvidenceCollector()
-        registry.register(self._evidence)
+        self._calibration = CalibrationCollector()
+        registry.register(self._calibration)
         self._define_policies()
         self._define_actuals()
         self._define_metering()
@@ -114,15 +114,15 @@ class DecisionMetrics:
             for counter in (self._metered, self._apportioned):
                 counter.labels(pool)
 
-    def count_decision(self, made: Made, seconds: float) -> None:
+    def count_decision(self, record: DecisionRecord, seconds: float) -> None:
         """Count a decision that took `seconds`."""
-        cost = made.decision.chosen.cost
-        self._decisions.labels(made.policy.source).inc()
+        cost = record.decision.chosen.cost
+        self._decisions.labels(record.policy.source).inc()
         self._duration.observe(seconds)
         requests, energy, tokens = self._decided_at(cost.row.llm, cost.row.pool)
         requests.inc()
         energy.inc(cost.energy_j)
-        tokens.inc(made.tokens.output_tokens * cost.sequences)
+        tokens.inc(record.tokens.output_tokens * cost.sequences)
 
     def count_refusal(self, slug: str) -> None:
         """Count a refused decision."""
@@ -166,9 +166,9 @@ class DecisionMetrics:
         self._policy_age.set_function(policy.policy_age_s)
         self._policy_expired.set_function(_as_number(policy.policy_expired))
 
-    def follow_evidence(self, evidence: Evidence) -> None:
+    def read_calibration(self, calibration: Calibration) -> None:
         """Take how far measurements lie from predictions whenever the metrics are read."""
-        self._evidence.follow(evidence)
+        self._calibration.follow(calibration)
 
     def _decided_at(self, llm: str, pool: str) -> tuple[Counter, Counter, Counter]:
         """Return the samples of a place; looking them up by label each time costs more."""

@@ -27,7 +27,7 @@ Predict = Callable[[PlacementRow, Terms], Cost]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Requirements:
     """What a request asks of its placement.
 
     Attributes
@@ -57,7 +57,7 @@ class Prices:
 
 
 @dataclass(frozen=True)
-class Option:
+class Quote:
     """One placement for one request.
 
     Attributes
@@ -83,7 +83,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Decision:
-    """The best option, and the next best.
+    """The best quote, and the next best.
 
     Attributes
     ----------
@@ -91,13 +91,13 @@ class Decision:
         Ends in time if any does; else the one that ends first.
     runner_up
         Of another LLM or pool; None where there is none.
-    options
+    quotes
         All of them, the best first.
     """
 
-    chosen: Option
-    runner_up: Option | None
-    options: Sequence[Option] = ()
+    chosen: Quote
+    runner_up: Quote | None
+    quotes: Sequence[Quote] = ()
 
 
 def levels(rows: Sequence[PlacementRow]) -> list[Group]:
@@ -115,7 +115,7 @@ def level_of(rows: Group, concurrency: float) -> PlacementRow:
 
 def decide(
     groups: Sequence[Group],
-    wanted: Wanted,
+    requirements: Requirements,
     prices: Prices,
     loads: Loads,
     now: float,
@@ -127,7 +127,7 @@ def decide(
     ----------
     groups
         Of `levels`, the candidates.
-    wanted
+    requirements
         What the request asks for.
     prices
         In force.
@@ -143,57 +143,57 @@ def decide(
     Decision or None
         None where no candidate may serve the request.
     """
-    options = [
-        option_of(rows, wanted, prices, loads.of(rows[0].pool, now), now, predict)
+    quotes = [
+        quote_of(rows, requirements, prices, loads.of(rows[0].pool, now), now, predict)
         for rows in groups
-        if may_serve(rows[0], wanted)
+        if may_serve(rows[0], requirements)
     ]
-    if not options:
+    if not quotes:
         return None
-    options.sort(key=_order)
-    chosen, *others = options
-    return Decision(chosen, others[0] if others else None, options)
+    quotes.sort(key=_order)
+    chosen, *others = quotes
+    return Decision(chosen, others[0] if others else None, quotes)
 
 
-def may_serve(row: PlacementRow, wanted: Wanted) -> bool:
+def may_serve(row: PlacementRow, requirements: Requirements) -> bool:
     """Say whether a placement's context holds the request and its LLM is good enough."""
-    tokens = wanted.terms.context_tokens
+    tokens = requirements.terms.context_tokens
     if row.max_context_tokens is not None and tokens > row.max_context_tokens:
         return False
-    return wanted.min_quality is None or (
-        row.quality is not None and row.quality >= wanted.min_quality
+    return requirements.min_quality is None or (
+        row.quality is not None and row.quality >= requirements.min_quality
     )
 
 
-def why_none(groups: Sequence[Group], wanted: Wanted) -> FieldError:
+def why_none(groups: Sequence[Group], requirements: Requirements) -> FieldError:
     """Say what keeps a request from every candidate."""
     scores = [rows[0].quality for rows in groups if rows[0].quality is not None]
-    if wanted.min_quality is not None and not scores:
+    if requirements.min_quality is not None and not scores:
         message = "Expected none, since the quality of no LLM that may serve it is known, got "
-        return FieldError("/min_quality", f"{message}{wanted.min_quality:g}.")
-    if wanted.min_quality is not None and wanted.min_quality > max(scores):
+        return FieldError("/min_quality", f"{message}{requirements.min_quality:g}.")
+    if requirements.min_quality is not None and requirements.min_quality > max(scores):
         message = f"Expected at most {max(scores):g}, the highest score of what may serve it, got "
-        return FieldError("/min_quality", f"{message}{wanted.min_quality:g}.")
+        return FieldError("/min_quality", f"{message}{requirements.min_quality:g}.")
     return FieldError(
         "/candidates", "Expected a candidate whose context and quality suffice, got none."
     )
 
 
-def option_of(
+def quote_of(
     rows: Group,
-    wanted: Wanted,
+    requirements: Requirements,
     prices: Prices,
     load: PoolLoad,
     now: float,
     predict: Predict = cost_of,
-) -> Option:
+) -> Quote:
     """Return what one LLM on one pool offers a request at the pool's present load.
 
     Parameters
     ----------
     rows
         One group of `levels`, of which the concurrency that the load makes it counts.
-    wanted
+    requirements
         What the request asks for.
     prices
         In force.
@@ -204,7 +204,7 @@ def option_of(
     predict
         What a request takes of a placement.
     """
-    terms = wanted.terms
+    terms = requirements.terms
     row = level_of(rows, load.in_flight // rows[0].devices + terms.sequences)
     cost = predict(row, terms)
     of_pool = rows[-1].concurrency * row.devices
@@ -213,13 +213,13 @@ def option_of(
     price_j = cost.energy_j
     price_j += prices.joules_per_device_second.get(row.pool, 0.0) * cost.device_seconds
     price_j -= prices.joules_per_quality_token * (row.quality or 0.0) * terms.tokens
-    if wanted.deadline_s is None:
-        return Option(cost, slots, wait_s, price_j, in_time=True)
-    late = cost if wanted.late_terms is terms else predict(row, wanted.late_terms)
-    return Option(cost, slots, wait_s, price_j, wait_s + late.runtime_s <= wanted.deadline_s)
+    if requirements.deadline_s is None:
+        return Quote(cost, slots, wait_s, price_j, in_time=True)
+    late = cost if requirements.late_terms is terms else predict(row, requirements.late_terms)
+    return Quote(cost, slots, wait_s, price_j, wait_s + late.runtime_s <= requirements.deadline_s)
 
 
-def _order(option: Option) -> tuple[bool, float]:
-    if option.in_time:
-        return False, option.price_j
-    return True, option.wait_s + option.cost.runtime_s
+def _order(quote: Quote) -> tuple[bool, float]:
+    if quote.in_time:
+        return False, quote.price_j
+    return True, quote.wait_s + quote.cost.runtime_s

@@ -10,8 +10,8 @@ from costmodel.one_request import Prompts, Terms
 from service.calls.prompts import Prompt, choices_of, prompts_of
 from service.calls.schemas.actuals import ActualBody
 from service.calls.schemas.decisions import DecisionBody
-from service.decisions.lengths import OutputLengths
-from service.decisions.rule import Wanted
+from service.decisions.learned_lengths import LearnedLengths
+from service.decisions.rule import Requirements
 from service.decisions.tokenizers import Tokenizers
 from service.decisions.tokens import bounded, input_tokens, output_limit
 
@@ -70,7 +70,7 @@ class OpenDecision(NamedTuple):
 
 
 def estimate_tokens(
-    body: DecisionBody, llm: str, lengths: OutputLengths, tokenizers: Tokenizers
+    body: DecisionBody, llm: str, lengths: LearnedLengths, tokenizers: Tokenizers
 ) -> TokenEstimate:
     """Return the tokens of a request.
 
@@ -117,13 +117,13 @@ def stated_prompts(input_tokens: float | Sequence[float]) -> Prompts:
     return Prompts.of(float(input_tokens))
 
 
-def wanted_of(body: DecisionBody, tokens: TokenEstimate) -> Wanted:
+def requirements_of(body: DecisionBody, tokens: TokenEstimate) -> Requirements:
     """Return what a request asks of its placement: by a long answer it must end in time."""
     terms = Terms(tokens.prompts, tokens.output_tokens, tokens.choices)
     late = terms
     if tokens.output_tokens_high != tokens.output_tokens:
         late = Terms(tokens.prompts, tokens.output_tokens_high, tokens.choices)
-    return Wanted(terms, late, body.deadline_seconds, body.min_quality)
+    return Requirements(terms, late, body.deadline_seconds, body.min_quality)
 
 
 def terms_of_actual(body: ActualBody, decided: OpenDecision | None) -> tuple[Terms | None, int]:

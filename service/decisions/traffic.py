@@ -11,13 +11,13 @@ from typing import Any
 
 from service.calls.placement_row import PlacementRow
 from service.calls.schemas.fields import MAX_CHOICES
-from service.decisions.rule import Group, Predict, Wanted, may_serve
+from service.decisions.rule import Group, Predict, Requirements, may_serve
 
 WINDOW_S = 900.0
 """No request counts longer; a gateway's traffic of a quarter of an hour."""
 MAX_REQUESTS = 20_000
 """Requests that are remembered: of busier traffic, the window is shorter."""
-LIMIT_S = 5.0
+SOLVER_LIMIT_S = 5.0
 """Of the solver: prices need no proof."""
 MIN_REQUESTS = 100
 """Requests from which a forecast is made."""
@@ -27,7 +27,7 @@ _DEADLINE = "deadline_seconds"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ObservedRequest:
     """One request that was decided.
 
     Attributes
@@ -42,7 +42,7 @@ class Asked:
     deadline_s
         From then on; None for none.
     choices
-        Answers wanted of a prompt, each of `output_tokens`.
+        Answers requirements of a prompt, each of `output_tokens`.
     """
 
     at: float
@@ -57,29 +57,29 @@ class Traffic:
     """The requests of the last window."""
 
     def __init__(self) -> None:
-        self._asked: deque[Asked] = deque(maxlen=MAX_REQUESTS)
+        self._requests: deque[ObservedRequest] = deque(maxlen=MAX_REQUESTS)
 
-    def add(self, asked: Asked, prompts: int = 1) -> None:
+    def add(self, asked: ObservedRequest, prompts: int = 1) -> None:
         """Take in a request, as often as it holds prompts: each is one of its own."""
-        self._asked.extend(repeat(asked, min(prompts, MAX_REQUESTS)))
+        self._requests.extend(repeat(asked, min(prompts, MAX_REQUESTS)))
 
     def keep(self, keys: Collection[tuple[str, str]]) -> None:
         """Forget the LLMs and pools that the fleet has no more, and what only they could serve."""
-        kept = (_without_others(one, keys) for one in self._asked)
-        self._asked = deque((one for one in kept if one.keys), maxlen=MAX_REQUESTS)
+        kept = (_without_others(one, keys) for one in self._requests)
+        self._requests = deque((one for one in kept if one.keys), maxlen=MAX_REQUESTS)
 
-    def forecast(self, now: float) -> Sequence[Asked]:
+    def forecast(self, now: float) -> Sequence[ObservedRequest]:
         """Return the requests of the last window; empty where they are too few to plan over."""
-        found = [one for one in self._asked if one.at >= now - WINDOW_S]
+        found = [one for one in self._requests if one.at >= now - WINDOW_S]
         return found if len(found) >= MIN_REQUESTS else []
 
 
 def plan_of(
-    asked: Sequence[Asked],
+    asked: Sequence[ObservedRequest],
     now: float,
     min_mean_quality: float | None,
     stretch: float = 1.0,
-    limit_s: float = LIMIT_S,
+    limit_s: float = SOLVER_LIMIT_S,
 ) -> dict[str, Any]:
     """Return the body of a `/plan` of what will be asked next, whose prices are published.
 
@@ -141,7 +141,9 @@ def stretch_helps(conflict: Collection[str]) -> bool:
     return _DEADLINE in conflict
 
 
-def asked_of(now: float, groups: Sequence[Group], wanted: Wanted, predict: Predict) -> Asked:
+def observed_request(
+    now: float, groups: Sequence[Group], requirements: Requirements, predict: Predict
+) -> ObservedRequest:
     """Return what a request asks of the fleet, and who could serve it.
 
     Those that would end it in time while they are idle, or all that may serve it where none would.
@@ -152,20 +154,22 @@ def asked_of(now: float, groups: Sequence[Group], wanted: Wanted, predict: Predi
         Monotonic seconds.
     groups
         Its candidates, each by rising concurrency.
-    wanted
+    requirements
         What it asks for.
     predict
         What it takes of a placement.
     """
-    able = [rows for rows in groups if may_serve(rows[0], wanted)]
-    in_time = [rows for rows in able if _in_time_idle(rows[0], wanted, predict)]
+    able = [rows for rows in groups if may_serve(rows[0], requirements)]
+    in_time = [rows for rows in able if _in_time_idle(rows[0], requirements, predict)]
     keys = tuple((rows[0].llm, rows[0].pool) for rows in in_time or able)
-    prompts, output_tokens = wanted.terms.prompts, wanted.terms.output_tokens
+    prompts, output_tokens = requirements.terms.prompts, requirements.terms.output_tokens
     one = prompts.tokens / prompts.size
-    return Asked(now, one, output_tokens, keys, wanted.deadline_s, wanted.terms.choices)
+    return ObservedRequest(
+        now, one, output_tokens, keys, requirements.deadline_s, requirements.terms.choices
+    )
 
 
-def _without_others(asked: Asked, keys: Collection[tuple[str, str]]) -> Asked:
+def _without_others(asked: ObservedRequest, keys: Collection[tuple[str, str]]) -> ObservedRequest:
     """Return a request without the LLMs and pools that are not in `keys`.
 
     That is the request itself where it has none of them, as after most reloads: a copy of the whole
@@ -175,8 +179,8 @@ def _without_others(asked: Asked, keys: Collection[tuple[str, str]]) -> Asked:
     return asked if kept == asked.keys else replace(asked, keys=kept)
 
 
-def _in_time_idle(least: PlacementRow, wanted: Wanted, predict: Predict) -> bool:
+def _in_time_idle(least: PlacementRow, requirements: Requirements, predict: Predict) -> bool:
     """Say whether a request would end in time on the least concurrency of an LLM on a pool."""
-    if wanted.deadline_s is None:
+    if requirements.deadline_s is None:
         return True
-    return predict(least, wanted.terms).runtime_s <= wanted.deadline_s
+    return predict(least, requirements.terms).runtime_s <= requirements.deadline_s

@@ -19,7 +19,7 @@ from service.database.contents import Loss
 from service.database.database_file import DatabaseFile
 from service.database.errors import StoreError
 from service.database.file_watch import rewrite
-from service.plans.records import Look, PlanRecord, ReplyHead
+from service.plans.records import PlanProgress, PlanRecord, ReplyHead
 
 CHUNK_BYTES = 4 * 1024 * 1024
 """An answer of hundreds of megabytes is written and read in parts, so that no step is long."""
@@ -116,7 +116,7 @@ class PlanStore:
 
     def end(self, record: PlanRecord, body: Content = b"") -> None:
         """Keep how a plan ended, and its answer."""
-        head, look = record.head, record.look
+        head, progress = record.head, record.progress
         reply: tuple[int | None, str | None, str | None, int] = (None, None, None, 0)
         shards = None
         if head is not None:
@@ -134,8 +134,8 @@ class PlanStore:
                 "media_type = ?, headers = ?, size = ?, problem = ?, shards = ? "
                 "WHERE plan_id = ?",
                 (
-                    record.status, time(), record.elapsed_s, look.phase, look.incumbent,
-                    look.lower_bound, look.gap, record.events, *reply, record.problem,
+                    record.status, time(), record.elapsed_s, progress.phase, progress.incumbent,
+                    progress.lower_bound, progress.gap, record.events, *reply, record.problem,
                     shards, record.plan_id,
                 ),
             )  # fmt: skip
@@ -247,7 +247,7 @@ def _record(row: tuple[Any, ...]) -> PlanRecord:
         status=status,
         created_at=created_at,
         elapsed_s=elapsed_s,
-        look=Look(phase, incumbent, lower_bound, gap),
+        progress=PlanProgress(phase, incumbent, lower_bound, gap),
         events=events,
         head=head,
         problem=problem,

@@ -187,7 +187,7 @@ class BackgroundPlans:
         await run.end_early("cancelled")
         return run.record
 
-    async def watch(
+    async def events(
         self, plan_id: str, after: int | None, viewer: str | None
     ) -> AsyncIterator[Event | None] | None:
         """Return the events of a plan until its end, among them None where there was a silence.
@@ -197,14 +197,14 @@ class BackgroundPlans:
         plan_id
             Of the plan.
         after
-            Number of the last event that the watcher has heard; None: it hears the newest first.
+            Number of the last event that the watcher has seen; None: it hears the newest first.
         viewer
             Whose plans the watcher sees.
 
         Returns
         -------
         AsyncIterator or None
-            None where the watcher has heard the end already.
+            None where the watcher has seen the end already.
 
         Raises
         ------
@@ -218,16 +218,16 @@ class BackgroundPlans:
         return None if after == record.events else _only(Event(record.events, "end", record))
 
     async def _follow(self, run: PlanRun, after: int | None) -> AsyncIterator[Event | None]:
-        heard = run.last_event - 1 if after is None else min(after, run.last_event)
+        seen = run.last_event - 1 if after is None else min(after, run.last_event)
         while True:
-            for event in run.events_after(heard):
-                heard = event.number
+            for event in run.events_after(seen):
+                seen = event.number
                 yield event
                 if event.name == "end":
                     return
             try:
                 async with asyncio.timeout(self._heartbeat_s):
-                    await run.wait_beyond(heard)
+                    await run.wait_beyond(seen)
             except TimeoutError:
                 yield None
 
@@ -275,7 +275,7 @@ class BackgroundPlans:
         started = perf_counter()
         reply: Reply | None
         try:
-            reply = await self._pool.submit(job, run.hear, on_stage=enter, patient=True)
+            reply = await self._pool.submit(job, run.on_progress, on_stage=enter, patient=True)
         except ProblemError as error:
             if not run.accepted.is_set():
                 raise

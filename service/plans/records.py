@@ -1,4 +1,4 @@
-"""What is kept of a plan: its state, the last look at it, and the head of its answer."""
+"""What is kept of a plan: its state, the progress, and the head of its answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ENDED: frozenset[Status] = frozenset({"finished", "failed", "cancelled", "interr
 
 
 @dataclass(frozen=True)
-class Look:
+class PlanProgress:
     """How far a plan is, or was when it ended; None where nothing is known."""
 
     phase: str | None = None
@@ -74,7 +74,7 @@ class PlanRecord:
     status: Status
     created_at: float
     elapsed_s: float | None = 0.0
-    look: Look = Look()
+    progress: PlanProgress = PlanProgress()
     events: int = 0
     head: ReplyHead | None = None
     problem: bytes | None = None

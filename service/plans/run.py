@@ -11,7 +11,7 @@ from typing import Literal
 import orjson
 
 from service.calls.messages import PROGRESS, Update
-from service.plans.records import Look, PlanRecord, Status
+from service.plans.records import PlanProgress, PlanRecord, Status
 from service.workers.queue import Stage
 
 KEPT_EVENTS = 256
@@ -78,12 +78,14 @@ class PlanRun:
             self._record = replace(self._record, status=stage)
             self._publish("progress")
 
-    def hear(self, update: Update) -> None:
+    def on_progress(self, update: Update) -> None:
         """Take over what the worker tells."""
         if update.kind == PROGRESS:
             told = orjson.loads(update.body)
-            look = Look(told["phase"], told["incumbent"], told["lower_bound"], told["gap"])
-            self._record = replace(self._record, look=look)
+            progress = PlanProgress(
+                told["phase"], told["incumbent"], told["lower_bound"], told["gap"]
+            )
+            self._record = replace(self._record, progress=progress)
             self._publish("progress")
 
     async def end_early(self, status: Status) -> None:

@@ -32,7 +32,7 @@ BREACHES = [
     ("planner/bounds/breach.py", "import planner.search.penalty_search", "planner-layers"),
     ("service/telemetry/breach.py", "import service.workers", "service-layers"),
     ("service/calls/schemas/breach.py", "import service.calls.messages", "calls-layers"),
-    ("service/plans/breach.py", "import service.decisions.desk", "service-layers"),
+    ("service/plans/breach.py", "import service.decisions.decision_service", "service-layers"),
     ("service/workers/breach.py", "import starlette", "web"),
     ("service/breach.py", "import ortools.graph", "solver"),
     ("profiler/breach.py", "from pynvml import nvmlInit", "nvml"),

@@ -25,11 +25,10 @@ from service.calls.schemas.calls import PlanRequest
 from service.calls.schemas.decisions import DecisionBody
 from service.calls.token_rule import TokenRule
 from service.calls.validation import parse
-from service.decisions.desk import DecisionDesk
-from service.decisions.made import Made
+from service.decisions.decision_service import DecisionRecord, DecisionService
 from service.http.routes.decisions import answer_of
 from service.problems import Problem, ProblemError
-from tests.service.decisions.test_desk import ROWS
+from tests.service.decisions.test_decision_service import ROWS
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 TEXT = st.text(max_size=30)
@@ -192,12 +191,12 @@ TERMS = st.fixed_dictionaries(
 )
 
 
-def decided(body: bytes) -> Made:
-    desk = DecisionDesk()
-    desk.load(ROWS)
+def decided(body: bytes) -> DecisionRecord:
+    decisions = DecisionService()
+    decisions.load(ROWS)
     read = parse(body, DecisionBody)
     check_body(read.request or {}, "request")
-    made = desk.decide(read)
+    made = decisions.decide(read)
     assert orjson.loads(orjson.dumps(answer_of(made)))["tokens"]["prompts"] >= 1
     return made
 

@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry
 
 from service.app import create_app
 from service.database.database_file import MEMORY
-from service.decisions.actuals.ledger import ActualsLedger
+from service.decisions.actuals.actuals_service import ActualsService
 from service.decisions.actuals.store import ActualsStore
-from service.decisions.desk import DecisionDesk
+from service.decisions.decision_service import DecisionService
 from service.decisions.metering.loop import Metering
 from service.decisions.metrics import DecisionMetrics
 from service.endless import begin, end, every
@@ -112,8 +112,8 @@ async def test_no_runs_are_kept_for_a_metering_that_cannot_begin(
     settings: Settings, url: object
 ) -> None:
     metrics = DecisionMetrics(CollectorRegistry(), Labels())
-    ledger = ActualsLedger(DecisionDesk(), metrics, ActualsStore(MEMORY, 10))
-    kept_for = ledger._take_run
+    actuals = ActualsService(DecisionService(), metrics, ActualsStore(MEMORY, 10))
+    kept_for = actuals._take_run
     wrong = settings.model_copy(update=NO_URL | {"metering_url": url})
-    await asyncio.gather(Metering(wrong, ledger, metrics).run(), return_exceptions=True)
-    assert ledger._take_run is kept_for
+    await asyncio.gather(Metering(wrong, actuals, metrics).run(), return_exceptions=True)
+    assert actuals._take_run is kept_for

@@ -19,10 +19,10 @@ from prometheus_client import CollectorRegistry
 from costmodel.artefact import save
 from service.calls.content import to_bytes
 from service.calls.messages import Job, Reply
-from service.decisions.desk import DecisionDesk
+from service.decisions.decision_service import DecisionService
 from service.decisions.forecasts import Forecasts
 from service.decisions.metrics import DecisionMetrics
-from service.decisions.traffic import STRETCHES, Asked
+from service.decisions.traffic import STRETCHES, ObservedRequest
 from service.settings.settings import Settings
 from service.telemetry.labels import Labels
 from service.workers.entry import enter
@@ -239,16 +239,16 @@ class Submitted(WorkerPool):
 async def deadlines_of_one_period(models: Path, status: str, **settings: Any) -> list[float]:
     """Return the deadlines of the plans that one forecast took, which ended like that."""
     own = Settings(models_dir=models, workers=1, forecast_seconds=3600.0, **settings)
-    pool, desk, registry = Submitted(own), DecisionDesk(), CollectorRegistry()
+    pool, decisions, registry = Submitted(own), DecisionService(), CollectorRegistry()
     metrics = DecisionMetrics(registry, Labels())
     keys = (("qwen3-8b", "small"), ("qwen3-32b", "large"))
     # Of the future: however slowly this runs, they came within the last second.
     soon = time.monotonic() + 10.0 * PATIENCE_S
     for _ in range(500):
-        desk.traffic.add(Asked(soon, 200.0, 100.0, keys, None))
+        decisions.traffic.add(ObservedRequest(soon, 200.0, 100.0, keys, None))
     pool.start()
     period = asyncio.create_task(
-        Forecasts(own, pool, desk, metrics, own.max_requests, own.max_time_limit_seconds).run()
+        Forecasts(own, pool, decisions, metrics, own.max_requests, own.max_time_limit_seconds).run()
     )
     try:
         await wait_in_loop_until(

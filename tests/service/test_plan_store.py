@@ -15,7 +15,7 @@ from service.database.errors import StoreError
 from service.plans.archive import PlanArchive
 from service.plans.database import open_database
 from service.plans.plan_store import CHUNK_BYTES, PlanStore, StoreLimits
-from service.plans.records import Look, PlanRecord, ReplyHead
+from service.plans.records import PlanProgress, PlanRecord, ReplyHead
 from service.plans.thread import StoreThread
 from service.problems import ProblemError
 from service.telemetry.metrics import Metrics
@@ -29,8 +29,10 @@ def record(name: str, created_at: float = 1.0) -> PlanRecord:
 
 def finished(name: str, size: int = 0) -> PlanRecord:
     head = ReplyHead(200, JSON, {"X-Kept": "yes"}, size)
-    look = Look("writing", 2.0, 1.5, 0.25)
-    return replace(record(name), status="finished", elapsed_s=3.0, look=look, events=9, head=head)
+    progress = PlanProgress("writing", 2.0, 1.5, 0.25)
+    return replace(
+        record(name), status="finished", elapsed_s=3.0, progress=progress, events=9, head=head
+    )
 
 
 @pytest.fixture

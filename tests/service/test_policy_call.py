@@ -13,14 +13,13 @@ from fastapi import FastAPI
 from service.calls.schemas.decisions import DecisionBody
 from service.database.database_file import MEMORY
 from service.decisions.actuals.store import ActualsStore
-from service.decisions.desk import DecisionDesk
+from service.decisions.decision_service import DecisionService
 from service.decisions.keeper import PolicyKeeper
 from service.http.refusals import add_refusals
 from service.http.routes import policy
 from service.problems import ProblemError
 from tests.service.decision_fleet import save_two_pools
-from tests.service.decisions.test_desk import ROWS
-from tests.service.decisions.test_desk import desk as desk_of
+from tests.service.decisions.test_decision_service import ROWS, decision_service
 from tests.service.server import Server
 from tests.waiting import wait_until
 
@@ -131,8 +130,8 @@ def test_what_is_no_policy_is_refused_and_changes_nothing(
 
 @pytest.mark.anyio
 async def test_before_a_fleet_is_loaded_no_pool_is_called_unknown() -> None:
-    desk, app = DecisionDesk(), FastAPI()
-    app.include_router(policy.router(desk, PolicyKeeper(desk, ActualsStore(MEMORY, 1))))
+    decisions, app = DecisionService(), FastAPI()
+    app.include_router(policy.router(decisions, PolicyKeeper(decisions, ActualsStore(MEMORY, 1))))
     add_refusals(app, ("",))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
@@ -143,7 +142,7 @@ async def test_before_a_fleet_is_loaded_no_pool_is_called_unknown() -> None:
         broken = await client.put("/policy", json={"joules_per_device_second": {"small": -1}})
         assert broken.status_code == 422
         assert (await client.put("/policy", json={"min_mean_quality": 0.5})).status_code == 200
-    assert desk.policy.joules_per_device_second == {}
+    assert decisions.policy.joules_per_device_second == {}
 
 
 def test_a_policy_survives_a_restart_and_its_end_does_too(tmp_path: Path) -> None:
@@ -169,8 +168,8 @@ def test_a_policy_survives_a_restart_and_its_end_does_too(tmp_path: Path) -> Non
 
 @pytest.mark.anyio
 async def test_a_floor_above_every_score_is_refused_with_the_highest() -> None:
-    desk, app = desk_of(), FastAPI()
-    app.include_router(policy.router(desk, PolicyKeeper(desk, ActualsStore(MEMORY, 1))))
+    decisions, app = decision_service(), FastAPI()
+    app.include_router(policy.router(decisions, PolicyKeeper(decisions, ActualsStore(MEMORY, 1))))
     add_refusals(app, ("",))
     transport = httpx.ASGITransport(app)
     highest = max(row.quality or 0.0 for row in ROWS)
@@ -183,5 +182,5 @@ async def test_a_floor_above_every_score_is_refused_with_the_highest() -> None:
         assert (await client.put("/policy", json={"min_mean_quality": highest})).status_code == 200
         asked = DecisionBody(llm="a", input_tokens=1, output_tokens=1, min_quality=0.99)
     with pytest.raises(ProblemError) as refused:
-        desk.decide(asked)
+        decisions.decide(asked)
     assert refused.value.problem.errors[0].pointer == "/min_quality"

@@ -18,7 +18,7 @@ from service.calls.fleet.decision_table import decision_rows
 from service.calls.messages import Job, PublishedPrices
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.decisions import CandidateBody, DecisionBody
-from service.decisions.desk import DecisionDesk
+from service.decisions.decision_service import DecisionService
 from service.decisions.policy import policy_of
 from service.settings.settings import Settings
 from service.workers.process import answer, load_service
@@ -128,12 +128,12 @@ def test_decisions_weigh_quality_as_the_objective_does(
     told, published = planned(service, body)
     assert published is not None
     assert service.fleet is not None
-    desk = DecisionDesk()
-    desk.load(decision_rows(service.fleet))
-    desk.publish(policy_of(published, 0.0, 1e12))
+    decisions = DecisionService()
+    decisions.load(decision_rows(service.fleet))
+    decisions.publish(policy_of(published, 0.0, 1e12))
     llms = [told["placements"][index]["llm"] for index in told["columns"]["placement"]]
     decided = [
-        desk.decide(
+        decisions.decide(
             DecisionBody(
                 input_tokens=tin,
                 output_tokens=tout,

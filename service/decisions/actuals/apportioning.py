@@ -17,12 +17,12 @@ import numpy as np
 
 from service.decisions.records import ActualKey
 
-AT_ONCE = 1_000
+RUNS_A_TURN = 1_000
 """Runs that are looked at before others have a turn of the event loop: about a millisecond."""
 MAX_RUNS = 50_000
 """Of one pool, that wait for their joules; the oldest go without, and so do those that ran with
 them: nobody gets what others have taken."""
-COVERED = 0.98
+MIN_COVERED = 0.98
 """Least part of a request's time that intervals must cover."""
 
 
@@ -38,7 +38,7 @@ class Run:
         Unix time [s].
     predicted_j
         For the tokens that came.
-    wanted
+    unmetered
         False where its joules are known already: it takes its part of the interval's all the same.
     """
 
@@ -46,8 +46,8 @@ class Run:
     begun_at: float
     ended_at: float
     predicted_j: float
-    wanted: bool = True
-    got_j: float = 0.0
+    unmetered: bool = True
+    apportioned_j: float = 0.0
     covered_s: float = 0.0
 
     def overlap(self, begin: float, end: float) -> float:
@@ -207,7 +207,7 @@ async def _share_out(
     async for some in _in_turns(inside):
         for run in some:
             part = run.overlap(begin, end)
-            run.got_j += energy_j * part * run.predicted_j / total
+            run.apportioned_j += energy_j * part * run.predicted_j / total
             run.covered_s += part * (run.ended_at - run.begun_at)
     return energy_j
 
@@ -215,18 +215,18 @@ async def _share_out(
 async def _finished(runs: Sequence[Run], reached: float) -> dict[ActualKey, float]:
     """Return the joules of those that have ended by then and were covered."""
     return {
-        run.key: run.got_j
+        run.key: run.apportioned_j
         async for some in _in_turns(runs)
         for run in some
         if run.ended_at <= reached
-        and run.wanted
-        and run.covered_s >= COVERED * (run.ended_at - run.begun_at)
+        and run.unmetered
+        and run.covered_s >= MIN_COVERED * (run.ended_at - run.begun_at)
     }
 
 
 async def _in_turns(runs: Sequence[Run]) -> AsyncIterator[Sequence[Run]]:
     """Give the runs part by part, with a turn of the event loop between."""
-    for start in range(0, len(runs), AT_ONCE):
+    for start in range(0, len(runs), RUNS_A_TURN):
         if start:
             await asyncio.sleep(0)
-        yield runs[start : start + AT_ONCE]
+        yield runs[start : start + RUNS_A_TURN]

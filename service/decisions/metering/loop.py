@@ -10,8 +10,8 @@ from time import time
 from typing import TYPE_CHECKING
 
 from service.database.errors import StoreError
+from service.decisions.actuals.actuals_service import ActualsService
 from service.decisions.actuals.apportioning import Apportioner, PoolPower
-from service.decisions.actuals.ledger import ActualsLedger
 from service.decisions.metering.readings import MeteringError, Reading
 from service.decisions.metrics import DecisionMetrics
 from service.decisions.records import ActualKey
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("service.metering")
 
-TOGETHER = 500
+REQUESTS_A_TURN = 500
 """Requests whose joules are kept and learned of at once; others have a turn between."""
 
 
@@ -34,16 +34,16 @@ class Metering:
     ----------
     settings
         Whom to ask, what, and how often.
-    ledger
+    actuals
         Of the requests that ran.
     metrics
         That tell of it.
     """
 
     def __init__(
-        self, settings: DecisionSettings, ledger: ActualsLedger, metrics: DecisionMetrics
+        self, settings: DecisionSettings, actuals: ActualsService, metrics: DecisionMetrics
     ) -> None:
-        self._settings, self._ledger, self._metrics = settings, ledger, metrics
+        self._settings, self._actuals, self._metrics = settings, actuals, metrics
         self._apportioner = Apportioner()
         self._last: dict[str, Reading] = {}
         self._failing = False
@@ -62,7 +62,7 @@ class Metering:
             logger.warning("Joules cannot be read. %s", error)
             return
         # Not before: runs would pile up for nobody.
-        self._ledger.follow_runs(self._apportioner.add_run)
+        self._actuals.on_run(self._apportioner.add_run)
         try:
             await every(self._settings.metering_seconds, partial(self._ask, counters))
         finally:
@@ -90,7 +90,7 @@ class Metering:
     async def _settle(self) -> None:
         power = {
             pool: PoolPower(devices, idle_watts)
-            for pool, (devices, idle_watts) in self._ledger.idle_power().items()
+            for pool, (devices, idle_watts) in self._actuals.idle_power().items()
         }
         until = time() - self._settings.metering_delay_seconds
         settled = await self._apportioner.settle(until, power)
@@ -98,7 +98,7 @@ class Metering:
             self._metrics.count_metered(pool, energy_j, settled.apportioned_j[pool])
         try:
             for some in _parts(settled.energy_j):
-                await self._ledger.measured(some)
+                await self._actuals.measured(some)
         except StoreError as error:
             logger.warning("Metered joules of requests are lost. %s", error)
 
@@ -106,5 +106,5 @@ class Metering:
 def _parts(energy_j: Mapping[ActualKey, float]) -> Iterator[Mapping[ActualKey, float]]:
     """Cut the joules of many requests into parts that are learned of without a pause."""
     items = iter(energy_j.items())
-    while part := dict(islice(items, TOGETHER)):
+    while part := dict(islice(items, REQUESTS_A_TURN)):
         yield part

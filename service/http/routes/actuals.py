@@ -14,7 +14,7 @@ from service.calls.schemas.actuals import (
     PlanActualsAnswer,
     PlanSumAnswer,
 )
-from service.decisions.actuals.ledger import ActualsLedger
+from service.decisions.actuals.actuals_service import ActualsService
 from service.decisions.records import Sum
 from service.http.access.caller import caller_of
 from service.http.openapi.document import information_operation, small_operation
@@ -23,7 +23,7 @@ from service.http.routes.small_bodies import read_small
 from service.problems import Problem, ProblemError
 
 
-def router(ledger: ActualsLedger) -> APIRouter:
+def router(actuals: ActualsService) -> APIRouter:
     """Return the routes of actuals."""
     routes = APIRouter(tags=["decisions"])
 
@@ -34,7 +34,7 @@ def router(ledger: ActualsLedger) -> APIRouter:
     )
     async def tell(request: Request) -> Response:
         body = await read_small(request, ActualsBody, MAX_ACTUALS_BYTES)
-        fresh = await ledger.add(body.actuals, caller_of(request).owner)
+        fresh = await actuals.add(body.actuals, caller_of(request).owner)
         answer: ActualsAnswer = {"accepted": fresh, "duplicates": len(body.actuals) - fresh}
         return Response(orjson.dumps(answer), media_type=JSON)
 
@@ -43,7 +43,7 @@ def router(ledger: ActualsLedger) -> APIRouter:
         summary="Measured against predicted, for each LLM and device",
         **information_operation(EvidenceAnswer),
     )
-    async def evidence() -> Response:
+    async def calibration() -> Response:
         answer: EvidenceAnswer = {
             "ratios": [
                 {
@@ -56,7 +56,7 @@ def router(ledger: ActualsLedger) -> APIRouter:
                     "applied_factor": one.factor,
                     "drifted": one.drifted,
                 }
-                for about, one in ledger.evidence
+                for about, one in actuals.calibration
             ],
             "output_lengths": [
                 {
@@ -67,7 +67,7 @@ def router(ledger: ActualsLedger) -> APIRouter:
                     "p50": one.quantile(0.5),
                     "p90": one.quantile(0.9),
                 }
-                for (llm, route), one in ledger.lengths
+                for (llm, route), one in actuals.lengths
             ],
         }
         return Response(orjson.dumps(answer), media_type=JSON)
@@ -80,7 +80,7 @@ def router(ledger: ActualsLedger) -> APIRouter:
     async def of_plan(request: Request) -> Response:
         plan_id = request.path_params["plan_id"]
         # Whose plan it is says nothing: whoever knows its name may tell of it.
-        found = await ledger.of_plan(plan_id, caller_of(request).owner)
+        found = await actuals.of_plan(plan_id, caller_of(request).owner)
         if not found.requests:
             raise ProblemError(Problem("not-found", "No actuals of that plan are kept."))
         answer: PlanActualsAnswer = {

@@ -22,11 +22,10 @@ from service.calls.schemas.decisions import (
     RunnerUpAnswer,
 )
 from service.calls.validation import parse
-from service.decisions.desk import DecisionDesk
-from service.decisions.made import Made
+from service.decisions.decision_service import DecisionRecord, DecisionService
 from service.decisions.metrics import DecisionMetrics
 from service.decisions.policy import Policy
-from service.decisions.rule import Option
+from service.decisions.rule import Quote
 from service.http.openapi.document import small_operation
 from service.http.openapi.examples import DECISION_EXAMPLES
 from service.http.refusals import refuse
@@ -42,14 +41,14 @@ class Decisions:
 
     Parameters
     ----------
-    desk
+    decisions
         Where decisions are made.
     metrics
         That count them.
     """
 
-    def __init__(self, desk: DecisionDesk, metrics: DecisionMetrics) -> None:
-        self._desk, self._metrics = desk, metrics
+    def __init__(self, decisions: DecisionService, metrics: DecisionMetrics) -> None:
+        self._decisions, self._metrics = decisions, metrics
 
     async def decide(self, request: Request) -> Response:
         """Decide one request."""
@@ -58,12 +57,12 @@ class Decisions:
             started = perf_counter()
             body = parse(content, DecisionBody)
             check_body(body.request or {}, "request")
-            made = self._desk.decide(body)
+            record = self._decisions.decide(body)
         except ProblemError as error:
             self._metrics.count_refusal(error.problem.slug)
             return refuse(error.problem, request)
-        answer = orjson.dumps(answer_of(made))
-        self._metrics.count_decision(made, perf_counter() - started)
+        answer = orjson.dumps(answer_of(record))
+        self._metrics.count_decision(record, perf_counter() - started)
         return Response(answer, media_type=JSON)
 
     def router(self) -> APIRouter:
@@ -86,44 +85,44 @@ class Decisions:
         return Route(prefix + PATH, self.decide, methods=["POST"])
 
 
-def answer_of(made: Made) -> DecisionAnswer:
+def answer_of(record: DecisionRecord) -> DecisionAnswer:
     """Return a decision as the body of its answer."""
-    decision = made.decision
+    decision = record.decision
     runner_up: RunnerUpAnswer | None = None
     if decision.runner_up is not None:
         runner_up = {
-            **_option(made, decision.runner_up),
+            **_placement(record, decision.runner_up),
             "why": "price" if decision.runner_up.in_time else "late",
             "extra_price_joules": decision.runner_up.price_j - decision.chosen.price_j,
         }
     return {
-        "decision_id": made.decision_id,
-        "placement": _option(made, decision.chosen),
+        "decision_id": record.decision_id,
+        "placement": _placement(record, decision.chosen),
         "runner_up": runner_up,
-        "policy": told_policy(made.policy),
+        "policy": policy_answer(record.policy),
         "tokens": {
-            "input_tokens": made.tokens.prompts.tokens,
-            "prompts": made.tokens.prompts.size,
-            "output_tokens": made.tokens.output_tokens,
-            "output_tokens_high": made.tokens.output_tokens_high,
-            "choices": made.tokens.choices,
-            "input_from": made.tokens.input_from,
-            "output_from": made.tokens.output_from,
+            "input_tokens": record.tokens.prompts.tokens,
+            "prompts": record.tokens.prompts.size,
+            "output_tokens": record.tokens.output_tokens,
+            "output_tokens_high": record.tokens.output_tokens_high,
+            "choices": record.tokens.choices,
+            "input_from": record.tokens.input_from,
+            "output_from": record.tokens.output_from,
         },
-        "warnings": _warnings(made),
+        "warnings": _warnings(record),
     }
 
 
-def _warnings(made: Made) -> list[WarningAnswer]:
-    told = {UNKNOWN: made.unknown} if made.unknown is not None else {}
-    if made.tokens.uncounted:
-        told[NOT_COUNTED] = told_uncounted(made.tokens.uncounted)
-    if made.tokens.empty:
+def _warnings(record: DecisionRecord) -> list[WarningAnswer]:
+    told = {UNKNOWN: record.unknown} if record.unknown is not None else {}
+    if record.tokens.uncounted:
+        told[NOT_COUNTED] = told_uncounted(record.tokens.uncounted)
+    if record.tokens.empty:
         told[EMPTY] = "Decided at 1 input token, for want of a prompt in what counts as one."
     return [{"code": code, "message": message} for code, message in told.items()]
 
 
-def told_policy(policy: Policy) -> PolicyAnswer:
+def policy_answer(policy: Policy) -> PolicyAnswer:
     """Return a policy as answers tell it."""
     now = time.time()
     return {
@@ -134,22 +133,22 @@ def told_policy(policy: Policy) -> PolicyAnswer:
     }
 
 
-def _option(made: Made, option: Option) -> DecidedPlacement:
-    cost, row = option.cost, option.cost.row
+def _placement(record: DecisionRecord, quote: Quote) -> DecidedPlacement:
+    cost, row = quote.cost, quote.cost.row
     return {
         "index": row.index,
         "llm": row.llm,
         "pool": row.pool,
         "device": row.device,
         "concurrency": row.concurrency,
-        "name": made.names.get((row.llm, row.pool)),
+        "name": record.names.get((row.llm, row.pool)),
         "energy_joules": _predicted(cost.energy_j, cost.energy_bounds()),
         "runtime_seconds": _predicted(cost.runtime_s, cost.runtime_bounds()),
         "device_seconds": cost.device_seconds,
         "correction": {"energy": cost.energy_factor, "runtime": cost.runtime_factor},
-        "wait_seconds": option.wait_s,
-        "in_time": option.in_time,
-        "extrapolated": row.extrapolates(made.tokens.prompts, made.tokens.output_tokens),
+        "wait_seconds": quote.wait_s,
+        "in_time": quote.in_time,
+        "extrapolated": row.extrapolates(record.tokens.prompts, record.tokens.output_tokens),
     }
 
 

@@ -22,8 +22,7 @@ from service.calls.schemas.decisions import CandidateBody, CompletionBody, Decis
 from service.calls.schemas.fields import MAX_SECONDS
 from service.calls.schemas.names import MAX_WRITTEN, read_llm
 from service.calls.validation import parse
-from service.decisions.desk import DecisionDesk
-from service.decisions.made import Made
+from service.decisions.decision_service import DecisionRecord, DecisionService
 from service.decisions.metrics import DecisionMetrics
 from service.http.access.fail_open import refuse_openly
 from service.http.gateway_headers import (
@@ -46,7 +45,7 @@ _NUMBER = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 _HEADERS_OF_POINTERS = {"/candidates": CANDIDATES, "/llm": LLM}
 
 
-def router(desk: DecisionDesk, metrics: DecisionMetrics) -> APIRouter:
+def router(decisions: DecisionService, metrics: DecisionMetrics) -> APIRouter:
     """Return the routes of destinations."""
     routes = APIRouter(tags=["decisions"])
 
@@ -54,13 +53,13 @@ def router(desk: DecisionDesk, metrics: DecisionMetrics) -> APIRouter:
         try:
             body = await read_small_bytes(request)
             started = perf_counter()
-            made = _decide(desk, request, body)
+            record = _decide(decisions, request, body)
         except ProblemError as error:
             metrics.count_refusal(error.problem.slug)
             return refuse_openly(error.problem, request)
-        answer = orjson.dumps(answer_of(made))
-        metrics.count_decision(made, perf_counter() - started)
-        return Response(answer, 200, _told(made), JSON)
+        answer = orjson.dumps(answer_of(record))
+        metrics.count_decision(record, perf_counter() - started)
+        return Response(answer, 200, _told(record), JSON)
 
     summary = "Choose the endpoint of one request"
     for path, in_path in (("/destination", False), ("/destination/{path:path}", True)):
@@ -74,12 +73,12 @@ def router(desk: DecisionDesk, metrics: DecisionMetrics) -> APIRouter:
     return routes
 
 
-def _decide(desk: DecisionDesk, request: Request, body: bytes) -> Made:
+def _decide(decisions: DecisionService, request: Request, body: bytes) -> DecisionRecord:
     completion = parse(body or b"{}", CompletionBody).root
     check_body(completion)
     asked = body_of(Headers(request), completion)
     try:
-        return desk.decide(asked)
+        return decisions.decide(asked)
     except ProblemError as error:
         in_header = request.headers.get(LLM) is not None
         raise ProblemError(_as_sent(error.problem, in_header=in_header)) from None
@@ -158,12 +157,12 @@ def _deadline(headers: Headers) -> float | None:
     raise _wrong(DEADLINE, f"Expected seconds above 0, at most {MAX_SECONDS:g}, got {given!r:.40}.")
 
 
-def _told(made: Made) -> dict[str, str]:
-    row = made.decision.chosen.cost.row
-    told = {DECISION_ID: made.decision_id, POOL: row.pool}
-    if made.tokens.uncounted:
-        told[NOT_COUNTED] = ", ".join(f"{n} {kind}" for kind, n in made.tokens.uncounted.items())
-    endpoint = made.names.get((row.llm, row.pool))
+def _told(record: DecisionRecord) -> dict[str, str]:
+    row = record.decision.chosen.cost.row
+    told = {DECISION_ID: record.decision_id, POOL: row.pool}
+    if record.tokens.uncounted:
+        told[NOT_COUNTED] = ", ".join(f"{n} {kind}" for kind, n in record.tokens.uncounted.items())
+    endpoint = record.names.get((row.llm, row.pool))
     return told if endpoint is None else told | {ENDPOINT: endpoint}
 
 

@@ -26,14 +26,14 @@ def status_document(record: PlanRecord, base: str) -> PlanStatusAnswer:
     base
         What stands before `/plans` in the path of the call.
     """
-    look, path = record.look, f"{base}/plans/{record.plan_id}"
+    progress, path = record.progress, f"{base}/plans/{record.plan_id}"
     return {
         "plan_id": record.plan_id,
         "status": record.status,
-        "phase": look.phase if record.status == "running" else None,
-        "incumbent": look.incumbent,
-        "lower_bound": look.lower_bound,
-        "gap": look.gap,
+        "phase": progress.phase if record.status == "running" else None,
+        "incumbent": progress.incumbent,
+        "lower_bound": progress.lower_bound,
+        "gap": progress.gap,
         "elapsed_seconds": record.elapsed_s,
         "created_at": datetime.fromtimestamp(record.created_at, UTC).isoformat(
             timespec="milliseconds"

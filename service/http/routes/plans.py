@@ -108,7 +108,7 @@ def _plan_id(request: Request) -> str:
 async def _stream(request: Request, background: BackgroundPlans) -> Response:
     given = request.headers.get("last-event-id", "").strip()
     after = int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else None
-    events = await background.watch(_plan_id(request), after, caller_of(request).owner)
+    events = await background.events(_plan_id(request), after, caller_of(request).owner)
     if events is None:
         # What tells an EventSource to come back no more.
         return Response(status_code=204)

@@ -10,22 +10,22 @@ from fastapi import APIRouter, Request, Response
 from service.calls.messages import JSON
 from service.calls.schemas.policy import PolicyBody, PolicyInForce
 from service.database.errors import StoreError
-from service.decisions.desk import DecisionDesk
+from service.decisions.decision_service import DecisionService
 from service.decisions.keeper import PolicyKeeper
 from service.decisions.policy import WEIGHTS, Policy
 from service.http.openapi.document import information_operation, small_operation
-from service.http.routes.decisions import told_policy
+from service.http.routes.decisions import policy_answer
 from service.http.routes.small_bodies import read_small
 from service.problems import FieldError, Problem, ProblemError, invalid
 
 
-def router(desk: DecisionDesk, keeper: PolicyKeeper) -> APIRouter:
+def router(decisions: DecisionService, keeper: PolicyKeeper) -> APIRouter:
     """Return the routes of the policy."""
     routes = APIRouter(tags=["decisions"])
 
     @routes.get("/policy", summary="What decisions rest on", **information_operation(PolicyInForce))
     async def policy() -> Response:
-        return _answer(desk)
+        return _answer(decisions)
 
     @routes.put(
         "/policy",
@@ -34,8 +34,8 @@ def router(desk: DecisionDesk, keeper: PolicyKeeper) -> APIRouter:
     )
     async def put(request: Request) -> Response:
         body = await read_small(request, PolicyBody)
-        _check_pools(body, desk)
-        _check_floor(body, desk)
+        _check_pools(body, decisions)
+        _check_floor(body, decisions)
         return await kept(_weights(body, time.time()))
 
     @routes.delete(
@@ -52,27 +52,27 @@ def router(desk: DecisionDesk, keeper: PolicyKeeper) -> APIRouter:
             await keeper.put(policy)
         except StoreError as error:
             raise StoreError(f"{error} The policy of before stays in force.") from error
-        return _answer(desk)
+        return _answer(decisions)
 
     return routes
 
 
-def _check_pools(body: PolicyBody, desk: DecisionDesk) -> None:
-    if body.joules_per_device_second and not desk.pools:
+def _check_pools(body: PolicyBody, decisions: DecisionService) -> None:
+    if body.joules_per_device_second and not decisions.pools:
         raise ProblemError(Problem("not-ready", "No fleet is loaded yet.", retry_after_s=2))
     errors = [
         FieldError(
             f"/joules_per_device_second/{name}", f"Expected a pool of the fleet, got {name}."
         )
         for name in body.joules_per_device_second
-        if name not in desk.pools
+        if name not in decisions.pools
     ]
     if errors:
         raise invalid(errors)
 
 
-def _check_floor(body: PolicyBody, desk: DecisionDesk) -> None:
-    floor, highest = body.min_mean_quality, desk.highest_quality
+def _check_floor(body: PolicyBody, decisions: DecisionService) -> None:
+    floor, highest = body.min_mean_quality, decisions.highest_quality
     if floor is not None and highest is not None and floor > highest:
         message = f"Expected at most {highest:g}, the highest score of the fleet, got {floor:g}."
         raise invalid([FieldError("/min_mean_quality", message)])
@@ -90,13 +90,13 @@ def _weights(body: PolicyBody, now: float) -> Policy:
     )
 
 
-def _answer(desk: DecisionDesk) -> Response:
-    policy = desk.policy
+def _answer(decisions: DecisionService) -> Response:
+    policy = decisions.policy
     answer: PolicyInForce = {
-        **told_policy(policy),
+        **policy_answer(policy),
         "joules_per_device_second": dict(policy.joules_per_device_second),
         "joules_per_quality_token": policy.joules_per_quality_token,
         "min_mean_quality": policy.min_mean_quality,
-        "quality_price_in_force": desk.quality_price,
+        "quality_price_in_force": decisions.quality_price,
     }
     return Response(orjson.dumps(answer), media_type=JSON)

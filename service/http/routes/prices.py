@@ -14,14 +14,14 @@ from service.calls.schemas.decisions import (
     PricesAnswer,
 )
 from service.calls.schemas.fields import MAX_TOKENS
-from service.decisions.desk import DecisionDesk
-from service.decisions.rule import Option
+from service.decisions.decision_service import DecisionService
+from service.decisions.rule import Quote
 from service.http.openapi.gateways import prices_operation
-from service.http.routes.decisions import told_policy
+from service.http.routes.decisions import policy_answer
 from service.http.routes.query_numbers import query_number
 
 
-def router(desk: DecisionDesk) -> APIRouter:
+def router(decisions: DecisionService) -> APIRouter:
     """Return the route of prices."""
     routes = APIRouter(tags=["decisions"])
 
@@ -31,28 +31,28 @@ def router(desk: DecisionDesk) -> APIRouter:
         tout = query_number(request, "output_tokens", 1, MAX_TOKENS)
         tin = PRICED_INPUT_TOKENS if tin is None else tin
         tout = PRICED_OUTPUT_TOKENS if tout is None else tout
-        options = desk.prices(Terms(Prompts.of(float(tin)), float(tout)))
+        quotes = decisions.prices(Terms(Prompts.of(float(tin)), float(tout)))
         answer: PricesAnswer = {
-            "policy": told_policy(desk.policy),
+            "policy": policy_answer(decisions.policy),
             "input_tokens": tin,
             "output_tokens": tout,
-            "prices": [_priced(option) for option in options],
+            "prices": [_priced(quote) for quote in quotes],
         }
         return Response(orjson.dumps(answer), media_type=JSON)
 
     return routes
 
 
-def _priced(option: Option) -> PriceAnswer:
-    cost, row = option.cost, option.cost.row
+def _priced(quote: Quote) -> PriceAnswer:
+    cost, row = quote.cost, quote.cost.row
     return {
         "llm": row.llm,
         "pool": row.pool,
         "device": row.device,
         "concurrency": row.concurrency,
-        "price_joules": option.price_j,
+        "price_joules": quote.price_j,
         "energy_joules": cost.energy_j,
         "runtime_seconds": cost.runtime_s,
         "device_seconds": cost.device_seconds,
-        "wait_seconds": option.wait_s,
+        "wait_seconds": quote.wait_s,
     }

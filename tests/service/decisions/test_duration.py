@@ -11,11 +11,11 @@ from prometheus_client import CollectorRegistry
 
 from service.calls.schemas.decisions import DecisionBody
 from service.calls.validation import parse
-from service.decisions.desk import DecisionDesk
+from service.decisions.decision_service import DecisionService
 from service.decisions.metrics import DecisionMetrics
 from service.http.routes import decisions, destinations
 from service.telemetry.labels import Labels
-from tests.service.decisions.test_desk import ROWS
+from tests.service.decisions.test_decision_service import ROWS
 
 SUM = "jouleplan_decision_duration_seconds_sum"
 BODY = b'{"llm": "a", "request": {"model": "a", "logit_bias": [%s7]}}' % (b"7, " * 250_000)
@@ -31,11 +31,11 @@ def parse_seconds() -> float:
 @pytest.mark.anyio
 @pytest.mark.parametrize(("path", "body"), [("/decision", BODY), ("/destination", COMPLETION)])
 async def test_the_time_to_read_a_long_body_counts(path: str, body: bytes) -> None:
-    registry, desk, app = CollectorRegistry(), DecisionDesk(), FastAPI()
-    desk.load(ROWS)
+    registry, decision_service, app = CollectorRegistry(), DecisionService(), FastAPI()
+    decision_service.load(ROWS)
     metrics = DecisionMetrics(registry, Labels())
-    app.include_router(decisions.Decisions(desk, metrics).router())
-    app.include_router(destinations.router(desk, metrics))
+    app.include_router(decisions.Decisions(decision_service, metrics).router())
+    app.include_router(destinations.router(decision_service, metrics))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://test"
     ) as client:

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from service.decisions.actuals.store import ActualsStore
-from service.decisions.desk import DecisionDesk
+from service.decisions.decision_service import DecisionService
 from service.decisions.keeper import NOTE, PolicyKeeper, policy_from, text_of
 from service.decisions.policy import Policy
 
@@ -27,20 +27,20 @@ def wall_clock() -> float:
 
 async def restarted(path: Path) -> Policy:
     """Return the policy in force after a start."""
-    desk, store = DecisionDesk(wall_clock=wall_clock), ActualsStore(path, 10)
-    keeper = PolicyKeeper(desk, store, wall_clock)
+    decisions, store = DecisionService(wall_clock=wall_clock), ActualsStore(path, 10)
+    keeper = PolicyKeeper(decisions, store, wall_clock)
     await keeper.start()
     await keeper.stop()
     await store.stop()
-    return desk.policy
+    return decisions.policy
 
 
 async def put(path: Path, *policies: Policy | None) -> None:
-    desk, store = DecisionDesk(wall_clock=wall_clock), ActualsStore(path, 10)
-    keeper = PolicyKeeper(desk, store, wall_clock)
+    decisions, store = DecisionService(wall_clock=wall_clock), ActualsStore(path, 10)
+    keeper = PolicyKeeper(decisions, store, wall_clock)
     await keeper.start()
     for policy in policies:
-        desk.publish(policy)
+        decisions.publish(policy)
     await keeper.stop()
     await store.stop()
 
@@ -69,11 +69,11 @@ async def test_a_policy_that_was_deleted_does_not_come_back(path: Path) -> None:
 
 async def test_a_policy_that_has_ended_meanwhile_is_not_taken_up(path: Path) -> None:
     await put(path, Policy("weights", {"p": 40.0}, made_at=800.0, expires_at=NOW))
-    desk, store = DecisionDesk(wall_clock=wall_clock), ActualsStore(path, 10)
-    await PolicyKeeper(desk, store, wall_clock).start()
-    assert desk.policy.source == "fallback"
-    assert desk.policy_age_s() == 0.0
-    assert not desk.policy_expired()
+    decisions, store = DecisionService(wall_clock=wall_clock), ActualsStore(path, 10)
+    await PolicyKeeper(decisions, store, wall_clock).start()
+    assert decisions.policy.source == "fallback"
+    assert decisions.policy_age_s() == 0.0
+    assert not decisions.policy_expired()
 
 
 KEPT = orjson.loads(text_of(WEIGHTS))

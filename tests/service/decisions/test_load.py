@@ -6,25 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.decisions.load import LONGEST_S, Loads, PoolLoad
+from service.decisions.load import MAX_IN_FLIGHT_S, Loads, PoolLoad
 
 
 def test_a_decision_that_is_made_again_counts_once_and_until_its_later_time() -> None:
     load = Loads().of("p", 0.0)
-    load.enter("one", 0.0, gone_at=10.0)
-    load.enter("one", 5.0, gone_at=20.0)
+    load.enter("one", 0.0, ends_at=10.0)
+    load.enter("one", 5.0, ends_at=20.0)
     assert load.in_flight == 1
-    load.let_go(15.0)
+    load.expire(15.0)
     assert load.in_flight == 1
-    load.let_go(20.0)
+    load.expire(20.0)
     assert load.in_flight == 0
 
 
 def test_what_has_ended_is_gone_before_its_time_and_only_once() -> None:
     loads = Loads()
     load = loads.of("p", 0.0)
-    load.enter("one", 0.0, gone_at=10.0)
-    load.enter("two", 0.0, gone_at=10.0)
+    load.enter("one", 0.0, ends_at=10.0)
+    load.enter("two", 0.0, ends_at=10.0)
     for _ in range(3):
         loads.leave("one", "p")
         loads.leave("unknown", "p")
@@ -35,15 +35,15 @@ def test_what_has_ended_is_gone_before_its_time_and_only_once() -> None:
 
 def test_nothing_counts_for_longer_than_a_day() -> None:
     load = PoolLoad()
-    load.enter("one", 0.0, gone_at=1e16)
-    load.let_go(LONGEST_S)
+    load.enter("one", 0.0, ends_at=1e16)
+    load.expire(MAX_IN_FLIGHT_S)
     assert load.in_flight == 0
 
 
 def test_a_slot_is_free_when_all_but_one_of_them_have_ended() -> None:
     load = PoolLoad()
-    for name, gone_at in (("a", 30.0), ("b", 10.0), ("c", 20.0)):
-        load.enter(name, 0.0, gone_at)
+    for name, ends_at in (("a", 30.0), ("b", 10.0), ("c", 20.0)):
+        load.enter(name, 0.0, ends_at)
     assert [load.wait_s(slots, 5.0) for slots in (1, 2, 3, 4)] == [25.0, 15.0, 5.0, 0.0]
 
 
@@ -81,7 +81,7 @@ def test_a_pool_recovers_from_a_burst_of_which_no_actuals_tell(slots: int) -> No
     names = iter(range(1_000_000))
 
     def arrive() -> float:
-        load.let_go(now)
+        load.expire(now)
         wait_s = load.wait_s(slots, now)
         load.enter(str(next(names)), now, now + wait_s + runtime_s)
         return wait_s

@@ -18,14 +18,14 @@ from service.calls.schemas.decisions import DecisionBody
 from service.calls.schemas.fields import MAX_TOKENS
 from service.calls.validation import parse
 from service.decisions.cost import cost_of
-from service.decisions.desk import DecisionDesk
-from service.decisions.lengths import OutputLengths
+from service.decisions.decision_service import DecisionService
+from service.decisions.learned_lengths import LearnedLengths
 from service.decisions.token_estimate import estimate_tokens, terms_of_actual
 from service.decisions.tokenizers import Tokenizers
 from service.decisions.tokens import input_tokens, output_limit
 from service.decisions.traffic import MAX_REQUESTS, MIN_REQUESTS, plan_of
 from service.problems import ProblemError
-from tests.service.decisions.test_desk import ROWS
+from tests.service.decisions.test_decision_service import ROWS
 
 JUNK = st.one_of(
     st.none(),
@@ -87,41 +87,41 @@ def test_zero_and_less_are_no_limit_unless_a_prompt_is_echoed(
 
 def test_a_longer_prompt_than_any_context_is_cut() -> None:
     body = DecisionBody(llm="a", request={"prompt": "x" * (4 * MAX_TOKENS + 4)})
-    tokens = estimate_tokens(body, "a", OutputLengths(), Tokenizers())
+    tokens = estimate_tokens(body, "a", LearnedLengths(), Tokenizers())
     assert tokens.prompts.tokens == MAX_TOKENS
 
 
 def test_the_traffic_of_any_request_can_be_planned() -> None:
-    desk = DecisionDesk()
-    desk.load(ROWS)
+    decisions = DecisionService()
+    decisions.load(ROWS)
     for number in range(MIN_REQUESTS):
-        desk.decide(DecisionBody(llm="a", request={"prompt": "x", "max_tokens": 10**number}))
-    asked = desk.traffic.forecast(max(one.at for one in desk.traffic.forecast(0.0)))
+        decisions.decide(DecisionBody(llm="a", request={"prompt": "x", "max_tokens": 10**number}))
+    asked = decisions.traffic.forecast(max(one.at for one in decisions.traffic.forecast(0.0)))
     body = PlanRequest.model_validate_json(orjson.dumps(plan_of(asked, asked[-1].at, None)))
     assert body.columns is not None
     assert len(body.columns.input_tokens) == MIN_REQUESTS
 
 
 def test_choices_are_slots_of_one_decision_and_actuals_of_them_are_no_surprise() -> None:
-    desk = DecisionDesk()
-    desk.load(ROWS)
+    decisions = DecisionService()
+    decisions.load(ROWS)
     asked = {"prompt": "x" * 400, "max_tokens": 100}
-    one = desk.decide(DecisionBody(llm="a", request=asked))
-    desk.ended(one.decision_id, one.decision.chosen.cost.row.pool)
-    made = desk.decide(DecisionBody(llm="a", request=asked | {"n": 5}))
+    one = decisions.decide(DecisionBody(llm="a", request=asked))
+    decisions.ended(one.decision_id, one.decision.chosen.cost.row.pool)
+    made = decisions.decide(DecisionBody(llm="a", request=asked | {"n": 5}))
     assert made.tokens.choices == 5
     assert made.tokens.output_tokens == one.tokens.output_tokens
     chosen = made.decision.chosen.cost
     pool = chosen.row.pool
     assert made.decision.chosen.slots == min(5, chosen.row.concurrency * chosen.row.devices)
-    assert desk._loads.of(pool, desk._clock()).in_flight == made.decision.chosen.slots
+    assert decisions._loads.of(pool, decisions._clock()).in_flight == made.decision.chosen.slots
     # All five answers come back in one usage: judged by what was decided, the ratio is 1.
-    found = desk.predicted("a", pool, Terms(Prompts.of(100.0), 500.0 / 5, 5), made.decision_id)
+    found = decisions.predicted("a", pool, Terms(Prompts.of(100.0), 500.0 / 5, 5), made.decision_id)
     assert found is not None
     assert found[0].energy_j == pytest.approx(chosen.energy_j)
     assert found[0].runtime_s == pytest.approx(chosen.runtime_s)
-    desk.ended(made.decision_id, pool)
-    assert desk._loads.of(pool, desk._clock()).in_flight == 0
+    decisions.ended(made.decision_id, pool)
+    assert decisions._loads.of(pool, decisions._clock()).in_flight == 0
 
 
 def test_choices_cost_one_prompt_and_end_with_one() -> None:
@@ -151,28 +151,28 @@ def test_prompts_cost_what_so_many_requests_cost() -> None:
 
 
 def test_a_list_of_prompts_is_judged_by_the_longest_and_takes_a_slot_for_each_answer() -> None:
-    desk = DecisionDesk()
-    desk.load(tuple(replace(row, max_context_tokens=150) for row in ROWS))
+    decisions = DecisionService()
+    decisions.load(tuple(replace(row, max_context_tokens=150) for row in ROWS))
     asked = {"prompt": ["x" * 400, "x" * 40, [1, 2, 3]], "max_tokens": 50, "n": 2}
-    made = desk.decide(DecisionBody(llm="a", request=asked))
+    made = decisions.decide(DecisionBody(llm="a", request=asked))
     assert made.tokens.prompts == Prompts.of(100.0, 10.0, 3.0)
     chosen = made.decision.chosen
     pool = chosen.cost.row.pool
     assert chosen.slots == min(6, chosen.cost.row.concurrency * chosen.cost.row.devices)
-    assert desk._loads.of(pool, desk._clock()).in_flight == chosen.slots
-    stated = desk.decide(DecisionBody(llm="a", input_tokens=[100, 10, 3], request=asked))
+    assert decisions._loads.of(pool, decisions._clock()).in_flight == chosen.slots
+    stated = decisions.decide(DecisionBody(llm="a", input_tokens=[100, 10, 3], request=asked))
     assert stated.tokens.prompts == made.tokens.prompts
     # What a forecast learns of it is three requests.
-    assert len(desk.traffic._asked) == 6
+    assert len(decisions.traffic._requests) == 6
     with pytest.raises(ProblemError):
-        desk.decide(DecisionBody(llm="a", input_tokens=[101, 10, 3], request=asked))
+        decisions.decide(DecisionBody(llm="a", input_tokens=[101, 10, 3], request=asked))
 
 
 def test_actuals_of_several_prompts_are_no_surprise() -> None:
-    desk = DecisionDesk()
-    desk.load(ROWS)
+    decisions = DecisionService()
+    decisions.load(ROWS)
     asked = {"prompt": ["x" * 400, "x" * 40], "max_tokens": 50, "n": 2}
-    made = desk.decide(DecisionBody(llm="a", request=asked))
+    made = decisions.decide(DecisionBody(llm="a", request=asked))
     chosen = made.decision.chosen.cost
     told = ActualBody(
         decision_id=made.decision_id,
@@ -181,9 +181,9 @@ def test_actuals_of_several_prompts_are_no_surprise() -> None:
         input_tokens=110.0,
         output_tokens=200.0,
     )
-    terms, answers = terms_of_actual(told, desk.decided(made.decision_id))
+    terms, answers = terms_of_actual(told, decisions.decided(made.decision_id))
     assert answers == 4
-    found = desk.predicted("a", chosen.row.pool, terms, made.decision_id)
+    found = decisions.predicted("a", chosen.row.pool, terms, made.decision_id)
     assert found is not None
     assert found[0].energy_j == pytest.approx(chosen.energy_j)
     by_number = told.model_copy(update={"decision_id": None, "prompts": 2, "choices": 2})
@@ -192,11 +192,11 @@ def test_actuals_of_several_prompts_are_no_surprise() -> None:
 
 
 def test_what_one_decision_holds_is_no_more_than_its_pool_has() -> None:
-    desk = DecisionDesk()
-    desk.load(ROWS)
+    decisions = DecisionService()
+    decisions.load(ROWS)
     asked = {"prompt": 100_000 * ["x"], "max_tokens": 5, "n": 1_000}
-    made = desk.decide(DecisionBody(llm="a", request=asked))
+    made = decisions.decide(DecisionBody(llm="a", request=asked))
     row = made.decision.chosen.cost.row
     most = max(one.concurrency for one in ROWS if one.pool == row.pool) * row.devices
-    assert desk._loads.of(row.pool, desk._clock()).in_flight == most
-    assert len(desk.traffic._asked) == MAX_REQUESTS
+    assert decisions._loads.of(row.pool, decisions._clock()).in_flight == most
+    assert len(decisions.traffic._requests) == MAX_REQUESTS

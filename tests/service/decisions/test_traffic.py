@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.calls import PlanRequest
-from service.decisions.traffic import MAX_REQUESTS, MIN_REQUESTS, WINDOW_S, Asked, Traffic, plan_of
+from service.decisions.traffic import (
+    MAX_REQUESTS,
+    MIN_REQUESTS,
+    WINDOW_S,
+    ObservedRequest,
+    Traffic,
+    plan_of,
+)
 from service.problems import ProblemError
 from service.settings.settings import Settings
 from service.workers.process import load_service
@@ -18,8 +25,8 @@ from tests.service.decision_fleet import save_two_pools
 BOTH = (("qwen3-8b", "large"), ("qwen3-8b", "small"))
 
 
-def asked(at: float, keys: tuple[tuple[str, str], ...] = BOTH, **changes: float) -> Asked:
-    return Asked(at, 200.0, 100.0, keys, changes.get("deadline_s"))
+def asked(at: float, keys: tuple[tuple[str, str], ...] = BOTH, **changes: float) -> ObservedRequest:
+    return ObservedRequest(at, 200.0, 100.0, keys, changes.get("deadline_s"))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +48,7 @@ def test_the_plan_of_the_traffic_can_be_made_and_has_prices(planner: PlannerServ
 TOKENS = st.one_of(st.floats(0, 1e6), st.integers(0, 10**6).map(float))
 REQUESTS = st.lists(
     st.builds(
-        Asked,
+        ObservedRequest,
         st.floats(0, 1000),
         TOKENS,
         TOKENS,
@@ -55,7 +62,7 @@ REQUESTS = st.lists(
 
 @given(REQUESTS, st.one_of(st.none(), st.floats(0, 1)), st.sampled_from([1.0, 2.0, 4.0]))
 def test_the_body_is_that_of_a_plan(
-    wanted: list[Asked], floor: float | None, stretch: float
+    wanted: list[ObservedRequest], floor: float | None, stretch: float
 ) -> None:
     body = plan_of(wanted, 1000.0, floor, stretch, limit_s=2.0)
     read = PlanRequest.model_validate_json(orjson.dumps(body))
@@ -66,7 +73,7 @@ def test_the_body_is_that_of_a_plan(
 
 
 def test_the_deadline_is_the_window_and_that_of_a_request() -> None:
-    def deadline(*wanted: Asked) -> float:
+    def deadline(*wanted: ObservedRequest) -> float:
         return float(plan_of(wanted, 110.0, None, 2.0)["constraints"]["deadline_seconds"])
 
     assert deadline(asked(10), asked(50)) == 200.0

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.decisions.actuals.apportioning import (
-    AT_ONCE,
+    RUNS_A_TURN,
     Apportioner,
     PoolPower,
     Run,
@@ -96,7 +96,7 @@ def test_given_idle_and_left_over_joules_are_the_metered_ones(
             nobodys += energy_j
         elif idle_watts is not None:
             nobodys += min(energy_j, idle_watts * max(0.0, devices * (end - begin) - busy_s))
-    assert sum(one.got_j for one in runs) == pytest.approx(apportioned, abs=1e-6)
+    assert sum(one.apportioned_j for one in runs) == pytest.approx(apportioned, abs=1e-6)
     assert apportioned + nobodys == pytest.approx(metered, abs=1e-6)
     assert sum(by_id(found).values()) <= apportioned * (1 + 1e-9) + 1e-6
 
@@ -122,7 +122,7 @@ def test_joules_are_shared_by_what_was_predicted_whatever_the_llm() -> None:
 
 
 def test_what_is_metered_elsewhere_takes_its_part_and_is_told_of_no_more() -> None:
-    known = Run(ActualKey("known"), 0, 10, 10.0, wanted=False)
+    known = Run(ActualKey("known"), 0, 10, 10.0, unmetered=False)
     assert by_id(settled([known, run("asked", 0, 10)], [(0, 10, 80)])) == {"asked": 40.0}
 
 
@@ -152,7 +152,7 @@ def test_busy_device_seconds_are_those_of_a_count_between_every_two_events(
 
 
 def test_the_event_loop_has_turns_while_many_runs_are_settled() -> None:
-    many = 20 * AT_ONCE
+    many = 20 * RUNS_A_TURN
 
     async def scene() -> tuple[Settled, list[int]]:
         apportioner, turns = Apportioner(max_runs=many), [0]
@@ -161,7 +161,7 @@ def test_the_event_loop_has_turns_while_many_runs_are_settled() -> None:
             while True:
                 turns[0] += 1
                 # Actuals of later requests, told while this settles, push out the oldest.
-                if turns[0] <= AT_ONCE:
+                if turns[0] <= RUNS_A_TURN:
                     apportioner.add_run(POOL, run(f"late {turns[0]}", 11, 12))
                 await asyncio.sleep(0)
 
@@ -174,7 +174,7 @@ def test_the_event_loop_has_turns_while_many_runs_are_settled() -> None:
         apportioner.add_interval(POOL, 10, 20, 600.0)
         later = await apportioner.settle(20, {POOL: PoolPower(1, 50.0)})
         assert sum(by_id(later).values()) == pytest.approx(600 - 50 * 9)
-        assert len(by_id(later)) == min(turns[0], AT_ONCE)
+        assert len(by_id(later)) == min(turns[0], RUNS_A_TURN)
         return found, turns
 
     found, turns = asyncio.run(scene())

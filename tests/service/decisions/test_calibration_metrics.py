@@ -1,4 +1,4 @@
-"""Gauges of the evidence are those of the fleet's pairs, and go when these do."""
+"""Gauges of the calibration are those of the fleet's pairs, and go when these do."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 from prometheus_client import CollectorRegistry
 
 from service.calls.placement_row import PlacementRow
-from service.decisions.desk import DecisionDesk
-from service.decisions.evidence import RUNTIME, About
+from service.decisions.calibration import RUNTIME, BiasKey
+from service.decisions.decision_service import DecisionService
 from service.decisions.metrics import DecisionMetrics
 from service.telemetry.labels import Labels
 
@@ -40,30 +40,34 @@ def told(registry: CollectorRegistry) -> dict[tuple[str, str], float]:
     }
 
 
-def drift(desk: DecisionDesk, *abouts: About) -> None:
+def drift(decisions: DecisionService, *keys: BiasKey) -> None:
     """Let runtimes be off by more than is corrected."""
-    for about in abouts:
+    for about in keys:
         for _ in range(60):
-            desk.evidence.add(about, 5.0, 1.0)
+            decisions.calibration.add(about, 5.0, 1.0)
 
 
 def test_a_pair_that_leaves_the_fleet_or_is_profiled_again_drifts_no_more() -> None:
-    registry, desk = CollectorRegistry(), DecisionDesk()
-    DecisionMetrics(registry, Labels()).follow_evidence(desk.evidence)
-    desk.load((ROW, ELSEWHERE))
+    registry, decisions = CollectorRegistry(), DecisionService()
+    DecisionMetrics(registry, Labels()).read_calibration(decisions.calibration)
+    decisions.load((ROW, ELSEWHERE))
     assert told(registry) == {}
-    drift(desk, About("a", "1xh100", "first", RUNTIME), About("a", "2xh100", "first", RUNTIME))
+    drift(
+        decisions,
+        BiasKey("a", "1xh100", "first", RUNTIME),
+        BiasKey("a", "2xh100", "first", RUNTIME),
+    )
     assert told(registry) == {("a", "1xh100"): 1.0, ("a", "2xh100"): 1.0}
-    desk.load((ROW,))
+    decisions.load((ROW,))
     assert told(registry) == {("a", "1xh100"): 1.0}
-    desk.load((replace(ROW, cost_model="second"),))
+    decisions.load((replace(ROW, cost_model="second"),))
     assert told(registry) == {}
 
 
 def test_pairs_that_the_fleet_has_not_are_not_told() -> None:
-    registry, desk = CollectorRegistry(), DecisionDesk()
-    DecisionMetrics(registry, Labels()).follow_evidence(desk.evidence)
-    drift(desk, *(About(llm, "1xh100", "first", RUNTIME) for llm in "abc"))
+    registry, decisions = CollectorRegistry(), DecisionService()
+    DecisionMetrics(registry, Labels()).read_calibration(decisions.calibration)
+    drift(decisions, *(BiasKey(llm, "1xh100", "first", RUNTIME) for llm in "abc"))
     assert told(registry) == {}
-    desk.load((ROW,))
+    decisions.load((ROW,))
     assert told(registry) == {("a", "1xh100"): 1.0}

@@ -1,4 +1,4 @@
-"""Metrics of the evidence, made when they are read: a pair that is gone leaves none behind."""
+"""Metrics of the calibration, made when they are read: a pair that is gone leaves none behind."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from prometheus_client.registry import Collector
 from service.telemetry.labels import PREFIX
 
 if TYPE_CHECKING:
-    from service.decisions.evidence import About, Evidence, Ratios
+    from service.decisions.calibration import BiasEstimator, BiasKey, Calibration
 
 QUANTITIES = ("energy", "runtime")
-GAUGES: Mapping[str, tuple[str, Callable[[Ratios], float]]] = {
+GAUGES: Mapping[str, tuple[str, Callable[[BiasEstimator], float]]] = {
     "measured_to_predicted_ratio": (
         "Geometric mean, old ones forgotten.",
         lambda ratios: ratios.mean,
@@ -30,19 +30,19 @@ GAUGES: Mapping[str, tuple[str, Callable[[Ratios], float]]] = {
 }
 
 
-class EvidenceCollector(Collector):
+class CalibrationCollector(Collector):
     """Tells how far measurements lie from predictions, for the pairs of the fleet."""
 
     def __init__(self) -> None:
-        self._evidence: Iterable[tuple[About, Ratios]] = ()
+        self._calibration: Iterable[tuple[BiasKey, BiasEstimator]] = ()
 
-    def follow(self, evidence: Evidence) -> None:
-        """Read evidence from now on, in the event loop, where it is learned."""
-        self._evidence = evidence
+    def follow(self, calibration: Calibration) -> None:
+        """Read a calibration from now on, in the event loop, where it is learned."""
+        self._calibration = calibration
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Walk over the gauges."""
-        known = list(self._evidence)
+        known = list(self._calibration)
         for name, (text, value_of) in GAUGES.items():
             for quantity in QUANTITIES:
                 full = f"{PREFIX}_{quantity}_{name}"

@@ -14,16 +14,16 @@ from service.decisions.policy import Policy
 
 GAIN = 1000.0
 """Mean joules per token that the price rises by for each unit of mean quality that is missing over
-the last `MEMORY` decisions."""
-MEMORY = 1000.0
-LARGEST = 0.05
+the last `MEMORY_DECISIONS` decisions."""
+MEMORY_DECISIONS = 1000.0
+MAX_SHORTFALL = 0.05
 """Shortfall of the mean over as many decisions that is made good for; more is forgotten, as where
 no LLM of the candidates could have kept the floor."""
-_KEEP = exp(-1.0 / MEMORY)
+_KEEP = exp(-1.0 / MEMORY_DECISIONS)
 
 
 @dataclass
-class QualitySteering:
+class QualityPriceController:
     """The shortfall of quality so far.
 
     Attributes
@@ -48,7 +48,7 @@ class QualitySteering:
         if policy.min_mean_quality is None or policy.min_mean_quality != self.floor:
             return price
         mean_j, mean_tokens = self.energy_j / self.tokens, self.tokens / self.decisions
-        missing = self.shortfall / (MEMORY * mean_tokens)
+        missing = self.shortfall / (MEMORY_DECISIONS * mean_tokens)
         return max(0.0, price + GAIN * mean_j * missing)
 
     def add(self, policy: Policy, tokens: float, score: float | None, energy_j: float) -> None:
@@ -61,6 +61,6 @@ class QualitySteering:
         self.decisions = self.decisions * _KEEP + 1.0
         self.tokens = self.tokens * _KEEP + tokens
         self.energy_j = self.energy_j * _KEEP + energy_j
-        most = LARGEST * MEMORY * self.tokens / self.decisions
+        most = MAX_SHORTFALL * MEMORY_DECISIONS * self.tokens / self.decisions
         shortfall = self.shortfall + tokens * (policy.min_mean_quality - score)
         self.shortfall = max(-most, min(most, shortfall))

@@ -5,40 +5,73 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from secrets import token_hex
 
 from costmodel.one_request import Terms
 from service.calls.placement_row import PlacementRow
 from service.calls.schemas.decisions import DecisionBody
-from service.decisions.candidates import Placements
+from service.decisions.calibration import ENERGY, RUNTIME, Calibration
+from service.decisions.candidates import Names, Placements
 from service.decisions.cost import Cost, cost_of
-from service.decisions.evidence import ENERGY, RUNTIME, Evidence
-from service.decisions.lengths import OutputLengths
+from service.decisions.learned_lengths import LearnedLengths
 from service.decisions.load import Loads
-from service.decisions.made import Made
 from service.decisions.policy import FORECAST, LEAST_ENERGY, Policy
+from service.decisions.quality_price import QualityPriceController
 from service.decisions.rule import (
-    Option,
+    Decision,
     Prices,
-    Wanted,
+    Quote,
+    Requirements,
     decide,
     level_of,
     may_serve,
-    option_of,
+    quote_of,
     why_none,
 )
-from service.decisions.steering import QualitySteering
-from service.decisions.token_estimate import OpenDecision, estimate_tokens, wanted_of
+from service.decisions.token_estimate import (
+    OpenDecision,
+    TokenEstimate,
+    estimate_tokens,
+    requirements_of,
+)
 from service.decisions.tokenizers import Tokenizers
-from service.decisions.traffic import Traffic, asked_of
+from service.decisions.traffic import Traffic, observed_request
 from service.problems import Problem, ProblemError, invalid
 
 MAX_OPEN = 100_000
 """Decisions whose pool and concurrency are remembered until their actuals come."""
 
 
-class DecisionDesk:
+@dataclass(frozen=True)
+class DecisionRecord:
+    """A decision, and what it rests on.
+
+    Attributes
+    ----------
+    decision_id
+        Names it in actuals.
+    decision
+        The rule's.
+    policy
+        In force.
+    tokens
+        Reckoned with.
+    names
+        The gateway's own name of a placement, by LLM and pool.
+    unknown
+        What the fleet does not have of the candidates, in a sentence; None where it has all.
+    """
+
+    decision_id: str
+    decision: Decision
+    policy: Policy
+    tokens: TokenEstimate
+    names: Names
+    unknown: str | None = None
+
+
+class DecisionService:
     """Makes decisions; one for each app, used by its event loop alone.
 
     Parameters
@@ -56,8 +89,8 @@ class DecisionDesk:
     ----------
     lengths
         Of answers, as actuals told.
-    evidence
-        Ratios of measurements to predictions, likewise.
+    calibration
+        Bias of predictions, as measurements show it, likewise.
     traffic
         What was asked lately.
     """
@@ -75,17 +108,17 @@ class DecisionDesk:
         self._fallback = replace(LEAST_ENERGY, min_mean_quality=min_mean_quality)
         self._policy = self._fallback
         self._tell_policy: Callable[[Policy | None], None] = lambda _: None
-        self._steering = QualitySteering()
+        self._controller = QualityPriceController()
         self._loads = Loads()
         self._open: OrderedDict[str, OpenDecision] = OrderedDict()
-        self.lengths = OutputLengths()
-        self.evidence = Evidence()
+        self.lengths = LearnedLengths()
+        self.calibration = Calibration()
         self.traffic = Traffic()
 
     def load(self, rows: tuple[PlacementRow, ...]) -> None:
         """Take over the rows of the fleet that is loaded now."""
         self._placements = Placements(rows)
-        self.evidence.take_over({(row.llm, row.device): row.cost_model for row in rows})
+        self.calibration.take_over({(row.llm, row.device): row.cost_model for row in rows})
         self.traffic.keep({(row.llm, row.pool) for row in rows})
 
     def publish(self, policy: Policy | None) -> None:
@@ -93,7 +126,7 @@ class DecisionDesk:
         self._policy = policy or self._fallback
         self._tell_policy(policy)
 
-    def follow_policy(self, tell: Callable[[Policy | None], None]) -> None:
+    def on_policy(self, tell: Callable[[Policy | None], None]) -> None:
         """Tell of each policy that is put in force from now on, None for the fallback."""
         self._tell_policy = tell
 
@@ -105,7 +138,7 @@ class DecisionDesk:
     @property
     def quality_price(self) -> float:
         """Joules per token and unit of score, as it is steered now."""
-        return self._steering.price(self.policy)
+        return self._controller.price(self.policy)
 
     @property
     def llms(self) -> tuple[str, ...]:
@@ -146,7 +179,7 @@ class DecisionDesk:
         # Where traffic falls no forecast follows the last one, and nobody owes another.
         return self._policy.source == FORECAST and self._policy.expired(now)
 
-    def decide(self, body: DecisionBody) -> Made:
+    def decide(self, body: DecisionBody) -> DecisionRecord:
         """Make one decision.
 
         Raises
@@ -159,25 +192,27 @@ class DecisionDesk:
         self._let_go(decision_id)
         tokens = estimate_tokens(body, groups[0][0].llm, self.lengths, self._tokenizers)
         policy, now = self.policy, self._clock()
-        wanted, prices = wanted_of(body, tokens), self._prices(policy)
-        decision = decide(groups, wanted, prices, self._loads, now, self._predict)
+        requirements, prices = requirements_of(body, tokens), self._prices(policy)
+        decision = decide(groups, requirements, prices, self._loads, now, self._predict)
         if decision is None:
-            raise invalid([why_none(groups, wanted)])
+            raise invalid([why_none(groups, requirements)])
         cost, row = decision.chosen.cost, decision.chosen.cost.row
-        gone_at = now + decision.chosen.wait_s + cost.runtime_s
+        ends_at = now + decision.chosen.wait_s + cost.runtime_s
         slots = decision.chosen.slots
-        self._loads.of(row.pool, now).enter(decision_id, now, gone_at, slots)
+        self._loads.of(row.pool, now).enter(decision_id, now, ends_at, slots)
         self._open[decision_id] = OpenDecision(
-            row.pool, row.concurrency, wanted.terms.prompts, wanted.terms.choices
+            row.pool, row.concurrency, requirements.terms.prompts, requirements.terms.choices
         )
         if len(self._open) > MAX_OPEN:
             self._open.popitem(last=False)
-        self._steering.add(policy, wanted.terms.tokens, row.quality, cost.energy_j)
-        self.traffic.add(asked_of(now, groups, wanted, self._predict), tokens.prompts.size)
+        self._controller.add(policy, requirements.terms.tokens, row.quality, cost.energy_j)
+        self.traffic.add(
+            observed_request(now, groups, requirements, self._predict), tokens.prompts.size
+        )
         unknown = self._fleet().unknown(body)
-        return Made(decision_id, decision, policy, tokens, names, unknown)
+        return DecisionRecord(decision_id, decision, policy, tokens, names, unknown)
 
-    def prices(self, terms: Terms) -> list[Option]:
+    def prices(self, terms: Terms) -> list[Quote]:
         """Return what each LLM on each pool would offer a request now; nothing is decided.
 
         Parameters
@@ -190,11 +225,17 @@ class DecisionDesk:
         ProblemError
             503 before a fleet is loaded.
         """
-        wanted, prices, now = Wanted(terms, terms), self._prices(self.policy), self._clock()
+        requirements, prices, now = (
+            Requirements(terms, terms),
+            self._prices(self.policy),
+            self._clock(),
+        )
         return [
-            option_of(rows, wanted, prices, self._loads.of(rows[0].pool, now), now, self._predict)
+            quote_of(
+                rows, requirements, prices, self._loads.of(rows[0].pool, now), now, self._predict
+            )
             for rows in self._fleet().groups
-            if may_serve(rows[0], wanted)
+            if may_serve(rows[0], requirements)
         ]
 
     def decided(self, decision_id: str | None) -> OpenDecision | None:
@@ -264,10 +305,10 @@ class DecisionDesk:
         return self._placements
 
     def _prices(self, policy: Policy) -> Prices:
-        return Prices(policy.joules_per_device_second, self._steering.price(policy))
+        return Prices(policy.joules_per_device_second, self._controller.price(policy))
 
     def _predict(self, row: PlacementRow, terms: Terms) -> Cost:
-        if not self.evidence.pairs:
+        if not self.calibration.pairs:
             return cost_of(row, terms)
-        energy = self.evidence.factor(row.llm, row.device, ENERGY)
-        return cost_of(row, terms, energy, self.evidence.factor(row.llm, row.device, RUNTIME))
+        energy = self.calibration.factor(row.llm, row.device, ENERGY)
+        return cost_of(row, terms, energy, self.calibration.factor(row.llm, row.device, RUNTIME))

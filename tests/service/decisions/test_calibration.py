@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.decisions.evidence import ENERGY, RUNTIME, About, Evidence, Ratios
+from service.decisions.calibration import ENERGY, RUNTIME, BiasEstimator, BiasKey, Calibration
 
 
-def of(ratios: list[float]) -> Ratios:
-    found = Ratios()
+def of(ratios: list[float]) -> BiasEstimator:
+    found = BiasEstimator()
     for ratio in ratios:
         found.add(ratio)
     return found
@@ -74,56 +74,56 @@ def test_old_ratios_are_forgotten() -> None:
 
 
 def test_pairs_and_quantities_are_apart_and_what_is_not_positive_says_nothing() -> None:
-    evidence = Evidence()
-    evidence.take_over({("a", device): "first" for device in "xyz"})
+    calibration = Calibration()
+    calibration.take_over({("a", device): "first" for device in "xyz"})
     for _ in range(60):
-        evidence.add(About("a", "x", "first", ENERGY), 20.0, 10.0)
-        evidence.add(About("a", "y", "first", ENERGY), 0.0, 10.0)
-        evidence.add(About("a", "z", "first", ENERGY), 10.0, 0.0)
-    assert evidence.factor("a", "x", ENERGY) == pytest.approx(2.0)
-    assert evidence.factor("a", "x", RUNTIME) == 1.0
-    assert [about for about, _ in evidence] == [About("a", "x", "first", ENERGY)]
+        calibration.add(BiasKey("a", "x", "first", ENERGY), 20.0, 10.0)
+        calibration.add(BiasKey("a", "y", "first", ENERGY), 0.0, 10.0)
+        calibration.add(BiasKey("a", "z", "first", ENERGY), 10.0, 0.0)
+    assert calibration.factor("a", "x", ENERGY) == pytest.approx(2.0)
+    assert calibration.factor("a", "x", RUNTIME) == 1.0
+    assert [about for about, _ in calibration] == [BiasKey("a", "x", "first", ENERGY)]
 
 
 X = "a", "x"
 
 
-def learned(cost_model: str, fleet: dict[tuple[str, str], str] | None = None) -> Evidence:
-    """Return evidence of twice the joules of what a cost model predicts."""
-    evidence = Evidence()
+def learned(cost_model: str, fleet: dict[tuple[str, str], str] | None = None) -> Calibration:
+    """Return calibration of twice the joules of what a cost model predicts."""
+    calibration = Calibration()
     if fleet is not None:
-        evidence.take_over(fleet)
+        calibration.take_over(fleet)
     for _ in range(60):
-        evidence.add(About(*X, cost_model, ENERGY), 20.0, 10.0)
-    return evidence
+        calibration.add(BiasKey(*X, cost_model, ENERGY), 20.0, 10.0)
+    return calibration
 
 
 def test_ratios_of_a_former_cost_model_are_dropped_and_not_taken_in_again() -> None:
-    evidence = learned("first", {X: "first"})
-    assert evidence.factor(*X, ENERGY) == pytest.approx(2.0)
-    evidence.take_over({X: "second"})
-    assert evidence.factor(*X, ENERGY) == 1.0
-    evidence.add(About(*X, "first", ENERGY), 20.0, 10.0)
-    assert evidence.pairs == {}
-    evidence.take_over({X: "first"})
-    assert evidence.factor(*X, ENERGY) == 1.0
+    calibration = learned("first", {X: "first"})
+    assert calibration.factor(*X, ENERGY) == pytest.approx(2.0)
+    calibration.take_over({X: "second"})
+    assert calibration.factor(*X, ENERGY) == 1.0
+    calibration.add(BiasKey(*X, "first", ENERGY), 20.0, 10.0)
+    assert calibration.pairs == {}
+    calibration.take_over({X: "first"})
+    assert calibration.factor(*X, ENERGY) == 1.0
 
 
 @pytest.mark.parametrize(("loaded", "factor"), [("first", 2.0), ("second", 1.0)])
 def test_what_is_known_before_the_fleet_counts_for_its_cost_model(
     loaded: str, factor: float
 ) -> None:
-    evidence = learned("first")
-    assert list(evidence) == []
-    evidence.take_over({X: loaded})
-    assert evidence.factor(*X, ENERGY) == pytest.approx(factor)
+    calibration = learned("first")
+    assert list(calibration) == []
+    calibration.take_over({X: loaded})
+    assert calibration.factor(*X, ENERGY) == pytest.approx(factor)
 
 
 def test_ratios_of_a_pair_that_leaves_the_fleet_wait_untold_for_its_return() -> None:
-    evidence = learned("first", {X: "first"})
-    evidence.take_over({("a", "y"): "other"})
-    assert list(evidence) == []
-    assert evidence.factor(*X, ENERGY) == 1.0
-    evidence.take_over({X: "first"})
-    assert evidence.factor(*X, ENERGY) == pytest.approx(2.0)
-    assert len(list(evidence)) == 1
+    calibration = learned("first", {X: "first"})
+    calibration.take_over({("a", "y"): "other"})
+    assert list(calibration) == []
+    assert calibration.factor(*X, ENERGY) == 1.0
+    calibration.take_over({X: "first"})
+    assert calibration.factor(*X, ENERGY) == pytest.approx(2.0)
+    assert len(list(calibration)) == 1

@@ -1,4 +1,4 @@
-"""The desk: which placements it names, and what it remembers of its decisions."""
+"""The decision service: which placements it names, and what it remembers of its decisions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from costmodel.one_request import Prompts, Terms
 from service.calls.placement_row import PlacementRow
 from service.calls.schemas.decisions import CandidateBody, DecisionBody
-from service.decisions.desk import DecisionDesk
-from service.decisions.evidence import About
+from service.decisions.calibration import BiasKey
+from service.decisions.decision_service import DecisionService
 from service.decisions.policy import FORECAST, PLAN, WEIGHTS, Policy
 from service.decisions.traffic import MIN_REQUESTS
 from service.http.routes.decisions import answer_of
@@ -54,10 +54,10 @@ class Clock:
         return self.now
 
 
-def desk(clock: Clock | None = None) -> DecisionDesk:
-    made = DecisionDesk(clock=clock or Clock(), wall_clock=Clock())
-    made.load(ROWS)
-    return made
+def decision_service(clock: Clock | None = None) -> DecisionService:
+    decisions = DecisionService(clock=clock or Clock(), wall_clock=Clock())
+    decisions.load(ROWS)
+    return decisions
 
 
 CANDIDATES = st.lists(
@@ -80,8 +80,8 @@ CANDIDATES = st.lists(
 def test_a_decision_is_one_of_the_candidates(
     candidates: list[CandidateBody], llm: str | None, price: float, prices: dict[str, float]
 ) -> None:
-    made = desk()
-    made.publish(Policy("weights", prices, price))
+    decisions = decision_service()
+    decisions.publish(Policy("weights", prices, price))
     body = DecisionBody(input_tokens=10, output_tokens=10, candidates=candidates, llm=llm)
     allowed = {
         (one.llm, pool)
@@ -91,47 +91,47 @@ def test_a_decision_is_one_of_the_candidates(
     }
     if not allowed:
         with pytest.raises(ProblemError):
-            made.decide(body)
+            decisions.decide(body)
         return
-    chosen = made.decide(body).decision.chosen.cost.row
+    chosen = decisions.decide(body).decision.chosen.cost.row
     assert (chosen.llm, chosen.pool) in allowed
 
 
 @given(st.sampled_from(LLMS), st.floats(0, 1e6), st.booleans())
 def test_no_price_changes_the_llm_that_was_asked_for(llm: str, price: float, named: bool) -> None:
-    made = desk()
-    made.publish(Policy("weights", {}, price, min_mean_quality=1.0))
+    decisions = decision_service()
+    decisions.publish(Policy("weights", {}, price, min_mean_quality=1.0))
     asked = {"llm": llm} if named else {"request": {"model": llm}}
     for _ in range(5):
         body = DecisionBody.model_validate({"input_tokens": 10, "output_tokens": 10, **asked})
-        assert made.decide(body).decision.chosen.cost.row.llm == llm
+        assert decisions.decide(body).decision.chosen.cost.row.llm == llm
 
 
-def ask(made: DecisionDesk, pool: str, name: str | None = None) -> PlacementRow:
+def ask(decisions: DecisionService, pool: str, name: str | None = None) -> PlacementRow:
     candidates = [CandidateBody(llm="a", pool=pool)]
     body = DecisionBody(id=name, input_tokens=10, output_tokens=100, candidates=candidates)
-    return made.decide(body).decision.chosen.cost.row
+    return decisions.decide(body).decision.chosen.cost.row
 
 
 def test_a_decision_made_again_elsewhere_leaves_its_first_pool() -> None:
-    made = desk()
-    ask(made, "x", "one")
-    ask(made, "y", "one")
-    assert ask(made, "x").concurrency == 1
-    assert ask(made, "y").concurrency == 4
+    decisions = decision_service()
+    ask(decisions, "x", "one")
+    ask(decisions, "y", "one")
+    assert ask(decisions, "x").concurrency == 1
+    assert ask(decisions, "y").concurrency == 4
 
 
 def test_what_ended_elsewhere_leaves_the_pool_that_was_decided() -> None:
-    made = desk()
-    ask(made, "x", "one")
-    made.ended("one", "y")
-    assert ask(made, "x").concurrency == 1
+    decisions = decision_service()
+    ask(decisions, "x", "one")
+    decisions.ended("one", "y")
+    assert ask(decisions, "x").concurrency == 1
 
 
 def level(
-    made: DecisionDesk, pool: str, name: str | None, concurrency: float | None = None
+    decisions: DecisionService, pool: str, name: str | None, concurrency: float | None = None
 ) -> tuple[int, bool]:
-    found = made.predicted("a", pool, Terms(Prompts.of(10), 100), name, concurrency)
+    found = decisions.predicted("a", pool, Terms(Prompts.of(10), 100), name, concurrency)
     assert found is not None
     return found[0].row.concurrency, found[1]
 
@@ -140,14 +140,14 @@ KNOWN, GUESSED = True, False
 
 
 def test_what_ended_leaves_its_load_at_once_and_its_concurrency_until_it_is_forgotten() -> None:
-    made = desk()
-    ask(made, "x", "one")
-    assert level(made, "x", "one") == (1, KNOWN)
-    made.ended("one", "x")
-    assert ask(made, "x", "two").concurrency == 1
-    assert level(made, "x", "one") == (1, KNOWN)
-    made.forget("one")
-    assert level(made, "x", "one") == (4, GUESSED)
+    decisions = decision_service()
+    ask(decisions, "x", "one")
+    assert level(decisions, "x", "one") == (1, KNOWN)
+    decisions.ended("one", "x")
+    assert ask(decisions, "x", "two").concurrency == 1
+    assert level(decisions, "x", "one") == (1, KNOWN)
+    decisions.forget("one")
+    assert level(decisions, "x", "one") == (4, GUESSED)
 
 
 def test_of_decisions_whose_actuals_do_not_come_nothing_computed_is_remembered() -> None:
@@ -155,63 +155,63 @@ def test_of_decisions_whose_actuals_do_not_come_nothing_computed_is_remembered()
         gc.collect()
         return sum(isinstance(one, Terms) for one in gc.get_objects())
 
-    made, before = desk(), computed()
+    decisions, before = decision_service(), computed()
     for number in range(100):
-        ask(made, "x", f"open-{number}")
-    remembered = made.decided("open-99")
+        ask(decisions, "x", f"open-{number}")
+    remembered = decisions.decided("open-99")
     assert remembered is not None
     assert (remembered.pool, remembered.prompts.tokens) == ("x", 10.0)
     assert computed() == before
 
 
 def test_without_a_decision_the_concurrency_of_several_levels_is_not_known() -> None:
-    made = desk()
-    ask(made, "x", "one")
-    assert level(made, "x", None) == (4, GUESSED)
-    assert level(made, "y", "one") == (4, GUESSED)
-    made.load(ROWS[::2])
-    assert level(made, "x", None) == (1, KNOWN)
+    decisions = decision_service()
+    ask(decisions, "x", "one")
+    assert level(decisions, "x", None) == (4, GUESSED)
+    assert level(decisions, "y", "one") == (4, GUESSED)
+    decisions.load(ROWS[::2])
+    assert level(decisions, "x", None) == (1, KNOWN)
 
 
 @pytest.mark.parametrize(("told", "counts"), [(1, 1), (1.01, 4), (4, 4), (90, 4)])
 def test_a_told_concurrency_counts_as_the_least_level_that_holds_it(
     told: float, counts: int
 ) -> None:
-    made = desk()
-    assert level(made, "x", None, told) == (counts, KNOWN)
-    ask(made, "x", "one")
-    assert level(made, "x", "one", told) == (counts, KNOWN)
+    decisions = decision_service()
+    assert level(decisions, "x", None, told) == (counts, KNOWN)
+    ask(decisions, "x", "one")
+    assert level(decisions, "x", "one", told) == (counts, KNOWN)
 
 
 def test_a_load_expires_with_its_predicted_time() -> None:
     clock = Clock()
-    made = desk(clock)
-    ask(made, "x")
-    assert ask(made, "x").concurrency == 4
+    decisions = decision_service(clock)
+    ask(decisions, "x")
+    assert ask(decisions, "x").concurrency == 4
     clock.now = 100.0
-    assert ask(made, "x").concurrency == 1
+    assert ask(decisions, "x").concurrency == 1
 
 
 def test_at_many_slots_the_next_is_free_long_before_all_have_ended() -> None:
-    made = desk()
+    decisions = decision_service()
     waits = []
     for _ in range(9):
-        option = made.decide(
+        quote = decisions.decide(
             DecisionBody(
                 input_tokens=10,
                 output_tokens=100,
                 candidates=[CandidateBody(llm="a", pool="x")],
             )
         ).decision.chosen
-        waits.append(option.wait_s)
+        waits.append(quote.wait_s)
     # Four slots; the first runs alone for 1 s, the others for 4 s, each of the next four after one.
     assert waits == pytest.approx([0.0, 0.0, 0.0, 0.0, 1.0, 4.0, 4.0, 4.0, 5.0])
 
 
 def test_where_all_are_late_the_runner_up_is_late_too() -> None:
-    made = desk()
+    decisions = decision_service()
     body = DecisionBody(llm="a", input_tokens=10, output_tokens=100, deadline_seconds=0.5)
-    found = made.decide(body)
+    found = decisions.decide(body)
     assert not found.decision.chosen.in_time
     runner_up = answer_of(found)["runner_up"]
     assert runner_up is not None
@@ -219,13 +219,15 @@ def test_where_all_are_late_the_runner_up_is_late_too() -> None:
 
 
 def test_a_correction_is_in_what_is_predicted_and_shown() -> None:
-    made = desk()
-    plain = made.decide(DecisionBody(llm="a", input_tokens=10, output_tokens=100))
+    decisions = decision_service()
+    plain = decisions.decide(DecisionBody(llm="a", input_tokens=10, output_tokens=100))
     for _ in range(50):
-        made.evidence.add(About("a", "1xh100", "", "energy"), 1.4, 1.0)
-        made.evidence.add(About("a", "1xh100", "", "runtime"), 0.5, 1.0)
-    made.ended(plain.decision_id, plain.decision.chosen.cost.row.pool)
-    cost = made.decide(DecisionBody(llm="a", input_tokens=10, output_tokens=100)).decision.chosen
+        decisions.calibration.add(BiasKey("a", "1xh100", "", "energy"), 1.4, 1.0)
+        decisions.calibration.add(BiasKey("a", "1xh100", "", "runtime"), 0.5, 1.0)
+    decisions.ended(plain.decision_id, plain.decision.chosen.cost.row.pool)
+    cost = decisions.decide(
+        DecisionBody(llm="a", input_tokens=10, output_tokens=100)
+    ).decision.chosen
     before = plain.decision.chosen.cost
     assert cost.cost.energy_factor == pytest.approx(1.4)
     assert cost.cost.energy_j == pytest.approx(1.4 * before.energy_j)
@@ -234,55 +236,58 @@ def test_a_correction_is_in_what_is_predicted_and_shown() -> None:
         cost.cost, row=ROWS[1], energy_j=200.0, device_seconds=1.0, energy_factor=1.0,
         runtime_factor=1.0,
     )  # fmt: skip
-    assert made.predicted("a", "x", Terms(Prompts.of(10), 100), None, 4) == (plain_again, KNOWN)
-    made.load(tuple(replace(one, cost_model="fitted again") for one in ROWS))
-    again = made.decide(DecisionBody(llm="a", input_tokens=10, output_tokens=100))
+    assert decisions.predicted("a", "x", Terms(Prompts.of(10), 100), None, 4) == (
+        plain_again,
+        KNOWN,
+    )
+    decisions.load(tuple(replace(one, cost_model="fitted again") for one in ROWS))
+    again = decisions.decide(DecisionBody(llm="a", input_tokens=10, output_tokens=100))
     assert again.decision.chosen.cost.energy_factor == 1.0
 
 
 @pytest.mark.parametrize("source", [PLAN, WEIGHTS])
 def test_somebodys_policy_that_expires_is_told(source: str) -> None:
     clock = Clock()
-    made = DecisionDesk(wall_clock=clock)
-    assert (made.policy_expired(), made.policy_age_s()) == (False, 0.0)
-    made.publish(Policy(source, made_at=0.0, expires_at=360.0))
+    decisions = DecisionService(wall_clock=clock)
+    assert (decisions.policy_expired(), decisions.policy_age_s()) == (False, 0.0)
+    decisions.publish(Policy(source, made_at=0.0, expires_at=360.0))
     clock.now = 300.0
-    assert (made.policy_expired(), made.policy_age_s()) == (False, 300.0)
+    assert (decisions.policy_expired(), decisions.policy_age_s()) == (False, 300.0)
     clock.now = 400.0
-    assert (made.policy_expired(), made.policy_age_s()) == (True, 400.0)
+    assert (decisions.policy_expired(), decisions.policy_age_s()) == (True, 400.0)
 
 
 def test_a_forecast_that_runs_out_is_as_if_there_were_none() -> None:
     clock = Clock()
-    made = DecisionDesk(wall_clock=clock)
-    made.publish(Policy(FORECAST, made_at=0.0, expires_at=360.0))
+    decisions = DecisionService(wall_clock=clock)
+    decisions.publish(Policy(FORECAST, made_at=0.0, expires_at=360.0))
     clock.now = 300.0
-    assert (made.policy_expired(), made.policy_age_s()) == (False, 300.0)
+    assert (decisions.policy_expired(), decisions.policy_age_s()) == (False, 300.0)
     clock.now = 400.0
-    assert made.policy.source == "fallback"
-    assert (made.policy_expired(), made.policy_age_s()) == (False, 0.0)
+    assert decisions.policy.source == "fallback"
+    assert (decisions.policy_expired(), decisions.policy_age_s()) == (False, 0.0)
 
 
 def test_forecasts_offer_the_pools_that_would_do_in_time_were_they_idle() -> None:
     slow = replace(ROWS[0], pool="slow", seconds=(("tout", 1.0),))
-    made = DecisionDesk(clock=Clock(), wall_clock=Clock())
-    made.load((*ROWS, slow))
-    ask(made, "x")
-    assert ask(made, "x").concurrency == 4
+    decisions = DecisionService(clock=Clock(), wall_clock=Clock())
+    decisions.load((*ROWS, slow))
+    ask(decisions, "x")
+    assert ask(decisions, "x").concurrency == 4
     body = DecisionBody(llm="a", input_tokens=10, output_tokens=100, deadline_seconds=2.0)
     for _ in range(MIN_REQUESTS):
-        in_time = {one.cost.row.pool: one.in_time for one in made.decide(body).decision.options}
+        in_time = {one.cost.row.pool: one.in_time for one in decisions.decide(body).decision.quotes}
         # A second on an idle device, four beside others, a hundred on the slow one.
         assert in_time["x"] is False
-    found = [one for one in made.traffic.forecast(0.0) if one.deadline_s is not None]
+    found = [one for one in decisions.traffic.forecast(0.0) if one.deadline_s is not None]
     assert len(found) == MIN_REQUESTS
     assert {frozenset(one.keys) for one in found} == {frozenset({("a", "x"), ("a", "y")})}
 
 
 def test_forecasts_offer_all_pools_where_none_would_do_in_time() -> None:
-    made = desk()
+    decisions = decision_service()
     body = DecisionBody(llm="a", input_tokens=10, output_tokens=100, deadline_seconds=0.5)
     for _ in range(MIN_REQUESTS):
-        made.decide(body)
-    (keys,) = {one.keys for one in made.traffic.forecast(0.0)}
+        decisions.decide(body)
+    (keys,) = {one.keys for one in decisions.traffic.forecast(0.0)}
     assert set(keys) == {("a", "x"), ("a", "y")}

@@ -11,13 +11,13 @@ from math import inf
 MIN_ANSWERS = 30
 """Answers from which a mean is used."""
 MAX_ROUTES = 1000
-EDGES = tuple(round(2.0 ** (step / 4)) for step in range(4 * 17 + 1))
+BIN_EDGES = tuple(round(2.0 ** (step / 4)) for step in range(4 * 17 + 1))
 """Upper ends of the bins: quarter powers of two up to 131,072 tokens."""
-FORGET_AT = 4096.0
+HALVED_AT = 4096.0
 
 
 @dataclass
-class Lengths:
+class LengthHistogram:
     """Histogram of the answers of one LLM on one route; old ones forgotten by halving.
 
     Attributes
@@ -27,16 +27,16 @@ class Lengths:
     """
 
     answers: float = 0.0
-    _counts: list[float] = field(default_factory=lambda: [0.0] * (len(EDGES) + 1))
-    _tokens: list[float] = field(default_factory=lambda: [0.0] * (len(EDGES) + 1))
+    _counts: list[float] = field(default_factory=lambda: [0.0] * (len(BIN_EDGES) + 1))
+    _tokens: list[float] = field(default_factory=lambda: [0.0] * (len(BIN_EDGES) + 1))
 
     def add(self, tokens: float) -> None:
         """Count an answer."""
-        bin_ = bisect_right(EDGES, tokens)
+        bin_ = bisect_right(BIN_EDGES, tokens)
         self._counts[bin_] += 1.0
         self._tokens[bin_] += tokens
         self.answers += 1.0
-        if self.answers >= FORGET_AT:
+        if self.answers >= HALVED_AT:
             self._counts = [0.5 * one for one in self._counts]
             self._tokens = [0.5 * one for one in self._tokens]
             self.answers *= 0.5
@@ -63,12 +63,12 @@ class Lengths:
                 yield count, tokens / count
 
 
-class OutputLengths:
+class LearnedLengths:
     """Lengths by LLM and route, bounded in number: those of long ago go first.
 
     Examples
     --------
-    >>> lengths = OutputLengths()
+    >>> lengths = LearnedLengths()
     >>> for _ in range(40):
     ...     lengths.add("a", None, 100)
     >>> lengths.of("a", "chat").mean(), lengths.of("a", None).mean(50.0), lengths.of("b", None)
@@ -76,18 +76,18 @@ class OutputLengths:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, str | None], Lengths] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str | None], LengthHistogram] = OrderedDict()
 
     def add(self, llm: str, route: str | None, tokens: float) -> None:
         """Count an answer, for its route and for the LLM as a whole."""
         for key in {(llm, route), (llm, None)}:
-            found = self._known.pop(key, None) or Lengths()
+            found = self._known.pop(key, None) or LengthHistogram()
             found.add(tokens)
             self._known[key] = found
         while len(self._known) > MAX_ROUTES:
             self._known.popitem(last=False)
 
-    def of(self, llm: str, route: str | None) -> Lengths | None:
+    def of(self, llm: str, route: str | None) -> LengthHistogram | None:
         """Return the lengths of a route, else of the LLM; None where too few are known."""
         for key in ((llm, route), (llm, None)):
             found = self._known.get(key)
@@ -95,6 +95,6 @@ class OutputLengths:
                 return found
         return None
 
-    def __iter__(self) -> Iterator[tuple[tuple[str, str | None], Lengths]]:
+    def __iter__(self) -> Iterator[tuple[tuple[str, str | None], LengthHistogram]]:
         """Walk over all, in order of their names."""
         return iter(sorted(self._known.items(), key=lambda item: (item[0][0], item[0][1] or "")))

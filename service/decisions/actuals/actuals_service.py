@@ -1,4 +1,4 @@
-"""What came of requests: kept, counted once, and made evidence of."""
+"""What came of requests: kept, counted once, and learned from."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from service.calls.schemas.names import has_normal_form
 from service.database.errors import StoreError
 from service.decisions.actuals.apportioning import Run
 from service.decisions.actuals.store import ActualsStore
-from service.decisions.desk import DecisionDesk
-from service.decisions.evidence import ENERGY, RUNTIME, About
+from service.decisions.calibration import ENERGY, RUNTIME, BiasKey
+from service.decisions.decision_service import DecisionService
 from service.decisions.metrics import DecisionMetrics
 from service.decisions.records import Actual, ActualKey, PlanSums
 from service.decisions.token_estimate import terms_of_actual
@@ -26,8 +26,8 @@ from service.problems import FieldError, invalid, pointer
 logger = logging.getLogger("service.actuals")
 
 REPLAYED = 20_000
-"""Of the last actuals, what evidence is made of again after a restart."""
-A_TURN = 100
+"""Of the last actuals, what is learned again after a restart."""
+ACTUALS_A_TURN = 100
 """Actuals for which the event loop is kept from what waits, such as decisions."""
 
 One = TypeVar("One")
@@ -52,12 +52,12 @@ class Told:
     decision_id: str | None
 
 
-class ActualsLedger:
+class ActualsService:
     """Takes in actuals; one for each app.
 
     Parameters
     ----------
-    desk
+    decisions
         Where the decisions were made.
     metrics
         That tell of it.
@@ -66,27 +66,29 @@ class ActualsLedger:
 
     Attributes
     ----------
-    evidence
-        Ratios of measurements to predictions.
+    calibration
+        Bias of predictions, as measurements show it.
     lengths
         Of answers.
     """
 
-    def __init__(self, desk: DecisionDesk, metrics: DecisionMetrics, store: ActualsStore) -> None:
-        self._desk, self._metrics, self._store = desk, metrics, store
+    def __init__(
+        self, decisions: DecisionService, metrics: DecisionMetrics, store: ActualsStore
+    ) -> None:
+        self._decisions, self._metrics, self._store = decisions, metrics, store
         self._turn, self._taking_up = asyncio.Lock(), asyncio.Lock()
         self._taken_up = False
         self._take_run: Callable[[str, Run], None] = lambda *_: None
-        self.evidence = desk.evidence
-        self.lengths = desk.lengths
+        self.calibration = decisions.calibration
+        self.lengths = decisions.lengths
 
-    def follow_runs(self, take: Callable[[str, Run], None]) -> None:
+    def on_run(self, take: Callable[[str, Run], None]) -> None:
         """Tell of each request that ran, with its pool."""
         self._take_run = take
 
     def idle_power(self) -> Mapping[str, tuple[int, float | None]]:
         """Return the devices of each pool, and the idle watts of one."""
-        return self._desk.idle_power()
+        return self._decisions.idle_power()
 
     async def measured(self, energy_j: Mapping[ActualKey, float]) -> None:
         """Keep the metered joules of requests, by the keys of their actuals.
@@ -157,7 +159,7 @@ class ActualsLedger:
         StoreError
             Where they cannot be kept: nothing was learned of them then, but their load is gone.
         """
-        _check_names(bodies, self._desk.llms)
+        _check_names(bodies, self._decisions.llms)
         told: list[Told] = []
         await self._by_turns(
             bodies, lambda some: told.extend(self._end(body, owner) for body in some)
@@ -170,7 +172,7 @@ class ActualsLedger:
         def learn(some: Sequence[Told]) -> None:
             news = [one for one in some if _taken_from(left, one.actual.id)]
             for one in some:
-                self._desk.forget(one.decision_id or "")
+                self._decisions.forget(one.decision_id or "")
             for one in news:
                 if one.run is not None:
                     self._take_run(one.actual.pool, one.run)
@@ -195,21 +197,21 @@ class ActualsLedger:
     async def _by_turns(self, items: Sequence[One], take: Callable[[Sequence[One]], None]) -> None:
         """Take in what may be much, of one call at a time, with turns for what waits between."""
         async with self._turn:
-            for at in range(0, len(items), A_TURN):
+            for at in range(0, len(items), ACTUALS_A_TURN):
                 if at:
                     await asyncio.sleep(0)
-                take(items[at : at + A_TURN])
+                take(items[at : at + ACTUALS_A_TURN])
 
     def _end(self, body: ActualBody, owner: str | None) -> Told:
         """Let the load of a request go, and return what was told of it."""
         if body.decision_id is not None:
-            self._desk.ended(body.decision_id, body.pool)
+            self._decisions.ended(body.decision_id, body.pool)
         return self._told(body, owner)
 
     def _told(self, body: ActualBody, owner: str | None) -> Told:
         now = time.time()
-        terms, answers = terms_of_actual(body, self._desk.decided(body.decision_id))
-        predicted = self._desk.predicted(
+        terms, answers = terms_of_actual(body, self._decisions.decided(body.decision_id))
+        predicted = self._decisions.predicted(
             body.llm, body.pool, terms, body.decision_id, body.concurrency
         )
         # Where the concurrency is not known, what was predicted is no prediction to be judged: it
@@ -243,7 +245,7 @@ class ActualsLedger:
             begun_at=ended_at - body.runtime_seconds,
             ended_at=ended_at,
             predicted_j=cost.energy_j,
-            wanted=body.energy_joules is None,
+            unmetered=body.energy_joules is None,
         )
         return Told(actual, run, body.decision_id)
 
@@ -253,7 +255,9 @@ class ActualsLedger:
 
     def _learn(self, actual: Actual) -> None:
         if actual.output_tokens:
-            self._desk.lengths.add(actual.llm, actual.route, actual.output_tokens / actual.choices)
+            self._decisions.lengths.add(
+                actual.llm, actual.route, actual.output_tokens / actual.choices
+            )
         self._learn_ratio(actual, ENERGY, actual.measured_j, actual.predicted_j)
         self._learn_ratio(actual, RUNTIME, actual.measured_s, actual.predicted_s)
 
@@ -262,8 +266,8 @@ class ActualsLedger:
     ) -> None:
         if measured is None or predicted is None or actual.cost_model is None:
             return
-        about = About(actual.llm, actual.device, actual.cost_model, quantity)
-        self.evidence.add(about, measured, predicted)
+        about = BiasKey(actual.llm, actual.device, actual.cost_model, quantity)
+        self.calibration.add(about, measured, predicted)
 
 
 def _check_names(bodies: Sequence[ActualBody], llms: Sequence[str]) -> None:

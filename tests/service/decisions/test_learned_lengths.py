@@ -7,28 +7,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.decisions.lengths import (
-    EDGES,
-    FORGET_AT,
+from service.decisions.learned_lengths import (
+    BIN_EDGES,
+    HALVED_AT,
     MAX_ROUTES,
     MIN_ANSWERS,
-    Lengths,
-    OutputLengths,
+    LearnedLengths,
+    LengthHistogram,
 )
 
 BIN = 2 ** (1 / 4)
 """A bin's upper end over its lower one; whole tokens make the first ones wider."""
 
 
-def of(answers: list[int]) -> Lengths:
-    found = Lengths()
+def of(answers: list[int]) -> LengthHistogram:
+    found = LengthHistogram()
     for tokens in answers:
         found.add(tokens)
     return found
 
 
 @given(
-    st.lists(st.integers(16, EDGES[-1]), min_size=1, max_size=300),
+    st.lists(st.integers(16, BIN_EDGES[-1]), min_size=1, max_size=300),
     st.floats(0.01, 1.0),
 )
 def test_mean_and_quantile_are_those_of_the_answers(answers: list[int], share: float) -> None:
@@ -62,14 +62,14 @@ def test_quantiles_do_not_fall_and_the_last_holds_all(answers: list[int]) -> Non
 
 
 def test_old_answers_are_forgotten() -> None:
-    found = of([1000] * int(FORGET_AT) + [10] * int(4 * FORGET_AT))
-    assert found.answers < FORGET_AT
+    found = of([1000] * int(HALVED_AT) + [10] * int(4 * HALVED_AT))
+    assert found.answers < HALVED_AT
     assert found.mean() < 60
     assert found.quantile(0.9) == 10
 
 
 def test_a_route_is_used_from_thirty_answers_on_and_the_llm_until_then() -> None:
-    lengths = OutputLengths()
+    lengths = LearnedLengths()
     for _ in range(MIN_ANSWERS):
         lengths.add("a", "long", 1000)
     for _ in range(MIN_ANSWERS - 1):
@@ -85,7 +85,7 @@ def test_a_route_is_used_from_thirty_answers_on_and_the_llm_until_then() -> None
 
 
 def test_routes_are_bounded_and_those_in_use_stay() -> None:
-    lengths = OutputLengths()
+    lengths = LearnedLengths()
     for number in range(3 * MAX_ROUTES):
         lengths.add("a", f"route-{number}", 10)
         lengths.add("a", "busy", 20)

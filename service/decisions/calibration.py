@@ -1,9 +1,9 @@
 """How far measurements lie from predictions, for each (LLM, device), and what is made of it.
 
-Ratios are taken in logarithms, with old ones forgotten: a weight falls to a third over `MEMORY`
-observations. A correction is applied only where enough was seen, the mean ratio is far from one by
-its own standard error, and it matters. It is one cost model's: of another's predictions it says
-nothing.
+Ratios are taken in logarithms, with old ones forgotten: a weight falls to a third over
+`MEMORY_OBSERVATIONS`. A correction is applied only where enough was seen, the mean ratio is far
+from one by its own standard error, and it matters. It is one cost model's: of another's predictions
+it says nothing.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from dataclasses import dataclass
 from math import exp, log, sqrt
 from typing import NamedTuple
 
-MEMORY = 500.0
+MEMORY_OBSERVATIONS = 500.0
 """Observations after which one counts a third."""
 MIN_ACTUALS = 50
 """Observations from which a correction may be applied."""
-ERRORS = 3.0
+STANDARD_ERRORS = 3.0
 """Standard errors that the mean must lie from no bias."""
-MATTERS = log(1.05)
+MIN_LOG_BIAS = log(1.05)
 """A bias below 5 % is left alone: separate runs of the same thing differ by that."""
-LARGEST = log(3.0)
+MAX_LOG_BIAS = log(3.0)
 """No correction is larger; what is off by more is not understood."""
-RECENT = 50.0
-DRIFTED = log(1.15)
+RECENT_OBSERVATIONS = 50.0
+LOG_DRIFT = log(1.15)
 """A recent mean further than this from what is applied is drift."""
 
-_KEEP = exp(-1.0 / MEMORY)
+_KEEP = exp(-1.0 / MEMORY_OBSERVATIONS)
 
 ENERGY, RUNTIME = "energy", "runtime"
 
 
 @dataclass
-class Ratios:
+class BiasEstimator:
     """Measured over predicted, one quantity of one pair.
 
     Attributes
@@ -56,7 +56,7 @@ class Ratios:
         apart = value - self._mean
         self._mean += apart / self._weight
         self._square = self._square * _KEEP + apart * (value - self._mean)
-        share = max(1.0 / self.seen, 1.0 / RECENT)
+        share = max(1.0 / self.seen, 1.0 / RECENT_OBSERVATIONS)
         self._recent += share * (value - self._recent)
 
     @property
@@ -71,21 +71,21 @@ class Ratios:
 
     @property
     def factor(self) -> float:
-        """What predictions are multiplied by: 1 until the evidence suffices."""
-        if self.seen < MIN_ACTUALS or abs(self._mean) < MATTERS:
+        """What predictions are multiplied by: 1 until enough is known."""
+        if self.seen < MIN_ACTUALS or abs(self._mean) < MIN_LOG_BIAS:
             return 1.0
         error = sqrt(max(0.0, self._square / self._weight) / self._weight)
-        if abs(self._mean) < ERRORS * error:
+        if abs(self._mean) < STANDARD_ERRORS * error:
             return 1.0
-        return exp(max(-LARGEST, min(LARGEST, self._mean)))
+        return exp(max(-MAX_LOG_BIAS, min(MAX_LOG_BIAS, self._mean)))
 
     @property
     def drifted(self) -> bool:
         """Whether recent ratios lie far from what is applied."""
-        return self.seen >= MIN_ACTUALS and abs(self._recent - log(self.factor)) > DRIFTED
+        return self.seen >= MIN_ACTUALS and abs(self._recent - log(self.factor)) > LOG_DRIFT
 
 
-class About(NamedTuple):
+class BiasKey(NamedTuple):
     """What ratios are of.
 
     Attributes
@@ -104,8 +104,8 @@ class About(NamedTuple):
     quantity: str
 
 
-class Evidence:
-    """Ratios of all pairs, of which those of the fleet are applied and told.
+class Calibration:
+    """Bias estimators of all pairs, of which those of the fleet are applied and told.
 
     Before a fleet is known, all that comes is kept. Of a pair that leaves the fleet the ratios
     wait for its return; where it has another cost model then, they are gone.
@@ -117,7 +117,7 @@ class Evidence:
     """
 
     def __init__(self) -> None:
-        self.pairs: dict[About, Ratios] = {}
+        self.pairs: dict[BiasKey, BiasEstimator] = {}
         self._fleet: Mapping[tuple[str, str], str] = {}
 
     def take_over(self, fleet: Mapping[tuple[str, str], str]) -> None:
@@ -131,7 +131,7 @@ class Evidence:
         self._fleet = fleet
         self.pairs = {about: one for about, one in self.pairs.items() if self._fits(about)}
 
-    def add(self, about: About, measured: float, predicted: float) -> None:
+    def add(self, about: BiasKey, measured: float, predicted: float) -> None:
         """Take in one measurement; what is not positive, or of a former cost model, says nothing.
 
         Parameters
@@ -144,18 +144,18 @@ class Evidence:
         if measured > 0.0 and predicted > 0.0 and self._fits(about):
             found = self.pairs.get(about)
             if found is None:
-                found = self.pairs[about] = Ratios()
+                found = self.pairs[about] = BiasEstimator()
             found.add(measured / predicted)
 
     def factor(self, llm: str, device: str, quantity: str) -> float:
         """Return what predictions of a pair of the fleet are multiplied by."""
-        found = self.pairs.get(About(llm, device, self._fleet.get((llm, device), ""), quantity))
+        found = self.pairs.get(BiasKey(llm, device, self._fleet.get((llm, device), ""), quantity))
         return 1.0 if found is None else found.factor
 
-    def __iter__(self) -> Iterator[tuple[About, Ratios]]:
+    def __iter__(self) -> Iterator[tuple[BiasKey, BiasEstimator]]:
         """Walk over those of the fleet's pairs, in order."""
         known = sorted(self.pairs.items(), key=lambda item: item[0])
         return ((about, one) for about, one in known if (about.llm, about.device) in self._fleet)
 
-    def _fits(self, about: About) -> bool:
+    def _fits(self, about: BiasKey) -> bool:
         return self._fleet.get((about.llm, about.device), about.cost_model) == about.cost_model

@@ -1,4 +1,4 @@
-"""What the ledger makes of actuals: evidence of the right cost model, in turns, loads let go."""
+"""What comes of actuals: calibration of the right cost model, in turns, loads let go."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from service.calls.placement_row import PlacementRow
 from service.calls.schemas.actuals import MAX_ACTUALS, ActualBody
 from service.calls.schemas.decisions import CandidateBody, DecisionBody
 from service.database.errors import StoreError
+from service.decisions.actuals.actuals_service import ACTUALS_A_TURN, ActualsService
 from service.decisions.actuals.apportioning import Run
-from service.decisions.actuals.ledger import A_TURN, ActualsLedger
 from service.decisions.actuals.store import ActualsStore
-from service.decisions.desk import DecisionDesk
-from service.decisions.evidence import ENERGY
+from service.decisions.calibration import ENERGY
+from service.decisions.decision_service import DecisionService
 from service.decisions.metrics import DecisionMetrics
 from service.decisions.records import ActualKey
 from service.telemetry.labels import Labels
@@ -52,20 +52,20 @@ FITTED_AGAIN = tuple(replace(row, cost_model="second") for row in ROWS)
 
 
 @asynccontextmanager
-async def ledger_on(
+async def actuals_on(
     path: Path, rows: Sequence[PlacementRow] = ROWS, *, late: bool = False
-) -> AsyncIterator[tuple[ActualsLedger, DecisionDesk]]:
-    """Give a ledger that has started; the fleet is loaded before that, or late."""
-    desk = DecisionDesk()
+) -> AsyncIterator[tuple[ActualsService, DecisionService]]:
+    """Give an actuals service that has started; the fleet is loaded before that, or late."""
+    decisions = DecisionService()
     metrics = DecisionMetrics(CollectorRegistry(), Labels())
-    ledger = ActualsLedger(desk, metrics, ActualsStore(path, 10_000))
+    actuals = ActualsService(decisions, metrics, ActualsStore(path, 10_000))
     if not late:
-        desk.load(tuple(rows))
-    await ledger.start()
+        decisions.load(tuple(rows))
+    await actuals.start()
     if late:
-        desk.load(tuple(rows))
-    yield ledger, desk
-    await ledger.stop()
+        decisions.load(tuple(rows))
+    yield actuals, decisions
+    await actuals.stop()
 
 
 def actual(name: str, **more: Any) -> ActualBody:
@@ -83,47 +83,47 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "actuals.sqlite3"
 
 
-def factor(ledger: ActualsLedger) -> float:
-    return ledger.evidence.factor("a", "1xh100", ENERGY)
+def factor(actuals: ActualsService) -> float:
+    return actuals.calibration.factor("a", "1xh100", ENERGY)
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["fleet first", "actuals first"])
 async def test_a_restart_replays_ratios_of_the_cost_model_that_predicted_them(
     path: Path, late: bool
 ) -> None:
-    async with ledger_on(path) as (ledger, desk):
-        await ledger.add(drifted(60))
-        assert factor(ledger) == pytest.approx(1.4)
-        desk.load(FITTED_AGAIN)
-        assert factor(ledger) == 1.0
-    async with ledger_on(path, FITTED_AGAIN, late=late) as (ledger, _):
-        assert factor(ledger) == 1.0
-        assert ledger.evidence.pairs == {}
-        [((_, route), lengths), *_] = list(ledger.lengths)
+    async with actuals_on(path) as (actuals, decisions):
+        await actuals.add(drifted(60))
+        assert factor(actuals) == pytest.approx(1.4)
+        decisions.load(FITTED_AGAIN)
+        assert factor(actuals) == 1.0
+    async with actuals_on(path, FITTED_AGAIN, late=late) as (actuals, _):
+        assert factor(actuals) == 1.0
+        assert actuals.calibration.pairs == {}
+        [((_, route), lengths), *_] = list(actuals.lengths)
         assert (route, lengths.answers) == (None, 60.0)
-    async with ledger_on(path, ROWS, late=late) as (ledger, _):
-        assert factor(ledger) == pytest.approx(1.4)
+    async with actuals_on(path, ROWS, late=late) as (actuals, _):
+        assert factor(actuals) == pytest.approx(1.4)
 
 
 async def test_joules_metered_after_the_cost_model_changed_teach_nothing(path: Path) -> None:
-    async with ledger_on(path) as (ledger, desk):
-        await ledger.add([actual("one", concurrency=8)])
-        desk.load(FITTED_AGAIN)
-        await ledger.measured({ActualKey("one"): 140.0})
-        assert ledger.evidence.pairs == {}
+    async with actuals_on(path) as (actuals, decisions):
+        await actuals.add([actual("one", concurrency=8)])
+        decisions.load(FITTED_AGAIN)
+        await actuals.measured({ActualKey("one"): 140.0})
+        assert actuals.calibration.pairs == {}
 
 
 async def test_of_an_unknown_concurrency_lengths_are_learned_and_no_ratios(path: Path) -> None:
-    async with ledger_on(path) as (ledger, _):
+    async with actuals_on(path) as (actuals, _):
         runs: list[Run] = []
-        ledger.follow_runs(lambda _, run: runs.append(run))
+        actuals.on_run(lambda _, run: runs.append(run))
         unknown = [
             actual(f"n{n}", energy_joules=800.0, runtime_seconds=1.0, decision_id="of another")
             for n in range(60)
         ]
-        assert await ledger.add(unknown) == 60
-        assert ledger.evidence.pairs == {}
-        found = ledger.lengths.of("a", None)
+        assert await actuals.add(unknown) == 60
+        assert actuals.calibration.pairs == {}
+        found = actuals.lengths.of("a", None)
         assert found is not None
         assert found.mean() == 100.0
         # It ran all the same, and takes its part of the metered joules.
@@ -131,25 +131,25 @@ async def test_of_an_unknown_concurrency_lengths_are_learned_and_no_ratios(path:
 
 
 async def test_a_told_concurrency_is_what_joules_are_held_against(path: Path) -> None:
-    async with ledger_on(path) as (ledger, _):
+    async with actuals_on(path) as (actuals, _):
         one = [actual(f"n{n}", energy_joules=800.0, concurrency=1) for n in range(60)]
-        await ledger.add(one)
-        [(_, ratios)] = list(ledger.evidence)
+        await actuals.add(one)
+        [(_, ratios)] = list(actuals.calibration)
         assert (ratios.seen, ratios.mean) == (60, pytest.approx(1.0))
 
 
 async def test_the_only_level_of_a_pool_is_known(path: Path) -> None:
-    async with ledger_on(path, ROWS[:1]) as (ledger, _):
-        await ledger.add([actual("one", energy_joules=1600.0)])
-        [(_, ratios)] = list(ledger.evidence)
+    async with actuals_on(path, ROWS[:1]) as (actuals, _):
+        await actuals.add([actual("one", energy_joules=1600.0)])
+        [(_, ratios)] = list(actuals.calibration)
         assert ratios.mean == pytest.approx(2.0)
 
 
-def decide(desk: DecisionDesk, name: str) -> int:
+def decide(decisions: DecisionService, name: str) -> int:
     body = DecisionBody(
         id=name, input_tokens=10, output_tokens=100, candidates=[CandidateBody(llm="a", pool="p")]
     )
-    return desk.decide(body).decision.chosen.cost.row.concurrency
+    return decisions.decide(body).decision.chosen.cost.row.concurrency
 
 
 @contextmanager
@@ -165,26 +165,26 @@ def refusing(path: Path) -> Iterator[None]:
 async def test_actuals_that_cannot_be_kept_end_their_load_and_are_judged_later(
     path: Path,
 ) -> None:
-    async with ledger_on(path) as (ledger, desk):
-        assert decide(desk, "one") == 1
+    async with actuals_on(path) as (actuals, decisions):
+        assert decide(decisions, "one") == 1
         told = [actual("one", decision_id="one", energy_joules=800.0)]
         with refusing(path), pytest.raises(StoreError):
-            await ledger.add(told)
-        assert ledger.evidence.pairs == {}
-        assert decide(desk, "two") == 1
-        assert await ledger.add(told) == 1
-        [(_, ratios)] = list(ledger.evidence)
+            await actuals.add(told)
+        assert actuals.calibration.pairs == {}
+        assert decide(decisions, "two") == 1
+        assert await actuals.add(told) == 1
+        [(_, ratios)] = list(actuals.calibration)
         assert ratios.mean == pytest.approx(1.0)
 
 
 async def test_many_actuals_leave_turns_to_others(path: Path) -> None:
-    async with ledger_on(path) as (ledger, _):
+    async with actuals_on(path) as (actuals, _):
         seen: list[int] = []
         ended = False
 
         async def others() -> None:
             while not ended:
-                seen.append(sum(ratios.seen for _, ratios in ledger.evidence))
+                seen.append(sum(ratios.seen for _, ratios in actuals.calibration))
                 await asyncio.sleep(0)
 
         watching = asyncio.create_task(others())
@@ -192,26 +192,26 @@ async def test_many_actuals_leave_turns_to_others(path: Path) -> None:
             [actual(f"{call}-{n}", concurrency=8, energy_joules=100.0) for n in range(MAX_ACTUALS)]
             for call in range(3)
         ]
-        assert await asyncio.gather(*map(ledger.add, calls)) == [MAX_ACTUALS] * 3
+        assert await asyncio.gather(*map(actuals.add, calls)) == [MAX_ACTUALS] * 3
         ended = True
         await watching
         steps = [after - before for before, after in itertools.pairwise(seen)]
         assert sum(steps) == 3 * MAX_ACTUALS
-        assert max(steps) <= A_TURN
+        assert max(steps) <= ACTUALS_A_TURN
 
 
 async def test_of_several_of_one_id_the_first_counts_once(path: Path) -> None:
-    async with ledger_on(path) as (ledger, _):
+    async with actuals_on(path) as (actuals, _):
         twice = [actual("one", concurrency=8, energy_joules=joules) for joules in (200.0, 100.0)]
-        assert await ledger.add(twice) == 1
-        assert await ledger.add(twice) == 0
-        [(_, ratios)] = list(ledger.evidence)
+        assert await actuals.add(twice) == 1
+        assert await actuals.add(twice) == 0
+        [(_, ratios)] = list(actuals.calibration)
         assert (ratios.seen, ratios.mean) == (1, pytest.approx(2.0))
 
 
 async def test_what_came_of_a_plan_is_summed_over_what_is_known_on_both_sides(path: Path) -> None:
-    async with ledger_on(path) as (ledger, _):
-        await ledger.add(
+    async with actuals_on(path) as (actuals, _):
+        await actuals.add(
             [
                 # 100 tokens are 100 J and 1 s at concurrency 8.
                 actual("one", plan_id="p1", concurrency=8, energy_joules=150.0),
@@ -222,8 +222,8 @@ async def test_what_came_of_a_plan_is_summed_over_what_is_known_on_both_sides(pa
                 actual("of none", concurrency=8, energy_joules=1e6),
             ]
         )
-        found = await ledger.of_plan("p1")
+        found = await actuals.of_plan("p1")
         assert (found.requests, found.output_tokens) == (4, 400.0)
         assert (found.energy.requests, found.energy.measured) == (2, 240.0)
         assert found.energy.predicted == pytest.approx(200.0)
-        assert (await ledger.of_plan("unknown")).requests == 0
+        assert (await actuals.of_plan("unknown")).requests == 0
