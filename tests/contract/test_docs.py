@@ -23,7 +23,10 @@ from tests.jouleplan.command import PARSERS, verb_parsers
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
+PAGES = sorted(
+    [*DOCS.rglob("*.md"), *ROOT.glob("*.md")]
+    + [page for folder in ("examples", "deploy") for page in (ROOT / folder).rglob("*.md")]
+)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 OUTSIDE = ("https://", "http://", "mailto:")
