@@ -23,9 +23,9 @@ from service.decisions.metering.loop import Metering
 from service.decisions.metrics import DecisionMetrics
 from service.decisions.policy import FORECAST_PREFIX, policy_of
 from service.decisions.tokenizers import Tokenizers
-from service.http.access.body import BodyLimits
-from service.http.access.guarding import add_guard
-from service.http.access.ring import FiledKeys
+from service.http.access.connections import BodyLimits
+from service.http.access.guard import install_guards
+from service.http.access.key_file import FileKeyStore
 from service.http.access.tls import RenewableContext
 from service.http.openapi.document import DESCRIPTION, document
 from service.http.operations import operations_app
@@ -149,7 +149,7 @@ def compose(
             PLANS: lambda: background.survives_restart,
         }
     )
-    keys = None if settings.api_keys_file is None else FiledKeys(settings.api_keys_file)
+    keys = None if settings.api_keys_file is None else FileKeyStore(settings.api_keys_file)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -212,7 +212,8 @@ def compose(
     bodies = BodyLimits(
         settings.body_silence_seconds, settings.body_timeout_seconds, settings.max_body_bytes
     )
-    add_guard(app, settings, bodies, keys, PREFIXES, metrics.count_unadmitted)
+    in_force = None if keys is None else keys.store
+    install_guards(app, settings, bodies, in_force, PREFIXES, metrics.count_unadmitted)
     app.add_middleware(RequestLog, stopping=stopping)
     operations = operations_app(settings, health, metrics, stopping, PREFIXES)
     return Composed(app, operations, stopping, background.interrupt)

@@ -9,9 +9,8 @@ from typing import Any, Protocol
 
 from service.decisions.tokenizers import TokenizerError, Tokenizers
 from service.file_changes import UNEXPECTED, fingerprint, follow
-from service.http.access.errors import KeyFileError, TlsError
-from service.http.access.ring import FiledKeys
-from service.http.access.tls import RenewableContext
+from service.http.access.key_file import FileKeyStore, KeyFileError
+from service.http.access.tls import RenewableContext, TlsError
 from service.settings.files import FileSettings
 from service.telemetry.failures import Failures
 from service.workers.pool import WorkerPool
@@ -41,7 +40,7 @@ def follow_files(
     files: FileSettings,
     pool: WorkerPool,
     tokenizers: Tokenizers,
-    keys: FiledKeys | None,
+    keys: FileKeyStore | None,
     certificate: RenewableContext | None,
     reloads: Failures,
 ) -> list[Coroutine[Any, Any, None]]:

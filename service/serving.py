@@ -18,8 +18,7 @@ from costmodel.files import refusal_of
 from service.calls.heap import map_large_blocks, share_one_heap
 from service.database.database_file import MEMORY
 from service.decisions.tokenizers import TokenizerError, Tokenizers
-from service.http.access.errors import AccessError, AddressError, MayNotReadError
-from service.settings.access import is_loopback
+from service.settings.access import AccessError, is_loopback
 from service.settings.settings import PREFIX, Settings, unknown_variables
 from service.wording import words_of
 from service.workers.entry import enter
@@ -176,7 +175,7 @@ def _check_host(host: str) -> None:
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or "no name of a host"
         msg = f"JOULEPLAN_HOST: Expected an address of this machine, got {host}: {why}."
-        raise AddressError(msg) from None
+        raise AccessError(msg) from None
 
 
 def _check_permissions(settings: Settings) -> None:
@@ -184,7 +183,7 @@ def _check_permissions(settings: Settings) -> None:
     for path in (settings.models_dir, settings.fleet_path):
         refused = refusal_of(path)
         if refused is not None:
-            raise MayNotReadError(f"{path}: cannot be read: {refused}.")
+            raise AccessError(f"{path}: cannot be read: {refused}.")
 
 
 def _warn(settings: Settings) -> None:

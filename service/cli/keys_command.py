@@ -10,8 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from service.http.access.errors import KeyFileError
-from service.http.access.key_file import KeyRow, changed_keys, read_keys
+from service.http.access.key_file import KeyFileError, KeyRow, changed_keys, read_keys
 from service.http.access.keys import digest_of, new_key
 from service.http.access.scopes import SCOPES, Scope
 from service.wording import words_of

@@ -13,12 +13,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.http.access.connections import TimedProtocol
-from service.http.access.errors import AddressError
-from service.http.access.guarding import add_host_guard
+from service.http.access.guard import install_host_guard
 from service.http.refusals import add_refusals
 from service.http.request_log import RequestLog
 from service.http.routes import information
-from service.settings.access import AccessSettings
+from service.settings.access import AccessError, AccessSettings
 from service.settings.connections import ConnectionSettings
 from service.stopping import Stopping
 from service.telemetry.metrics import Metrics
@@ -50,7 +49,7 @@ def operations_app(
         for router in (information.health_router(health), information.metrics_router(metrics)):
             app.include_router(router, prefix=prefix, include_in_schema=in_schema)
     add_refusals(app, prefixes)
-    add_host_guard(app, access, metrics.count_unadmitted)
+    install_host_guard(app, access, metrics.count_unadmitted)
     app.add_middleware(RequestLog, stopping=stopping)
     return app
 
@@ -60,7 +59,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
     Raises
     ------
-    AddressError
+    AccessError
         If that address cannot be had.
     """
     try:
@@ -69,12 +68,12 @@ def listening_socket(host: str, port: int) -> socket.socket:
         )[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except UnicodeError:
-        raise AddressError(f"JOULEPLAN_OPERATIONS_HOST: {host} is no name of a host.") from None
+        raise AccessError(f"JOULEPLAN_OPERATIONS_HOST: {host} is no name of a host.") from None
     except OSError as error:
         number = error.errno or 0
         words = os.strerror(number) if number > 0 else error.strerror
         msg = f"The operations port {port} of {host} cannot be had: {words}."
-        raise AddressError(msg) from None
+        raise AccessError(msg) from None
 
 
 class OperationsServer:
@@ -91,7 +90,7 @@ class OperationsServer:
 
     Raises
     ------
-    AddressError
+    AccessError
         If its address cannot be had.
     """
 

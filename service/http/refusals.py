@@ -12,8 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from service.calls.content import AnonymousFile
-from service.calls.messages import Reply
-from service.problems import Problem, ProblemError, from_status
+from service.calls.messages import Reply, problem_body
+from service.problems import MEDIA_TYPE, Problem, ProblemError, from_status
+
+DESTINATION = "/destination"
+FAIL_OPEN = "x-jouleplan-fail-open"
+REFUSED = "x-jouleplan-refused"
+"""Headers by which a gateway asks for refusals with status 200, and sees one."""
 
 
 def respond(reply: Reply) -> Response:
@@ -39,15 +44,7 @@ def refuse(problem: Problem, request: Request) -> Response:
 
 
 def add_refusals(app: FastAPI, prefixes: Sequence[str]) -> None:
-    """Answer every error that a route raises with a problem.
-
-    Parameters
-    ----------
-    app
-        The application.
-    prefixes
-        What its documented paths are served under.
-    """
+    """Answer every error of a route with a problem; its path stands behind any of `prefixes`."""
 
     async def on_problem(request: Request, error: Exception) -> Response:
         if not isinstance(error, ProblemError):  # pragma: no cover  registered for no other
@@ -77,3 +74,17 @@ def _documented_methods(app: FastAPI, path: str, prefixes: Sequence[str]) -> lis
         if any(compile_path(prefix + template)[0].match(path) for prefix in prefixes)
     }
     return sorted(found | ({"HEAD"} if "GET" in found else set()))
+
+
+def refuse_openly(problem: Problem, request: Request) -> Response:
+    """Refuse a call, with status 200 where it asks for a destination and to fail open.
+
+    Envoy's ext_authz takes every 4xx for a denial of its own client's request: a spent limit of
+    the planner would stop the gateway.
+    """
+    path = request.url.path.removeprefix("/v1")
+    wanted = path == DESTINATION or path.startswith(f"{DESTINATION}/")
+    if not wanted or request.headers.getlist(FAIL_OPEN) != ["true"]:
+        return refuse(problem, request)
+    headers = problem.all_headers() | {REFUSED: problem.slug}
+    return Response(problem_body(problem, request.url.path), 200, headers, MEDIA_TYPE)

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.calls.messages import problem_body
-from service.http.gateway_headers import REFUSED
+from service.http.refusals import REFUSED
 from service.problems import MEDIA_TYPE, Problem
 from service.stopping import Stopping, cut_off_problem
 

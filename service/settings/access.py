@@ -11,6 +11,10 @@ from pydantic import BaseModel, Field, SecretStr, model_validator
 from service.settings.texts import Host, Hosts
 
 
+class AccessError(Exception):
+    """The service cannot listen, or be guarded, as its settings say; the message is one line."""
+
+
 class AccessSettings(BaseModel):
     """Where it listens, and who may call."""
 

@@ -1,4 +1,4 @@
-"""Connections that say what they want in time.
+"""Connections and bodies that arrive in time and in bounds, or are refused.
 
 uvicorn closes a connection that is silent *after* an answer. It waits for ever for the first call,
 for the rest of a header, and for the rest of a body that was refused; it takes headers and trailers
@@ -13,25 +13,27 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from dataclasses import dataclass
 from typing import ClassVar
 
+from starlette.types import Message, Receive
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.calls.messages import problem_body
-from service.problems import MEDIA_TYPE, Problem
+from service.problems import MEDIA_TYPE, Problem, ProblemError
 
 MAX_HEADER_BYTES = 16 * 1024
-"""Of a call's path, query and header fields together, and of its trailers."""
+"""Largest size of a call's path, query and header fields together, and of its trailers."""
 TOO_LONG = f"The header is too long: expected at most {MAX_HEADER_BYTES} bytes."
-TOLD_EVERY_S = 1.0
+LOG_PERIOD_S = 1.0
 _BETWEEN = 4
 """Bytes between and after the name and the value of a field."""
 
 logger = logging.getLogger("service.connections")
 
 
-class Refusals:
-    """Connections that were closed unheard, told in one line a second at most."""
+class ClosedConnections:
+    """Connections that were closed unheard, logged in one line a second at most."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -39,19 +41,19 @@ class Refusals:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, peer: str, limit: str, loop: asyncio.AbstractEventLoop) -> None:
-        """Tell of a connection, now or together with those of the second."""
+        """Log a connection, now or together with those of the second."""
         self._count += 1
         self._last = f"{peer}: {limit}"
         if self._timer is None:
-            self._tell(loop)
+            self._log(loop)
 
-    def _tell(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _log(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         if self._count:
             word = "connection" if self._count == 1 else "connections"
             logger.warning("Closed %d %s unheard, the last of %s.", self._count, word, self._last)
             self._count = 0
-            self._timer = loop.call_later(TOLD_EVERY_S, self._tell, loop)
+            self._timer = loop.call_later(LOG_PERIOD_S, self._log, loop)
 
 
 class _TooLongError(Exception):
@@ -65,10 +67,10 @@ class TimedProtocol(HttpToolsProtocol):
     """
 
     header_s: ClassVar[float] = 10.0
-    most: ClassVar[int] = 800
+    max_connections: ClassVar[int] = 800
     max_per_peer: ClassVar[int | None] = None
     peers: ClassVar[Counter[str]] = Counter()
-    refusals: ClassVar[Refusals] = Refusals()
+    closed: ClassVar[ClosedConnections] = ClosedConnections()
     _waiting: asyncio.TimerHandle | None = None
     _unread: int = 0
     _header: int = 0
@@ -77,22 +79,25 @@ class TimedProtocol(HttpToolsProtocol):
 
     @classmethod
     def limited(
-        cls, header_s: float, most: int, max_per_peer: int | None = None
+        cls, header_s: float, max_connections: int, max_per_peer: int | None = None
     ) -> type[TimedProtocol]:
         """Return the protocol with these limits.
 
         Parameters
         ----------
         header_s
-            Until the header of a call is whole [s].
-        most
-            Connections at once.
-        max_per_peer
-            Of these of one address; None for as many.
+            Time until the header of a call is whole [s].
+        max_connections, max_per_peer
+            Connections at once, and those of one address; None for as many.
         """
-        own = {"peers": Counter(), "refusals": Refusals()}
-        limits = {"header_s": header_s, "most": most, "max_per_peer": max_per_peer}
-        return type("LimitedProtocol", (cls,), limits | own)
+        limits: dict[str, object] = {
+            "header_s": header_s,
+            "max_connections": max_connections,
+            "max_per_peer": max_per_peer,
+            "peers": Counter(),
+            "closed": ClosedConnections(),
+        }
+        return type("LimitedProtocol", (cls,), limits)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a call."""
@@ -103,12 +108,12 @@ class TimedProtocol(HttpToolsProtocol):
         if limit is None:
             self._wait()
         else:
-            self.refusals.add(self._peer, limit, self.loop)
+            self.closed.add(self._peer, limit, self.loop)
             transport.abort()
 
     def _broken_limit(self) -> str | None:
-        if len(self.connections) > self.most:
-            return f"expected at most {self.most} at once"
+        if len(self.connections) > self.max_connections:
+            return f"expected at most {self.max_connections} at once"
         if self.max_per_peer is not None and self.peers[self._peer] > self.max_per_peer:
             return f"expected at most {self.max_per_peer} at once of one peer"
         return None
@@ -200,3 +205,72 @@ class TimedProtocol(HttpToolsProtocol):
     def _close(self) -> None:
         if self._idle() and not self.transport.is_closing():
             self.transport.close()
+
+
+@dataclass(frozen=True)
+class BodyLimits:
+    """What a body may take.
+
+    Attributes
+    ----------
+    silence_s
+        Longest wait for its next bytes [s].
+    whole_s
+        Longest time from the first wait to its last byte [s].
+    max_bytes
+        Its largest size.
+    """
+
+    silence_s: float
+    whole_s: float
+    max_bytes: int
+
+
+class TimedBody:
+    """ASGI's `receive` of a call, which refuses a body that is late or too large.
+
+    Attributes
+    ----------
+    answered
+        Set once an answer has begun: then nothing is refused, or hurried, any more.
+    """
+
+    __slots__ = ("_end", "_limits", "_receive", "_size", "answered")
+
+    def __init__(self, receive: Receive, limits: BodyLimits) -> None:
+        self._receive, self._limits = receive, limits
+        self._end: float | None = None
+        self._size = 0
+        self.answered = False
+
+    async def __call__(self) -> Message:
+        """Return the next message.
+
+        Raises
+        ------
+        ProblemError
+            408 or 413.
+        """
+        if self.answered:
+            return await self._receive()
+        now = asyncio.get_running_loop().time()
+        if self._end is None:
+            self._end = now + self._limits.whole_s
+        try:
+            async with asyncio.timeout_at(min(now + self._limits.silence_s, self._end)):
+                message = await self._receive()
+        except TimeoutError:
+            raise self._late(whole=now + self._limits.silence_s > self._end) from None
+        self._size += len(message.get("body", b""))
+        if self._size > self._limits.max_bytes:
+            detail = f"Expected a body of at most {self._limits.max_bytes} bytes."
+            raise ProblemError(Problem("too-large", detail))
+        # When all is here, what is still received is that the caller has left.
+        self.answered = self.answered or not message.get("more_body", False)
+        return message
+
+    def _late(self, *, whole: bool) -> ProblemError:
+        limit_s = self._limits.whole_s if whole else self._limits.silence_s
+        part = "the whole body" if whole else "more of the body"
+        detail = f"Expected {part} within {limit_s:g} s."
+        return ProblemError(Problem("body-timeout", detail, headers={"Connection": "close"}))

@@ -16,7 +16,7 @@ from typing import Self
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.http.access.fail_open import refuse_openly
+from service.http.refusals import refuse_openly
 from service.problems import Problem
 
 ANY_HOST = "*"
@@ -24,11 +24,11 @@ LOCALHOST = "localhost"
 OWN_SITES = frozenset({"same-origin", "none"})
 """What `Sec-Fetch-Site` says of a page of ours, and of an address that somebody typed."""
 READING = frozenset({"GET", "HEAD"})
-#: Of every answer: it is what it says it is, and no page of another site may embed it.
 SAFE_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+"""Every answer is what it says it is, and no page of another site may embed it."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class AllowedHosts:
     Attributes
     ----------
     names
-        In lower case, without a port; `*` stands for any, `*.example.org` for any below that.
+        Hosts in lower case, without a port; `*` stands for any, `*.example.org` for any below that.
     addresses
-        Whether any IP address is: rebinding takes a name. Loopback ones always are.
+        Whether any IP address is answered: rebinding takes a name. Loopback ones always are.
     """
 
     names: frozenset[str]
@@ -82,13 +82,13 @@ class HostGuard:
     Parameters
     ----------
     app
-        What is guarded.
+        The application behind it.
     hosts
-        That are answered; None for any, where whoever calls shows a key.
+        Those that are answered; None for any, where whoever calls shows a key.
     origins
         Hosts of pages that may ask although they are of another origin.
-    refused
-        Told the slug of each refusal.
+    on_refusal
+        Called with the slug of each refusal.
     """
 
     def __init__(
@@ -96,9 +96,9 @@ class HostGuard:
         app: ASGIApp,
         hosts: AllowedHosts | None,
         origins: AllowedHosts,
-        refused: Callable[[str], None],
+        on_refusal: Callable[[str], None],
     ) -> None:
-        self._app, self._hosts, self._origins, self._refused = app, hosts, origins, refused
+        self._app, self._hosts, self._origins, self._on_refusal = app, hosts, origins, on_refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one call."""
@@ -113,7 +113,7 @@ class HostGuard:
 
         problem = self._problem_of(scope)
         if problem is not None:
-            self._refused(problem.slug)
+            self._on_refusal(problem.slug)
             await refuse_openly(problem, Request(scope))(scope, receive, send_safe)
         elif scope["method"] == "HEAD":
             # The server leaves the body away; whoever answers need not know of it.
@@ -163,19 +163,19 @@ class _CallerHeaders:
 
 
 def _read(headers: Sequence[tuple[bytes, bytes]]) -> _CallerHeaders:
-    told = _CallerHeaders([])
+    found = _CallerHeaders([])
     for name, value in headers:
         if name == b"host":
-            told.hosts.append(value.decode("latin-1").strip().lower())
+            found.hosts.append(value.decode("latin-1").strip().lower())
         elif name == b"origin":
-            told.origins.append(value.decode("latin-1").strip().lower())
+            found.origins.append(value.decode("latin-1").strip().lower())
         elif name == b"sec-fetch-site":
-            told.sites += [one.strip().lower() for one in value.decode("latin-1").split(",")]
+            found.sites += [one.strip().lower() for one in value.decode("latin-1").split(",")]
         elif name == b"sec-fetch-mode":
-            told.mode = value.decode("latin-1")
+            found.mode = value.decode("latin-1")
         elif name == b"sec-fetch-dest":
-            told.target = value.decode("latin-1")
-    return told
+            found.target = value.decode("latin-1")
+    return found
 
 
 def without_port(netloc: str) -> str:

@@ -1,9 +1,11 @@
-"""The key file: names, hashes and limits as YAML (of which JSON is a part), read and written."""
+"""The key file: names, hashes and limits as YAML (of which JSON is a part)."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
+import logging
 import os
 import re
 import stat
@@ -27,14 +29,16 @@ from pydantic import (
     model_validator,
 )
 
-from costmodel.files import is_absent, open_regular
+from costmodel.files import Stamp, is_absent, open_regular, stamp
 from costmodel.moments import read_zoned_moment
-from service.http.access.errors import KeyFileError
-from service.http.access.keys import NAME_PATTERN, ApiKey
+from service.http.access.keys import NAME_PATTERN, ApiKey, KeyStore
 from service.http.access.scopes import SCOPES, Scope
 from service.problems import pointer
+from service.settings.access import AccessError
 from service.wording import words_of
 from service.yaml_lines import YamlError, place_in, read_yaml
+
+logger = logging.getLogger("service.access.ring")
 
 MAX_BYTES = 1024 * 1024
 HEAD = "# API keys of jouleplan: the SHA-256 of each, no key. `python -m service keys` writes it.\n"
@@ -61,6 +65,10 @@ def _digest(text: str) -> str:
 
 Name = Annotated[str, AfterValidator(_name)]
 Digest = Annotated[str, AfterValidator(_digest)]
+
+
+class KeyFileError(AccessError):
+    """The key file cannot be used; the message names the file and the place in it."""
 
 
 class KeyRow(BaseModel):
@@ -125,23 +133,16 @@ def read_keys(path: Path) -> KeyFile:
         message names the first place that is wrong.
     """
     text = _text(path)
-    document = _parse(path, text)
     try:
-        return KeyFile.model_validate(document)
+        return KeyFile.model_validate(read_yaml(text))
+    except YamlError as error:
+        raise KeyFileError(f"{path}: {error}") from None
     except ValidationError as error:
         first, *others = error.errors(include_url=False, include_input=False)
         words = words_of(first)
         more = f" ({len(others)} more)" if others else ""
         msg = f"{path}: {place_in(text, pointer(*first['loc']))}: {words}{more}"
         raise KeyFileError(msg) from None
-
-
-def others_may_read(path: Path) -> bool:
-    """Whether somebody else than the owner may read the file."""
-    try:
-        return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
-    except OSError:
-        return False
 
 
 @contextlib.contextmanager
@@ -170,6 +171,55 @@ def changed_keys(path: Path) -> Iterator[list[KeyRow]]:
         raise _unusable(path, "written", error) from None
     finally:
         os.close(folder)
+
+
+class FileKeyStore:
+    """The keys of a file, and of each later version of it that can be used.
+
+    Attributes
+    ----------
+    store
+        The keys in force.
+    seen
+        How the file looked when it was read first.
+
+    Raises
+    ------
+    KeyFileError
+        If the file cannot be used to begin with.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.seen = stamp(path)
+        self.store = KeyStore(self._read())
+
+    @property
+    def named(self) -> str:
+        """The file, as messages name it."""
+        return str(self._path)
+
+    def look(self) -> Stamp:
+        """Return what changes when the file does; runs in any thread."""
+        return stamp(self._path)
+
+    async def reload(self) -> None:
+        """Read the file again.
+
+        Raises
+        ------
+        KeyFileError
+            If it cannot be used: the keys of before stay in force.
+        """
+        self.store.replace(await asyncio.to_thread(self._read))
+        logger.info("API keys in force: %d.", len(self.store))
+
+    def _read(self) -> list[ApiKey]:
+        keys = [row.key() for row in read_keys(self._path).keys]
+        with contextlib.suppress(OSError):
+            if self._path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+                logger.warning("%s can be read by others than its owner: chmod 600.", self._path)
+        return keys
 
 
 def _replace(path: Path, rows: Sequence[KeyRow]) -> None:
@@ -212,14 +262,6 @@ def _text(path: Path) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError:
         msg = f"{path}: expected UTF-8."
-        raise KeyFileError(msg) from None
-
-
-def _parse(path: Path, text: str) -> object:
-    try:
-        return read_yaml(text)
-    except YamlError as error:
-        msg = f"{path}: {error}"
         raise KeyFileError(msg) from None
 
 

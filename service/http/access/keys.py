@@ -1,4 +1,4 @@
-"""API keys: how they are made, read off a call and told from a wrong one.
+"""API keys: how they are made, read off a call, and told from a wrong one.
 
 A key is `jp.NAME.SECRET`. The name finds the row of the key file at once; the secret has 256
 random bits. What is kept is the SHA-256 of the whole key. A slow hash would add nothing: it makes
@@ -10,17 +10,21 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from math import ceil
 
-from service.http.access.scopes import SCOPES
+from service.http.access.limits import Clock, KeyLimits
+from service.http.access.scopes import SAFE_METHODS, SCOPES, insufficient, scopes_for
+from service.problems import Problem, ProblemError
 
 PREFIX = "jp"
 SECRET_BYTES = 32
 NAME_PATTERN = r"[A-Za-z0-9_-]{1,64}"
-#: Nothing longer is a key, or is hashed.
 MAX_CHARACTERS = 256
+"""Nothing longer is a key, or is hashed."""
 
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]+) *", re.IGNORECASE)
 _KEY = re.compile(rf"{PREFIX}\.({NAME_PATTERN})\.[A-Za-z0-9_-]{{43}}".encode())
@@ -43,7 +47,7 @@ class ApiKey:
     scopes
         What it may do; see `service.http.access.scopes`.
     owner
-        Whose plans are its own; None for those of its name.
+        Whose plans it makes and sees; None for those of its name.
     """
 
     name: str
@@ -84,12 +88,7 @@ def is_key_of(row: ApiKey, key: bytes) -> bool:
 
 
 def given_keys(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes | None]:
-    """Return the keys that a call brings, None for one that cannot be read.
-
-    Parameters
-    ----------
-    headers
-        Names in lower case and values, as ASGI has them.
+    """Return the keys in the headers of a call, None for one that cannot be read.
 
     Examples
     --------
@@ -106,3 +105,103 @@ def given_keys(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes | None]:
         elif name == b"x-api-key":
             found.append(value.strip() or None)
     return found
+
+
+WAYS = "Authorization: Bearer KEY, or X-API-Key: KEY"
+CHALLENGE = 'Bearer realm="jouleplan"'
+_NOBODY = ApiKey("", bytes(32))
+"""Compared with where no key has the name, so that both refusals take as long."""
+
+
+@dataclass(frozen=True)
+class KeyState:
+    """A key and what it has used of its limits."""
+
+    key: ApiKey
+    limits: KeyLimits
+
+
+class KeyStore:
+    """The keys in force, each with its limits; replaced whole when their file changes.
+
+    Parameters
+    ----------
+    keys
+        Those in force at first.
+    clock, calendar
+        Seconds for rates, and seconds since 1970 for expiry.
+    """
+
+    def __init__(
+        self,
+        keys: Iterable[ApiKey] = (),
+        clock: Clock = time.monotonic,
+        calendar: Clock = time.time,
+    ) -> None:
+        self._clock, self._calendar = clock, calendar
+        self._states: Mapping[str, KeyState] = {}
+        self.replace(keys)
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def replace(self, keys: Iterable[ApiKey]) -> None:
+        """Put other keys in force; one that keeps its name keeps what it has used."""
+        states = {}
+        for key in keys:
+            old = self._states.get(key.name)
+            limits = old.limits if old else KeyLimits()
+            limits.change(key.requests_per_second, key.burst, key.max_concurrent, self._clock)
+            states[key.name] = KeyState(key, limits)
+        self._states = states
+
+    def admit(
+        self, headers: Iterable[tuple[bytes, bytes]], method: str = "GET", path: str = "/"
+    ) -> KeyState:
+        """Return whose call this is; its `limits.leave` is to be called when the call has ended.
+
+        Raises
+        ------
+        ProblemError
+            401 without a key in force, 403 where it may not do that, 429 where its limits are
+            spent.
+        """
+        state = self._state_of(headers)
+        wanted = scopes_for(method, path)
+        if state.key.scopes.isdisjoint(wanted):
+            raise insufficient(state.key.name, wanted)
+        wait_s = state.limits.enter(ignore_plans=method in SAFE_METHODS or method == "DELETE")
+        if wait_s > 0.0:
+            problem = Problem(
+                "rate-limited",
+                f"The key {state.key.name} has used up its rate, or has too many calls in flight.",
+                retry_after_s=max(1, ceil(wait_s)),
+            )
+            raise ProblemError(problem)
+        return state
+
+    def _state_of(self, headers: Iterable[tuple[bytes, bytes]]) -> KeyState:
+        given = given_keys(headers)
+        if not given:
+            raise _unauthenticated(f"Expected an API key: {WAYS}.", CHALLENGE)
+        if len(given) > 1:
+            raise _unauthenticated(f"Expected one API key, got {len(given)}.")
+        key = given[0]
+        name = None if key is None else name_of(key)
+        if key is None or name is None:
+            raise _unauthenticated(
+                f"Expected an API key of the form jp.NAME.SECRET, got something else. Send {WAYS}."
+            )
+        state = self._states.get(name)
+        if not is_key_of(state.key if state else _NOBODY, key) or state is None:
+            raise _unauthenticated("The API key is not in force.")
+        expires_at = state.key.expires_at
+        if expires_at is not None and self._calendar() >= expires_at:
+            raise _unauthenticated("The API key has expired.")
+        return state
+
+
+def _unauthenticated(
+    detail: str, challenge: str = f'{CHALLENGE}, error="invalid_token"'
+) -> ProblemError:
+    return ProblemError(Problem("unauthenticated", detail, headers={"WWW-Authenticate": challenge}))

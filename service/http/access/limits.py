@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 Clock = Callable[[], float]
 
-#: Of a token: sums of many small waits fall short of a whole one by less.
 ROUNDING = 1e-9
-#: Of calls in flight nobody knows when they end.
+"""Part of a token by which sums of many small waits may fall short of a whole one."""
 CONCURRENCY_WAIT_S = 1.0
+"""Nobody knows when calls in flight end."""
 
 
 class TokenBucket:
@@ -19,11 +19,11 @@ class TokenBucket:
     Parameters
     ----------
     rate
-        Tokens that come back in a second.
+        Tokens that come back in a second [1/s].
     burst
         Tokens that it holds; it begins full.
     clock
-        Seconds since whenever, never running back.
+        A monotonic clock [s].
 
     Examples
     --------
@@ -62,7 +62,7 @@ class TokenBucket:
         self._at = now
 
 
-class Limits:
+class KeyLimits:
     """Rate and concurrency of one key.
 
     Attributes
@@ -77,21 +77,21 @@ class Limits:
         self, bucket: TokenBucket | None = None, max_concurrent: int | None = None
     ) -> None:
         self._bucket = bucket
-        self._most = max_concurrent
+        self._max_concurrent = max_concurrent
         self.calls = 0
         self.plans = 0
 
-    def enter(self, *, looks: bool = False) -> float:
+    def enter(self, *, ignore_plans: bool = False) -> float:
         """Let a call in and return 0, or return the seconds to wait; `leave` when it has ended.
 
         Parameters
         ----------
-        looks
-            Whether it looks at what there is, or ends it: then plans in the background do not
-            count, which would keep their owner from looking at them, or from ending them.
+        ignore_plans
+            Whether the call reads what there is, or ends it: plans in the background, if they
+            counted, would keep their owner from reading or ending them.
         """
-        in_flight = self.calls if looks else self.calls + self.plans
-        if self._most is not None and in_flight >= self._most:
+        in_flight = self.calls if ignore_plans else self.calls + self.plans
+        if self._max_concurrent is not None and in_flight >= self._max_concurrent:
             return CONCURRENCY_WAIT_S
         wait = 0.0 if self._bucket is None else self._bucket.take()
         if wait == 0.0:
@@ -99,7 +99,7 @@ class Limits:
         return wait
 
     def leave(self) -> None:
-        """Give the place of a call back."""
+        """Count a call that has ended."""
         self.calls -= 1
 
     def change(
@@ -110,7 +110,7 @@ class Limits:
         clock: Clock = time.monotonic,
     ) -> None:
         """Take other limits, without a present of tokens; calls in flight go on to count."""
-        self._most = max_concurrent
+        self._max_concurrent = max_concurrent
         if rate is None or burst is None:
             self._bucket = None
         elif self._bucket is None:
@@ -119,21 +119,15 @@ class Limits:
             self._bucket = self._bucket.changed(rate, burst)
 
 
-class Place:
-    """The place of one call, which a plan in the background takes over when the call has ended.
+class Permit:
+    """One call's share of a key's concurrency, which a plan in the background may take over."""
 
-    Parameters
-    ----------
-    limits
-        In which it counts.
-    """
-
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: KeyLimits) -> None:
         self._limits = limits
         self._called, self._planned = True, False
 
     def hold(self) -> None:
-        """Keep it beyond the call, until `release`."""
+        """Keep it beyond the end of the call, until `release`."""
         self._planned = True
 
     def release(self) -> None:

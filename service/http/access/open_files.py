@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import resource
 
-from service.http.access.errors import OpenFilesError
+from service.settings.access import AccessError
 
 logger = logging.getLogger("service.connections")
 
@@ -15,49 +15,47 @@ OTHER_FILES = 128
 """Libraries, stores, logs, listening sockets, and files that are looked at for a moment."""
 
 
-def connections_within(most: int, workers: int, queue: int, operations: int) -> int:
+def connections_within(max_connections: int, workers: int, queue: int, operations: int) -> int:
     """Return how many connections there may be; raise the soft limit on open files as needed.
 
     Parameters
     ----------
-    most
-        Connections that the operator allows.
+    max_connections, operations
+        Connections that the operator allows, and those of the operations port.
     workers
         Processes that plan.
     queue
         Calls that wait for one, each with a file for its body.
-    operations
-        Connections of the operations port.
 
     Raises
     ------
-    OpenFilesError
+    AccessError
         If the hard limit leaves room for none.
     """
     others = FILES_PER_WORKER * workers + queue + operations + OTHER_FILES
     soft, hard = (_count(limit) for limit in resource.getrlimit(resource.RLIMIT_NOFILE))
-    needed = most + others
+    needed = max_connections + others
     if needed <= soft:
-        return most
+        return max_connections
     allowed = min(needed, hard)
     if allowed > soft:
         resource.setrlimit(
             resource.RLIMIT_NOFILE, (allowed, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         )
     if allowed == needed:
-        return most
+        return max_connections
     left = max(soft, allowed) - others
     if left < 1:
         msg = (
-            f"Expected a limit on open files (ulimit -Hn) of at least {needed} for {most} "
-            f"connections, got {hard}, which leaves room for none."
+            f"Expected a limit on open files (ulimit -Hn) of at least {needed} for "
+            f"{max_connections} connections, got {hard}, which leaves room for none."
         )
-        raise OpenFilesError(msg)
+        raise AccessError(msg)
     logger.warning(
         "At most %d connections instead of %d: the limit on open files is %d, and %d are needed. "
         "Raise it (ulimit -Hn), or lower JOULEPLAN_MAX_CONNECTIONS.",
         left,
-        most,
+        max_connections,
         hard,
         needed,
     )

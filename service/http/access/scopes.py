@@ -15,18 +15,16 @@ POLICY: Scope = "policy"
 SCOPES = (READ, PLAN, POLICY)
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+"""Asked by what keeps the service alive; their answers say nothing that is worth a key."""
 _POLICY_PATH = "/policy"
 
 
 def scopes_for(method: str, path: str) -> tuple[Scope, ...]:
     """Return the scopes any of which suffices for a call.
 
-    Whoever may plan may read of plans, and whoever may set the policy may read it.
-
-    Parameters
-    ----------
-    method, path
-        Of the call, without the prefix of a version.
+    Whoever may plan may read of plans, and whoever may set the policy may read it. The path is
+    without the prefix of a version.
 
     Examples
     --------
@@ -46,15 +44,7 @@ def scopes_for(method: str, path: str) -> tuple[Scope, ...]:
 
 
 def insufficient(name: str, wanted: Collection[str]) -> ProblemError:
-    """Return the refusal of a key that may not do what is asked.
-
-    Parameters
-    ----------
-    name
-        Of the key.
-    wanted
-        Scopes any of which would suffice.
-    """
+    """Return the refusal of a key of that name, which has none of the scopes that would suffice."""
     words = " or ".join(wanted)
     challenge = f'Bearer realm="jouleplan", error="insufficient_scope", scope="{" ".join(wanted)}"'
     detail = f"Expected a key with the scope {words}; the key {name} has it not."

@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from costmodel.files import open_regular, stamp
-from service.http.access.errors import TlsError
+from service.settings.access import AccessError
 
 logger = logging.getLogger("service.access.tls")
 
 
+class TlsError(AccessError):
+    """The service cannot speak TLS; the message names the file."""
+
+
 class RenewableContext(ssl.SSLContext):
-    """What a server speaks TLS with: each new connection by the newest files that can be used.
+    """The context of a server's TLS: each new connection is made by the newest files of use.
 
     It is made with `renewable_context`; connections that are open go on with what they have.
 
@@ -57,7 +61,18 @@ class RenewableContext(ssl.SSLContext):
 
 @dataclass(frozen=True)
 class TlsFiles:
-    """The files of `server_context`, as it takes them."""
+    """The certificate, its key, and the authorities of callers' certificates.
+
+    Attributes
+    ----------
+    certfile, keyfile
+        PEM; the key is looked for beside the certificate where no other file is named.
+    password
+        That of the key, where it is encrypted.
+    ca_certs
+        PEM of the authorities one of which must have signed a caller's certificate; None to ask
+        for none.
+    """
 
     certfile: Path
     keyfile: Path | None = None
@@ -75,8 +90,29 @@ class TlsFiles:
         return tuple(map(stamp, self.paths))
 
     def context(self) -> ssl.SSLContext:
-        """Return the context of the files as they are now; see `server_context`."""
-        return server_context(self.certfile, self.keyfile, self.password, self.ca_certs)
+        """Return the context of a server that speaks TLS 1.2 or newer by the files as they are now.
+
+        Raises
+        ------
+        TlsError
+            If a file is missing, or they do not fit together.
+        """
+        for path in self.paths:
+            try:
+                open_regular(path).close()
+            except OSError as error:
+                raise TlsError(f"{path}: cannot be read: {error.strerror}.") from None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["http/1.1"])
+        _load_pair(context, self.certfile, self.keyfile or self.certfile, self.password)
+        if self.ca_certs is not None:
+            try:
+                context.load_verify_locations(self.ca_certs)
+            except ssl.SSLError:
+                raise TlsError(f"{self.ca_certs}: expected certificates as PEM.") from None
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
 
 
 def renewable_context(files: TlsFiles) -> RenewableContext:
@@ -93,47 +129,7 @@ def renewable_context(files: TlsFiles) -> RenewableContext:
     return context
 
 
-def server_context(
-    certfile: Path, keyfile: Path | None, password: str | None, ca_certs: Path | None
-) -> ssl.SSLContext:
-    """Return what a server speaks TLS 1.2 or newer with.
-
-    Parameters
-    ----------
-    certfile, keyfile
-        PEM; the key is looked for beside the certificate where no other file is named.
-    password
-        Of the key, where it is encrypted.
-    ca_certs
-        PEM of the authorities one of which must have signed a caller's certificate; None to ask
-        for none.
-
-    Raises
-    ------
-    TlsError
-        If a file is missing, or they do not fit together.
-    """
-    for path in (certfile, keyfile, ca_certs):
-        if path is not None:
-            _readable(path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    _load_pair(context, certfile, keyfile, password)
-    if ca_certs is not None:
-        try:
-            context.load_verify_locations(ca_certs)
-        except ssl.SSLError:
-            msg = f"{ca_certs}: expected certificates as PEM."
-            raise TlsError(msg) from None
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context
-
-
-def _load_pair(
-    context: ssl.SSLContext, certfile: Path, keyfile: Path | None, password: str | None
-) -> None:
-    key = keyfile or certfile
+def _load_pair(context: ssl.SSLContext, certfile: Path, key: Path, password: str | None) -> None:
     asked = False
 
     def given() -> str:
@@ -159,12 +155,4 @@ def _load_pair(
     except ValueError:
         # It is too long for OpenSSL, or no text.
         msg = f"{key}: cannot be decrypted with JOULEPLAN_TLS_KEYFILE_PASSWORD."
-        raise TlsError(msg) from None
-
-
-def _readable(path: Path) -> None:
-    try:
-        open_regular(path).close()
-    except OSError as error:
-        msg = f"{path}: cannot be read: {error.strerror}."
         raise TlsError(msg) from None

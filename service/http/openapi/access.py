@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.http.access.scopes import scopes_for
+from service.http.access.scopes import OPEN_PATHS, scopes_for
 from service.http.openapi.parts import header, refusal
 
 SCHEMES = {
@@ -15,7 +15,6 @@ SCHEMES = {
     },
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
-OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 
 _WAIT = header("Seconds to wait before the next try.", {"type": "integer"})
 _UNAUTHENTICATED = refusal(

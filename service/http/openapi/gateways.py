@@ -13,21 +13,20 @@ from service.calls.schemas.decisions import (
 )
 from service.calls.schemas.fields import MAX_SECONDS, MAX_TOKENS
 from service.calls.schemas.information import ProblemAnswer
-from service.http.gateway_headers import (
-    CANDIDATES,
-    DEADLINE,
-    DECISION_ID,
-    ENDPOINT,
-    FAIL_OPEN,
-    LLM,
-    NOT_COUNTED,
-    POOL,
-    REFUSED,
-    ROUTE,
-)
 from service.http.openapi.document import SMALL_REFUSALS, refusals
 from service.http.openapi.parts import TEXT, header, json_answer, parameter, reference, refusal
+from service.http.refusals import FAIL_OPEN, REFUSED
 from service.problems import MEDIA_TYPE
+
+CANDIDATES = "x-jouleplan-candidates"
+LLM = "x-jouleplan-llm"
+ROUTE = "x-jouleplan-route"
+DEADLINE = "x-jouleplan-deadline-seconds"
+ENDPOINT = "x-gateway-destination-endpoint"
+DECISION_ID = "x-jouleplan-decision-id"
+POOL = "x-jouleplan-pool"
+NOT_COUNTED = "x-jouleplan-not-counted"
+"""Headers by which gateways ask for a decision, and in which they are answered."""
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._-]+$"}
 _ENTRY = r"[A-Za-z0-9._-]{1,64}=[A-Za-z0-9]{1,63}:[1-9][0-9]{0,3}"

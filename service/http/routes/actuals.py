@@ -16,7 +16,7 @@ from service.calls.schemas.actuals import (
 )
 from service.decisions.actuals.actuals_service import ActualsService
 from service.decisions.records import Sum
-from service.http.access.caller import caller_of
+from service.http.access.guard import caller_of
 from service.http.openapi.document import information_operation, small_operation
 from service.http.openapi.plans import actuals_operation
 from service.http.routes.small_bodies import read_small

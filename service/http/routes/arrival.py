@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from service.calls.content import MAX_INLINE_BYTES, AnonymousFile, Content
 from service.calls.messages import BATCH_FILES, JSON, Job
-from service.http.access.caller import caller_of
+from service.http.access.guard import caller_of
 from service.http.routes.batch_query import query_of
 from service.http.routes.content_encoding import decoded
 from service.http.routes.negotiation import body_type

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
 from service.calls.messages import Job, Reply
-from service.http.access.caller import caller_of
+from service.http.access.guard import caller_of
 from service.http.openapi.document import plan_operation, predict_operation
 from service.http.refusals import respond
 from service.http.request_log import CLIENT_GONE

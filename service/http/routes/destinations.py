@@ -24,8 +24,7 @@ from service.calls.schemas.names import MAX_WRITTEN, read_llm
 from service.calls.validation import parse
 from service.decisions.decision_service import DecisionRecord, DecisionService
 from service.decisions.metrics import DecisionMetrics
-from service.http.access.fail_open import refuse_openly
-from service.http.gateway_headers import (
+from service.http.openapi.gateways import (
     CANDIDATES,
     DEADLINE,
     DECISION_ID,
@@ -34,8 +33,9 @@ from service.http.gateway_headers import (
     NOT_COUNTED,
     POOL,
     ROUTE,
+    destination_operation,
 )
-from service.http.openapi.gateways import destination_operation
+from service.http.refusals import refuse_openly
 from service.http.routes.decisions import answer_of
 from service.http.routes.endpoints import endpoints_of
 from service.http.routes.small_bodies import read_small_bytes

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from service.calls.messages import JSON, Job
-from service.http.access.caller import caller_of
+from service.http.access.guard import caller_of
 from service.http.openapi.plans import (
     cancel_operation,
     events_operation,
@@ -87,7 +87,7 @@ async def accept(job: Job, request: Request, background: BackgroundPlans) -> Res
         429 when too many calls wait, 503 when plans cannot be kept.
     """
     caller = caller_of(request)
-    record = await background.start(job, caller.owner, caller.place)
+    record = await background.start(job, caller.owner, caller.permit)
     base = base_of(request)
     headers = {
         "Location": f"{base}/plans/{record.plan_id}",

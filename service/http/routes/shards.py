@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from service.calls.messages import JSON
 from service.calls.schemas.shards import ShardsAnswer
 from service.calls.shard import JSONL, shard_answers
-from service.http.access.caller import caller_of
+from service.http.access.guard import caller_of
 from service.http.openapi.shards import list_operation, shard_operation
 from service.http.routes.plans import base_of
 from service.plans.archive import PLAN_NOT_FOUND

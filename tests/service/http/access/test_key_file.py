@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from service.__main__ import main
-from service.http.access.errors import KeyFileError
-from service.http.access.key_file import read_keys
+from service.http.access.key_file import KeyFileError, read_keys
 from service.http.access.keys import is_key_of
 from tests.plain_words import foreign_words
 from tests.service.server import ROOT

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.http.access.keys import ApiKey, digest_of, new_key
-from service.http.access.limits import Limits, TokenBucket
-from service.http.access.ring import KeyRing
+from service.http.access.keys import ApiKey, KeyStore, digest_of, new_key
+from service.http.access.limits import KeyLimits, TokenBucket
 from service.problems import ProblemError
 from tests.service.bodies import endless
 from tests.service.http.access.conftest import Keys, bearer, get
@@ -80,7 +79,7 @@ def test_no_pattern_of_calls_gets_more_than_burst_and_rate(
 
 
 def test_a_place_in_flight_is_free_again_after_its_call_only() -> None:
-    limits = Limits(max_concurrent=2)
+    limits = KeyLimits(max_concurrent=2)
     assert [limits.enter() == 0.0 for _ in range(3)] == [True, True, False]
     limits.leave()
     assert limits.enter() == 0.0
@@ -88,7 +87,7 @@ def test_a_place_in_flight_is_free_again_after_its_call_only() -> None:
 
 
 def test_a_call_refused_for_want_of_a_place_costs_no_token() -> None:
-    limits = Limits(TokenBucket(1.0, 2, Clock()), max_concurrent=1)
+    limits = KeyLimits(TokenBucket(1.0, 2, Clock()), max_concurrent=1)
     assert limits.enter() == 0.0
     for _ in range(5):
         assert limits.enter() > 0.0
@@ -99,39 +98,39 @@ def test_a_call_refused_for_want_of_a_place_costs_no_token() -> None:
 def test_reading_the_file_again_gives_no_tokens_away() -> None:
     clock, key = Clock(), new_key("a")
     limits = {"requests_per_second": 1.0, "burst": 2}
-    ring = KeyRing([row(key, **limits)], clock)
-    ring.admit(headers_of(key))
-    ring.admit(headers_of(key))
+    keys = KeyStore([row(key, **limits)], clock)
+    keys.admit(headers_of(key))
+    keys.admit(headers_of(key))
     for _ in range(3):
-        ring.replace([row(key, **limits)])
+        keys.replace([row(key, **limits)])
         with pytest.raises(ProblemError) as refused:
-            ring.admit(headers_of(key))
+            keys.admit(headers_of(key))
         assert refused.value.problem.retry_after_s == 1
     clock.now = 1.0
-    ring.admit(headers_of(key))
+    keys.admit(headers_of(key))
 
 
 def test_calls_in_flight_count_on_under_new_limits() -> None:
     key = new_key("a")
-    ring = KeyRing([row(key)])
-    first, second = ring.admit(headers_of(key)), ring.admit(headers_of(key))
-    ring.replace([row(key, max_concurrent=2)])
+    keys = KeyStore([row(key)])
+    first, second = keys.admit(headers_of(key)), keys.admit(headers_of(key))
+    keys.replace([row(key, max_concurrent=2)])
     with pytest.raises(ProblemError):
-        ring.admit(headers_of(key))
+        keys.admit(headers_of(key))
     first.limits.leave()
-    ring.admit(headers_of(key)).limits.leave()
+    keys.admit(headers_of(key)).limits.leave()
     second.limits.leave()
-    assert ring.admit(headers_of(key)).limits.calls == 1
+    assert keys.admit(headers_of(key)).limits.calls == 1
 
 
 def test_a_key_ends_at_the_second_it_expires() -> None:
     calendar, key = Clock(), new_key("a")
-    ring = KeyRing([row(key, expires_at=100.0)], calendar=calendar)
+    keys = KeyStore([row(key, expires_at=100.0)], calendar=calendar)
     calendar.now = 99.999
-    ring.admit(headers_of(key))
+    keys.admit(headers_of(key))
     calendar.now = 100.0
     with pytest.raises(ProblemError) as refused:
-        ring.admit(headers_of(key))
+        keys.admit(headers_of(key))
     assert refused.value.problem.slug == "unauthenticated"
 
 

@@ -15,8 +15,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from service.http.access.errors import TlsError
-from service.http.access.tls import server_context
+from service.http.access.tls import TlsError, TlsFiles
 from service.settings.settings import Settings
 from tests.service.http.access.certificates import Pair, self_signed
 from tests.service.http.access.conftest import Keys, bearer
@@ -152,7 +151,7 @@ def test_callers_need_a_certificate_where_authorities_are_named(
 
 def refusal(pair: Pair, password: str | None = None, authorities: Path | None = None) -> str:
     with pytest.raises(TlsError) as refused:
-        server_context(pair.certificate, pair.key, password, authorities)
+        TlsFiles(pair.certificate, pair.key, password, authorities).context()
     message = str(refused.value)
     assert "\n" not in message
     return message
