@@ -12,7 +12,7 @@ import pyarrow as pa
 from benchmarks.workloads import chat_workload
 from costmodel.workload import Workload
 from service.calls.fleet.file import load_fleet_file
-from service.embedded import FLEET_FILE, embedded_models_dir
+from service.environment import FLEET_FILE, embedded_models_dir
 
 JSON = "application/json"
 ARROW = "application/vnd.apache.arrow.stream"

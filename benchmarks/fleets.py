@@ -5,7 +5,7 @@ from __future__ import annotations
 from costmodel.catalogue import Catalogue
 from service.calls.fleet.file import load_fleet_file
 from service.calls.fleet.placements import Candidates, build_candidates
-from service.embedded import FLEET_FILE, embedded_models_dir
+from service.environment import FLEET_FILE, embedded_models_dir
 
 PAPER_FLEET_FILE = "fleet-paper.yaml"
 

@@ -15,7 +15,7 @@ from costmodel.catalogue import Catalogue
 from costmodel.cost_matrix import predict
 from costmodel.cost_model import CostModel
 from costmodel.workload import Workload
-from service.embedded import embedded_models_dir
+from service.environment import embedded_models_dir
 
 DRAWN = 10_000
 """Requests drawn from the example's distributions, then repeated: drawing is not what is timed."""

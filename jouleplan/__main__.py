@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(overview())
         return 0
     if verb == "--version":
-        from service.version import running_version  # noqa: PLC0415
+        from service.environment import running_version  # noqa: PLC0415
 
         sys.stdout.write(f"{PROGRAM} {running_version()}\n")
         return 0

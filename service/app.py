@@ -11,9 +11,8 @@ from functools import partial
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
-from service import endless
 from service.calls.messages import RELOADED, Description, PlanTally
-from service.database.probing import watch_stores
+from service.database.stores import probe_stores
 from service.decisions.actuals.actuals_service import ActualsService
 from service.decisions.actuals.store import KEPT, ActualsStore
 from service.decisions.decision_service import DecisionService
@@ -23,6 +22,7 @@ from service.decisions.metering.loop import Metering
 from service.decisions.metrics import DecisionMetrics
 from service.decisions.policy import FORECAST_PREFIX, policy_of
 from service.decisions.tokenizers import Tokenizers
+from service.environment import running_version
 from service.http.access.connections import BodyLimits
 from service.http.access.guard import install_guards
 from service.http.access.key_file import FileKeyStore
@@ -44,7 +44,8 @@ from service.http.routes import (
     prices,
     shards,
 )
-from service.http.routes.arrival import Arrivals
+from service.http.routes.bodies import JobReader
+from service.periodic import cancel_tasks, start_tasks
 from service.plans.archive import PlanArchive
 from service.plans.database import PLANS
 from service.plans.plan_store import StoreLimits
@@ -53,7 +54,6 @@ from service.reloads import follow_files
 from service.settings.settings import Settings
 from service.stopping import Stopping
 from service.telemetry.metrics import Metrics
-from service.version import running_version
 from service.workers.entry import enter
 from service.workers.link import WorkerMain, WorkerProcess, start_worker
 from service.workers.listener import PoolListener
@@ -158,7 +158,7 @@ def compose(
         await keeper.start()
         works = (
             *follow_files(settings, pool, tokenizers, keys, certificate, metrics.reloads),
-            watch_stores((actuals_service.probe, keeper.retry, background.probe)),
+            probe_stores((actuals_service.probe, keeper.retry, background.probe)),
             Forecasts(
                 settings,
                 pool,
@@ -169,9 +169,9 @@ def compose(
             ).run(),
             Metering(settings, actuals_service, decision_metrics).run(),
         )
-        begun = endless.begin(works)
+        begun = start_tasks(works)
         yield
-        await endless.end(begun)
+        await cancel_tasks(begun)
         await background.stop()
         await keeper.stop()
         await actuals_service.stop()
@@ -179,9 +179,9 @@ def compose(
 
     health = information.Health(pool, metrics, stopping)
     deciding = decisions.Decisions(decision_service, decision_metrics)
-    arrivals = Arrivals(pool, settings.max_body_bytes, settings.max_requests)
+    reader = JobReader(pool, settings.max_body_bytes, settings.max_requests)
     routers = [
-        calls.router(arrivals, metrics, background),
+        calls.router(reader, metrics, background),
         deciding.router(),
         destinations.router(decision_service, decision_metrics),
         prices.router(decision_service),
@@ -189,7 +189,7 @@ def compose(
         actuals.router(actuals_service),
         plans.router(background),
         shards.router(background),
-        frontier.router(arrivals, metrics),
+        frontier.router(reader, metrics),
         information.health_router(health),
         information.router(pool),
     ]

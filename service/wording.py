@@ -1,11 +1,12 @@
-"""What pydantic finds wrong, in the words of this service: what was expected, and what came."""
+"""Refusals in the words of this service: what was expected, what came, and what would mend it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from service.number_hints import Wanted, ending
+from service.number_texts import Wanted, ending
 
 MAX_SHOWN = 60
 """Characters of a value that is told."""
@@ -128,3 +129,30 @@ def shown(value: object) -> str:
         return repr(value if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]}...")
     text = repr(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """What options are called.
+
+    Attributes
+    ----------
+    report
+        That what cannot be planned is to be reported, and the rest planned.
+    any_llm
+        That any LLM may serve any line of a batch file.
+    output_tokens
+        An estimate for lines that state no limit of their output.
+    column
+        Which column of a table is meant; None where that cannot be said.
+    """
+
+    report: str
+    any_llm: str
+    output_tokens: str
+    column: str | None
+
+
+BODY = Spelling('"on_unplaceable": "report"', '"llms": null', '"output_tokens"', None)
+QUERY = Spelling("on_unplaceable=report", "llms=any", "output_tokens", None)
+COMMAND = Spelling("--report-unplaceable", "--llms any", "--output-tokens", "--column")

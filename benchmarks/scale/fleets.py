@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.published import PUBLISHED
 from costmodel.catalogue import Catalogue
 from service.calls.fleet.file import load_fleet_file
-from service.embedded import FLEET_FILE, embedded_models_dir
+from service.environment import FLEET_FILE, embedded_models_dir
 
 MAX_TOKENS = 4096
 """Context of Llama 2 (Touvron et al., arXiv 2307.09288); longer requests are not drawn."""

@@ -18,7 +18,7 @@ from service.calls.fleet.placements import Candidates, build_candidates
 from service.calls.plan_terms import limits_of, objective_of
 from service.calls.schemas.calls import Constraints, ObjectiveSpec
 from service.calls.schemas.fleet import FleetSpec
-from service.embedded import embedded_models_dir
+from service.environment import embedded_models_dir
 
 Form = Literal["shares", "deadline", "mixed", "masks"]
 FORMS: tuple[Form, ...] = get_args(Form)

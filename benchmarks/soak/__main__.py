@@ -31,7 +31,7 @@ from benchmarks.soak.report import FORECASTS, report
 from benchmarks.soak.run import KEYS, Pace, Soak
 from benchmarks.timing import machine
 from examples.local_service import await_answer, free_port
-from service.embedded import embedded_models_dir
+from service.environment import embedded_models_dir
 from service.http.access.keys import digest_of, new_key
 
 DISK_BYTES = 512 * 1024 * 1024

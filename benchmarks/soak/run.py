@@ -22,7 +22,7 @@ from benchmarks.decision_speed import CANDIDATES, LLM, bodies
 from benchmarks.open_load import CONNECTIONS, Line, post
 from benchmarks.soak.processes import resident_mb, workers_of
 from benchmarks.soak.report import KILL_S, Sample, SoakRecord
-from service.embedded import embedded_models_dir
+from service.environment import embedded_models_dir
 
 TELLERS = 2
 TOGETHER = 50

@@ -34,7 +34,7 @@ from service.calls.schemas.batch_query import PREFIX, BatchQuery, query_pointer
 from service.calls.schemas.calls import PlanRequest
 from service.calls.shard import Shard, shard_answers
 from service.problems import AlikeErrors, FieldError, Problem, ProblemError, invalid, pointer
-from service.spelling import QUERY
+from service.wording import QUERY
 
 
 def plan_batch_file(

@@ -43,7 +43,7 @@ from service.calls.solved import Solved
 from service.calls.unplanned import LimitPointers, placeable
 from service.calls.why import check_explained
 from service.problems import FieldError, Problem, ProblemError, invalid
-from service.spelling import BODY, Spelling
+from service.wording import BODY, Spelling
 
 Planner = Callable[[PlacementProblem, SolverOptions, OnProgress], Plan]
 TimeGuard = Callable[[float], AbstractContextManager[Any]]

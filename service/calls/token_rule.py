@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.calls.prompts import CHARACTERS_PER_TOKEN
-from service.spelling import COMMAND, Spelling
+from service.wording import COMMAND, Spelling
 
 
 @dataclass(frozen=True)

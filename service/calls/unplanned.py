@@ -23,7 +23,7 @@ from planner.problem import PlacementProblem
 from service.calls.batch import Batch
 from service.calls.schemas.answers import UnplaceableAnswer
 from service.problems import MAX_FIELD_ERRORS, FieldError, Problem, ProblemError, pointer
-from service.spelling import BODY, Spelling
+from service.wording import BODY, Spelling
 
 DIGITS = 6
 """Of what a limit would have to be, in an answer and in its words alike."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from costmodel.command_line import VerbParser, number, whole_number
-from service.durations import seconds_of
+from service.number_texts import seconds_of
 
 
 def seconds(text: str) -> float:

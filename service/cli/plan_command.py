@@ -32,10 +32,10 @@ from service.cli.arguments import OPTIONS, OptionError, merged
 from service.cli.progress import shown
 from service.cli.shards import check_folder, describe_shards, served_names, write_shards
 from service.cli.tables import print_plan
-from service.embedded import FLEET_FILE, embedded_models_dir
+from service.environment import FLEET_FILE, embedded_models_dir
 from service.problems import AlikeErrors, FieldError, Problem, ProblemError
 from service.settings.settings import Settings
-from service.spelling import COMMAND
+from service.wording import COMMAND
 from service.workers.process import load_service
 
 PLANNED, NO_PLAN, BAD_INPUT = 0, 1, 2

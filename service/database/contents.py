@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.database.errors import StoreError
+from service.database.stores import StoreError
 
 _HELD = "CREATE TEMP TABLE held (kind TEXT PRIMARY KEY, rows INTEGER NOT NULL);"
 _COUNT = """

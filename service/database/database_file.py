@@ -16,11 +16,11 @@ from queue import SimpleQueue
 
 from service.database import rescue
 from service.database.contents import Contents, Loss
-from service.database.errors import StoreError
 from service.database.file_watch import FileWatch, Seen
 from service.database.opening import DamagedError, check_sound, is_sound, make_file
 from service.database.rescue import LOG, beside
 from service.database.salvage import is_damage, read_only
+from service.database.stores import StoreError
 
 logger = logging.getLogger("service.store")
 

@@ -8,8 +8,8 @@ import sqlite3
 import stat
 from pathlib import Path
 
-from service.database.errors import NoPlaceError, StoreError
 from service.database.rescue import INDEX, LOG, beside
+from service.database.stores import NoPlaceError, StoreError
 from service.database.write_ahead_log import HarmedLogError, check_left_log
 
 NO_PLACE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR})

@@ -22,7 +22,7 @@ from service.decisions.traffic import (
     plan_of,
     stretch_helps,
 )
-from service.endless import every
+from service.periodic import run_periodically
 from service.problems import ProblemError
 from service.settings.decisions import DecisionSettings
 from service.workers.pool import WorkerPool
@@ -67,7 +67,7 @@ class Forecasts:
     async def run(self) -> None:
         """Make one every period, until cancelled."""
         if self._settings.forecast_seconds > 0:
-            await every(self._settings.forecast_seconds, self._once)
+            await run_periodically(self._settings.forecast_seconds, self._once)
 
     async def _once(self) -> None:
         asked = self._decisions.traffic.forecast(monotonic())[-self._max_requests :]

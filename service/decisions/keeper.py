@@ -13,7 +13,7 @@ import orjson
 from pydantic import ValidationError
 
 from service.calls.schemas.policy import KeptPolicy
-from service.database.errors import StoreError
+from service.database.stores import StoreError
 from service.decisions.actuals.store import ActualsStore
 from service.decisions.decision_service import DecisionService
 from service.decisions.policy import Policy

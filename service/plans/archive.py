@@ -10,7 +10,7 @@ from pathlib import Path
 
 from service.calls.content import to_bytes
 from service.calls.messages import Reply
-from service.database.errors import StoreError
+from service.database.stores import StoreError
 from service.plans.plan_store import StoreLimits
 from service.plans.records import PlanRecord, ReplyHead
 from service.plans.thread import StoreThread

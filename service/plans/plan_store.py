@@ -17,8 +17,8 @@ from service.calls.content import Content, chunks
 from service.calls.shard import Shard
 from service.database.contents import Loss
 from service.database.database_file import DatabaseFile
-from service.database.errors import StoreError
 from service.database.file_watch import rewrite
+from service.database.stores import StoreError
 from service.plans.records import PlanProgress, PlanRecord, ReplyHead
 
 CHUNK_BYTES = 4 * 1024 * 1024

@@ -15,8 +15,8 @@ from typing import TypeVar
 
 from service.calls.content import Content
 from service.database.database_file import MEMORY
-from service.database.errors import NoPlaceError, StoreError
-from service.paths import state_file
+from service.database.stores import NoPlaceError, StoreError
+from service.environment import state_file
 from service.plans.database import PLANS, open_database
 from service.plans.plan_store import CHUNK_BYTES, PlanStore, StoreLimits
 from service.plans.records import PlanRecord

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from service.embedded import FLEET_FILE, embedded_models_dir
+from service.environment import FLEET_FILE, embedded_models_dir
 
 
 class FileSettings(BaseModel):

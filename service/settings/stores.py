@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from service.database.database_file import MEMORY
-from service.paths import state_file
+from service.environment import state_file
 from service.settings.texts import KIBIBYTE, MEBIBYTE
 
 

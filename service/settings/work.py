@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from service.machine import default_budget
+from service.environment import default_budget
 from service.settings.texts import KIBIBYTE, MAX_BYTES, MEBIBYTE
 
 MAX_PAIRS = 10**12

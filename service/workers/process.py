@@ -45,7 +45,7 @@ from service.calls.messages import (
 )
 from service.calls.planner_service import CallLimits, PlannerService
 from service.calls.schemas.batch_query import BatchQuery
-from service.machine import limit_memory
+from service.environment import limit_memory
 from service.problems import Problem, ProblemError
 from service.settings.settings import Settings
 from service.telemetry.logs import configure_logging

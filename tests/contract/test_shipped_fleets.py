@@ -10,7 +10,7 @@ from service.calls.fleet.file import load_fleet_file
 from service.calls.fleet.placements import build_candidates, contradictions
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.information import CostModelsAnswer, PlacementsAnswer
-from service.embedded import embedded_models_dir
+from service.environment import embedded_models_dir
 from service.settings.settings import Settings
 from service.workers.process import load_service
 from tests.service.answers import checked

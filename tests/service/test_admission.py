@@ -14,7 +14,7 @@ import pytest
 
 from service.calls.content import AnonymousFile
 from service.calls.messages import ARROW, JSON, Job, Reply
-from service.machine import available_bytes
+from service.environment import available_bytes
 from service.problems import ProblemError
 from service.settings.settings import Settings
 from service.workers import queue

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service.calls.batch_files.csv_file import csv_table
 from service.calls.batch_files.table import batch_of
-from service.number_hints import Wanted, number_meant
+from service.number_texts import Wanted, number_meant
 from tests.written_numbers import AMOUNTS, LOOK_ALIKES, with_comma
 
 

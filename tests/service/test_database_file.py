@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from service.database.contents import Contents, Loss
 from service.database.database_file import DatabaseFile
-from service.database.errors import StoreError
+from service.database.stores import StoreError
 
 PAGE = 4096
 ROW = "x" * 200

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from service.calls.messages import JSON, Reply
 from service.database.database_file import MEMORY
-from service.database.errors import StoreError
+from service.database.stores import StoreError
 from service.plans.archive import PlanArchive
 from service.plans.database import open_database
 from service.plans.plan_store import CHUNK_BYTES, PlanStore, StoreLimits

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from service.embedded import embedded_models_dir
+from service.environment import embedded_models_dir
 from service.serving import print_settings, read_settings
 from service.settings.settings import Settings
 from tests.service.server import ROOT, free_port

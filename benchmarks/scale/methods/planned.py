@@ -16,7 +16,7 @@ from planner.progress import OnProgress, ignore_progress
 from planner.result import Plan, SolverOptions
 from service.calls.content import to_bytes
 from service.calls.planner_service import CallLimits, PlannerService
-from service.embedded import embedded_models_dir
+from service.environment import embedded_models_dir
 
 UNLIMITED = 10**12
 MAX_SECONDS = 3600.0

@@ -17,7 +17,7 @@ from planner.result import PlanWarning
 from service.calls.batch_files.batch_file import BatchFileError
 from service.calls.batch_files.known_columns import known_count
 from service.calls.batch_files.table import LISTS, NOTHING, Table, row_in_words
-from service.number_hints import share_of
+from service.number_texts import share_of
 
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from costmodel.nearest import listed, nearest, shown
 from planner.result import PlanWarning
 from service.calls.batch_files.batch_file import COLUMNS, BatchFileError
-from service.spelling import COMMAND, Spelling
+from service.wording import COMMAND, Spelling
 
 NEEDED = ("input_tokens", "output_tokens")
 _GAP = re.compile(r"[\s_-]+")

@@ -11,7 +11,7 @@ from planner.result import PlanWarning
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.known_columns import Recognised, recognise
 from service.problems import pointer
-from service.spelling import COMMAND, Spelling
+from service.wording import COMMAND, Spelling
 
 Column = Sequence[Any]
 LISTS = ("llms", "pools")

@@ -22,8 +22,8 @@ from service.calls.schemas.fields import (
 )
 from service.calls.schemas.names import LlmName, PoolName, matching, read_llm
 from service.calls.token_rule import TokenRule
-from service.durations import seconds_of
-from service.spelling import QUERY
+from service.number_texts import seconds_of
+from service.wording import QUERY
 
 ServedName = Annotated[
     str,

@@ -1,4 +1,4 @@
-"""Answers about asynchronous plans, as `service.http.routes.plan_documents` writes them."""
+"""Answers about asynchronous plans, as `service.http.routes.plans` writes them."""
 
 from __future__ import annotations
 

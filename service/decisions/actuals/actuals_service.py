@@ -13,7 +13,7 @@ from typing import TypeVar
 from costmodel.nearest import unknown_name
 from service.calls.schemas.actuals import ActualBody
 from service.calls.schemas.names import has_normal_form
-from service.database.errors import StoreError
+from service.database.stores import StoreError
 from service.decisions.actuals.apportioning import Run
 from service.decisions.actuals.store import ActualsStore
 from service.decisions.calibration import ENERGY, RUNTIME, BiasKey

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from service.database.errors import StoreError
 from service.database.file_watch import rewrite
+from service.database.stores import StoreError
 from service.decisions.actuals import database
 from service.decisions.actuals.database import ACTUALS, POLICY
 from service.decisions.actuals.writing import MistakeError, Result, Work, WritingThread

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from service.database.claim import Claim
 from service.database.contents import Loss
 from service.database.database_file import MEMORY, DatabaseFile
-from service.database.errors import NoPlaceError, StoreError
+from service.database.stores import NoPlaceError, StoreError
 from service.decisions.actuals.database import CONTENTS
 
 logger = logging.getLogger("service.actuals")

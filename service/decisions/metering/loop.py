@@ -9,13 +9,13 @@ from itertools import islice
 from time import time
 from typing import TYPE_CHECKING
 
-from service.database.errors import StoreError
+from service.database.stores import StoreError
 from service.decisions.actuals.actuals_service import ActualsService
 from service.decisions.actuals.apportioning import Apportioner, PoolPower
 from service.decisions.metering.readings import MeteringError, Reading
 from service.decisions.metrics import DecisionMetrics
 from service.decisions.records import ActualKey
-from service.endless import every
+from service.periodic import run_periodically
 from service.settings.decisions import DecisionSettings
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Metering:
         # Not before: runs would pile up for nobody.
         self._actuals.on_run(self._apportioner.add_run)
         try:
-            await every(self._settings.metering_seconds, partial(self._ask, counters))
+            await run_periodically(self._settings.metering_seconds, partial(self._ask, counters))
         finally:
             await counters.close()
 

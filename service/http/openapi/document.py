@@ -43,6 +43,7 @@ from service.http.openapi.examples import FRONTIER_EXAMPLES, PLAN_EXAMPLES, PRED
 from service.http.openapi.parts import (
     REF_TEMPLATE,
     TEXT,
+    event_schema,
     header,
     json_answer,
     parameter,
@@ -140,19 +141,10 @@ def frontier_operation() -> dict[str, Any]:
     operation = _call_operation(FrontierRequest, PlanAnswer, FRONTIER_EXAMPLES)
     lines = ", ".join(answer.__name__ for answer in FRONTIER_LINES)
     line = {"type": "string", "description": f"One JSON object a line: {lines}."}
-    event = {
-        "type": "object",
-        "description": "One event.",
-        "required": ["event", "data"],
-        "properties": {
-            "event": {"enum": ["ends", "point", "summary", "problem"]},
-            "data": {
-                "type": "string",
-                "contentMediaType": JSON,
-                "contentSchema": {"oneOf": [reference(answer) for answer in FRONTIER_LINES]},
-            },
-        },
-    }
+    event = event_schema(
+        ["ends", "point", "summary", "problem"],
+        {"oneOf": [reference(answer) for answer in FRONTIER_LINES]},
+    )
     del operation["openapi_extra"]["responses"]["406"]
     operation["openapi_extra"]["responses"]["200"] = {
         "description": "The front, line by line as it is found: `ends`, `point` after `point` in "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -49,6 +50,20 @@ def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a value that is there: a parameter can be left out, but not be null."""
     kind: dict[str, Any] = next(one for one in schema["anyOf"] if one.get("type") != "null")
     return {key: value for key, value in kind.items() if key not in {"description", "examples"}}
+
+
+def event_schema(kinds: Sequence[str], data: dict[str, Any], **more: object) -> dict[str, Any]:
+    """Return the schema of a server-sent event of these kinds, whose data is JSON."""
+    return {
+        "type": "object",
+        "description": "One event.",
+        "required": [*more, "event", "data"],
+        "properties": {
+            **more,
+            "event": {"enum": kinds},
+            "data": {"type": "string", "contentMediaType": JSON, "contentSchema": data},
+        },
+    }
 
 
 def reference(schema: type[BaseModel | Answer]) -> dict[str, str]:

@@ -1,14 +1,25 @@
-"""What the OpenAPI document says of asynchronous plans."""
+"""What the OpenAPI document says of asynchronous plans, and of the shards of batch files."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from service.calls.messages import EVENT_STREAM
 from service.calls.schemas.actuals import PlanActualsAnswer
 from service.calls.schemas.answers import PlanAnswer
 from service.calls.schemas.plans import PlansAnswer, PlanStatusAnswer
+from service.calls.schemas.shards import ShardsAnswer
+from service.calls.shard import JSONL
 from service.http.openapi.document import refusals
-from service.http.openapi.parts import TEXT, json_answer, parameter, reference, refusal
+from service.http.openapi.parts import (
+    TEXT,
+    event_schema,
+    header,
+    json_answer,
+    parameter,
+    reference,
+    refusal,
+)
 
 _PLAN_ID = {
     **parameter("path", "plan_id", "As `POST /plan` named it.", {**TEXT, "minLength": 1}),
@@ -27,23 +38,31 @@ _EVENTS = {
     "description": "Events `progress` and, last, `end`; the data of each is the state of the plan. "
     "Comments keep the connection open.",
     "content": {
-        "text/event-stream": {
-            "schema": {
-                "type": "object",
-                "description": "One event.",
-                "required": ["id", "event", "data"],
-                "properties": {
-                    "id": {"type": "string", "description": "Its number."},
-                    "event": {"enum": ["progress", "end"]},
-                    "data": {
-                        "type": "string",
-                        "contentMediaType": "application/json",
-                        "contentSchema": reference(PlanStatusAnswer),
-                    },
-                },
-            }
+        EVENT_STREAM: {
+            "schema": event_schema(
+                ["progress", "end"],
+                reference(PlanStatusAnswer),
+                id={"type": "string", "description": "Its number."},
+            )
         }
     },
+}
+_INDEX = parameter(
+    "path", "index", "Its position in the list of shards.", {"type": "integer", "minimum": 0}
+)
+_IF_NONE_MATCH = parameter("header", "If-None-Match", "The `ETag` of a copy that you have.", TEXT)
+_LINES = {
+    "description": "The lines, byte for byte as they came but for the name of the LLM, the longest "
+    "first.",
+    "content": {JSONL: {"schema": TEXT}},
+    "headers": {
+        "ETag": header("SHA-256 of the bytes."),
+        "Content-Disposition": header("What the file may be called."),
+    },
+}
+_REFUSALS = {
+    "409": refusal("The plan is queued or running still.", retry=True),
+    "410": refusal("The plan has no answer, or is kept no more."),
 }
 
 
@@ -121,3 +140,19 @@ def operation_of(responses: dict[str, Any], *parameters: dict[str, Any]) -> dict
 def _query(name: str, description: str, most: int) -> dict[str, Any]:
     schema = {"type": "integer", "minimum": 1, "maximum": most}
     return parameter("query", name, description, schema)
+
+
+def shards_operation() -> dict[str, Any]:
+    """Return what is said of `GET /plans/{plan_id}/shards`."""
+    answer = json_answer("The shards, by placement; lines that fit none come last.", ShardsAnswer)
+    return operation_of({"200": answer, **_REFUSALS})
+
+
+def shard_operation() -> dict[str, Any]:
+    """Return what is said of `GET /plans/{plan_id}/shards/{index}`."""
+    responses = {
+        "200": _LINES,
+        "304": {"description": "Your copy is that of this shard."},
+        **_REFUSALS,
+    }
+    return operation_of(responses, _INDEX, _IF_NONE_MATCH)

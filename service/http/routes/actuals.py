@@ -19,7 +19,7 @@ from service.decisions.records import Sum
 from service.http.access.guard import caller_of
 from service.http.openapi.document import information_operation, small_operation
 from service.http.openapi.plans import actuals_operation
-from service.http.routes.small_bodies import read_small
+from service.http.routes.bodies import read_small
 from service.problems import Problem, ProblemError
 
 

@@ -14,7 +14,7 @@ from service.http.access.guard import caller_of
 from service.http.openapi.document import plan_operation, predict_operation
 from service.http.refusals import respond
 from service.http.request_log import CLIENT_GONE
-from service.http.routes.arrival import Arrivals, Kind
+from service.http.routes.bodies import JobReader, Kind
 from service.http.routes.negotiation import accepted_type
 from service.http.routes.plans import accept, wants_async
 from service.plans.plans import BackgroundPlans
@@ -23,7 +23,7 @@ from service.telemetry.metrics import Metrics
 from service.workers.pool import WorkerPool
 
 
-def router(arrivals: Arrivals, metrics: Metrics, background: BackgroundPlans) -> APIRouter:
+def router(reader: JobReader, metrics: Metrics, background: BackgroundPlans) -> APIRouter:
     """Return the routes of the planning calls."""
     routes = APIRouter(tags=["planning"])
 
@@ -31,8 +31,8 @@ def router(arrivals: Arrivals, metrics: Metrics, background: BackgroundPlans) ->
     async def plan(request: Request) -> Response:
         started = perf_counter()
         if wants_async(request):
-            return await _accept(request, arrivals, background)
-        reply = await _answer("plan", request, arrivals)
+            return await _accept(request, reader, background)
+        reply = await _answer("plan", request, reader)
         if reply is None:
             return Response(status_code=CLIENT_GONE)
         elapsed_s = perf_counter() - started
@@ -45,18 +45,18 @@ def router(arrivals: Arrivals, metrics: Metrics, background: BackgroundPlans) ->
         "/predict", summary="Predict every request on every placement", **predict_operation()
     )
     async def predict(request: Request) -> Response:
-        reply = await _answer("predict", request, arrivals)
+        reply = await _answer("predict", request, reader)
         return Response(status_code=CLIENT_GONE) if reply is None else respond(reply)
 
     return routes
 
 
-async def _answer(kind: Kind, request: Request, arrivals: Arrivals) -> Reply | None:
+async def _answer(kind: Kind, request: Request, reader: JobReader) -> Reply | None:
     """Return the reply to a call, or None where the caller has left."""
     path = request.url.path
     try:
-        job = await arrivals.job(kind, request, accepted_type(request))
-        return await _unless_gone(request, arrivals.pool, job)
+        job = await reader.job(kind, request, accepted_type(request))
+        return await _unless_gone(request, reader.pool, job)
     except ProblemError as error:
         return Reply.of_problem(error.problem, path)
     except ClientDisconnect:
@@ -79,9 +79,9 @@ async def _kept(
     return Reply(head.status, record.problem, head.media_type, outcome, head.headers)
 
 
-async def _accept(request: Request, arrivals: Arrivals, background: BackgroundPlans) -> Response:
+async def _accept(request: Request, reader: JobReader, background: BackgroundPlans) -> Response:
     try:
-        job = await arrivals.job("plan", request, accepted_type(request), patient=True)
+        job = await reader.job("plan", request, accepted_type(request), patient=True)
     except ClientDisconnect:
         return Response(status_code=CLIENT_GONE)
     return await accept(job, request, background)

@@ -29,7 +29,7 @@ from service.decisions.rule import Quote
 from service.http.openapi.document import small_operation
 from service.http.openapi.examples import DECISION_EXAMPLES
 from service.http.refusals import refuse
-from service.http.routes.small_bodies import read_small_bytes
+from service.http.routes.bodies import read_small_bytes
 from service.problems import ProblemError
 
 PATH = "/decision"

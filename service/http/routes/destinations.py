@@ -36,9 +36,9 @@ from service.http.openapi.gateways import (
     destination_operation,
 )
 from service.http.refusals import refuse_openly
+from service.http.routes.bodies import read_small_bytes
 from service.http.routes.decisions import answer_of
 from service.http.routes.endpoints import endpoints_of
-from service.http.routes.small_bodies import read_small_bytes
 from service.problems import FieldError, Problem, ProblemError
 
 _NUMBER = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)

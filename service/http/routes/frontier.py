@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from time import perf_counter
 from typing import cast
 
@@ -13,14 +14,13 @@ from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from service.calls.content import to_bytes
-from service.calls.messages import Job, Reply, Update
+from service.calls.messages import EVENT_STREAM, NDJSON, Job, Reply, Update
 from service.calls.schemas.frontier import ProblemLine
 from service.http.openapi.document import frontier_operation
 from service.http.refusals import respond
 from service.http.request_log import CLIENT_GONE
-from service.http.routes.arrival import Arrivals
+from service.http.routes.bodies import JobReader
 from service.http.routes.calls import until_gone
-from service.http.routes.line_formats import line_format
 from service.problems import ProblemError
 from service.telemetry.metrics import Metrics
 from service.workers.pool import WorkerPool
@@ -29,7 +29,7 @@ POINT = "point"
 PROBLEM = "problem"
 
 
-def router(arrivals: Arrivals, metrics: Metrics) -> APIRouter:
+def router(reader: JobReader, metrics: Metrics) -> APIRouter:
     """Return the route of fronts."""
     routes = APIRouter(tags=["planning"])
 
@@ -40,14 +40,14 @@ def router(arrivals: Arrivals, metrics: Metrics) -> APIRouter:
         path = request.url.path
         started = perf_counter()
         try:
-            job = await arrivals.job("frontier", request)
+            job = await reader.job("frontier", request)
         except ProblemError as error:
             reply = Reply.of_problem(error.problem, path)
             metrics.count_front(reply.outcome, perf_counter() - started, 0)
             return respond(reply)
         except ClientDisconnect:
             return Response(status_code=CLIENT_GONE)
-        lines = Lines(arrivals.pool, job)
+        lines = Lines(reader.pool, job)
         if not await lines.begun(request):
             await lines.stop()
             return Response(status_code=CLIENT_GONE)
@@ -55,21 +55,21 @@ def router(arrivals: Arrivals, metrics: Metrics) -> APIRouter:
             reply = await lines.reply()
             metrics.count_front(reply.outcome, perf_counter() - started, 0)
             return respond(reply)
-        written = line_format(request.headers.get("accept", ""))
+        lines_as = line_format(request.headers.get("accept", ""))
 
         async def stream() -> AsyncIterator[bytes]:
             try:
                 async for update in lines.updates():
-                    yield written.write(update)
+                    yield lines_as.write(update)
                 reply = await lines.reply()
                 if reply.status != 200:
-                    yield written.write(_problem(reply))
+                    yield lines_as.write(_problem(reply))
                 metrics.count_front(reply.outcome, perf_counter() - started, lines.points)
             finally:
                 await lines.stop()
 
         return StreamingResponse(
-            stream(), media_type=written.media_type, headers={"Cache-Control": "no-store"}
+            stream(), media_type=lines_as.media_type, headers={"Cache-Control": "no-store"}
         )
 
     return routes
@@ -136,3 +136,31 @@ class Lines:
         """End the call, and with it its worker if it is still at work."""
         self._work.cancel()
         await asyncio.gather(self._work, return_exceptions=True)
+
+
+@dataclass(frozen=True)
+class LineFormat:
+    """A way to write a stream of JSON lines: newline-delimited, or as server-sent events."""
+
+    media_type: str
+    write: Callable[[Update], bytes]
+
+
+def line_format(accept: str) -> LineFormat:
+    r"""Return the format that an `Accept` header asks for: events only where it names them.
+
+    Examples
+    --------
+    >>> line_format("*/*").write(Update("point", b'{"index":0}'))
+    b'{"index":0}\n'
+    >>> line_format("text/event-stream").write(Update("point", b'{"index":0}'))
+    b'event: point\ndata: {"index":0}\n\n'
+    """
+    named = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
+    if EVENT_STREAM in named:
+        return LineFormat(EVENT_STREAM, _event)
+    return LineFormat(NDJSON, lambda update: update.body + b"\n")
+
+
+def _event(update: Update) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (update.kind.encode(), update.body)

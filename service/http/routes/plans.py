@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import cast
 
+import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from service.calls.messages import JSON, Job
+from service.calls.messages import EVENT_STREAM, JSON, Job
+from service.calls.schemas.information import ProblemAnswer
+from service.calls.schemas.plans import PlansAnswer, PlanStatusAnswer
 from service.http.access.guard import caller_of
 from service.http.openapi.plans import (
     cancel_operation,
@@ -16,18 +21,17 @@ from service.http.openapi.plans import (
     result_operation,
     status_operation,
 )
-from service.http.routes.plan_documents import event_bytes, list_body, status_body
-from service.http.routes.query_numbers import query_number
+from service.http.routes.queries import query_number
 from service.plans.plans import BackgroundPlans
 from service.plans.records import PlanRecord
 from service.plans.run import Event
 from service.problems import Problem, ProblemError
 
-EVENT_STREAM = "text/event-stream"
 RESPOND_ASYNC = "respond-async"
 DEFAULT_PAGE = 20
-LONGEST_PAGE = 100
-LARGEST_NUMBER = 2**63 - 1
+MAX_PAGE = 100
+MAX_NUMBER = 2**63 - 1
+HEARTBEAT = b": still here\n\n"
 
 
 def router(background: BackgroundPlans) -> APIRouter:
@@ -36,8 +40,8 @@ def router(background: BackgroundPlans) -> APIRouter:
 
     @routes.get("/plans", summary="Recent asynchronous plans", **list_operation())
     async def list_plans(request: Request) -> Response:
-        limit = query_number(request, "limit", 1, LONGEST_PAGE) or DEFAULT_PAGE
-        before = query_number(request, "before", 1, LARGEST_NUMBER)
+        limit = query_number(request, "limit", 1, MAX_PAGE) or DEFAULT_PAGE
+        before = query_number(request, "before", 1, MAX_NUMBER)
         records = await background.recent(limit, before, caller_of(request).owner)
         body = list_body(
             records, base_of(request), limit, survives_restart=background.survives_restart
@@ -112,15 +116,9 @@ async def _stream(request: Request, background: BackgroundPlans) -> Response:
     if events is None:
         # What tells an EventSource to come back no more.
         return Response(status_code=204)
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(
-        _written(events, base_of(request)), media_type=EVENT_STREAM, headers=headers
-    )
-
-
-async def _written(events: AsyncIterator[Event | None], base: str) -> AsyncIterator[bytes]:
-    async for event in events:
-        yield event_bytes(event, base)
+    headers, base = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}, base_of(request)
+    stream = (event_bytes(event, base) async for event in events)
+    return StreamingResponse(stream, media_type=EVENT_STREAM, headers=headers)
 
 
 def _result(record: PlanRecord, background: BackgroundPlans) -> Response:
@@ -138,3 +136,57 @@ def _result(record: PlanRecord, background: BackgroundPlans) -> Response:
     headers["Content-Length"] = str(head.size - start)
     body = background.body(record, start, head.size)
     return StreamingResponse(body, head.status, headers, head.media_type)
+
+
+def status_document(record: PlanRecord, base: str) -> PlanStatusAnswer:
+    """Return the state of a plan; `base` stands before `/plans` in the path of the call."""
+    progress, path = record.progress, f"{base}/plans/{record.plan_id}"
+    return {
+        "plan_id": record.plan_id,
+        "status": record.status,
+        "phase": progress.phase if record.status == "running" else None,
+        "incumbent": progress.incumbent,
+        "lower_bound": progress.lower_bound,
+        "gap": progress.gap,
+        "elapsed_seconds": record.elapsed_s,
+        "created_at": datetime.fromtimestamp(record.created_at, UTC).isoformat(
+            timespec="milliseconds"
+        ),
+        "links": {
+            "self": path,
+            "events": f"{path}/events",
+            "result": f"{path}/result" if record.head is not None else None,
+            "shards": f"{path}/shards" if record.head and record.head.shards else None,
+        },
+        "problem": None
+        if record.problem is None
+        else cast(ProblemAnswer, orjson.Fragment(record.problem)),
+    }
+
+
+def status_body(record: PlanRecord, base: str) -> bytes:
+    """Return the state of a plan as JSON."""
+    return orjson.dumps(status_document(record, base))
+
+
+def list_body(
+    records: Sequence[PlanRecord], base: str, limit: int, *, survives_restart: bool
+) -> bytes:
+    """Return a page of plans as JSON, with the path of the next one where this one is full."""
+    following = None
+    if len(records) == limit:
+        following = f"{base}/plans?limit={limit}&before={records[-1].number}"
+    answer: PlansAnswer = {
+        "plans": [status_document(record, base) for record in records],
+        "next": following,
+        "survives_restart": survives_restart,
+    }
+    return orjson.dumps(answer)
+
+
+def event_bytes(event: Event | None, base: str) -> bytes:
+    """Return an event as it is sent; a comment where there is none."""
+    if event is None:
+        return HEARTBEAT
+    data = status_body(event.record, base)
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.number, event.name.encode(), data)

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Request, Response
 
 from service.calls.messages import JSON
 from service.calls.schemas.policy import PolicyBody, PolicyInForce
-from service.database.errors import StoreError
+from service.database.stores import StoreError
 from service.decisions.decision_service import DecisionService
 from service.decisions.keeper import PolicyKeeper
 from service.decisions.policy import WEIGHTS, Policy
 from service.http.openapi.document import information_operation, small_operation
+from service.http.routes.bodies import read_small
 from service.http.routes.decisions import policy_answer
-from service.http.routes.small_bodies import read_small
 from service.problems import FieldError, Problem, ProblemError, invalid
 
 

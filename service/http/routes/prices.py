@@ -18,7 +18,7 @@ from service.decisions.decision_service import DecisionService
 from service.decisions.rule import Quote
 from service.http.openapi.gateways import prices_operation
 from service.http.routes.decisions import policy_answer
-from service.http.routes.query_numbers import query_number
+from service.http.routes.queries import query_number
 
 
 def router(decisions: DecisionService) -> APIRouter:

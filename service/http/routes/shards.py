@@ -10,7 +10,7 @@ from service.calls.messages import JSON
 from service.calls.schemas.shards import ShardsAnswer
 from service.calls.shard import JSONL, shard_answers
 from service.http.access.guard import caller_of
-from service.http.openapi.shards import list_operation, shard_operation
+from service.http.openapi.plans import shard_operation, shards_operation
 from service.http.routes.plans import base_of
 from service.plans.archive import PLAN_NOT_FOUND
 from service.plans.plans import BackgroundPlans
@@ -25,7 +25,7 @@ def router(background: BackgroundPlans) -> APIRouter:
     """Return the routes of shards."""
     routes = APIRouter(tags=["shards of batch files"])
 
-    @routes.get("/plans/{plan_id}/shards", summary="Shards of a batch file", **list_operation())
+    @routes.get("/plans/{plan_id}/shards", summary="Shards of a batch file", **shards_operation())
     async def list_shards(request: Request) -> Response:
         record, head = await _planned(request, background)
         path = f"{base_of(request)}/plans/{record.plan_id}"

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from service.calls.placement_row import PlacementRow
 from service.calls.schemas.actuals import MAX_ACTUALS, ActualBody
 from service.calls.schemas.decisions import CandidateBody, DecisionBody
-from service.database.errors import StoreError
+from service.database.stores import StoreError
 from service.decisions.actuals.actuals_service import ACTUALS_A_TURN, ActualsService
 from service.decisions.actuals.apportioning import Run
 from service.decisions.actuals.store import ActualsStore

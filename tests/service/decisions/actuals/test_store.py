@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from service.database.database_file import MEMORY
-from service.database.errors import StoreError
+from service.database.stores import StoreError
 from service.decisions.actuals.store import ActualsStore
 from service.decisions.records import Actual, ActualKey
 from service.telemetry.store_failures import StoreFailures

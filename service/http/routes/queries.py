@@ -1,4 +1,4 @@
-"""The query of `POST /plan`: the terms of a batch file, which has no place for them itself."""
+"""What the query of a call says: the terms of a batch file, and whole numbers."""
 
 from __future__ import annotations
 
@@ -53,3 +53,20 @@ def _repeated_llms(query: BatchQuery) -> list[FieldError]:
 
 def _error(detail: str, name: str) -> FieldError:
     return FieldError(pointer(PREFIX, name), detail)
+
+
+def query_number(request: Request, name: str, low: int, high: int) -> int | None:
+    """Return a whole number of the query; None where it is left out.
+
+    Raises
+    ------
+    ProblemError
+        422 where it is no number in its range.
+    """
+    given = request.query_params.get(name)
+    if given is None:
+        return None
+    if given.isascii() and given.isdecimal() and len(given) < 20 and low <= int(given) <= high:
+        return int(given)
+    message = f"Expected a whole number from {low} to {high}, got {given!r:.40}."
+    raise invalid([_error(message, name)])

@@ -15,7 +15,7 @@ from service.decisions.actuals.store import ActualsStore
 from service.decisions.decision_service import DecisionService
 from service.decisions.metering.loop import Metering
 from service.decisions.metrics import DecisionMetrics
-from service.endless import begin, end, every
+from service.periodic import cancel_tasks, run_periodically, start_tasks
 from service.settings.settings import Settings
 from service.telemetry.labels import Labels
 
@@ -29,7 +29,7 @@ def test_what_fails_is_told_and_tried_again(caplog: pytest.LogCaptureFixture) ->
             raise RuntimeError("once")
 
     async def run() -> None:
-        task = asyncio.create_task(every(0.0, work))
+        task = asyncio.create_task(run_periodically(0.0, work))
         while len(done) < 3:
             await asyncio.sleep(0.001)
         task.cancel()
@@ -55,13 +55,13 @@ def test_what_ends_by_a_failure_is_told_at_once(caplog: pytest.LogCaptureFixture
         await asyncio.Event().wait()
 
     async def run() -> None:
-        tasks = begin([fail(), nothing_to_do(), go_on()])
+        tasks = start_tasks([fail(), nothing_to_do(), go_on()])
         while not tasks[0].done() or not tasks[1].done():
             await asyncio.sleep(0)
         await asyncio.sleep(0)
         # The task is held on to: nothing is told because it is collected as garbage.
         assert failures(caplog) == [RuntimeError]
-        await end(tasks)
+        await cancel_tasks(tasks)
 
     with caplog.at_level(logging.ERROR, "service.background.endless"):
         asyncio.run(run())
@@ -80,9 +80,9 @@ def test_the_end_waits_for_what_cleans_up() -> None:
             cleaned.append(True)
 
     async def run() -> None:
-        tasks = begin([work()])
+        tasks = start_tasks([work()])
         await asyncio.sleep(0)
-        await end(tasks)
+        await cancel_tasks(tasks)
         assert cleaned == [True]
 
     asyncio.run(run())
