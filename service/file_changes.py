@@ -20,14 +20,9 @@ an error, or a system without open files to spare, changes no time of a file."""
 
 
 def fingerprint(folder: Path, fleet: Path) -> str:
-    """Return what tells changed files from the same ones, a digest of their names and stamps.
+    """Return a digest of the names and stamps of the fleet file and the files of cost models.
 
-    Parameters
-    ----------
-    folder
-        Of the cost models; files whose names begin with a dot are being written, and left out.
-    fleet
-        The fleet file, wherever it is.
+    Files whose names begin with a dot are being written, and left out.
     """
     try:
         names = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
@@ -39,35 +34,35 @@ def fingerprint(folder: Path, fleet: Path) -> str:
 
 
 async def follow(
-    look: Callable[[], object],
+    stamp_of: Callable[[], object],
     loaded: object,
     period_s: float,
     reload: Callable[[], Awaitable[None]],
     failing: Callable[[], bool],
     retry_s: float = RETRY_S,
 ) -> None:
-    """Call `reload` whenever what is looked at has changed and stayed so for a period.
+    """Call `reload` whenever files have changed and stayed so for a period.
 
     Parameters
     ----------
-    look
-        Returns what tells a changed file from the same one; runs in a thread.
+    stamp_of
+        Returns what changes when a file does; runs in a thread.
     loaded
-        What it returned of what is loaded.
+        What it returned of the files that are loaded.
     period_s
-        Between looks [s].
+        Time between two calls of it [s].
     reload
         Loads it; where it raises, that is logged and it is tried again.
     failing
         Whether what was loaded last could not be used, so that it is worth another try.
     retry_s
-        Between such tries [s].
+        Time between such tries [s].
     """
     before, tried_s = loaded, monotonic()
     while True:
         await asyncio.sleep(period_s)
         try:
-            now = await asyncio.to_thread(look)
+            now = await asyncio.to_thread(stamp_of)
             again = failing() and monotonic() - tried_s >= retry_s
             if now == before and (now != loaded or again):
                 tried_s = monotonic()

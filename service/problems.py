@@ -12,7 +12,6 @@ from typing import Any
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:jouleplan:problem:"
 
-#: Every problem type: its slug, status and title. The slug is stable; wording may change.
 PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "malformed-request": (400, "The call is not HTTP as it should be"),
     "malformed-json": (400, "The body is not JSON"),
@@ -47,10 +46,11 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "worker-lost": (503, "The worker of this call was lost"),
     "timed-out": (503, "The call took too long"),
 }
+"""Status and title of every problem type, by its slug, which is stable; wording may change."""
 
 _NUMBER = re.compile(r"[0-9]+")
-#: Most field errors in one answer; a body with a million bad rows is told of the first ones.
 MAX_FIELD_ERRORS = 100
+"""Largest number of field errors in one answer: of a million bad rows the first are named."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class AlikeErrors:
         ]
 
     def complaints(self) -> Complaints:
-        """Return the same, with how many are not told."""
+        """Return the same, with how many are left out."""
         errors = self.errors()
         return Complaints(errors, len(errors) + self._more)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, Protocol
 
 from service.decisions.tokenizers import TokenizerError, Tokenizers
@@ -22,14 +23,14 @@ class Followed(Protocol):
     """Files of one kind that are followed, and what is loaded of them."""
 
     @property
-    def named(self) -> str:
+    def name(self) -> str:
         """The files, as messages name them."""
 
     @property
-    def seen(self) -> object:
-        """How they looked when they were read first."""
+    def loaded_stamp(self) -> object:
+        """Their stamp when they were read first."""
 
-    def look(self) -> object:
+    def stamp(self) -> object:
         """Return what changes when one of them does; runs in any thread."""
 
     async def reload(self) -> None:
@@ -53,7 +54,7 @@ def follow_files(
     pool, tokenizers, keys, certificate
         What is loaded of them; None where there is none.
     reloads
-        Where what cannot be used is told, by its kind.
+        Failures of loading, by kind.
     """
     period_s = files.reload_seconds
     if period_s <= 0:
@@ -72,35 +73,30 @@ def follow_files(
 
 
 async def _follow_models(files: FileSettings, pool: WorkerPool) -> None:
-    def look() -> object:
-        return fingerprint(files.models_dir, files.fleet_path)
-
+    stamp_of = partial(fingerprint, files.models_dir, files.fleet_path)
     period_s = files.reload_seconds
     while (description := pool.description) is None:
         await asyncio.sleep(period_s)
-    await follow(look, description.files_seen, period_s, pool.reload, lambda: pool.may_be_mended)
+    await follow(
+        stamp_of, description.files_seen, period_s, pool.reload, lambda: pool.may_be_mended
+    )
 
 
 def _follow(
     name: str, files: Followed, refused: type[Exception], reloads: Failures, period_s: float
 ) -> Coroutine[Any, Any, None]:
-    reload = telling(reloads, name, files, refused)
-    return follow(files.look, files.seen, period_s, reload, lambda: bool(reloads.known[name]))
+    reload = recording(reloads, name, files, refused)
+    return follow(
+        files.stamp, files.loaded_stamp, period_s, reload, lambda: bool(reloads.known[name])
+    )
 
 
-def telling(
+def recording(
     failures: Failures, name: str, files: Followed, refused: type[Exception]
 ) -> Callable[[], Awaitable[None]]:
-    """Return a reload that never raises: it tells of what cannot be used, by whatever reason.
+    """Return a reload of files that never raises: it records why they cannot be used.
 
-    Parameters
-    ----------
-    failures, name
-        Where it is told, and by which name.
-    files
-        What is loaded.
-    refused
-        Raised where they cannot be used, with a message that says why.
+    `refused` is what their reload raises then, with a message that says why.
     """
     failures.register(name)
 
@@ -110,8 +106,8 @@ def telling(
         except refused as error:
             failures.failed(name, str(error))
         except Exception:
-            logger.exception("Loading %s failed as it never should.", files.named)
-            failures.failed(name, f"{files.named}: {UNEXPECTED}")
+            logger.exception("Loading %s failed as it never should.", files.name)
+            failures.failed(name, f"{files.name}: {UNEXPECTED}")
         else:
             failures.mended(name)
 

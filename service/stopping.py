@@ -1,4 +1,4 @@
-"""Whether the service has been told to stop: what it answers changes with that."""
+"""The end of the service: how far it is, and what callers get meanwhile."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from service.problems import Problem
 
 STOPPING = "The service is stopping."
-#: Whoever comes after this one is up by then, or another one has been found [s].
 RETRY_AFTER_S = 2
+"""Time until whoever comes after this one is up, or another one has been found [s]."""
 
 
 @dataclass

@@ -9,9 +9,9 @@ from typing import Any
 from service.number_texts import Wanted, ending
 
 MAX_SHOWN = 60
-"""Characters of a value that is told."""
+"""Characters of a value that is quoted."""
 MAX_BITS = 128
-"""Of a whole number that is told: Python refuses to write those of thousands of digits."""
+"""Bits of a whole number that is quoted: Python refuses to write thousands of digits."""
 
 _EXPECTED: Mapping[str, str] = {
     "int_type": "a whole number",
@@ -63,8 +63,8 @@ def words_of(found: Mapping[str, Any]) -> str:
     Parameters
     ----------
     found
-        One of `ValidationError.errors()`. Its input is told where it is among it, so it is left out
-        where it may be secret.
+        One of `ValidationError.errors()`. Its input is quoted where it is there: leave it out where
+        it may be secret.
 
     Examples
     --------

@@ -10,15 +10,7 @@ MAX_DEPTH = 100
 
 
 class YamlError(ValueError):
-    """A text is not YAML that can be used.
-
-    Parameters
-    ----------
-    words
-        Why.
-    line
-        Where, from 0, if that is known.
-    """
+    """A text is not YAML that can be used: why, and in which line, from 0, where that is known."""
 
     def __init__(self, words: str, line: int | None = None) -> None:
         where = "" if line is None else f" in line {line + 1}"
@@ -106,7 +98,7 @@ def _check_keys(root: yaml.Node | None) -> None:
 
 
 def place_in(text: str, pointer: str) -> str:
-    """Return where in a YAML text something stands, as messages tell it.
+    """Return where in a YAML text something stands, as messages name it.
 
     Examples
     --------

@@ -59,17 +59,17 @@ class Tokenizers:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._known: dict[str, Any] = {}
-        self.seen: Seen = {}
+        self.loaded_stamp: Seen = {}
         if folder is not None:
             _library()
             self._take(*self._read())
 
     @property
-    def named(self) -> str:
+    def name(self) -> str:
         """The folder, as messages name it."""
         return str(self._folder)
 
-    def look(self) -> Seen | None:
+    def stamp(self) -> Seen | None:
         """Return what tells each file from other versions of it; None where there is no folder."""
         if self._folder is None:
             return None
@@ -91,7 +91,7 @@ class Tokenizers:
 
     def _read(self) -> tuple[Seen, dict[str, Any], list[str]]:
         """Return how the folder looks, the tokenizers in it, and what cannot be used."""
-        seen = self.look()
+        seen = self.stamp()
         if seen is None or self._folder is None:
             why = None if self._folder is None else refusal_of(self._folder)
             words = f"{self._folder}, which cannot be read: {why}" if why else f"{self._folder}"
@@ -101,7 +101,7 @@ class Tokenizers:
             llm = _llm_of(name)
             if llm is None:
                 continue
-            if llm in self._known and self.seen.get(name) == version:
+            if llm in self._known and self.loaded_stamp.get(name) == version:
                 known[llm] = self._known[llm]
                 continue
             try:
@@ -113,7 +113,7 @@ class Tokenizers:
         return seen, known, wrong
 
     def _take(self, seen: Seen, known: dict[str, Any], wrong: list[str]) -> None:
-        self.seen, self._known = seen, known
+        self.loaded_stamp, self._known = seen, known
         if wrong:
             more = f" ({len(wrong) - 1} more)" if len(wrong) > 1 else ""
             raise TokenizerError(wrong[0] + more)

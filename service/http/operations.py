@@ -55,13 +55,7 @@ def operations_app(
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there.
-
-    Raises
-    ------
-    AccessError
-        If that address cannot be had.
-    """
+    """Return a socket that listens there; raise `AccessError` if that address cannot be had."""
     try:
         family, *_, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -79,35 +73,26 @@ def listening_socket(host: str, port: int) -> socket.socket:
 class OperationsServer:
     """A second server in the event loop of the first, which it follows.
 
-    Parameters
-    ----------
-    app
-        What is served.
-    address
-        Where: a host and a port.
-    patience
-        With its connections, by the settings.
-
     Raises
     ------
     AccessError
-        If its address cannot be had.
+        If its address, a host and a port, cannot be had.
     """
 
     def __init__(
-        self, app: FastAPI, address: tuple[str, int], patience: ConnectionSettings
+        self, app: FastAPI, address: tuple[str, int], settings: ConnectionSettings
     ) -> None:
         self._socket = listening_socket(*address)
         self._server = _Unsignalled(
             uvicorn.Config(
                 app,
-                http=TimedProtocol.limited(patience.header_timeout_seconds, MAX_CONNECTIONS),
+                http=TimedProtocol.limited(settings.header_timeout_seconds, MAX_CONNECTIONS),
                 ws="none",
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 lifespan="off",
-                timeout_keep_alive=patience.keep_alive_seconds,
+                timeout_keep_alive=settings.keep_alive_seconds,
                 timeout_graceful_shutdown=GRACE_S,
             )
         )
@@ -116,8 +101,8 @@ class OperationsServer:
     def start(self) -> None:
         """Begin to serve."""
         host, port, *_ = self._socket.getsockname()
-        place = f"[{host}]" if ":" in host else host
-        logger.info("Operations are served on http://%s:%d.", place, port)
+        written = f"[{host}]" if ":" in host else host
+        logger.info("Operations are served on http://%s:%d.", written, port)
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
 
     async def stop(self) -> None:

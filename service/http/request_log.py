@@ -77,33 +77,29 @@ class RequestLog:
                 problem = Problem("internal", "The service made a mistake.")
                 await _send(problem, scope["path"], send_named)
         finally:
-            went_well = status == OK and not refused
-            level = _level(scope["path"], went_well=went_well)
-            _tell(scope, status, perf_counter() - started, level)
+            # A gateway's hundreds of decisions a second are counted, and not logged.
+            went_well = status == OK and not refused and OFTEN.fullmatch(scope["path"])
+            _log(
+                scope,
+                status,
+                perf_counter() - started,
+                logging.DEBUG if went_well else logging.INFO,
+            )
 
 
-def _tell(scope: Scope, status: int, seconds: float, level: int) -> None:
+def _log(scope: Scope, status: int, seconds: float, level: int) -> None:
     if logger.isEnabledFor(level):
-        told = {
+        fields = {
             "request_id": scope["state"]["request_id"],
             "method": scope["method"],
             "path": scope["path"],
             "status": status,
             "seconds": round(seconds, 6),
-            **_whose(scope),
         }
-        logger.log(level, "request", extra=told)
-
-
-def _level(path: str, *, went_well: bool) -> int:
-    """Return how loud to be: a gateway's hundreds of decisions a second are counted, not told."""
-    return logging.DEBUG if went_well and OFTEN.fullmatch(path) else logging.INFO
-
-
-def _whose(scope: Scope) -> dict[str, str]:
-    """Return the name of the API key that a call came with, never the key."""
-    name = scope["state"].get("key_name")
-    return {} if name is None else {"key_name": name}
+        key_name = scope["state"].get("key_name")
+        if key_name is not None:
+            fields["key_name"] = key_name
+        logger.log(level, "request", extra=fields)
 
 
 async def _send(problem: Problem, path: str, send: Send) -> None:

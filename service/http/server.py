@@ -28,8 +28,8 @@ from service.stopping import Stopping
 logger = logging.getLogger("service.server")
 
 POLL_S = 0.02
-#: For what was cut off to be answered, and for that answer to leave [s].
 CUT_S = 1.0
+"""Time for what was cut off to be answered, and for that answer to leave [s]."""
 
 
 class Server(uvicorn.Server):
@@ -40,12 +40,12 @@ class Server(uvicorn.Server):
     config
         What is served, and where.
     stopping
-        Where it is told that the service stops.
+        Set as the service goes through these steps.
     interrupt
         Called at the beginning of the end.
-    patience
-        In the steps above, by the settings.
-    longest_call_s
+    settings
+        How long the steps may take.
+    max_call_s
         How long a plan may take [s].
     operations
         The server of the operations port, which ends last; None where there is none.
@@ -56,25 +56,25 @@ class Server(uvicorn.Server):
         config: uvicorn.Config,
         stopping: Stopping,
         interrupt: Callable[[], Awaitable[None]],
-        patience: ConnectionSettings,
-        longest_call_s: float,
+        settings: ConnectionSettings,
+        max_call_s: float,
         operations: OperationsServer | None,
     ) -> None:
         super().__init__(config)
         self._stopping, self._interrupt = stopping, interrupt
-        self._patience, self._longest_call_s = patience, longest_call_s
+        self._settings, self._max_call_s = settings, max_call_s
         self._operations = operations
         self._drained_at = 0.0
-        self._told = False
+        self._drain_logged = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Hear a signal: the first begins the end, any other hurries it."""
+        """Handle a signal: the first begins the end, any other hurries it."""
         if self.should_exit:
             self.force_exit = True
         else:
             super().handle_exit(sig, frame)
             self._stopping.begun = True
-            drain_s = self._patience.drain_seconds if sig == signal.SIGTERM else 0.0
+            drain_s = self._settings.drain_seconds if sig == signal.SIGTERM else 0.0
             self._drained_at = monotonic() + drain_s
 
     async def on_tick(self, counter: int) -> bool:
@@ -82,8 +82,8 @@ class Server(uvicorn.Server):
         if not await super().on_tick(counter):
             return False
         left_s = self._drained_at - monotonic()
-        if left_s > 0 and not self._told:
-            self._told = True
+        if left_s > 0 and not self._drain_logged:
+            self._drain_logged = True
             logger.info("Told to stop: not ready, and serving for %g s more.", round(left_s, 1))
         return left_s <= 0 or self.force_exit
 
@@ -101,30 +101,30 @@ class Server(uvicorn.Server):
             server.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        self._tell_grace()
-        await self._until_closed(self._patience.shutdown_seconds, hurried=True)
+        self._warn_of_short_grace()
+        await self._wait_until_closed(self._settings.shutdown_seconds, may_hurry=True)
         await self._cut_off()
         await self.lifespan.shutdown()
         if self._operations is not None:
             await self._operations.stop()
 
-    def _tell_grace(self) -> None:
-        count, grace_s = len(self.server_state.tasks), self._patience.shutdown_seconds
-        if count == 0 or grace_s >= self._longest_call_s:
+    def _warn_of_short_grace(self) -> None:
+        count, grace_s = len(self.server_state.tasks), self._settings.shutdown_seconds
+        if count == 0 or grace_s >= self._max_call_s:
             return
         logger.warning(
             "Calls in flight: %d. They have %g s to end, JOULEPLAN_SHUTDOWN_SECONDS, and then get "
             "503; a plan may take %g s, JOULEPLAN_MAX_TIME_LIMIT_SECONDS.",
             count,
             grace_s,
-            self._longest_call_s,
+            self._max_call_s,
         )
 
-    async def _until_closed(self, patience_s: float, *, hurried: bool) -> None:
-        """Wait until every call has been answered, for as long as that, or until `hurried`."""
-        state, end = self.server_state, monotonic() + patience_s
+    async def _wait_until_closed(self, limit_s: float, *, may_hurry: bool) -> None:
+        """Wait until all calls are answered, for so long at most, or until a second signal."""
+        state, end = self.server_state, monotonic() + limit_s
         while (state.connections or state.tasks) and monotonic() < end:
-            if hurried and self.force_exit:
+            if may_hurry and self.force_exit:
                 return
             await asyncio.sleep(POLL_S)
 
@@ -136,6 +136,6 @@ class Server(uvicorn.Server):
             logger.error("Calls cut off, which get 503: %d.", len(state.tasks))
         for task in list(state.tasks):
             task.cancel()
-        await self._until_closed(CUT_S, hurried=False)
+        await self._wait_until_closed(CUT_S, may_hurry=False)
         for connection in list(state.connections):
             connection.transport.abort()

@@ -11,7 +11,7 @@ import pytest
 
 from costmodel.artefact import save
 from service.calls.messages import Job
-from service.reloads import telling
+from service.reloads import recording
 from service.settings.settings import Settings
 from service.telemetry.failures import Failures
 from service.workers.listener import PoolListener
@@ -123,10 +123,10 @@ async def test_a_fault_of_loading_at_the_start_leaves_a_worker_that_says_why(
 class Faulty:
     """Files whose loading meets what it never should."""
 
-    named, seen = "/etc/jouleplan/keys.yaml", "once"
+    name, loaded_stamp = "/etc/jouleplan/keys.yaml", "once"
 
-    def look(self) -> object:
-        return self.seen
+    def stamp(self) -> object:
+        return self.loaded_stamp
 
     async def reload(self) -> None:
         raise AttributeError("of no use to an operator")
@@ -134,7 +134,7 @@ class Faulty:
 
 async def test_a_fault_of_loading_what_no_worker_loads_is_told_with_its_file() -> None:
     failures = Failures(logging.getLogger("tests"), "Cannot load {}:")
-    await telling(failures, "keys", Faulty(), KeyError)()
+    await recording(failures, "keys", Faulty(), KeyError)()
     (note,) = failures.notes()
     assert "Cannot load keys: /etc/jouleplan/keys.yaml: cannot be used" in note
     assert "of no use" not in note

@@ -180,7 +180,7 @@ class FileKeyStore:
     ----------
     store
         The keys in force.
-    seen
+    loaded_stamp
         How the file looked when it was read first.
 
     Raises
@@ -191,15 +191,15 @@ class FileKeyStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.seen = stamp(path)
+        self.loaded_stamp = stamp(path)
         self.store = KeyStore(self._read())
 
     @property
-    def named(self) -> str:
+    def name(self) -> str:
         """The file, as messages name it."""
         return str(self._path)
 
-    def look(self) -> Stamp:
+    def stamp(self) -> Stamp:
         """Return what changes when the file does; runs in any thread."""
         return stamp(self._path)
 

@@ -26,22 +26,22 @@ class RenewableContext(ssl.SSLContext):
 
     Attributes
     ----------
-    seen
+    loaded_stamp
         How the files looked when they were read first.
     """
 
-    seen: tuple[object, ...]
+    loaded_stamp: tuple[object, ...]
     _files: TlsFiles
     _inner: ssl.SSLContext
 
     @property
-    def named(self) -> str:
+    def name(self) -> str:
         """The files, as messages name them."""
         return ", ".join(str(path) for path in self._files.paths)
 
-    def look(self) -> tuple[object, ...]:
+    def stamp(self) -> tuple[object, ...]:
         """Return what changes when one of the files does; runs in any thread."""
-        return self._files.look()
+        return self._files.stamp()
 
     async def reload(self) -> None:
         """Take up the files as they are now.
@@ -85,7 +85,7 @@ class TlsFiles:
         named = (self.certfile, self.keyfile, self.ca_certs)
         return tuple(path for path in named if path is not None)
 
-    def look(self) -> tuple[object, ...]:
+    def stamp(self) -> tuple[object, ...]:
         """Return what changes when one of the files does."""
         return tuple(map(stamp, self.paths))
 
@@ -124,7 +124,7 @@ def renewable_context(files: TlsFiles) -> RenewableContext:
         If the files cannot be used to begin with.
     """
     context = RenewableContext(ssl.PROTOCOL_TLS_SERVER)
-    context._files, context.seen = files, files.look()
+    context._files, context.loaded_stamp = files, files.stamp()
     context._inner = files.context()
     return context
 

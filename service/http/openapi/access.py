@@ -30,15 +30,7 @@ _BODY_TIMEOUT = refusal("The body did not arrive in time.")
 
 
 def with_access(document: dict[str, Any], *, needs_key: bool) -> dict[str, Any]:
-    """Return the document with keys, and the refusals of calls that are not let in.
-
-    Parameters
-    ----------
-    document
-        Of all else; it is changed.
-    needs_key
-        Whether this service asks for keys: without them no call shows a padlock.
-    """
+    """Add keys, where this service asks for them, and the refusals of calls that are not let in."""
     if needs_key:
         document["components"]["securitySchemes"] = SCHEMES
         document["security"] = [{name: []} for name in SCHEMES]

@@ -124,7 +124,7 @@ _ACCEPTED_HEADERS = {
 
 
 def plan_operation() -> dict[str, Any]:
-    """Return what the OpenAPI document says of `POST /plan`."""
+    """Return the operation of `POST /plan`."""
     operation = _call_operation(PlanRequest, PlanAnswer, PLAN_EXAMPLES)
     operation["openapi_extra"]["parameters"] = [_PREFER, *query_parameters()]
     content = operation["openapi_extra"]["requestBody"]["content"]
@@ -137,7 +137,7 @@ def plan_operation() -> dict[str, Any]:
 
 
 def frontier_operation() -> dict[str, Any]:
-    """Return what the OpenAPI document says of `POST /plan/frontier`."""
+    """Return the operation of `POST /plan/frontier`."""
     operation = _call_operation(FrontierRequest, PlanAnswer, FRONTIER_EXAMPLES)
     lines = ", ".join(answer.__name__ for answer in FRONTIER_LINES)
     line = {"type": "string", "description": f"One JSON object a line: {lines}."}
@@ -157,14 +157,14 @@ def frontier_operation() -> dict[str, Any]:
 
 
 def predict_operation() -> dict[str, Any]:
-    """Return what the OpenAPI document says of `POST /predict`."""
+    """Return the operation of `POST /predict`."""
     return _call_operation(PredictRequest, PredictAnswer, PREDICT_EXAMPLES)
 
 
 def small_operation(
     body: type[BaseModel], answer: type[Answer], examples: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return what the OpenAPI document says of a call that no worker is needed for."""
+    """Return the operation of a call that needs no worker."""
     content = {"schema": reference(body)} | ({"examples": examples} if examples else {})
     return {
         "openapi_extra": {
@@ -177,7 +177,7 @@ def small_operation(
 def information_operation(
     answer: type[Answer], *, may_be_unready: bool = False, may_be_unkept: bool = False
 ) -> dict[str, Any]:
-    """Return what the OpenAPI document says of a path that takes no body."""
+    """Return the operation of a path that takes no body."""
     responses: dict[str, Any] = {"200": json_answer("The answer.", answer)}
     if may_be_unready:
         responses["503"] = refusal("It cannot plan; `reasons` says why.", retry=True)
@@ -187,7 +187,7 @@ def information_operation(
 
 
 def metrics_operation() -> dict[str, Any]:
-    """Return what the OpenAPI document says of `GET /metrics`."""
+    """Return the operation of `GET /metrics`."""
     content = {kind: {"schema": TEXT} for kind in ("text/plain", "application/openmetrics-text")}
     return {
         "openapi_extra": {"responses": {"200": {"description": "Samples.", "content": content}}}
@@ -195,15 +195,7 @@ def metrics_operation() -> dict[str, Any]:
 
 
 def document(app: FastAPI, *, needs_key: bool = False) -> None:
-    """Make `app.openapi` return the document with the schemas of bodies and answers.
-
-    Parameters
-    ----------
-    app
-        The application.
-    needs_key
-        Whether a call needs an API key.
-    """
+    """Make `app.openapi` return the document with the schemas of bodies, answers and keys."""
 
     def build() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -253,9 +245,9 @@ def _call_operation(
     }
 
 
-def refusals(statuses: Iterable[str] = REFUSALS, told: str = "") -> dict[str, Any]:
-    """Return what is said of refusals of these statuses, each told of in the same way."""
+def refusals(statuses: Iterable[str] = REFUSALS, prefix: str = "") -> dict[str, Any]:
+    """Return the responses of these statuses, each description behind the same prefix."""
     return {
-        status: refusal(told + REFUSALS[status], retry=status in {"429", "503"})
+        status: refusal(prefix + REFUSALS[status], retry=status in {"429", "503"})
         for status in statuses
     }

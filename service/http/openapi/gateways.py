@@ -30,7 +30,7 @@ NOT_COUNTED = "x-jouleplan-not-counted"
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._-]+$"}
 _ENTRY = r"[A-Za-z0-9._-]{1,64}=[A-Za-z0-9]{1,63}:[1-9][0-9]{0,3}"
-_ASKED = (
+_REQUEST_HEADERS = (
     (
         CANDIDATES,
         "Endpoints by pool, `pool=host:port` separated by commas. Left out: all pools of the "
@@ -55,7 +55,7 @@ _ASKED = (
         {"enum": ["true", "false"]},
     ),
 )
-_TOLD = (
+_ANSWER_HEADERS = (
     (ENDPOINT, "Endpoint of the chosen pool; only where candidates were given."),
     (DECISION_ID, "For the actuals."),
     (POOL, "The chosen pool."),
@@ -74,11 +74,11 @@ _PATH = {
 
 
 def destination_operation(*, in_path: bool) -> dict[str, Any]:
-    """Return what is said of `POST /destination`, with or without a path behind it."""
-    parameters = [parameter("header", *asked) for asked in _ASKED]
+    """Return the operation of `POST /destination`, with or without a path behind it."""
+    parameters = [parameter("header", *one) for one in _REQUEST_HEADERS]
     answer = json_answer("The answer.", DecisionAnswer)
     answer["content"][MEDIA_TYPE] = {"schema": reference(ProblemAnswer)}
-    answer["headers"] = {name: header(text) for name, text in _TOLD}
+    answer["headers"] = {name: header(text) for name, text in _ANSWER_HEADERS}
     return {
         "openapi_extra": {
             "parameters": [*([_PATH] if in_path else []), *parameters],
@@ -93,7 +93,7 @@ def destination_operation(*, in_path: bool) -> dict[str, Any]:
 
 
 def prices_operation() -> dict[str, Any]:
-    """Return what is said of `GET /prices`."""
+    """Return the operation of `GET /prices`."""
     responses = {
         "200": json_answer("Prices under the policy in force, at the present load.", PricesAnswer),
         "422": refusal("A parameter is no number in its range."),

@@ -19,7 +19,7 @@ _LISTS = {"llms": False, "pools": False, "served_name": True}
 
 
 def parameter(where: str, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """Return what is said of a parameter `where` it is; only one in the path has to be there."""
+    """Return a parameter in the path, the query or a header; only one in the path is required."""
     return {
         "name": name,
         "in": where,
@@ -30,7 +30,7 @@ def parameter(where: str, name: str, description: str, schema: dict[str, Any]) -
 
 
 def header(description: str, schema: dict[str, Any] = TEXT) -> dict[str, Any]:
-    """Return what is said of a header of an answer."""
+    """Return a header of an answer."""
     return {"description": description, "schema": schema}
 
 
@@ -67,19 +67,19 @@ def event_schema(kinds: Sequence[str], data: dict[str, Any], **more: object) -> 
 
 
 def reference(schema: type[BaseModel | Answer]) -> dict[str, str]:
-    """Return where the document has a schema."""
+    """Return a reference to a schema of the document."""
     return {"$ref": REF_TEMPLATE.format(model=schema.__name__)}
 
 
 def json_answer(text: str, schema: type[Answer]) -> dict[str, Any]:
-    """Return what is said of an answer in JSON."""
+    """Return a response whose body is JSON of a schema."""
     return {"description": text, "content": {JSON: {"schema": reference(schema)}}}
 
 
 def refusal(
     text: str, *, retry: bool = False, headers: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Return what is said of a refusal, with `Retry-After` where it has one."""
+    """Return a response that is a problem, with `Retry-After` where it has one."""
     if retry:
         schema = {"type": "integer", "minimum": 0}
         headers = {"Retry-After": header("Seconds to wait before the next try.", schema)}

@@ -67,7 +67,7 @@ _REFUSALS = {
 
 
 def list_operation() -> dict[str, Any]:
-    """Return what is said of `GET /plans`."""
+    """Return the operation of `GET /plans`."""
     parameters = [
         _query("limit", "Plans on a page, 20 where left out.", 100),
         _query("before", "Plans that are older than that number; `next` has it.", 2**63 - 1),
@@ -81,7 +81,7 @@ def list_operation() -> dict[str, Any]:
 
 
 def status_operation() -> dict[str, Any]:
-    """Return what is said of `GET /plans/{plan_id}`."""
+    """Return the operation of `GET /plans/{plan_id}`."""
     answer = json_answer(
         "Its state; with `Accept: text/event-stream`, its events.", PlanStatusAnswer
     )
@@ -90,7 +90,7 @@ def status_operation() -> dict[str, Any]:
 
 
 def actuals_operation() -> dict[str, Any]:
-    """Return what is said of `GET /plans/{plan_id}/actuals`."""
+    """Return the operation of `GET /plans/{plan_id}/actuals`."""
     answers = {
         "200": json_answer("Sums over the actuals that told that plan.", PlanActualsAnswer),
         "404": refusal("No actuals of that plan are kept."),
@@ -100,16 +100,16 @@ def actuals_operation() -> dict[str, Any]:
 
 
 def events_operation() -> dict[str, Any]:
-    """Return what is said of `GET /plans/{plan_id}/events`."""
+    """Return the operation of `GET /plans/{plan_id}/events`."""
     return operation_of({"200": _EVENTS, **_HEARD}, _LAST_EVENT)
 
 
 def result_operation() -> dict[str, Any]:
-    """Return what is said of `GET /plans/{plan_id}/result`."""
+    """Return the operation of `GET /plans/{plan_id}/result`."""
     return operation_of(
         {
             "200": json_answer("The answer of `POST /plan`.", PlanAnswer),
-            **refusals(told="As of `POST /plan`: "),
+            **refusals(prefix="As of `POST /plan`: "),
             "409": refusal("It is queued or running still.", retry=True),
             "410": refusal("It was cancelled or interrupted."),
         }
@@ -117,7 +117,7 @@ def result_operation() -> dict[str, Any]:
 
 
 def cancel_operation() -> dict[str, Any]:
-    """Return what is said of `DELETE /plans/{plan_id}`."""
+    """Return the operation of `DELETE /plans/{plan_id}`."""
     return operation_of(
         {
             "200": json_answer("It was queued or running: how it ended.", PlanStatusAnswer),
@@ -127,7 +127,7 @@ def cancel_operation() -> dict[str, Any]:
 
 
 def operation_of(responses: dict[str, Any], *parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return what is said of a path of one plan, with the refusals that all of them have."""
+    """Return an operation on one plan, with the refusals that all of them have."""
     refusals = {"404": _NOT_FOUND, "503": _UNAVAILABLE}
     return {
         "openapi_extra": {
@@ -143,13 +143,13 @@ def _query(name: str, description: str, most: int) -> dict[str, Any]:
 
 
 def shards_operation() -> dict[str, Any]:
-    """Return what is said of `GET /plans/{plan_id}/shards`."""
+    """Return the operation of `GET /plans/{plan_id}/shards`."""
     answer = json_answer("The shards, by placement; lines that fit none come last.", ShardsAnswer)
     return operation_of({"200": answer, **_REFUSALS})
 
 
 def shard_operation() -> dict[str, Any]:
-    """Return what is said of `GET /plans/{plan_id}/shards/{index}`."""
+    """Return the operation of `GET /plans/{plan_id}/shards/{index}`."""
     responses = {
         "200": _LINES,
         "304": {"description": "Your copy is that of this shard."},

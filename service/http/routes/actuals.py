@@ -32,7 +32,7 @@ def router(actuals: ActualsService) -> APIRouter:
         summary="Tell what came of requests",
         **small_operation(ActualsBody, ActualsAnswer, {}),
     )
-    async def tell(request: Request) -> Response:
+    async def report(request: Request) -> Response:
         body = await read_small(request, ActualsBody, MAX_ACTUALS_BYTES)
         fresh = await actuals.add(body.actuals, caller_of(request).owner)
         answer: ActualsAnswer = {"accepted": fresh, "duplicates": len(body.actuals) - fresh}
@@ -79,7 +79,7 @@ def router(actuals: ActualsService) -> APIRouter:
     )
     async def of_plan(request: Request) -> Response:
         plan_id = request.path_params["plan_id"]
-        # Whose plan it is says nothing: whoever knows its name may tell of it.
+        # The plan's owner does not matter: whoever knows its name may report of it.
         found = await actuals.of_plan(plan_id, caller_of(request).owner)
         if not found.requests:
             raise ProblemError(Problem("not-found", "No actuals of that plan are kept."))

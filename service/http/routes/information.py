@@ -23,20 +23,12 @@ from service.workers.pool import WorkerPool
 from service.workers.queue import RETRY_AFTER_S
 
 MAX_REFUSED = 10
-"""Files that readiness names; `/cost-models` names all."""
+"""How many files readiness names; `/cost-models` names all."""
 STARTING = "No worker is ready yet."
 
 
 class Health:
-    """What readiness rests on.
-
-    Parameters
-    ----------
-    pool, metrics
-        Of the workers, and what fails beside them.
-    stopping
-        Whether it has been told to stop.
-    """
+    """What readiness rests on: the workers, what fails beside them, whether the service stops."""
 
     def __init__(self, pool: WorkerPool, metrics: Metrics, stopping: Stopping) -> None:
         self._pool, self._metrics, self._stopping = pool, metrics, stopping
@@ -57,12 +49,12 @@ class Health:
         return [*self._metrics.reloads.notes(), *self._metrics.stores.notes()]
 
     def stores(self) -> dict[str, StoreState]:
-        """Return of each store where it keeps things."""
+        """Return where each store keeps its records."""
         return self._metrics.store_states()
 
 
 def health_router(health: Health) -> APIRouter:
-    """Return the routes that tell whether it lives and can plan."""
+    """Return the routes of liveness and readiness."""
     routes = APIRouter(tags=["information"])
 
     @routes.get(
@@ -86,7 +78,7 @@ def health_router(health: Health) -> APIRouter:
 
 
 def router(pool: WorkerPool) -> APIRouter:
-    """Return the routes that tell what is loaded."""
+    """Return the routes of what is loaded."""
     routes = APIRouter(tags=["information"])
 
     @routes.get(

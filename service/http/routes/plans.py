@@ -114,7 +114,7 @@ async def _stream(request: Request, background: BackgroundPlans) -> Response:
     after = int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else None
     events = await background.events(_plan_id(request), after, caller_of(request).owner)
     if events is None:
-        # What tells an EventSource to come back no more.
+        # By this status an EventSource knows not to come back.
         return Response(status_code=204)
     headers, base = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}, base_of(request)
     stream = (event_bytes(event, base) async for event in events)
