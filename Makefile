@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 RUNNABLE := $(VENV)/.runnable
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 REQUIRED_PYTHON := import sys; v = sys.version_info; v >= (3, 11) or \
 	sys.exit(f"Expected Python 3.11 or newer, got {v[0]}.{v[1]}; name one: make PYTHON=python3.12 ...")
@@ -39,10 +40,10 @@ demo: $(if $(wildcard $(INSTALLED)),$(INSTALLED),$(RUNNABLE)) ## Plan 1,000 exam
 	@$(BIN)/python -m examples.demo
 
 test: setup ## Run the quick tests
-	$(BIN)/python -m pytest -m "not heavy" --numprocesses $(TEST_PROCESSES) --dist loadfile
+	$(PYTEST) -m "not heavy"
 
 heavy: setup ## Run the tests that need podman, Prometheus (apt) or fresh environments
-	$(BIN)/python -m pytest -m heavy
+	$(PYTEST) -m heavy
 
 check: setup ## Lint, types, import rules, pins
 	$(BIN)/ruff check .

@@ -1,8 +1,11 @@
 """Waiting for a condition instead of for a time: a busy machine takes longer, and is not wrong."""
 
 import asyncio
+import fcntl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 PATIENCE_S = 60.0
 """Far beyond what anything here takes on a busy machine."""
@@ -21,3 +24,11 @@ async def wait_in_loop_until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not holds():
             await asyncio.sleep(0.01)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock, which other processes wait for, as long as the block runs."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -16,6 +16,7 @@ from examples.make_workload import BODY
 from tests.integration.base_image import ensure_base_image
 from tests.integration.podman import Podman
 from tests.integration.prometheus_server import running_prometheus
+from tests.waiting import locked
 
 ROOT = Path(__file__).parents[2]
 STATE = Path(f"/var/tmp/jouleplan-containers-{os.getuid()}")  # noqa: S108
@@ -51,19 +52,22 @@ def podman() -> Podman:
     """Podman on a storage that is kept from run to run, with the base image in it."""
     _require("podman", "buildah", "runc")
     podman = Podman.prepare(STATE)
-    podman("image", "prune", "--force", "--filter", "until=24h")
-    ensure_base_image(podman)
+    with locked(STATE / "lock"):
+        podman("image", "prune", "--force", "--filter", "until=24h")
+        ensure_base_image(podman)
     return podman
 
 
 @pytest.fixture(scope="session")
 def service_image(podman: Podman) -> str:
-    return podman.build(ROOT, "service")
+    with locked(STATE / "lock"):
+        return podman.build(ROOT, "service")
 
 
 @pytest.fixture(scope="session")
 def profiler_image(podman: Podman) -> str:
-    return podman.build(ROOT, "profiler")
+    with locked(STATE / "lock"):
+        return podman.build(ROOT, "profiler")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from examples.local_service import free_port
 from service.http.access.keys import digest_of, new_key
 from tests.service.decision_fleet import FLEET, save_two_pools
 from tests.service.server import Server
+from tests.waiting import locked
 
 POOLS = ("a100", "h100")
 GATEWAY_KEY = new_key("gateway")
@@ -67,8 +69,12 @@ class Gateway:
 
 @pytest.fixture(scope="module")
 def litellm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `litellm` command, installed from its pins."""
-    return install(tmp_path_factory.mktemp("litellm"))
+    """The `litellm` command, installed from its pins, once for all processes of a run."""
+    own = tmp_path_factory.getbasetemp()
+    folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    with locked(folder / "litellm.lock"):
+        command = folder / "litellm" / "bin" / "litellm"
+        return command if command.exists() else install(folder / "litellm")
 
 
 @pytest.fixture(scope="module")
