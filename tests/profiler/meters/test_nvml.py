@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,13 @@ try:
 except MeterError as error:
     print(json.dumps(str(error)), flush=True)
 """
+
+FIVE_SECONDS = (
+    "c = time.process_time(); time.sleep(5); meter.mark(); "
+    "print(time.process_time() - c, flush=True); sys.exit()"
+)
+"""What the meter does meanwhile is told in seconds of CPU."""
+NUM_GPUS = json.dumps({"num_gpus": 1})
 
 
 class Metered:
@@ -82,22 +90,51 @@ def test_gpus_can_be_named_by_uuid(tmp_path: Path) -> None:
     assert metered.end()[0] == pytest.approx(60.0)
 
 
-@pytest.mark.parametrize("without_function", [False, True])
+@pytest.fixture(scope="module")
+def long_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return what meters say that ran for some seconds, side by side."""
+    shims = {
+        name: Shim(tmp_path_factory.mktemp("gpu"), without_counter=name == "no function")
+        for name in ("no value", "no function", "joined", "idle")
+    }
+    for name, shim in shims.items():
+        shim.show([SimulatedGpu(0.0, 100.0)], counter=name in {"joined", "idle"})
+    idle = subprocess.Popen(
+        [sys.executable, "-c", METER.replace("sys.stdin.readline()", FIVE_SECONDS), NUM_GPUS],
+        env={**os.environ, **shims.pop("idle").environment},
+        text=True,
+        stdout=subprocess.PIPE,
+    )
+    metered = {name: Metered(shim, num_gpus=1) for name, shim in shims.items()}
+    shims["joined"].show([SimulatedGpu(500.0, 100.0, processes=2)])
+    time.sleep(4.0)
+    stepped = {}
+    for name in ("no value", "no function"):
+        shims[name].show([SimulatedGpu(0.0, 400.0)], counter=False)
+        stepped[name] = time.perf_counter()
+    time.sleep(4.0)
+    ended = {name: one.end() for name, one in metered.items()}
+    return {"idle": idle.communicate(timeout=120)[0], "stepped": stepped, **ended}
+
+
+@pytest.mark.parametrize("lacking", ["no value", "no function"])
 def test_without_a_counter_power_is_integrated_within_one_per_cent_over_a_step(
-    tmp_path: Path, without_function: bool
+    long_run: dict[str, Any], lacking: str
 ) -> None:
-    shim = Shim(tmp_path, without_counter=without_function)
-    shim.show([SimulatedGpu(0.0, 100.0)], counter=False)
-    metered = Metered(shim, num_gpus=1)
-    time.sleep(4.0)
-    shim.show([SimulatedGpu(0.0, 400.0)], counter=False)
-    stepped = time.perf_counter()
-    time.sleep(4.0)
     # One clock for all processes of the machine.
-    joules, flags, _, began, ended = metered.end()
+    stepped = long_run["stepped"][lacking]
+    joules, flags, _, began, ended = long_run[lacking]
     true_j = 100.0 * (stepped - began) + 400.0 * (ended - stepped)
     assert flags == ["integrated_power"]
     assert joules == pytest.approx(true_j, rel=0.01)
+
+
+def test_a_process_that_comes_while_measuring_ends_the_window(long_run: dict[str, Any]) -> None:
+    assert "process 1001 too" in str(long_run["joined"])
+
+
+def test_metering_takes_less_than_one_per_cent_of_a_core(long_run: dict[str, Any]) -> None:
+    assert float(long_run["idle"].splitlines()[-1]) / 5.0 < 0.01
 
 
 def test_a_counter_that_stands_still_is_refused(tmp_path: Path) -> None:
@@ -115,15 +152,6 @@ def test_two_processes_on_the_gpu_are_refused_unless_said_to_be_the_servers(tmp_
     assert metered.end()[0] == pytest.approx(500.0)
 
 
-def test_a_process_that_comes_while_measuring_ends_the_window(tmp_path: Path) -> None:
-    shim = Shim(tmp_path)
-    shim.show([SimulatedGpu(0.0, 100.0)])
-    metered = Metered(shim, num_gpus=1)
-    shim.show([SimulatedGpu(500.0, 100.0, processes=2)])
-    time.sleep(4.0)
-    assert "process 1001 too" in str(metered.end())
-
-
 def test_another_number_of_gpus_than_the_device_says_is_refused(tmp_path: Path) -> None:
     shim = Shim(tmp_path)
     shim.show([SimulatedGpu(0.0, 100.0)] * 4)
@@ -132,20 +160,3 @@ def test_another_number_of_gpus_than_the_device_says_is_refused(tmp_path: Path) 
 
 def test_a_machine_without_a_driver_is_told() -> None:
     assert "NVIDIA driver" in str(Metered(None, num_gpus=1).end())
-
-
-def test_metering_takes_less_than_one_per_cent_of_a_core(tmp_path: Path) -> None:
-    shim = Shim(tmp_path)
-    shim.show([SimulatedGpu(0.0, 100.0)])
-    watched = (
-        "c = time.process_time(); time.sleep(5); meter.mark(); "
-        "print(time.process_time() - c, flush=True); sys.exit()"
-    )
-    finished = subprocess.run(
-        [sys.executable, "-c", METER.replace("sys.stdin.readline()", watched), '{"num_gpus": 1}'],
-        env={**os.environ, **shim.environment},
-        text=True,
-        capture_output=True,
-        check=True,
-    )
-    assert float(finished.stdout.splitlines()[-1]) / 5.0 < 0.01
