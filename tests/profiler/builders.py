@@ -1,12 +1,16 @@
 """Observations to test with: made from stated cost models, so that the right answer is known."""
 
+import io
+import signal
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 
 from costmodel.bases import BASES
+from profiler.cli import main
 from profiler.length_mix import MEAN_COLUMNS, MIXED_FLAG, mean_cells
 from profiler.observations import COLUMNS, Observations
 
@@ -29,16 +33,30 @@ SERVED = np.array(
 )
 
 
-def profiler(*arguments, cwd=ROOT):
-    """Run the real command line in a process of its own."""
+def profiler_process(*arguments):
+    """Run the command line in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "profiler", *map(str, arguments)],
-        cwd=cwd,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
+
+
+def profiler(*arguments):
+    """Run the command line in this process, with what it prints and returns as of another."""
+    told, said = io.StringIO(), io.StringIO()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    with chdir(ROOT), redirect_stdout(told), redirect_stderr(said):
+        try:
+            status = main([*map(str, arguments)])
+        except SystemExit as stopped:
+            status = stopped.code
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    return subprocess.CompletedProcess(arguments, status, told.getvalue(), said.getvalue())
 
 
 def trials_at(points, joules, device_seconds, **changes):

@@ -6,7 +6,14 @@ import pytest
 from costmodel.artefact import load
 from profiler.cli import main
 from profiler.observation_files import append_observations
-from tests.profiler.builders import kv_off_trials, kv_on_trials, profiler, row_of, write_rows
+from tests.profiler.builders import (
+    kv_off_trials,
+    kv_on_trials,
+    profiler,
+    profiler_process,
+    row_of,
+    write_rows,
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +69,7 @@ def test_fit_writes_an_artefact_and_a_card_for_each_pair_and_names_the_rest(fitt
 
 def test_fit_writes_the_same_bytes_in_another_process(fitted, tmp_path):
     folder, _ = fitted
-    profiler(
+    profiler_process(
         *("fit", folder / "o.csv", "--loads", folder / "loads.csv"),
         *("--models-dir", tmp_path, "--date", "2025-05"),
     )

@@ -118,5 +118,5 @@ def test_check_scores_the_shipped_artefacts(shared_data):
 
 
 def test_the_page_of_errors_is_what_the_command_prints():
-    page = ROOT / "docs" / "reference" / "cost-model-errors.md"
+    page = ROOT / "docs" / "studies" / "cost-model-errors.md"
     assert profiler("errors", "--models-dir", MODELS).stdout == page.read_text(encoding="utf-8")
