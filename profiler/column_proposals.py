@@ -91,7 +91,7 @@ def import_command(path: Path, header: Sequence[str], missing: Sequence[str]) ->
     missing
         Columns of the schema that it lacks.
     """
-    begin = f"{_python()} -m profiler import csv {shlex.quote(str(path))} --out observations.csv"
+    begin = f"{_started()} import csv {shlex.quote(str(path))} --out observations.csv"
     return " ".join([begin, *import_options(header, missing)])
 
 
@@ -120,10 +120,16 @@ def import_options(header: Sequence[str], missing: Sequence[str]) -> list[str]:
     return [*renamed, *stated]
 
 
-def _python() -> str:
-    """Return the interpreter that runs this, as one would type it here."""
-    running, here = Path(sys.executable), Path.cwd()
-    return shlex.quote(str(running.relative_to(here) if here in running.parents else running))
+def _started() -> str:
+    """Return what started this, as one would type it here, up to the verb."""
+    if Path(sys.argv[0]).name == "jouleplan":
+        return _typed(Path(sys.argv[0]))
+    return f"{_typed(Path(sys.executable))} -m profiler"
+
+
+def _typed(program: Path) -> str:
+    here = Path.cwd()
+    return shlex.quote(str(program.relative_to(here) if here in program.parents else program))
 
 
 def _words(name: str) -> set[str]:
