@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from planner.errors import UnplaceableError
 from planner.problem import PlacementProblem
+
+
+def require_placeable(problem: PlacementProblem) -> None:
+    """Raise `UnplaceableError` where some request is eligible for no placement."""
+    if unplaceable := find_unplaceable(problem):
+        raise UnplaceableError(unplaceable)
 
 
 def find_unplaceable(problem: PlacementProblem) -> dict[int, str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
+
+import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_model import CostModel
@@ -52,7 +53,7 @@ class Pool:
     @property
     def end_s(self) -> float:
         """Time by which everything on the pool must have ended [s]."""
-        return math.inf if self.available_s is None else self.available_s
+        return np.inf if self.available_s is None else self.available_s
 
     @property
     def always_on_watts(self) -> float:
@@ -80,6 +81,13 @@ class Placement:
     cost_model: CostModel
     quality: float | None = None
     max_context_tokens: int | None = None
+
+    def load(self, pool: Pool) -> tuple[float, float]:
+        """Seconds and joules to load the LLM on a pool, 0 where resident, inf where unknown."""
+        load_s, load_j = self.cost_model.load_s, self.cost_model.load_energy_j
+        if self.llm in pool.resident:
+            return 0.0, 0.0
+        return (np.inf, np.inf) if load_s is None or load_j is None else (load_s, load_j)
 
 
 @dataclass(frozen=True)
@@ -199,11 +207,6 @@ def check_terms(pools: Sequence[Pool], placements: Sequence[Placement], limits: 
     """
     if not placements:
         raise InvalidProblemError("/fleet/pools", "Expected at least one placement, got none.")
-    _check_activations(pools)
-    _check_shares(limits.shares)
-
-
-def _check_activations(pools: Sequence[Pool]) -> None:
     for index, pool in enumerate(pools):
         if pool.power_policy == "always_on" and max(pool.activation_j, pool.activation_s) > 0.0:
             raise InvalidProblemError(
@@ -211,15 +214,12 @@ def _check_activations(pools: Sequence[Pool]) -> None:
                 f"Expected no activation of the always-on pool {pool.name}, whose devices are on "
                 "anyway.",
             )
-
-
-def _check_shares(shares: Mapping[str, Share]) -> None:
-    for llm, share in shares.items():
+    for llm, share in limits.shares.items():
         if share.min > share.max:
             raise InvalidProblemError(
                 f"/constraints/shares/{llm}", f"Expected min <= max, got {share.min} > {share.max}."
             )
-    if sum(share.min for share in shares.values()) > 1.0 + 1e-9:
+    if sum(share.min for share in limits.shares.values()) > 1.0 + 1e-9:
         raise InvalidProblemError(
             "/constraints/shares", "Expected minimum shares that sum to at most 1."
         )

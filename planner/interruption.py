@@ -41,14 +41,8 @@ class TimeIsUpError(BaseException):
 def run_within(budget: TimeBudget, work: Callable[[], Found]) -> Found | None:
     """Return what `work` returns; None, and the budget is marked as cut, where its time ran out.
 
-    May be used within itself: the inner work ends with the outer budget too.
-
-    Parameters
-    ----------
-    budget
-        Time that is left.
-    work
-        Runs in this thread. Whatever it calls in C goes on until it returns.
+    Work runs in this thread; whatever it calls in C goes on until it returns. May be used within
+    itself: the inner work ends with the outer budget too.
     """
     interruption = _Interruption(budget.left_s)
     try:

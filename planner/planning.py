@@ -6,8 +6,7 @@ solver: relax and bound -> first candidates -> assign, dispatch, reprice -> exac
 
 from __future__ import annotations
 
-from planner.eligibility import find_unplaceable
-from planner.errors import UnplaceableError
+from planner.eligibility import require_placeable
 from planner.infeasibility.refusal import why_not
 from planner.interruption import run_within, with_grace
 from planner.problem import PlacementProblem
@@ -58,9 +57,7 @@ def plan(
     """
     options = options or SolverOptions()
     budget = TimeBudget(options.time_limit_s, options.first_plan_s)
-    unplaceable = find_unplaceable(problem)
-    if unplaceable:
-        raise UnplaceableError(unplaceable)
+    require_placeable(problem)
     problem.rates_in(problem.objective.minimise)
     unit = objective_unit(problem)
     if unit == 1.0:

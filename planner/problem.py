@@ -12,7 +12,7 @@ from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_matrix import CostMatrix, predict
 from planner.deadlines import Deadlines
 from planner.inputs import Limits, Objective, Placement, Pool, Requests, Share, Unit, check_terms
-from planner.rates import Rates, no_figures, rates_of, unpriced
+from planner.rates import Rates, no_figures, rates_of, states_figures
 
 COUNT_TOLERANCE = 1e-9
 """A share of the requests this close to a whole number is that number: 0.29 of 100 are 29."""
@@ -89,11 +89,6 @@ class PlacementProblem:
         workload = self.requests.workload
         return (workload.input_tokens + workload.generated_tokens).astype(float)
 
-    @cached_property
-    def context_tokens(self) -> FloatArray:
-        """Tokens of the longest prompt of each request and of one answer to it, shape (n,)."""
-        return self.requests.workload.context_tokens.astype(float)
-
     def energy_at_j(self, k: int, members: IntArray | slice, concurrency: float) -> FloatArray:
         """Joules of some requests on the pair of placement k at a concurrency, shape (members,).
 
@@ -140,22 +135,13 @@ class PlacementProblem:
 
     @cached_property
     def load_s(self) -> FloatArray:
-        """Seconds to load each placement's LLM, 0 where resident, shape (k,)."""
-        return np.array([self._load(k)[0] for k in range(self.k)])
+        """Seconds to load each placement's LLM, 0 where resident, inf where unknown, (k,)."""
+        return np.array([p.load(self.pools[p.pool])[0] for p in self.placements])
 
     @cached_property
     def load_energy_j(self) -> FloatArray:
-        """Joules to load each placement's LLM, 0 where resident, shape (k,)."""
-        return np.array([self._load(k)[1] for k in range(self.k)])
-
-    def _load(self, k: int) -> tuple[float, float]:
-        placement = self.placements[k]
-        cost_model = placement.cost_model
-        if placement.llm in self.pools[placement.pool].resident:
-            return 0.0, 0.0
-        if cost_model.load_s is None or cost_model.load_energy_j is None:
-            return np.inf, np.inf
-        return cost_model.load_s, cost_model.load_energy_j
+        """Joules to load each placement's LLM, 0 where resident, inf where unknown, (k,)."""
+        return np.array([p.load(self.pools[p.pool])[1] for p in self.placements])
 
     @cached_property
     def setup_s(self) -> FloatArray:
@@ -181,8 +167,9 @@ class PlacementProblem:
         context = np.array([p.max_context_tokens or np.inf for p in self.placements])
         not_loaded = ~np.isfinite(self.load_s)[None, :]
         reasons = {"the load of the LLM was not measured and it is not resident": not_loaded}
-        if self.context_tokens.max(initial=0.0) > context.min():
-            reasons["longer than the context of the LLM"] = self.context_tokens[:, None] > context
+        longest = requests.workload.context_tokens
+        if longest.max(initial=0) > context.min():
+            reasons["longer than the context of the LLM"] = longest[:, None] > context
         if requests.allowed is not None:
             reasons["not among the LLMs or pools that the request names"] = ~requests.allowed
         if requests.device is not None:
@@ -225,7 +212,12 @@ class PlacementProblem:
         if unit == "energy":
             return []
         open_to = set(self.pool_of[self.eligible.any(axis=0)].tolist())
-        return unpriced(self.pools, open_to, unit)
+        return [
+            index
+            for index, pool in enumerate(self.pools)
+            if (index in open_to or pool.power_policy == "always_on")
+            and not states_figures(pool, unit)
+        ]
 
     def rates_in(self, unit: Unit) -> Rates:
         """Prices of joules and on-seconds in a unit, 0 on pools that no plan pays for.

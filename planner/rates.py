@@ -7,7 +7,7 @@ block ends where the pool powers down, until the horizon or the makespan where i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,15 +61,6 @@ def states_figures(pool: Pool, unit: Unit) -> bool:
     """Whether a pool states what it takes to be priced in a unit."""
     names = FIGURES[unit]
     return not names or any(getattr(pool, name) is not None for name in names)
-
-
-def unpriced(pools: Sequence[Pool], open_to: Collection[int], unit: Unit) -> list[int]:
-    """Return the pools that are open to requests, or always on, and state no figures in a unit."""
-    return [
-        index
-        for index, pool in enumerate(pools)
-        if (index in open_to or pool.power_policy == "always_on") and not states_figures(pool, unit)
-    ]
 
 
 def no_figures(pools: Sequence[Pool], index: int, unit: Unit) -> InvalidProblemError:

@@ -32,8 +32,10 @@ def gap_unit(problem: PlacementProblem, evaluation: Evaluation) -> float:
     return _weighed(problem, avoidable, evaluation.quality)
 
 
-def _terms_size(problem: PlacementProblem, evaluation: Evaluation) -> float:
-    return _weighed(problem, evaluation.cost, evaluation.quality)
+def relative_gap(problem: PlacementProblem, evaluation: Evaluation, absolute_gap: float) -> float:
+    """Return an absolute gap of a plan as a relative one; see `gap_unit`."""
+    unit = gap_unit(problem, evaluation)
+    return absolute_gap / unit if unit > 0.0 else (0.0 if absolute_gap == 0.0 else np.inf)
 
 
 def _weighed(problem: PlacementProblem, cost: float, quality: float) -> float:
@@ -54,13 +56,13 @@ def report(
     timings_s: dict[str, float],
 ) -> Plan:
     """Assemble the plan."""
-    if lower_bound - evaluation.objective > CONTRADICTION * _terms_size(problem, evaluation):
+    size = _weighed(problem, evaluation.cost, evaluation.quality)
+    if lower_bound - evaluation.objective > CONTRADICTION * size:
         message = f"The bound {lower_bound} is above the plan's own {evaluation.objective}."
         raise BoundContradictedError(message)
     lower_bound = float(min(lower_bound, evaluation.objective))
     absolute_gap = evaluation.objective - lower_bound
-    unit = gap_unit(problem, evaluation)
-    gap = absolute_gap / unit if unit > 0.0 else (0.0 if absolute_gap == 0.0 else np.inf)
+    gap = relative_gap(problem, evaluation, absolute_gap)
     outside = _outside(problem, schedule)
     return Plan(
         status="optimal" if gap <= OPTIMAL_GAP else "feasible",

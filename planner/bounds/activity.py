@@ -15,14 +15,9 @@ from planner.solvers.assignment_problem import AssignmentProblem, Row
 def activities(
     problem: AssignmentProblem, placement: IntArray, requests: IntArray | None = None
 ) -> FloatArray:
-    """Sum of each row's coefficients over an assignment, variables left out, shape (rows,).
+    """Sum of each row's coefficients over an assignment (n,), variables left out, shape (rows,).
 
-    Parameters
-    ----------
-    placement
-        Placement of each request, shape (n,).
-    requests
-        Indices of those that count; None for all.
+    `requests` are the indices of those that count; None for all.
     """
     chosen = placement if requests is None else placement[requests]
     sizes = problem.size if requests is None or problem.size is None else problem.size[requests]
@@ -54,13 +49,11 @@ def excesses(
 
 def keeps_rows(problem: AssignmentProblem, placement: IntArray) -> bool:
     """Whether an assignment could keep every row, variables at what suits the row best."""
-    levels = {v.counts: (v.lower, v.upper) for v in problem.variables}
-    used = activities(problem, placement)
-    for row, activity in zip(problem.rows, used.tolist(), strict=True):
-        least = sum(min(c * levels[v][0], c * levels[v][1]) for v, c in row.variables.items())
-        if exceeds(activity + least, row.bound):
-            return False
-    return True
+    used = activities(problem, placement).tolist()
+    return not any(
+        exceeds(activity + problem.least_of_variables(row), row.bound)
+        for row, activity in zip(problem.rows, used, strict=True)
+    )
 
 
 def values_at(values: FloatArray, chosen: IntArray, requests: IntArray | None) -> FloatArray:

@@ -59,31 +59,28 @@ def lagrangian_bound(
     end of its box. Either the links are kept, by going through the sets of linked variables that
     are on, or the longest-job terms: the better bound counts. `priced` may give the reduced costs.
     """
-    links = _priced_links(problem, multipliers)
-    bound = _bound_with_links(problem, multipliers, links) if links else -np.inf
+    prices = variable_prices(problem, multipliers)
+    links = [link for link in problem.links if prices[link.variable] > 0.0]
+    if len(links) > MAX_LINKS or problem.n * problem.k * 2.0 ** len(links) > MAX_LINKED_PAIRS:
+        links = []
+    bound = _bound_with_links(problem, multipliers, links, prices) if links else -np.inf
     if links and not problem.longest_jobs:
         return bound
     priced = priced or ReducedCosts(problem, multipliers)
-    return max(bound, _optimum(problem, multipliers, priced).value)
+    return max(bound, _optimum(problem, multipliers, priced)[0])
 
 
 def solve_lagrangian(problem: AssignmentProblem, multipliers: FloatArray) -> LagrangianSolution:
     """Solve the problem with its rows priced in, longest-job terms kept."""
-    found = _optimum(problem, multipliers, ReducedCosts(problem, multipliers))
-    excess = excesses(problem, found.placement, found.levels)
-    return LagrangianSolution(found.value, found.placement, excess)
+    priced = ReducedCosts(problem, multipliers)
+    value, placement, levels = _optimum(problem, multipliers, priced)
+    return LagrangianSolution(value, placement, excesses(problem, placement, levels))
 
 
-@dataclass(frozen=True)
-class _Optimum:
-    """Optimum of what is left with the rows priced in, with the variables' levels at it."""
-
-    value: float
-    placement: IntArray
-    levels: dict[Counted, float]
-
-
-def _optimum(problem: AssignmentProblem, multipliers: FloatArray, priced: ReducedCosts) -> _Optimum:
+def _optimum(
+    problem: AssignmentProblem, multipliers: FloatArray, priced: ReducedCosts
+) -> tuple[float, IntArray, dict[Counted, float]]:
+    """Return value, placements and levels of the variables, optimal with the rows priced in."""
     prices = variable_prices(problem, multipliers)
     levels = {v.counts: v.lower if prices[v.counts] >= 0.0 else v.upper for v in problem.variables}
     opening = _opening_prices(problem, priced, prices)
@@ -107,7 +104,7 @@ def _optimum(problem: AssignmentProblem, multipliers: FloatArray, priced: Reduce
     value = problem.constant + total
     value += sum(prices[counted] * level for counted, level in levels.items())
     value -= float(multipliers @ bounds)
-    return _Optimum(value, placement, levels)
+    return value, placement, levels
 
 
 def _opening_prices(
@@ -126,18 +123,13 @@ def _opening_prices(
     return opening
 
 
-def _priced_links(problem: AssignmentProblem, multipliers: FloatArray) -> list[Link]:
-    prices = variable_prices(problem, multipliers)
-    links = [link for link in problem.links if prices[link.variable] > 0.0]
-    many = len(links) > MAX_LINKS or problem.n * problem.k * 2.0 ** len(links) > MAX_LINKED_PAIRS
-    return [] if many else links
-
-
 def _bound_with_links(
-    problem: AssignmentProblem, multipliers: FloatArray, links: list[Link]
+    problem: AssignmentProblem,
+    multipliers: FloatArray,
+    links: list[Link],
+    prices: Mapping[Counted, float],
 ) -> float:
     reduced = ReducedCosts(problem, multipliers).of(slice(None))
-    prices = variable_prices(problem, multipliers)
     linked = {link.variable for link in links}
     base: float = problem.constant
     base -= sum(lam * row.bound for lam, row in zip(multipliers, problem.rows, strict=True))

@@ -40,16 +40,9 @@ def cheapest_with_longest_jobs(
 
     From the longest request to the shortest, a placement is opened once and stays open: a dynamic
     programme over the sets of open placements. Openings are priced at lengths rounded down, which
-    keeps the total a lower bound.
-
-    Parameters
-    ----------
-    reduced
-        Cost of each request on each placement, inf where not allowed, shape (n, k).
-    opening
-        Price of each placement for one unit of its longest request, at least 0, shape (k,).
-    lengths
-        Length of each request, above 0, shape (n,).
+    keeps the total a lower bound. `reduced` are costs, inf where not allowed, shape (n, k);
+    `opening` is the price of a unit of each placement's longest request, at least 0, shape (k,);
+    `lengths` are above 0, shape (n,).
 
     Examples
     --------

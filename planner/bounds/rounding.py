@@ -13,14 +13,9 @@ INTEGRALITY_TOLERANCE = 1e-9
 def round_counts(counts: FloatArray, labels: IntArray, priced: ReducedCosts) -> IntArray:
     """Give every request a placement so that its aggregate's counts are met to the nearest integer.
 
-    Parameters
-    ----------
-    counts
-        Members of each aggregate on each placement, fractional, shape (aggregates, k).
-    labels
-        Aggregate of each request, shape (n,).
-    priced
-        Reduced costs: in a split aggregate, those who gain most by a placement get it.
+    `counts` are the members of each aggregate on each placement, fractional, shape (aggregates, k),
+    `labels` the aggregate of each request, shape (n,). In a split aggregate those who gain most by
+    a placement, at reduced costs, get it.
     """
     placement: IntArray = np.argmax(counts, axis=1)[labels]
     split = (counts > INTEGRALITY_TOLERANCE).sum(axis=1) > 1

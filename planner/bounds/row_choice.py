@@ -82,12 +82,7 @@ def pinned_devices(problem: PlacementProblem) -> IntArray:
 def row_classes(problem: PlacementProblem, deadlines: FloatArray, pinned: IntArray) -> IntArray:
     """Label requests by the first deadline that they are due by, then by pinned device, (n,).
 
-    Parameters
-    ----------
-    deadlines
-        Deadlines that have rows, rising, shape (D,).
-    pinned
-        Devices whose pinned requests have rows, rising, shape (P,).
+    Only deadlines (D,) and devices (P,) that have rows count, both rising.
     """
     row_class = np.searchsorted(deadlines, problem.deadline_s)
     if len(pinned):

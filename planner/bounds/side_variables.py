@@ -123,28 +123,23 @@ class SideVariables:
         # Loads that were not measured cost without end, and are no variables.
         cost = weight * np.nan_to_num(pair_bounds.load_cost(self._problem, unit), posinf=0.0)
         return [
-            Variable(
-                loads,
-                self._pinned_at_least(columns),
-                float(self._problem.pools[loads.pool].count * len(columns)),
-                float(cost[columns[0]]),
-                integer=True,
-            )
+            self._whole(loads, columns, len(columns), float(cost[columns[0]]))
             for loads, columns in self.loads.items()
         ]
 
     def _devices(self, unit: Unit, weight: float) -> list[Variable]:
         cost = weight * pair_bounds.activation_cost(self._problem, unit)
         return [
-            Variable(
-                devices,
-                self._pinned_at_least(columns),
-                float(self._problem.pools[devices.pool].count),
-                float(cost[devices.pool]),
-                integer=True,
-            )
+            self._whole(devices, columns, 1, float(cost[devices.pool]))
             for devices, columns in self.activations.items()
         ]
+
+    def _whole(
+        self, counted: LlmLoads | DevicesOn, columns: IntArray, each: int, cost: float
+    ) -> Variable:
+        """Return a whole number, up to `each` for every device of its pool."""
+        most = float(self._problem.pools[counted.pool].count * each)
+        return Variable(counted, self._pinned_at_least(columns), most, cost, integer=True)
 
     def _steps(self, unit: Unit, weight: float) -> list[Variable]:
         most = float(self._problem.requests.workload.generated_tokens.sum())

@@ -31,12 +31,7 @@ def solve_aggregated(
 ) -> LinearSolution | None:
     """Solve the relaxation over aggregates; None where it is infeasible or time ran out.
 
-    Parameters
-    ----------
-    problem
-        The problem over the aggregates.
-    earlier
-        Optimum over the parents of the aggregates; found first where left out.
+    `earlier` is the optimum over the parents of the aggregates; it is found first where left out.
     """
     if int(problem.allowed.sum()) <= COARSE_PAIRS or aggregates.parents is None:
         return solve_linear(problem, budget)
@@ -61,16 +56,9 @@ def sift(
     """Solve a relaxation with elastic rows over the pairs that matter; None where time ran out.
 
     Most aggregates have one placement that is far better than others at any prices near the
-    optimum's: with that pair alone the programme drops them before it begins.
-
-    Parameters
-    ----------
-    pairs
-        Pairs that are in from the start, shape (n, k).
-    start
-        Prices of the rows near the optimum's, shape (rows,).
-    rounds
-        Times that the programme is solved at most; with few the prices may be slightly off.
+    optimum's: with that pair alone the programme drops them before it begins. `pairs`, (n, k), are
+    in from the start, and those that look best at the prices `start`, (rows,). The programme is
+    solved `rounds` times at most; with few of them the prices may be slightly off.
     """
     pairs = (pairs | _nearest(ReducedCosts(problem, start).of(slice(None)))) & problem.allowed
     best: LinearSolution | None = None

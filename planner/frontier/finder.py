@@ -1,34 +1,51 @@
-"""Finds plans, and remembers all that were found: each may serve elsewhere on the front."""
+"""Finds plans, and archives all that were found: each may serve elsewhere on the front."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 
 from planner.frontier.archive import Archive, ArchivedPlan
-from planner.frontier.plan_search import SearchOutcome, WarmStart, find_plan, verified
 from planner.frontier.quick_heuristic import quick_schedules
+from planner.infeasibility.refusal import why_not
 from planner.interruption import run_within
 from planner.problem import PlacementProblem
+from planner.reporting import report
 from planner.result import Plan, SolverOptions
-from planner.schedule.schedule import lay_out
+from planner.schedule.evaluation import evaluate
+from planner.schedule.schedule import Schedule, lay_out
+from planner.search.solver import Solver
 from planner.time_budget import TimeBudget
 
 
-class Finder:
-    """Finds plans for all levels of a walk, with one memory.
+@dataclass(frozen=True)
+class SearchOutcome:
+    """The outcome of one search for a plan: no baselines, no explanation.
 
     Attributes
     ----------
-    cut
-        Whether the clock has cut any of them.
+    plan
+        The verified plan; None where none was found.
+    lower_bound
+        Proven bound on the objective, also where no plan was found.
+    proven_infeasible
+        Whether it is proven that there is no plan.
+    failure
+        Makes the error that says why there is no plan; that may take seconds.
+    """
 
-    Parameters
-    ----------
-    archive
-        Memory of the plans found.
-    hard_limit
-        Time after which a search is cut wherever it is.
+    plan: Plan | None
+    lower_bound: float
+    proven_infeasible: bool
+    failure: Callable[[], Exception]
+
+
+class Finder:
+    """Finds plans for all levels of a walk, with one archive; no search outlasts `hard_limit`.
+
+    `cut` says whether the clock has cut any of them.
     """
 
     def __init__(self, archive: Archive, hard_limit: TimeBudget) -> None:
@@ -40,17 +57,33 @@ class Finder:
         self,
         problem: PlacementProblem,
         options: SolverOptions,
-        start: WarmStart | None = None,
+        level: float | None = None,
+        lower_bound: float = -inf,
         *,
         thorough: bool = False,
     ) -> SearchOutcome:
-        """Look for a plan of least objective, and remember it."""
-        start = start or WarmStart()
-        outcome = find_plan(problem, options, start, self._hard_limit, thorough=thorough)
-        if outcome.plan is not None:
-            self._archive.add(outcome.plan)
-            self.cut |= outcome.plan.cut_by_clock
-        return outcome
+        """Look for a plan of least objective that keeps every limit, and archive it.
+
+        The first candidate is the best archived plan within a level of the limited cost, whatever
+        the limits under which it was found. With `thorough` the heuristics of `plan` follow where
+        no plan is found.
+        """
+        budget = TimeBudget(options.time_limit_s)
+        solver = Solver(problem, options, budget, hard_limit=self._hard_limit)
+        solver.lower_bound = lower_bound
+        known = None if level is None else self._archive.least_minimised(level)
+        if known is not None:
+            solver.incumbent.offer(lay_out(problem, known.placement, known.device))
+        solver.run_in_time(thorough=thorough)
+        plan, bound = None, float(solver.lower_bound)
+        if solver.incumbent.best is not None:
+            cut, timings = budget.cut, {"solve": budget.elapsed_s}
+            best = solver.incumbent.best
+            plan = report(problem, *best, bound, (), cut_by_clock=cut, timings_s=timings)
+            bound = plan.lower_bound
+            self._archive.add(plan)
+            self.cut |= plan.cut_by_clock
+        return SearchOutcome(plan, bound, solver.proven_infeasible, partial(why_not, solver))
 
     def quick_plan(
         self, problem: PlacementProblem, deadline_s: float, budget: TimeBudget
@@ -77,11 +110,13 @@ class Finder:
         """Return the remembered plan of least minimised cost."""
         return _laid_out(problem, self._archive.least_minimised(inf))
 
-    def start(self, level: float, lower_bound: float = -inf) -> WarmStart:
-        """Return the best plan known within a limit as a first candidate."""
-        known = self._archive.least_minimised(level)
-        assignments = () if known is None else ((known.placement, known.device),)
-        return WarmStart(assignments, lower_bound)
+
+def verified(problem: PlacementProblem, schedule: Schedule) -> Plan | None:
+    """Return a schedule as a plan without a bound; None where it breaks a limit."""
+    evaluation = evaluate(problem, schedule)
+    if not evaluation.feasible:
+        return None
+    return report(problem, schedule, evaluation, -inf, (), cut_by_clock=False, timings_s={})
 
 
 def _laid_out(problem: PlacementProblem, known: ArchivedPlan | None) -> Plan | None:

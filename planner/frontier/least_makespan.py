@@ -27,19 +27,10 @@ def least_makespan(
 ) -> tuple[Plan | None, float]:
     """Return the plan of least makespan, None where none beats the known one, and a bound [s].
 
-    The bound is proven: no plan has a smaller makespan.
-
-    Parameters
-    ----------
-    problem
-        The problem whose limits are kept; its objective only steers the search.
-    options
-        `relative_gap` ends the search: the makespan is at most that far above the bound, or above
-        a deadline at which no plan was found.
-    known_s
-        Makespan of a plan that keeps the limits [s].
-    finder
-        What finds plans and remembers them.
+    The bound is proven: no plan has a smaller makespan. The problem's limits are kept; its
+    objective only steers the search. `known_s` is the makespan of a plan that keeps them.
+    `relative_gap` ends the search: the makespan is at most that far above the bound, or above a
+    deadline at which no plan was found.
     """
     budget = TimeBudget(options.time_limit_s)
     proven = failed = min(known_s, least_makespan_s(problem, budget))

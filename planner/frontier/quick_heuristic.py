@@ -31,16 +31,9 @@ FEW_REQUESTS = 5_000
 def quick_schedules(
     problem: PlacementProblem, deadline_s: float, budget: TimeBudget
 ) -> Iterator[Schedule]:
-    """Yield schedules made for a deadline; they may miss it, or break another limit.
+    """Yield schedules made for a deadline of all requests [s]; they may break it, or another limit.
 
-    Parameters
-    ----------
-    problem
-        The problem whose objective is minimised within the deadline.
-    deadline_s
-        Deadline of all requests [s].
-    budget
-        Time of the search.
+    The problem's objective is minimised within the deadline.
     """
     due = problem.with_limits(replace(problem.limits, deadline_s=deadline_s))
     surrogate = Surrogate(allowed=latencies_s(due, np.arange(due.k)) <= deadline_s)

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from planner.eligibility import find_unplaceable
-from planner.errors import UnplaceableError
+from planner.eligibility import require_placeable
 from planner.frontier.archive import Archive
 from planner.frontier.axes import MAKESPAN, limited_and_minimised, objective_for
 from planner.frontier.dominance_filter import DominanceFilter, at_most
@@ -57,9 +56,7 @@ def trace(
         Before anything is yielded, as for `plan`.
     """
     problem = replace(problem, objective=objective_for(front.axes))
-    unplaceable = find_unplaceable(problem)
-    if unplaceable:
-        raise UnplaceableError(unplaceable)
+    require_placeable(problem)
     yield from Sweep(problem, front, options or SolverOptions()).walk()
 
 
@@ -160,8 +157,8 @@ class Sweep:
     ) -> Candidate | None:
         """Solve one level, of which a lower bound is known; None where no plan was found."""
         limited = self.limited.limit(self.problem, level)
-        start = self.finder.start(level, proven / self.unit)
-        outcome = self.finder.find_plan(limited, _share(options, FIRST_STAGE), start)
+        first_stage = _share(options, FIRST_STAGE)
+        outcome = self.finder.find_plan(limited, first_stage, level, proven / self.unit)
         if outcome.plan is None:
             return None
         plan, bound = outcome.plan, max(proven, outcome.lower_bound * self.unit)
@@ -177,10 +174,8 @@ class Sweep:
         if self.limited is MAKESPAN:
             steps = MAX_DEADLINES if self.exact else SECOND_STAGE_DEADLINES
             return self._better(plan, reduce_makespan(capped, options, cost, self.finder, steps))
-        start = self.finder.start(cost)
-        return self._better(
-            plan, self.finder.find_plan(self.limited.minimise(capped), options, start).plan
-        )
+        found = self.finder.find_plan(self.limited.minimise(capped), options, cost)
+        return self._better(plan, found.plan)
 
     def _better(self, plan: Plan, other: Plan | None) -> Plan:
         """Return the other plan where it is better on the limited axis."""
@@ -236,14 +231,8 @@ def _share(options: SolverOptions, share: float) -> SolverOptions:
 def next_level(current: float, end: float, left: int, *, by_ratio: bool) -> float:
     """Return the first of `left` levels that divide the way from `current` to `end` evenly.
 
-    Parameters
-    ----------
-    current, end
-        Costs; neither is among the levels.
-    left
-        Number of levels to come, at least 1.
-    by_ratio
-        Divide by equal ratios, where both costs are above 0, instead of by equal steps.
+    Neither end is among the levels. Costs above 0 are divided by equal ratios if `by_ratio`, else,
+    and where one is not above 0, by equal steps.
 
     Examples
     --------

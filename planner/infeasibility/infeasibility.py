@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from planner.errors import InfeasibleError, LimitChange
-from planner.infeasibility.conflict import smallest_conflict
 from planner.infeasibility.intervals import FindPlan, LimitInterval
 from planner.infeasibility.joint import Joint, Prove
 from planner.interruption import run_within
@@ -28,19 +27,11 @@ def explain(
     seed: int = 0,
     notify: Callable[[], None] = lambda: None,
 ) -> InfeasibleError:
-    """Name the limits that conflict and what would mend it.
+    """Name the limits that conflict and what would mend it, of a problem proven to have no plan.
 
-    Parameters
-    ----------
-    problem
-        A problem that is proven to have no plan.
-    attempt, prove
-        The planner itself: by the one every `needed` value is verified, by the other limits that
-        do not matter are left out.
-    budget
-        When to stop; the answer then says that the clock cut it, and what was reached.
-    notify
-        Is called at every step.
+    By `attempt` every `needed` value is verified, by `prove` limits that do not matter are left
+    out: both are the planner itself. Where the budget ends it, the answer says so, and what was
+    reached. `notify` is called at every step.
     """
     found = _Explanation(problem, attempt, prove, budget, seed)
     run_within(budget, lambda: found.complete(notify))
@@ -78,19 +69,12 @@ class _Explanation:
         run_within(TimeBudget(POLICIES_SHARE * self.budget.left_s), joint.compare_policies)
         self.joint = next(joint.relaxations(), ())
         self._leave_out(notify)
-        known = joint.alone
         self.intervals = [
-            LimitInterval(
-                self.problem,
-                limit,
-                self.attempt,
-                self.budget,
-                self.seed,
-                None,
-                known.get(limit.name),
-            )
+            LimitInterval(self.problem, limit, self.attempt, self.budget, self.seed)
             for limit in self.conflict
         ]
+        for interval in self.intervals:
+            interval.achieved = joint.alone.get(interval.limit.name)
         _narrow(self.intervals, self.budget, notify)
         if not self.relaxations:
             joint.narrow(notify)
@@ -156,3 +140,35 @@ def _narrow(intervals: list[LimitInterval], budget: TimeBudget, notify: Callable
         if budget.spent():
             return
         max(wide, key=lambda interval: interval.width).narrow()
+
+
+def smallest_conflict(
+    limits: list[Limit], conflicting: Callable[[list[Limit]], bool]
+) -> list[Limit]:
+    """Return limits of which none can be left out, those that come first preferred.
+
+    Takes some 2 c log(m / c) proofs for c of m limits, where leaving out one after the other takes
+    m. `conflicting` says whether it is proven that some of them alone conflict; where a proof is
+    missing, a limit stays that might be left out. Source: QuickXplain, Junker, Preferred
+    explanations and relaxations for over-constrained problems, AAAI 2004.
+
+    Examples
+    --------
+    >>> smallest_conflict([1, 2, 3, 4, 5, 6], lambda kept: {2, 5} <= set(kept))
+    [2, 5]
+    >>> smallest_conflict([1, 2, 3, 4, 5, 6], lambda kept: False)
+    [1, 2, 3, 4, 5, 6]
+    """
+
+    def of(kept: list[Limit], rest: list[Limit], *, more: bool) -> list[Limit]:
+        """Return the fewest of the rest that conflict with what is kept; `more` was just kept."""
+        if more and conflicting(kept):
+            return []
+        if len(rest) == 1:
+            return rest
+        half = (len(rest) + 1) // 2
+        first, second = rest[:half], rest[half:]
+        of_second = of(kept + first, second, more=True)
+        return of(kept + of_second, first, more=bool(of_second)) + of_second
+
+    return of([], limits, more=False) if limits else []

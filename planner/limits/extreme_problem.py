@@ -7,7 +7,7 @@ that pools' device-seconds grow with.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -33,56 +33,32 @@ GENEROUS_FACTOR = 1e9
 """Factor of a limit of time beside which loads and switching on are nothing."""
 
 
-@dataclass(frozen=True)
-class ExtremeProblem:
-    """An assignment problem whose optimum is the tightest value of a limit.
-
-    Attributes
-    ----------
-    relaxation
-        The problem to minimise.
-    sign
-        1.0 where its objective is the limit's quantity, -1.0 where it is minus that.
-    """
-
-    relaxation: AssignmentProblem
-    sign: float
-
-
 def extreme_problem(
     problem: PlacementProblem, limit: Limit, loose: float | None, surrogate: Surrogate | None = None
-) -> ExtremeProblem:
-    """Return what to minimise for a limit.
+) -> AssignmentProblem:
+    """Return what to minimise for a limit: its quantity, times the limit's direction.
 
-    Parameters
-    ----------
-    problem
-        The problem with the limit as given.
-    loose
-        A value that is generous enough to be kept by every plan worth looking for, as a known
-        plan's; None where none is known.
-    surrogate
-        How the relaxation is to see the problem; the default gives a bound that is valid for
-        every plan that keeps the limit at `loose`.
+    Only plans that keep the limit at `loose` matter, as a known plan's value; None for all. The
+    default surrogate gives a bound that is valid for every one of them.
     """
     changed = limit.with_value(problem, loose)
     if limit.unit is not None:
         # The cap stays on as a row at `loose` otherwise, which says nothing new.
         changed = limit.with_value(problem, None)
         cost = Objective(zeta=1.0, cost_normaliser=1.0, minimise=limit.unit)
-        return ExtremeProblem(Formulation(replace(changed, objective=cost), surrogate).build(), 1.0)
+        return Formulation(replace(changed, objective=cost), surrogate).build()
     formulation = Formulation(changed, surrogate)
     plain = _without_costs(formulation.build())
     if limit.kind == "quality":
-        return _costing(plain, -changed.tokens / changed.tokens.sum(), changed.quality_values, -1.0)
+        share = -changed.tokens / changed.tokens.sum()
+        return _costing(plain, share, changed.quality_values)
     if limit.kind == "deadline":
-        return ExtremeProblem(_makespan(plain, formulation, loose), 1.0)
+        return _makespan(plain, formulation, loose)
     if limit.kind in ("own_deadlines", "available"):
-        return ExtremeProblem(_growing(plain, problem, limit, loose, surrogate), 1.0)
-    sign = 1.0 if limit.kind == "max_share" else -1.0
-    one = sign if limit.counts else sign / changed.n
+        return _growing(plain, problem, limit, loose, surrogate)
+    one = limit.direction if limit.counts else limit.direction / changed.n
     of_llm = np.array([one * (p.llm == limit.llm) for p in changed.placements])
-    return _costing(plain, np.ones(changed.n), of_llm, sign)
+    return _costing(plain, np.ones(changed.n), of_llm)
 
 
 def _without_costs(relaxation: AssignmentProblem) -> AssignmentProblem:
@@ -100,9 +76,9 @@ def _without_costs(relaxation: AssignmentProblem) -> AssignmentProblem:
 
 
 def _costing(
-    plain: AssignmentProblem, per_request: FloatArray, per_placement: FloatArray, sign: float
-) -> ExtremeProblem:
-    return ExtremeProblem(replace(plain, cost=per_request[:, None] * per_placement[None, :]), sign)
+    plain: AssignmentProblem, per_request: FloatArray, per_placement: FloatArray
+) -> AssignmentProblem:
+    return replace(plain, cost=per_request[:, None] * per_placement[None, :])
 
 
 def _makespan(

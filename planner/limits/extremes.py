@@ -31,30 +31,22 @@ def proven_extreme(
 ) -> float | None:
     """Bound the tightest value of a limit at which a plan may exist, in the limit's own unit.
 
-    Parameters
-    ----------
-    problem
-        The problem with the limit as given.
-    loose
-        Only plans that keep this value are bounded, which makes the bound higher; None for all.
-
-    Returns
-    -------
-    float or None
-        No plan exists with a tighter value (or none keeps `loose` at all); infinitely generous
-        where no plan exists whatever the value, and None where nothing was proven.
+    No plan exists with a tighter value than the one returned; it is infinitely generous where none
+    exists whatever the value, None where nothing was proven. Only plans that keep `loose` are
+    bounded, which makes the bound higher (`loose` itself is returned where none keeps it); None
+    for all.
     """
     if budget.spent():
         return None
-    extreme = extreme_problem(problem, limit, loose)
-    relaxation, workload = extreme.relaxation, problem.requests.workload
+    relaxation = extreme_problem(problem, limit, loose)
     gap = AGGREGATION_LOSS * abs(limit.given if loose is None else loose)
+    workload = problem.requests.workload
     found = bound(relaxation, workload, budget, ascend=True, absolute_gap=gap)
     if found is None:
         if not proves_infeasible(limit.with_value(problem, loose), budget):
             return None
         return limit.direction * np.inf if loose is None else loose
-    value = _rounded(problem, limit, found.lower_bound * extreme.sign)
+    value = _rounded(problem, limit, found.lower_bound * limit.direction)
     if loose is None:
         return value
     return min(value, loose) if limit.direction > 0.0 else max(value, loose)

@@ -118,21 +118,9 @@ def keep_own_order(
     """Return the plan that is on a found one's devices where limits are only as loose as it needs.
 
     Devices run requests in the order of their deadlines, so that a plan that was found without
-    them, or with others, may run in another order, for other joules, where they are back.
-
-    Parameters
-    ----------
-    problem
-        With the limits as given.
-    limits
-        The limits that may be loosened.
-    found
-        A plan of the problem with these loosened, as far as may be.
-
-    Returns
-    -------
-    tuple of Schedule and Evaluation, or None
-        It keeps the limits loosened to what it achieves; None where no such plan came up.
+    them, or with others, may run in another order, for other joules, where they are back. `problem`
+    has the limits as given, `found` is a plan with `limits` loosened as far as may be. What is
+    returned keeps them loosened to what it achieves; None where no such plan came up.
     """
     if np.isinf(problem.requests.deadline_s).all():
         return found

@@ -19,19 +19,10 @@ def bulk_ends(
 ) -> tuple[FloatArray, FloatArray]:
     """Return limits of stretches of a line of requests, and when the work of each is done.
 
-    Parameters
-    ----------
-    k, device
-        Placement, and device in its pool.
-    members
-        Requests in the order in which they start.
-
-    Returns
-    -------
-    limits, ends
-        Shape (stretches,), the earliest limit in each; and (stretches, scenarios), seconds from
-        the start of the line until all work so far is done. Above concurrency 1 that is when the
-        next request starts at the latest.
+    `members` are in the order in which they start on a device. The first array has the earliest
+    limit in each stretch, shape (stretches,), the second, (stretches, scenarios), the seconds from
+    the start of the line until all work so far is done; above concurrency 1 that is when the next
+    request starts at the latest.
     """
     problem = scenarios.problem
     limits = problem.latest_s(members, np.full(members.size, k))

@@ -117,23 +117,11 @@ def attained_confidence(kept: float, scenarios: int) -> float:
 def search(
     first: Attempt, share: float, attempt: Callable[[int], Attempt | None], enough: float
 ) -> list[Attempt]:
-    """Try paddings until the least one that keeps a share of the scenarios is found.
+    """Try paddings until the least one that keeps a share of the scenarios is found; return all.
 
-    Parameters
-    ----------
-    first
-        The plan without padding, rung 0.
-    share
-        Share of the scenarios that must be kept.
-    attempt
-        Plans at a rung; None where there is no time left.
-    enough
-        Relative saving of the objective below which a smaller padding is not looked for.
-
-    Returns
-    -------
-    list of Attempt
-        All that were made.
+    `first` is the plan without padding, rung 0. `attempt` plans at a rung; None where there is no
+    time left. A smaller padding is not looked for where it saves a share of the objective below
+    `enough`.
     """
     made = [first]
     if first.kept >= share:

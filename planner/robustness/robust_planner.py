@@ -14,10 +14,11 @@ import numpy as np
 from costmodel.arrays import FloatArray
 from planner.errors import InfeasibleError, LimitChange, UnattainedConfidenceError, UndecidedError
 from planner.interruption import run_within, with_grace
+from planner.limits.limit import Limit, limits_of
 from planner.planning import plan
 from planner.problem import PlacementProblem
 from planner.progress import OnProgress, Progress, ignore_progress
-from planner.reporting import OPTIMAL_GAP, gap_unit
+from planner.reporting import OPTIMAL_GAP, relative_gap
 from planner.result import Plan, PlanWarning, Robustness, SolverOptions
 from planner.robustness.padding import Attempt, attained_confidence, padded, search, share_to_keep
 from planner.robustness.scenarios import Scenarios
@@ -74,7 +75,7 @@ def plan_robustly(
     confidence = problem.limits.confidence
     if confidence is None:
         return planner(problem, options, on_progress)
-    if not has_deadlines(problem):
+    if not _time_limits(problem):
         return _without_deadline(planner(problem, options, on_progress), confidence)
     budget, hard_limit = TimeBudget(options.time_limit_s), with_grace(options.time_limit_s)
     drawn = scenarios or Scenarios.draw(problem, options.seed)
@@ -103,7 +104,8 @@ def plan_robustly(
     if not verified:
         raise _unattained(problem, confidence, share, attempts)
     best = min(verified, key=lambda found: (found.objective, found.rung))
-    return _answer(problem, best, plain, drawn, cut=budget.cut or any_cut(attempts))
+    cut = any(found.plan is not None and found.plan.cut_by_clock for found in attempts)
+    return _answer(problem, best, plain, drawn, cut=budget.cut or cut)
 
 
 def _part(
@@ -117,15 +119,10 @@ def _part(
     )
 
 
-def has_deadlines(problem: PlacementProblem) -> bool:
-    """Whether the problem has a deadline or a pool that is available for a time."""
-    ends = (pool.available_s is not None for pool in problem.pools)
-    return bool(np.isfinite(problem.deadline_s).any()) or any(ends)
-
-
-def any_cut(attempts: list[Attempt]) -> bool:
-    """Whether the clock cut any of the plans short."""
-    return any(found.plan is not None and found.plan.cut_by_clock for found in attempts)
+def _time_limits(problem: PlacementProblem) -> list[Limit]:
+    """Deadlines, and the pools that are available for a time."""
+    kinds = ("deadline", "own_deadlines", "available")
+    return [limit for limit in limits_of(problem) if limit.kind in kinds]
 
 
 def _attempt(rung: int, drawn: Scenarios, options: SolverOptions, planner: Planner) -> Attempt:
@@ -155,8 +152,7 @@ def _answer(
     evaluation = evaluate(problem, schedule)
     lower_bound = min(plain.lower_bound, found.objective)
     absolute_gap = found.objective - lower_bound
-    unit = gap_unit(problem, evaluation)
-    gap = absolute_gap / unit if unit > 0.0 else (0.0 if absolute_gap == 0.0 else np.inf)
+    gap = relative_gap(problem, evaluation, absolute_gap)
     return replace(
         found,
         status="optimal" if gap <= OPTIMAL_GAP else "feasible",
@@ -213,18 +209,11 @@ def _unattained(
     relaxations = []
     if (attained := attained_confidence(best.kept, best.ratios.size)) >= MIN_CONFIDENCE:
         relaxations.append(LimitChange("confidence", confidence, attained, confidence))
-    names = []
-    if problem.limits.deadline_s is not None:
-        names.append(("deadline_seconds", problem.limits.deadline_s))
-    if np.isfinite(problem.requests.deadline_s).any():
-        names.append(("requests/deadline_seconds", 1.0))
-    names += [
-        (f"pools/{pool.name}/available_seconds", pool.available_s)
-        for pool in problem.pools
-        if pool.available_s is not None
-    ]
-    limits = tuple(LimitChange(name, value, value * stretch, value) for name, value in names)
+    limits = tuple(
+        LimitChange(limit.name, limit.given, limit.given * stretch, limit.given)
+        for limit in _time_limits(problem)
+    )
     if len(limits) == 1:
         relaxations += limits
-    conflict = ("confidence", *(name for name, _ in names))
+    conflict = ("confidence", *(limit.constraint for limit in limits))
     return UnattainedConfidenceError(message, conflict, tuple(relaxations), limits, best.kept)

@@ -93,18 +93,9 @@ class Scenarios:
         return workload.lengths.take(members).at_scores(self._scores(members))
 
     def factors(self, k: int, runtime_s: npt.ArrayLike) -> FloatArray:
-        """Error of placement k's seconds in every scenario for requests of a runtime.
+        """Error of placement k's seconds for requests of some predicted runtimes (m,), (m, count).
 
-        Parameters
-        ----------
-        k
-            Its (LLM, device) pair errs alike on every pool and at every concurrency.
-        runtime_s : shape (m,)
-            Predicted seconds.
-
-        Returns
-        -------
-        ndarray of float64, shape (m, count)
+        Its (LLM, device) pair errs alike on every pool and at every concurrency.
         """
         error, score, campaign = self._pair(k)
         scale = error.score * residual_sigma(runtime_s)

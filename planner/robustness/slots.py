@@ -13,21 +13,11 @@ FOLLOWED_SCENARIOS = 50
 
 
 def line_ends(held: FloatArray, slots: int) -> FloatArray:
-    """Return when requests end that start in order, each in the slot that is free first.
+    """Return when requests end that start in order, each in the slot that is free first, (m, s).
 
-    Of long lines some scenarios are followed; in the others a request starts when `latest_ends`
-    says, times the mean ratio between the starts followed and that.
-
-    Parameters
-    ----------
-    held
-        Shape (m, s): how long request i holds its slot in each scenario.
-    slots
-        Number of slots, at least 1.
-
-    Returns
-    -------
-    ndarray of float64, shape (m, s)
+    `held`, (m, s), is how long each request holds its slot in each scenario. Of long lines some
+    scenarios are followed; in the others a request starts when `latest_ends` says, times the mean
+    ratio between the starts followed and that.
 
     Examples
     --------

@@ -15,10 +15,7 @@ def dispatch_to_level(
 ) -> None:
     """Dispatch groups in order, each to the fewest devices that hold it up to a fill level.
 
-    Parameters
-    ----------
-    device
-        Device of each request, shape (n,), written to.
+    The device of each request is written into `device`, shape (n,).
     """
     scheduler = _ListScheduler(problem, pool, groups, device)
     for group in groups:

@@ -37,20 +37,9 @@ EVEN_SPREAD = 1e-6
 def fill_blocks(slot_s: FloatArray, counts: IntArray, slots: int) -> tuple[FloatArray, FloatArray]:
     """Start the requests of blocks in the given order, each in the slot that is free first.
 
-    Parameters
-    ----------
-    slot_s
-        Seconds for which each request holds its slot, block after block, shape (m,).
-    counts
-        Requests of each block, at least 1, shape (blocks,).
-    slots
-        Slots of each block.
-
-    Returns
-    -------
-    starts, seconds
-        Start of each request from its block's start, shape (m,), and the length of each block,
-        shape (blocks,).
+    `slot_s` is for how long each request holds its slot, block after block, shape (m,); `counts`
+    are the requests of each block, at least 1, shape (blocks,). Returned are the start of each
+    request from its block's start, (m,), and the seconds of each block, (blocks,).
 
     Examples
     --------
@@ -110,17 +99,9 @@ def _in_lockstep(
 def balance_slots(slot_s: FloatArray, free_s: FloatArray) -> tuple[IntArray, FloatArray]:
     """Give requests, in order, to slots so that all end at about the same time.
 
-    Parameters
-    ----------
-    slot_s
-        Seconds of each request, longest first within a deadline, shape (m,).
-    free_s
-        When each slot is free, shape (slots,).
-
-    Returns
-    -------
-    slot, ends
-        Slot of each request, shape (m,), and when each slot is free then, shape (slots,).
+    `slot_s` has the seconds of each request, longest first within a deadline, (m,), `free_s` when
+    each slot is free, (slots,). Returned are the slot of each request and when each slot is free
+    then.
     """
     slot = np.empty(len(slot_s), dtype=np.int64)
     free = free_s.astype(float)

@@ -118,16 +118,11 @@ def latencies_s(problem: PlacementProblem, columns: IntArray) -> FloatArray:
 def query_blind_splits(
     problem: PlacementProblem, relaxation: AssignmentProblem, mean_quality: float, seed: int
 ) -> list[IntArray]:
-    """Best splits of at least a mean quality that do not look at a request's length.
+    """Best splits of at least a mean quality that do not look at a request's length, (n,) each.
 
     Every request of the same eligibility is treated alike: fractions of such a group go to each
     placement, chosen for least cost by a linear programme under the plan's own rows, then drawn.
     Where a draw has less than the quality asked for, the next target is higher.
-
-    Returns
-    -------
-    list of IntArray
-        Dispatches that reach the quality, shape (n,) each; empty where there is none.
     """
     found: list[IntArray] = []
     target = mean_quality

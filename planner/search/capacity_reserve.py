@@ -105,12 +105,8 @@ class CapacityReserve:
         """Keep free as much as requests were late, and a little more, before their deadline.
 
         A deadline that has a row of its own gets it there; for others the pool's whole share of
-        time is lowered.
-
-        Returns
-        -------
-        shares, kept
-            Share of each pool's time, shape (pools,), and what rows keep free, shape (rows,).
+        time is lowered. Returned are the share of each pool's time, (pools,), and what rows keep
+        free, (rows,).
         """
         limits = [row.limits for row in relaxation.rows]
         due = np.unique([one.due_s for one in limits if isinstance(one, SecondsBefore)])

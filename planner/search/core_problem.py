@@ -43,19 +43,8 @@ def solve_core(
 ) -> tuple[IntArray, float]:
     """Decide the requests whose placements differ least in cost; others follow the relaxation.
 
-    Parameters
-    ----------
-    target
-        The assignment problem to keep.
-    bounded
-        Its relaxation, whose assignment the other requests follow.
-    enough
-        Objective at which the search may stop.
-
-    Returns
-    -------
-    placement, bound
-        Shape (n,), and a bound that is valid for `target` (-inf where CP-SAT saw a part only).
+    The search may stop at an objective of `enough`. Returned are the placement of each request,
+    (n,), and a bound that is valid for `target` (-inf where CP-SAT saw a part only).
     """
     size = max(1, CORE_PAIRS // max(1, int(target.allowed.sum()) // target.n))
     if size >= target.n:

@@ -25,7 +25,7 @@ from planner.schedule.evaluation import Evaluation, evaluate
 from planner.schedule.schedule import Schedule
 from planner.schedule.violations import loosest
 from planner.search.core_problem import solve_core
-from planner.search.repricing import achieved_cost, timely
+from planner.search.repricing import achieved_cost, end_ratios, timely
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.time_budget import TimeBudget
 
@@ -60,17 +60,14 @@ class EpsilonConstraint:
     def plans(self, loose: float | None) -> Iterator[EvaluatedSchedule]:
         """Yield plans that keep every other limit, most often better and better ones.
 
-        Parameters
-        ----------
-        loose
-            A value of the limit beyond which nothing is of interest; None for any.
+        Nothing beyond the limit's value `loose` is of interest; None for any.
         """
         unlimited = self.limit.with_value(self.problem, None)
         surrogate = Surrogate(capacity=np.ones(len(self.problem.pools)))
         before: IntArray | None = None
         gap = np.inf
         for _ in range(HEURISTIC_ROUNDS):
-            relaxation = extreme_problem(self.problem, self.limit, loose, surrogate).relaxation
+            relaxation = extreme_problem(self.problem, self.limit, loose, surrogate)
             found = self._bounded(relaxation, gap)
             if found is None or self.budget.spent():
                 return
@@ -179,19 +176,10 @@ def _capacity_factors(
     problem: PlacementProblem, schedule: Schedule, capacity: FloatArray
 ) -> FloatArray:
     """Factor of each pool's capacity: below 1 where it ends late, above where it has time left."""
-    factors = np.ones(len(problem.pools))
-    pool = problem.pool_of[schedule.placement]
-    for index in range(len(problem.pools)):
-        members = np.flatnonzero(pool == index)
-        if not len(members):
-            continue
-        latest = problem.latest_s(members, schedule.placement[members])
-        # A deadline of next to nothing is exceeded beyond any number: then there is no room.
-        with np.errstate(over="ignore"):
-            excess = float((schedule.end_s[members] / latest).max())
-        if excess > 1.0 or (excess > 0.0 and capacity[index] < 1.0):
-            factors[index] = 1.0 / (excess * (1.0 + RESERVE_MARGIN))
-    return factors
+    ratios = end_ratios(problem, schedule)
+    changed = (ratios > 1.0) | ((ratios > 0.0) & (capacity < 1.0))
+    inverse = ratios * (1.0 + RESERVE_MARGIN)
+    return np.divide(1.0, inverse, out=np.ones_like(ratios), where=changed)
 
 
 def in_long_blocks(problem: PlacementProblem, schedule: Schedule) -> BoolArray:

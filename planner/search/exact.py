@@ -55,12 +55,10 @@ class _Rows:
     def __init__(self, problem: AssignmentProblem) -> None:
         shape = (len(problem.rows), problem.n, problem.k)
         self.values = np.empty(shape)
-        box = {v.counts: (v.lower, v.upper) for v in problem.variables}
         self._room, self.nothing = np.empty(len(problem.rows)), np.zeros(len(problem.rows))
         for r, row in enumerate(problem.rows):
             self.values[r] = problem.coefficients(row).over(problem.k)
-            least = sum(min(c * box[v][0], c * box[v][1]) for v, c in row.variables.items())
-            self._room[r] = row.bound - least
+            self._room[r] = row.bound - problem.least_of_variables(row)
         at_least = np.where(problem.allowed, self.values, np.inf).min(axis=2)
         later = np.cumsum(at_least[:, ::-1], axis=1)[:, ::-1]
         self._rest = np.concatenate([later, np.zeros((len(problem.rows), 1))], axis=1)

@@ -20,18 +20,8 @@ def greedy_repair(
 ) -> IntArray:
     """Move requests, cheapest for what it mends first, until every row holds or none helps.
 
-    Parameters
-    ----------
-    placement
-        Start, shape (n,).
-    variables
-        Values of the variables beside the assignment: taken as they are where they use up a row,
-        free to rise where they make room in it.
-
-    Returns
-    -------
-    IntArray
-        Shape (n,); a copy.
+    Starts from a placement (n,), which is copied. Variables beside the assignment are taken as they
+    are where they use up a row, and are free to rise where they make room in it.
     """
     placement = placement.copy()
     if not problem.rows:

@@ -25,13 +25,9 @@ def is_exact(problem: PlacementProblem) -> bool:
 
 
 def split_pools(problem: PlacementProblem) -> tuple[PlacementProblem, IntArray, IntArray]:
-    """Return the problem over single devices.
+    """Return the problem over single devices, and the placement and device of its placements.
 
-    Returns
-    -------
-    problem, placement, device
-        The split problem, and for each of its placements the placement and device of the
-        original, shape (k',).
+    The two arrays, (k',), are of the original: which placement and device each new one is.
     """
     pools, placements, origin, device = [], [], [], []
     for index, pool in enumerate(problem.pools):

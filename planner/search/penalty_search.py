@@ -33,19 +33,9 @@ def penalty_local_search(
     Excess costs little at first and more and more, by its square in mean requests: so moves that
     are nearly free carry it on to where there is room before dear ones are made.
 
-    Parameters
-    ----------
-    placement
-        Start, shape (n,).
-    variables
-        Values of the variables beside the assignment, which stay as they are.
-    prices
-        Price of each row at the relaxation's optimum, shape (rows,).
-
-    Returns
-    -------
-    IntArray
-        Shape (n,); a copy. Rows may still be exceeded where nothing helped.
+    Starts from a placement (n,), which is copied. Variables beside the assignment stay as they are;
+    `prices` are those of the rows at the relaxation's optimum, (rows,). Rows may still be exceeded
+    where nothing helped.
     """
     if not problem.rows:
         return placement.copy()

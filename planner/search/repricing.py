@@ -62,19 +62,17 @@ def achieved_cost(problem: PlacementProblem, schedule: Schedule, unit: Unit) -> 
 
 def lateness_factors(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
     """Share of each pool's capacity to keep, from how late its requests ended, (pools,)."""
-    late = latenesses(problem, schedule)
+    late = np.maximum(0.0, end_ratios(problem, schedule) - 1.0)
     return np.where(late > loosest(1.0) - 1.0, np.maximum(0.3, 0.995 / (1.0 + late)), 1.0)
 
 
-def latenesses(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
-    """Largest excess of each pool's ends, as a share of the time allowed, at least 0, (pools,)."""
+def end_ratios(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
+    """Largest end over the time allowed among the requests of each pool, 0 for none, (pools,)."""
+    latest = problem.latest_s(np.arange(problem.n), schedule.placement)
     found = np.zeros(len(problem.pools))
-    pool = problem.pool_of[schedule.placement]
-    for index in range(len(problem.pools)):
-        members = np.flatnonzero(pool == index)
-        if len(members):
-            latest = problem.latest_s(members, schedule.placement[members])
-            found[index] = max(0.0, float((schedule.end_s[members] / latest).max()) - 1.0)
+    # A deadline of next to nothing is exceeded beyond any number.
+    with np.errstate(over="ignore"):
+        np.maximum.at(found, problem.pool_of[schedule.placement], schedule.end_s / latest)
     return found
 
 

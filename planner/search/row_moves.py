@@ -17,27 +17,12 @@ class RowMoves:
     """Penalties of the rows, as they are and after every move, kept up to date from move to move.
 
     A move changes a row only where the request leaves a placement that the row sees or comes to
-    one. So what is kept is an array for each placement that a row sees, not for all that there are.
+    one. So what is kept is an array for each placement that a row sees, not for all k that there
+    are.
 
-    Parameters
-    ----------
-    rows
-        Coefficients of each row.
-    k
-        Number of placements.
-    placement
-        Start, shape (n,); `take` changes it in place.
-    room
-        What the assignment may use of each row, shape (rows,).
-    units
-        What is counted as 1 of each row, shape (rows,).
-    penalty
-        What excesses cost, counted in units.
-
-    Attributes
-    ----------
-    excess
-        How far each row is exceeded, below 0: room, in units, shape (rows,).
+    `take` changes `placement`, (n,), in place. The assignment may use `room`, (rows,), of each row;
+    of each `units`, (rows,), are counted as 1. `excess` is how far each row is exceeded, below 0:
+    room, in units, shape (rows,).
     """
 
     def __init__(

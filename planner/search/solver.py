@@ -40,12 +40,8 @@ NEIGHBOURHOOD_REQUESTS = 5_000
 class Solver:
     """One run of the pipeline over a problem.
 
-    Parameters
-    ----------
-    budget
-        Time of the run, which ends between two steps.
-    hard_limit
-        Time after which the run is cut wherever it is; somewhat more unless given.
+    It ends between two steps when the budget is spent, and is cut wherever it is at `hard_limit`,
+    which is somewhat later unless given.
     """
 
     def __init__(

@@ -116,11 +116,8 @@ def shadow_prices(
 ) -> tuple[ShadowPrice, ...]:
     """Return the price of every limit that the problem sets, 0 for those that do not bind.
 
-    Parameters
-    ----------
-    relaxation, bounded
-        The relaxation over the full data and what was proven by it; None where nothing was, and
-        then there are no prices.
+    They come from what was proven by the relaxation over the full data; there are none where
+    nothing was.
     """
     if bounded is None:
         return ()

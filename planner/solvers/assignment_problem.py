@@ -164,6 +164,11 @@ class AssignmentProblem:
             return np.ones(self.cost.shape[0], dtype=np.int64)
         return self.size
 
+    def least_of_variables(self, row: Row) -> float:
+        """Least that the variables beside the assignment can add to a row, each at its best end."""
+        box = {v.counts: (v.lower, v.upper) for v in self.variables}
+        return sum(min(c * box[v][0], c * box[v][1]) for v, c in row.variables.items())
+
     def coefficients(self, row: Row) -> Coefficients:
         """All coefficients of a row, on the columns that it sees."""
         factors = row.factors(self.class_count)
@@ -239,18 +244,10 @@ def _once(
 def aggregate_means(
     values: FloatArray, labels: IntArray, size: FloatArray, sizes: IntArray | None = None
 ) -> FloatArray:
-    """Mean of each column over the members of each aggregate, shape (aggregates, k).
+    """Mean of each column of values (n, k) over the members of each aggregate, (aggregates, k).
 
-    Parameters
-    ----------
-    values
-        Shape (n, k).
-    labels
-        Aggregate of each row, shape (n,).
-    size
-        Weight of each aggregate, shape (aggregates,).
-    sizes
-        Weight of each row, shape (n,); None for ones.
+    `labels` are the aggregates of the rows, (n,), `size` the weight of each aggregate and `sizes`
+    that of each row, None for ones.
     """
     if len(size) == 1 and sizes is None:
         return np.asarray(values.mean(axis=0, keepdims=True))

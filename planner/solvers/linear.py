@@ -40,16 +40,8 @@ def solve_linear(
 ) -> LinearSolution | None:
     """Solve the relaxation without integrality; None where it is infeasible or time ran out.
 
-    Where time ran out, the budget knows that it cut.
-
-    Parameters
-    ----------
-    pairs
-        The pairs of item and placement that may be used, shape (n, k); None for all allowed ones.
-
-    Notes
-    -----
-    Links are relaxed to ``x <= size * z``, summed over the requests of a link.
+    Where time ran out, the budget knows that it cut. Only `pairs`, (n, k), may be used; None for
+    all allowed ones. Links are relaxed to ``x <= size * z``, summed over the requests of a link.
     """
     program = _Program(problem, problem.allowed if pairs is None else pairs)
     return program.solve(budget)
@@ -137,17 +129,10 @@ class Cut:
 def highest_of_cuts(
     cuts: list[Cut], centre: FloatArray, reach: FloatArray, limit: FloatArray, budget: TimeBudget
 ) -> tuple[FloatArray, float] | None:
-    """Maximise the least of some cuts within a box.
+    """Return where in a box the least of some cuts is highest, and the cuts' value there.
 
-    Parameters
-    ----------
-    centre, reach
-        The box: each coordinate within `reach` of the centre, at least 0 and at most `limit`.
-
-    Returns
-    -------
-    tuple or None
-        The highest point and the cuts' value there, None where the solver found none.
+    Each coordinate is within `reach` of the centre, at least 0 and at most `limit`. None where the
+    solver found no such point.
     """
     program = ModelBuilderHelper()
     scale = np.maximum(reach, 1e-300)

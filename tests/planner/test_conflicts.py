@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from planner.errors import InfeasibleError
-from planner.infeasibility.conflict import smallest_conflict
-from planner.infeasibility.infeasibility import explain
+from planner.infeasibility.infeasibility import explain, smallest_conflict
 from planner.infeasibility.intervals import LimitInterval
 from planner.infeasibility.joint import Joint
 from planner.inputs import Limits
