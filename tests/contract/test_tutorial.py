@@ -1,20 +1,16 @@
 """The tutorial's commands run as they stand, and print what it says they print."""
 
-import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.contract.pages import ROOT, make_checkout, run_in_shell
 from tests.contract.printed import not_printed
 from tests.service.server import free_port
 
-ROOT = Path(__file__).resolve().parents[2]
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 SAVED = re.compile(r"Save this as `([^`]+)`:\n\n```json\n(.*?)```", re.DOTALL)
 SESSION = re.compile(r"```console\n(.*?)```", re.DOTALL)
@@ -44,9 +40,7 @@ STEPS = list(steps())
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a checkout by name, so that what the commands write stays out of this one."""
-    checkout = tmp_path_factory.mktemp("checkout")
-    (checkout / "models").symlink_to(ROOT / "models")
-    (checkout / ".venv").symlink_to(sys.prefix)
+    checkout = make_checkout(tmp_path_factory.mktemp("checkout"))
     for name, text in SAVED.findall(TUTORIAL):
         path = checkout / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,20 +52,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def printed(folder: Path) -> list[list[str]]:
     """Return the lines that each step prints, all of them run in one shell as a reader would."""
     marked = [f"echo '{MARK.format(i)}'\n{step.command}" for i, step in enumerate(STEPS)]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("JOULEPLAN_")}
-    shell = subprocess.Popen(
-        ["bash", "-c", "\n".join([*marked, "wait"])],
-        cwd=folder,
-        env={**environment, "JOULEPLAN_PORT": str(free_port())},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        output, _ = shell.communicate(timeout=120)
-    finally:
-        if shell.poll() is None:
-            os.killpg(shell.pid, signal.SIGKILL)
+    port = {"JOULEPLAN_PORT": str(free_port())}
+    _, output, _ = run_in_shell("\n".join([*marked, "wait"]), folder, port, 120)
     pattern = "|".join(re.escape(MARK.format(i)) for i in range(len(STEPS)))
     return [part.strip("\n").splitlines() for part in re.split(pattern, output)[1:]]
 
