@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test heavy check bench lock clean
+.PHONY: help setup demo test heavy check bench lock hook clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ lock: setup ## Pin requirements/*.txt anew; `make lock UPGRADE=--upgrade` takes 
 	$(COMPILE) pyproject.toml --extra service --group demo --constraints requirements/dev.txt -o requirements/demo.txt
 	$(COMPILE) --group build --constraints requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) $(UPGRADE) --group litellm -o requirements/litellm.txt
+
+hook: setup ## Copy how prompts are read into the hook of LiteLLM, which is one file
+	$(BIN)/python deploy/litellm/copy_prompts.py
 
 clean: ## Remove the environment, the caches and what was built
 	rm -rf $(VENV) build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache

@@ -33,7 +33,7 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from math import ceil
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import h11
@@ -50,7 +50,7 @@ MAX_OPEN = 10_000
 MAX_DEPLOYMENTS = 10_000
 """Whose pools are remembered."""
 BATCH, BATCH_EVERY_S, BATCH_BUDGET_S = 1_000, 0.5, 5.0
-MAX_TOLD = 1_000
+MAX_WARNINGS = 1_000
 """Different warnings that are said, each once."""
 UNUSABLE = (400, 413, 415, 422)
 """Statuses of a planner that is well, and cannot use what it was sent."""
@@ -282,9 +282,9 @@ class JouleplanRouter(CustomLogger):
         self._breaker = Breaker()
         self._open: OrderedDict[str, tuple[set[Any], dict[str, Any]]] = OrderedDict()
         self._pools: OrderedDict[Any, Any] = OrderedDict()
-        self._untold: deque[dict[str, Any]] = deque(maxlen=MAX_OPEN)
-        self._telling: asyncio.Task[None] | None = None
-        self._told: set[str] = set()
+        self._unsent: deque[dict[str, Any]] = deque(maxlen=MAX_OPEN)
+        self._sending: asyncio.Task[None] | None = None
+        self._warned: set[str] = set()
 
     async def async_filter_deployments(
         self,
@@ -357,7 +357,7 @@ class JouleplanRouter(CustomLogger):
         try:
             if (decision := self._forget(kwargs)) is not None:
                 run = {} if kwargs.get("cache_hit") else _run(kwargs, response_obj, end_time)
-                self._tell(decision | run)
+                self._report(decision | run)
         except Exception as error:
             self._warn_once(f"Not told: {type(error).__name__}: {error}")
 
@@ -367,7 +367,7 @@ class JouleplanRouter(CustomLogger):
         """Note that a request of a decision has ended, and that nothing is to be learned of it."""
         try:
             if (decision := self._forget(kwargs)) is not None:
-                self._tell(decision)
+                self._report(decision)
         except Exception as error:
             self._warn_once(f"Not told: {type(error).__name__}: {error}")
 
@@ -407,7 +407,7 @@ class JouleplanRouter(CustomLogger):
                 self._warn_once(str(one["message"]))
             placement = answer["placement"]
             chosen = groups[placement["name"]]
-            told = {
+            decision = {
                 "decision_id": str(answer["decision_id"]),
                 "llm": str(placement["llm"]),
                 "pool": str(placement["pool"]),
@@ -427,11 +427,11 @@ class JouleplanRouter(CustomLogger):
             self._breaker.leave()
             raise
         self._breaker.succeed()
-        return told, chosen
+        return decision, chosen
 
     def _warn_once(self, message: str) -> None:
-        if message not in self._told and len(self._told) < MAX_TOLD:
-            self._told.add(message)
+        if message not in self._warned and len(self._warned) < MAX_WARNINGS:
+            self._warned.add(message)
             logger.warning("%s", message)
 
     def _remember(
@@ -450,7 +450,7 @@ class JouleplanRouter(CustomLogger):
         """End the decision of a call, where there is one, with nothing to be learned of it."""
         former = self._open.pop(str(kwargs.get("litellm_call_id")), None)
         if former is not None:
-            self._tell(former[1])
+            self._report(former[1])
 
     def _forget(self, kwargs: dict[str, Any]) -> dict[str, Any] | None:
         """Return the decision by which a request went where it went, and keep it no longer."""
@@ -462,26 +462,26 @@ class JouleplanRouter(CustomLogger):
         del self._open[call]
         return decision
 
-    def _tell(self, actual: dict[str, Any]) -> None:
-        self._untold.append(actual)
-        if self._telling is None or self._telling.done():
-            self._telling = asyncio.create_task(self._tell_all())
+    def _report(self, actual: dict[str, Any]) -> None:
+        self._unsent.append(actual)
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send_reports())
 
-    async def _tell_all(self) -> None:
+    async def _send_reports(self) -> None:
         """Tell what waits, a batch at a time; what a planner that is away misses waits on."""
-        while self._untold:
+        while self._unsent:
             await asyncio.sleep(BATCH_EVERY_S)
             if not self._breaker.closed:
                 continue
-            batch = [self._untold.popleft() for _ in range(min(BATCH, len(self._untold)))]
+            batch = [self._unsent.popleft() for _ in range(min(BATCH, len(self._unsent)))]
             try:
                 await self._planner.post("/actuals", {"actuals": batch}, BATCH_BUDGET_S)
             except Refused as refusal:
                 logger.warning("%d actuals were dropped: %r", len(batch), refusal)
             except Exception as error:
                 self._warn_once(f"Told again later: {type(error).__name__}: {error}")
-                room = MAX_OPEN - len(self._untold)
-                self._untold.extendleft(reversed(batch[-room:] if room else []))
+                room = MAX_OPEN - len(self._unsent)
+                self._unsent.extendleft(reversed(batch[-room:] if room else []))
                 await asyncio.sleep(PAUSE_S)
 
 
@@ -564,53 +564,20 @@ def _run(kwargs: dict[str, Any], response: Any, end_time: Any) -> dict[str, Any]
     return run
 
 
-# What follows is service/calls/prompts.py as it stands (a test holds the two together): a proxy
-# has this file alone, and both must read the same of a prompt.
+# Below: service/calls/prompts, copied by `make hook`; a test holds the two together.
 
-CHARACTERS_PER_TOKEN = 4.0
-"""What OpenAI's help centre gives for English: one token is about four characters."""
-LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
-"""Members of a body that limit its answer, the newest first."""
-COUNTS = ("n", "best_of", "num_return_sequences")
-"""Members that say how many answers a body wants, generated at least."""
-NOT_COUNTED = "prompt_parts_not_counted"
-"""Code of the warning that parts of prompts were not counted."""
-EMPTY = "prompts_empty"
-"""Code of the warning that nothing counts as a prompt."""
-MEMBERS = ("system", "instructions", "messages", "prompt", "suffix", "input", "documents")
-LISTS = ("prompt", "input")
-"""Members that may list several prompts."""
-JSON_MEMBERS = ("tools", "functions")
-SCHEMAS = ("response_format", "output_format", "text", "output_config")
-"""Members that may hold the schema of an answer, of themselves or below ``format``."""
-TEXTS = frozenset(
-    {"content", "text", "refusal", "thinking", "summary", "transcript", "stdout", "stderr"}
-    | {"output", "name", "title", "context", "tool_calls", "function_call", "function", "custom"}
-    | {"error", "code", "logs", "outputs", "queries", "results", "toolUse", "toolResult"}
-)
-REASONINGS = ("reasoning_content", "reasoning", "thinking_blocks", "reasoning_details")
-"""Members of a message that hold its reasoning; some servers and gateways give it under several."""
-JSON_TEXTS = frozenset(("arguments", "input", "action", "operation", "tools", "json"))
 IMAGES, AUDIO, VIDEOS, FILES = "images", "audio", "videos", "files"
 STORED, ENCRYPTED, OTHERS = "stored prompts or items", "encrypted parts", "unknown parts"
 UNCOUNTED: Mapping[str, str] = {
-    "image_url": IMAGES,
-    "image": IMAGES,
-    "images": IMAGES,
-    "image_embeds": IMAGES,
-    "input_audio": AUDIO,
-    "audio_url": AUDIO,
-    "audio": AUDIO,
-    "video_url": VIDEOS,
-    "video": VIDEOS,
-    "file": FILES,
-    "file_data": FILES,
-    "file_id": FILES,
-    "file_url": FILES,
-    "source": FILES,
-    "result": FILES,
-    "data": ENCRYPTED,
-    "encrypted_content": ENCRYPTED,
+    name: kind
+    for kind, names in {
+        IMAGES: ("image_url", "image", "images", "image_embeds"),
+        AUDIO: ("input_audio", "audio_url", "audio"),
+        VIDEOS: ("video_url", "video"),
+        FILES: ("file", "file_data", "file_id", "file_url", "source", "result"),
+        ENCRYPTED: ("data", "encrypted_content"),
+    }.items()
+    for name in names
 }
 """Members of a part that hold what is no text, and its kind where the part's type names none."""
 TYPES: Mapping[str, str] = {
@@ -630,8 +597,50 @@ LOOKED_UP: Mapping[str, str] = {
     "prompt_embeds": ENCRYPTED,
 }
 """Members of a body that add to a prompt what is not in the body."""
+NOT_COUNTED = "prompt_parts_not_counted"
+"""Code of the warning that parts of prompts were not counted."""
+EMPTY = "prompts_empty"
+"""Code of the warning that nothing counts as a prompt."""
 
 
+def describe_uncounted(uncounted: Mapping[str, int]) -> str:
+    """Return what was not counted in words.
+
+    Examples
+    --------
+    >>> describe_uncounted({"images": 2, "files": 1})
+    '3 parts of prompts are no text that can be counted (2 images, 1 file) and count nothing.'
+    >>> describe_uncounted({"images": 1})
+    '1 part of prompts is no text that can be counted (1 image) and counts nothing.'
+    """
+    one = {kind: " ".join(word.removesuffix("s") for word in kind.split()) for kind in uncounted}
+    kinds = ", ".join(f"{n} {one[kind] if n == 1 else kind}" for kind, n in uncounted.items())
+    total = sum(uncounted.values())
+    if total == 1:
+        return f"1 part of prompts is no text that can be counted ({kinds}) and counts nothing."
+    return f"{total} parts of prompts are no text that can be counted ({kinds}) and count nothing."
+
+
+CHARACTERS_PER_TOKEN = 4.0
+"""What OpenAI's help centre gives for English: one token is about four characters."""
+LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+"""Members of a body that limit its answer, the newest first."""
+COUNTS = ("n", "best_of", "num_return_sequences")
+"""Members that say how many answers a body wants, generated at least."""
+MEMBERS = ("system", "instructions", "messages", "prompt", "suffix", "input", "documents")
+LISTS = ("prompt", "input")
+"""Members that may list several prompts."""
+JSON_MEMBERS = ("tools", "functions")
+SCHEMAS = ("response_format", "output_format", "text", "output_config")
+"""Members that may hold the schema of an answer, of themselves or below ``format``."""
+TEXTS = frozenset(
+    {"content", "text", "refusal", "thinking", "summary", "transcript", "stdout", "stderr"}
+    | {"output", "name", "title", "context", "tool_calls", "function_call", "function", "custom"}
+    | {"error", "code", "logs", "outputs", "queries", "results", "toolUse", "toolResult"}
+)
+REASONINGS = ("reasoning_content", "reasoning", "thinking_blocks", "reasoning_details")
+"""Members of a message that hold its reasoning; some servers and gateways give it under several."""
+JSON_TEXTS = frozenset(("arguments", "input", "action", "operation", "tools", "json"))
 EXTRA = "extra_body"
 """Member of a call of OpenAI's client whose members it puts into the body."""
 SETTINGS = frozenset(
@@ -649,6 +658,18 @@ PART_SETTINGS = frozenset(
 """Members of a message or part that no template writes, whatever they hold."""
 MAX_SETTING = 200
 """Characters: what holds a longer text than this is no setting."""
+
+
+def merged(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a body with the members that its `EXTRA` would put into it.
+
+    Examples
+    --------
+    >>> merged({"n": 1, "extra_body": {"n": 2, "top_k": 5}})["n"]
+    2
+    """
+    extra = body.get(EXTRA)
+    return {**body, **extra} if isinstance(extra, dict) else body
 
 
 class Prompt:
@@ -798,83 +819,6 @@ def _prompt_of(body: Mapping[str, Any]) -> Prompt:
     return found
 
 
-def merged(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a body with the members that its `EXTRA` would put into it.
-
-    Examples
-    --------
-    >>> merged({"n": 1, "extra_body": {"n": 2, "top_k": 5}})["n"]
-    2
-    """
-    extra = body.get(EXTRA)
-    return {**body, **extra} if isinstance(extra, dict) else body
-
-
-def is_whole(value: object) -> TypeGuard[float]:
-    """Say whether a member of a body is a whole number, as an integer or as a float.
-
-    Examples
-    --------
-    >>> [is_whole(value) for value in (2, 2.0, 2.5, True, "2")]
-    [True, True, False, False, False]
-    """
-    if isinstance(value, float):
-        return value.is_integer()
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def stated_limit(body: Mapping[str, Any]) -> int | None:
-    """Return the limit that a body states of its answer, None where it states none.
-
-    Zero and less are no limit: llama.cpp and its bindings generate without one then. But where a
-    prompt is echoed, for its log probabilities, `max_tokens` of zero generates nothing.
-
-    Examples
-    --------
-    >>> stated_limit({"max_completion_tokens": -1, "max_tokens": 50.0})
-    50
-    >>> stated_limit({"max_tokens": 0}), stated_limit({"max_tokens": 0, "echo": True})
-    (None, 0)
-    """
-    body = merged(body)
-    for name in LIMITS:
-        value = body.get(name)
-        least = 0 if name == "max_tokens" and body.get("echo") is True else 1
-        if is_whole(value) and value >= least:
-            return int(value)
-    return None
-
-
-def choices_of(body: Mapping[str, Any]) -> int:
-    """Return how many answers a body wants of each prompt: the largest of `COUNTS`.
-
-    Examples
-    --------
-    >>> choices_of({"n": 2.0}), choices_of({"prompt": ["a", "b"], "n": 2, "best_of": 3})
-    (2, 3)
-    """
-    given = map(merged(body).get, COUNTS)
-    return max([1, *(int(one) for one in given if is_whole(one))])
-
-
-def told_uncounted(uncounted: Mapping[str, int]) -> str:
-    """Return what was not counted in words.
-
-    Examples
-    --------
-    >>> told_uncounted({"images": 2, "files": 1})
-    '3 parts of prompts are no text that can be counted (2 images, 1 file) and count nothing.'
-    >>> told_uncounted({"images": 1})
-    '1 part of prompts is no text that can be counted (1 image) and counts nothing.'
-    """
-    one = {kind: " ".join(word.removesuffix("s") for word in kind.split()) for kind in uncounted}
-    kinds = ", ".join(f"{n} {one[kind] if n == 1 else kind}" for kind, n in uncounted.items())
-    total = sum(uncounted.values())
-    if total == 1:
-        return f"1 part of prompts is no text that can be counted ({kinds}) and counts nothing."
-    return f"{total} parts of prompts are no text that can be counted ({kinds}) and count nothing."
-
-
 def json_text(value: object) -> str:
     """Return the JSON text of a value, compact; its strings alone where it is nested too deeply."""
     try:
@@ -926,6 +870,8 @@ def _type(part: Mapping[str, Any]) -> str:
     named = part.get("type")
     return named[:64] if isinstance(named, str) else ""
 
+
+# Above: service/calls/prompts.
 
 TERMS = (*LIMITS, *COUNTS, "echo")
 PROMPT = ({*MEMBERS, *JSON_MEMBERS, *SCHEMAS, *LOOKED_UP, EXTRA}) - {"messages"}

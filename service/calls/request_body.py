@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
-from service.calls.prompts import COUNTS, LIMITS, LISTS, is_whole, merged
+from service.calls.prompts.members import COUNTS, LIMITS, LISTS, merged
+from service.calls.prompts.stated import is_whole
 from service.calls.schemas.fields import MAX_CHOICES
 from service.problems import MAX_FIELD_ERRORS, FieldError, invalid, pointer
 from service.wording import shown

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.calls.prompts import CHARACTERS_PER_TOKEN
+from service.calls.prompts.members import CHARACTERS_PER_TOKEN
 from service.wording import COMMAND, Spelling
 
 

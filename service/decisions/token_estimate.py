@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from costmodel.one_request import Prompts, Terms
-from service.calls.prompts import Prompt, choices_of, prompts_of
+from service.calls.prompts.reader import Prompt, prompts_of
+from service.calls.prompts.stated import choices_of
 from service.calls.schemas.actuals import ActualBody
 from service.calls.schemas.decisions import DecisionBody
 from service.decisions.learned_lengths import LearnedLengths

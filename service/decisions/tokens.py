@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
-from service.calls.prompts import CHARACTERS_PER_TOKEN, Prompt, stated_limit
+from service.calls.prompts.members import CHARACTERS_PER_TOKEN
+from service.calls.prompts.reader import Prompt
+from service.calls.prompts.stated import stated_limit
 from service.calls.schemas.fields import MAX_TOKENS
 
 

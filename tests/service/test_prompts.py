@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
@@ -9,18 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.calls.prompts import (
-    ENCRYPTED,
-    OTHERS,
-    STORED,
-    VIDEOS,
-    Prompt,
-    choices_of,
-    json_text,
-    prompts_of,
-    told_uncounted,
-)
-from tests.service.server import ROOT
+from deploy.litellm.copy_prompts import HOOK, updated
+from service.calls.prompts.reader import Prompt, json_text, prompts_of
+from service.calls.prompts.stated import choices_of
+from service.calls.prompts.uncounted import ENCRYPTED, OTHERS, STORED, VIDEOS, describe_uncounted
 
 BYTES = "data:image/png;base64," + 40_000 * "A"
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
@@ -301,13 +294,14 @@ def test_any_body_is_counted_and_never_by_more_than_its_text(body: dict[str, Any
     ],
 )
 def test_what_was_not_counted_is_told_by_its_number(uncounted: dict[str, int], told: str) -> None:
-    assert told in told_uncounted(uncounted)
+    assert told in describe_uncounted(uncounted)
 
 
 def test_the_hook_of_litellm_reads_prompts_by_the_same_rule() -> None:
-    rule = (ROOT / "service" / "prompts.py").read_text()
-    rule = rule[rule.index("CHARACTERS_PER_TOKEN = ") :].strip()
-    assert rule in (ROOT / "deploy" / "litellm" / "jouleplan_hook.py").read_text()
+    hook = HOOK.read_text()
+    assert updated(hook) == hook, "run `make hook`"
+    assert inspect.getsource(Prompt) in hook
+    assert inspect.getsource(prompts_of) in hook
 
 
 LONG = 201 * "x"

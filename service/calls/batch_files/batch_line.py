@@ -18,7 +18,9 @@ from costmodel.kinds import kind_of
 from costmodel.nearest import listed, shown
 from service.calls.batch_files.endpoints import is_planned, other_endpoint
 from service.calls.batch_files.model_place import ModelPlace, RepeatedKeyError, place_of_model
-from service.calls.prompts import LIMITS, choices_of, prompts_of, stated_limit
+from service.calls.prompts.members import LIMITS
+from service.calls.prompts.reader import prompts_of
+from service.calls.prompts.stated import choices_of, stated_limit
 from service.calls.request_body import invalid_members
 from service.calls.schemas.names import read_llm
 from service.calls.token_rule import TokenRule

@@ -21,7 +21,7 @@ from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.batch_line import LineError, read_line
 from service.calls.batch_files.endpoints import CHAT, other_endpoint
 from service.calls.batch_files.lines import BatchLines, Data, line_spans
-from service.calls.prompts import EMPTY, NOT_COUNTED, told_uncounted
+from service.calls.prompts.uncounted import EMPTY, NOT_COUNTED, describe_uncounted
 from service.calls.token_rule import TokenRule
 from service.problems import AlikeErrors, Complaints, FieldError, pointer
 
@@ -234,7 +234,7 @@ def _warnings(
         )
     ]
     if uncounted:
-        listed.append(PlanWarning(NOT_COUNTED, told_uncounted(uncounted)))
+        listed.append(PlanWarning(NOT_COUNTED, describe_uncounted(uncounted)))
     if empty:
         message = (
             f"Planned at 0 input tokens, for want of a prompt: {counted(len(empty), 'line')}; the "

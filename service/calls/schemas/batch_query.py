@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from service.calls.prompts import CHARACTERS_PER_TOKEN
+from service.calls.prompts.members import CHARACTERS_PER_TOKEN
 from service.calls.schemas.fields import (
     MAX_SECONDS,
     WHOLE,

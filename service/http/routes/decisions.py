@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.routing import Route
 
 from service.calls.messages import JSON
-from service.calls.prompts import EMPTY, NOT_COUNTED, told_uncounted
+from service.calls.prompts.uncounted import EMPTY, NOT_COUNTED, describe_uncounted
 from service.calls.request_body import check_body
 from service.calls.schemas.answers import WarningAnswer
 from service.calls.schemas.decisions import (
@@ -114,12 +114,12 @@ def answer_of(record: DecisionRecord) -> DecisionAnswer:
 
 
 def _warnings(record: DecisionRecord) -> list[WarningAnswer]:
-    told = {UNKNOWN: record.unknown} if record.unknown is not None else {}
+    texts = {UNKNOWN: record.unknown} if record.unknown is not None else {}
     if record.tokens.uncounted:
-        told[NOT_COUNTED] = told_uncounted(record.tokens.uncounted)
+        texts[NOT_COUNTED] = describe_uncounted(record.tokens.uncounted)
     if record.tokens.empty:
-        told[EMPTY] = "Decided at 1 input token, for want of a prompt in what counts as one."
-    return [{"code": code, "message": message} for code, message in told.items()]
+        texts[EMPTY] = "Decided at 1 input token, for want of a prompt in what counts as one."
+    return [{"code": code, "message": message} for code, message in texts.items()]
 
 
 def policy_answer(policy: Policy) -> PolicyAnswer:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costmodel.one_request import Prompts, Terms
-from service.calls.prompts import LIMITS, prompts_of
+from service.calls.prompts.members import LIMITS
+from service.calls.prompts.reader import prompts_of
 from service.calls.schemas.actuals import ActualBody
 from service.calls.schemas.calls import PlanRequest
 from service.calls.schemas.decisions import DecisionBody
