@@ -54,9 +54,9 @@ from service.reloads import follow_files
 from service.settings.settings import Settings
 from service.stopping import Stopping
 from service.telemetry.metrics import Metrics
-from service.workers.entry import enter
-from service.workers.link import WorkerMain, WorkerProcess, start_worker
-from service.workers.listener import PoolListener
+from service.version import running_version
+from service.workers.link import WorkerMain, WorkerProcess, enter, start_worker
+from service.workers.loaded_files import PoolListener
 from service.workers.pool import WorkerPool
 
 PREFIXES = ("", "/v1")

@@ -21,8 +21,7 @@ from service.decisions.tokenizers import TokenizerError, Tokenizers
 from service.settings.access import AccessError, is_loopback
 from service.settings.settings import PREFIX, Settings, unknown_variables
 from service.wording import words_of
-from service.workers.entry import enter
-from service.workers.link import start_worker
+from service.workers.link import enter, start_worker
 
 if TYPE_CHECKING:
     from service.http.access.tls import RenewableContext

@@ -14,6 +14,7 @@ from planner.problem import PlacementProblem
 from planner.result import PlacementUsage, Plan, PlanWarning
 from service.calls.assignments import assignment_columns, column_chunks, row_chunks
 from service.calls.content import Content, collect
+from service.calls.explaining import alternative_columns, alternative_rows
 from service.calls.fleet.placements import candidate_list
 from service.calls.messages import ARROW
 from service.calls.schemas.answers import (
@@ -27,7 +28,6 @@ from service.calls.schemas.answers import (
 )
 from service.calls.schemas.shards import ShardAnswer
 from service.calls.solved import Solved
-from service.calls.why import alternative_columns, alternative_rows
 
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 

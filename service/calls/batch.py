@@ -13,18 +13,18 @@ from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.nearest import unknown_name
 from costmodel.prompt_lengths import PromptLengths
 from planner.inputs import Requests
-from service.calls.choices import AllowedNames
+from service.calls.allowed_names import AllowedNames
 from service.calls.fleet.placements import Candidates
-from service.calls.output_estimates import (
+from service.calls.pins import pin_errors, pinned_devices, pinned_placements
+from service.calls.schemas.requests import Pin, RequestColumns, RequestRow
+from service.calls.token_columns import (
     Estimates,
     columns_of,
     estimates_of,
     falling,
+    lengths_of,
     workload_of,
 )
-from service.calls.pins import pin_errors, pinned_devices, pinned_placements
-from service.calls.prompt_tokens import lengths_of
-from service.calls.schemas.requests import Pin, RequestColumns, RequestRow
 from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer
 
 

@@ -18,10 +18,17 @@ from costmodel.nearest import unknown_name
 from planner.progress import OnProgress, Progress
 from service.calls.answers import plan_chunks
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
-from service.calls.batch_files.json_lines import holds_rows, lines_table
+from service.calls.batch_files.json_file import holds_rows, lines_table
 from service.calls.batch_files.lines import Data
-from service.calls.batch_files.openai_batch import MEMBERS, BadLinesError, OpenAiBatch, read_lines
-from service.calls.batch_files.own_llms import OTHERS, STAYS, stays_below
+from service.calls.batch_files.openai_batch import (
+    MEMBERS,
+    OTHERS,
+    STAYS,
+    BadLinesError,
+    OpenAiBatch,
+    read_lines,
+    stays_below,
+)
 from service.calls.batch_files.shards import ServedNames, draft_shards, name_warnings, write_shard
 from service.calls.batch_files.table import batch_of
 from service.calls.content import AnonymousFile, Content
@@ -32,7 +39,7 @@ from service.calls.reading import Call, read_document
 from service.calls.schemas.answers import UnplaceableAnswer
 from service.calls.schemas.batch_query import PREFIX, BatchQuery, query_pointer
 from service.calls.schemas.calls import PlanRequest
-from service.calls.shard import Shard, shard_answers
+from service.calls.schemas.shards import Shard, shard_answers
 from service.problems import AlikeErrors, FieldError, Problem, ProblemError, invalid, pointer
 from service.wording import QUERY
 

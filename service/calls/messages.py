@@ -10,7 +10,7 @@ import orjson
 
 from service.calls.content import Content
 from service.calls.placement_row import PlacementRow
-from service.calls.shard import JSONL, Shard
+from service.calls.schemas.shards import JSONL, Shard
 from service.problems import MAX_FIELD_ERRORS, MEDIA_TYPE, PROBLEM_TYPES, TYPE_PREFIX, Problem
 
 if TYPE_CHECKING:

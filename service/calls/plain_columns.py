@@ -16,10 +16,8 @@ from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from pydantic import ValidationError
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
+from service.calls.allowed_names import AllowedNames
 from service.calls.batch import Batch
-from service.calls.choices import AllowedNames
-from service.calls.output_estimates import Estimates
-from service.calls.prompt_tokens import lengths_of
 from service.calls.schemas.fields import (
     ChoiceCount,
     InputTokens,
@@ -29,6 +27,7 @@ from service.calls.schemas.fields import (
     Seconds,
 )
 from service.calls.schemas.requests import Pin, RequestColumns
+from service.calls.token_columns import Estimates, lengths_of
 
 #: Columns that are needed, with a value that is good: what stands for those that are checked here.
 FILLER: Mapping[str, list[int]] = {"input_tokens": [1], "output_tokens": [1]}

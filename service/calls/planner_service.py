@@ -22,7 +22,7 @@ from service.calls.answers import plan_chunks, predict_body
 from service.calls.batch import Batch
 from service.calls.building import build_problem, check_answers, check_certain, check_size, in_use
 from service.calls.content import Content, collect
-from service.calls.explaining import ExplanationBudget
+from service.calls.explaining import ExplanationBudget, check_explained
 from service.calls.fleet.placements import Candidates, build_candidates, contradictions
 from service.calls.fleet.provenance_rules import check_provenance
 from service.calls.messages import ARROW, JSON, PlanTally
@@ -41,7 +41,6 @@ from service.calls.schemas.calls import PlanRequest, PredictRequest
 from service.calls.schemas.fleet import FleetSpec
 from service.calls.solved import Solved
 from service.calls.unplanned import LimitPointers, placeable
-from service.calls.why import check_explained
 from service.problems import FieldError, Problem, ProblemError, invalid
 from service.wording import BODY, Spelling
 

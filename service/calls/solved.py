@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+
+from planner.problem import PlacementProblem
 from planner.result import Plan, PlanWarning
 from planner.sensitivity.alternatives import Alternatives
 from service.calls.explaining import UNEXPLAINED
-from service.calls.messages import PlanTally, PublishedPrices
+from service.calls.messages import PlacementTally, PlanTally, PublishedPrices
 from service.calls.prepared import Prepared
 from service.calls.publishing import UNPUBLISHED, published_prices
 from service.calls.schemas.answers import TimingsAnswer
 from service.calls.schemas.calls import PlanRequest
-from service.calls.tally import tally_plan
 
 
 @dataclass(frozen=True)
@@ -59,3 +61,44 @@ class Solved:
             yield UNPUBLISHED
         if self.terms.explain and self.others is None:
             yield UNEXPLAINED
+
+
+def tally_plan(
+    problem: PlacementProblem, plan: Plan, timings_s: TimingsAnswer, write_s: float
+) -> PlanTally:
+    """Return the sums of a plan whose making, and then writing, took these seconds."""
+    counts = np.bincount(plan.placement, minlength=problem.k)
+    energy_j = np.bincount(plan.placement, weights=plan.energy_j, minlength=problem.k)
+    runtime_s = np.bincount(plan.placement, weights=plan.runtime_s, minlength=problem.k)
+    outside = np.bincount(plan.placement, weights=plan.extrapolated, minlength=problem.k)
+    placements = tuple(
+        PlacementTally(
+            llm=placement.llm,
+            pool=problem.pools[placement.pool].name,
+            device=problem.pools[placement.pool].device,
+            requests=int(counts[k]),
+            energy_j=float(energy_j[k]),
+            runtime_s=float(runtime_s[k]),
+            extrapolated=int(outside[k]),
+        )
+        for k, placement in enumerate(problem.placements)
+        if counts[k]
+    )
+    saved_j = {
+        baseline.name: max(0.0, float(baseline.energy_j - plan.energy.value_j))
+        for baseline in plan.baselines
+        if baseline.feasible and baseline.energy_j is not None
+    }
+    return PlanTally(
+        plan.status,
+        float(plan.gap),
+        timings_s["solve"],
+        placements,
+        saved_j,
+        {
+            "parse": timings_s["parse"],
+            "predict": timings_s["predict"],
+            "solve": timings_s["solve"],
+            "write": write_s,
+        },
+    )

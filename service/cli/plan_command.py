@@ -16,18 +16,16 @@ from typing import Any
 import orjson
 
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
-from service.calls.batch_files.openai_batch import MAX_LISTED
-from service.calls.batch_files.own_llms import OTHERS, STAYS, stays_below
+from service.calls.batch_files.openai_batch import MAX_LISTED, OTHERS, STAYS, stays_below
 from service.calls.batch_files.parquet_sizes import ParquetLimits
 from service.calls.batch_files.reading import read_batch
 from service.calls.content import to_bytes
 from service.calls.planner_service import PlannerService
-from service.calls.schemas.batch_query import ANY
+from service.calls.schemas.batch_query import ANY, TokenRule
 from service.calls.schemas.calls import SolverOptionsSpec
 from service.calls.schemas.fields import MAX_SECONDS
 from service.calls.schemas.names import read_llm
-from service.calls.shard import Shard
-from service.calls.token_rule import TokenRule
+from service.calls.schemas.shards import Shard
 from service.cli.arguments import OPTIONS, OptionError, merged
 from service.cli.progress import shown
 from service.cli.shards import check_folder, describe_shards, served_names, write_shards

@@ -20,7 +20,7 @@ from service.calls.batch_files.shards import (
     write_shard,
 )
 from service.calls.schemas.batch_query import parted
-from service.calls.shard import Shard
+from service.calls.schemas.shards import Shard
 from service.cli.arguments import OptionError
 
 PATTERN = "*.jsonl"

@@ -14,7 +14,7 @@ from time import time
 from typing import Any
 
 from service.calls.content import Content, chunks
-from service.calls.shard import Shard
+from service.calls.schemas.shards import Shard
 from service.database.contents import Loss
 from service.database.database_file import DatabaseFile
 from service.database.file_watch import rewrite

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from service.calls.shard import Shard
+from service.calls.schemas.shards import Shard
 
 Status = Literal["queued", "running", "finished", "failed", "cancelled", "interrupted"]
 ENDED: frozenset[Status] = frozenset({"finished", "failed", "cancelled", "interrupted"})

@@ -20,7 +20,7 @@ from service.environment import state_file
 from service.plans.database import PLANS, open_database
 from service.plans.plan_store import CHUNK_BYTES, PlanStore, StoreLimits
 from service.plans.records import PlanRecord
-from service.telemetry.store_failures import StoreFailures
+from service.telemetry.failures import StoreFailures
 
 logger = logging.getLogger("service.store")
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from service.telemetry.failures import Failures, FailuresCollector
+from service.telemetry.failures import Failures, FailuresCollector, LossesCollector, StoreFailures
 from service.telemetry.labels import OTHER, PREFIX, Labels
-from service.telemetry.store_failures import LossesCollector, StoreFailures
 
 if TYPE_CHECKING:
     from service.calls.messages import Description, PlanTally

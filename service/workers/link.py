@@ -26,6 +26,13 @@ from service.workers.pipe import receive, send
 
 if TYPE_CHECKING:
     from service.settings.settings import Settings
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.settings.settings import Settings
+
 
 Received = TypeVar("Received")
 WorkerMain = Callable[[Connection, Any], None]
@@ -223,3 +230,17 @@ class Worker:
         self._thread.submit(self._connection.close)
         self._thread.shutdown(wait=False)
         self.lost.set()
+
+
+logger = logging.getLogger("service.worker")
+
+
+def enter(connection: Connection, settings: Settings) -> None:
+    """Run a worker over a pipe; see `service.workers.process.run_worker`."""
+    try:
+        from service.workers.process import run_worker  # noqa: PLC0415  heavy, and only needed here
+
+        run_worker(connection, settings)
+    except Exception:
+        logger.exception("A worker failed.")
+        sys.exit(FAILED_STATUS)

@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING
 
 from service.calls.messages import Description, Job, OnUpdate, Reply, ignore_update
 from service.workers.link import StartWorker, Worker, WorkerLostError, WorkerProcess
-from service.workers.listener import PoolListener
-from service.workers.loaded_files import LoadedFiles
+from service.workers.loaded_files import LoadedFiles, PoolListener
 from service.workers.queue import Stage, WorkerQueue, unavailable
 from service.workers.supervisor import Supervisor
 

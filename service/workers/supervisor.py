@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from service.workers.link import StartWorker, Worker, WorkerLostError, WorkerProcess
-from service.workers.listener import PoolListener
-from service.workers.loaded_files import LoadedFiles
+from service.workers.loaded_files import LoadedFiles, PoolListener
 from service.workers.watchdog import monitor
 
 logger = logging.getLogger("service.workers.supervisor")

@@ -21,9 +21,9 @@ from service.calls.batch_files.openai_batch import BadLinesError, read_lines
 from service.calls.messages import problem_body
 from service.calls.reading import read_document
 from service.calls.request_body import check_body
+from service.calls.schemas.batch_query import TokenRule
 from service.calls.schemas.calls import PlanRequest
 from service.calls.schemas.decisions import DecisionBody
-from service.calls.token_rule import TokenRule
 from service.calls.validation import parse
 from service.decisions.decision_service import DecisionRecord, DecisionService
 from service.http.routes.decisions import answer_of

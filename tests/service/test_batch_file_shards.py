@@ -24,9 +24,9 @@ from service.calls.batch_files.openai_batch import (
     read_lines,
 )
 from service.calls.batch_files.shards import ServedNames, draft_shards, write_shard
+from service.calls.schemas.batch_query import TokenRule
 from service.calls.schemas.names import read_llm
-from service.calls.shard import Shard
-from service.calls.token_rule import TokenRule
+from service.calls.schemas.shards import Shard
 from tests.service.batch_lines import LLMS, Parts, batch_files, batch_lines
 
 PLACEMENTS = [

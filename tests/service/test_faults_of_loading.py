@@ -14,7 +14,7 @@ from service.calls.messages import Job
 from service.reloads import recording
 from service.settings.settings import Settings
 from service.telemetry.failures import Failures
-from service.workers.listener import PoolListener
+from service.workers.loaded_files import PoolListener
 from service.workers.pool import WorkerPool
 from tests.costmodel.builders import kv_on_cost_model
 from tests.service.decision_fleet import FLEET, save_two_pools

@@ -25,8 +25,7 @@ from service.decisions.metrics import DecisionMetrics
 from service.decisions.traffic import STRETCHES, ObservedRequest
 from service.settings.settings import Settings
 from service.telemetry.labels import Labels
-from service.workers.entry import enter
-from service.workers.link import start_worker
+from service.workers.link import enter, start_worker
 from service.workers.pool import WorkerPool
 from tests.costmodel.builders import kv_on_cost_model
 from tests.service.decision_fleet import save_two_pools

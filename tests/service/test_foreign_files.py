@@ -22,8 +22,8 @@ from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.decoding import in_utf8, inflated
 from service.calls.batch_files.reading import read_batch, read_bytes
 from service.calls.reading import read_json
+from service.calls.schemas.batch_query import TokenRule
 from service.calls.schemas.calls import PlanRequest
-from service.calls.token_rule import TokenRule
 from tests.service.plan_files import batch_line
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"

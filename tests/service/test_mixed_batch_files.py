@@ -15,8 +15,7 @@ from planner.progress import ignore_progress
 from service.calls.batch_files.batch_line import LineError, read_line
 from service.calls.file_call import plan_batch_file
 from service.calls.planner_service import PlannerService
-from service.calls.schemas.batch_query import BatchQuery
-from service.calls.token_rule import TokenRule
+from service.calls.schemas.batch_query import BatchQuery, TokenRule
 from service.problems import ProblemError
 from tests.service.plan_files import batch_line
 

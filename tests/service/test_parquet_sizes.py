@@ -22,7 +22,7 @@ from service.calls.batch_files.parquet_pages import read_pages
 from service.calls.batch_files.parquet_process import ParquetProcess
 from service.calls.batch_files.parquet_sizes import ParquetLimits, ParquetRefusal
 from service.calls.batch_files.reading import read_bytes
-from service.calls.token_rule import TokenRule
+from service.calls.schemas.batch_query import TokenRule
 from tests.service.server import ROOT
 
 MAX_PEAK_BYTES = 1_500_000_000

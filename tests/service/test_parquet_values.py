@@ -18,8 +18,8 @@ from service.calls.batch_files.parquet_process import ParquetProcess
 from service.calls.batch_files.parquet_sizes import ParquetLimits, ParquetRefusal
 from service.calls.batch_files.parquet_values import in_plain_types, infinite_rows, values_of
 from service.calls.batch_files.reading import read_bytes
+from service.calls.schemas.batch_query import TokenRule
 from service.calls.schemas.calls import PlanRequest
-from service.calls.token_rule import TokenRule
 
 DECIMAL = pa.decimal128(12, 2)
 LENGTHS = pa.struct([("p50", DECIMAL), ("p90", DECIMAL)])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service.calls.batch_files.openai_batch import BadLinesError, read_lines
 from service.calls.request_body import check_body, invalid_members
-from service.calls.token_rule import TokenRule
+from service.calls.schemas.batch_query import TokenRule
 from service.problems import ProblemError
 
 WRONG: list[tuple[str, Any, str, str]] = [

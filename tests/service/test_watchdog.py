@@ -117,7 +117,7 @@ def test_a_plan_that_is_stuck_in_c_ends_its_process_and_tells_where() -> None:
 
 
 FAILING = """
-from service.workers.entry import enter
+from service.workers.link import enter
 enter(None, None)  # no pipe to read from
 """
 

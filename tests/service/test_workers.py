@@ -13,7 +13,7 @@ from service.calls.messages import Job, Reply, Update
 from service.problems import ProblemError
 from service.settings.settings import Settings
 from service.workers.link import STUCK_STATUS, WorkerMain
-from service.workers.listener import PoolListener
+from service.workers.loaded_files import PoolListener
 from service.workers.pool import WorkerPool
 from tests.service import worker_mains
 from tests.waiting import PATIENCE_S, wait_in_loop_until

@@ -15,7 +15,7 @@ from service.calls.messages import BEGUN, JSON, Description, Job, Reply, Update
 from service.settings.settings import Settings
 from service.workers import process
 from service.workers.link import WorkerMain, start_worker
-from service.workers.listener import PoolListener
+from service.workers.loaded_files import PoolListener
 from service.workers.pool import WorkerPool
 
 ENDS = {

@@ -13,10 +13,9 @@ import pyarrow.types as kinds
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.prompt_lengths import PromptLengths
+from service.calls.allowed_names import AllowedNames
 from service.calls.arrow.lists import distinct_lists, is_text, longest_text
 from service.calls.batch import Batch
-from service.calls.choices import AllowedNames
-from service.calls.output_estimates import Estimates
 from service.calls.pieces import complain_of_values
 from service.calls.plain_columns import (
     CHOICES,
@@ -31,8 +30,8 @@ from service.calls.plain_columns import (
     pins_of,
     read_choices,
 )
-from service.calls.prompt_tokens import from_lists
 from service.calls.schemas.requests import Pin
+from service.calls.token_columns import Estimates, from_lists
 from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer
 
 #: Bytes of the longest id, in whatever letters.

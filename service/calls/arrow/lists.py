@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.types as kinds
 
 from costmodel.arrays import IntArray
-from service.calls.choices import AllowedNames, Names
+from service.calls.allowed_names import AllowedNames, Names
 
 #: Names of one request; the schema takes no more, nor does it pay to group longer lists.
 MAX_NAMES = 256

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
@@ -16,14 +17,38 @@ import orjson
 
 from costmodel.kinds import kind_of
 from costmodel.nearest import listed, shown
-from service.calls.batch_files.endpoints import is_planned, other_endpoint
 from service.calls.batch_files.model_place import ModelPlace, RepeatedKeyError, place_of_model
 from service.calls.prompts.members import LIMITS
 from service.calls.prompts.reader import prompts_of
 from service.calls.prompts.stated import choices_of, stated_limit
 from service.calls.request_body import invalid_members
+from service.calls.schemas.batch_query import TokenRule
 from service.calls.schemas.names import read_llm
-from service.calls.token_rule import TokenRule
+
+CHAT = "/v1/chat/completions"
+ENDPOINTS = (CHAT, "/v1/completions", "/v1/responses")
+# As Azure has it: without a version, or behind the name of a deployment.
+_URL = re.compile(
+    r"(?:/openai)?(?:/deployments/[^/?]+)?(?:/v1)?/(?:chat/completions|completions|responses)"
+    r"/?(?:\?.*)?"
+)
+
+
+def is_planned(url: str) -> bool:
+    """Say whether lines of a url are planned.
+
+    Examples
+    --------
+    >>> is_planned("/chat/completions"), is_planned("/v1/embeddings")
+    (True, False)
+    """
+    return _URL.fullmatch(url) is not None
+
+
+def other_endpoint(url: object) -> str:
+    """Return why a line of another url is not planned."""
+    got = "none" if url is None else f"{url!r:.60}"
+    return f"Expected url {' or '.join(ENDPOINTS)}, got {got}."
 
 
 class LineError(ValueError):

@@ -3,13 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
 from costmodel.kinds import kind_of
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
-from service.calls.batch_files.json_lines import OPENAI_MEMBERS
-from service.calls.batch_files.table import batch_of, table_of_rows
+from service.calls.batch_files.known_columns import NEEDED, known_count
+from service.calls.batch_files.lines import Data, line_spans
+from service.calls.batch_files.table import Table, batch_of, table_of_rows
+
+OPENAI_MEMBERS = frozenset({"custom_id", "method", "url", "body"})
+
+
+def holds_rows(data: Data, renamed: Mapping[str, str]) -> bool:
+    """Say whether the first line is a row of a table; what is none is read as an OpenAI batch.
+
+    Parameters
+    ----------
+    data
+        Of the file, in UTF-8.
+    renamed
+        Their column for each of ours.
+    """
+    span = next(line_spans(data), None)
+    if span is None:
+        return False
+    try:
+        first = orjson.loads(data[span[1] : span[2]])
+    except orjson.JSONDecodeError:
+        return False
+    if not isinstance(first, dict) or OPENAI_MEMBERS & set(first):
+        return False
+    return bool(renamed) or known_count(list(first), {}) >= len(NEEDED)
+
+
+def lines_table(data: Data) -> Table:
+    """Return the table of a file in UTF-8 that has a row, a JSON object, on each line.
+
+    Raises
+    ------
+    BatchFileError
+        Where a line is none.
+    """
+    rows: list[dict[str, Any]] = []
+    numbers: list[int] = []
+    for number, start, end, _ in line_spans(data):
+        try:
+            row = orjson.loads(data[start:end])
+        except orjson.JSONDecodeError as error:
+            raise BatchFileError(f"line {number}: Expected JSON, got: {error}.") from None
+        if not isinstance(row, dict):
+            got = kind_of(row)
+            raise BatchFileError(f"line {number}: Expected a JSON object, got {got}.")
+        if set(row) >= OPENAI_MEMBERS:
+            raise BatchFileError(
+                f"line {number}: Expected a row as on the lines before, got a line of an OpenAI "
+                "batch: give each a file of its own."
+            )
+        rows.append(row)
+        numbers.append(number)
+    return table_of_rows(rows, numbers, "line")
 
 
 def read_json(data: bytes, renamed: Mapping[str, str]) -> BatchFile:

@@ -18,12 +18,11 @@ from typing import Any
 from costmodel.nearest import counted
 from planner.result import PlanWarning
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
-from service.calls.batch_files.batch_line import LineError, read_line
-from service.calls.batch_files.endpoints import CHAT, other_endpoint
+from service.calls.batch_files.batch_line import CHAT, LineError, other_endpoint, read_line
 from service.calls.batch_files.lines import BatchLines, Data, line_spans
 from service.calls.prompts.uncounted import EMPTY, NOT_COUNTED, describe_uncounted
-from service.calls.token_rule import TokenRule
-from service.problems import AlikeErrors, Complaints, FieldError, pointer
+from service.calls.schemas.batch_query import TokenRule
+from service.problems import AlikeErrors, Complaints, FieldError, Problem, pointer
 
 MAX_LISTED = 20
 """Kinds of complaints that the command line tells of."""
@@ -248,3 +247,27 @@ def _warnings(
         )
         listed.append(PlanWarning("not_for_run_batch", message))
     return tuple(listed)
+
+
+FLOOR = "min_mean_quality"
+STAYS = (
+    " The lines stay on the LLMs that they name: {} would let any LLM of the fleet serve them, and "
+    "lift what keeps the mean quality down."
+)
+"""With what the caller would say."""
+OTHERS = " {} would let the fleet's LLMs serve such lines."
+"""Of lines that name an LLM which the fleet has not; with what the caller would say."""
+
+
+def stays_below(problem: Problem, columns: Mapping[str, Any]) -> bool:
+    """Say whether a floor on quality cannot be met while lines stay on the LLMs that they name.
+
+    Parameters
+    ----------
+    problem
+        What there is instead of a plan.
+    columns
+        Of the batch.
+    """
+    is_floor = problem.slug == "infeasible" and FLOOR in problem.extra.get("conflict", ())
+    return is_floor and any(llms is not None for llms in columns.get("llms") or ())

@@ -12,15 +12,14 @@ from typing import Literal, cast, get_args
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.csv_file import csv_table
 from service.calls.batch_files.decoding import GZIP, in_utf8, inflated, read_text
-from service.calls.batch_files.json_file import read_json
-from service.calls.batch_files.json_lines import holds_rows, lines_table
+from service.calls.batch_files.json_file import holds_rows, lines_table, read_json
 from service.calls.batch_files.openai_batch import read_openai_batch
 from service.calls.batch_files.parquet_file import read_parquet
 from service.calls.batch_files.parquet_sizes import ParquetLimits
 from service.calls.batch_files.table import batch_of
 from service.calls.content import AnonymousFile
 from service.calls.heap import collection_paused
-from service.calls.token_rule import TokenRule
+from service.calls.schemas.batch_query import TokenRule
 
 FileFormat = Literal["json", "csv", "parquet", "jsonl", "openai-batch"]
 FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)

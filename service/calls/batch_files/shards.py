@@ -17,7 +17,7 @@ from costmodel.arrays import FloatArray, IntArray
 from planner.result import PlanWarning
 from service.calls.batch_files.lines import BatchLines
 from service.calls.schemas.names import read_llm
-from service.calls.shard import UNPLACED, Shard
+from service.calls.schemas.shards import UNPLACED, Shard
 
 #: Bytes that are written at once.
 BLOCK = 1024 * 1024

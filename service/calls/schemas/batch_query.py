@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -21,9 +22,35 @@ from service.calls.schemas.fields import (
     Seconds,
 )
 from service.calls.schemas.names import LlmName, PoolName, matching, read_llm
-from service.calls.token_rule import TokenRule
-from service.number_texts import seconds_of
-from service.wording import QUERY
+from service.durations import seconds_of
+from service.wording import COMMAND, QUERY, Spelling
+
+
+@dataclass(frozen=True)
+class TokenRule:
+    """How tokens are estimated, and which LLMs may serve a line.
+
+    Attributes
+    ----------
+    characters_per_token
+        Of the prompt, above 0.
+    output_tokens
+        Where a line states no limit; None: such a line is refused.
+    llms
+        Those that may serve any line; empty for any LLM; None: the one that the line names, and
+        any where it names none.
+    reports_others
+        Whether lines of other endpoints are set aside, to be reported, instead of being refused.
+    spelling
+        How one who asks states these.
+    """
+
+    characters_per_token: float = CHARACTERS_PER_TOKEN
+    output_tokens: int | None = None
+    llms: tuple[str, ...] | None = None
+    reports_others: bool = False
+    spelling: Spelling = COMMAND
+
 
 ServedName = Annotated[
     str,

@@ -17,7 +17,7 @@ from service.decisions.actuals import database
 from service.decisions.actuals.database import ACTUALS, POLICY
 from service.decisions.actuals.writing import MistakeError, Result, Work, WritingThread
 from service.decisions.records import Actual, ActualKey, PlanSums
-from service.telemetry.store_failures import StoreFailures
+from service.telemetry.failures import StoreFailures
 
 logger = logging.getLogger("service.actuals")
 

@@ -7,8 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from service.calls.messages import JSON
-from service.calls.schemas.shards import ShardsAnswer
-from service.calls.shard import JSONL, shard_answers
+from service.calls.schemas.shards import JSONL, ShardsAnswer, shard_answers
 from service.http.access.guard import caller_of
 from service.http.openapi.plans import shard_operation, shards_operation
 from service.http.routes.plans import base_of

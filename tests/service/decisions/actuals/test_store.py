@@ -20,7 +20,7 @@ from service.database.database_file import MEMORY
 from service.database.stores import StoreError
 from service.decisions.actuals.store import ActualsStore
 from service.decisions.records import Actual, ActualKey
-from service.telemetry.store_failures import StoreFailures
+from service.telemetry.failures import StoreFailures
 
 pytestmark = pytest.mark.anyio
 
