@@ -17,18 +17,10 @@ _HELP = ("-h", "--help")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb.
+    """Run one verb of the given arguments, without the program's name, and return its exit status.
 
-    Parameters
-    ----------
-    arguments
-        Without the program's name; None for those of the process.
-
-    Returns
-    -------
-    int
-        The exit status of the verb; 0 after the overview or the version was asked for; 2 where no
-        verb or an unknown one is given, or where the libraries of the verb are not installed.
+    The status is 0 after the overview or the version was asked for; 2 where no verb or an
+    unknown one is given, or where the libraries of the verb are not installed.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     if not given:

@@ -15,14 +15,7 @@ Names = tuple[str, ...] | None
 
 @dataclass(frozen=True, eq=False)
 class AllowedNames:
-    """What each of n requests admits.
-
-    Attributes
-    ----------
-    codes
-        Index into `distinct` for each request, shape (n,).
-    distinct
-        The lists of names that occur.
+    """The names that each of n requests admits: codes, shape (n,), into distinct lists of names.
 
     Examples
     --------
@@ -38,13 +31,7 @@ class AllowedNames:
 
     @classmethod
     def of(cls, lists: Sequence[Iterable[str] | None]) -> AllowedNames:
-        """Group lists that are the same, in order and all.
-
-        Raises
-        ------
-        TypeError
-            If an entry is neither None nor made of what can be hashed.
-        """
+        """Group lists that are the same, in order and all; TypeError where one cannot be hashed."""
         seen: dict[Names, int] = {}
         codes = (seen.setdefault(None if e is None else tuple(e), len(seen)) for e in lists)
         return cls(np.fromiter(codes, np.int64, len(lists)), tuple(seen))

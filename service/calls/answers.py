@@ -27,29 +27,20 @@ from service.calls.schemas.answers import (
     WarningAnswer,
 )
 from service.calls.schemas.shards import ShardAnswer
-from service.calls.solved import Solved
+from service.calls.solved import PlannedCall
 
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 
 
 def plan_chunks(
-    solved: Solved,
+    solved: PlannedCall,
     accept: str,
     warnings: Sequence[PlanWarning] = (),
     shards: list[ShardAnswer] | None = None,
 ) -> Iterator[bytes]:
-    """Yield the answer of `/plan`.
+    """Yield the answer of `/plan` in the media type `accept`; `warnings` precede the plan's own.
 
-    Parameters
-    ----------
-    solved
-        The call and its plan.
-    accept
-        Media type of the answer.
-    warnings
-        To stand before those of the plan.
-    shards
-        Of a batch file; None of another body.
+    `shards` are those of a batch file, None of another body.
     """
     ready, plan, others = solved.ready, solved.plan, solved.others
     problem, placements = ready.problem, usage_list(ready.problem, plan.usage)
@@ -98,7 +89,7 @@ def plan_chunks(
     }
     if shards is not None:
         document["shards"] = shards
-    columns, by_row = assignment_columns(plan, ready.ids), ready.body.by_row and accept != ARROW
+    columns, by_row = assignment_columns(plan, ready.ids), ready.pointers.by_row and accept != ARROW
     if others is not None and by_row:
         columns["alternatives"] = alternative_rows(problem, others)
     elif others is not None:

@@ -57,12 +57,8 @@ def row_chunks(
 ) -> Iterator[bytes]:
     """Yield an answer, a JSON object, with the member `assignments` added.
 
-    Parameters
-    ----------
-    answer, columns
-        Of the plan.
-    placements
-        What `placement` counts; rows repeat their `llm`, `pool` and `concurrency`.
+    The column `placement` counts `placements`, whose LLM, pool and concurrency each row
+    repeats.
 
     Examples
     --------

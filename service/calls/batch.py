@@ -57,22 +57,12 @@ class IndexNames(Sequence[str]):
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The requests of a call as columns, each field checked by itself.
+    """The requests of a call as columns of shape (n,), each field checked by itself.
 
-    Attributes
-    ----------
-    by_row
-        Whether they came as rows, which decides how a pointer to a field looks.
-    given_ids
-        As the caller named them; None where not.
-    input_tokens
-        Of all prompts of each request together, shape (n,).
-    min_quality, deadline_s
-        nan where a request has none.
-    prompts
-        Where requests hold several; None where all hold one.
-    set_aside
-        Why requests are not to be planned, by index, whatever they ask for.
+    `by_row` says whether they came as rows, which decides how a pointer to a field looks. Input
+    tokens are those of all prompts of a request together; `prompts` is None where all hold one.
+    Limits are nan where a request has none. `set_aside` says why requests are not to be
+    planned, by index, whatever they ask for.
     """
 
     by_row: bool

@@ -21,13 +21,7 @@ A slot takes some 50 bytes of a worker: so many stay within the memory that is e
 
 
 def check_size(batch: Batch, placements: int, max_requests: int, max_pairs: int) -> None:
-    """Refuse more requests, or more pairs of a request and a placement, than may be.
-
-    Raises
-    ------
-    ProblemError
-        413.
-    """
+    """Refuse with 413 more requests, or more pairs of a request and a placement, than may be."""
     n = len(batch)
     if n > max_requests:
         raise _too_large(batch, f"Expected at most {max_requests} requests, got {n}.")
@@ -37,13 +31,7 @@ def check_size(batch: Batch, placements: int, max_requests: int, max_pairs: int)
 
 
 def check_answers(batch: Batch, max_requests: int) -> None:
-    """Refuse more answers than may be: in a schedule each holds a slot of its own.
-
-    Raises
-    ------
-    ProblemError
-        413.
-    """
+    """Refuse with 413 more answers than may be: in a schedule each holds a slot of its own."""
     most = max(max_requests, ANSWERS_EACH * len(batch))
     if batch.sequences > most:
         message = f"Expected at most {most} answers of all requests, got {batch.sequences}."
@@ -56,13 +44,7 @@ def _too_large(batch: Batch, message: str) -> ProblemError:
 
 
 def check_certain(batch: Batch, limits: Limits) -> None:
-    """Refuse a confidence for several answers, whose lengths are not drawn one by one.
-
-    Raises
-    ------
-    ProblemError
-        422.
-    """
+    """Refuse with 422 a confidence for several answers, whose lengths are not drawn one by one."""
     if limits.confidence is not None and batch.sequences > len(batch):
         message = (
             "Expected no confidence where a request wants several answers, got "
@@ -79,13 +61,7 @@ def build_problem(
     *,
     intervals: bool = False,
 ) -> PlacementProblem:
-    """Return the problem of a batch on what it may run on.
-
-    Raises
-    ------
-    ProblemError
-        422 where the planner refuses it.
-    """
+    """Return the problem of a batch on what it may run on; 422 where the planner refuses it."""
     try:
         return PlacementProblem.build(
             batch.to_requests(candidates),

@@ -23,12 +23,7 @@ CHUNK = 262144
 class AnonymousFile:
     """A file without a name, appended to by one process and then read by another.
 
-    Parameters
-    ----------
-    descriptor
-        Of the open file, which is this object's from now on.
-    size
-        Bytes in it.
+    The descriptor of the open file, which has `size` bytes, is this object's from now on.
 
     Examples
     --------

@@ -1,4 +1,7 @@
-"""The time for telling each request's alternatives: a part of the limit, and never beyond it."""
+"""Why each request runs where it does: the next best placements and what stopped them.
+
+Finding them takes a part of a call's time limit, and never more than that.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from planner.result import Plan, PlanWarning, SolverOptions
 from planner.robustness.padding import padded
 from planner.sensitivity.alternatives import Alternatives, alternatives
 from service.calls.fleet.placements import candidate_list
-from service.calls.prepared import Prepared
+from service.calls.prepared import PreparedCall
 from service.calls.schemas.explanations import AlternativeAnswer, AlternativesAnswer
 from service.problems import FieldError, Problem, ProblemError
 
@@ -32,7 +35,7 @@ UNEXPLAINED = PlanWarning(
 class ExplanationBudget:
     """Divides the time of a call between its plan and the alternatives that it asks for."""
 
-    def __init__(self, ready: Prepared, *, asked: bool) -> None:
+    def __init__(self, ready: PreparedCall, *, asked: bool) -> None:
         self._problem = ready.problem
         self._asked = asked
         limit_s = ready.options.time_limit_s
@@ -60,13 +63,7 @@ MAX_EXPLAINED = 100_000
 
 
 def check_explained(requests: int, *, explain: bool) -> None:
-    """Refuse to explain a batch that is too large for that.
-
-    Raises
-    ------
-    ProblemError
-        422 where more than `MAX_EXPLAINED` requests are to be explained.
-    """
+    """Refuse with 422 to explain more requests one by one than `MAX_EXPLAINED`."""
     if explain and requests > MAX_EXPLAINED:
         message = f"Expected at most {MAX_EXPLAINED} requests to explain, got {requests}."
         raise ProblemError(Problem("invalid-request", message, [FieldError("/explain", message)]))

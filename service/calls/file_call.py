@@ -54,26 +54,12 @@ def plan_batch_file(
     base: str = "",
     accept: str = JSON,
 ) -> tuple[AnonymousFile, tuple[Shard, ...], PlanTally]:
-    """Return the shards of a batch file and the answer in one file, what is told, and is counted.
+    """Return the shards and the answer in one file, the shards' descriptions, and the plan's sums.
 
-    Parameters
-    ----------
-    service
-        What plans.
-    body
-        The batch file.
-    query
-        What is asked of the plan.
-    watch, plan_id, accept
-        As of `PlannerService.plan`.
-    base
-        What stands before `/plans` in the paths of shards.
-
-    Raises
-    ------
-    ProblemError
-        When the file is refused or there is no plan; pointers are ``/lines/<number>/...``, the
-        number from 1, and ``/query/<parameter>``.
+    `base` is what stands before `/plans` in the paths of shards; other arguments are those of
+    `PlannerService.plan`. A ProblemError is raised when the file is refused or there is no
+    plan; its pointers are ``/lines/<number>/...``, the number from 1, and
+    ``/query/<parameter>``.
     """
     started = perf_counter()
     service = replace(service, spelling=QUERY)

@@ -19,7 +19,7 @@ from service.calls.answers import usage_list, warning_list
 from service.calls.content import Content
 from service.calls.messages import JSON, OnUpdate, Update
 from service.calls.planner_service import PlannerService
-from service.calls.prepared import Prepared
+from service.calls.prepared import PreparedCall
 from service.calls.reading import Call, read_call
 from service.calls.schemas.answers import TimingsAnswer
 from service.calls.schemas.frontier import (
@@ -36,14 +36,11 @@ from service.problems import FieldError, invalid, pointer
 def trace_front(
     service: PlannerService, body: Content, on_update: OnUpdate, media_type: str = JSON
 ) -> str:
-    """Tell the lines of the answer of `/plan/frontier`, each an update; return the outcome.
+    """Publish the lines of the answer of `/plan/frontier`, each an update; return the outcome.
 
-    The kind of an update is its line's `type`: ``ends``, ``point`` or ``summary``.
-
-    Raises
-    ------
-    ProblemError
-        When the body is refused or there is no plan: then nothing was told.
+    The kind of an update is its line's `type`: ``ends``, ``point`` or ``summary``. A
+    ProblemError is raised when the body is refused or there is no plan: then nothing was
+    published.
     """
     started = perf_counter()
     read = read_call(body, media_type, FrontierRequest, service.limits.max_requests)
@@ -108,7 +105,7 @@ def _figures_of(front: Front) -> dict[Unit, str]:
 
 
 def _line(
-    step: Step, front: Front, ready: Prepared, timings_s: TimingsAnswer
+    step: Step, front: Front, ready: PreparedCall, timings_s: TimingsAnswer
 ) -> EndsLine | PointLine | SummaryLine:
     if isinstance(step, Ends):
         return _ends(step, front, ready)
@@ -117,7 +114,7 @@ def _line(
     return _summary(step, timings_s)
 
 
-def _ends(ends: Ends, front: Front, ready: Prepared) -> EndsLine:
+def _ends(ends: Ends, front: Front, ready: PreparedCall) -> EndsLine:
     best = ends.least_minimised
     of_axis: dict[AxisName, ProvenTotals] = {
         ends.minimised.name: _proven(best, ends.minimised, best.bound, best.gap),

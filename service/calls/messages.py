@@ -34,28 +34,12 @@ RELOADED = (COST_MODELS, FLEET)
 class Job:
     """One call for a worker.
 
-    Attributes
-    ----------
-    body
-        As it came; a large one in a file.
-    path
-        Of the call, the `instance` of a problem.
-    request_id
-        Names the call in the logs.
-    plan_id
-        Name of the plan; a random one where empty.
-    wants_updates
-        Whether somebody hears updates; set by the pool.
-    media_type, accept
-        Of the body, and of the answer that is wanted: JSON or an Arrow stream.
-    memory_bytes
-        What the call is estimated to take of a worker's memory.
-    query
-        What is asked of the plan of a batch file; None of another body.
-    may_publish
-        Whether the caller may make the plan the policy of decisions.
-    owner
-        Of the caller's key; None without keys.
+    A large body is a file. `path` is the `instance` of a problem, `request_id` names the call
+    in logs, and `plan_id` the plan, a random one where empty. `wants_updates` is set by the
+    pool where somebody listens. `memory_bytes` is what the call is estimated to take of a
+    worker's memory. `query` is asked of the plan of a batch file, None of another body.
+    `may_publish` is whether the caller may make the plan the policy of decisions, and `owner`
+    the owner of the caller's key, None without keys.
     """
 
     kind: Literal["plan", "predict", "frontier", "reload", "adopt", "ping"]
@@ -74,14 +58,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Update:
-    """Something that a worker tells while it works on a call, before the reply.
+    """A message that a worker sends while it works on a call, before the reply.
 
-    Attributes
-    ----------
-    kind
-        What the body holds: ``progress``, or what the two ends of the pipe agreed on.
-    body
-        Bytes that can be passed on as they are.
+    `kind` says what the body holds: ``progress``, or what the two ends of the pipe agreed on.
+    The body can be passed on as it is.
     """
 
     kind: str
@@ -124,22 +104,11 @@ class PublishedPrices:
 
 @dataclass(frozen=True)
 class PlanTally:
-    """Sums over one plan.
+    """Sums over one plan, for the metrics.
 
-    Attributes
-    ----------
-    status
-        ``optimal`` or ``feasible``.
-    gap
-        Relative gap; nan where it means nothing.
-    solve_s
-        Seconds of solving.
-    saved_j
-        For each feasible baseline, its joules less the plan's [J], never below 0.
-    timings_s
-        Seconds of each part of the call.
-    published
-        Prices for single decisions, where the call asked for it.
+    `gap` is nan where it means nothing. `saved_j` has for each feasible baseline its joules
+    less the plan's [J], never below 0; `timings_s` the seconds of each part of the call;
+    `published` the prices for single decisions, where the call asked for them.
     """
 
     status: str
@@ -173,20 +142,9 @@ def problem_body(problem: Problem, instance: str) -> bytes:
 class Reply:
     """The answer to a call, ready to be sent.
 
-    Attributes
-    ----------
-    body
-        Small ones as bytes, large ones in a file.
-    outcome
-        ``optimal``, ``feasible``, ``predicted`` or the slug of a problem.
-    tally
-        What is to be counted of a plan; None where there is none.
-    description
-        What is loaded now, of a reload; else None.
-    plan_id
-        Name of the plan of a batch file; empty of another.
-    shards
-        Of the plan of a batch file: they stand one after the other in the body, before the answer.
+    A large body is a file; of a batch file it holds the shards one after the other, before the
+    answer. `outcome` is ``optimal``, ``feasible``, ``predicted`` or the slug of a problem.
+    `tally` is what is to be counted of a plan, and `description` what is loaded after a reload.
     """
 
     status: int
@@ -206,7 +164,7 @@ class Reply:
 
     @classmethod
     def of_problem(cls, problem: Problem, path: str) -> Reply:
-        """Return the reply that tells a problem of the call to `path`."""
+        """Return the reply that answers the call to `path` with a problem."""
         return cls(
             status=problem.status,
             body=problem_body(problem, path),
@@ -228,28 +186,13 @@ class CostModelLabels:
 
 @dataclass(frozen=True)
 class Description:
-    """What a worker has loaded.
+    """What a worker has loaded, with the answers of `GET /placements` and `GET /cost-models`.
 
-    Attributes
-    ----------
-    placements_body, cost_models_body
-        Answers of `GET /placements` and `GET /cost-models`.
-    reasons
-        Why it cannot plan; empty where it can.
-    notes
-        What does not keep it from planning.
-    failures
-        What of the files cannot be used, so that what was loaded before stays, by `RELOADED`.
-    loaded
-        All of it, for other workers to adopt.
-    files_seen
-        How the files looked before they were read.
-    llms, pools, devices
-        As the configured fleet names them.
-    llm_pools
-        Pairs of an LLM and a pool that it may run on.
-    rows
-        The configured fleet for single decisions.
+    `reasons` say why it cannot plan, `notes` what does not keep it from planning, and
+    `failures`, by `RELOADED`, what of the files cannot be used, so that what was loaded before
+    stays. `loaded` is all of it, for other workers to adopt, and `files_seen` how the files
+    looked before they were read. Names, pairs of an LLM and a pool that it may run on, and rows
+    are those of the configured fleet.
     """
 
     placements_body: bytes

@@ -43,17 +43,7 @@ def complaints_of(document: Mapping[str, Any], schema: type[BaseModel]) -> Compl
 def complain_of_values(
     found: Complaints, name: str, values: Sequence[Any], indices: Sequence[int]
 ) -> None:
-    """Add what the schema finds wrong with values of a column.
-
-    Parameters
-    ----------
-    found
-        Is added to.
-    name, values
-        Of the column.
-    indices
-        Where in the column each value stands.
-    """
+    """Add what the schema finds wrong with values of a column, which stand at `indices` in it."""
     for path, detail in _errors(RequestColumns, {**FILLER, name: values}):
         column, *rest = path
         if rest and isinstance(rest[0], int):
@@ -64,17 +54,7 @@ def complain_of_values(
 def complain(
     found: Complaints, schema: type[BaseModel], part: Mapping[str, Any], start: int = 0
 ) -> None:
-    """Add what the schema finds wrong with a part of a document.
-
-    Parameters
-    ----------
-    found
-        Is added to.
-    schema, part
-        What is checked.
-    start
-        Where in the document the first of the part's rows stands.
-    """
+    """Add what the schema finds wrong with a part of a document, whose first row is at `start`."""
     for path, detail in _errors(schema, part):
         moved = [
             where + start if place == 1 and isinstance(where, int) else where

@@ -18,12 +18,9 @@ Steps = tuple[float, ...]
 class Profiled(NamedTuple):
     """The order hull of the profiled lengths at one concurrency, as `costmodel.region` has it.
 
-    Attributes
-    ----------
-    inputs, outputs
-        Smallest and largest profiled tokens of prompts and of answers.
-    upper, lower
-        Input tokens at which the limits of the output tokens change, and these limits: one more.
+    `inputs` and `outputs` are the smallest and largest profiled tokens of prompts and of
+    answers. `upper` and `lower` are the input tokens at which the limits of the output tokens
+    change, and these limits: one more.
     """
 
     inputs: tuple[float, float]
@@ -48,28 +45,13 @@ class Profiled(NamedTuple):
 class PlacementRow:
     """One placement of the service's own fleet.
 
-    Attributes
-    ----------
-    index
-        As in `GET /placements`.
-    llm, pool, device, concurrency
-        Of the placement.
-    devices
-        Equal devices of the pool.
-    quality
-        Score of the LLM, 0 to 1; None where unknown.
-    max_context_tokens
-        Input and output together; None where unknown.
-    energy, seconds
-        Weights of joules and device-seconds at that concurrency.
-    energy_quantile, seconds_quantile
-        Half widths of the 90 % intervals; None where there are none.
-    idle_watts
-        Of a device that serves nothing; None where it was not measured.
-    cost_model
-        Identity of the cost model: another one where it predicts otherwise.
-    profiled
-        Lengths that its predictions interpolate; None for none.
+    `index` is that of `GET /placements`, and `devices` the number of the pool's equal devices.
+    `quality` is the score of the LLM, 0 to 1, and `max_context_tokens` limits input and output
+    together; both are None where unknown. `energy` and `seconds` are weights of joules and
+    device-seconds at that concurrency, and their quantiles half widths of the 90 % intervals,
+    None where there are none. `idle_watts` of a device that serves nothing is None where it was
+    not measured. `cost_model` differs where a cost model predicts otherwise. `profiled` are the
+    lengths that its predictions interpolate.
     """
 
     index: int

@@ -49,14 +49,9 @@ _NONE = type(None)
 
 @dataclass(frozen=True)
 class Bounds:
-    """The bounds that a field type of the schemas states.
+    """The bounds that a field type of the schemas states of a number or of the length of a text.
 
-    Attributes
-    ----------
-    low, high
-        Of a number, or of the length of a text; both are within.
-    above
-        What a number must be above.
+    Values may be `low` and `high`, and must lie above `above`.
     """
 
     low: float = -np.inf
@@ -101,13 +96,7 @@ class NotPlainError(ValueError):
 
 
 def batch_of_rows(rows: list[Any]) -> Batch:
-    """Return the batch of rows.
-
-    Raises
-    ------
-    NotPlainError
-        If a row, or one of its fields, is out of the ordinary.
-    """
+    """Return the batch of rows; NotPlainError if a row, or one of its fields, is unusual."""
     _need(set(map(type, rows)) == {dict})
     columns = _transposed(rows)
     _need(set(FILLER) <= set(columns) <= FIELDS)
@@ -115,13 +104,7 @@ def batch_of_rows(rows: list[Any]) -> Batch:
 
 
 def batch_of_columns(columns: Mapping[str, Any]) -> Batch:
-    """Return the batch of columns, which may differ in length.
-
-    Raises
-    ------
-    NotPlainError
-        If a column is out of the ordinary.
-    """
+    """Return the batch of columns, which may differ in length; NotPlainError if one is unusual."""
     given = {name: values for name, values in columns.items() if values is not None}
     _need(set(FILLER) <= set(given) and set(columns) <= FIELDS)
     _need(all(isinstance(v, list) for name, v in given.items() if name != "output_tokens"))
@@ -189,13 +172,7 @@ def _estimates(values: Any) -> IntArray | Estimates:  # noqa: ANN401  of whateve
 
 
 def check_quantile_names(names: Sequence[str]) -> None:
-    """Refuse names of quantiles that the schema does not know, or too few of them.
-
-    Raises
-    ------
-    NotPlainError
-        Then.
-    """
+    """Refuse with NotPlainError quantiles that the schema does not know, or too few of them."""
     try:
         RequestColumns.model_validate({**FILLER, "output_tokens": {name: [1.0] for name in names}})
     except ValidationError:
@@ -235,19 +212,9 @@ def _choices(name: str, lists: list[Any]) -> AllowedNames:
 
 
 def read_choices(name: str, choices: AllowedNames) -> AllowedNames:
-    """Return choices with their names as the schema reads them: there are few distinct lists.
+    """Return the names in the column `llms` or `pools` as the schema reads them; few lists differ.
 
-    Parameters
-    ----------
-    name
-        Of the column, ``llms`` or ``pools``.
-    choices
-        As they came.
-
-    Raises
-    ------
-    NotPlainError
-        If a list is none of names.
+    A NotPlainError is raised where a list is none of names.
     """
     distinct = [None if entry is None else list(entry) for entry in choices.distinct]
     try:
@@ -259,13 +226,7 @@ def read_choices(name: str, choices: AllowedNames) -> AllowedNames:
 
 
 def pins_of(values: list[Any]) -> list[Pin | None]:
-    """Return pins as the schema reads them, those that are the same once.
-
-    Raises
-    ------
-    NotPlainError
-        If one is none.
-    """
+    """Return pins as the schema reads them, those that are the same once; else NotPlainError."""
     _need({dict, _NONE}.issuperset(map(type, values)))
     keys = [None if value is None else tuple(value.items()) for value in values]
     try:

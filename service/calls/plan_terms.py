@@ -23,13 +23,7 @@ NORMALISER_NAMES: dict[Unit, str] = {
 
 
 def limits_of(constraints: Constraints, candidates: Candidates) -> Limits:
-    """Return the limits of a call.
-
-    Raises
-    ------
-    ProblemError
-        422 where a limit is about an LLM that the fleet has not.
-    """
+    """Return the limits of a call; 422 where one is about an LLM that the fleet has not."""
     by_llm: Mapping[str, Mapping[str, object]] = {
         "shares": constraints.shares,
         "min_requests": constraints.min_requests,
@@ -59,13 +53,7 @@ def limits_of(constraints: Constraints, candidates: Candidates) -> Limits:
 
 
 def objective_of(spec: ObjectiveSpec) -> Objective:
-    """Return the objective of a call.
-
-    Raises
-    ------
-    ProblemError
-        422 where a normaliser is given for what is not minimised.
-    """
+    """Return the objective of a call; 422 where a normaliser is given for what is not minimised."""
     given = spec.normalisers
     costs: dict[Unit, float | None] = {
         "energy": given.energy_joules,
@@ -96,19 +84,9 @@ def figures_asked_for(problem: PlacementProblem) -> dict[Unit, str]:
 def check_figures(problem: PlacementProblem, asked: Mapping[Unit, str], *, own_fleet: bool) -> None:
     """Check that every pool which the plan may pay for states the figures of each unit.
 
-    Parameters
-    ----------
-    problem
-        What is planned.
-    asked
-        The units that are counted, each with the pointer to where the call asks for it.
-    own_fleet
-        Whether the fleet is the service's, and not in the body.
-
-    Raises
-    ------
-    ProblemError
-        422 with a pointer to the figure, or to where it is asked for if the fleet is the service's.
+    `asked` has the units that are counted, each with the pointer to where the call asks for it.
+    The refusal, 422, points to the figure, or to where it is asked for if the fleet is the
+    service's.
     """
     errors = [
         FieldError(where if own_fleet else none.pointer, str(none))
@@ -123,10 +101,7 @@ def check_figures(problem: PlacementProblem, asked: Mapping[Unit, str], *, own_f
 def options_of(spec: SolverOptionsSpec, max_time_limit_s: float) -> SolverOptions:
     """Return the solver's options; a default time limit gives way to the service's.
 
-    Raises
-    ------
-    ProblemError
-        422 where the call asks for more time than the service gives.
+    The status is 422 where the call asks for more time than the service gives.
     """
     asked = spec.time_limit_seconds
     if "time_limit_seconds" in spec.model_fields_set and asked > max_time_limit_s:

@@ -52,12 +52,7 @@ def substitution_warning(
 ) -> list[PlanWarning]:
     """Return the warning that the plan picks LLMs which nobody asked for.
 
-    Parameters
-    ----------
-    problem
-        What is planned.
-    names_llms
-        Whether each of its requests names LLMs, shape (n,).
+    `names_llms`, shape (n,), says whether each request names LLMs.
     """
     limits = problem.limits
     is_limited = limits.min_mean_quality is not None or limits.shares or limits.min_requests

@@ -34,12 +34,12 @@ from service.calls.plan_terms import (
     options_of,
 )
 from service.calls.plan_warnings import fleet_warnings, substitution_warning
-from service.calls.prepared import Prepared
+from service.calls.prepared import PreparedCall
 from service.calls.publishing import check_may_publish, check_publishable
 from service.calls.reading import Call, read_call
 from service.calls.schemas.calls import PlanRequest, PredictRequest
 from service.calls.schemas.fleet import FleetSpec
-from service.calls.solved import Solved
+from service.calls.solved import PlannedCall
 from service.calls.unplanned import LimitPointers, placeable
 from service.problems import FieldError, Problem, ProblemError, invalid
 from service.wording import BODY, Spelling
@@ -63,16 +63,9 @@ class CallLimits:
 class PlannerService:
     """Answers calls from the loaded cost models.
 
-    Attributes
-    ----------
-    fleet
-        Where a call names no fleet; None where the service has none of its own.
-    planner
-        What turns a problem into a plan.
-    guard
-        Of the time that a call may take, from reading to writing.
-    spelling
-        How the caller says what would mend a refusal.
+    `fleet` serves calls that name none, and is None where the service has none of its own.
+    `planner` turns a problem into a plan. `guard` limits the time that a call may take, from
+    reading to writing. `spelling` is how the caller says what would mend a refusal.
     """
 
     catalogue: Catalogue
@@ -96,28 +89,12 @@ class PlannerService:
     ) -> tuple[Content, PlanTally]:
         """Return the answer of `/plan` and what is to be counted of it.
 
-        Parameters
-        ----------
-        body
-            Of the call.
-        watch
-            Is told how far the work is; besides the planner's phases there are ``reading``,
-            ``predicting`` and ``writing``.
-        plan_id
-            Name of the plan; a random one where empty.
-        warnings
-            Of the caller, to stand before those of the plan.
-        set_aside
-            Why requests are not to be planned, by index.
-        media_type, accept
-            Of the body, and of the answer.
-        may_publish
-            Whether the caller may make the plan the policy of decisions.
-
-        Raises
-        ------
-        ProblemError
-            When the body is refused or there is no plan.
+        `on_progress` is called with how far the work is: besides the planner's phases there
+        are ``reading``, ``predicting`` and ``writing``. `plan_id` names the plan, a random
+        name where empty. `warnings` stand before those of the plan; `set_aside` says why
+        requests are not to be planned, by index. `media_type` is the body's, `accept` the
+        answer's. `may_publish` is whether the caller may make the plan the policy of
+        decisions. A ProblemError is raised when the body is refused or there is no plan.
         """
         started = perf_counter()
         on_progress(_entered("reading", started))
@@ -132,20 +109,10 @@ class PlannerService:
 
     def solve(
         self, read: Call[PlanRequest], on_progress: OnProgress, plan_id: str, started: float
-    ) -> Solved:
-        """Return the plan of a call that was read.
+    ) -> PlannedCall:
+        """Return the plan of a call whose reading began at `started`, by `time.perf_counter`.
 
-        Parameters
-        ----------
-        read, watch, plan_id
-            As of `plan`.
-        started
-            When its reading began, by `time.perf_counter`.
-
-        Raises
-        ------
-        ProblemError
-            When the call is refused or there is no plan.
+        A ProblemError is raised when the call is refused or there is no plan.
         """
         check_publishable(read.terms)
         with self.guarded(read.terms):
@@ -161,7 +128,7 @@ class PlannerService:
             others = explaining.alternatives(found)
         timings_s = ready.timings(started, solve_started)
         on_progress(_written(found, started))
-        return Solved(read.terms, ready, found, plan_id or str(uuid4()), timings_s, others)
+        return PlannedCall(read.terms, ready, found, plan_id or str(uuid4()), timings_s, others)
 
     def guarded(self, terms: PlanRequest) -> AbstractContextManager[Any]:
         """Return what ends the work on a call that is far beyond the limit of its time."""
@@ -173,25 +140,12 @@ class PlannerService:
         objective: Objective,
         on_predicting: Callable[[], None] = lambda: None,
         asked: Mapping[Unit, str] | None = None,
-    ) -> Prepared:
-        """Return a call as a problem of the planner.
+    ) -> PreparedCall:
+        """Return a call as a problem of the planner; ProblemError when it is refused.
 
-        Parameters
-        ----------
-        read
-            The call, a `PlanRequest` of which the objective does not count.
-        objective
-            In its place.
-        on_predicting
-            Called when the body is read.
-        asked
-            Units that are counted beside those of the objective and the limits, each with the
-            pointer to where the call asks for it.
-
-        Raises
-        ------
-        ProblemError
-            When the call is refused.
+        `objective` takes the place of the call's own. `asked` has the units that are
+        counted beside those of the objective and the limits, each with the pointer to where
+        the call asks for it.
         """
         options = options_of(cast(PlanRequest, read.terms).solver, self.limits.max_time_limit_s)
         budget = TimeBudget(options.time_limit_s)
@@ -211,7 +165,7 @@ class PlannerService:
         objective: Objective,
         on_predicting: Callable[[], None],
         asked: Mapping[Unit, str] | None,
-    ) -> Prepared:
+    ) -> PreparedCall:
         call, batch = cast(PlanRequest, read.terms), read.batch
         candidates = self._candidates(call.fleet)
         self._check(batch, candidates, self.limits.max_pairs)
@@ -236,7 +190,7 @@ class PlannerService:
             *fleet_warnings(problem),
         ]
         ids = batch.ids
-        return Prepared(
+        return PreparedCall(
             problem,
             options,
             [ids[index] for index in kept] if unplaceable else ids,
@@ -247,13 +201,7 @@ class PlannerService:
         )
 
     def predict(self, body: Content, *, media_type: str = JSON, accept: str = JSON) -> Content:
-        """Return the answer of `/predict`.
-
-        Raises
-        ------
-        ProblemError
-            When the body is refused.
-        """
+        """Return the answer of `/predict`; a ProblemError when the body is refused."""
         read = read_call(body, media_type, PredictRequest, self.limits.max_requests)
         candidates = self._candidates(read.terms.fleet)
         self._check(read.batch, candidates, self.limits.max_predictions)

@@ -16,19 +16,12 @@ from service.problems import ProblemError
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedCall:
     """A call made ready to be planned.
 
-    Attributes
-    ----------
-    ids
-        Names of the problem's requests.
-    unplaceable
-        Requests that were left out, as they are to be listed.
-    predict_s
-        How long predicting took [s].
-    body
-        Where in the call the limits stand.
+    `ids` are the names of the problem's requests, and `unplaceable` those left out, as answers
+    list them. Predicting took `predict_s`. `pointers` lead to where in the call the limits
+    stand.
     """
 
     problem: PlacementProblem
@@ -37,7 +30,7 @@ class Prepared:
     unplaceable: list[UnplaceableAnswer]
     warnings: list[PlanWarning]
     predict_s: float
-    body: LimitPointers
+    pointers: LimitPointers
 
     def timings(self, started: float, solve_started: float) -> TimingsAnswer:
         """Return how long the parts of the call took until now, by their `perf_counter` [s]."""
@@ -57,4 +50,4 @@ class Prepared:
         except BoundContradictedError:
             raise
         except PlanningError as error:
-            raise ProblemError(planning_problem(error, self.body)) from None
+            raise ProblemError(planning_problem(error, self.pointers)) from None

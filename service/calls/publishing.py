@@ -19,13 +19,7 @@ UNPUBLISHED = PlanWarning(
 
 
 def check_publishable(call: PlanRequest) -> None:
-    """Refuse to publish what single decisions cannot use.
-
-    Raises
-    ------
-    ProblemError
-        422 for a fleet of the call's own, or an objective without joules.
-    """
+    """Refuse with 422 to publish prices over a fleet of the call's own, or without joules."""
     if not call.publish:
         return
     errors, objective = [], call.objective
@@ -43,34 +37,18 @@ def check_publishable(call: PlanRequest) -> None:
 
 
 def check_may_publish(call: PlanRequest, *, may_publish: bool) -> None:
-    """Refuse to publish for a key that may plan but not set the policy.
-
-    Raises
-    ------
-    ProblemError
-        403.
-    """
+    """Refuse with 403 to publish for a key that may plan but not set the policy."""
     if call.publish and not may_publish:
         message = "Expected a key with the scope policy, to publish the prices of a plan."
         raise ProblemError(Problem("forbidden", message, [FieldError("/publish", message)]))
 
 
 def published_prices(problem: PlacementProblem, plan: Plan, plan_id: str) -> PublishedPrices | None:
-    """Return the prices of a plan.
+    """Return the prices of a plan whose objective has joules.
 
-    Parameters
-    ----------
-    problem, plan
-        What was planned, and how; joules are in its objective.
-    plan_id
-        Name of the plan.
-
-    Returns
-    -------
-    PublishedPrices or None
-        The price of quality is that of a point (0.01) of the mean, over the tokens that a point of
-        the mean is made of, and what the objective itself gives for quality. None where something
-        limits the plan and its prices were not found: they are not zero.
+    The price of quality is that of a point (0.01) of the mean, over the tokens that a point of
+    the mean is made of, and what the objective itself gives for quality. None where something
+    limits the plan and its prices were not found: they are not zero.
     """
     if priced_limits(problem) and not plan.shadow_prices:
         return None

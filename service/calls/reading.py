@@ -30,13 +30,7 @@ Terms = TypeVar("Terms", bound=WithRequests)
 
 @dataclass(frozen=True)
 class Call(Generic[Terms]):
-    """A call whose fields are checked, each by itself.
-
-    Attributes
-    ----------
-    terms
-        All of the body but its requests.
-    """
+    """A call whose fields are checked, each by itself: its requests, and as terms all else."""
 
     terms: Terms
     batch: Batch
@@ -49,22 +43,10 @@ class Call(Generic[Terms]):
 def read_call(
     body: Content, media_type: str, schema: type[Terms], max_requests: int
 ) -> Call[Terms]:
-    """Return what a body says.
+    """Return what a body, JSON or an Arrow stream, says.
 
-    Parameters
-    ----------
-    body, media_type
-        As they came: JSON or an Arrow stream.
-    schema
-        Of the call.
-    max_requests
-        Rows of an Arrow stream at which reading ends.
-
-    Raises
-    ------
-    ProblemError
-        400 where the body is not JSON, 413 where an Arrow stream has too many rows, 422 with a
-        pointer for each field that breaks the schema.
+    A ProblemError has the status 400 where the body is not JSON, 413 where an Arrow stream has
+    more than `max_requests` rows, and 422 with a pointer for each field that breaks the schema.
     """
     if media_type == ARROW:
         from service.calls.arrow.call import read_arrow  # noqa: PLC0415  few calls need it
@@ -89,12 +71,9 @@ def read_json(body: bytes, schema: type[Terms]) -> Call[Terms]:
 
 
 def read_document(document: Mapping[str, Any], schema: type[Terms]) -> Call[Terms] | None:
-    """Return what a JSON object says; None where only the schema can tell.
+    """Return what a JSON object says; None where only the schema can say.
 
-    Raises
-    ------
-    ProblemError
-        422 with a pointer for each field that breaks the schema.
+    A ProblemError, 422, has a pointer for each field that breaks the schema.
     """
     try:
         batch = _plain_batch(document)

@@ -2,8 +2,8 @@
 
 A gateway goes on without a decision where its request is refused, so nothing is refused that a
 server would take, but for more answers than any plan may hold: null is the default, a whole float
-an integer, and what is not looked at here is as it is. Texts of prompts are not told, since
-refusals are logged.
+an integer, and what is not looked at here is as it is. Refusals are logged, so that they hold no
+texts of prompts.
 """
 
 from __future__ import annotations
@@ -23,17 +23,7 @@ _NUMBER, _TEXT = (int, float), (str, type(None))
 
 
 class InvalidMember(NamedTuple):
-    """A member of a body that no server takes.
-
-    Attributes
-    ----------
-    path
-        To the member.
-    expected
-        What servers take there.
-    value
-        What came.
-    """
+    """A member of a body that no server takes: its path, what servers take there, and what came."""
 
     path: tuple[str | int, ...]
     expected: str
@@ -75,19 +65,9 @@ def invalid_members(body: Mapping[str, Any]) -> Iterator[InvalidMember]:
 
 
 def check_body(body: Mapping[str, Any], *below: str) -> None:
-    """Refuse a body that no server takes.
+    """Refuse with 422 a body that no server takes, by the pointer of each member.
 
-    Parameters
-    ----------
-    body
-        Of a completion, a response or a message.
-    below
-        Where it stands in what the caller sent.
-
-    Raises
-    ------
-    ProblemError
-        422 with the pointer of each member.
+    `below` is where the body stands in what the caller sent.
     """
     wrong = invalid_members(body)
     first = list(islice(wrong, MAX_FIELD_ERRORS))

@@ -1,4 +1,4 @@
-"""A call that has its plan: what is told of it, and counted."""
+"""A call that has its plan: its warnings, its published prices and its sums for the metrics."""
 
 from __future__ import annotations
 
@@ -13,28 +13,21 @@ from planner.result import Plan, PlanWarning
 from planner.sensitivity.alternatives import Alternatives
 from service.calls.explaining import UNEXPLAINED
 from service.calls.messages import PlacementTally, PlanTally, PublishedPrices
-from service.calls.prepared import Prepared
+from service.calls.prepared import PreparedCall
 from service.calls.publishing import UNPUBLISHED, published_prices
 from service.calls.schemas.answers import TimingsAnswer
 from service.calls.schemas.calls import PlanRequest
 
 
 @dataclass(frozen=True)
-class Solved:
+class PlannedCall:
     """A plan, and the call that it is the plan of.
 
-    Attributes
-    ----------
-    plan_id
-        Its name.
-    timings_s
-        How long reading, predicting and solving took [s].
-    others
-        Other placements of each request, where they were asked for and there was time.
+    `others` are other placements of each request, where they were asked for and there was time.
     """
 
     terms: PlanRequest
-    ready: Prepared
+    ready: PreparedCall
     plan: Plan
     plan_id: str
     timings_s: TimingsAnswer

@@ -1,4 +1,4 @@
-"""Estimates of answer lengths, counts or quantiles, as the workload that the planner takes."""
+"""Tokens as calls state them, of prompts and of answers, as the workload that the planner takes."""
 
 from __future__ import annotations
 
@@ -14,25 +14,18 @@ from costmodel.prompt_lengths import PromptLengths
 from costmodel.workload import Workload
 
 
-def _whole(values: Sequence[int]) -> IntArray:
+def _to_array(values: Sequence[int]) -> IntArray:
     return np.array(values, dtype=np.int64)
 
 
 def lengths_of(
-    stated: Sequence[Any], whole: Callable[[list[Any]], IntArray] = _whole
+    stated: Sequence[Any], to_array: Callable[[list[Any]], IntArray] = _to_array
 ) -> tuple[IntArray, PromptLengths | None]:
-    """Return the input tokens of requests, and their prompts where some hold several.
+    """Return the input tokens of requests, shape (n,), and their prompts where some hold several.
 
-    Parameters
-    ----------
-    stated
-        For each request the tokens of its prompt, or a list of those of its prompts, not empty.
-    whole
-        What makes an array of numbers, shape (m,), and raises where it finds others.
-
-    Returns
-    -------
-    tuple of ndarray of int64, shape (n,), and PromptLengths or None
+    `stated` has for each request the tokens of its prompt, or a list of those of its prompts,
+    not empty. `to_array` makes an array, shape (m,), of numbers, and raises where it finds
+    others.
 
     Examples
     --------
@@ -40,10 +33,10 @@ def lengths_of(
     [3, 12]
     """
     if list not in set(map(type, stated)):
-        return whole(list(stated)), None
-    # An empty list is no number, which `whole` sees to.
+        return to_array(list(stated)), None
+    # An empty list is no number, which `to_array` sees to.
     listed = [(one or [None]) if isinstance(one, list) else [one] for one in stated]
-    lengths = whole(list(itertools.chain.from_iterable(listed)))
+    lengths = to_array(list(itertools.chain.from_iterable(listed)))
     return from_lists(lengths, np.fromiter(map(len, listed), np.int64, len(listed)))
 
 
@@ -102,18 +95,9 @@ def workload_of(
     choices: IntArray | None = None,
     prompts: PromptLengths | None = None,
 ) -> Workload:
-    """Return the workload of valid estimates.
+    """Return the workload of n valid estimates and of input tokens, shape (n,).
 
-    Parameters
-    ----------
-    input_tokens
-        Shape (n,).
-    estimates
-        Of n requests, without errors.
-    choices
-        Answers that each request wants of a prompt, shape (n,); None for one.
-    prompts
-        Of requests of several; None for one each.
+    `choices`, shape (n,), are the answers that each request wants of a prompt; None for one.
     """
     if choices is not None and (choices == 1).all():
         choices = None

@@ -1,4 +1,4 @@
-"""What a caller is told where there is no plan."""
+"""The problems by which a caller learns that there is no plan."""
 
 from __future__ import annotations
 
@@ -33,12 +33,8 @@ DIGITS = 6
 class LimitPointers:
     """Where in the body of a call the limits stand.
 
-    Attributes
-    ----------
-    by_row
-        Whether the requests came as rows.
-    pools
-        Names of the pools that the body brought, in order; empty where the fleet is the service's.
+    `pools` are the names of those that the body brought, in order; empty where the fleet is the
+    service's.
     """
 
     by_row: bool
@@ -62,10 +58,8 @@ def placeable(
 ) -> tuple[IntArray, list[UnplaceableAnswer]]:
     """Return the indices of the requests to plan, and the others as they are to be listed.
 
-    Raises
-    ------
-    ProblemError
-        422 where there are others and they are not to be listed, or there are no requests left.
+    The status is 422 where there are others and they are not to be listed, or no requests are
+    left.
     """
     reasons = {**find_unplaceable(problem), **batch.set_aside}
     if reasons and (not report or len(reasons) == problem.n):

@@ -1,4 +1,4 @@
-"""From bytes to checked schemas: what pydantic finds, told as problems with JSON pointers."""
+"""From bytes to checked schemas: what pydantic finds, as problems with JSON pointers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,8 @@ _MARKS = frozenset({"[key]", COUNT, QUANTILES, PROMPTS, LISTED, MIXED})
 def parse(body: bytes, schema: type[Schema]) -> Schema:
     """Return the body as a checked `schema`.
 
-    Raises
-    ------
-    ProblemError
-        400 where the body is not JSON (or nested too deeply to be read), 422 with a pointer for
-        each field that breaks the schema.
+    A ProblemError has the status 400 where the body is not JSON (or nested too deeply to be
+    read), and 422 with a pointer for each field that breaks the schema.
     """
     try:
         return schema.model_validate_json(body)

@@ -13,12 +13,7 @@ from service.number_texts import seconds_of
 
 
 def seconds(text: str) -> float:
-    """Return seconds: a number, or a length of time with units.
-
-    Raises
-    ------
-    ArgumentTypeError
-        If it is neither.
+    """Return seconds of a number or of a length of time with units; ArgumentTypeError of others.
 
     Examples
     --------

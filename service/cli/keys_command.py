@@ -22,18 +22,7 @@ COLUMNS = (
 
 
 def keep_keys(options: argparse.Namespace) -> int:
-    """Do what the verb says.
-
-    Parameters
-    ----------
-    options
-        See `service.cli.arguments`.
-
-    Returns
-    -------
-    int
-        0 when it is done, 2 where the file or an argument is refused.
-    """
+    """Do what the verb says; return 0 when done, 2 where the file or an argument is refused."""
     verbs: dict[str, Callable[[argparse.Namespace], None]] = {
         "add": _add,
         "list": _list,

@@ -1,4 +1,4 @@
-"""`jouleplan plan FILE`: read, plan, tell.
+"""`jouleplan plan FILE`: read, plan, print.
 
 read a file -> body of `/plan` -> `PlannerService.plan` in this process -> table or JSON
 """
@@ -43,18 +43,9 @@ NO_PLAN_PROBLEMS = frozenset({"infeasible", "undecided", "unplaceable"})
 def plan_file(options: argparse.Namespace, settings: Settings) -> int:
     """Plan a file and print the plan.
 
-    Parameters
-    ----------
-    options
-        See `service.cli.arguments`.
-    settings
-        Where the cost models are, and the limits of a call; but for the time limit, which is the
-        caller's own here.
-
-    Returns
-    -------
-    int
-        0 with a plan; 1 where there is none or none was found; 2 where the input is refused.
+    The settings limit a call, but for its time limit, which is the caller's own here. The
+    status is 0 with a plan; 1 where there is none or none was found; 2 where the input is
+    refused.
     """
     shards: list[Shard] = []
     try:
@@ -191,7 +182,7 @@ def _refuse(words: str, status: int) -> int:
 
 
 def _words(problem: Problem, batch: BatchFile, options: argparse.Namespace) -> Iterator[str]:
-    """Give the lines that tell what is wrong and what would mend it."""
+    """Yield the lines that say what is wrong and what would mend it."""
     # What fits no placement is the request as a whole, whichever of its members is pointed to.
     place = batch.request if problem.slug == "unplaceable" else batch.place
     own_llms = batch.lines is not None and options.llms is None

@@ -15,14 +15,9 @@ from planner.progress import Progress as PlanProgress
 
 @contextmanager
 def shown(time_limit_s: float, *, quiet: bool) -> Iterator[OnProgress]:
-    """Give a watch that shows what it is told, until the block ends.
+    """Yield a callback that shows a plan's progress, until the block ends.
 
-    Parameters
-    ----------
-    time_limit_s
-        Where the bar is full: it is of the time for solving, and the solver may end before.
-    quiet
-        Show nothing.
+    The bar is full at `time_limit_s`: the solver may end before.
     """
     console = Console(stderr=True, highlight=False)
     if quiet:

@@ -1,4 +1,4 @@
-"""`python -m service plan FILE --shards DIR`: the same shards that the service gives, as files."""
+"""`jouleplan plan FILE --shards DIR`: the same shards that the service gives, as files."""
 
 from __future__ import annotations
 
@@ -27,13 +27,7 @@ PATTERN = "*.jsonl"
 
 
 def served_names(options: argparse.Namespace) -> dict[str, str]:
-    """Return LLM to the name that its server has.
-
-    Raises
-    ------
-    OptionError
-        Where an option is no pair, or an LLM is named twice.
-    """
+    """Return LLM to the name that its server has; OptionError where no pair or an LLM twice."""
     pairs = [parted(text) for text in options.served_name]
     names = dict(pairs)
     if len(names) < len(pairs) or not all(llm and name for llm, name in pairs):
@@ -45,10 +39,7 @@ def served_names(options: argparse.Namespace) -> dict[str, str]:
 def check_folder(options: argparse.Namespace) -> None:
     """Refuse a folder that holds shards already, before there is work that could be lost.
 
-    Raises
-    ------
-    OptionError
-        Where it does, unless they may be overwritten.
+    An OptionError is raised where it does, unless they may be overwritten.
     """
     folder: Path | None = options.shards
     if folder is None:
@@ -66,23 +57,11 @@ def check_folder(options: argparse.Namespace) -> None:
 def write_shards(
     answer: Mapping[str, Any], batch: BatchFile, folder: Path, given: Mapping[str, str]
 ) -> list[Shard]:
-    """Write the shards of a plan, each whole or not at all.
+    """Write the shards of a plan into a folder, each whole or not at all.
 
-    Parameters
-    ----------
-    answer
-        Of `/plan`.
-    batch
-        What it is the plan of.
-    folder
-        Is made where it is not there.
-    given
-        LLM to the name that its server has.
-
-    Raises
-    ------
-    BatchFileError
-        Where the file is no OpenAI batch, or the folder cannot be written.
+    `answer` is that of `/plan`, and `given` has the name of each LLM on its server. A
+    BatchFileError is raised where the file is no OpenAI batch, an OptionError where the folder
+    cannot be written.
     """
     if batch.lines is None:
         raise BatchFileError("Expected an OpenAI batch for --shards.")
@@ -117,7 +96,7 @@ def _write(draft: DraftShard, lines: BatchLines, names: ServedNames, folder: Pat
 
 
 def describe_shards(shards: Sequence[Shard], folder: Path | None) -> Iterator[str]:
-    """Give the lines that tell what was written, and what else lies there."""
+    """Yield the lines that say what was written, and what else lies there."""
     if folder is None:
         return
     for shard in shards:

@@ -1,1 +1,1 @@
-"""What the service tells about itself: metrics and logs."""
+"""The service's metrics and logs."""

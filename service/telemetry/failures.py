@@ -1,4 +1,4 @@
-"""What fails while the service goes on: since when and why, logged once and told by metrics."""
+"""What fails while the service goes on, and what stores have lost: logged once, and as metrics."""
 
 from __future__ import annotations
 
@@ -29,14 +29,8 @@ class Failure:
 class Failures:
     """What of several things fails; one for each app, used by its event loop alone.
 
-    Parameters
-    ----------
-    logger
-        Where each begin, each other reason and each end is logged.
-    sentence
-        Says what a failure means, with a place for the name.
-    wall_clock
-        Unix time [s].
+    Each begin, each other reason and each end is logged. `sentence` says what a failure means,
+    with a place for the name. `wall_clock` gives Unix time [s].
     """
 
     def __init__(
@@ -50,11 +44,11 @@ class Failures:
 
     @property
     def known(self) -> Mapping[str, Failure | None]:
-        """What is watched, by name; None where it does not fail."""
+        """What is registered, by name; None where it does not fail."""
         return MappingProxyType(self._known)
 
     def register(self, name: str) -> None:
-        """Tell of something from now on, which does not fail until it is said to."""
+        """Report something from now on, which does not fail until `failed` says so."""
         self._known.setdefault(name, None)
 
     def failed(self, name: str, reason: str) -> None:
@@ -93,21 +87,13 @@ class Failures:
 
 
 class FailuresCollector(Collector):
-    """Tells of failures when metrics are read.
-
-    Parameters
-    ----------
-    failures
-        To tell of.
-    subject, label
-        Begin of the metrics' names, and the label that names what fails.
-    """
+    """Gauges of failures, whose names begin with `subject`; `label` names what fails."""
 
     def __init__(self, failures: Failures, subject: str, label: str) -> None:
         self._failures, self._subject, self._label = failures, subject, label
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Give a gauge of what succeeds, and one of since when what fails does."""
+        """Yield a gauge of what succeeds, and one of since when what fails does."""
         successful = GaugeMetricFamily(
             f"{PREFIX}_{self._subject}_successful", "1 unless it fails now.", labels=[self._label]
         )
@@ -131,14 +117,8 @@ def shown_moment(unix_s: float) -> str:
 class StoreLoss:
     """What a store has lost since this process began.
 
-    Attributes
-    ----------
-    at
-        When it was last found [Unix time, s]; 0 for never.
-    records
-        How many, where that is known.
-    reason
-        What happened last.
+    `at` is when it was last found [Unix time, s], 0 for never; `records` how many, where that
+    is known; `reason` what happened last.
     """
 
     at: float = 0.0
@@ -160,25 +140,18 @@ class StoreFailures(Failures):
 
     @property
     def losses(self) -> Mapping[str, StoreLoss]:
-        """What was lost, by the names that are watched."""
+        """What was lost, by the names that are registered."""
         return MappingProxyType(self._lost)
 
     def register(self, name: str) -> None:
-        """Tell of a store from now on."""
+        """Report a store from now on."""
         super().register(name)
         self._lost.setdefault(name, StoreLoss())
 
     def lost(self, name: str, records: int, reason: str) -> None:
-        """Note that a store has lost what was acknowledged; it stays noted.
+        """Note for good that a store has lost acknowledged records; 0 where the number is unknown.
 
-        Parameters
-        ----------
-        name
-            Of the store.
-        records
-            How many; 0 where that is not known.
-        reason
-            What happened, in a sentence.
+        `reason` says in a sentence what happened.
         """
         before = self._lost.get(name, StoreLoss()).records
         self._lost[name] = StoreLoss(self._wall_clock(), before + records, reason)
@@ -190,13 +163,13 @@ class StoreFailures(Failures):
 
 
 class LossesCollector(Collector):
-    """Tells of losses when metrics are read."""
+    """Metrics of what stores have lost."""
 
     def __init__(self, failures: StoreFailures) -> None:
         self._failures = failures
 
     def collect(self) -> Iterator[Metric]:
-        """Give what was lost, and when."""
+        """Yield what was lost, and when."""
         records = CounterMetricFamily(
             f"{PREFIX}_store_lost_records",
             "What was acknowledged and is lost, where its number is known.",

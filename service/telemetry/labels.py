@@ -14,13 +14,7 @@ OTHER = "other"
 
 @dataclass
 class Labels:
-    """What the fleet names.
-
-    Attributes
-    ----------
-    llms, pools, devices
-        Names that a label may carry.
-    """
+    """The names that labels may carry: those of the fleet's LLMs, pools and devices."""
 
     llms: frozenset[str] = frozenset()
     pools: frozenset[str] = frozenset()

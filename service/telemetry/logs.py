@@ -30,13 +30,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def logging_config(level: str) -> dict[str, Any]:
-    """Return the configuration, as `logging.config.dictConfig` takes it.
-
-    Parameters
-    ----------
-    level
-        Name of the least level that is written.
-    """
+    """Return the configuration for `logging.config.dictConfig`, from the given level on."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -59,21 +59,9 @@ class WorkerLoad(Protocol):
 class Metrics:
     """Counts plans. Labels name only what the configured fleet names; all else is `other`.
 
-    Parameters
-    ----------
-    registry
-        Where they are registered; one for each app.
-    version
-        Of jouleplan, for `build_info`.
-
-    Attributes
-    ----------
-    labels
-        The names that labels may carry.
-    reloads
-        What has changed on disk and cannot be used.
-    stores
-        What cannot be kept on disk, and what was lost.
+    `registry` is that of one app, and `version` that of jouleplan, for `build_info`. `labels`
+    are the names that labels may carry, `reloads` what has changed on disk and cannot be used,
+    and `stores` what cannot be kept on disk, and what was lost.
     """
 
     def __init__(self, registry: CollectorRegistry, version: str) -> None:
@@ -164,11 +152,11 @@ class Metrics:
         self._hung = self._counter("worker_hangs", "Of these, those that lived and did nothing.")
 
     def set_workers(self, ready: int) -> None:
-        """Tell how many workers are ready."""
+        """Set how many workers are ready."""
         self._workers_alive.set(ready)
 
     def follow_stores(self, on_disk: Mapping[str, Callable[[], bool]]) -> None:
-        """Tell from now on of each store whether what it acknowledges outlives the process."""
+        """Report from now on of each store whether what it acknowledges outlives the process."""
         self._on_disk = on_disk
         for name in on_disk:
             self._durable.labels(name).set_function(partial(self._is_durable, name))
@@ -207,7 +195,7 @@ class Metrics:
         self._stored_bytes = self._gauge("stored_plan_bytes", "Bytes of their answers.")
 
     def set_under_way(self, queued: int, running: int) -> None:
-        """Tell how many asynchronous plans wait and run."""
+        """Set how many asynchronous plans wait and run."""
         self._under_way.labels("queued").set(queued)
         self._under_way.labels("running").set(running)
 
@@ -216,7 +204,7 @@ class Metrics:
         self._ended.labels(status).inc(count)
 
     def set_stored(self, count: int, size: int) -> None:
-        """Tell how many plans are kept, and the bytes of their answers."""
+        """Set how many plans are kept, and the bytes of their answers."""
         self._stored.set(count)
         self._stored_bytes.set(size)
 
@@ -255,7 +243,7 @@ class Metrics:
         return f"{policy}:{OTHER}" if separator and llm not in self.labels.llms else name
 
     def describe(self, description: Description) -> None:
-        """Tell what is loaded, and take over the names that labels may carry."""
+        """Report what is loaded, and take over the names that labels may carry."""
         self.labels.take_over(description)
         self._loaded.set(len(description.cost_models))
         self._refused.set(len(description.refused))

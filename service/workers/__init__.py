@@ -1,1 +1,1 @@
-"""Worker processes: started, watched, fed with calls and replaced when one is lost."""
+"""Worker processes: started, monitored, given calls and replaced when one is lost."""

@@ -44,15 +44,7 @@ FAILED_STATUS = 70
 
 
 class WorkerLostError(Exception):
-    """The process of a worker ended, or its pipe broke.
-
-    Parameters
-    ----------
-    message
-        What broke.
-    begun
-        Whether the worker may have begun with the call.
-    """
+    """The process of a worker ended, or its pipe broke; `begun` unless its call was not begun."""
 
     def __init__(self, message: str, *, begun: bool = True) -> None:
         super().__init__(message)
@@ -70,12 +62,8 @@ class WorkerProcess:
 def start_worker(main: WorkerMain, settings: Settings, loaded: bytes = b"") -> WorkerProcess:
     """Start a process that runs `main`; it does not wait for it to be ready.
 
-    Parameters
-    ----------
-    main, settings
-        What it runs, and with what.
-    loaded
-        What another worker has loaded and this one is to adopt; empty to read the files.
+    `loaded` is what another worker has loaded and this one is to adopt; empty to read the
+    files.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -98,18 +86,9 @@ def loading_job(kind: Literal["adopt", "reload"], loaded: bytes) -> Job:
 class Worker:
     """A worker as the event loop sees it.
 
-    Attributes
-    ----------
-    generation
-        Of what it has loaded; the pool counts up when that changes.
-    lost
-        Set when the process has ended.
-    answers
-        False while it is seen to do nothing.
-    busy
-        Whether it has a call.
-    sent_s
-        When it was sent a call that it has not begun with, by `time.perf_counter`; else None.
+    The pool counts `generation` up when what is loaded changes. `lost` is set when the process
+    has ended, and `answers` is False while it does nothing. `sent_s` is when it was sent a call
+    that it has not begun with, by `time.perf_counter`; else None.
     """
 
     def __init__(self, started: WorkerProcess, generation: int = 0) -> None:
@@ -132,34 +111,18 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs and was not told to end."""
+        """Whether the process runs and is not being ended."""
         return not self._killed and not self.lost.is_set() and self._process.is_alive()
 
     async def receive(self) -> Description:
-        """Return what the worker has loaded, the first thing that it sends.
-
-        Raises
-        ------
-        WorkerLostError
-            If it never comes.
-        """
+        """Return what the worker has loaded, which it sends first; WorkerLostError if lost."""
         return await self._in_thread(self._connection.recv)
 
     async def exchange(self, job: Job, on_update: OnUpdate = ignore_update) -> Reply:
-        """Send a call and return the reply.
+        """Send a call and return the reply; WorkerLostError if the worker is lost on the way.
 
-        Parameters
-        ----------
-        job
-            The call.
-        on_update
-            Told in the event loop of each update, in order: all of them before this returns, none
-            after it was cancelled.
-
-        Raises
-        ------
-        WorkerLostError
-            If the worker is lost on the way.
+        `on_update` is called in the event loop with each update, in order: with all of them
+        before this returns, with none after it was cancelled.
         """
         loop = asyncio.get_running_loop()
         listening, begun = True, False
@@ -191,12 +154,9 @@ class Worker:
             self.sent_s = None
 
     async def ping(self) -> None:
-        """Return when the worker, which has no call, has answered; calls wait for that.
+        """Return when the worker, which has no call, has answered; WorkerLostError if it is lost.
 
-        Raises
-        ------
-        WorkerLostError
-            If it is lost instead.
+        Calls wait for that.
         """
 
         def send_and_receive() -> None:
@@ -218,7 +178,7 @@ class Worker:
         return self._hung or self._process.exitcode == STUCK_STATUS
 
     def kill(self, *, hung: bool = False) -> None:
-        """End the process at once; tell whether because it lives and does nothing."""
+        """End the process at once; `hung` where it lives and does nothing."""
         self._hung |= hung
         self._killed = True
         self._process.kill()

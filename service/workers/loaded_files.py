@@ -11,22 +11,22 @@ from service.workers.link import Worker, WorkerLostError, loading_job
 
 
 class PoolListener:
-    """Hears nothing; what follows a pool overrides what it wants to know."""
+    """Ignores what happens in a pool of workers; subclasses override the events that they need."""
 
     def described(self, description: Description) -> None:
-        """Hear what a worker has loaded, when it is ready and when it has loaded again."""
+        """Take what a worker has loaded, when it is ready and when it has loaded again."""
 
     def files_read(self, failures: Mapping[str, str]) -> None:
-        """Hear that files were read, and which of them cannot be used, by `RELOADED`, and why."""
+        """Take why files that were read cannot be used, by `RELOADED`; empty where all can."""
 
     def planned(self, tally: PlanTally) -> None:
-        """Hear of a plan that was made."""
+        """Take the sums of a plan that was made."""
 
     def workers_changed(self, ready: int) -> None:
-        """Hear how many workers are ready."""
+        """Take how many workers are ready."""
 
     def worker_lost(self, *, hung: bool) -> None:
-        """Hear that one is gone that was ready, and another is started; whether it had hung."""
+        """Take note that a worker that was ready is gone, and whether it had hung."""
 
 
 logger = logging.getLogger("service.workers.loaded_files")
@@ -35,16 +35,9 @@ logger = logging.getLogger("service.workers.loaded_files")
 class LoadedFiles:
     """The cost models and the fleet, read by one worker and adopted by the others.
 
-    Attributes
-    ----------
-    description
-        What is loaded; None until a worker is ready.
-    generation
-        Counts up when what is loaded changes; a worker of another has yet to adopt it.
-    changed
-        Whether the files may have changed since a worker read them.
-    may_be_mended
-        Whether what of the files cannot be used may be read again, to see whether it now can.
+    `generation` counts up when what is loaded changes; a worker of another has yet to adopt it.
+    `changed` is whether the files may have changed since a worker read them, and
+    `may_be_mended` whether what cannot be used may be read again, to see whether it now can.
     """
 
     def __init__(self, listener: PoolListener) -> None:
@@ -70,10 +63,7 @@ class LoadedFiles:
     async def refresh(self, worker: Worker) -> None:
         """Let a worker load what has changed, or adopt what another has loaded.
 
-        Raises
-        ------
-        WorkerLostError
-            If it is lost meanwhile; it has not begun with any call.
+        A WorkerLostError is raised if it is lost meanwhile; it has not begun with any call.
         """
         try:
             if self.changed:

@@ -38,17 +38,9 @@ def estimated_bytes(
 ) -> int:
     """Return what a call is estimated to take of a worker's memory [bytes].
 
-    Parameters
-    ----------
-    media_type
-        Of the body.
-    size, marks
-        Bytes of the body, and among them ends of lines in a batch file, else commas: each request
-        takes at least two in JSON.
-    placements
-        Of the service's own fleet; a call that brings another is estimated by this too.
-    max_requests
-        In one call.
+    `marks` are ends of lines in a batch file, else commas in the body of `size` bytes: each
+    request takes at least two in JSON. `placements` are those of the service's own fleet; a
+    call that brings another is estimated by this too.
 
     Examples
     --------
@@ -70,15 +62,9 @@ def estimated_bytes(
 class HeldBodies:
     """The large bodies that this process holds: each from its first bytes until a worker has it.
 
-    Parameters
-    ----------
-    most
-        Bytes of all together.
-    max_patient
-        Bytes of those together that nobody waits for; as many as of all where left out.
-    max_of_owner
-        Bytes of these that several bodies of one owner may have, one of which may have more; as
-        many as of all of them where left out.
+    `most` limits the bytes of all together, `patient_most` of those that nobody waits for, and
+    `owner_most` of several of these that one owner has; a single one may have more. Each is the
+    limit before it where left out.
     """
 
     def __init__(
@@ -102,16 +88,9 @@ class HeldBodies:
             self._patient[file] = owner
 
     def fits(self, more: int, *, patient: bool = False, owner: str | None = None) -> bool:
-        """Return whether there is room for `more` bytes of a body.
+        """Return whether there is room for `more` bytes of a body of `owner`, None without keys.
 
-        Parameters
-        ----------
-        more
-            Bytes.
-        patient
-            Whether nobody waits for the answer.
-        owner
-            Whose it is; None without keys.
+        A patient body is one whose answer nobody waits for.
         """
         if patient:
             theirs = [file for file, of in self._patient.items() if of == owner and not file.closed]
@@ -130,17 +109,8 @@ def _open_bytes(files: Iterable[AnonymousFile]) -> int:
 class MemoryBudget:
     """Lets calls in while their estimates fit together, in the order in which they came.
 
-    Those that somebody waits for come before those that are patient.
-
-    Parameters
-    ----------
-    budget_bytes
-        What calls may take together.
-
-    Attributes
-    ----------
-    committed_bytes
-        What those that are in are estimated to take.
+    Those that somebody waits for come before those that are patient. `committed_bytes` is what
+    those that are in are estimated to take.
     """
 
     def __init__(self, budget_bytes: int) -> None:
@@ -150,13 +120,7 @@ class MemoryBudget:
         self._patient_turns: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def check(self, size: int) -> None:
-        """Refuse a call that would wait for ever.
-
-        Raises
-        ------
-        ProblemError
-            413 where it is estimated to take more than there is for all.
-        """
+        """Refuse with 413 a call that would wait for ever: all together have less memory."""
         if size > self.budget_bytes:
             message = (
                 f"The call is estimated to take {size / 1e9:.1f} GB of memory, and all calls "

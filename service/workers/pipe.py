@@ -42,10 +42,8 @@ def send(connection: Connection, message: Message) -> None:
 def receive(connection: Connection) -> Message:
     """Return the next message.
 
-    Raises
-    ------
-    EOFError, OSError, pickle.UnpicklingError
-        If the other end is closed, or what comes is none.
+    EOFError, OSError or pickle.UnpicklingError is raised if the other end is closed, or what
+    comes is none.
     """
     received = connection.recv()
     if isinstance(received, _Parted):

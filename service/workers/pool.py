@@ -3,7 +3,7 @@
 ::
 
     WorkerPool.submit -> WorkerQueue.take -> Worker -> pipe -> `service.workers.process.run_worker`
-    Supervisor -> start_worker, watch, LoadedFiles.found -> WorkerQueue.put
+    Supervisor -> start_worker, monitor, LoadedFiles.found -> WorkerQueue.put
 
 A worker takes one call at a time. When it dies, takes too long or its caller leaves, it is killed
 and another is started; no other call notices.
@@ -39,21 +39,8 @@ MAX_TRIES = 3
 class WorkerPool:
     """A fixed number of workers.
 
-    Parameters
-    ----------
-    work
-        By the settings: how many workers, how long a call may take and how many may wait.
-    start
-        Starts a worker.
-    listener
-        Hears what happens.
-    first
-        A worker process that was started already.
-
-    Attributes
-    ----------
-    queue
-        The calls that wait for a worker, and what they may take.
+    `start` starts a worker, and `first` is one that was started already. `queue` holds the
+    calls that wait for a worker.
     """
 
     def __init__(
@@ -102,26 +89,14 @@ class WorkerPool:
         on_stage: Callable[[Stage], None] = lambda _: None,
         patient: bool = False,
     ) -> Reply:
-        """Return the reply of the next idle worker.
+        """Return the reply of the next idle worker; if this is cancelled, the worker is killed.
 
-        If this is cancelled, the worker that has the call is killed.
-
-        Parameters
-        ----------
-        job
-            The call.
-        on_update
-            Told in the event loop of what the worker tells before its reply; None for nothing.
-        on_stage
-            Told when the call waits for a worker, and when one has it.
-        patient
-            Wait for a worker for as long as it takes, and let calls that are not go first.
-
-        Raises
-        ------
-        ProblemError
-            413 when it is estimated to take more memory than all may, 429 when too many calls wait,
-            503 when no worker comes, is lost or takes too long.
+        `on_update` is called in the event loop with what the worker publishes before its
+        reply, and `on_stage` when the call waits for a worker and when one has it. A
+        patient call waits for as long as it takes, and lets calls that are not go first. A
+        ProblemError has the status 413 when the call is estimated to take more memory than
+        all may, 429 when too many calls wait, and 503 when no worker comes, is lost or
+        takes too long.
         """
         self.queue.check_memory(job.memory_bytes)
         job = replace(job, wants_updates=on_update is not None)
@@ -175,8 +150,8 @@ class WorkerPool:
     async def reload(self) -> None:
         """Let the workers load the cost models and the fleet again.
 
-        One that is idle does at once, and tells what is loaded now; each other adopts that before
-        its next call. What has begun goes on with what it had.
+        One that is idle does at once, and sends what is loaded now; each other adopts that
+        before its next call. What has begun goes on with what it had.
         """
         self._files.changed = True
         for _ in range(RELOAD_TRIES):

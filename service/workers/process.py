@@ -62,7 +62,7 @@ STUCK_S = 10.0
 
 
 def run_worker(connection: Connection, settings: Settings) -> None:
-    """Load as the first message says, tell what, then answer calls until the pipe is closed."""
+    """Load as the first message says, describe that, then answer calls until the pipe is closed."""
     share_one_heap()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
@@ -143,7 +143,7 @@ def _end_with_parent() -> None:
 
 
 def update_sender(connection: Connection) -> OnUpdate:
-    """Return what sends updates through a pipe, each one whole whatever the limit of its call."""
+    """Return a callback that sends updates through a pipe, each whole whatever its call's limit."""
 
     def send_update(update: Update) -> None:
         try:
@@ -171,15 +171,7 @@ def load_service(
 
 
 def answer(service: PlannerService, job: Job, on_update: OnUpdate = ignore_update) -> Reply:
-    """Return the reply to a call; never raises for what is in the body.
-
-    Parameters
-    ----------
-    service, job
-        What answers, and the call.
-    tell
-        Takes updates while the answer is made.
-    """
+    """Return the reply to a call, publishing updates; never raises for what is in the body."""
     try:
         if job.kind == "predict":
             body = service.predict(job.body, media_type=job.media_type, accept=job.accept)

@@ -1,4 +1,4 @@
-"""How far a call is, as its worker tells it through the pipe: seldom, but every phase."""
+"""The progress of a call, as its worker publishes it through the pipe: seldom, but each phase."""
 
 from __future__ import annotations
 
@@ -18,18 +18,12 @@ SHORTEST_PAUSE_S = 0.1
 
 
 class ProgressUpdates:
-    """A `planner.progress.OnProgress` that tells `Update` messages of kind ``progress``.
+    """A `planner.progress.OnProgress` that publishes `Update` messages of kind ``progress``.
 
-    A new phase is told at once. Within a phase the newest look is told, at most ten times a second;
-    what was held back is told with the next look. What cannot be told is logged, and the plan goes
-    on: it is worth more than the news of it.
-
-    Parameters
-    ----------
-    tell
-        Where the updates go.
-    clock
-        Seconds, from any start.
+    A new phase is published at once. Within a phase the newest state is, at most ten times a
+    second; what was held back comes with the next state. What cannot be published is logged,
+    and the plan goes on: it is worth more than the news of it. `clock` counts seconds from any
+    start.
     """
 
     def __init__(self, publish: OnUpdate, clock: Callable[[], float] = perf_counter) -> None:
@@ -40,7 +34,7 @@ class ProgressUpdates:
         self._published_s = -SHORTEST_PAUSE_S
 
     def __call__(self, progress: Progress) -> None:
-        """Tell of a look, or hold it back."""
+        """Publish how far the plan is, or hold it back."""
         elapsed_s = self._clock() - self._started
         if progress.phase == self._phase and elapsed_s - self._published_s < SHORTEST_PAUSE_S:
             return
@@ -52,7 +46,7 @@ class ProgressUpdates:
 
 
 def progress_body(progress: Progress, elapsed_s: float) -> bytes:
-    """Return a look as JSON: ``phase, incumbent, lower_bound, gap, elapsed_seconds``.
+    """Return progress as JSON: ``phase, incumbent, lower_bound, gap, elapsed_seconds``.
 
     Examples
     --------

@@ -30,18 +30,8 @@ _QueueKey = tuple[bool, str | None]
 class WorkerQueue:
     """Gives each call an idle worker when its memory is committed, or refuses it.
 
-    Parameters
-    ----------
-    work
-        By the settings: how many workers there are, what they may take of memory, how many calls
-        may wait.
-
-    Attributes
-    ----------
-    held
-        Large bodies that no worker has yet.
-    running
-        How many calls have a worker.
+    `held` are large bodies that no worker has yet, and `running` counts the calls that have
+    one.
     """
 
     def __init__(self, work: WorkSettings) -> None:
@@ -83,48 +73,19 @@ class WorkerQueue:
         return self._memory.budget_bytes
 
     def check_memory(self, size: int) -> None:
-        """Refuse a call that is estimated to take more memory than all may.
-
-        Raises
-        ------
-        ProblemError
-            413.
-        """
+        """Refuse with 413 a call that is estimated to take more memory than all may."""
         self._memory.check(size)
 
     def check_room(self, owner: str | None) -> None:
-        """Refuse a patient call for which there is neither a worker nor room to wait.
+        """Refuse with 429 a patient call for which there is neither a worker nor room to wait.
 
-        Parameters
-        ----------
-        owner
-            Whose it is: each has places of their own.
-
-        Raises
-        ------
-        ProblemError
-            429 when too many calls wait.
+        Each owner has places of their own.
         """
         if self._idle.empty():
             self._check_queue(_queue_key(owner, patient=True))
 
     def check_bytes(self, more: int, *, patient: bool = False, owner: str | None = None) -> None:
-        """Refuse a body, or more of it, where no more bytes may wait, or none of patient calls.
-
-        Parameters
-        ----------
-        more
-            Bytes.
-        patient
-            Whether nobody waits for the answer.
-        owner
-            Whose it is.
-
-        Raises
-        ------
-        ProblemError
-            429.
-        """
+        """Refuse with 429 `more` bytes of a body where no more may wait, or no patient ones."""
         if not self.held.fits(more, patient=patient, owner=owner):
             message = f"Bodies of {self.held.size} bytes wait for a worker already."
             raise self._overloaded(message)
@@ -153,21 +114,9 @@ class WorkerQueue:
     ) -> Worker:
         """Return an idle worker when the memory of a call is committed to it.
 
-        Parameters
-        ----------
-        memory_bytes
-            What the call is estimated to take.
-        on_stage
-            Told when the call has to wait.
-        patient
-            Wait for as long as it takes, and let calls that are not go first.
-        owner
-            Whose call it is.
-
-        Raises
-        ------
-        ProblemError
-            429 when too many calls wait, 503 when no worker comes.
+        `on_stage` is called when the call has to wait. A patient call waits for as long as
+        it takes, and lets calls that are not go first. A ProblemError has the status 429
+        when too many calls wait, and 503 when no worker comes.
         """
         free = not (patient and self._impatient)
         while free and self._memory.fits(memory_bytes) and not self._idle.empty():

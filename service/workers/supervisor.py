@@ -1,4 +1,4 @@
-"""Starts the workers of a pool, has them watched, and starts another for each that is lost."""
+"""Starts the workers of a pool, monitors them, and starts another for each that is lost."""
 
 from __future__ import annotations
 
@@ -20,22 +20,10 @@ LONGEST_BACKOFF_S = 30.0
 
 @dataclass
 class Supervisor:
-    """Keeps a fixed number of workers going.
+    """Keeps `count` workers going.
 
-    Attributes
-    ----------
-    count
-        How many workers.
-    start_one
-        Starts one, to adopt what another has loaded.
-    first
-        A worker process that was started already.
-    files
-        What the workers have loaded.
-    listener
-        Hears of workers that are ready, and that are lost.
-    on_ready
-        Is given each worker that has loaded.
+    `start_one` starts a worker, to adopt what another has loaded; `first` is one that was
+    started already. `on_ready` is given each worker that has loaded.
     """
 
     count: int

@@ -92,7 +92,7 @@ class _WorkerHealth:
 
 
 def is_stopped(pid: int | None) -> bool:
-    """Whether a process was stopped by a signal; False where the system does not tell."""
+    """Whether a process was stopped by a signal; False where the system does not say."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

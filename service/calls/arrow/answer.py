@@ -30,14 +30,9 @@ SCHEMA = pa.schema(
 
 
 def arrow_chunks(answer: bytes, columns: Mapping[str, Column]) -> Iterator[bytes]:
-    """Yield the answer of `/plan` as a stream, a record batch at a time.
+    """Yield the answer of `/plan` as a stream, a record batch of `SCHEMA` at a time.
 
-    Parameters
-    ----------
-    answer
-        All but the assignments, a JSON object.
-    columns
-        Those of `SCHEMA`, each of n entries.
+    `answer` is all but the assignments, a JSON object.
     """
 
     def batch(rows: slice) -> list[pa.Array]:
@@ -51,14 +46,8 @@ def matrix_chunks(
 ) -> Iterator[bytes]:
     """Yield the answer of `/predict` as a stream: each matrix is a column of lists, one a request.
 
-    Parameters
-    ----------
-    answer
-        All but the matrices, a JSON object.
-    matrices
-        By name, shape (n, k) each.
-    eligible
-        Where there is a value, shape (n, k); not a number is none either.
+    `answer` is all but the matrices, a JSON object. Matrices and `eligible` have the shape (n,
+    k); there is no value where a request is not eligible, nor where one is not a number.
     """
     n, k = eligible.shape
     kinds = {

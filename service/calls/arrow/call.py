@@ -29,20 +29,8 @@ END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 def read_arrow(body: Content, schema: type[Schema], max_requests: int) -> tuple[Schema, Batch]:
     """Return the terms and the requests of an Arrow stream.
 
-    Parameters
-    ----------
-    body
-        As it came.
-    schema
-        Of the call.
-    max_requests
-        Rows at which reading ends.
-
-    Raises
-    ------
-    ProblemError
-        413 where the stream has more rows or needs more memory than there is, 422 where it is no
-        Arrow stream, or with a pointer for each field that breaks the schema.
+    A ProblemError has the status 413 where the stream has more than `max_requests` rows, and
+    422 where it is no Arrow stream, or with a pointer for each field that breaks the schema.
     """
     try:
         table = _table(body, max_requests)

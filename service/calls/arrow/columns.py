@@ -41,20 +41,7 @@ Read = TypeVar("Read")
 
 
 def batch_of_table(table: pa.Table, found: Complaints) -> Batch | None:
-    """Return the requests of a table.
-
-    Parameters
-    ----------
-    table
-        Fully validated.
-    found
-        What was complained of so far; is added to.
-
-    Returns
-    -------
-    Batch
-        None where there are complaints.
-    """
+    """Return the requests of a validated table; None where there are complaints, now in `found`."""
     repeated = [name for name in set(table.column_names) if table.column_names.count(name) > 1]
     for name in sorted(repeated):
         found.add(FieldError(pointer("columns", name), "Expected each column once."))
@@ -92,13 +79,7 @@ class _WrongTypeError(TypeError):
 
 
 class _BadValuesError(ValueError):
-    """Some values of a column break the schema.
-
-    Attributes
-    ----------
-    bad
-        Which, shape (n,).
-    """
+    """The values of a column that `bad`, shape (n,), marks break the schema."""
 
     def __init__(self, bad: BoolArray) -> None:
         super().__init__()

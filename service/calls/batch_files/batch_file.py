@@ -24,21 +24,12 @@ class BatchFileError(ValueError):
 
 @dataclass(frozen=True)
 class BatchFile:
-    """A batch as it was read.
+    """A batch as it was read: the members of a body of `POST /plan`, and what is known of its file.
 
-    Attributes
-    ----------
-    members
-        Of a body of `POST /plan`.
-    place, request, pointer
-        Return where in the file a JSON pointer leads, in words, where the request is that it leads
-        into, and the first as a pointer into its lines; the pointer itself where nowhere.
-    warnings
-        What the reader of the plan should know about the reading.
-    lines
-        Of an OpenAI batch, as they lie in the file; None of another.
-    set_aside
-        Why requests are not to be planned, by index, although the rest is.
+    A JSON pointer leads by `place` to words for the place in the file, by `request` to words
+    for the request there, and by `pointer` to a pointer into the lines; all return it unchanged
+    where it leads nowhere. `lines` are those of an OpenAI batch. `set_aside` says why requests
+    are not to be planned, by index, although the rest is.
     """
 
     members: Mapping[str, Any]

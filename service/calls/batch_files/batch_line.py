@@ -52,13 +52,7 @@ def other_endpoint(url: object) -> str:
 
 
 class LineError(ValueError):
-    """A line is not as expected.
-
-    Attributes
-    ----------
-    path
-        Of the member in the line.
-    """
+    """A line is not as expected; `path` is that of the member in the line."""
 
     def __init__(self, detail: str, *path: str) -> None:
         super().__init__(detail)
@@ -67,22 +61,12 @@ class LineError(ValueError):
 
 @dataclass(frozen=True)
 class BatchLine:
-    """A line, read.
+    """A line of an OpenAI batch, read.
 
-    Attributes
-    ----------
-    name
-        Its `custom_id`.
-    spelled, place
-        The LLM as it names it, None where it names none, and where in its bytes that stands.
-    input_tokens
-        Of each of its prompts.
-    llms
-        Those that may serve it; None for any.
-    uncounted
-        How many parts of its prompts are no text, by kind.
-    is_planned
-        Whether its endpoint is one that is planned.
+    `name` is its `custom_id`; `spelled` the LLM as the line names it, None where it names none,
+    and `place` where in the line's bytes that stands. There is a number of input tokens for
+    each prompt. `llms` may serve the line, any where None. `uncounted` are the parts of prompts
+    that are no text, by kind.
     """
 
     name: str
@@ -103,12 +87,9 @@ class BatchLine:
 
 
 def read_line(text: bytes, rule: TokenRule) -> BatchLine:
-    """Return what a line says; of another endpoint only what names it.
+    """Return what a line says; of an endpoint that is not planned only what names it.
 
-    Raises
-    ------
-    LineError
-        Where it is not of the form, or says what no server takes.
+    A LineError says where the line is not of the form, or says what no server takes.
     """
     line = _parsed(text)
     url, body = line["url"], line["body"]

@@ -36,12 +36,8 @@ _SAID = "sep="
 class _CsvRows:
     """The rows below a header that are not empty, and where each stands.
 
-    Attributes
-    ----------
-    numbers
-        Counted as a spreadsheet counts them: the header is one, and so are empty rows.
-    lines
-        Counted as an editor counts them: a cell may have several.
+    `numbers` count as a spreadsheet does, with the header and empty rows; `lines` as an editor
+    does, where a cell may have several.
     """
 
     cells: list[list[str]] = field(default_factory=list)
@@ -52,27 +48,17 @@ class _CsvRows:
 def csv_table(
     text: str, renamed: Mapping[str, str], warnings: tuple[PlanWarning, ...] = ()
 ) -> Table:
-    """Return the table of a file.
+    """Return the table of a CSV file.
 
-    The first row names the columns. Cells are separated by a comma, a semicolon, a tab or a bar, as
-    the first row tells. Rows of empty cells are left out. An empty cell, or what writers put there,
-    is null. Names in `llms` and `pools` are joined by ``;``. A cell that begins with ``{`` or ``[``
-    is JSON. Where the separator is no comma, numbers with a decimal comma are read if the table
-    leaves no doubt, and a count such as ``1.000`` is refused: who writes so may mean a thousand.
+    The first row names the columns. Cells are separated by a comma, a semicolon, a tab or a
+    bar, as the first row shows. Rows of empty cells are left out. An empty cell, or what
+    writers put there, is null. Names in `llms` and `pools` are joined by ``;``. A cell that
+    begins with ``{`` or ``[`` is JSON. Where the separator is no comma, numbers with a decimal
+    comma are read if the table leaves no doubt, and a count such as ``1.000`` is refused: who
+    writes so may mean a thousand.
 
-    Parameters
-    ----------
-    text
-        Of the file.
-    renamed
-        Their column for each of ours.
-    warnings
-        What is to be told of the reading beside what the table tells.
-
-    Raises
-    ------
-    BatchFileError
-        Where it is no CSV, has rows of another length or none.
+    `renamed` has their column for each of ours. A BatchFileError is raised where the text is no
+    CSV, or has rows of another length or none.
     """
     first, _, after = text.partition("\n")
     said = first.strip().lower().startswith(_SAID)

@@ -18,10 +18,7 @@ _STEP = 16 * 1024 * 1024
 def inflated(data: bytes, max_bytes: int = MAX_INFLATED_BYTES) -> bytes:
     """Return what a gzip'd file holds, of one member or of several; other bytes as they are.
 
-    Raises
-    ------
-    BatchFileError
-        Where it is damaged, or holds more than `max_bytes`.
+    A BatchFileError is raised where it is damaged, or holds more than `max_bytes`.
     """
     if not data.startswith(GZIP):
         return data
@@ -49,12 +46,9 @@ def inflated(data: bytes, max_bytes: int = MAX_INFLATED_BYTES) -> bytes:
 
 
 def read_text(data: bytes) -> tuple[str, tuple[PlanWarning, ...]]:
-    """Return the text of a table, with a warning where its encoding could only be supposed.
+    """Return the text of a table, with a warning where its encoding is a guess.
 
-    Raises
-    ------
-    BatchFileError
-        Where it is no text.
+    A BatchFileError is raised where the bytes are no text.
     """
     text, encoding = _decoded(data)
     if encoding != WINDOWS:
@@ -66,10 +60,8 @@ def read_text(data: bytes) -> tuple[str, tuple[PlanWarning, ...]]:
 def in_utf8(data: bytes) -> bytes:
     """Return JSON in UTF-8; what is so already stays as it is, with the mark that it may have.
 
-    Raises
-    ------
-    BatchFileError
-        Where it is neither that nor UTF-16 or UTF-32: JSON is in Unicode.
+    A BatchFileError is raised where it is neither that nor UTF-16 or UTF-32: JSON is in
+    Unicode.
     """
     text, encoding = _decoded(data)
     if encoding.startswith("utf-8"):

@@ -1,4 +1,4 @@
-"""A batch as JSON: a body of `POST /plan`, or a list of rows as tables are written."""
+"""A batch as JSON: a body of `POST /plan`, or rows of a table in a list or one on each line."""
 
 from __future__ import annotations
 
@@ -19,12 +19,7 @@ OPENAI_MEMBERS = frozenset({"custom_id", "method", "url", "body"})
 def holds_rows(data: Data, renamed: Mapping[str, str]) -> bool:
     """Say whether the first line is a row of a table; what is none is read as an OpenAI batch.
 
-    Parameters
-    ----------
-    data
-        Of the file, in UTF-8.
-    renamed
-        Their column for each of ours.
+    `data` is in UTF-8, and `renamed` has their column for each of ours.
     """
     span = next(line_spans(data), None)
     if span is None:
@@ -39,13 +34,7 @@ def holds_rows(data: Data, renamed: Mapping[str, str]) -> bool:
 
 
 def lines_table(data: Data) -> Table:
-    """Return the table of a file in UTF-8 that has a row, a JSON object, on each line.
-
-    Raises
-    ------
-    BatchFileError
-        Where a line is none.
-    """
+    """Return the table of a file in UTF-8 with a row on each line; BatchFileError where not."""
     rows: list[dict[str, Any]] = []
     numbers: list[int] = []
     for number, start, end, _ in line_spans(data):
@@ -67,19 +56,10 @@ def lines_table(data: Data) -> Table:
 
 
 def read_json(data: bytes, renamed: Mapping[str, str]) -> BatchFile:
-    """Return the batch, with all that stands beside it in a body.
+    """Return the batch of a file in UTF-8, with all that stands beside it in a body.
 
-    Parameters
-    ----------
-    data
-        Of the file, in UTF-8.
-    renamed
-        Their column for each of ours, where it is a list of rows.
-
-    Raises
-    ------
-    BatchFileError
-        Where it is neither a JSON object nor a list of them.
+    `renamed` has their column for each of ours, where the file is a list of rows. A
+    BatchFileError is raised where it is neither a JSON object nor a list of them.
     """
     try:
         document = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))

@@ -22,17 +22,7 @@ _UNNAMED = re.compile(r"(?:unnamed:_?\d+(?:_level_\d+)?|)")
 
 @dataclass(frozen=True)
 class Layout:
-    """Columns that somebody else's files have.
-
-    Attributes
-    ----------
-    title
-        What such a file is.
-    columns
-        Their column for each of ours.
-    unused
-        Further columns that it has, which a plan has no use for.
-    """
+    """The columns of a kind of file that others write: theirs for each of ours, and unused ones."""
 
     title: str
     columns: Mapping[str, str]
@@ -66,19 +56,12 @@ Mooncake: github.com/kvcache-ai/Mooncake, traces of FAST '25."""
 
 
 @dataclass(frozen=True)
-class Recognised:
+class RecognisedColumns:
     """The columns of a file that a batch takes.
 
-    Attributes
-    ----------
-    origin
-        Index of the file's column for each of ours.
-    layout
-        Whose columns they are; None for our own, or those that the caller named.
-    unnamed
-        Indices of columns without a name: of a written index, as a rule.
-    warnings
-        What the reader of the plan should know of it.
+    `origin` has the index of the file's column for each of ours. `layout` is None for our own
+    columns and for those that the caller named. `unnamed` columns have no name: a written
+    index, as a rule.
     """
 
     origin: Mapping[str, int]
@@ -100,22 +83,12 @@ def canonical(name: str) -> str:
 
 def recognise(
     names: Sequence[str], renamed: Mapping[str, str], spelling: Spelling = COMMAND
-) -> Recognised:
+) -> RecognisedColumns:
     """Return which columns of a file are which of a batch.
 
-    Parameters
-    ----------
-    names
-        Of the file's columns, in order.
-    renamed
-        Their column for each of ours that the caller named.
-    spelling
-        How the caller would name one.
-
-    Raises
-    ------
-    BatchFileError
-        Where a column is unknown, missing or there twice.
+    `renamed` has their column for each of ours that the caller named, and `spelling` how the
+    caller would name one. A BatchFileError is raised where a column is unknown, missing or
+    there twice.
     """
     keys = [canonical(name) for name in names]
     unnamed = tuple(index for index, key in enumerate(keys) if _UNNAMED.fullmatch(key))
@@ -131,7 +104,7 @@ def recognise(
         origin |= {ours: at[canonical(theirs)] for ours, theirs in layout.columns.items()}
     rest = [index for index in left if index not in origin.values()]
     _check(names, origin, [] if renamed or layout is not None else rest, spelling)
-    return Recognised(origin, layout, unnamed, tuple(_warnings(names, layout, rest)))
+    return RecognisedColumns(origin, layout, unnamed, tuple(_warnings(names, layout, rest)))
 
 
 def known_count(names: Sequence[str], renamed: Mapping[str, str]) -> int:

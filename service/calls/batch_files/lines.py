@@ -46,18 +46,10 @@ def _ends(text: bytes) -> int:
 class BatchLines:
     """The lines of a file: where each lies, and where the name of its LLM does.
 
-    Attributes
-    ----------
-    data
-        The file.
-    numbers
-        Of each line in the file, from 1; blank lines count.
-    starts, ends, stops
-        Where each begins, where its JSON ends, and where its end of line does.
-    names
-        The distinct names of LLMs, as the lines spell them.
-    spelled
-        Index into `names` of the one that each line has, -1 where it has none.
+    Each array has an entry for each line that is not blank: its number in the file, from 1,
+    blank lines counted; where it begins, where its JSON ends and where its end of line does;
+    the bytes of its LLM's name and what stands there; and the index of that name in `names`, as
+    lines spell it, or -1.
     """
 
     data: Data
@@ -89,12 +81,8 @@ class BatchLines:
     def line(self, index: int, name: str | None = None) -> bytes:
         """Return a line with its end, LF where the file has none at its own end.
 
-        Parameters
-        ----------
-        index
-            Of the line among those that are not blank.
-        name
-            Of the LLM; the bytes of the line stay as they are where that is its own, or None.
+        `index` counts the lines that are not blank. `name` takes the place of the LLM's;
+        the bytes of the line stay as they are where that is its own, or None.
         """
         start, end = self.starts[index], self.ends[index]
         ending = self.data[end : self.stops[index]] or b"\n"

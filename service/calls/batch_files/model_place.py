@@ -53,18 +53,9 @@ class ModelPlace(NamedTuple):
 def place_of_model(line: bytes, *, named: bool) -> ModelPlace:
     r"""Return where the value of `model` in `body` stands, or would.
 
-    Parameters
-    ----------
-    line
-        A JSON object, known to be valid, whose `body` is an object with text, null or nothing as
-        `model`.
-    named
-        Whether that is text.
-
-    Raises
-    ------
-    RepeatedKeyError
-        Where `custom_id`, `method`, `url`, `body`, or `model` in the body, stand twice.
+    `line` is a valid JSON object whose `body` is an object with text, null or nothing as
+    `model`; `named` says whether that is text. A RepeatedKeyError is raised where `custom_id`,
+    `method`, `url`, `body`, or `model` in the body, stand twice.
 
     Examples
     --------

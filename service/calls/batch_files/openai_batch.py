@@ -39,13 +39,7 @@ MAX_LINE_BYTES = 32 * 1024 * 1024
 
 
 class BadLinesError(BatchFileError):
-    """Raised where lines cannot be read.
-
-    Attributes
-    ----------
-    complaints
-        Pointers are ``/lines/<number>/...``, the number from 1.
-    """
+    """Raised where lines cannot be read; complaints point to ``/lines/<number>/...``, from 1."""
 
     def __init__(self, complaints: Complaints) -> None:
         listed = [_in_words(error) for error in complaints.first[:MAX_LISTED]]
@@ -56,18 +50,9 @@ class BadLinesError(BatchFileError):
 
 @dataclass
 class OpenAiBatch:
-    """A batch of lines, read.
+    """A batch of lines, read: where each lies, and the columns of a body of `POST /plan`.
 
-    Attributes
-    ----------
-    lines
-        Where each lies in the file.
-    columns
-        As of a body of `POST /plan`.
-    warnings
-        What the reader of the plan should know about the reading.
-    set_aside
-        Why lines are not to be planned, by index.
+    `set_aside` says why lines are not to be planned, by index.
     """
 
     lines: BatchLines
@@ -92,10 +77,8 @@ class OpenAiBatch:
 def read_openai_batch(data: Data, rule: TokenRule) -> BatchFile:
     """Return the batch, with warnings that its tokens are estimates.
 
-    Raises
-    ------
-    BadLinesError
-        Where a line is not of that form, or states no limit of its output and the rule has none.
+    A BadLinesError is raised where lines are not of that form, or state no limit of their
+    output and the rule has none.
     """
     batch = read_lines(data, rule)
     columns = {"columns": batch.columns}
@@ -105,13 +88,7 @@ def read_openai_batch(data: Data, rule: TokenRule) -> BatchFile:
 
 
 def read_lines(data: Data, rule: TokenRule) -> OpenAiBatch:
-    """Return the lines of a batch and its columns.
-
-    Raises
-    ------
-    BadLinesError
-        As `read_openai_batch`; it tells of every line.
-    """
+    """Return the lines of a batch and its columns; BadLinesError names every line that is wrong."""
     reader = _BatchReader(data, rule)
     for span in line_spans(data):
         reader.read(span)
@@ -119,7 +96,7 @@ def read_lines(data: Data, rule: TokenRule) -> OpenAiBatch:
 
 
 class _BatchReader:
-    """Reads lines one by one, and keeps what is to be complained of."""
+    """Reads lines one by one, and collects what is wrong with them."""
 
     def __init__(self, data: Data, rule: TokenRule) -> None:
         self._rule = rule
@@ -137,20 +114,14 @@ class _BatchReader:
         self._empty: list[int] = []
 
     def read(self, span: tuple[int, int, int, int]) -> None:
-        """Read a line."""
+        """Read a line: its number, start, end and end of line."""
         try:
             self._read(span)
         except LineError as error:
             self._found.add(FieldError(pointer("lines", span[0], *error.path), str(error)))
 
     def batch(self) -> OpenAiBatch:
-        """Return what was read.
-
-        Raises
-        ------
-        BadLinesError
-            Where there is something to complain of.
-        """
+        """Return what was read, or raise a BadLinesError where something is wrong."""
         if not self._found and not len(self._lines):
             self._found.add(FieldError("", "Expected at least one line."))
         if self._found:
@@ -209,7 +180,7 @@ class _BatchReader:
 
 
 def _in_words(error: FieldError) -> str:
-    """Return a complaint as the command line words it."""
+    """Return a complaint in the words of the command line."""
     _, *parts = error.pointer.split("/")
     if len(parts) < 2:
         return error.detail
@@ -262,12 +233,7 @@ OTHERS = " {} would let the fleet's LLMs serve such lines."
 def stays_below(problem: Problem, columns: Mapping[str, Any]) -> bool:
     """Say whether a floor on quality cannot be met while lines stay on the LLMs that they name.
 
-    Parameters
-    ----------
-    problem
-        What there is instead of a plan.
-    columns
-        Of the batch.
+    `problem` is what there is instead of a plan of `columns`.
     """
     is_floor = problem.slug == "infeasible" and FLOOR in problem.extra.get("conflict", ())
     return is_floor and any(llms is not None for llms in columns.get("llms") or ())

@@ -17,11 +17,8 @@ _OF_PANDAS = "__index_level_"
 def read_parquet(file: OpenFile, renamed: Mapping[str, str], limits: ParquetLimits) -> BatchFile:
     """Return the batch; an index that pandas wrote beside the columns is left out.
 
-    Raises
-    ------
-    BatchFileError
-        Where it is not Parquet, is so damaged that its reader crashes, is larger than the limits,
-        or has unknown columns or types that JSON has not.
+    A BatchFileError is raised where the file is not Parquet, is so damaged that its reader
+    crashes, is larger than the limits, or has unknown columns or types that JSON has not.
     """
     try:
         with ParquetProcess(file, limits) as process:

@@ -21,14 +21,9 @@ _MAX_DEPTH = 8
 
 @dataclass(frozen=True)
 class Pages:
-    """What the pages of a column in a row group say of themselves, together.
+    """What the pages of a column in a row group say together: bytes inflated, and values.
 
-    Attributes
-    ----------
-    uncompressed_bytes
-        Of all pages, dictionaries included.
-    values
-        Nulls included, dictionaries not.
+    Dictionaries count among the bytes, not among the values; nulls are values.
     """
 
     uncompressed_bytes: int
@@ -36,13 +31,7 @@ class Pages:
 
 
 def read_pages(data: Data, start: int, end: int) -> Pages:
-    """Return what the pages between two places of a file say.
-
-    Raises
-    ------
-    ValueError
-        Where there are no pages, or one reaches beyond the end.
-    """
+    """Return what the pages between two places of a file say; ValueError where they do not fit."""
     size = values = 0
     at = start
     if not 0 <= start <= end <= len(data):
@@ -71,10 +60,7 @@ def _whole(header: dict[int, object], key: int) -> int:
 class _Compact:
     """Reads a struct of Thrift's compact protocol: whole numbers and structs; others are skipped.
 
-    Attributes
-    ----------
-    at
-        The byte after what was read.
+    `at` is the byte after what was read.
     """
 
     def __init__(self, data: Data, at: int, end: int) -> None:

@@ -30,12 +30,7 @@ class OpenFile(Protocol):
 class ParquetProcess:
     """Reads a file; its methods raise `ParquetRefusal` where it refuses it, or has ended.
 
-    Parameters
-    ----------
-    file
-        Open at least until `head` has returned.
-    limits
-        Of what is read.
+    `file` is to be open at least until `head` has returned.
     """
 
     def __init__(self, file: OpenFile, limits: ParquetLimits) -> None:

@@ -59,15 +59,10 @@ _PREFIXED = frozenset({"DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"})
 
 
 def serve(connection: Connection, limits: ParquetLimits) -> None:
-    """Receive the descriptor of a file, tell its head, hear which columns are wanted, tell those.
+    """Receive a file's descriptor, send its head, receive which columns are wanted, and send those.
 
-    Parameters
-    ----------
-    connection
-        Is sent a `ParquetHead` and then the values by name as JSON; a `ParquetRefusal` in the place
-        of either. Who wants no column closes the other end.
-    limits
-        Of what is read.
+    The connection is sent a `ParquetHead` and then the values by name as JSON; a
+    `ParquetRefusal` in the place of either. Whoever wants no column closes the other end.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.disable()

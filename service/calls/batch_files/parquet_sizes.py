@@ -25,18 +25,11 @@ MAX_NAMES = 256
 
 @dataclass(frozen=True)
 class ParquetLimits:
-    """What a Parquet file may come to.
+    """The most that a Parquet file may come to.
 
-    Attributes
-    ----------
-    rows
-        Requests of a call.
-    values
-        Of a column, those in lists counted each.
-    held_bytes
-        Of the columns needed, decompressed; and of their texts, each counted where it stands.
-    cpu_s
-        Of the processor, for reading [s], at least 1: a damaged page may keep its decoder for ever.
+    `values` are those of a column, each in a list counted. `held_bytes` are those of the
+    columns needed, inflated, and of their texts, each counted where it stands. `cpu_s` is the
+    processor's time for reading [s], at least 1: a damaged page may keep its decoder for ever.
     """
 
     rows: int = 1_000_000
@@ -47,16 +40,10 @@ class ParquetLimits:
 
 @dataclass(frozen=True)
 class ParquetColumn:
-    """What the footer says of a column.
+    """What the footer says of a column: its name, and its type in Arrow's words.
 
-    Attributes
-    ----------
-    kind
-        Its type in Arrow's words.
-    is_json
-        Whether its values are numbers, text, or lists and structures of such.
-    may_count
-        Whether they are numbers or nothing.
+    `is_json`: its values are numbers, text, or lists and structures of such. `may_count`: they
+    are numbers or nothing.
     """
 
     name: str
@@ -74,14 +61,9 @@ class ParquetHead:
 
 
 class ParquetRefusal(Exception):  # noqa: N818  told by one process to another as an answer
-    """Raised where a file is not read.
+    """Raised where a file is not read: what was expected and found, and the column and row.
 
-    Parameters
-    ----------
-    detail
-        What was expected and what was found.
-    column, row
-        Where, the row from 1; None where it is no matter of one.
+    Rows count from 1; column and row are None where it is no matter of one.
     """
 
     def __init__(self, detail: str, column: str | None = None, row: int | None = None) -> None:
@@ -90,13 +72,7 @@ class ParquetRefusal(Exception):  # noqa: N818  told by one process to another a
 
 
 def check_rows(metadata: pq.FileMetaData, limits: ParquetLimits) -> None:
-    """Refuse a file of too many rows.
-
-    Raises
-    ------
-    ParquetRefusal
-        So.
-    """
+    """Refuse a file of too many rows, or whose row groups contradict their sum: ParquetRefusal."""
     groups = [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
     if metadata.num_rows > limits.rows:
         raise ParquetRefusal(f"Expected at most {limits.rows} rows, got {metadata.num_rows}.")
@@ -107,21 +83,9 @@ def check_rows(metadata: pq.FileMetaData, limits: ParquetLimits) -> None:
 def check_pages(
     data: Data, metadata: pq.FileMetaData, leaves: Sequence[tuple[int, str]], limits: ParquetLimits
 ) -> None:
-    """Refuse a file whose columns hold too much.
+    """Refuse a file whose columns hold too much, or contradict the footer: ParquetRefusal.
 
-    Parameters
-    ----------
-    data
-        The file.
-    metadata
-        Its footer.
-    leaves
-        Index and name of what is read of it: of nested columns their leaves.
-
-    Raises
-    ------
-    ParquetRefusal
-        So, or where pages and footer contradict each other.
+    `leaves` are index and name of what is read of the file: of nested columns their leaves.
     """
     size = 0
     most = min(limits.values, MAX_NAMES * metadata.num_rows)

@@ -63,14 +63,10 @@ def infinite_rows(column: pa.Array) -> IntArray:
 
 
 def values_of(column: pa.Array) -> list[Any]:
-    """Return values as JSON has them: sums of integers are decimals where databases write them.
+    """Return the values of `in_plain_types` as JSON has them: decimals as numbers, nan as None.
 
-    What is not a number is None: pandas has no other null among floats.
-
-    Parameters
-    ----------
-    column
-        As `in_plain_types` returns it.
+    Databases write sums of integers as decimals, and pandas has no other null among floats than
+    nan.
 
     Examples
     --------

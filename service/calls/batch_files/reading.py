@@ -44,25 +44,11 @@ def read_batch(
     renamed: Mapping[str, str] | None = None,
     limits: ParquetLimits | None = None,
 ) -> BatchFile:
-    """Return the batch of a file.
+    """Return the batch of a file, or of standard input where its name is ``-``.
 
-    Parameters
-    ----------
-    name
-        Path of the file; ``-`` for standard input.
-    kind
-        None: as the end of the name tells.
-    rule
-        How tokens are estimated where the file has prompts.
-    renamed
-        Their column for each of ours, where the file is a table.
-    limits
-        On a file that says what it holds before it is read.
-
-    Raises
-    ------
-    BatchFileError
-        Where it cannot be read, or is not of its kind.
+    `kind` is None for what the end of the name says. `rule` is how tokens are estimated where
+    the file has prompts; `renamed` has their column for each of ours, where it is a table. A
+    BatchFileError is raised where the file cannot be read, or is not of its kind.
     """
     kind = kind or _kind_of(name)
     try:
@@ -87,13 +73,7 @@ def read_bytes(
     renamed: Mapping[str, str],
     limits: ParquetLimits | None = None,
 ) -> BatchFile:
-    """Return the batch of what a file holds; as of `read_batch`.
-
-    Raises
-    ------
-    BatchFileError
-        Where it is not of its kind.
-    """
+    """Return the batch of what a file holds, with the arguments and the errors of `read_batch`."""
     data = inflated(data)
     if kind == "parquet":
         file = AnonymousFile.create()

@@ -25,15 +25,9 @@ BLOCK = 1024 * 1024
 
 @dataclass(frozen=True)
 class DraftShard:
-    """A shard to be written.
+    """A shard to be written: indices of its lines, in order, for a placement as answers list it.
 
-    Attributes
-    ----------
-    placement
-        As answers list it, with `index`, `llm`, `pool` and `concurrency`; None for lines that fit
-        none.
-    order
-        Indices of its lines.
+    The placement is None for lines that fit none.
     """
 
     placement: Mapping[str, Any] | None
@@ -50,16 +44,9 @@ def draft_shards(
 ) -> list[DraftShard]:
     """Return the shards of a plan, by index of the placement; the lines that fit none come last.
 
-    Parameters
-    ----------
-    placements
-        As answers list them.
-    kept
-        Indices of the lines that were planned, shape (m,).
-    placement, runtime_s
-        Of each of those, shape (m,).
-    n
-        Lines in all.
+    `kept`, shape (m,), are the indices of those of the `n` lines that were planned, and
+    `placement` and `runtime_s`, shape (m,), are about these. `placements` are as answers list
+    them.
     """
     # Stable: lines that take as long keep the order of the file.
     longest_first = np.argsort(-np.asarray(runtime_s), kind="stable")
@@ -87,17 +74,10 @@ def _filenames(placements: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 class ServedNames:
-    """Under which name each line asks for the LLM that it was given to.
+    """The name by which each line asks for the LLM that it was given to.
 
-    The one that the caller gave; else the line's own, where that is of this LLM; else the first
-    spelling of this LLM in the file; else jouleplan's name.
-
-    Parameters
-    ----------
-    lines
-        Of the file.
-    given
-        LLM to the name that its server has.
+    It is the one in `given`, by LLM; else the line's own, where that is of this LLM; else the
+    first spelling of this LLM in the file; else jouleplan's name.
     """
 
     def __init__(self, lines: BatchLines, given: Mapping[str, str]) -> None:
@@ -122,7 +102,7 @@ class ServedNames:
 def write_shard(
     draft: DraftShard, lines: BatchLines, names: ServedNames, write: Callable[[bytes], object]
 ) -> Shard:
-    """Write a shard, a block at a time, and return what is to be told of it."""
+    """Write a shard, a block at a time, and return its description."""
     digest, size, used = sha256(), 0, dict[str, None]()
     for block in _blocks(_lines(draft, lines, names, used)):
         digest.update(block)

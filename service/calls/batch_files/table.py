@@ -9,7 +9,7 @@ from typing import Any
 from costmodel.nearest import counted
 from planner.result import PlanWarning
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
-from service.calls.batch_files.known_columns import Recognised, recognise
+from service.calls.batch_files.known_columns import RecognisedColumns, recognise
 from service.problems import pointer
 from service.wording import COMMAND, Spelling
 
@@ -24,21 +24,10 @@ NOTHING = frozenset({"", "nan", "na", "n/a", "none", "null"})
 class Table:
     """A table as a file has it.
 
-    Attributes
-    ----------
-    names
-        Of its columns.
-    read
-        Returns the values of columns, each shape (n,), by their indices. It is given these with our
-        names of them; "" of those that are only looked at.
-    numbers
-        Where in the file each row stands, from 1, shape (n,).
-    word
-        What the file calls a row.
-    lines
-        Where an editor shows each row, where that may be elsewhere; shape (n,).
-    warnings
-        What the reader of the plan should know of the reading.
+    `read` returns the values of columns, shape (n,), by their indices; it is given these with
+    our names of them, "" of those that are only looked at. `numbers`, shape (n,), say where in
+    the file each row stands, from 1, and `lines` where an editor shows it, where that may be
+    elsewhere. `word` is what the file calls a row.
     """
 
     names: Sequence[str]
@@ -78,21 +67,11 @@ def table_of_rows(
 
 
 def batch_of(table: Table, renamed: Mapping[str, str], spelling: Spelling = COMMAND) -> BatchFile:
-    """Return the batch of a table.
+    """Return the batch of a table of somebody's columns.
 
-    Parameters
-    ----------
-    table
-        Of somebody's columns.
-    renamed
-        Their column for each of ours that the caller named.
-    spelling
-        How the caller would name one.
-
-    Raises
-    ------
-    BatchFileError
-        Where a column is unknown or missing, or no row is left.
+    `renamed` has their column for each of ours that the caller named, and `spelling` how the
+    caller would name one. A BatchFileError is raised where a column is unknown or missing, or
+    no row is left.
     """
     recognised = recognise(table.names, renamed, spelling)
     if not table.numbers:
@@ -130,14 +109,8 @@ def batch_of(table: Table, renamed: Mapping[str, str], spelling: Spelling = COMM
 class _RowPlaces:
     """Where in a file the entries of its columns stand.
 
-    Attributes
-    ----------
-    theirs
-        The file's name of each of our columns.
-    table
-        The file.
-    kept
-        Which of its rows each request is from.
+    `theirs` has the file's name of each of our columns, and `kept` the file's row of each
+    request.
     """
 
     theirs: Mapping[str, str]
@@ -186,7 +159,7 @@ def _is_zero(tokens: object) -> bool:
     return isinstance(tokens, int | float) and not isinstance(tokens, bool) and tokens == 0
 
 
-def _unnamed(read: Mapping[int, Column], recognised: Recognised) -> list[PlanWarning]:
+def _unnamed(read: Mapping[int, Column], recognised: RecognisedColumns) -> list[PlanWarning]:
     """Return a warning where a column without a name is no index that was counted up."""
     warned = [index for index in recognised.unnamed if not _counts_up(read[index])]
     if not warned:

@@ -19,13 +19,7 @@ IDENTITY_DIGITS = 16
 
 
 def decision_rows(fleet: Candidates) -> tuple[PlacementRow, ...]:
-    """Return a row for each placement.
-
-    Parameters
-    ----------
-    fleet
-        With its cost models.
-    """
+    """Return a row for each placement of a fleet, in order."""
     rows = []
     for index, placement in enumerate(fleet.placements):
         cost_model, pool = placement.cost_model, fleet.pools[placement.pool]

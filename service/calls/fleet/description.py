@@ -1,4 +1,4 @@
-"""What a worker has loaded, told once to the process that speaks HTTP."""
+"""What a worker has loaded, sent once to the process that speaks HTTP."""
 
 from __future__ import annotations
 
@@ -19,14 +19,9 @@ from service.calls.schemas.information import (
 
 
 def describe(loaded: Loaded, fleet: Candidates | None) -> Description:
-    """Return what is loaded, as the process that speaks HTTP tells it.
+    """Describe what is loaded, and the service's own fleet, None where it has none.
 
-    Parameters
-    ----------
-    loaded
-        The cost models, what is wrong and what failed; a catalogue without cost models is a reason.
-    fleet
-        The service's own fleet; None where it has none.
+    A catalogue without cost models is a reason why the service cannot plan.
     """
     catalogue = loaded.catalogue
     refused: list[RefusedArtefact] = [

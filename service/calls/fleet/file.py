@@ -32,15 +32,7 @@ class FleetFileError(ValueError):
 
 @dataclass(frozen=True)
 class FleetFile:
-    """A fleet file that was read.
-
-    Attributes
-    ----------
-    path, text
-        Where, and what it held.
-    fleet
-        What that describes.
-    """
+    """A fleet file that was read: where it is, what it held, and the fleet that this describes."""
 
     path: Path
     text: str
@@ -57,17 +49,9 @@ def load_fleet_file(path: Path) -> FleetFileSpec:
 
 
 def read_fleet_file(path: Path) -> FleetFile:
-    """Read a fleet file.
+    """Read a fleet file, YAML of at most 1 MiB.
 
-    Parameters
-    ----------
-    path
-        A YAML file of at most 1 MiB.
-
-    Raises
-    ------
-    FleetFileError
-        If the file is missing, too large, not YAML or not a fleet. The message says where.
+    A FleetFileError says where the file is missing, too large, not YAML or not a fleet.
     """
     text = _text(path)
     document = _parse(path, text)

@@ -1,8 +1,8 @@
 """What a worker plans over: artefacts and fleet as files have them, or as they last were good.
 
-Files are read where they have changed. What of them cannot be used leaves in force what was read
-before, and is told: a fleet as a whole, an artefact by itself, and both together where the fleet
-names what an artefact no longer serves.
+Files are read where they have changed. Where they cannot be used, what was read before stays in
+force and the failure is reported: for a fleet as a whole, for an artefact by itself, and for both
+together where the fleet names what an artefact no longer serves.
 """
 
 from __future__ import annotations
@@ -29,20 +29,11 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Loaded:
-    """What is loaded.
+    """What is loaded: the artefacts, and the fleet's file, None where none can be used.
 
-    Attributes
-    ----------
-    catalogue
-        Of the artefacts.
-    file
-        Of the fleet; None where there is none, or none that can be used.
-    reasons, notes
-        Why the fleet cannot be used, and what of it cannot.
-    failures
-        What of the files cannot be used, by `service.calls.messages.RELOADED`.
-    seen
-        How the files looked before they were read; see `service.file_changes.fingerprint`.
+    `reasons` and `notes` say why the fleet cannot be used, and what of it cannot. `failures`
+    are about files that cannot be used, by `service.calls.messages.RELOADED`. `seen` is how the
+    files looked before they were read; see `service.file_changes.fingerprint`.
     """
 
     catalogue: Catalogue
@@ -80,14 +71,9 @@ class Loaded:
 
 
 def load_files(files: FileSettings, before: Loaded | None = None) -> Loaded:
-    """Read the artefacts and the fleet.
+    """Read the artefacts and the fleet that the settings name.
 
-    Parameters
-    ----------
-    files
-        Which, by the settings.
-    before
-        What is in force, and stays where the files cannot be used; None at a start.
+    `before` is in force, and stays where the files cannot be used; None at a start.
     """
     seen = fingerprint(files.models_dir, files.fleet_path)
     found = Catalogue.load(files.models_dir, allow_simulated=files.allow_simulated)

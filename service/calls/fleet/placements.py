@@ -22,12 +22,8 @@ MAX_PLACEMENTS = 4096
 class Candidates:
     """The columns of the decision, in the order of `/placements`: by pool, LLM, concurrency.
 
-    Attributes
-    ----------
-    pools, placements
-        As the planner takes them.
-    missing
-        What the fleet names and no loaded cost model can serve, one sentence each.
+    `missing` has a sentence for each thing that the fleet names and no loaded cost model can
+    serve.
     """
 
     pools: tuple[Pool, ...]

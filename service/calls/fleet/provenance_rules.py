@@ -13,27 +13,12 @@ CONDITIONS = ("energy scope", "KV cache", "engine")
 
 
 def check_provenance(cost_models: Iterable[CostModel], *, allow_mixed: bool) -> list[PlanWarning]:
-    """Refuse cost models that were not measured alike, or warn of them by name.
+    """Refuse with 422 cost models that were not measured alike, or warn of them by name.
 
-    Joules of different energy scopes, KV-cache settings or engines differ for reasons other than
-    the device: by 370x between two published sets for a like request.
-
-    Parameters
-    ----------
-    cost_models
-        Those of the placements that some request may take.
-    allow_mixed
-        Warn instead of refusing.
-
-    Returns
-    -------
-    list of PlanWarning
-        One warning where they differ and that is allowed; otherwise none.
-
-    Raises
-    ------
-    ProblemError
-        422 where they differ and that is not allowed.
+    Joules of different energy scopes, KV-cache settings or engines differ for reasons other
+    than the device: by 370x between two published sets for a like request. `cost_models` are
+    those of the placements that some request may take. The warning is returned where
+    `allow_mixed`.
     """
     groups: dict[Conditions, list[CostModel]] = {}
     for cost_model in cost_models:

@@ -27,16 +27,9 @@ from service.calls.prompts.uncounted import LOOKED_UP, OTHERS, STORED, TYPES, UN
 
 
 class Prompt:
-    """What a server reads of a body.
+    """What a server reads of a body: pieces of text, in order, and a number of token ids.
 
-    Attributes
-    ----------
-    texts
-        Pieces of text, in order.
-    tokens
-        Tokens that are given as ids.
-    uncounted
-        How many parts are no text, by kind; of all prompts that one body lists.
+    `uncounted` are the parts that are no text, by kind; of all prompts that one body lists.
 
     Examples
     --------

@@ -28,21 +28,13 @@ from service.wording import COMMAND, QUERY, Spelling
 
 @dataclass(frozen=True)
 class TokenRule:
-    """How tokens are estimated, and which LLMs may serve a line.
+    """How the lines of an OpenAI batch are read.
 
-    Attributes
-    ----------
-    characters_per_token
-        Of the prompt, above 0.
-    output_tokens
-        Where a line states no limit; None: such a line is refused.
-    llms
-        Those that may serve any line; empty for any LLM; None: the one that the line names, and
-        any where it names none.
-    reports_others
-        Whether lines of other endpoints are set aside, to be reported, instead of being refused.
-    spelling
-        How one who asks states these.
+    `characters_per_token` estimates a prompt's tokens; `output_tokens` stands where a line
+    states no limit, and such a line is refused where it is None. `llms` may serve any line: all
+    LLMs where empty; where None, the one that the line names, and any where it names none.
+    `reports_others` sets lines of other endpoints aside, to be reported, instead of refusing
+    them. `spelling` is how one who asks states these.
     """
 
     characters_per_token: float = CHARACTERS_PER_TOKEN

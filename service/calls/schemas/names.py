@@ -61,13 +61,7 @@ def read_device(written: str) -> str:
 
 
 class ByLlm(dict[str, Value]):
-    """What is said of each LLM, by its normal name.
-
-    Attributes
-    ----------
-    written
-        Each name as the caller wrote it, by the normal one.
-    """
+    """Values by the normal name of each LLM; `written` has each name as the caller wrote it."""
 
     def __init__(self, values: Mapping[str, Value] | Iterable[tuple[str, Value]] = ()) -> None:
         super().__init__()

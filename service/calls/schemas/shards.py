@@ -1,4 +1,4 @@
-"""Answers about shards, as `service.calls.shard` tells them."""
+"""Shards: the lines of a batch file that one placement serves, or none does."""
 
 from __future__ import annotations
 
@@ -49,20 +49,9 @@ UNPLACED = "unplaced"
 
 @dataclass(frozen=True)
 class Shard:
-    """One shard.
+    """One shard; `placement` is an index, and None, as the next three, for lines that fit none.
 
-    Attributes
-    ----------
-    placement
-        Its index; None, as the next three, for the lines that fit no placement.
-    lines, size
-        How many, and bytes.
-    filename
-        What it may be called.
-    served_names
-        The names of the LLM in its lines, each once.
-    sha256
-        Of its bytes, as hexadecimal digits.
+    `served_names` are the names of the LLM in its lines, each once.
     """
 
     placement: int | None
@@ -86,15 +75,7 @@ class Shard:
 
 
 def shard_answers(shards: tuple[Shard, ...], path: str) -> list[ShardAnswer]:
-    """Return shards as answers list them.
-
-    Parameters
-    ----------
-    shards
-        Of a plan.
-    path
-        Of the plan: ``/plans/<plan_id>``.
-    """
+    """Return the shards of a plan at `path`, ``/plans/<plan_id>``, as answers list them."""
     return [
         {
             "index": index,
