@@ -673,16 +673,9 @@ def merged(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 class Prompt:
-    """What a server reads of a body.
+    """What a server reads of a body: pieces of text, in order, and a number of token ids.
 
-    Attributes
-    ----------
-    texts
-        Pieces of text, in order.
-    tokens
-        Tokens that are given as ids.
-    uncounted
-        How many parts are no text, by kind; of all prompts that one body lists.
+    `uncounted` are the parts that are no text, by kind; of all prompts that one body lists.
 
     Examples
     --------
