@@ -54,7 +54,6 @@ from service.reloads import follow_files
 from service.settings.settings import Settings
 from service.stopping import Stopping
 from service.telemetry.metrics import Metrics
-from service.version import running_version
 from service.workers.link import WorkerMain, WorkerProcess, enter, start_worker
 from service.workers.loaded_files import PoolListener
 from service.workers.pool import WorkerPool

@@ -16,7 +16,7 @@ import pytest
 
 from jouleplan.__main__ import PROGRAM
 from tests.jouleplan.command import BIN, PARSERS, jouleplan, parse, verb_parsers
-from tests.profiler.importers.test_vllm_bench import ENDED, result
+from tests.profiler.importers.vllm_results import ENDED, result
 from tests.service.bodies import rows
 from tests.service.plan_files import write_openai_batch
 from tests.service.server import ROOT, Server

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,6 @@ from tests.service.test_database_file import (
     killed,
     log_of,
     opened,
-    prepare,
     rows,
     text_of,
     zero_pages,
@@ -44,8 +43,10 @@ def test_a_sound_file_of_a_process_that_was_killed_is_taken_as_it_is(
 def test_another_process_that_writes_by_the_rules_harms_nothing(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as other, opened(path) as store:
-        prepare(other, 10)
+    with opened(path) as store, ExitStack() as opening:
+        store.fill(1)
+        other = opening.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
+        other.execute("PRAGMA cache_size = 10")
         other.execute("PRAGMA wal_autocheckpoint = 7")
         for turn in range(40):
             store.fill(1)

@@ -22,7 +22,7 @@ from service.calls.schemas.fields import (
     Seconds,
 )
 from service.calls.schemas.names import LlmName, PoolName, matching, read_llm
-from service.durations import seconds_of
+from service.number_texts import seconds_of
 from service.wording import COMMAND, QUERY, Spelling
 
 

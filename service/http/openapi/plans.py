@@ -8,8 +8,7 @@ from service.calls.messages import EVENT_STREAM
 from service.calls.schemas.actuals import PlanActualsAnswer
 from service.calls.schemas.answers import PlanAnswer
 from service.calls.schemas.plans import PlansAnswer, PlanStatusAnswer
-from service.calls.schemas.shards import ShardsAnswer
-from service.calls.shard import JSONL
+from service.calls.schemas.shards import JSONL, ShardsAnswer
 from service.http.openapi.document import refusals
 from service.http.openapi.parts import (
     TEXT,
