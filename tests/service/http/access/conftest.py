@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from service.http.access.keys import digest_of, new_key
+from service.http.access.scopes import SCOPES
 from tests.service.server import Server
 
 
@@ -73,6 +74,33 @@ def guarded(models_dir: Path, shared_keys: Keys) -> Iterator[Server]:
         "JOULEPLAN_HEADER_TIMEOUT_SECONDS": "1",
         "JOULEPLAN_HEARTBEAT_SECONDS": "0.2",
         "JOULEPLAN_MAX_BODY_BYTES": "3000000",
+    }
+    with Server(settings) as running:
+        running.wait_until_ready()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def tenants_keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    made = Keys(tmp_path_factory.mktemp("tenants") / "keys.yaml")
+    for scope in SCOPES:
+        made.add(scope, scopes=[scope])
+    made.add("a")
+    made.add("a-2", owner="a")
+    made.add("b", max_concurrent=2)
+    return made
+
+
+@pytest.fixture(scope="module")
+def tenants_server(
+    models_dir: Path, tenants_keys: Keys, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    settings = {
+        "JOULEPLAN_MODELS_DIR": str(models_dir),
+        "JOULEPLAN_WORKERS": "1",
+        "JOULEPLAN_API_KEYS_FILE": str(tenants_keys.path),
+        "JOULEPLAN_RELOAD_SECONDS": "0.1",
+        "JOULEPLAN_STORE_PATH": str(tmp_path_factory.mktemp("store") / "plans.sqlite3"),
     }
     with Server(settings) as running:
         running.wait_until_ready()

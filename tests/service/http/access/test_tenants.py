@@ -1,167 +1,29 @@
-"""What a key may do and whose plans it sees; nobody is locked out by another. Real servers."""
+"""Whose plans and actuals a key sees; nobody is locked out by another. Real servers."""
 
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import httpx
-import pytest
-
-from service.http.access.scopes import SCOPES
 from service.plans.database import _SCHEMA, _SHARDS
-from tests.service.bodies import a100_fleet, endless, rows
-from tests.service.http.access.conftest import Keys, bearer
+from tests.service.bodies import endless
+from tests.service.http.access.conftest import Keys
+from tests.service.http.access.tenants import ASYNC, BODY, UNKNOWN, tenant
 from tests.service.http.access.test_keys import is_refused
-from tests.service.server import ROOT, Server
-from tests.service.test_batch_file_call import batch_file
+from tests.service.server import Server
 from tests.waiting import wait_until
 
-BODY = {"requests": rows(), "fleet": a100_fleet()}
-PUBLISHED = {"requests": rows(), "publish": True}
-ASYNC = {"Prefer": "respond-async"}
-DECISION = {"request": {"model": "llama-3.1-8b-instruct", "prompt": "x", "max_tokens": 8}}
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
-
-class Tenant:
-    """Somebody with a key."""
-
-    def __init__(self, server: Server, key: str) -> None:
-        self._client, self._key = server.client, key
-
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
-        given = bearer(self._key) | headers
-        return self._client.request(method, path, json=body, headers=given)
-
-    def get(self, path: str) -> httpx.Response:
-        return self.ask("GET", path)
-
-    def delete(self, path: str) -> httpx.Response:
-        return self.ask("DELETE", path)
-
-    def tell(self, **actual: Any) -> httpx.Response:
-        told = {"llm": "llama-2-7b-chat", "pool": "p", "runtime_seconds": 2.0} | actual
-        return self.ask("POST", "/actuals", {"actuals": [told]})
-
-    def batch(self) -> httpx.Response:
-        headers = bearer(self._key) | {"Content-Type": "application/jsonl"}
-        return self._client.post("/plan", content=batch_file(), headers=headers)
-
-    def plan(self, body: Any = BODY, **headers: str) -> httpx.Response:
-        return self.ask("POST", "/plan", body, **headers)
-
-    def start(self, body: Any = BODY) -> str:
-        accepted = self.plan(body, **ASYNC)
-        assert accepted.status_code == 202, accepted.text
-        return str(accepted.json()["plan_id"])
-
-    def state(self, plan_id: str) -> str:
-        return str(self.get(f"/plans/{plan_id}").json()["status"])
-
-    def finish(self, plan_id: str) -> None:
-        wait_until(lambda: self.state(plan_id) == "finished")
-
-    def listed(self) -> set[str]:
-        return {one["plan_id"] for one in self.get("/plans?limit=100").json()["plans"]}
-
-
-@pytest.fixture(scope="module")
-def keys_of_all(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    made = Keys(tmp_path_factory.mktemp("tenants") / "keys.yaml")
-    for scope in SCOPES:
-        made.add(scope, scopes=[scope])
-    made.add("a")
-    made.add("a-2", owner="a")
-    made.add("b", max_concurrent=2)
-    return made
-
-
-@pytest.fixture(scope="module")
-def own(
-    models_dir: Path, keys_of_all: Keys, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
-    settings = {
-        "JOULEPLAN_MODELS_DIR": str(models_dir),
-        "JOULEPLAN_WORKERS": "1",
-        "JOULEPLAN_API_KEYS_FILE": str(keys_of_all.path),
-        "JOULEPLAN_RELOAD_SECONDS": "0.1",
-        "JOULEPLAN_STORE_PATH": str(tmp_path_factory.mktemp("store") / "plans.sqlite3"),
-    }
-    with Server(settings) as running:
-        running.wait_until_ready()
-        yield running
-
-
-def tenant(server: Server, keys: Keys, name: str) -> Tenant:
-    return Tenant(server, keys.texts[name])
-
-
-@pytest.mark.parametrize("prefix", ["", "/v1"])
-@pytest.mark.parametrize(
-    ("method", "path", "body", "allowed"),
-    [
-        ("GET", "/placements", None, {"read"}),
-        ("GET", "/metrics", None, {"read"}),
-        ("GET", "/actuals", None, {"read"}),
-        ("GET", "/openapi.json", None, {"read"}),
-        ("GET", "/plans", None, {"read", "plan"}),
-        ("GET", f"/plans/{UNKNOWN}", None, {"read", "plan"}),
-        ("GET", "/policy", None, {"read", "policy"}),
-        ("POST", "/plan", BODY, {"plan"}),
-        ("POST", "/predict", BODY, {"plan"}),
-        ("POST", "/decision", DECISION, {"plan"}),
-        ("POST", "/actuals", {"actuals": []}, {"plan"}),
-        ("DELETE", f"/plans/{UNKNOWN}", None, {"plan"}),
-        ("PUT", "/policy", {"garbled": 1}, {"policy"}),
-        ("DELETE", "/policy", None, {"policy"}),
-    ],
-)
-def test_a_key_may_do_what_its_scopes_say(
-    own: Server,
-    keys_of_all: Keys,
-    prefix: str,
-    method: str,
-    path: str,
-    body: Any,
-    allowed: set[str],
-) -> None:
-    for scope in SCOPES:
-        answer = tenant(own, keys_of_all, scope).ask(method, prefix + path, body)
-        if scope in allowed:
-            assert answer.status_code not in {401, 403}, (scope, answer.text)
-        else:
-            assert is_refused(answer, 403, "forbidden"), (scope, answer.text)
-            assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
-            assert all(one in answer.headers["www-authenticate"] for one in allowed)
-
-
-def test_a_key_without_the_scope_policy_publishes_nothing(own: Server, keys_of_all: Keys) -> None:
-    planner, everything = (tenant(own, keys_of_all, name) for name in ("plan", "a"))
-    before = everything.get("/policy").json()
-    refused = planner.plan(PUBLISHED)
-    assert is_refused(refused, 403, "forbidden"), refused.text
-    assert refused.json()["errors"][0]["pointer"] == "/publish"
-    later = planner.start(PUBLISHED)
-    wait_until(lambda: planner.state(later) == "failed")
-    assert is_refused(planner.get(f"/plans/{later}/result"), 403, "forbidden")
-    assert everything.get("/policy").json() == before
-    assert everything.plan(PUBLISHED).status_code == 200
-    assert everything.get("/policy").json() != before
-
-
-def test_plans_are_seen_by_their_owner_alone(own: Server, keys_of_all: Keys) -> None:
-    first, other, renewed = (tenant(own, keys_of_all, name) for name in ("a", "b", "a-2"))
+def test_plans_are_seen_by_their_owner_alone(tenants_server: Server, tenants_keys: Keys) -> None:
+    first, other, renewed = (
+        tenant(tenants_server, tenants_keys, name) for name in ("a", "b", "a-2")
+    )
     batch = first.batch()
     assert batch.status_code == 200, batch.text
     made = first.start()
     first.finish(made)
-    answer = first.tell(id="one", plan_id=made)
+    answer = first.report(id="one", plan_id=made)
     assert answer.status_code == 200, answer.text
     shards = batch.json()["plan_id"]
     paths = [
@@ -189,9 +51,9 @@ def test_plans_are_seen_by_their_owner_alone(own: Server, keys_of_all: Keys) -> 
 
 
 def test_a_plan_that_is_being_made_is_seen_and_ended_by_its_owner_alone(
-    own: Server, keys_of_all: Keys
+    tenants_server: Server, tenants_keys: Keys
 ) -> None:
-    first, other = (tenant(own, keys_of_all, name) for name in ("a", "b"))
+    first, other = (tenant(tenants_server, tenants_keys, name) for name in ("a", "b"))
     made = first.start(endless())
     for path in (f"/plans/{made}", f"/plans/{made}/events", f"/plans/{made}/result"):
         assert is_refused(other.get(path), 404, "plan-not-found"), path
@@ -202,33 +64,37 @@ def test_a_plan_that_is_being_made_is_seen_and_ended_by_its_owner_alone(
 
 
 def test_actuals_of_a_plan_that_is_not_kept_are_seen_by_who_told_them(
-    own: Server, keys_of_all: Keys
+    tenants_server: Server, tenants_keys: Keys
 ) -> None:
-    first, other = (tenant(own, keys_of_all, name) for name in ("a", "b"))
+    first, other = (tenant(tenants_server, tenants_keys, name) for name in ("a", "b"))
     made = first.plan().json()["plan_id"]
-    assert first.tell(id="two", plan_id=made).status_code == 200
+    assert first.report(id="two", plan_id=made).status_code == 200
     assert first.get(f"/plans/{made}/actuals").json()["requests"] == 1
     assert other.get(f"/plans/{made}/actuals").status_code == 404
 
 
-def test_ids_of_actuals_and_their_sums_are_their_owners_own(own: Server, keys_of_all: Keys) -> None:
-    first, other, renewed = (tenant(own, keys_of_all, name) for name in ("a", "b", "a-2"))
+def test_ids_of_actuals_and_their_sums_are_their_owners_own(
+    tenants_server: Server, tenants_keys: Keys
+) -> None:
+    first, other, renewed = (
+        tenant(tenants_server, tenants_keys, name) for name in ("a", "b", "a-2")
+    )
     made = first.start()
     first.finish(made)
     # Whoever guesses an id, or knows a plan's name, takes nothing from its owner.
-    assert other.tell(id="claimed", plan_id=made).json() == {"accepted": 1, "duplicates": 0}
+    assert other.report(id="claimed", plan_id=made).json() == {"accepted": 1, "duplicates": 0}
     assert first.get(f"/plans/{made}/actuals").status_code == 404
-    assert first.tell(id="claimed", plan_id=made).json() == {"accepted": 1, "duplicates": 0}
-    assert renewed.tell(id="claimed", plan_id=made).json() == {"accepted": 0, "duplicates": 1}
-    assert other.tell(id="claimed", plan_id=made).json() == {"accepted": 0, "duplicates": 1}
+    assert first.report(id="claimed", plan_id=made).json() == {"accepted": 1, "duplicates": 0}
+    assert renewed.report(id="claimed", plan_id=made).json() == {"accepted": 0, "duplicates": 1}
+    assert other.report(id="claimed", plan_id=made).json() == {"accepted": 0, "duplicates": 1}
     for one in (first, renewed, other):
         assert one.get(f"/plans/{made}/actuals").json()["requests"] == 1
 
 
 def test_asynchronous_plans_count_against_their_key_until_they_end(
-    own: Server, keys_of_all: Keys
+    tenants_server: Server, tenants_keys: Keys
 ) -> None:
-    limited, other = (tenant(own, keys_of_all, name) for name in ("b", "a"))
+    limited, other = (tenant(tenants_server, tenants_keys, name) for name in ("b", "a"))
     made = [limited.start(endless()) for _ in range(2)]
     assert is_refused(limited.plan(**ASYNC), 429, "rate-limited")
     assert is_refused(limited.plan(), 429, "rate-limited")
@@ -260,7 +126,7 @@ def test_asynchronous_plans_of_one_tenant_do_not_fill_the_queue(
         running, queued = greedy.start(endless()), greedy.start(endless())
         wait_until(lambda: greedy.state(running) == "running")
         assert is_refused(greedy.plan(**ASYNC), 429, "overloaded")
-        # Each owner has places of their own, and so have calls that somebody waits for.
+        # Each owner has places of their tenants_server, and so have calls that somebody waits for.
         others = other.start(BODY)
         assert is_refused(other.plan(**ASYNC), 429, "overloaded")
         answer = threads.submit(other.plan)
@@ -312,23 +178,3 @@ def test_plans_of_a_store_that_knew_no_owners_are_everybodys(
         third.wait_until_ready()
         listed = third.client.get("/plans").json()["plans"]
         assert {one["plan_id"] for one in listed} == {"old", *made.values()}
-
-
-def test_the_command_makes_keys_of_scopes_and_owners(tmp_path: Path) -> None:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        file = ("--file", str(tmp_path / "keys.yaml"))
-        return subprocess.run(
-            [sys.executable, "-m", "service", "keys", *arguments, *file],
-            cwd=ROOT, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-
-    assert run("add", "x", "--scopes", "plan, read", "--owner", "team").returncode == 0
-    assert run("add", "y").returncode == 0
-    lines = [line.split() for line in run("list").stdout.splitlines()]
-    assert [line[-2:] for line in lines[1:]] == [
-        ["read,plan", "team"],
-        ["read,plan,policy", "y"],
-    ]
-    wrong = run("add", "z", "--scopes", "plan,write")
-    words = "--scopes: Expected read, plan, policy, one or several, got plan,write.\n"
-    assert (wrong.returncode, wrong.stderr) == (2, words)
