@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
@@ -18,49 +18,42 @@ class AccessError(Exception):
 class AccessSettings(BaseModel):
     """Where it listens, and who may call."""
 
-    host: Annotated[Host, Field(description="Address to listen on.")] = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535, description="Port; 0 takes a free one.")] = 8080
-    allow_unauthenticated: Annotated[
-        bool,
-        Field(description="Listen beyond the loopback interface without authentication."),
-    ] = False
-    allowed_hosts: Annotated[
-        Hosts,
-        Field(
-            description="Names that callers may reach it by, joined by commas, `*.example.org` for "
-            "all below, `*` for any. Where unset: any with API keys; without, `localhost` and "
-            "loopback addresses, and any IP address where it listens beyond the loopback interface."
-        ),
-    ] = ()
-    api_keys_file: Annotated[
-        Path | None,
-        Field(description="File of API keys; a call without one of them gets 401."),
-    ] = None
-    tls_certfile: Annotated[
-        Path | None, Field(description="Certificate chain as PEM: serve HTTPS.")
-    ] = None
-    tls_keyfile: Annotated[
-        Path | None, Field(description="Its key, where that is in another file.")
-    ] = None
-    tls_keyfile_password: Annotated[
-        SecretStr | None, Field(description="Of the key, where it is encrypted.")
-    ] = None
-    tls_ca_certs: Annotated[
-        Path | None,
-        Field(description="Authorities as PEM: callers need a certificate of one of them."),
-    ] = None
-    operations_host: Annotated[Host, Field(description="Address of the operations port.")] = (
-        "127.0.0.1"
+    host: Host = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port; 0 takes a free one.")
+    allow_unauthenticated: bool = Field(
+        default=False, description="Listen beyond the loopback interface without authentication."
     )
-    operations_port: Annotated[
-        int | None,
-        Field(
-            ge=0,
-            le=65535,
-            description="Port that serves /metrics, /healthz and /readyz, without keys and "
-            "without TLS; /metrics is served there only. 0 takes a free one.",
-        ),
-    ] = None
+    allowed_hosts: Hosts = Field(
+        default=(),
+        description="Names that callers may reach it by, joined by commas, `*.example.org` for "
+        "all below, `*` for any. Where unset: any with API keys; without, `localhost` and "
+        "loopback addresses, and any IP address where it listens beyond the loopback interface.",
+    )
+    api_keys_file: Path | None = Field(
+        default=None, description="File of API keys; a call without one of them gets 401."
+    )
+    tls_certfile: Path | None = Field(
+        default=None, description="Certificate chain as PEM: serve HTTPS."
+    )
+    tls_keyfile: Path | None = Field(
+        default=None, description="Its key, where that is in another file."
+    )
+    tls_keyfile_password: SecretStr | None = Field(
+        default=None, description="Of the key, where it is encrypted."
+    )
+    tls_ca_certs: Path | None = Field(
+        default=None, description="Authorities as PEM: callers need a certificate of one of them."
+    )
+    operations_host: Host = Field(
+        default="127.0.0.1", description="Address of the operations port."
+    )
+    operations_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port that serves /metrics, /healthz and /readyz, without keys and "
+        "without TLS; /metrics is served there only. 0 takes a free one.",
+    )
 
     @model_validator(mode="after")
     def _only_loopback_without_authentication(self) -> Self:
