@@ -73,7 +73,7 @@ class Composed:
     operations
         What is served on the operations port.
     stopping
-        Whether the service has been told to stop.
+        How far the end of the service is.
     interrupt
         Ends asynchronous plans, and with them the streams about them; to be called before the end.
     """
@@ -97,20 +97,7 @@ def compose(
     tokenizers: Tokenizers | None = None,
     certificate: RenewableContext | None = None,
 ) -> Composed:
-    """Put the service together.
-
-    Parameters
-    ----------
-    settings
-        What the operator set.
-    worker_main
-        What a worker process runs.
-    first_worker
-        A worker process that was started already, to be ready sooner.
-    tokenizers
-        That were loaded already; those of the settings where left out.
-    certificate
-        That is served, to be renewed with its files.
+    """Put the service together, with what was loaded or started already to be ready sooner.
 
     Raises
     ------

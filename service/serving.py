@@ -30,13 +30,7 @@ logger = logging.getLogger("service")
 
 
 def read_settings(host: str | None = None) -> Settings | None:
-    """Return the settings of the environment; say what is wrong on stderr and return None.
-
-    Parameters
-    ----------
-    host
-        In the place of what the environment says.
-    """
+    """Return the settings of the environment, or of another host; where wrong, say so on stderr."""
     try:
         return Settings() if host is None else Settings(host=host)
     except ValidationError as error:

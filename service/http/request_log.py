@@ -9,12 +9,11 @@ from secrets import token_hex
 from time import perf_counter
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.calls.messages import problem_body
-from service.http.refusals import REFUSED
-from service.problems import MEDIA_TYPE, Problem
+from service.http.refusals import REFUSED, refuse
+from service.problems import Problem
 from service.stopping import Stopping, cut_off_problem
 
 HEADER = "X-Request-ID"
@@ -67,7 +66,7 @@ class RequestLog:
             if not self._stopping.cutting:
                 raise
             if status == CLIENT_GONE:
-                await _send(cut_off_problem(), scope["path"], send_named)
+                await refuse(cut_off_problem(), Request(scope))(scope, receive, send_named)
         except ClientDisconnect:
             # Whoever asked is gone, in the middle of a body: nobody is to be answered.
             logger.debug("A caller left.", extra={"request_id": request_id})
@@ -75,7 +74,7 @@ class RequestLog:
             logger.exception("A request failed.", extra={"request_id": request_id})
             if status == CLIENT_GONE:
                 problem = Problem("internal", "The service made a mistake.")
-                await _send(problem, scope["path"], send_named)
+                await refuse(problem, Request(scope))(scope, receive, send_named)
         finally:
             # A gateway's hundreds of decisions a second are counted, and not logged.
             went_well = status == OK and not refused and OFTEN.fullmatch(scope["path"])
@@ -100,14 +99,3 @@ def _log(scope: Scope, status: int, seconds: float, level: int) -> None:
         if key_name is not None:
             fields["key_name"] = key_name
         logger.log(level, "request", extra=fields)
-
-
-async def _send(problem: Problem, path: str, send: Send) -> None:
-    body = problem_body(problem, path)
-    headers = [
-        (b"content-type", MEDIA_TYPE.encode()),
-        (b"content-length", str(len(body)).encode()),
-        *((n.encode("latin-1"), v.encode("latin-1")) for n, v in problem.all_headers().items()),
-    ]
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

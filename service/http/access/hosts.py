@@ -9,10 +9,11 @@ a `Host` that is not ours.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Self
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -122,60 +123,40 @@ class HostGuard:
             await self._app(scope, receive, send_safe)
 
     def _problem_of(self, scope: Scope) -> Problem | None:
-        found = _read(scope["headers"])
-        if len(found.hosts) > 1 or (not found.hosts and scope["http_version"] != "1.0"):
-            message = f"Expected one Host header, got {len(found.hosts)}."
+        headers = Headers(scope=scope)
+        hosts = _values(headers, "host")
+        if len(hosts) > 1 or (not hosts and scope["http_version"] != "1.0"):
+            message = f"Expected one Host header, got {len(hosts)}."
             return Problem("malformed-request", message, headers={"Connection": "close"})
-        given = found.hosts[0] if found.hosts else ""
-        if self._hosts is not None and found.hosts and not self._hosts.admit(without_port(given)):
+        given = hosts[0] if hosts else ""
+        if self._hosts is not None and hosts and not self._hosts.admit(without_port(given)):
             message = (
                 f"Expected a host that is served here, got {given!r:.100}: name it in "
                 "JOULEPLAN_ALLOWED_HOSTS, or ask for API keys."
             )
             return Problem("host-not-served", message)
-        if self._is_foreign(found, given, scope["method"]):
+        if self._is_foreign(headers, given, scope["method"]):
             message = "Expected no call by a page of another site."
             return Problem("cross-site", message)
         return None
 
-    def _is_foreign(self, found: _CallerHeaders, host: str, method: str) -> bool:
-        if found.origins:
-            netlocs = [origin.partition("://")[2] for origin in found.origins]
+    def _is_foreign(self, headers: Headers, host: str, method: str) -> bool:
+        netlocs = [origin.partition("://")[2] for origin in _values(headers, "origin")]
+        if netlocs:
             return any(
                 netloc != host and not self._origins.names_host(without_port(netloc))
                 for netloc in netlocs
             )
-        if OWN_SITES.issuperset(found.sites):
+        sites = [site for value in _values(headers, "sec-fetch-site") for site in value.split(",")]
+        if OWN_SITES.issuperset(map(str.strip, sites)):
             return False
         # A link that somebody follows is no fetch: the page that has it sees nothing of the answer.
-        return not (method in READING and found.mode == "navigate" and found.target == "document")
+        mode, target = headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")
+        return not (method in READING and mode == "navigate" and target == "document")
 
 
-@dataclass
-class _CallerHeaders:
-    """What a caller's headers say of where it comes from, in lower case."""
-
-    hosts: list[str]
-    origins: list[str] = field(default_factory=list)
-    sites: list[str] = field(default_factory=list)
-    mode: str = ""
-    target: str = ""
-
-
-def _read(headers: Sequence[tuple[bytes, bytes]]) -> _CallerHeaders:
-    found = _CallerHeaders([])
-    for name, value in headers:
-        if name == b"host":
-            found.hosts.append(value.decode("latin-1").strip().lower())
-        elif name == b"origin":
-            found.origins.append(value.decode("latin-1").strip().lower())
-        elif name == b"sec-fetch-site":
-            found.sites += [one.strip().lower() for one in value.decode("latin-1").split(",")]
-        elif name == b"sec-fetch-mode":
-            found.mode = value.decode("latin-1")
-        elif name == b"sec-fetch-dest":
-            found.target = value.decode("latin-1")
-    return found
+def _values(headers: Headers, name: str) -> list[str]:
+    return [value.strip().lower() for value in headers.getlist(name)]
 
 
 def without_port(netloc: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from time import perf_counter
+from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -90,17 +91,21 @@ async def _accept(request: Request, reader: JobReader, background: BackgroundPla
 async def _unless_gone(request: Request, pool: WorkerPool, job: Job) -> Reply | None:
     """Return the reply to a job; when the caller leaves, drop the job and return None."""
     work = asyncio.create_task(pool.submit(job))
-    gone = asyncio.create_task(until_gone(request))
+    return await work if await ended_before_caller_left(work, request) else None
+
+
+async def ended_before_caller_left(task: asyncio.Task[Any], request: Request) -> bool:
+    """Wait for a task, or until the caller has left; return False then, with the task cancelled."""
+    gone = asyncio.create_task(_disconnected(request))
     try:
-        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-        return await work if work.done() else None
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return task.done()
     finally:
-        work.cancel()
+        task.cancel()
         gone.cancel()
-        await asyncio.gather(work, gone, return_exceptions=True)
+        await asyncio.gather(task, gone, return_exceptions=True)
 
 
-async def until_gone(request: Request) -> None:
-    """Return when the caller has left."""
+async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

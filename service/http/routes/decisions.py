@@ -37,15 +37,7 @@ UNKNOWN = "unknown_candidates"
 
 
 class Decisions:
-    """Serves `POST /decision`.
-
-    Parameters
-    ----------
-    decisions
-        Where decisions are made.
-    metrics
-        That count them.
-    """
+    """Serves `POST /decision`, and counts what was decided."""
 
     def __init__(self, decisions: DecisionService, metrics: DecisionMetrics) -> None:
         self._decisions, self._metrics = decisions, metrics
@@ -123,7 +115,7 @@ def _warnings(record: DecisionRecord) -> list[WarningAnswer]:
 
 
 def policy_answer(policy: Policy) -> PolicyAnswer:
-    """Return a policy as answers tell it."""
+    """Return a policy as answers have it."""
     now = time.time()
     return {
         "source": policy.source,

@@ -1,4 +1,4 @@
-"""`POST /destination`: a decision as Envoy asks for it, told in the headers of the answer.
+"""`POST /destination`: a decision as Envoy asks for it, in the headers of the answer.
 
 Envoy's ext_authz filter sends a request's path behind a prefix, its body, and the headers that its
 configuration adds; it copies headers of a 200 onto the request. A 4xx it takes for a denial, which
@@ -59,7 +59,7 @@ def router(decisions: DecisionService, metrics: DecisionMetrics) -> APIRouter:
             return refuse_openly(error.problem, request)
         answer = orjson.dumps(answer_of(record))
         metrics.count_decision(record, perf_counter() - started)
-        return Response(answer, 200, _told(record), JSON)
+        return Response(answer, 200, _headers_of(record), JSON)
 
     summary = "Choose the endpoint of one request"
     for path, in_path in (("/destination", False), ("/destination/{path:path}", True)):
@@ -157,30 +157,24 @@ def _deadline(headers: Headers) -> float | None:
     raise _wrong(DEADLINE, f"Expected seconds above 0, at most {MAX_SECONDS:g}, got {given!r:.40}.")
 
 
-def _told(record: DecisionRecord) -> dict[str, str]:
+def _headers_of(record: DecisionRecord) -> dict[str, str]:
     row = record.decision.chosen.cost.row
-    told = {DECISION_ID: record.decision_id, POOL: row.pool}
+    headers = {DECISION_ID: record.decision_id, POOL: row.pool}
     if record.tokens.uncounted:
-        told[NOT_COUNTED] = ", ".join(f"{n} {kind}" for kind, n in record.tokens.uncounted.items())
+        headers[NOT_COUNTED] = ", ".join(
+            f"{n} {kind}" for kind, n in record.tokens.uncounted.items()
+        )
     endpoint = record.names.get((row.llm, row.pool))
-    return told if endpoint is None else told | {ENDPOINT: endpoint}
+    return headers if endpoint is None else headers | {ENDPOINT: endpoint}
 
 
 def _wrong(header: str, message: str) -> ProblemError:
-    told = f"{header}: {message}"
-    return ProblemError(Problem("invalid-request", told, [FieldError("", told)]))
+    detail = f"{header}: {message}"
+    return ProblemError(Problem("invalid-request", detail, [FieldError("", detail)]))
 
 
 def _as_sent(problem: Problem, *, in_header: bool) -> Problem:
-    """Return a refusal that names what the caller sent: headers, or the model of the completion.
-
-    Parameters
-    ----------
-    problem
-        Of a decision.
-    in_header
-        Whether the LLM was named in a header.
-    """
+    """Return a refusal that names what the caller sent: headers, or the model of the completion."""
     errors = []
     for error in problem.errors:
         if error.pointer == "/llm" and not in_header:

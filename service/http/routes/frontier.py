@@ -20,7 +20,7 @@ from service.http.openapi.document import frontier_operation
 from service.http.refusals import respond
 from service.http.request_log import CLIENT_GONE
 from service.http.routes.bodies import JobReader
-from service.http.routes.calls import until_gone
+from service.http.routes.calls import ended_before_caller_left
 from service.problems import ProblemError
 from service.telemetry.metrics import Metrics
 from service.workers.pool import WorkerPool
@@ -106,16 +106,9 @@ class Lines:
     async def begun(self, request: Request) -> bool:
         """Wait for the first update, or the reply; return False if the caller left before."""
         first = asyncio.create_task(self._queue.get())
-        gone = asyncio.create_task(until_gone(request))
-        try:
-            await asyncio.wait({first, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if first.done():
-                self.first = first.result()
-            return first.done()
-        finally:
-            first.cancel()
-            gone.cancel()
-            await asyncio.gather(first, gone, return_exceptions=True)
+        begun = await ended_before_caller_left(first, request)
+        self.first = first.result() if begun else None
+        return begun
 
     async def updates(self) -> AsyncIterator[Update]:
         """Yield the first update and all that follow, until the reply is there."""
