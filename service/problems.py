@@ -118,13 +118,7 @@ class Complaints:
         return invalid(self.first, self.count - len(self.first))
 
     def refuse(self) -> None:
-        """Raise the refusal of the body, where there is a complaint.
-
-        Raises
-        ------
-        ProblemError
-            422 with the first errors and the number of the others.
-        """
+        """Raise the refusal of the body, where there is a complaint."""
         if self.count:
             raise self.refusal()
 

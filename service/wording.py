@@ -58,13 +58,9 @@ _UNEXPECTED: Mapping[str, str] = {
 
 
 def words_of(found: Mapping[str, Any]) -> str:
-    """Return what pydantic says of one error, in the words of this service.
+    """Return what pydantic says of one of `ValidationError.errors()`, in the words of this service.
 
-    Parameters
-    ----------
-    found
-        One of `ValidationError.errors()`. Its input is quoted where it is there: leave it out where
-        it may be secret.
+    Its input is quoted where it is there: leave it out where it may be secret.
 
     Examples
     --------
@@ -133,18 +129,18 @@ def shown(value: object) -> str:
 
 @dataclass(frozen=True)
 class Spelling:
-    """What options are called.
+    """What options are called: in a body, in the query, or on the command line.
 
     Attributes
     ----------
     report
-        That what cannot be planned is to be reported, and the rest planned.
+        The option to report what cannot be planned, and plan the rest.
     any_llm
-        That any LLM may serve any line of a batch file.
+        The option to let any LLM serve any line of a batch file.
     output_tokens
-        An estimate for lines that state no limit of their output.
+        The option of an estimate for lines that state no limit of their output.
     column
-        Which column of a table is meant; None where that cannot be said.
+        The option to say which column of a table is meant; None where there is none.
     """
 
     report: str

@@ -109,14 +109,7 @@ def place_in(text: str, pointer: str) -> str:
 
 
 def line_of(text: str, pointer: str) -> int:
-    r"""Return the line of what a JSON pointer names, from 1.
-
-    Parameters
-    ----------
-    text
-        YAML that `read_yaml` reads.
-    pointer
-        RFC 6901; of what is not there, the line of the last part of it that is.
+    r"""Return the line, from 1, of what a JSON pointer names, or of the last part that is there.
 
     Examples
     --------

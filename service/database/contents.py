@@ -23,7 +23,7 @@ END;
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds.
+    """The tables of a file.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Contents:
     mend
         SQL that drops of what was rescued what is not whole.
     pragmas
-        Of each connection.
+        Settings of each connection.
     exclusive
         Whether the file belongs to one connection alone: a second one is refused.
     """
@@ -103,7 +103,7 @@ class Loss:
     left
         How many are left.
     what
-        Happened to which file.
+        A sentence of what happened to which file.
     aside
         Where that file is now; None where nothing is left of it.
     """

@@ -2,7 +2,7 @@
 
 What was acknowledged stays as far as it can be read anywhere: in the memory of the connection, in
 what is left of the file, in a file that was deleted and is still open. It is written to a new file,
-and the old one set aside; what is lost is told, and how much.
+and the old one set aside; what is lost is reported, and how much.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class DatabaseFile:
     Parameters
     ----------
     path
-        Of the file; ``:memory:`` for none. Its folder is made too, for its owner alone.
+        Where the file lies; ``:memory:`` for none. Its folder is made too, for its owner alone.
     contents
-        What it holds.
+        Its tables.
     timeout_s
-        For which another process that writes is waited for [s].
+        Longest wait for another process that writes [s].
     """
 
     def __init__(self, path: Path, contents: Contents, timeout_s: float) -> None:
@@ -123,9 +123,9 @@ class DatabaseFile:
         connection, self._connection, self._harm = self._connection, None, None
         if connection is not None:
             connection.close()
-        self._let_go_of_log()
+        self._close_log()
 
-    def _let_go_of_log(self) -> None:
+    def _close_log(self) -> None:
         log, self._open_log = self._open_log, None
         if log is not None:
             log.close()
@@ -174,19 +174,19 @@ class DatabaseFile:
         if whole and ours and is_sound(connection, self.path):
             part.unlink()
             self.close()
-            return self._tell(harm, None)
+            return self._report(harm, None)
         rescued = rescue.finish(self.path, part)
         if not ours and self.path.exists():
             aside = rescue.set_aside(self.path, "replaced", with_log=not self._watch.is_our_log)
         self._connection = self._harm = None
         log.close_without(connection)
-        self._let_go_of_log()
+        self._close_log()
         if ours and not whole:
             rescue.copy_from_file(self.path, self._contents, rescued)
         aside = rescue.put_in_place(self.path) or aside
-        return self._tell(harm, aside)
+        return self._report(harm, aside)
 
-    def _tell(self, harm: str, aside: Path | None) -> bool:
+    def _report(self, harm: str, aside: Path | None) -> bool:
         """Log what has happened to the file, and where it is now; return whether some is lost."""
         what = f"{self.path}: {harm}"
         with read_only(self.path) as connection:
@@ -214,13 +214,13 @@ class DatabaseFile:
     def _open(self) -> sqlite3.Connection:
         with _as_store_errors(f"Expected a database at {self.path}, got"):
             if self.path != MEMORY and rescue.is_waiting(self.path):
-                self._tell("it was harmed", rescue.put_in_place(self.path))
+                self._report("it was harmed", rescue.put_in_place(self.path))
             try:
                 return self._opened()
             except DamagedError as error:
                 rescue.finish(self.path, rescue.copy_from_file(self.path, self._contents))
                 harm = f"it is damaged ({error})"
-                self._tell(harm, rescue.put_in_place(self.path))
+                self._report(harm, rescue.put_in_place(self.path))
             try:
                 return self._opened()
             except DamagedError as error:

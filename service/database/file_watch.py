@@ -43,17 +43,10 @@ class Seen:
 class FileWatch:
     """Knows a file as it was left by this process.
 
-    A database is written by checkpoints alone, and those are made where `checkpointed` is told: so
-    it never shrinks and is never written in between, unless another process does so by SQLite's
-    rules: the version of the data tells when it commits, but not when it writes the log to the
-    database. What a log held it holds until it is begun again.
-
-    Parameters
-    ----------
-    path
-        Of the database.
-    log_path
-        Of its log.
+    A database is written by checkpoints alone, and `checkpointed` is called after each: so it never
+    shrinks and is never written in between, unless another process does so by SQLite's rules: the
+    version of the data says when it commits, but not when it writes the log to the database. What a
+    log held it holds until it is begun again.
     """
 
     def __init__(self, path: Path, log_path: Path) -> None:
@@ -90,12 +83,7 @@ class FileWatch:
     def begin(self, connection: sqlite3.Connection, opened: Identity) -> None:
         """Watch a file that has just been opened, and whose log is in the database.
 
-        Parameters
-        ----------
-        connection
-            To it.
-        opened
-            The file that lay at the path before; one that has come there since is another.
+        `opened` lay at the path before; a file that has come there since is another.
         """
         self._changes, self._version = connection.total_changes, _data_version(connection)
         self._is_shared = False
@@ -108,22 +96,14 @@ class FileWatch:
     def checkpointed(self, *, complete: bool) -> None:
         """Take the database for as it was left by a checkpoint, as long as that can be.
 
-        Parameters
-        ----------
-        complete
-            Whether all of the log is in the database, which has the size then that the log says.
+        After a complete one all of the log is in the database, of the size that the log says.
         """
         self._remember(self._log.database_bytes if complete else self._main.size)
 
     def harm(self, connection: sqlite3.Connection, *, committed: bool) -> str | None:
         """Return what is wrong at a glance, or None.
 
-        Parameters
-        ----------
-        connection
-            To the file.
-        committed
-            Whether a transaction was committed since this was asked last; else one begins.
+        A transaction was `committed` since the last call, or else begins.
         """
         main, before = Seen.of(self._path), self._main
         if main.identity is None:
@@ -163,7 +143,7 @@ class FileWatch:
             return str(error)
         main, version = Seen.of(self._path), _data_version(connection)
         if main != self._main and version == self._version:
-            # A process that opens the file writes the log to it, of which no version tells.
+            # A process that opens the file writes the log to it, which changes no version.
             if main.size < self._main.size or not _is_sound(self._path):
                 return "it was written by another program"
             logger.info("%s: another process wrote to it, and it is sound.", self._path)

@@ -79,16 +79,9 @@ def are_commits(frames: Frames) -> Flags:
 
 
 def are_whole(frames: Frames, header: bytes, before: Sums) -> Flags:
-    """Return of each whether it is as it was written, by its checksum and that of the one before.
+    """Return of frames in a row whether each is as it was written, by its checksum.
 
-    Parameters
-    ----------
-    frames
-        That follow each other.
-    header
-        Of their log.
-    before
-        The checksum of the one before the first.
+    The sum of a frame goes on from that of the one `before`, and the first one's from the header's.
     """
     sums = sums_of(frames)
     words = frames.view(_order(header)).astype(np.uint32, copy=False)
@@ -111,15 +104,10 @@ def _order(header: bytes) -> str:
 
 @lru_cache(maxsize=4)
 def _factors(count: int) -> tuple[Sums, Sums]:
-    """Return what words, and the checksum before them, count for in the checksum after them.
+    """Return the factors of words in the checksum after them, and of the checksum before them.
 
     Its two numbers take in a word and each other in turn, so the factor that a word has in the end
-    is a Fibonacci number; all modulo 2**32.
-
-    Returns
-    -------
-    tuple
-        The factors of words, of shape (count, 2), and of the checksum before, of shape (2, 2).
+    is a Fibonacci number; all modulo 2**32. The shapes are (count, 2) and (2, 2).
     """
     numbers = [0, 1]
     while len(numbers) < count + 2:

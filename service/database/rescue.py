@@ -52,18 +52,7 @@ def copy_whole(connection: sqlite3.Connection, path: Path) -> Path | None:
 def copy_rows(
     source: sqlite3.Connection, path: Path, contents: Contents, part: Path | None = None
 ) -> Path:
-    """Return a file with the rows that can be read.
-
-    Parameters
-    ----------
-    source
-        To a damaged database.
-    path
-        Of the store.
-    contents
-        Its tables.
-    part
-        A file that has some rows already; a new one where left out.
+    """Return a file with the rows of a damaged database that can be read, beside those of `part`.
 
     Raises
     ------
@@ -80,30 +69,17 @@ def copy_rows(
 
 
 def copy_from_file(path: Path, contents: Contents, part: Path | None = None) -> Path:
-    """Return a file with the rows that can be read of a file that nobody has open.
-
-    Raises
-    ------
-    OSError, sqlite3.Error
-        Where it cannot be written.
-    """
+    """Return a file with the rows that `copy_rows` can read of a file that nobody has open."""
     with in_whole_pages(path), read_only(path) as source:
         return copy_rows(source, path, contents, part)
 
 
 @contextmanager
 def in_whole_pages(path: Path, page_bytes: int = 0) -> Iterator[None]:
-    """Hide what is left of a page that was cut, whose end SQLite would take for zeros.
+    """Hide the rest of a page that was cut off a damaged database: SQLite would fill it with zeros.
 
     An empty file gets a page, for its log to be looked at and not deleted. All is as it was
     afterwards; but for the locks of this process on a file that was not whole, which are gone.
-
-    Parameters
-    ----------
-    path
-        Of a damaged database.
-    page_bytes
-        Of its pages, where that is known.
     """
     size = path.stat().st_size
     page_bytes = page_bytes or _page_bytes(path)
@@ -151,12 +127,7 @@ def is_waiting(path: Path) -> bool:
 def put_in_place(path: Path, why: str = "damaged") -> Path | None:
     """Put the rescued file into its place; return where what was there is now, None for nothing.
 
-    Parameters
-    ----------
-    path
-        Of the store, which nobody has open.
-    why
-        What was there is set aside; a part of its new name.
+    Nobody has the file open. `why` it is set aside becomes a part of its new name.
     """
     rescued = beside(path, _RESCUED)
     # One that was killed may have left it with a log of its own.
@@ -182,13 +153,7 @@ def set_aside(path: Path, why: str, *, with_log: bool = True) -> Path:
 
 
 class OpenLog:
-    """The log that SQLite has open, apart from what lies at its path.
-
-    Parameters
-    ----------
-    path
-        Of the store.
-    """
+    """The log that SQLite has open of a store, apart from what lies at its path."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._descriptor, self._is_apart = beside(path, LOG), -1, False

@@ -28,17 +28,7 @@ Row = tuple[Any, ...]
 def copy_readable(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     """Copy each row that can be read, and that the target lacks.
 
-    Parameters
-    ----------
-    source
-        To a damaged database of these tables, or of an older schema that lacks some columns.
-    target
-        To a sound one with all tables.
-
-    Raises
-    ------
-    sqlite3.Error
-        Where the target cannot be written.
+    The source is damaged, and may lack columns of the target, which is sound and has all tables.
     """
     # What a file that was cut says of its own size is no reason to read nothing of it.
     with _tolerating(source):

@@ -34,8 +34,8 @@ from service.database.log_frames import (
 Identity = tuple[int, int] | None
 """Device and number of a file; None where there is none."""
 
-#: Up to the salts, which are those of the log; numbers as the machine has them.
 _INDEX_HEADER = struct.Struct("=16xI12x8s")
+"""The index up to the salts, which are those of the log; numbers as the machine has them."""
 
 
 class HarmedLogError(Exception):
@@ -49,7 +49,7 @@ class LogState:
     Attributes
     ----------
     identity
-        Of the file.
+        Device and number of its file.
     header
         Its first bytes; empty where nothing was written yet.
     end
@@ -86,16 +86,9 @@ EMPTY = LogState()
 
 
 def look_at_log(path: Path, before: LogState = EMPTY) -> LogState:
-    """Return what a log holds, and read of it what is new.
+    """Return what a log holds, and read of it only what is new since it was as `before`.
 
     A log that was begun again held nothing that is not in the database.
-
-    Parameters
-    ----------
-    path
-        Of the log.
-    before
-        What it was found to hold; `EMPTY` to read all of it.
 
     Raises
     ------
@@ -139,14 +132,9 @@ def check_log(path: Path, before: LogState) -> None:
 
 
 def check_left_log(path: Path, index_path: Path) -> None:
-    """See whether a log that nobody has open is as who wrote it left it, though it was killed.
+    """See whether a log that nobody has open is as its writer left it, though that was killed.
 
-    Parameters
-    ----------
-    path
-        Of the log.
-    index_path
-        Of its index, which says how many frames were committed; it may not be there.
+    Its index says how many frames were committed, where there is one.
 
     Raises
     ------
@@ -168,21 +156,15 @@ def check_left_log(path: Path, index_path: Path) -> None:
 def spoil_harmed_frames(descriptor: int, state: LogState) -> None:
     """Let SQLite read no page of the frames that are not as they were written.
 
-    It does not look at their checksums, and a page of which a part is zeros passes for one.
-
-    Parameters
-    ----------
-    descriptor
-        Of the log that SQLite has open, and that nobody else will read.
-    state
-        What was written to it.
+    It does not look at their checksums, and a page of which a part is zeros passes for one. The
+    descriptor is that of the log that SQLite has open, and that nobody else will read.
     """
     at, before, known = HEADER_BYTES, _last_sums(LogState(header=state.header)), True
     for frames in blocks(descriptor, state.header, at):
         found, sums = are_frames(frames, state.header), sums_of(frames)
-        # Of one that follows what is no frame, the checksum cannot be told.
-        told = np.append(known, found[:-1])
-        harmed = ~found | (told & ~are_whole(frames, state.header, before))
+        # The checksum of a frame behind what is none cannot be known.
+        checked = np.append(known, found[:-1])
+        harmed = ~found | (checked & ~are_whole(frames, state.header, before))
         for index in np.flatnonzero(harmed):
             page = at + int(index) * frames.shape[1] + FRAME_HEADER_BYTES
             os.pwrite(descriptor, b"\xff" * state.page_bytes, page)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from service.database.claim import Claim
+from service.database.advisory_lock import AdvisoryLock
 from service.database.contents import Loss
 from service.database.database_file import MEMORY, DatabaseFile
 from service.database.stores import NoPlaceError, StoreError
@@ -53,7 +53,7 @@ class WritingThread:
         self._file = DatabaseFile(path, CONTENTS, timeout_s=BUSY_S)
         self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="actuals-store", daemon=True)
-        self._claim = Claim(path, SETTING)
+        self._lock_file = AdvisoryLock(path, SETTING)
         self._begun = self._closer = self._claimed = False
 
     @property
@@ -111,7 +111,7 @@ class WritingThread:
             if last:
                 break
         self._file.close()
-        self._claim.release()
+        self._lock_file.release()
 
     def _write(self, together: Sequence[Waiting]) -> list[Any]:
         connection = self._connection()
@@ -136,7 +136,7 @@ class WritingThread:
         self._may_forget = False
         if not self.in_memory and (closer or not self._claimed):
             self._claimed = True
-            self._claim.renew()
+            self._lock_file.acquire()
         return connection
 
 

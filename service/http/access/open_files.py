@@ -10,7 +10,7 @@ from service.settings.access import AccessError
 logger = logging.getLogger("service.connections")
 
 FILES_PER_WORKER = 16
-"""Pipes, and the files in which bodies and answers pass."""
+"""Pipes of a worker, and files in which bodies and answers pass."""
 OTHER_FILES = 128
 """Libraries, stores, logs, listening sockets, and files that are looked at for a moment."""
 
@@ -18,14 +18,7 @@ OTHER_FILES = 128
 def connections_within(max_connections: int, workers: int, queue: int, operations: int) -> int:
     """Return how many connections there may be; raise the soft limit on open files as needed.
 
-    Parameters
-    ----------
-    max_connections, operations
-        Connections that the operator allows, and those of the operations port.
-    workers
-        Processes that plan.
-    queue
-        Calls that wait for one, each with a file for its body.
+    Files are needed by workers, by the bodies of a queue of calls, and by operations' connections.
 
     Raises
     ------

@@ -38,12 +38,7 @@ def is_encoded(request: Request) -> bool:
 async def decoded(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
     """Yield the body of a request as it was before it was compressed.
 
-    Parameters
-    ----------
-    request
-        Whose body it is.
-    max_bytes
-        Where more than that was yielded, nothing more is inflated; what still arrives is dropped.
+    Beyond `max_bytes` nothing more is inflated, and what still arrives is dropped.
 
     Raises
     ------
@@ -68,7 +63,7 @@ async def decoded(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
 
 
 class Inflater:
-    """Inflates gzip, of one member or of several, a piece at a time."""
+    """Inflates gzip, of one member or of several, a piece at a time; refuses what is none."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(wbits=_AS_GZIP)
@@ -80,13 +75,7 @@ class Inflater:
         self._waiting += chunk
 
     def piece(self) -> bytes:
-        """Return at most `PIECE` bytes of what was compressed; nothing where more must arrive.
-
-        Raises
-        ------
-        ProblemError
-            400 where the bytes are no gzip.
-        """
+        """Return at most `PIECE` bytes of what was compressed; nothing where more must arrive."""
         while self._waiting or self._begun:
             if self._member.eof:
                 self._waiting = self._member.unused_data + self._waiting
@@ -102,13 +91,7 @@ class Inflater:
         return b""
 
     def end(self) -> None:
-        """Say that nothing more arrives.
-
-        Raises
-        ------
-        ProblemError
-            400 where a member has not come to its end.
-        """
+        """Refuse a body that ends before its last member does."""
         if not self._member.eof and (self._begun or self._waiting):
             raise _malformed("it ends before its end")
 

@@ -24,16 +24,6 @@ def endpoints_of(text: str) -> dict[str, str]:
     A gateway sends requests to what this returns, so it takes nothing but names or addresses with
     a port: no scheme, path, user or control character.
 
-    Parameters
-    ----------
-    text
-        As in ``h100=10.0.0.1:8000,a100=[fd00::2]:8000``.
-
-    Raises
-    ------
-    ValueError
-        Says what was expected.
-
     Examples
     --------
     >>> endpoints_of("h100=10.0.0.1:8000,a100=[fd00::2]:8000")

@@ -47,20 +47,10 @@ def accepted_type(request: Request) -> str:
 
 
 def preferred(accept: str, offered: Sequence[str]) -> str | None:
-    """Return the offered media type that an `Accept` header likes best.
+    """Return the offered media type that an `Accept` header likes best; None where it accepts none.
 
-    Parameters
-    ----------
-    accept
-        The header; empty where the caller sent none, who then takes anything.
-    offered
-        Media types in lower case, the one that is given unasked first.
-
-    Returns
-    -------
-    str
-        The type of the largest quality; among equals the one that the header names more exactly,
-        then the one that it names first. None where it accepts none.
+    It has the largest quality; among equals the header names it more exactly, or then first.
+    Without a header anything is accepted, and the type that is offered first is given.
 
     Examples
     --------

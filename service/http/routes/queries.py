@@ -56,13 +56,7 @@ def _error(detail: str, name: str) -> FieldError:
 
 
 def query_number(request: Request, name: str, low: int, high: int) -> int | None:
-    """Return a whole number of the query; None where it is left out.
-
-    Raises
-    ------
-    ProblemError
-        422 where it is no number in its range.
-    """
+    """Return a whole number of the query, None where left out; refuse what is out of its range."""
     given = request.query_params.get(name)
     if given is None:
         return None
