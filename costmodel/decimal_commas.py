@@ -1,4 +1,4 @@
-"""Numbers with a decimal comma in tables of text: read where a table leaves no doubt, else told."""
+"""Numbers with a decimal comma in tables: read where a table leaves no doubt, else refused."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 
-WINDOWS = "Windows-1252"
+WINDOWS_1252 = "Windows-1252"
 """What spreadsheets of the West write that write no Unicode; all of Latin 1 that is text."""
 # The four-byte marks first: those of UTF-16 are their beginnings.
 _MARKS = (
@@ -31,7 +31,7 @@ def decoded(content: bytes) -> tuple[str, str]:
     Raises
     ------
     UnicodeError
-        Where it breaks the encoding that its mark or its zeros tell, holds bytes of zero, or is
+        Where it breaks the encoding that its mark or its zeros show, holds bytes of zero, or is
         packed: what to do then.
 
     Examples
@@ -41,7 +41,7 @@ def decoded(content: bytes) -> tuple[str, str]:
     >>> decoded(b"\xef\xbb\xbfa,\xc3\xa9"), decoded(b"\x80 5, \xe9, \x81")
     (('a,é', 'utf-8-sig'), ('€ 5, é, \x81', 'Windows-1252'))
     """
-    packed = next((told for mark, told in _PACKED if content.startswith(mark)), None)
+    packed = next((reason for mark, reason in _PACKED if content.startswith(mark)), None)
     if packed is not None:
         raise UnicodeError(packed)
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), None)
@@ -60,4 +60,4 @@ def _unmarked(content: bytes) -> tuple[str, str]:
     try:
         return content.decode(), "utf-8"
     except UnicodeDecodeError:
-        return content.decode("cp1252", "surrogateescape").translate(_UNDEFINED), WINDOWS
+        return content.decode("cp1252", "surrogateescape").translate(_UNDEFINED), WINDOWS_1252

@@ -7,8 +7,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-MAX_SHOWN = 100
-"""Characters of a file's name that are told."""
+MAX_SHOWN_CHARACTERS = 100
+"""Characters of a file's name that a message shows."""
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -19,7 +19,7 @@ _KINDS = {
 }
 
 Stamp = tuple[int, ...]
-"""What tells a changed file from the same one."""
+"""What differs between a changed file and the same one."""
 
 
 def read_regular(path: Path, max_bytes: int) -> bytes:
@@ -32,7 +32,7 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     path : Path
         Of the file; a link is followed.
     max_bytes : int
-        That are of use: one more tells that there are too many.
+        That are of use: one more shows that there are too many.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def refusal_of(path: Path) -> str | None:
 def is_absent(path: Path) -> bool:
     """Return whether nothing stands at a path, not even a link that leads nowhere.
 
-    Where the system does not say, something may stand there: who reads it is told why not.
+    Where the system does not say, something may stand there: who reads it gets the reason why not.
     """
     try:
         path.lstat()
@@ -114,9 +114,9 @@ def words_of(error: OSError) -> str:
 
 
 def stamp(path: Path) -> Stamp:
-    """Return what changes when a file does, its permissions included, or why nothing is told of it.
+    """Return what changes when a file does, permissions included, or why nothing is known of it.
 
-    Whoever sets the time of a file back changes when it was changed, so that tells too. A link is
+    Whoever sets the time of a file back changes when it was changed, so that shows too. A link is
     followed.
     """
     try:
@@ -164,4 +164,4 @@ def shown_name(name: str) -> str:
     ('a.joblib', "b'a\\xffb.joblib'", "b'two\\nlines'")
     """
     shown = name if name.isprintable() else repr(os.fsencode(name))
-    return shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]}..."
+    return shown if len(shown) <= MAX_SHOWN_CHARACTERS else f"{shown[:MAX_SHOWN_CHARACTERS]}..."

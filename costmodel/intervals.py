@@ -14,8 +14,8 @@ from costmodel.arrays import FloatArray
 from costmodel.errors import InvalidCostModelError
 from costmodel.meter_noise import MAX_EXPONENT, MAX_METER_NOISE, METER_SECONDS, RELATIVE_FLOOR
 
-LEVEL = 0.9
-MIN_POINTS = 9
+INTERVAL_LEVEL = 0.9
+MIN_INTERVAL_POINTS = 9
 CAMPAIGN_RATIO = 0.05
 
 
@@ -55,14 +55,15 @@ class ConformalInterval:
 
     quantile: float
     points: int
-    level: float = LEVEL
+    level: float = INTERVAL_LEVEL
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.quantile) and self.quantile >= 0):
             msg = f"Expected a finite interval quantile of at least 0, got {self.quantile}."
             raise InvalidCostModelError(msg)
-        if self.points < MIN_POINTS:
-            msg = f"Expected an interval to rest on {MIN_POINTS} points or more, got {self.points}."
+        if self.points < MIN_INTERVAL_POINTS:
+            least = f"{MIN_INTERVAL_POINTS} points or more"
+            msg = f"Expected an interval to rest on {least}, got {self.points}."
             raise InvalidCostModelError(msg)
         if not 0 < self.level < 1:
             msg = f"Expected an interval level in (0, 1), got {self.level}."
@@ -99,7 +100,7 @@ class ConformalInterval:
             raise InvalidCostModelError(msg)
         ids = np.arange(values.size) if point_ids is None else np.asarray(point_ids)
         points = int(np.unique(ids, axis=0).shape[0])
-        if points < MIN_POINTS:
+        if points < MIN_INTERVAL_POINTS:
             return None
         scores = np.abs(np.log(values / guesses)) / residual_sigma(runtime_s)
         return cls(conformal_quantile(scores, ids), points)
@@ -131,7 +132,7 @@ class ConformalInterval:
 
 
 def conformal_quantile(
-    scores: FloatArray, point_ids: npt.ArrayLike | None = None, level: float = LEVEL
+    scores: FloatArray, point_ids: npt.ArrayLike | None = None, level: float = INTERVAL_LEVEL
 ) -> float:
     """Return the finite-sample quantile of conformity scores; inf where there are too few.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from costmodel.moments import read_moment, written
-from costmodel.zones import MACHINE, Zone
+from costmodel.zones import MACHINE_ZONE, Zone
 
 JITTER_S = 60.0
 """Rows of several GPUs of one log may be out of order by that much."""
@@ -20,7 +20,7 @@ class MomentReader:
         Of those that are written without one.
     """
 
-    def __init__(self, zone: Zone = MACHINE) -> None:
+    def __init__(self, zone: Zone = MACHINE_ZONE) -> None:
         self._zone = zone
         self._naive: float | None = None
         self._twice: float | None = None
@@ -76,16 +76,16 @@ class MomentReader:
         what
             Names the source, as ``power.csv``.
         """
-        told = []
+        notes = []
         if self._naive is not None:
             hint = "" if self._zone.name else "; if that is wrong, state it with --zone"
-            told.append(
+            notes.append(
                 f"{what}: moments without a zone are taken in {self._zone.shown(self._naive)}{hint}"
             )
         if self._twice is not None:
-            told.append(
+            notes.append(
                 f"{what}: the clock showed {written(self._twice)[:13]}:00 UTC and the hour after "
                 "it alike; the first is taken, the second where only that one fits: "
                 "write moments with their offset"
             )
-        return told
+        return notes

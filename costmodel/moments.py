@@ -13,8 +13,8 @@ Unix epoch             a number: seconds from 1e9 up to 4.1e9 (the years 2001 to
 =====================  ==========================================================================
 
 A moment without a zone is in the zone that its reader states, or in the machine's, and the reader
-is told so. Of an hour that a clock shows twice the first is taken, the second where time would
-otherwise run back. A moment that a clock never showed is refused: it is of another zone.
+gets a note of it. Of an hour that a clock shows twice the first is taken, the second where time
+would otherwise run back. A moment that a clock never showed is refused: it is of another zone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
 
 from costmodel.errors import MomentRefusedError
-from costmodel.zones import MACHINE, Zone, fixed_offset
+from costmodel.zones import MACHINE_ZONE, Zone, fixed_offset
 
 MIN_EPOCH_S, MAX_EPOCH_S = 1e9, 4.1e9
 """Of an epoch in seconds: September 2001 to December 2099. Those of other units are a thousand
@@ -71,7 +71,7 @@ class Moment:
     resolution_s: float
 
 
-def read_moment(value: str | float, zone: Zone = MACHINE) -> Moment:
+def read_moment(value: str | float, zone: Zone = MACHINE_ZONE) -> Moment:
     """Read one moment.
 
     Parameters
@@ -181,10 +181,10 @@ def _mailed(text: str) -> tuple[datetime | None, tzinfo | None]:
     """Read a date of RFC 2822; one whose zone that standard does not define is none."""
     if not _MAIL.fullmatch(text):
         return None, None
-    told = parsedate_to_datetime(text)
-    if told.tzinfo is None and not _UNZONED.search(text):
+    parsed = parsedate_to_datetime(text)
+    if parsed.tzinfo is None and not _UNZONED.search(text):
         return None, None
-    return told.replace(tzinfo=None), told.tzinfo
+    return parsed.replace(tzinfo=None), parsed.tzinfo
 
 
 def _clock(date: str, clock: str) -> datetime:

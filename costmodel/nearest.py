@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
-MAX_SHOWN = 20
+MAX_SHOWN_NAMES = 20
 """Names that one message lists at most."""
 MAX_SUGGESTIONS = 3
 MAX_CHARACTERS = 256
@@ -76,7 +76,7 @@ def unknown_name(name: str, known: Sequence[str], kind: str) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return names joined by commas, the first `MAX_SHOWN` of them and how many more there are.
+    """Return names joined by commas, the first `MAX_SHOWN_NAMES` and how many more there are.
 
     Examples
     --------
@@ -85,8 +85,8 @@ def listed(names: Sequence[str]) -> str:
     >>> listed([str(number) for number in range(22)])[-14:]
     ' 19 and 2 more'
     """
-    more = len(names) - MAX_SHOWN
-    return ", ".join(names[:MAX_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - MAX_SHOWN_NAMES
+    return ", ".join(names[:MAX_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def counted(count: int, noun: str) -> str:

@@ -20,10 +20,10 @@ import numpy.typing as npt
 from costmodel.arrays import FloatArray, IntArray
 from costmodel.errors import InvalidCostModelError
 
-CUT = 0.001
+TAIL = 0.001
 """Probability that sits at either end of a distribution."""
 MAX_TOKENS = 1e7
-_LARGEST_SCORE = NormalDist().inv_cdf(1.0 - CUT)
+_LARGEST_SCORE = NormalDist().inv_cdf(1.0 - TAIL)
 _NODES = 8
 """Gauss-Legendre nodes in each piece; exponentials of lines are then exact to rounding."""
 
@@ -35,7 +35,7 @@ class OutputLengths:
     Attributes
     ----------
     scores : ndarray of float64, shape (g,)
-        Standard normal scores, rising, the first and last at `CUT` from 0 and 1.
+        Standard normal scores, rising, the first and last at `TAIL` from 0 and 1.
     log_tokens : ndarray of float64, shape (n, g)
         Logarithm of each request's tokens at those scores, linear between them, not falling.
     """
@@ -50,7 +50,7 @@ class OutputLengths:
         Parameters
         ----------
         quantiles : mapping of float to array_like of shape (n,)
-            By probability, above `CUT` and below 1 - `CUT`, two or more: tokens, 1 to
+            By probability, above `TAIL` and below 1 - `TAIL`, two or more: tokens, 1 to
             `MAX_TOKENS`, that do not fall as the probability rises.
 
         Raises
@@ -65,8 +65,8 @@ class OutputLengths:
         ([100.0], [400.0])
         """
         probabilities = sorted(quantiles)
-        if len(probabilities) < 2 or not CUT < probabilities[0] <= probabilities[-1] < 1 - CUT:
-            msg = f"Expected two quantiles or more between {CUT} and {1 - CUT}, got {quantiles}."
+        if len(probabilities) < 2 or not TAIL < probabilities[0] <= probabilities[-1] < 1 - TAIL:
+            msg = f"Expected two quantiles or more between {TAIL} and {1 - TAIL}, got {quantiles}."
             raise InvalidCostModelError(msg)
         tokens = np.stack([np.asarray(quantiles[p], dtype=np.float64) for p in probabilities], 1)
         if not np.all((tokens >= 1.0) & (tokens <= MAX_TOKENS)) or (np.diff(tokens) < 0).any():
@@ -133,7 +133,7 @@ class OutputLengths:
         density = np.exp(-0.5 * inner**2) / math.sqrt(2.0 * math.pi)
         ends = self.scores[[0, -1]]
         scores = np.concatenate([inner.ravel(), ends])
-        return scores, np.concatenate([(half * weights * density).ravel(), [CUT, CUT]])
+        return scores, np.concatenate([(half * weights * density).ravel(), [TAIL, TAIL]])
 
     @cached_property
     def moments(self) -> FloatArray:

@@ -20,7 +20,7 @@ from costmodel.errors import InvalidCostModelError
 from costmodel.staircase import Staircase
 
 # Points are means of windows: equal up to rounding is equal.
-TOLERANCE = 1e-9
+EDGE_SHARE = 1e-9
 
 
 class Outside(enum.IntFlag):
@@ -172,8 +172,8 @@ class ProfiledRegion:
             Requests that share the device, at least 1.
         """
         levels = self._levels
-        above = int(np.searchsorted(levels, concurrency * (1.0 - TOLERANCE), side="left"))
-        below = int(np.searchsorted(levels, concurrency * (1.0 + TOLERANCE), side="right"))
+        above = int(np.searchsorted(levels, concurrency * (1.0 - EDGE_SHARE), side="left"))
+        below = int(np.searchsorted(levels, concurrency * (1.0 + EDGE_SHARE), side="right"))
         return self._slice(above, below)
 
     def outside(
@@ -212,8 +212,8 @@ class ProfiledRegion:
         self, input_tokens: FloatArray, output_tokens: FloatArray, concurrency: FloatArray
     ) -> FlagArray:
         # Concurrencies between the same two profiled levels share one slice.
-        above = np.searchsorted(self._levels, concurrency * (1.0 - TOLERANCE), side="left")
-        below = np.searchsorted(self._levels, concurrency * (1.0 + TOLERANCE), side="right")
+        above = np.searchsorted(self._levels, concurrency * (1.0 - EDGE_SHARE), side="left")
+        below = np.searchsorted(self._levels, concurrency * (1.0 + EDGE_SHARE), side="right")
         flags = np.empty(concurrency.shape, dtype=np.uint8)
         for pair in np.unique(np.stack([above, below], axis=1), axis=0):
             rows = (above == pair[0]) & (below == pair[1])
@@ -242,7 +242,7 @@ class ProfiledRegion:
         batch = self.points[:, 2]
         rows = self.points[batch >= level] if upper else self.points[batch <= level]
         tin = rows[:, 0] if self.input_known else np.zeros(len(rows))
-        slack = 1.0 + TOLERANCE if upper else 1.0 - TOLERANCE
+        slack = 1.0 + EDGE_SHARE if upper else 1.0 - EDGE_SHARE
         return Staircase.of(
             tin * slack, rows[:, 1] * slack, upper=upper, one_axis=not self.input_known
         )
@@ -250,7 +250,8 @@ class ProfiledRegion:
     def _range(self, axis: int) -> Range:
         values = self.points[:, axis]
         return Range(
-            float(values.min()) * (1.0 - TOLERANCE), float(values.max()) * (1.0 + TOLERANCE)
+            float(values.min()) * (1.0 - EDGE_SHARE),
+            float(values.max()) * (1.0 + EDGE_SHARE),
         )
 
     @cached_property

@@ -39,7 +39,7 @@ class Zone:
         return f"{self.name or 'the zone of this machine'} (UTC{offset})"
 
 
-MACHINE = Zone()
+MACHINE_ZONE = Zone()
 UNIVERSAL = Zone(UTC, "UTC")
 
 
@@ -63,7 +63,7 @@ def read_zone(stated: str | None) -> Zone:
     ('UTC+05:30', 'Asia/Karachi (UTC+05:00)')
     """
     if stated is None:
-        return MACHINE
+        return MACHINE_ZONE
     text = stated.strip()
     rule: tzinfo | None = fixed_offset(text)
     if rule is None and "/" in text:

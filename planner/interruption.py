@@ -116,7 +116,7 @@ class _Interruption:
             self._before = signal.signal(SIGNAL, self._on_signal)
             self._armed = True
             threading.Thread(
-                target=self._watch, args=(main.ident,), name="time-limit", daemon=True
+                target=self._signal_when_due, args=(main.ident,), name="time-limit", daemon=True
             ).start()
 
     def disarm(self) -> None:
@@ -127,7 +127,7 @@ class _Interruption:
             self._armed = False
             signal.signal(SIGNAL, self._before)
 
-    def _watch(self, thread: int) -> None:
+    def _signal_when_due(self, thread: int) -> None:
         pause_s = self._end - time.perf_counter()
         for _ in range(MAX_TRIES):
             if self._over.wait(max(0.0, pause_s)):

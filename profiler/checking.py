@@ -13,8 +13,8 @@ from costmodel.bases import BASES
 from costmodel.cost_model import CostModel
 from profiler.fit.scoring import Score, score
 from profiler.fit.selection import (
-    IMPOSSIBLE,
     IMPOSSIBLE_FLAG,
+    IMPOSSIBLE_JOULES,
     WALL,
     WARM_UP,
     leave_out,
@@ -135,7 +135,7 @@ def matching_trials(
         "without input tokens": BASES[cost_model.basis].needs_input
         & ~np.isfinite(trials.input_tokens),
         f"without joules of {provenance.energy_scope}": ~metered(joules) | other_meter,
-        IMPOSSIBLE: trials.flagged(IMPOSSIBLE_FLAG),
+        IMPOSSIBLE_JOULES: trials.flagged(IMPOSSIBLE_FLAG),
     }
     chosen, left_out = leave_out(len(trials), reasons)
     return trials.take(chosen), left_out

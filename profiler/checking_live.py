@@ -23,7 +23,7 @@ from profiler.pages.tables import say
 from profiler.plausibility import unchecked_devices
 
 CHECK = "check"
-AXES = ("input_tokens", "output_tokens", "concurrency")
+POINT_COLUMNS = ("input_tokens", "output_tokens", "concurrency")
 
 
 def check_live(options: argparse.Namespace) -> None:
@@ -46,7 +46,7 @@ def check_live(options: argparse.Namespace) -> None:
     points = random_points(cost_model, options.points, options.seed)
     kept = ("llm", "device", "meter", "seed", "points")
     settings: dict[str, object] = {name: getattr(options, name) for name in kept}
-    axes = Axes(*(tuple(sorted({getattr(p, name) for p in points})) for name in AXES))
+    axes = Axes(*(tuple(sorted({getattr(p, name) for p in points})) for name in POINT_COLUMNS))
     design = Design(seed=options.seed)
     with Journal(options.observations, settings | {"design": CHECK}) as journal:
         options.out = options.observations

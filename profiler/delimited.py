@@ -14,7 +14,7 @@ from profiler.errors import ObservationError
 
 SEPARATORS = ",;\t|"
 _STATED = re.compile(r"[\r\n]*sep=([,;\t|])\r?\n")
-"""A first line by which spreadsheets are told the separator."""
+"""A first line that states the separator for spreadsheets."""
 _JSON = re.compile(r"\s*(?:\{|\[\s*[\[{])")
 MARK = "#"
 """Begins the lines of `nvidia-smi dmon` that are no readings: its header, and that of the units."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from costmodel.provenance import GPU
 from costmodel.zones import read_zone
 from profiler.errors import UnusableInputError
-from profiler.fit.learning import told
-from profiler.fit.selection import UNTOLD, choose_trials
+from profiler.fit.learning import describe_left_out
+from profiler.fit.selection import MEANS_UNKNOWN, choose_trials
 from profiler.importers.column_map import import_csv, parse_assignments
 from profiler.importers.mlenergy import import_mlenergy
 from profiler.importers.mlenergy_v3 import import_mlenergy_v3
@@ -88,9 +88,9 @@ def _untold(trials: Observations) -> list[str]:
     """Say at once which windows of mixed lengths no fit will learn from."""
     said = []
     for llm, device, some in trials.pairs():
-        count = choose_trials(some, GPU, mixed=True)[1].get(UNTOLD)
+        count = choose_trials(some, GPU, mixed=True)[1].get(MEANS_UNKNOWN)
         if count:
-            left_out = told({UNTOLD: count})
+            left_out = describe_left_out({MEANS_UNKNOWN: count})
             said.append(
                 f"{llm} on {device}: unless all windows are of one mix, fit will leave out, of "
                 f"{len(some)}: {left_out}"

@@ -33,5 +33,5 @@ def why(error: Exception) -> str:
     'no answer in time'
     """
     kind = next((words for one, words in _KINDS if isinstance(error, one)), "no answer")
-    told = "" if isinstance(error, ValueError) else _NUMBER.sub("", str(error)).rstrip(".")
-    return f"{kind}: {told}" if told else kind
+    reason = "" if isinstance(error, ValueError) else _NUMBER.sub("", str(error)).rstrip(".")
+    return f"{kind}: {reason}" if reason else kind

@@ -28,7 +28,7 @@ _TYPES: Mapping[str, type] = {
     "energy_cpu_j": np.float64,
     "warmup": np.bool_,
 }
-NUMBERS = frozenset({*_TYPES, "max_context_tokens"})
+NUMBER_COLUMNS = frozenset({*_TYPES, "max_context_tokens"})
 """Columns that hold numbers, those that a file may lack among them."""
 
 
@@ -51,7 +51,7 @@ def read_observations(path: Path) -> Observations:
         With row and column of the first cell that is missing, NaN, negative, not a number or not
         a name where it must not be.
     """
-    header, rows = read_table(path, lambda _: NUMBERS)
+    header, rows = read_table(path, lambda _: NUMBER_COLUMNS)
     return checked_observations(path, header, rows)
 
 
@@ -157,7 +157,7 @@ def append_observations(path: Path, observations: Observations) -> int:
     known: set[tuple[str, ...]] = set()
     exists = path.exists() and path.stat().st_size > 0
     if exists:
-        found, rows = read_table(path, lambda _: NUMBERS)
+        found, rows = read_table(path, lambda _: NUMBER_COLUMNS)
         if found != header:
             raise ObservationError(path, _difference(found, header), row=1)
         known = {tuple(cells[name] for name in header) for _, cells in rows}
@@ -175,12 +175,12 @@ def _difference(found: Sequence[str], header: Sequence[str]) -> str:
     """Say how the columns of a file differ from those of what is to be appended."""
     lacks = [name for name in header if name not in found]
     more = [name for name in found if name not in header]
-    told = [
+    differences = [
         f"one {word} {', '.join(names)}"
         for word, names in (("without", lacks), ("with", more))
         if names
     ]
-    how = " and ".join(told) or "one with them in another order"
+    how = " and ".join(differences) or "one with them in another order"
     return (
         f"Expected a file of the same columns to append to, got {how}: give another --out; fit "
         "takes several files together."

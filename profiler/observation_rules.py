@@ -17,13 +17,13 @@ class CellError(ValueError):
     """One cell breaks its rule; the reader adds file, row and column."""
 
 
-LARGEST = 1e12
+MAX_MEASUREMENT = 1e12
 """No measurement is larger, and no power of one that a fit forms overflows."""
-SMALLEST = 1e-9
+MIN_MEASUREMENT = 1e-9
 """No positive measurement is smaller."""
 
 
-def number(text: str, *, least: float = -LARGEST, wanted: str = "a number") -> float:
+def number(text: str, *, least: float = -MAX_MEASUREMENT, wanted: str = "a number") -> float:
     """Read a finite number with a lower limit.
 
     Parameters
@@ -54,7 +54,7 @@ def number(text: str, *, least: float = -LARGEST, wanted: str = "a number") -> f
         value = float(text)
     except ValueError:
         value = math.nan
-    if not least <= value <= LARGEST:
+    if not least <= value <= MAX_MEASUREMENT:
         raise CellError(f"Expected {wanted}, got {text!r}.{number_hint(text)}")
     return value
 
@@ -110,7 +110,7 @@ RULES: Mapping[str, Rule] = {
     "kv_cache": _one_of("on", "off"),
     "input_tokens": _tokens_in,
     "output_tokens": lambda text: number(text, least=1.0, wanted="1 or more tokens"),
-    "runtime_s": lambda text: number(text, least=SMALLEST, wanted="positive seconds"),
+    "runtime_s": lambda text: number(text, least=MIN_MEASUREMENT, wanted="positive seconds"),
     "energy_gpu_j": lambda text: number(text, least=0.0, wanted="zero or more joules"),
     "energy_cpu_j": lambda text: number(text, wanted="joules") if text else math.nan,
     "warmup": _yes_or_no,

@@ -18,13 +18,13 @@ from profiler.misreadings import BY_SECONDS, MAX_POWER_RATIO, Mistake, likely_mi
 from profiler.observations import Observations
 from profiler.power_limits import UNKNOWN_W, limits
 
-SLOW_S = 5.0
+MAX_TOKEN_S = 5.0
 """Of a token with a KV cache. The slowest devices take about one; what answers 256 requests at once
 and has more in flight lets the others wait."""
-SLOW_WITHOUT_CACHE_S = 60.0
+MAX_TOKEN_WITHOUT_CACHE_S = 60.0
 """An M1 Pro that swapped took 22 s a token without a KV cache (Wilkins et al. 2024)."""
-MAX_AT_ONCE = 256
-PROMPT_SHARE = 0.01
+MAX_ANSWERED_AT_ONCE = 256
+PROMPT_TOKEN_SHARE = 0.01
 """Of a token's time: what a token of a prompt takes, or less."""
 
 
@@ -67,8 +67,8 @@ def mean_watts(trials: Observations) -> FloatArray:
     requests, window_s = (_numbers(trials, name) for name in ("requests", "window_s"))
     with np.errstate(invalid="ignore", divide="ignore"):
         counted = requests / window_s
-    told = np.isfinite(counted) & (counted > 0)
-    rate = np.where(told, counted, trials.concurrency / trials.runtime_s)
+    known = np.isfinite(counted) & (counted > 0)
+    rate = np.where(known, counted, trials.concurrency / trials.runtime_s)
     return np.where(joules > 0, joules * rate, np.nan)
 
 
@@ -156,9 +156,9 @@ def slow_tokens(trials: Observations) -> list[str]:
     Joules and seconds that are both in thousandths give a power that can be; so do seconds of
     which no joules were metered.
     """
-    tokens = trials.output_tokens + PROMPT_SHARE * np.nan_to_num(trials.input_tokens)
-    waiting = np.maximum(1.0, trials.concurrency / MAX_AT_ONCE)
-    allowed = np.where(trials.kv_cache == "on", SLOW_S, SLOW_WITHOUT_CACHE_S)
+    tokens = trials.output_tokens + PROMPT_TOKEN_SHARE * np.nan_to_num(trials.input_tokens)
+    waiting = np.maximum(1.0, trials.concurrency / MAX_ANSWERED_AT_ONCE)
+    allowed = np.where(trials.kv_cache == "on", MAX_TOKEN_S, MAX_TOKEN_WITHOUT_CACHE_S)
     slow = trials.runtime_s / tokens / waiting > allowed
     if not slow.any():
         return []

@@ -2,7 +2,7 @@
 
 Accelerators keep their limit within a few per cent over seconds, and one that serves draws much
 more than nothing; units and counts go wrong by factors of 3.6, 8 or 1,000. So what lies beyond
-`MAX_SHARE` of the published watts, or below `MIN_SHARE`, was not measured, but misread.
+`MAX_POWER_SHARE` of the published watts, or below `MIN_POWER_SHARE`, was not measured, but misread.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from costmodel.devices import accelerators
 from costmodel.names import device_num_gpus
 from costmodel.provenance import GPU
 
-MAX_SHARE = 1.35
+MAX_POWER_SHARE = 1.35
 """Of the published watts: makers of cards raise limits, and meters are off by some per cent."""
-MIN_SHARE = 0.02
+MIN_POWER_SHARE = 0.02
 """Of the published watts. Cards idle at 3 to 20 % of theirs."""
-COARSE_S = 0.2
+COUNTER_LAG_S = 0.2
 """An energy counter is behind by up to that much, which matters in short windows."""
-MAX_COARSE = 3.0
+MAX_LAG_RATIO = 3.0
 HOST_W = 1500.0
 """Beside the accelerators, in scopes that hold more: processors, memory, fans."""
 UNKNOWN_W = (0.5, 3000.0)
@@ -70,7 +70,7 @@ class PowerRange:
         seconds
             That a request took in it: the shorter, the further an energy counter may be off.
         """
-        coarse = min(MAX_COARSE, 1.0 + COARSE_S / seconds)
+        coarse = min(MAX_LAG_RATIO, 1.0 + COUNTER_LAG_S / seconds)
         return int(watts > self.high * coarse) - int(watts * coarse < self.low)
 
     def off(self, watts: float) -> float:
@@ -96,8 +96,8 @@ def limits(device: str, scope: str = GPU) -> PowerRange:
     beside = "" if scope == GPU else f" and {host:.0f} W of its host"
     return PowerRange(
         device,
-        MIN_SHARE * count * min(one.watts for one in boards),
-        MAX_SHARE * count * most.watts + host,
+        MIN_POWER_SHARE * count * min(one.watts for one in boards),
+        MAX_POWER_SHARE * count * most.watts + host,
         f"{times}{most.watts:g} W by {most.source}{beside}",
     )
 

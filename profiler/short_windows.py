@@ -1,4 +1,4 @@
-"""Windows too short for their meter: by how much their joules may be off, and how that is told.
+"""Windows too short for their meter: by how much their joules may be off, and the warning of it.
 
 A run of joules E begins and ends between readings of a log. What is known of its edges:
 
@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from profiler.power_limits import COARSE_S
+from profiler.power_limits import COUNTER_LAG_S
 
 SHORT_WINDOW = "short_window"
 """Marks windows whose joules may be off by more than repeats of them would show."""
@@ -36,9 +36,9 @@ STEADY_S = 5.0
 MAX_ERROR = 0.2
 """Of the joules: about half of it is usual, which is as much as separate runs of a thing differ."""
 AVERAGED_S = 1.0
-"""What `nvidia-smi` tells is a mean of that long on Ampere and newer (its --help-query-gpu)."""
+"""What `nvidia-smi` reports is a mean of that long on Ampere and newer (its --help-query-gpu)."""
 INSTANT_S = 0.1
-"""What it tells as instant is measured ten times a second (Yang et al., arXiv 2312.02741)."""
+"""What it reports as instant is measured ten times a second (Yang et al., arXiv 2312.02741)."""
 MIN_READINGS = 2
 """Within a run: fewer have no mean."""
 
@@ -66,10 +66,10 @@ class Edges:
 
     @property
     def short(self) -> bool:
-        """Whether that has to be told."""
+        """Whether a warning of it is due."""
         return self.window_s < STEADY_S or self.error > MAX_ERROR
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Say what the window is short of, by how much it may be off, and what would do."""
         of = [f"a reading every {self.period_s:.3g} s"] if self.period_s else []
         of += [f"moments to {self.resolution_s:.3g} s"] if self.resolution_s >= 1e-3 else []
@@ -83,7 +83,7 @@ class Edges:
 
 def metered_edges(window_s: float) -> Edges:
     """Return the edges of a window that an energy counter was read at both ends of."""
-    return Edges(window_s, 0.0, 0.0, COARSE_S / window_s)
+    return Edges(window_s, 0.0, 0.0, COUNTER_LAG_S / window_s)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _period_s(at_s: FloatArray, edge_s: float) -> float:
     return float(at_s[after] - at_s[after - 1])
 
 
-def told_of_short(runs: Sequence[tuple[str, Edges]]) -> list[str]:
+def short_window_notes(runs: Sequence[tuple[str, Edges]]) -> list[str]:
     """Say which of some runs are short, in one sentence.
 
     Parameters
@@ -161,11 +161,11 @@ def told_of_short(runs: Sequence[tuple[str, Edges]]) -> list[str]:
 
     Examples
     --------
-    >>> told_of_short([("1.json", metered_edges(4.0)), ("2.json", metered_edges(2.0))])[0][:57]
+    >>> short_window_notes([("1.json", metered_edges(4.0)), ("2.json", metered_edges(2.0))])[0][:57]
     '2.json and 1 more: a window of 2 s is short: its joules m'
     """
     if not runs:
         return []
     name, worst = max(runs, key=lambda run: run[1].error)
     others = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
-    return [f"{name}{others}: {worst.told()}; flagged {SHORT_WINDOW}"]
+    return [f"{name}{others}: {worst.describe()}; flagged {SHORT_WINDOW}"]

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 
-from benchmarks.fuzz.outcomes import CaseOutcome, told
+from benchmarks.fuzz.outcomes import CaseOutcome, describe
 from benchmarks.fuzz.run import Fuzzer
 from benchmarks.timing import machine
 from examples.local_service import running_service
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with running_service(settings) if options.url is None else nullcontext(options.url) as url:
         outcomes = fuzz(url, seeds, options.callers)
     print(machine(), end="\n\n")
-    print(told(outcomes))
+    print(describe(outcomes))
     return int(any(outcome.faults or outcome.late for outcome in outcomes))
 
 

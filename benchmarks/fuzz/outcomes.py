@@ -41,7 +41,7 @@ class CaseOutcome:
         return self.seconds > self.allowed_s
 
 
-def told(outcomes: list[CaseOutcome]) -> str:
+def describe(outcomes: list[CaseOutcome]) -> str:
     """Return the table of a run: for each kind of call and end, how many, wrong and late."""
     groups: dict[tuple[str, str], list[CaseOutcome]] = {}
     for outcome in outcomes:

@@ -58,8 +58,8 @@ def print_bars(options: argparse.Namespace) -> list[Bar]:
     rows: list[dict[str, Any]] = []
     found = bars(_options(options), rows.append, lambda bar: print(*bar.cells, flush=True))
     print(f"\n{bars_table([bar.cells for bar in found])}\n\n{_where()}", flush=True)
-    told = {"bars": [bar.cells for bar in found], "bars_rows": rows, "bars_where": _where()}
-    _write(options.out, told)
+    results = {"bars": [bar.cells for bar in found], "bars_rows": rows, "bars_where": _where()}
+    _write(options.out, results)
     return found
 
 
@@ -77,14 +77,14 @@ def check_binding(options: argparse.Namespace) -> list[Move]:
     return found
 
 
-def _write(folder: Path | None, told: dict[str, Any]) -> None:
+def _write(folder: Path | None, results: dict[str, Any]) -> None:
     """Put what was found beside what earlier runs found there, and write page and plot anew."""
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     data = folder / DATA
     found = json.loads(data.read_text(encoding="utf-8")) if data.is_file() else {}
-    found |= json.loads(json.dumps(told))
+    found |= json.loads(json.dumps(results))
     data.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     (folder / PAGE).write_text(page(found), encoding="utf-8")
     if found.get("results"):

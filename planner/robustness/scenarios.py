@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from costmodel.arrays import FloatArray, IntArray
 from costmodel.cost_model import CostModel
-from costmodel.intervals import CAMPAIGN_RATIO, LEVEL, residual_sigma
+from costmodel.intervals import CAMPAIGN_RATIO, INTERVAL_LEVEL, residual_sigma
 from planner.problem import PlacementProblem
 
-HALF_WIDTH = NormalDist().inv_cdf(0.5 + 0.5 * LEVEL)
+HALF_WIDTH = NormalDist().inv_cdf(0.5 + 0.5 * INTERVAL_LEVEL)
 """Standard deviations from the middle of a normal law to the end of its 90 % interval: 1.645."""
 MAX_SCENARIOS = 2_000
 MIN_SCENARIOS = 1_000

@@ -21,7 +21,7 @@ MIN_NOISE = 0.02
 PRIOR_NOISE = 0.05
 """Taken while points are no more than coefficients, and residuals say nothing."""
 QUANTILE = 0.9
-MIN_SHARE = 1e-6
+MIN_WEIGHT_SHARE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Quantity:
         if free > 0:
             off = predicted / measured - 1.0
             noise = max(MIN_NOISE, float(np.sqrt((off @ off) / free)))
-        rows = features / np.maximum(predicted, MIN_SHARE * measured)[:, None]
+        rows = features / np.maximum(predicted, MIN_WEIGHT_SHARE * measured)[:, None]
         # No coefficient can be larger than the least measurement over its feature.
         with np.errstate(divide="ignore"):
             most = np.min(np.where(features > 0, measured[:, None] / features, np.inf), axis=0)

@@ -20,7 +20,7 @@ from profiler.errors import UnusableInputError
 from profiler.length_mix import MIXED_FLAG
 from profiler.meters.meter import Joules, Meter
 from profiler.server.connection import connect
-from profiler.server.load import GaugeWatch, Lengths, LoadGenerator, quiet
+from profiler.server.load import GaugeSampler, Lengths, LoadGenerator, quiet
 
 MIX_SIGMA = 0.8
 """Spread of the log-normal mix: about that of production chat traces (Azure 2023)."""
@@ -165,15 +165,15 @@ class LiveRig(Rig):
             # campaign would find them in its prefix cache.
             Random(),
         )
-        watch = GaugeWatch(self._client, self.endpoint)
-        self._runner.run(_enter(load, watch))
+        gauges = GaugeSampler(self._client, self.endpoint)
+        self._runner.run(_enter(load, gauges))
         ended: type[BaseException] | None = None
         try:
             alone_s = self._runner.run(load.steady())
             while True:
                 least_s = self._window_s if stage != WARM_UP else WARM_UP_S
                 window = self._runner.run(
-                    measure_window(load, watch, self._meter, point, least_s, alone_s)
+                    measure_window(load, gauges, self._meter, point, least_s, alone_s)
                 )
                 yield self._measured(point, stage, window)
         except GeneratorExit:
@@ -182,7 +182,7 @@ class LiveRig(Rig):
             ended = type(error)
             raise
         finally:
-            self._runner.run(_exit(load, watch, ended))
+            self._runner.run(_exit(load, gauges, ended))
 
     def idle(self, seconds: float) -> tuple[float, Joules]:
         """Meter the server without requests.
@@ -284,13 +284,15 @@ class LiveRig(Rig):
         return Measured(Trial(point, stage, cells), window.requests())
 
 
-async def _enter(load: LoadGenerator, watch: GaugeWatch) -> None:
+async def _enter(load: LoadGenerator, gauges: GaugeSampler) -> None:
     await load.__aenter__()
-    await watch.__aenter__()
+    await gauges.__aenter__()
 
 
-async def _exit(load: LoadGenerator, watch: GaugeWatch, ended: type[BaseException] | None) -> None:
-    await watch.__aexit__(ended, None, None)
+async def _exit(
+    load: LoadGenerator, gauges: GaugeSampler, ended: type[BaseException] | None
+) -> None:
+    await gauges.__aexit__(ended, None, None)
     await load.__aexit__(ended, None, None)
 
 

@@ -8,7 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from profiler.campaign.stages import MIN_POINTS, Design, Step
+from profiler.campaign.stages import MIN_CAMPAIGN_POINTS, Design, Step
 from profiler.campaign.trial import Trial
 from profiler.fit.selection import IMPOSSIBLE_FLAG
 from profiler.plausibility import misread_window
@@ -120,7 +120,7 @@ class CampaignProgress:
         if known is not None and known.uncertainty > 0:
             # Standard errors fall with the square root of what was measured.
             near = min(1.0, (self._design.target_error / known.uncertainty) ** 2)
-            shares.append(min(near, len(points) / MIN_POINTS))
+            shares.append(min(near, len(points) / MIN_CAMPAIGN_POINTS))
         return min(1.0, max(shares))
 
     def _spent(self) -> tuple[float, float]:

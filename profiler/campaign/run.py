@@ -11,8 +11,8 @@ from profiler.campaign.points import Point
 from profiler.campaign.rig import Rig
 from profiler.campaign.stages import (
     ADAPTIVE,
+    MAX_SPREAD,
     MAX_WINDOWS,
-    SPREAD,
     Design,
     Step,
     next_step,
@@ -50,7 +50,7 @@ class Outcome:
 
 
 class Watcher(Protocol):
-    """Is told of a campaign's progress."""
+    """What a campaign reports its progress to."""
 
     def step(self, step: Step, trials: list[Trial]) -> None:
         """A point is about to be measured."""
@@ -71,7 +71,7 @@ def run_campaign(design: Design, rig: Rig, journal: Journal, watcher: Watcher) -
     journal
         Open; each window is in it before the next begins.
     watcher
-        Is told.
+        What progress is reported to.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def _judged(design: Design, before: list[Trial], trial: Trial) -> Trial:
     last = design.kind == ADAPTIVE and len(own) >= MAX_WINDOWS
     marks = {
         IMPOSSIBLE_FLAG: misread_window(trial.cells) is not None,
-        UNSTABLE: last and spread(own) > SPREAD,
+        UNSTABLE: last and spread(own) > MAX_SPREAD,
     }
     flags = ";".join(filter(None, (trial.cells["flags"], *(m for m in marks if marks[m]))))
     return replace(trial, cells={**trial.cells, "flags": flags})

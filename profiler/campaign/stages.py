@@ -18,15 +18,15 @@ from profiler.campaign.points import Point, anchors, as_array
 from profiler.campaign.rig import Rig
 from profiler.campaign.trial import ANCHORS, DESIGN, MIX, WARM_UP, Trial
 
-MIN_POINTS = 10
+MIN_CAMPAIGN_POINTS = 10
 """An adaptive campaign does not stop before: with fewer, residuals do not show a bad fit."""
-WINDOWS = 2
+WINDOWS_PER_POINT = 2
 MAX_WINDOWS = 4
 MAX_GRID_WINDOWS = 25
 GRID_HALF_WIDTH_S = 0.5
 """The paper's rule: until the 95 % confidence interval of the mean runtime is narrower than half a
 second to each side, or 25 trials (Wilkins' thesis, 4.4.1)."""
-SPREAD = 0.03
+MAX_SPREAD = 0.03
 _Z95 = 1.96
 
 ADAPTIVE, GRID = "adaptive", "grid"
@@ -99,13 +99,13 @@ def settled(design: Design, windows: Sequence[Trial], most: int | None) -> bool:
     """
     if windows and (windows[0].warm_up or len(windows) == most):
         return True
-    if len(windows) < WINDOWS:
+    if len(windows) < WINDOWS_PER_POINT:
         return False
     if design.kind == GRID:
         latency_s = [window.runtime_s for window in windows]
         half = _Z95 * float(np.std(latency_s, ddof=1)) / math.sqrt(len(windows))
         return half < GRID_HALF_WIDTH_S or len(windows) >= MAX_GRID_WINDOWS
-    return spread(windows) <= SPREAD or len(windows) >= MAX_WINDOWS
+    return spread(windows) <= MAX_SPREAD or len(windows) >= MAX_WINDOWS
 
 
 def next_step(design: Design, rig: Rig, trials: Sequence[Trial]) -> Step:
@@ -141,10 +141,10 @@ def next_step(design: Design, rig: Rig, trials: Sequence[Trial]) -> Step:
     if design.kind == GRID or knowledge is None:
         return Step(None, reason=EXHAUSTED, knowledge=knowledge)
     known = [candidates.index(point) for point in measured if point in candidates]
-    if len(known) >= MIN_POINTS and knowledge.uncertainty <= design.target_error:
+    if len(known) >= MIN_CAMPAIGN_POINTS and knowledge.uncertainty <= design.target_error:
         return Step(None, reason=TARGET, knowledge=knowledge)
     costs = zip(candidates, knowledge.seconds, strict=True)
-    cost_s = np.array([max(rig.cost_s(p, float(s), WINDOWS), 1e-3) for p, s in costs])
+    cost_s = np.array([max(rig.cost_s(p, float(s), WINDOWS_PER_POINT), 1e-3) for p, s in costs])
     best = choose(knowledge, cost_s, known)
     if best is None:
         return Step(None, reason=EXHAUSTED, knowledge=knowledge)

@@ -19,20 +19,21 @@ from profiler.length_mix import mean_cells
 from profiler.meters.meter import Joules, Mark, Meter
 from profiler.server.completion import Completion
 from profiler.server.endpoint import LoadGauges
-from profiler.server.load import GaugeWatch, LoadGenerator
+from profiler.server.load import GaugeSampler, LoadGenerator
 from profiler.short_windows import SHORT_WINDOW, STEADY_S
 
-SHORT = 0.99
+MIN_FORCED_SHARE = 0.99
 """Answers of less than this share of what was asked for were not forced."""
-WAITING = 0.05
+MIN_WAITING_SHARE = 0.05
 """Share of the requests in flight that waits, from which the server's own limit set the batch."""
 MIXED_ROUNDS = 3
 """Requests that each slot ends in a window of mixed lengths, so that its mix is met."""
-ABREAST = 0.9
-COUNTED = 0.6
-"""Of the slots, at work at once (without the server's counts, and by them) in a window that its
-limit does not bound; a mean of a few readings is coarse."""
-WAITED = 3.0
+MIN_BUSY_SHARE = 0.9
+"""Share of the slots that are busy in a window which the server's limit does not bound."""
+MIN_COUNTED_SHARE = 0.6
+"""The same share by the server's own counts, whose mean over a few readings is coarse."""
+MAX_WAIT_RATIO = 3.0
+"""Times a lone request's time to its first token, beyond which requests waited for a slot."""
 
 
 @dataclass(frozen=True)
@@ -117,22 +118,22 @@ class Window:
 
     def _achieved(self, slots: int) -> tuple[bool, float]:
         """Tell whether the server's limit set the concurrency, and what that was."""
-        if self.gauges is not None and self.gauges.waiting > WAITING * slots:
+        if self.gauges is not None and self.gauges.waiting > MIN_WAITING_SHARE * slots:
             return True, max(1.0, self.gauges.running)
         # Without the server's counts, or where requests wait before it counts them: those that wait
         # have long seen no first token, and never are all of them at work at once.
         waited = float(np.mean([one.ttft_s for one in self.ended]))
         latency = float(np.mean([one.latency_s for one in self.ended]))
         if self.gauges is None:
-            few = _most_at_once(self.ended) <= ABREAST * slots
+            few = _most_at_once(self.ended) <= MIN_BUSY_SHARE * slots
         else:
-            few = self.gauges.running <= COUNTED * slots
-        limited = slots > 1 and few and waited > WAITED * self.alone_s + 0.1 * latency
+            few = self.gauges.running <= MIN_COUNTED_SHARE * slots
+        limited = slots > 1 and few and waited > MAX_WAIT_RATIO * self.alone_s + 0.1 * latency
         running = slots * (1.0 - max(0.0, waited - self.alone_s) / latency)
         return limited, max(1.0, running) if limited else float(slots)
 
     def _flags(self, *, limited: bool) -> list[str]:
-        short = any(one.output_tokens < SHORT * one.asked_tokens for one in self.ended)
+        short = any(one.output_tokens < MIN_FORCED_SHARE * one.asked_tokens for one in self.ended)
         cached = any(one.cached_tokens > 0.5 * one.input_tokens for one in self.ended)
         named = {
             SERVER_LIMITED: limited,
@@ -145,7 +146,7 @@ class Window:
 
 async def measure_window(
     load: LoadGenerator,
-    watch: GaugeWatch,
+    gauges: GaugeSampler,
     meter: Meter,
     point: Point,
     least_s: float,
@@ -155,7 +156,7 @@ async def measure_window(
 
     Parameters
     ----------
-    load, watch, meter
+    load, gauges, meter
         All open.
     point
         What is in flight.
@@ -178,7 +179,7 @@ async def measure_window(
     load.forget()
     await load.next()
     begin = meter.mark()
-    watch.restart()
+    gauges.restart()
     wanted = point.concurrency * (MIXED_ROUNDS if point.mixed else 1)
     ended: list[Completion] = []
     while True:
@@ -188,7 +189,7 @@ async def measure_window(
     end = meter.mark()
     # A meter on another host may have to wait for what it is to see; the load goes on.
     joules = await asyncio.to_thread(meter.between, begin, end)
-    return Window(begin, end, joules, ended, watch.mean, alone_s)
+    return Window(begin, end, joules, ended, gauges.mean, alone_s)
 
 
 def _most_at_once(ended: Sequence[Completion]) -> int:

@@ -16,7 +16,7 @@ from costmodel.provenance import GPU
 from profiler.delimited import read_table
 from profiler.errors import ObservationError
 from profiler.misreadings import likely_mistakes, question
-from profiler.observation_rules import RULES, SMALLEST, CellError, check_num_gpus, number
+from profiler.observation_rules import MIN_MEASUREMENT, RULES, CellError, check_num_gpus, number
 from profiler.power_limits import PowerRange, limits
 
 Pair = tuple[str, str]
@@ -176,13 +176,13 @@ def _check_power(path: Path, line: int, load: MeasuredLoad, allowed: PowerRange)
         if problem:
             mistakes = likely_mistakes(np.array([watts]), allowed)
             asked = f" {question(mistakes, watts, 0)} Write joules and seconds." if mistakes else ""
-            told = f"{problem}: {load.joules:g} J in {load.seconds:g} s.{asked}"
-            raise ObservationError(path, told, row=line, column="load_energy_gpu_j")
+            message = f"{problem}: {load.joules:g} J in {load.seconds:g} s.{asked}"
+            raise ObservationError(path, message, row=line, column="load_energy_gpu_j")
     if load.idle_watts is not None:
         problem = allowed.problem(load.idle_watts, math.inf)
         if problem:
-            told = f"{problem}: write watts of the whole device, or leave it empty."
-            raise ObservationError(path, told, row=line, column="idle_watts")
+            message = f"{problem}: write watts of the whole device, or leave it empty."
+            raise ObservationError(path, message, row=line, column="idle_watts")
 
 
 def _cell(path: Path, line: int, cells: Mapping[str, str], column: str) -> object:
@@ -194,6 +194,6 @@ def _cell(path: Path, line: int, cells: Mapping[str, str], column: str) -> objec
 
 def _positive(path: Path, line: int, cells: Mapping[str, str], column: str) -> float:
     try:
-        return number(cells[column], least=SMALLEST, wanted="a positive number")
+        return number(cells[column], least=MIN_MEASUREMENT, wanted="a positive number")
     except CellError as error:
         raise ObservationError(path, str(error), row=line, column=column) from None

@@ -11,7 +11,7 @@ from profiler.fit.scoring import Score
 from profiler.fit.steps import throughput_drops
 from profiler.fit.training import RUNTIME, TrainingSet
 
-DIGITS = 5
+CARD_DIGITS = 5
 """Of the figures on a card: more would only be the noise of another machine's arithmetic."""
 
 Plain = dict[str, Any]
@@ -52,7 +52,8 @@ def card_errors(data: TrainingSet) -> tuple[Plain, dict[str, QuantityFigures]]:
         _, output_tokens, concurrency = data.points.T
         drops = throughput_drops(concurrency, output_tokens, data.targets[RUNTIME].measured)
         record["throughput_drops"] = [
-            {name: significant(value, DIGITS) for name, value in drop.items()} for drop in drops
+            {name: significant(value, CARD_DIGITS) for name, value in drop.items()}
+            for drop in drops
         ]
     return record, figures
 
@@ -69,4 +70,4 @@ def _ratios(score: Score) -> Plain:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else significant(value, DIGITS)
+    return None if value is None else significant(value, CARD_DIGITS)

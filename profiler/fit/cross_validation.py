@@ -11,7 +11,7 @@ from profiler.fit.training import QUANTITIES, TrainingSet, fit_control, fit_cost
 
 FOLDS = 5
 SPLITS = 10
-LARGEST = 0.7
+LARGEST_LEVEL_SHARE = 0.7
 """Values above this share of an axis' largest are its largest level: grids go in factors of two,
 and a limit is met to within a quarter."""
 
@@ -176,5 +176,5 @@ def largest_level(values: FloatArray) -> BoolArray | None:
     """
     if np.isnan(values).any():
         return None
-    top = values > LARGEST * values.max()
+    top = values > LARGEST_LEVEL_SHARE * values.max()
     return None if top.all() else top

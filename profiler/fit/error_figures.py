@@ -7,7 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray
-from costmodel.intervals import MIN_POINTS, ConformalInterval, conformal_quantile, residual_sigma
+from costmodel.intervals import (
+    MIN_INTERVAL_POINTS,
+    ConformalInterval,
+    conformal_quantile,
+    residual_sigma,
+)
 from profiler.fit.cross_validation import (
     Predicted,
     fold_count,
@@ -21,7 +26,7 @@ from profiler.fit.least_squares import significant
 from profiler.fit.scoring import Score, mean_score, score
 from profiler.fit.training import QUANTITIES, RUNTIME, TrainingSet, fit_control
 
-AXES = ("input_tokens", "output_tokens", "concurrency")
+POINT_COLUMNS = ("input_tokens", "output_tokens", "concurrency")
 """The columns of a training set's points."""
 QUANTILE_DIGITS = 6
 
@@ -126,7 +131,7 @@ def _interval(
 ) -> ConformalInterval | None:
     scores = np.concatenate([_conformity(data, quantity, one) for one in rounds])
     quantile = conformal_quantile(scores, np.tile(data.cell, len(rounds)))
-    if data.distinct_points < MIN_POINTS or not np.isfinite(quantile):
+    if data.distinct_points < MIN_INTERVAL_POINTS or not np.isfinite(quantile):
         return None
     return ConformalInterval(significant(quantile, QUANTILE_DIGITS), data.distinct_points)
 
@@ -147,7 +152,7 @@ def _coverage(data: TrainingSet) -> dict[str, Coverage]:
 
 def _held_out(data: TrainingSet) -> dict[str, dict[str, Score]]:
     scores: dict[str, dict[str, Score]] = {quantity: {} for quantity in QUANTITIES}
-    for number, axis in enumerate(AXES):
+    for number, axis in enumerate(POINT_COLUMNS):
         top = largest_level(data.points[:, number])
         if top is None or len(np.unique(data.cell[~top])) < data.features.shape[1]:
             continue

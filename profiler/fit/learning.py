@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from costmodel.arrays import BoolArray
 from profiler.errors import UnfittablePairError
-from profiler.fit.selection import REMEDIES, UNTOLD, choose_trials
+from profiler.fit.selection import MEANS_UNKNOWN, REMEDIES, choose_trials
 from profiler.fit.training import TrainingSet, training_set
 from profiler.length_mix import MIXED_FLAG
 from profiler.observations import Observations
@@ -78,11 +78,11 @@ def _taught_by_means(
     try:
         return _taught(trials, scope, chosen, left_out)
     except UnfittablePairError:
-        if UNTOLD not in left_out:
+        if MEANS_UNKNOWN not in left_out:
             raise
         with suppress(UnfittablePairError):
             learning, data = _taught(
-                trials, scope, *choose_trials(trials, scope, mixed=True, untold=True)
+                trials, scope, *choose_trials(trials, scope, mixed=True, unknown_means=True)
             )
             if not data.basis.needs_input:
                 return learning, data
@@ -100,15 +100,15 @@ def _taught(
     except UnfittablePairError as error:
         if not left_out:
             raise
-        msg = f"{error}. Left out: {told(left_out)}"
+        msg = f"{error}. Left out: {describe_left_out(left_out)}"
         raise UnfittablePairError(msg) from None
     return Learning(chosen, left_out, int(learnt.flagged(MIXED_FLAG).sum())), data
 
 
-def told(left_out: Mapping[str, int]) -> str:
+def describe_left_out(left_out: Mapping[str, int]) -> str:
     """Say how many trials are left out for which reason, and what to do about each."""
     return "; ".join(f"{count} {why} ({REMEDIES[why]})" for why, count in left_out.items())
 
 
 def _nothing_left(count: int, left_out: Mapping[str, int]) -> str:
-    return f"no trial to learn from, of {count}: {told(left_out)}"
+    return f"no trial to learn from, of {count}: {describe_left_out(left_out)}"

@@ -16,7 +16,7 @@ from profiler.fit.training import ENERGY, RUNTIME
 from profiler.length_mix import MIXED_FLAG, WindowTerms
 from profiler.observations import Observations
 
-DIGITS = 5
+MIXED_DIGITS = 5
 
 
 def mixed_windows(trials: Observations, scope: str) -> Observations:
@@ -70,4 +70,4 @@ def _ratios(measured: FloatArray, predicted: FloatArray) -> dict[str, float]:
         "wape": found.wape,
         "worst": float(np.max(np.abs(predicted / measured - 1.0))),
     }
-    return {name: significant(value, DIGITS) for name, value in figures.items()}
+    return {name: significant(value, MIXED_DIGITS) for name, value in figures.items()}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from costmodel.errors import MomentRefusedError
-from costmodel.intervals import MIN_POINTS
+from costmodel.intervals import MIN_INTERVAL_POINTS
 from costmodel.moments import read_moment, written
 from costmodel.nearest import counted
 from costmodel.provenance import GPU, GPU_AND_CPU
@@ -16,7 +16,7 @@ from profiler.fit.calibration import IDLE_METERED_NOTE, IDLE_NOTE, LoadFigures
 from profiler.fit.published import Campaign, campaign_of
 from profiler.observations import Observations
 
-ONE_OF = ("engine", "task", "energy_scope", "hardware", "driver")
+SINGLE_VALUED_COLUMNS = ("engine", "task", "energy_scope", "hardware", "driver")
 """Further columns that say what a card must: one value a pair."""
 
 
@@ -75,7 +75,7 @@ def pair_facts(llm: str, device: str, trials: Observations, date: str | None) ->
     campaign = campaign_of(source)
     said = {
         name: _one(name, trials.extra[name].tolist()) or None if name in trials.extra else None
-        for name in ONE_OF
+        for name in SINGLE_VALUED_COLUMNS
     }
     return PairFacts(
         source=source,
@@ -132,8 +132,8 @@ def null_reasons(
     if facts.driver is None:
         published = campaign_of(facts.source).citation is not None
         reasons["driver"] = "not published" if published else "not recorded"
-    if points < MIN_POINTS:
-        few = f"{points} distinct points, {MIN_POINTS} needed"
+    if points < MIN_INTERVAL_POINTS:
+        few = f"{points} distinct points, {MIN_INTERVAL_POINTS} needed"
         reasons |= {"energy_interval": few, "device_seconds_interval": few}
     if not input_recorded:
         reasons["input_tokens"] = "input lengths are not in the observations"

@@ -35,9 +35,9 @@ from profiler.length_mix import MEAN_COLUMNS, MIXED_FLAG, means_known
 from profiler.observations import Observations
 
 COMPILED_FLAG = "mps_shape_compile_in_single_trial"
-LONGER = 1.5
+LONGER_OUTPUT_RATIO = 1.5
 """A trial with this many times the output tokens must not finish sooner, ..."""
-SLOWER = 1.1
+RESTART_RUNTIME_RATIO = 1.1
 """... unless the shorter one took this many times longer than it for another reason: a restart."""
 
 IMPOSSIBLE_FLAG = "impossible_watts"
@@ -47,24 +47,26 @@ MIN_JOULES = 1e-3
 """Resolution of the finest of the energy counters (NVML's, in millijoules)."""
 
 WARM_UP = "warm-up"
-IMPOSSIBLE = "joules that the device cannot have drawn"
-COMPILED = "compiled kernels while timed"
-UNTOLD = "of mixed lengths without the means of their requests"
-APART = "windows of mixed lengths, scored apart"
+IMPOSSIBLE_JOULES = "joules that the device cannot have drawn"
+KERNELS_COMPILED = "compiled kernels while timed"
+MEANS_UNKNOWN = "of mixed lengths without the means of their requests"
+MIXED_LENGTHS = "windows of mixed lengths, scored apart"
 RESTARTED = "after an unmarked restart"
-ZERO = "zero joules"
+ZERO_JOULES = "zero joules"
 UNMETERED = "joules of the processor not metered"
 REMEDIES: Mapping[str, str] = {
     WARM_UP: "set warmup to 0 where the LLM was warm, or measure each point again",
-    COMPILED: "measure each point again after a run that compiles its kernels",
-    UNTOLD: (
+    KERNELS_COMPILED: "measure each point again after a run that compiles its kernels",
+    MEANS_UNKNOWN: (
         "record each request's lengths (vllm bench serve --save-detailed) and import again, or "
         f"fill in {', '.join(MEAN_COLUMNS.values())}"
     ),
-    APART: "measure more of them, at other concurrencies and lengths",
-    IMPOSSIBLE: "see what the meter and --device are of, and measure again",
+    MIXED_LENGTHS: "measure more of them, at other concurrencies and lengths",
+    IMPOSSIBLE_JOULES: "see what the meter and --device are of, and measure again",
     RESTARTED: "mark the first run after each load as warmup, and measure the point again",
-    ZERO: "the meter saw nothing: check the column of the joules and its unit, and import again",
+    ZERO_JOULES: (
+        "the meter saw nothing: check the column of the joules and its unit, and import again"
+    ),
     UNMETERED: "fill in energy_cpu_j, or set energy_scope to gpu",
 }
 """What to do, by the reason why a trial is left out."""
@@ -125,15 +127,15 @@ def follows_restart(trials: Observations) -> BoolArray:
     numpy.ndarray
         Shape (n,).
     """
-    sooner = trials.runtime_s[None, :] * SLOWER < trials.runtime_s[:, None]
-    longer = trials.output_tokens[None, :] >= LONGER * trials.output_tokens[:, None]
+    sooner = trials.runtime_s[None, :] * RESTART_RUNTIME_RATIO < trials.runtime_s[:, None]
+    longer = trials.output_tokens[None, :] >= LONGER_OUTPUT_RATIO * trials.output_tokens[:, None]
     same_prompt = trials.input_tokens[None, :] == trials.input_tokens[:, None]
     same_batch = trials.concurrency[None, :] == trials.concurrency[:, None]
     return np.asarray((sooner & longer & same_prompt & same_batch).any(axis=1), dtype=np.bool_)
 
 
 def choose_trials(
-    trials: Observations, scope: str, *, mixed: bool = False, untold: bool = False
+    trials: Observations, scope: str, *, mixed: bool = False, unknown_means: bool = False
 ) -> tuple[BoolArray, dict[str, int]]:
     """Choose the trials of a pair that a fit learns from.
 
@@ -145,7 +147,7 @@ def choose_trials(
         Energy scope of the fit.
     mixed
         Whether windows of mixed lengths teach too, where their means are recorded.
-    untold
+    unknown_means
         Whether they teach where only their mean lengths are.
 
     Returns
@@ -155,19 +157,19 @@ def choose_trials(
         module says why.
     """
     compiled, of_mix = trials.flagged(COMPILED_FLAG), trials.flagged(MIXED_FLAG)
-    told = means_known(trials)
+    means_recorded = means_known(trials)
     steady = ~(trials.warmup | compiled | of_mix)
     restarted = np.zeros(len(trials), dtype=np.bool_)
     restarted[steady] = follows_restart(trials.take(steady))
     joules = scoped_energy_j(trials, scope)
     reasons = {
         WARM_UP: trials.warmup,
-        IMPOSSIBLE: trials.flagged(IMPOSSIBLE_FLAG),
-        COMPILED: compiled,
-        UNTOLD: of_mix & ~told & (not untold),
-        APART: of_mix & told & (not mixed),
+        IMPOSSIBLE_JOULES: trials.flagged(IMPOSSIBLE_FLAG),
+        KERNELS_COMPILED: compiled,
+        MEANS_UNKNOWN: of_mix & ~means_recorded & (not unknown_means),
+        MIXED_LENGTHS: of_mix & means_recorded & (not mixed),
         RESTARTED: restarted,
-        ZERO: joules < MIN_JOULES,
+        ZERO_JOULES: joules < MIN_JOULES,
         UNMETERED: np.isnan(joules),
     }
     return leave_out(len(trials), reasons)

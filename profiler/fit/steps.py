@@ -7,7 +7,7 @@ import numpy as np
 from costmodel.arrays import FloatArray
 from profiler.fit.cells import MIN_GROUP_SHARE
 
-DROP = 0.03
+MIN_THROUGHPUT_DROP = 0.03
 """A throughput lower than at the next smaller batch by more than this share is a step."""
 
 
@@ -47,5 +47,7 @@ def throughput_drops(
             "to_concurrency": float(batch[place + 1]),
             "drop_ratio": float(drop[place]),
         }
-        for place in np.flatnonzero((drop > DROP) & (batch[:-1] < MIN_GROUP_SHARE * batch[1:]))
+        for place in np.flatnonzero(
+            (drop > MIN_THROUGHPUT_DROP) & (batch[:-1] < MIN_GROUP_SHARE * batch[1:])
+        )
     ]

@@ -11,8 +11,8 @@ from costmodel.names import device_named, device_num_gpus, llm_name
 from profiler.column_proposals import import_options
 from profiler.delimited import Rows, read_table
 from profiler.errors import ObservationError, UnusableInputError
-from profiler.importers.column_units import QUANTITIES, convert_units
-from profiler.observation_files import NUMBERS, checked_observations
+from profiler.importers.column_units import COLUMN_QUANTITIES, convert_units
+from profiler.observation_files import NUMBER_COLUMNS, checked_observations
 from profiler.observation_rules import FURTHER_RULES
 from profiler.observations import COLUMNS, Observations
 
@@ -68,7 +68,7 @@ def import_csv(
     if both is not None:
         msg = f"Expected {both} by --column {both}=... or by --set {both}=..., got both."
         raise UnusableInputError(msg)
-    header, rows = read_table(path, lambda _: {renamed.get(name, name) for name in NUMBERS})
+    header, rows = read_table(path, lambda _: {renamed.get(name, name) for name in NUMBER_COLUMNS})
     absent = [theirs for theirs in renamed.values() if theirs not in header]
     if absent:
         raise ObservationError(path, f"Expected a column {absent[0]!r}, got {header}.", row=1)
@@ -86,7 +86,9 @@ def import_csv(
         _check_moments(path, renamed["started_at"], rows)
     _check_complete(path, [name for name in header if name not in taken], {*origin, *fixed})
     read = {
-        ours: theirs for ours, theirs in origin.items() if ours in QUANTITIES and ours not in fixed
+        ours: theirs
+        for ours, theirs in origin.items()
+        if ours in COLUMN_QUANTITIES and ours not in fixed
     }
     notes = [*_replaced(path, rows, constants), *convert_units(path, read, mapped, units)]
     return checked_observations(path, list({**origin, **fixed}), mapped), notes
@@ -124,13 +126,13 @@ def _check_complete(path: Path, header: Sequence[str], given: Collection[str]) -
 
 def _replaced(path: Path, rows: Rows, constants: Mapping[str, str]) -> list[str]:
     """Say which constants stand in place of other texts of the file."""
-    told = []
+    notes = []
     for name, text in constants.items():
         others = {cells[name].strip() for _, cells in rows if name in cells} - {text, ""}
         if others:
             shown = ", ".join(sorted(others)[:3]) + (", ..." if len(others) > 3 else "")
-            told.append(f"{path.name}: --set {name}={text} replaces its column {name} ({shown})")
-    return told
+            notes.append(f"{path.name}: --set {name}={text} replaces its column {name} ({shown})")
+    return notes
 
 
 def parse_assignments(texts: Sequence[str], option: str) -> dict[str, str]:
@@ -164,7 +166,7 @@ def parse_assignments(texts: Sequence[str], option: str) -> dict[str, str]:
         name, sign, value = text.partition("=")
         if not sign or not name:
             raise UnusableInputError(f"Expected {option} NAME=VALUE, got {text!r}.")
-        allowed = {"--column": (*COLUMNS, *FURTHER), "--unit": tuple(QUANTITIES)}.get(option)
+        allowed = {"--column": (*COLUMNS, *FURTHER), "--unit": tuple(COLUMN_QUANTITIES)}.get(option)
         if allowed is not None and name not in allowed:
             raise UnusableInputError(
                 f"Expected {option} with one of {', '.join(allowed)}, got {name!r}."

@@ -23,7 +23,11 @@ from profiler.units import (
     unit,
 )
 
-QUANTITIES: Mapping[str, str] = {"runtime_s": TIME, "energy_gpu_j": ENERGY, "energy_cpu_j": ENERGY}
+COLUMN_QUANTITIES: Mapping[str, str] = {
+    "runtime_s": TIME,
+    "energy_gpu_j": ENERGY,
+    "energy_cpu_j": ENERGY,
+}
 """Columns of the schema that have a unit, and what they hold."""
 
 _PER_TOKEN = re.compile(
@@ -66,12 +70,12 @@ def convert_units(
     Raises
     ------
     ObservationError
-        Where a unit is none, or contradicts another, or cannot be told.
+        Where a unit is none, or contradicts another, or cannot be given.
     """
     notes = []
     # Seconds first: joules whose unit is in doubt are judged by them.
-    for ours in sorted(origin, key=lambda name: QUANTITIES[name] == ENERGY):
-        theirs, dimension = origin[ours], QUANTITIES[ours]
+    for ours in sorted(origin, key=lambda name: COLUMN_QUANTITIES[name] == ENERGY):
+        theirs, dimension = origin[ours], COLUMN_QUANTITIES[ours]
         units = _named(path, ours, theirs, stated)
         read = [_read(path, line, theirs, dimension, cells[ours]) for line, cells in rows]
         bare = [own is None for number, own in read if number is not None]
@@ -98,16 +102,16 @@ def convert_units(
 
 def _named(path: Path, ours: str, theirs: str, stated: Mapping[str, str]) -> tuple[Unit, ...]:
     """Return the units that the user or the name of a column may mean."""
-    dimension = QUANTITIES[ours]
+    dimension = COLUMN_QUANTITIES[ours]
     if ours in stated:
         try:
-            told = unit(stated[ours])
+            given = unit(stated[ours])
         except UnitError as error:
             raise UnusableInputError(f"--unit {ours}: {error}") from None
-        if told.dimension != dimension:
-            msg = f"Expected --unit {ours} in {PLAIN[dimension]} or the like, got {told.symbol}."
+        if given.dimension != dimension:
+            msg = f"Expected --unit {ours} in {PLAIN[dimension]} or the like, got {given.symbol}."
             raise UnusableInputError(msg)
-        return (told,)
+        return (given,)
     if _PER_TOKEN.search(theirs):
         problem = "Expected joules or seconds of a request, got those of a token: multiply them."
         raise ObservationError(path, problem, row=1, column=theirs)

@@ -10,23 +10,25 @@ from pathlib import Path
 
 from costmodel.moment_reader import MomentReader
 from costmodel.moments import written
-from costmodel.zones import MACHINE, Zone
+from costmodel.zones import MACHINE_ZONE, Zone
 from profiler.errors import ObservationError
 from profiler.importers.results import (
     Row,
     Run,
     began_s,
+    joined_notes,
     positive,
     read_runs,
     step_sums,
-    told_once,
 )
 from profiler.importers.served import completed_notes, output_lengths, served_mask
 from profiler.observations import Observations
-from profiler.short_windows import SHORT_WINDOW, Edges, metered_edges, told_of_short
+from profiler.short_windows import SHORT_WINDOW, Edges, metered_edges, short_window_notes
 
 
-def import_mlenergy(path: Path, fixed: Row, zone: Zone = MACHINE) -> tuple[Observations, list[str]]:
+def import_mlenergy(
+    path: Path, fixed: Row, zone: Zone = MACHINE_ZONE
+) -> tuple[Observations, list[str]]:
     """Turn benchmark results into observations, a row a run.
 
     Parameters
@@ -65,7 +67,7 @@ def import_mlenergy(path: Path, fixed: Row, zone: Zone = MACHINE) -> tuple[Obser
         return {**row, "started_at": began, "flags": SHORT_WINDOW if edges.short else ""}
 
     trials = read_runs(path, to_row, {"kv_cache": "on", "energy_cpu_j": "", **fixed})
-    return trials, [*told_once(notes), *told_of_short(short), *reader.assumed(path.name)]
+    return trials, [*joined_notes(notes), *short_window_notes(short), *reader.assumed(path.name)]
 
 
 def _row(path: Path, run: Run) -> tuple[Row, list[str]]:

@@ -14,7 +14,7 @@ from profiler.errors import ObservationError
 from profiler.fit.published import MLENERGY_V3
 from profiler.importers.leaderboard_json import read_leaderboard
 from profiler.observation_files import checked_observations
-from profiler.observation_rules import SMALLEST, CellError, number
+from profiler.observation_rules import MIN_MEASUREMENT, CellError, number
 from profiler.observations import COLUMNS, Observations
 
 TASKS = ("lm-arena-chat", "gpqa")
@@ -23,14 +23,21 @@ to 2.2 times between tasks, so a cost model is of one task."""
 MIN_BATCH_SIZES = 3
 """Fewer do not identify the curve over the batch: decode has three terms."""
 
-KEPT = ("max_num_seqs", "weight_precision", "architecture")
+KEPT_COLUMNS = ("max_num_seqs", "weight_precision", "architecture")
 """Columns carried over as they are."""
-NUMBERS = (
+NUMBER_COLUMNS = (
     *("num_gpus", "avg_batch_size", "avg_output_len"),
     *("energy_per_request_joules", "output_throughput_tokens_per_sec"),
     *("tensor_parallel", "expert_parallel", "data_parallel", "max_num_seqs"),
 )
-NEEDED = ("task", "model_id", "gpu_model", *NUMBERS, "weight_precision", "architecture")
+NEEDED_COLUMNS = (
+    "task",
+    "model_id",
+    "gpu_model",
+    *NUMBER_COLUMNS,
+    "weight_precision",
+    "architecture",
+)
 
 Cells = Mapping[str, str]
 
@@ -82,7 +89,7 @@ def import_mlenergy_v3(path: Path) -> tuple[Observations, list[str]]:
     if not chosen:
         why = "; ".join(left_out) or "no configurations"
         raise ObservationError(path, f"Expected configurations of text tasks, got none: {why}.")
-    columns = [*COLUMNS, "task", "hardware", *KEPT]
+    columns = [*COLUMNS, "task", "hardware", *KEPT_COLUMNS]
     return checked_observations(path, columns, chosen), left_out
 
 
@@ -97,12 +104,14 @@ def _rows(file: Path) -> tuple[list[tuple[int, dict[str, str]]], str | None]:
     """Read a file's configurations, and say why it has none."""
     if file.suffix == ".json":
         rows, why = read_leaderboard(file)
-        header = set.intersection(*(set(cells) for _, cells in rows)) if rows else set(NEEDED)
+        header = (
+            set.intersection(*(set(cells) for _, cells in rows)) if rows else set(NEEDED_COLUMNS)
+        )
     else:
         why = None
-        names, rows = read_table(file, lambda _: NUMBERS)
+        names, rows = read_table(file, lambda _: NUMBER_COLUMNS)
         header = set(names)
-    missing = [name for name in NEEDED if name not in header]
+    missing = [name for name in NEEDED_COLUMNS if name not in header]
     if missing:
         raise ObservationError(file, f"Expected {', '.join(missing)} of each configuration too.")
     return rows, why
@@ -150,7 +159,7 @@ def _trial(file: Path, line: int, cells: Cells, llm: str, device: str) -> dict[s
         "flags": "",
         "task": cells["task"],
         "hardware": _hardware(cells),
-        **{name: cells[name] for name in KEPT},
+        **{name: cells[name] for name in KEPT_COLUMNS},
     }
 
 
@@ -164,7 +173,7 @@ def _hardware(cells: Cells) -> str:
 
 def _positive(file: Path, line: int, cells: Cells, column: str) -> float:
     try:
-        return number(cells[column], least=SMALLEST, wanted="a positive number")
+        return number(cells[column], least=MIN_MEASUREMENT, wanted="a positive number")
     except CellError as error:
         raise ObservationError(file, str(error), row=line, column=column) from None
 

@@ -32,7 +32,7 @@ from profiler.importers.power_words import (
     without_labels,
     words_of,
 )
-from profiler.power_limits import COARSE_S
+from profiler.power_limits import COUNTER_LAG_S
 from profiler.short_windows import AVERAGED_S, INSTANT_S
 from profiler.units import (
     ENERGY,
@@ -241,7 +241,7 @@ def _source(path: Path, name: str, dimension: str) -> Source:
 
 def _late_s(dimension: str, words: set[str]) -> float:
     if dimension == ENERGY:
-        return COARSE_S
+        return COUNTER_LAG_S
     return (INSTANT_S if INSTANTS & words else AVERAGED_S) / 2
 
 

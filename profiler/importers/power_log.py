@@ -11,7 +11,7 @@ import numpy as np
 
 from costmodel.arrays import FloatArray
 from costmodel.moments import written
-from costmodel.zones import MACHINE, Zone
+from costmodel.zones import MACHINE_ZONE, Zone
 from profiler.delimited import read_table
 from profiler.errors import ObservationError
 from profiler.importers.power_columns import find_columns
@@ -19,9 +19,9 @@ from profiler.importers.power_readings import read_readings
 from profiler.importers.power_series import MAX_GAP_S, Series, check_even, check_one_gpu, series_of
 from profiler.short_windows import AVERAGED_S, MIN_READINGS, Edges, Lateness, unknown_joules
 
-MAX_GRAIN = 0.05
+MAX_COUNTER_STEP_SHARE = 0.05
 """Of a run's joules: a counter of larger steps is off by as much."""
-QUARTER_S = 900.0
+ZONE_STEP_S = 900.0
 """Offsets of zones are whole quarters of an hour."""
 MAX_ZONES_APART_H = 26
 
@@ -125,11 +125,11 @@ class PowerLog:
         last = int(np.searchsorted(at_s, ends[1], side="left"))
         steps = np.diff(values[first : last + 1])
         counted, grain = float(steps.sum()), float(steps[steps > 0].min(initial=np.inf))
-        if np.any(steps == 0) and not grain <= MAX_GRAIN * counted:
+        if np.any(steps == 0) and not grain <= MAX_COUNTER_STEP_SHARE * counted:
             step = f"steps of {grain:g} J" if counted else "no step"
             problem = (
-                f"Expected a counter of GPU {gpu} finer than {MAX_GRAIN:.0%} of the run's joules, "
-                f"got {step} for {counted:g} J: log watts, or run for longer."
+                f"Expected a counter of GPU {gpu} finer than {MAX_COUNTER_STEP_SHARE:.0%} of the "
+                f"run's joules, got {step} for {counted:g} J: log watts, or run for longer."
             )
             raise ObservationError(self.path, problem)
 
@@ -162,7 +162,7 @@ class PowerLog:
             raise ObservationError(self.path, problem)
 
 
-def read_power_log(path: Path, zone: Zone = MACHINE) -> PowerLog:
+def read_power_log(path: Path, zone: Zone = MACHINE_ZONE) -> PowerLog:
     """Read a log.
 
     Parameters
@@ -197,13 +197,13 @@ def read_power_log(path: Path, zone: Zone = MACHINE) -> PowerLog:
     if not found.told_apart:
         check_one_gpu(path, *(at_s for at_s, _ in series.values()))
     check_even(path, {gpu: len(at_s) for gpu, (at_s, _) in series.items()})
-    told = [f"{path.name}: row {line} is cut off, and left out" for line in cut_off]
+    torn = [f"{path.name}: row {line} is cut off, and left out" for line in cut_off]
     return PowerLog(
         path,
         series,
         found.counted,
         found.summed,
-        (*told, *found.notes),
+        (*torn, *found.notes),
         found.late_s,
         found.resolution_s,
     )
@@ -212,7 +212,7 @@ def read_power_log(path: Path, zone: Zone = MACHINE) -> PowerLog:
 def _shift(run: tuple[float, float], log: tuple[float, float]) -> str:
     """Say which whole zones the log would have to be apart from the run to cover it."""
     quarters = range(
-        math.ceil((run[1] - log[1]) / QUARTER_S), math.floor((run[0] - log[0]) / QUARTER_S) + 1
+        math.ceil((run[1] - log[1]) / ZONE_STEP_S), math.floor((run[0] - log[0]) / ZONE_STEP_S) + 1
     )
     nearest = [shift for shift in quarters if 0 < abs(shift) <= MAX_ZONES_APART_H * 4]
     if not nearest:

@@ -21,7 +21,7 @@ MAX_INDEX = 255
 MAX_GPUS = 1024
 _IDENTITIES = frozenset(("serial", "uuid", "bus"))
 """Words of columns whose numbers are no indices, and may be of any size."""
-ONLY = "0"
+UNNAMED_GPU = "0"
 """Name of a GPU that the log does not name."""
 _ABSENT = re.compile(
     r"\W*(?:n/?a|not supported|nan|none|null|err!?|unknown error)?\W*", re.IGNORECASE
@@ -75,7 +75,7 @@ def read_readings(path: Path, header: Sequence[str], rows: Rows, zone: Zone) -> 
         at_s = _moment(path, line, columns.moment, cells, reader)
         for source in sources:
             names = [cells[name].strip() for name in gpus]
-            key = " ".join([*names, *([source.gpu] if len(sources) > 1 else [])]) or ONLY
+            key = " ".join([*names, *([source.gpu] if len(sources) > 1 else [])]) or UNNAMED_GPU
             of_gpu = found.setdefault(key, [])
             if _present(cells[source.column]):
                 value = units[source.column].read(path, line, cells[source.column])
@@ -112,7 +112,7 @@ def _supported(path: Path, columns: Columns, rows: Rows) -> tuple[Source, ...]:
 
 def _telling(path: Path, names: Sequence[str], rows: Rows) -> list[str]:
     """Return the columns that tell GPUs apart; those that are empty or count the rows do not."""
-    told = []
+    distinguishing = []
     for name in names:
         values = {cells[name].strip() for _, cells in rows}
         if not any(map(_present, values)) or len(values) == len(rows) > 1:
@@ -123,8 +123,8 @@ def _telling(path: Path, names: Sequence[str], rows: Rows) -> list[str]:
             shown = repr(wrong) if wrong is not None else f"{len(values)} of them"
             problem = f"Expected the index or name of a GPU, got {shown}: rename the column."
             raise ObservationError(path, problem, column=name)
-        told.append(name)
-    return told
+        distinguishing.append(name)
+    return distinguishing
 
 
 def _tells_apart(text: str, *, identity: bool) -> bool:

@@ -17,7 +17,7 @@ MAX_GAP_S = 10.0
 """Between two readings within a run: a longer one hides what the GPU did."""
 MAX_BURST_SHARE = 1 / 3
 """Of readings that follow another at once: more, and they are of several GPUs."""
-AT_ONCE = 0.05
+BURST_SPACING_SHARE = 0.05
 """Of the mean time between two readings."""
 
 Series = tuple[FloatArray, FloatArray]
@@ -86,7 +86,7 @@ def _check_clock(path: Path, gpu: str, at_s: FloatArray) -> None:
 def check_one_gpu(path: Path, at_s: FloatArray) -> None:
     """Refuse readings in bursts, as of several GPUs one after the other."""
     steps = np.diff(at_s)
-    if float(np.mean(steps < AT_ONCE * steps.mean())) > MAX_BURST_SHARE:
+    if float(np.mean(steps < BURST_SPACING_SHARE * steps.mean())) > MAX_BURST_SHARE:
         problem = (
             "Expected readings at even times, got bursts, as of several GPUs, and nothing to tell "
             "them apart: log index or uuid too."

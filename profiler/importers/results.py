@@ -177,12 +177,12 @@ def duration_s(path: Path, run: Run) -> float:
     return seconds
 
 
-def told_once(notes: Sequence[tuple[Path, str]]) -> list[str]:
+def joined_notes(notes: Sequence[tuple[Path, str]]) -> list[str]:
     """Write what is to be said of files: what is the same of several, once.
 
     Examples
     --------
-    >>> told_once([(Path("1.json"), "late"), (Path("2.json"), "late"), (Path("2.json"), "hot")])
+    >>> joined_notes([(Path("1.json"), "late"), (Path("2.json"), "late"), (Path("2.json"), "hot")])
     ['1.json and 1 more: late', '2.json: hot']
     """
     files: dict[str, list[str]] = {}

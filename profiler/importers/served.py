@@ -23,9 +23,9 @@ FAILED_FLAG = "failed_requests"
 """Marks windows in which requests failed; the column ``failed`` has their number."""
 MEAN_LATENCIES = ("mean_e2el_ms", "mean_e2e_latency_ms")
 """As vLLM and SGLang name the mean latency of the served requests."""
-ALIKE = 0.1
+MAX_UNIFORM_VARIATION = 0.1
 """Lengths whose coefficient of variation stays below this count as uniform."""
-MIN_WHOLE = 10
+MIN_CHANCE_REQUESTS = 10
 """Requests whose mean lengths are whole numbers by chance are fewer."""
 
 
@@ -103,7 +103,7 @@ def read_served(path: Path, run: Run) -> Served:
             "the others is taken"
         )
     lengths = tin[served], tout[served]
-    mixed = max(float(np.std(one) / np.mean(one)) for one in lengths) > ALIKE
+    mixed = max(float(np.std(one) / np.mean(one)) for one in lengths) > MAX_UNIFORM_VARIATION
     return Served(count, mean_cells(*lengths), mixed, latency_s, failed, tuple(notes))
 
 
@@ -123,7 +123,7 @@ def _read_totals(path: Path, run: Run) -> Served:
     if tin[0] < 1 or tout[0] < 1:
         problem = f"Expected a token or more of each request, got {tin[0]:g} in, {tout[0]:g} out."
         raise ObservationError(path, problem)
-    alike = count >= MIN_WHOLE and tin[0] == int(tin[0]) and tout[0] == int(tout[0])
+    alike = count >= MIN_CHANCE_REQUESTS and tin[0] == int(tin[0]) and tout[0] == int(tout[0])
     asked = _number(run.get("failed", _number(run.get("num_prompts")) - count))
     failed = int(asked) if asked > 0 else 0
     notes = ["no lists of lengths: their means are those of the totals over completed"]
@@ -163,12 +163,12 @@ def served_mask(path: Path, run: Run, output_tokens: FloatArray) -> BoolArray:
     served = output_tokens >= 1
     for name, is_failure in (
         ("errors", bool),
-        ("success", lambda told: told == 0),
+        ("success", lambda success: success == 0),
     ):
-        told = run.get(name)
-        if isinstance(told, list) and told:
-            _check_count(path, name, told, len(output_tokens))
-            served &= ~np.array([is_failure(one) for one in told], dtype=np.bool_)
+        marks = run.get(name)
+        if isinstance(marks, list) and marks:
+            _check_count(path, name, marks, len(output_tokens))
+            served &= ~np.array([is_failure(one) for one in marks], dtype=np.bool_)
     return np.asarray(served, dtype=np.bool_)
 
 

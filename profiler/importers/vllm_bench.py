@@ -15,7 +15,7 @@ from costmodel.errors import CostModelError, MomentRefusedError
 from costmodel.moment_reader import MomentReader
 from costmodel.moments import written
 from costmodel.names import device_num_gpus
-from costmodel.zones import MACHINE, Zone
+from costmodel.zones import MACHINE_ZONE, Zone
 from profiler.errors import ObservationError, UnusableInputError
 from profiler.importers.power_log import PowerLog, read_power_log
 from profiler.importers.results import (
@@ -23,18 +23,18 @@ from profiler.importers.results import (
     Run,
     began_s,
     duration_s,
+    joined_notes,
     overlapping,
     read_runs,
-    told_once,
 )
 from profiler.importers.served import FAILED_FLAG, Served, read_served
 from profiler.length_mix import MIXED_FLAG
 from profiler.observations import Observations
-from profiler.short_windows import SHORT_WINDOW, Edges, told_of_short
+from profiler.short_windows import SHORT_WINDOW, Edges, short_window_notes
 
 MAX_IN_FLIGHT = 1.05
 """Times ``max_concurrency``, or the duration: beyond, latencies and duration are of two runs."""
-BUSY = 0.9
+MIN_MEAN_IN_FLIGHT = 0.9
 """Mean number in flight below which the server waited for requests."""
 
 
@@ -43,7 +43,7 @@ def import_vllm_bench(
     power_log: Path | None,
     started_at: str | None,
     fixed: Row,
-    zone: Zone = MACHINE,
+    zone: Zone = MACHINE_ZONE,
     log_zone: Zone | None = None,
 ) -> tuple[Observations, list[str]]:
     """Turn benchmark results into observations, a row a run.
@@ -103,8 +103,12 @@ def import_vllm_bench(
         msg = f"Expected --started-at with one result, got {count} that do not all begin then."
         raise UnusableInputError(msg)
     what = path.name if started_at is None else "--started-at"
-    told = [*told_once(notes), *told_of_short(short), *overlapping(spans, reader.resolution_s)]
-    return trials, [*told, *log.notes, *reader.assumed(what)]
+    joined = [
+        *joined_notes(notes),
+        *short_window_notes(short),
+        *overlapping(spans, reader.resolution_s),
+    ]
+    return trials, [*joined, *log.notes, *reader.assumed(what)]
 
 
 def _check_gpus(path: Path, log: PowerLog, device: str | None) -> None:
@@ -163,7 +167,7 @@ def _judged(path: Path, run: Run, in_flight: float) -> list[str]:
             "from latencies and duration: are the lists of this run?"
         )
         raise ObservationError(path, problem)
-    if in_flight < BUSY:
+    if in_flight < MIN_MEAN_IN_FLIGHT:
         return [
             f"{in_flight:.2g} requests were in flight on average: what the server drew while it "
             "waited is in the joules of the requests; send them faster"

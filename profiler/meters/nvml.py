@@ -19,7 +19,7 @@ from profiler.meters.meter import Joules, Mark, Meter
 from profiler.meters.sampling import Sampler
 
 POWER_PERIOD_S = 0.05
-WATCH_PERIOD_S = 1.0
+LIMIT_CHECK_PERIOD_S = 1.0
 INTEGRATED = "integrated_power"
 _MILLI = 1e-3
 
@@ -69,7 +69,7 @@ class NvmlMeter(Meter):
             if not all(_has_counter(gpu) for gpu in self._handles.values()):
                 self._integrated = dict.fromkeys(self._handles, 0.0)
                 self._samplers.append(Sampler(self._sample_power, POWER_PERIOD_S))
-            self._samplers.append(Sampler(self._watch, WATCH_PERIOD_S))
+            self._samplers.append(Sampler(self._check_limits, LIMIT_CHECK_PERIOD_S))
             for sampler in self._samplers:
                 sampler.start()
         except BaseException:
@@ -138,7 +138,7 @@ class NvmlMeter(Meter):
                 )
                 raise MeterError(msg)
 
-    def _watch(self) -> None:
+    def _check_limits(self) -> None:
         if self._shared:
             return
         for name, gpu in self._handles.items():

@@ -21,9 +21,9 @@ from profiler.network import why
 SHORTEST_STEP_S = 0.1
 MAX_POINTS = 10_000
 """Of a range query; Prometheus refuses more than 11,000."""
-WAITED_SCRAPES = 4.0
+SCRAPES_TO_WAIT = 4.0
 TIMEOUT_S = 10.0
-POLL_S = 0.25
+QUERY_POLL_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class PrometheusMeter(Meter):
     def open(self) -> None:
         """Ask once, so that a wrong address or query is told before anything is measured."""
         now = time.time()
-        if not self._samples(now - WAITED_SCRAPES * self._scrape_s, now):
+        if not self._samples(now - SCRAPES_TO_WAIT * self._scrape_s, now):
             msg = f"Expected one series of {self._query!r} in Prometheus, got none lately."
             raise MeterError(msg)
 
@@ -85,7 +85,7 @@ class PrometheusMeter(Meter):
         self._client.close()
 
     def _between(self, begin: Mark, end: Mark) -> Joules:
-        stairs = self._scraped_past(begin.clock_s - WAITED_SCRAPES * self._scrape_s, end.clock_s)
+        stairs = self._scraped_past(begin.clock_s - SCRAPES_TO_WAIT * self._scrape_s, end.clock_s)
         ends = np.interp([begin.clock_s, end.clock_s], stairs.at_s, stairs.joules)
         if np.any(np.diff(stairs.joules) < 0):
             raise MeterError(f"Expected {self._query!r} to be a counter, got a value that fell.")
@@ -94,7 +94,7 @@ class PrometheusMeter(Meter):
         return Joules(gpu_j=joules, cpu_j=0.0 if self.scope == "gpu+cpu" else None)
 
     def _scraped_past(self, begin_s: float, end_s: float) -> ScrapedCounter:
-        latest = time.time() + WAITED_SCRAPES * self._scrape_s
+        latest = time.time() + SCRAPES_TO_WAIT * self._scrape_s
         while True:
             samples = self._samples(begin_s, time.time())
             stairs = ScrapedCounter.of(samples) if samples else None
@@ -103,11 +103,11 @@ class PrometheusMeter(Meter):
             if time.time() > latest:
                 msg = (
                     f"Expected a scrape of {self._query!r} after the window, got none in "
-                    f"{WAITED_SCRAPES * self._scrape_s:g} s: is the exporter up, and the counter "
+                    f"{SCRAPES_TO_WAIT * self._scrape_s:g} s: is the exporter up, and the counter "
                     "rising?"
                 )
                 raise MeterError(msg)
-            time.sleep(POLL_S)
+            time.sleep(QUERY_POLL_S)
 
     def _samples(self, begin_s: float, end_s: float) -> list[tuple[float, float]]:
         step_s = max(SHORTEST_STEP_S, (end_s - begin_s) / MAX_POINTS)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from costmodel.cost_model import CostModel
-from costmodel.intervals import MIN_POINTS
+from costmodel.intervals import MIN_INTERVAL_POINTS
 from profiler.fit.training import ENERGY, RUNTIME
 
-FAR_OFF = 0.2
+MIN_AXIS_ERROR = 0.2
 """Error at an axis' largest level, held out, above which a longer axis should be measured."""
-LOOSE = 0.08
+MIN_SPREAD = 0.08
 _AXES = {
     "input_tokens": "--input-tokens",
     "output_tokens": "--output-tokens",
@@ -31,21 +31,21 @@ def suggestions(cost_model: CostModel) -> list[str]:
     """
     said = []
     points = cost_model.provenance.points or 0
-    if points < MIN_POINTS:
+    if points < MIN_INTERVAL_POINTS:
         said.append(
-            f"{points} distinct points give no 90 % interval: measure {MIN_POINTS} or more, with a "
-            "smaller --target-error or --design grid."
+            f"{points} distinct points give no 90 % interval: measure {MIN_INTERVAL_POINTS} or "
+            "more, with a smaller --target-error or --design grid."
         )
     for name in (ENERGY, RUNTIME):
         figures = cost_model.errors.get(name, {})
         for axis, held in figures.get("held_out", {}).items():
-            if held["mape"] > FAR_OFF:
+            if held["mape"] > MIN_AXIS_ERROR:
                 said.append(
                     f"The largest {axis.replace('_', ' ')} is predicted {held['mape']:.0%} off in "
                     f"{name} from the rest: beyond it expect worse. If you plan for more, widen "
                     f"{_AXES.get(axis, axis)}."
                 )
-        if figures.get("mape") is not None and figures["mape"] > LOOSE:
+        if figures.get("mape") is not None and figures["mape"] > MIN_SPREAD:
             said.append(
                 f"Cross-validated {name} is {figures['mape']:.0%} off: measure on with a smaller "
                 "--target-error, and look at the residuals above for an axis that bends."

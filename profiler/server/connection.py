@@ -13,7 +13,7 @@ from profiler.server.prompts import PromptMaker, calibrated
 REQUEST_TIMEOUT_S = 600.0
 KEEP_ALIVE_S = 2.0
 """Less than any engine keeps an idle connection (llama.cpp and vLLM 5 s)."""
-SPARE = 4
+SPARE_CONNECTIONS = 4
 """Connections beside those of the requests in flight, for what is asked of the server itself."""
 
 
@@ -48,8 +48,8 @@ async def connect(
         headers=dict(headers),
         timeout=httpx.Timeout(REQUEST_TIMEOUT_S, connect=10.0),
         limits=httpx.Limits(
-            max_connections=most + SPARE,
-            max_keepalive_connections=most + SPARE,
+            max_connections=most + SPARE_CONNECTIONS,
+            max_keepalive_connections=most + SPARE_CONNECTIONS,
             keepalive_expiry=KEEP_ALIVE_S,
         ),
     )

@@ -156,7 +156,7 @@ async def quiet(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
         await asyncio.sleep(QUIET_POLL_S)
 
 
-class GaugeWatch:
+class GaugeSampler:
     """Means of the server's own counts of running and waiting requests, in an ``async with`` block.
 
     Parameters
@@ -190,7 +190,7 @@ class GaugeWatch:
     async def __aenter__(self) -> Self:
         """Begin to read."""
         if self._endpoint.reports_load:
-            self._task = asyncio.create_task(self._watch())
+            self._task = asyncio.create_task(self._sample())
         return self
 
     async def __aexit__(
@@ -204,7 +204,7 @@ class GaugeWatch:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _watch(self) -> None:
+    async def _sample(self) -> None:
         while True:
             await asyncio.sleep(self._period_s)
             gauges = await read_gauges(self._client)

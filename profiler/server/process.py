@@ -17,8 +17,8 @@ import httpx
 
 from profiler.errors import ServerError
 
-POLL_S = 0.1
-GRACE_S = 30.0
+READY_POLL_S = 0.1
+STOP_GRACE_S = 30.0
 
 
 class ServerProcess:
@@ -94,7 +94,7 @@ class ServerProcess:
                     f"{self._status()}: {self._log}."
                 )
                 raise ServerError(msg)
-            time.sleep(POLL_S)
+            time.sleep(READY_POLL_S)
 
     def __exit__(
         self,
@@ -107,11 +107,11 @@ class ServerProcess:
             return
         with suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(self._process.pid, signal.SIGTERM)
-            self._process.wait(GRACE_S)
+            self._process.wait(STOP_GRACE_S)
         # Also those of its children that outlive it.
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(GRACE_S)
+        self._process.wait(STOP_GRACE_S)
 
     def _status(self) -> int | None:
         """Return the status of its list of LLMs; None where nothing answers."""

@@ -69,5 +69,5 @@ def test_a_column_of_decimal_points_stays_as_it_is_beside_commas(
 def test_points_part_thousands_only_where_a_writer_would_part_them(
     cell: str, pointed: str | None
 ) -> None:
-    found = with_points({"told": ["57,31"], "asked": [cell]})
+    found = with_points({"energy": ["57,31"], "asked": [cell]})
     assert found.get("asked") == (None if pointed is None else [pointed])

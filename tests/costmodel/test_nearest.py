@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from costmodel.errors import NameRefusedError
 from costmodel.names import check_device, check_llm, device_named, llm_name
-from costmodel.nearest import MAX_SHOWN, nearest, unknown_name
+from costmodel.nearest import MAX_SHOWN_NAMES, nearest, unknown_name
 
 FLEET = (
     "llama-3.1-8b-instruct",
@@ -51,9 +51,9 @@ def test_nothing_is_suggested_where_nothing_is_like_it(written: str) -> None:
 
 
 def test_a_large_fleet_is_not_listed_whole() -> None:
-    told = unknown_name("llm-7", [f"llm-{number}x" for number in range(1000)], "one of the llms")
-    assert f" and {1000 - MAX_SHOWN} more), got llm-7. Nearest: llm-7x" in told
-    assert len(told) < 400
+    message = unknown_name("llm-7", [f"llm-{number}x" for number in range(1000)], "one of the llms")
+    assert f" and {1000 - MAX_SHOWN_NAMES} more), got llm-7. Nearest: llm-7x" in message
+    assert len(message) < 400
 
 
 @settings(deadline=None)
@@ -93,12 +93,12 @@ def test_normal_forms_stay_as_they_are(name: str) -> None:
 @given(st.text(max_size=40))
 def test_any_text_is_a_name_or_is_refused_without_a_pattern(text: str) -> None:
     for normal, check in ((llm_name, check_llm), (device_named, check_device)):
-        told = _refusal(normal, text)
-        if told is None:
+        message = _refusal(normal, text)
+        if message is None:
             assert check(normal(text)) == normal(text)
         else:
-            assert told.startswith("Expected the name of")
-            assert "[a-z" not in told
+            assert message.startswith("Expected the name of")
+            assert "[a-z" not in message
 
 
 def _refusal(normal: Callable[[str], str], text: str) -> str | None:

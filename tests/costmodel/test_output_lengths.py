@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from costmodel.cost_matrix import predict
 from costmodel.errors import InvalidCostModelError
-from costmodel.output_lengths import CUT, OutputLengths
+from costmodel.output_lengths import TAIL, OutputLengths
 from costmodel.workload import Workload
 from tests.planner.instances import cost_model
 
@@ -57,8 +57,8 @@ def test_moments_are_the_means_over_many_draws() -> None:
 def test_the_tails_are_cut_at_the_stated_probability() -> None:
     lengths = OutputLengths.from_quantiles({0.5: [100.0], 0.9: [400.0]})
     draws = lengths.at_scores(np.array([[-9.0, -4.0, 4.0, 9.0]]))[0]
-    assert draws[0] == draws[1] == pytest.approx(lengths.quantile(CUT)[0])
-    assert draws[2] == draws[3] == pytest.approx(lengths.quantile(1 - CUT)[0])
+    assert draws[0] == draws[1] == pytest.approx(lengths.quantile(TAIL)[0])
+    assert draws[2] == draws[3] == pytest.approx(lengths.quantile(1 - TAIL)[0])
 
 
 @pytest.mark.parametrize("basis", ["kv_on", "kv_off"])

@@ -117,15 +117,15 @@ def test_terms_that_cancel_leave_no_contradiction_but_a_real_one_is_told() -> No
     evaluation = evaluate(problem, schedule)
     assert abs(evaluation.objective) < 1e-9
 
-    def told(lower_bound: float) -> float:
+    def reported_bound(lower_bound: float) -> float:
         found = report(
             problem, schedule, evaluation, lower_bound, (), cut_by_clock=False, timings_s={}
         )
         return found.lower_bound
 
-    assert told(evaluation.objective + 1e-11) == evaluation.objective
+    assert reported_bound(evaluation.objective + 1e-11) == evaluation.objective
     with pytest.raises(BoundContradictedError):
-        told(evaluation.objective + 1e-5)
+        reported_bound(evaluation.objective + 1e-5)
 
 
 @pytest.mark.parametrize("size", [0.0, 5e-324, 1e-300])

@@ -62,9 +62,9 @@ def test_a_conflict_of_two_among_hundreds_takes_few_proofs() -> None:
 
 def test_what_conflicts_together_is_told_though_no_search_finds_a_plan() -> None:
     problem = three_llms(workload(60, 1), limits=FAR_OFF)
-    told = explain(problem, lambda *_: None, proves_infeasible, TimeBudget(60.0))
-    assert not told.relaxations
-    moved = {found.constraint: found for found in told.joint_relaxation}
+    error = explain(problem, lambda *_: None, proves_infeasible, TimeBudget(60.0))
+    assert not error.relaxations
+    moved = {found.constraint: found for found in error.joint_relaxation}
     assert {"deadline_seconds", "max_energy_joules"} <= set(moved)
     mended = Limits(
         deadline_s=moved["deadline_seconds"].needed,
@@ -118,9 +118,9 @@ def test_limits_moved_together_have_a_plan_in_the_order_of_the_deadlines(seed: i
     free = three_llms(workload(n, seed), count=count, concurrency=(slots,), deadline_s=deadline_s)
     free = PlacementProblem.build(free.requests, free.pools[:1], free.placements[:1])
     limits = Limits(max_energy_j=share * float(free.costs.energy_j.sum()))
-    with pytest.raises(InfeasibleError) as told:
+    with pytest.raises(InfeasibleError) as error:
         plan(free.with_limits(limits), SolverOptions(10.0))
-    needed = {one.constraint: one.needed for one in told.value.joint_relaxation}
+    needed = {one.constraint: one.needed for one in error.value.joint_relaxation}
     mended_s = deadline_s * needed["requests/deadline_seconds"] * (1.0 + ROUNDING)
     mended = replace(
         free,

@@ -109,14 +109,14 @@ def test_the_price_of_a_cap_is_what_the_bound_falls_by_for_one_unit_more(unit: U
     )  # type: ignore[operator]
     capped = free.with_limits(free.limits.with_cap(unit, cap))
     capped = capped.with_objective(Objective(minimise=other))
-    told = prices(capped)[CAP_NAMES[unit]]
+    price = prices(capped)[CAP_NAMES[unit]]
     step = 1e-3 * cap
     looser, tighter = (
         least(capped.with_limits(capped.limits.with_cap(unit, cap + sign * step)))
         for sign in (1.0, -1.0)
     )
-    assert told > 0.0
-    assert told * 2.0 * step == pytest.approx(tighter - looser, rel=0.2)
+    assert price > 0.0
+    assert price * 2.0 * step == pytest.approx(tighter - looser, rel=0.2)
 
 
 def test_every_cap_has_a_price_with_its_unit() -> None:

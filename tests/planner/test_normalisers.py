@@ -31,7 +31,7 @@ def test_normalisers_of_any_size_give_the_same_plan_and_proof(size: float, zeta:
     assert found.cost_normaliser == given.cost_normaliser
     assert found.quality_normaliser == given.quality_normaliser
     assert looks[-1].incumbent == found.objective
-    told = {price.constraint: price for price in found.shadow_prices}
+    priced = {price.constraint: price for price in found.shadow_prices}
     for price in wanted.shadow_prices:
-        assert told[price.constraint].objective == pytest.approx(price.objective / size)
-        assert told[price.constraint].energy_j == pytest.approx(price.energy_j)
+        assert priced[price.constraint].objective == pytest.approx(price.objective / size)
+        assert priced[price.constraint].energy_j == pytest.approx(price.energy_j)

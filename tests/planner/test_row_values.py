@@ -77,8 +77,8 @@ def test_a_reason_names_the_deadline_that_binds_and_not_one_that_prints_alike(
     others = alternatives(problem, found)
     writer = problem.requests.deadline_s == early
     on_b = found.placement == 1
-    told = {"writers": others.stopped_by[writer & on_b], "readers": others.stopped_by[~writer]}
-    reasons = {who: {others.reasons[code] for code in codes.ravel()} for who, codes in told.items()}
+    codes = {"writers": others.stopped_by[writer & on_b], "readers": others.stopped_by[~writer]}
+    reasons = {who: {others.reasons[code] for code in of.ravel()} for who, of in codes.items()}
     assert reasons == {"writers": {("pools/a/device_seconds",)}, "readers": {("cost",)}}
 
 
@@ -179,7 +179,7 @@ def renamed(problem: PlacementProblem, pools: list[str], llms: list[str]) -> Pla
     )
 
 
-def told(problem: PlacementProblem) -> object:
+def answers(problem: PlacementProblem) -> object:
     """What the relaxation proves and what its limits cost, names left out."""
     relaxation = Formulation(problem).build()
     found = bound(relaxation, problem.requests.workload, TimeBudget(60.0))
@@ -200,7 +200,7 @@ def test_what_is_proven_and_what_limits_cost_do_not_hang_on_names(
     seed: int, pools: list[str], llms: list[str]
 ) -> None:
     problem = mixed_problem(seed, MIDDLE)
-    assert told(renamed(problem, pools, llms)) == told(problem)
+    assert answers(renamed(problem, pools, llms)) == answers(problem)
 
 
 def test_loads_of_names_that_join_alike_are_counted_apart() -> None:
@@ -214,7 +214,7 @@ def test_loads_of_names_that_join_alike_are_counted_apart() -> None:
     )
     alike = renamed(plain, ["a", "a/b"], ["b/c", "c"])
     assert len(Formulation(alike).side.loads) == 2
-    assert told(alike) == told(plain)
+    assert answers(alike) == answers(plain)
 
 
 def test_a_limit_on_an_llm_that_is_called_like_another_limit_has_its_own_unit() -> None:

@@ -34,10 +34,10 @@ def test_joules_a_tenth_higher_are_scored_as_such(cost_models):
 
 def test_warm_ups_and_other_kv_cache_settings_are_not_scored(cost_models):
     warm = kv_off_trials(warmup=np.ones(16, dtype=np.bool_), runtime_s=np.full(16, 99.0))
-    (found,), told = check_pairs(joined([kv_off_trials(), warm, kv_on_trials()]), cost_models)
+    (found,), notes = check_pairs(joined([kv_off_trials(), warm, kv_on_trials()]), cost_models)
     assert found.record()["n"] == 16
     assert found.runtime.mape < 1e-5
-    assert told == ["made-up on 1xh100, of 59 trials: 16 warm-up, 27 with the KV cache not off"]
+    assert notes == ["made-up on 1xh100, of 59 trials: 16 warm-up, 27 with the KV cache not off"]
 
 
 def test_what_cannot_be_held_against_an_artefact_is_counted_by_its_reason(cost_models):
@@ -45,10 +45,10 @@ def test_what_cannot_be_held_against_an_artefact_is_counted_by_its_reason(cost_m
     wall = kv_off_trials(extra={"energy_scope": np.full(16, "wall")})
     both = kv_off_trials(extra={"energy_scope": np.full(16, "gpu+cpu")})
     unseen = kv_off_trials(energy_gpu_j=np.zeros(16))
-    (found,), (told,) = check_pairs(joined([both, impossible, wall, unseen]), cost_models)
+    (found,), (notes,) = check_pairs(joined([both, impossible, wall, unseen]), cost_models)
     assert found.record()["n"] == 16
     assert found.energy.mape < 1e-5
-    assert "of 64 trials: 32 without joules of gpu, 16 joules that the device cannot" in told
+    assert "of 64 trials: 32 without joules of gpu, 16 joules that the device cannot" in notes
 
 
 def test_another_task_is_not_scored():

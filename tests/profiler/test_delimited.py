@@ -45,8 +45,8 @@ def test_text_is_kept_and_quantities_are_read_as_meant_or_left_to_be_refused(
     assert header == ["host", "seconds", "version", "joules"]
     assert [(row["host"], row["version"]) for _, row in rows] == [one[2:] for one in meant]
     found = [row[name] for _, row in rows for name in ("seconds", "joules")]
-    told = not commas or any("," in written(one) for row in meant for one in row[:2])
-    if told and not any("," in cell for cell in found):
+    distinguishable = not commas or any("," in written(one) for row in meant for one in row[:2])
+    if distinguishable and not any("," in cell for cell in found):
         assert list(map(float, found)) == [float(one) for row in meant for one in row[:2]]
 
 

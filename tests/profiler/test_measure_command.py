@@ -22,9 +22,9 @@ def test_a_recorded_campaign_is_measured_again(
     out = tmp_path / "obs.csv"
     replay = ("--meter=replay", f"--replay={tmp_path / 'r.csv'}", f"--out={out}")
     assert main(["measure", *PAIR, *replay]) == 0
-    told = capsys.readouterr()
-    assert "the wanted error is reached" in told.out
-    assert "uncertainty" in told.err
+    printed = capsys.readouterr()
+    assert "the wanted error is reached" in printed.out
+    assert "uncertainty" in printed.err
     before = out.read_bytes()
     assert main(["measure", *PAIR, *replay]) == 0
     assert out.read_bytes() == before
@@ -47,10 +47,10 @@ def test_what_cannot_be_measured_is_refused_in_one_line(
     options: tuple[str, ...], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["measure", *PAIR, f"--out={tmp_path / 'o.csv'}", *options]) == 2
-    told = capsys.readouterr().err.strip().splitlines()
-    assert len(told) == 1
-    assert told[0].startswith("error: Expected")
-    assert said in told[0]
+    printed = capsys.readouterr().err.strip().splitlines()
+    assert len(printed) == 1
+    assert printed[0].startswith("error: Expected")
+    assert said in printed[0]
 
 
 @pytest.mark.parametrize(("llm", "device"), [("llama3.1:8b", DEVICE), (LLM, "gpu")])
@@ -76,5 +76,7 @@ def test_the_command_line_is_there_before_its_libraries() -> None:
         "import sys, profiler.cli; "
         "print(sorted({'numpy', 'scipy', 'matplotlib', 'httpx', 'pynvml'} & set(sys.modules)))"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.strip() == "[]"

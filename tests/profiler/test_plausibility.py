@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from profiler.errors import ObservationError
-from profiler.fit.selection import IMPOSSIBLE, IMPOSSIBLE_FLAG, choose_trials
+from profiler.fit.selection import IMPOSSIBLE_FLAG, IMPOSSIBLE_JOULES, choose_trials
 from profiler.importers.mlenergy_v3 import import_mlenergy_v3
 from profiler.importers.wilkins2024 import import_wilkins2024
 from profiler.observation_files import read_observations
@@ -106,7 +106,7 @@ def test_a_window_marked_as_impossible_is_read_and_not_fitted(tmp_path):
     trials = read_observations(write_rows(tmp_path / "obs.csv", rows))
     chosen, left_out = choose_trials(trials, "gpu")
     assert chosen.tolist() == [True, False]
-    assert left_out == {IMPOSSIBLE: 1}
+    assert left_out == {IMPOSSIBLE_JOULES: 1}
 
 
 def test_a_window_of_a_campaign_is_judged_by_its_cells():

@@ -117,10 +117,10 @@ def test_a_map_gives_joules_and_seconds_of_its_trials_or_says_why_not(
         except ProfilerError:
             assert "energy" in renamed.values() or "latency" in renamed.values()
             return
-    untold = {note.split(" ")[1] for note in notes if "names no unit, taken as" in note}
-    if "energy" not in untold:
+    unknown_means = {note.split(" ")[1] for note in notes if "names no unit, taken as" in note}
+    if "energy" not in unknown_means:
         assert trials.energy_gpu_j.tolist() == pytest.approx([60.0, 120.0, 240.0])
-    if "latency" not in untold:
+    if "latency" not in unknown_means:
         assert trials.runtime_s.tolist() == pytest.approx([2.0, 4.0, 8.0])
 
 
@@ -192,11 +192,11 @@ def ends_in_a_sentence(arguments: list[str]) -> None:
 def test_any_table_ends_in_a_sentence(content: bytes) -> None:
     with kept(content) as path:
         out = str(path.with_name("out.csv"))
-        told = ["--column", "energy_gpu_j=power", "--column", "runtime_s=time", "--out", out]
+        options = ["--column", "energy_gpu_j=power", "--column", "runtime_s=time", "--out", out]
         result = path.with_name("run.json")
         result.write_text('{"date": "20260301-120010", "duration": 1, "model_id": "a"}')
         log = ["--power-log", str(path), "--set", "device=1xl4", "--out", out]
-        ends_in_a_sentence(["import", "csv", str(path), *told])
+        ends_in_a_sentence(["import", "csv", str(path), *options])
         ends_in_a_sentence(["import", "vllm-bench", str(result), *log])
         ends_in_a_sentence(["import", "mlenergy_v3", str(path), "--out", out])
         ends_in_a_sentence(["import", "wilkins2024", str(path), "--out", out])

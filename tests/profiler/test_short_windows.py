@@ -241,9 +241,9 @@ def test_what_is_enough_is_enough() -> None:
 @given(st.floats(0.5, 300.0), st.floats(0.0, 5.0))
 def test_the_seconds_that_are_told_are_whole_and_enough(window_s: float, error: float) -> None:
     edges = Edges(window_s, 5.0, 1.0, error)
-    told = re.search(r"run for ([0-9]+) s or longer", edges.told())
-    assert told is not None
-    enough_s = int(told[1])
+    run_for = re.search(r"run for ([0-9]+) s or longer", edges.describe())
+    assert run_for is not None
+    enough_s = int(run_for[1])
     open_share = error * window_s / enough_s
     assert not Edges(enough_s, 5.0, 1.0, open_share * (1 - ROUNDING)).short
     if enough_s > STEADY_S:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from costmodel.encodings import WINDOWS, decoded
+from costmodel.encodings import WINDOWS_1252, decoded
 from planner.result import PlanWarning
 from service.calls.batch_files.batch_file import BatchFileError
 
@@ -51,9 +51,11 @@ def read_text(data: bytes) -> tuple[str, tuple[PlanWarning, ...]]:
     A BatchFileError is raised where the bytes are no text.
     """
     text, encoding = _decoded(data)
-    if encoding != WINDOWS:
+    if encoding != WINDOWS_1252:
         return text, ()
-    message = f"Read as {WINDOWS}, since it is no UTF-8: ids with other letters may come out wrong."
+    message = (
+        f"Read as {WINDOWS_1252}, since it is no UTF-8: ids with other letters may come out wrong."
+    )
     return text, (PlanWarning("encoding_supposed", message),)
 
 
@@ -66,12 +68,12 @@ def in_utf8(data: bytes) -> bytes:
     text, encoding = _decoded(data)
     if encoding.startswith("utf-8"):
         return data
-    if encoding != WINDOWS:
+    if encoding != WINDOWS_1252:
         return text.encode()
     at = next(place for place, letter in enumerate(text) if letter > "\x7f")
     raise BatchFileError(
         f"Expected JSON in UTF-8, got byte {data[at]:#04x} at byte {at}, which is {text[at]!r} in "
-        f"{WINDOWS}. Convert it: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW."
+        f"{WINDOWS_1252}. Convert it: iconv -f WINDOWS_1252-1252 -t UTF-8 FILE > NEW."
     )
 
 

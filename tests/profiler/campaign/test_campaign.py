@@ -19,7 +19,7 @@ from profiler.campaign.stages import EXHAUSTED, GRID, TARGET, TIME, Design, Step
 from profiler.campaign.trial import ANCHORS, UNSTABLE, Trial
 from profiler.errors import ObservationError, UnfittablePairError, UnusableInputError
 from profiler.fit.pair_fit import fit_pair
-from profiler.fit.selection import IMPOSSIBLE, IMPOSSIBLE_FLAG
+from profiler.fit.selection import IMPOSSIBLE_FLAG, IMPOSSIBLE_JOULES
 from profiler.observation_files import read_observations
 from tests.profiler.campaign.recorded import DEVICE, ENERGY, LLM, record
 
@@ -86,7 +86,7 @@ def test_joules_that_cannot_be_are_kept_marked_and_not_fitted(
     assert said.count("Expected at most 945 W of 1xh100") == 1
     trials = read_observations(path)
     assert trials.flagged(IMPOSSIBLE_FLAG).all()
-    with pytest.raises(UnfittablePairError, match=IMPOSSIBLE):
+    with pytest.raises(UnfittablePairError, match=IMPOSSIBLE_JOULES):
         fit_pair(LLM, DEVICE, trials.take(~trials.warmup), None, None)
     run(tmp_path / "right.csv", rig, design)
     assert not read_observations(tmp_path / "right.csv").flagged(IMPOSSIBLE_FLAG).any()

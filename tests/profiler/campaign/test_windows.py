@@ -15,7 +15,7 @@ from profiler.campaign.windows import Window, measure_window
 from profiler.errors import MeterError
 from profiler.meters.meter import Joules, Mark, Meter
 from profiler.server.endpoint import find_endpoint
-from profiler.server.load import GaugeWatch, LoadGenerator
+from profiler.server.load import GaugeSampler, LoadGenerator
 from profiler.server.prompts import calibrated
 from tests.profiler.server.engine import STEP_S, Engine
 
@@ -52,12 +52,12 @@ def test_what_ended_while_the_meter_waited_is_of_no_window() -> None:
         async with engine.client() as client:
             endpoint, maker = await calibrated(client, await find_endpoint(client), Random(0))
             load = LoadGenerator(client, endpoint, maker, lambda: (20, 40), 4, Random())
-            watch = GaugeWatch(client, endpoint)
-            async with load, watch:
+            gauges = GaugeSampler(client, endpoint)
+            async with load, gauges:
                 alone_s = await load.steady()
                 meter = SlowMeter(100.0)
                 return [
-                    await measure_window(load, watch, meter, point, 0.4, alone_s) for _ in range(3)
+                    await measure_window(load, gauges, meter, point, 0.4, alone_s) for _ in range(3)
                 ]
 
     for window in asyncio.run(run()):
@@ -71,11 +71,11 @@ def measured(engine: Engine, slots: int, least_s: float = 0.5, watts: float = 10
         async with engine.client() as client:
             endpoint, maker = await calibrated(client, await find_endpoint(client), Random(0))
             load = LoadGenerator(client, endpoint, maker, lambda: (20, 40), slots, Random(0))
-            watch = GaugeWatch(client, endpoint, 0.05)
-            async with load, watch:
+            gauges = GaugeSampler(client, endpoint, 0.05)
+            async with load, gauges:
                 alone_s = await load.steady()
                 meter = SteadyMeter(watts)
-                return await measure_window(load, watch, meter, point, least_s, alone_s)
+                return await measure_window(load, gauges, meter, point, least_s, alone_s)
 
     return asyncio.run(run())
 

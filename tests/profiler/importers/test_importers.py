@@ -5,7 +5,7 @@ import pytest
 
 from profiler.errors import ObservationError, UnusableInputError
 from profiler.importers.column_map import import_csv, parse_assignments
-from profiler.importers.mlenergy_v3 import NEEDED, import_mlenergy_v3
+from profiler.importers.mlenergy_v3 import NEEDED_COLUMNS, import_mlenergy_v3
 from profiler.importers.wilkins2024 import import_wilkins2024
 from profiler.observations import COLUMNS
 from tests.profiler.builders import row_of, write_rows
@@ -28,7 +28,7 @@ def configuration(batch=8, task="lm-arena-chat", **changes):
         "weight_precision": "bfloat16",
         "architecture": "Dense Transformer",
     }
-    assert set(cells) == set(NEEDED)
+    assert set(cells) == set(NEEDED_COLUMNS)
     return {**cells, **changes}
 
 
