@@ -23,7 +23,7 @@ from benchmarks.markdown import table
 from examples.local_service import running_service
 from examples.make_workload import BODY
 
-PICTURE = Path(__file__).parents[1] / "docs" / "how-to" / "frontier.png"
+PICTURE = Path(__file__).parents[1] / "docs" / "studies" / "frontier.png"
 PLAN, FAINT, TEXT = "#0b5cad", "#8c8c8c", "#333333"
 DPI = 160
 PATIENCE_S = 60.0

@@ -21,7 +21,6 @@ NOT_RUN: Mapping[str, Mapping[str, str]] = {
     "README.md": {
         "make demo": "test_readme.py runs the demo, and the tests are what runs",
         "make setup": GPU,
-        "docker compose": IMAGE,
     },
     "docs/how-to/envoy-and-llm-d.md": {
         "envoy --mode": "needs Envoy; tests/integration/test_envoy.py runs it",

@@ -1,0 +1,43 @@
+"""Each study names the command that makes its tables, and the command takes its options."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.loose_gaps import chord_table
+from jouleplan.verbs import APPLICATION_OF
+from tests.contract.pages import ROOT
+from tests.service.server import Server
+
+STUDIES = sorted((ROOT / "docs" / "studies").glob("*.md"))
+MADE_BY = re.compile(r"python -m (benchmarks(?:\.\w+)+)([^`\n]*)|jouleplan (\w+) ([^`\n>]*)")
+TABLE = re.compile(r"^\|", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", STUDIES, ids=lambda page: page.stem)
+def test_a_study_names_its_command_before_its_first_table(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    found, first = MADE_BY.search(text), TABLE.search(text)
+    assert first is not None
+    assert found is not None
+    assert found.start() < first.start()
+    module, options, verb, given = found.groups()
+    assert verb is None or verb in APPLICATION_OF
+    command = ["-m", module] if module else ["-m", "jouleplan", verb]
+    help_text = subprocess.run(
+        [sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    named = set(re.findall(r"--[a-z-]+", (options or "") + (given or "")))
+    assert named - set(re.findall(r"--[a-z-]+", help_text)) == set()
+
+
+def test_the_page_of_loose_gaps_shows_the_chord_that_its_command_prints() -> None:
+    page = (ROOT / "docs" / "studies" / "loose-gaps.md").read_text(encoding="utf-8")
+    with Server({}) as server:
+        server.wait_until_ready()
+        assert chord_table(server.url) in page
