@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
@@ -62,28 +69,6 @@ PREFIXES = ("", "/v1")
 """What all paths are served under."""
 
 
-@dataclass(frozen=True)
-class Composed:
-    """The service put together, as its server needs it.
-
-    Attributes
-    ----------
-    app
-        What is served; its workers start with it and end with it (`lifespan`).
-    operations
-        What is served on the operations port.
-    stopping
-        How far the end of the service is.
-    interrupt
-        Ends asynchronous plans, and with them the streams about them; to be called before the end.
-    """
-
-    app: FastAPI
-    operations: FastAPI
-    stopping: Stopping
-    interrupt: Callable[[], Awaitable[None]]
-
-
 def create_app(settings: Settings) -> FastAPI:
     """Return the service as an application; see `compose` for what it may raise."""
     return compose(settings).app
@@ -96,7 +81,7 @@ def compose(
     first_worker: WorkerProcess | None = None,
     tokenizers: Tokenizers | None = None,
     certificate: RenewableContext | None = None,
-) -> Composed:
+) -> Service:
     """Put the service together, with what was loaded or started already to be ready sooner.
 
     Raises
@@ -106,8 +91,7 @@ def compose(
     TokenizerError
         If there are tokenizer files that cannot be used.
     """
-    version = running_version()
-    metrics = Metrics(CollectorRegistry(), version)
+    metrics = Metrics(CollectorRegistry(), running_version())
     decision_metrics = DecisionMetrics(metrics.registry, metrics.labels)
     tokenizers = tokenizers or Tokenizers(settings.tokenizers_dir)
     decision_service = DecisionService(tokenizers, settings.min_mean_quality)
@@ -115,94 +99,146 @@ def compose(
     store = ActualsStore(
         settings.actuals_path, settings.max_actuals, metrics.stores, may_forget=not asked
     )
-    actuals_service = ActualsService(decision_service, decision_metrics, store)
-    keeper = PolicyKeeper(decision_service, store)
     listener = _Listener(settings.policy_seconds, decision_service, metrics, decision_metrics)
     start = partial(start_worker, worker_main, settings)
     pool = WorkerPool(settings, start, listener, first_worker)
-    metrics.follow(pool.queue)
-    decision_metrics.follow(decision_service)
-    decision_metrics.read_calibration(decision_service.calibration)
     stopping = Stopping()
     kept = StoreLimits(
         settings.store_max_plans, settings.store_max_bytes, settings.store_max_age_seconds
     )
     archive = PlanArchive(settings.store_path, kept, metrics)
     background = BackgroundPlans(archive, settings.heartbeat_seconds, pool, metrics, stopping)
+    metrics.follow(pool.queue)
+    decision_metrics.follow(decision_service)
+    decision_metrics.read_calibration(decision_service.calibration)
     metrics.follow_stores(
         {
             **dict.fromkeys(KEPT, lambda: not store.in_memory),
             PLANS: lambda: background.survives_restart,
         }
     )
-    keys = None if settings.api_keys_file is None else FileKeyStore(settings.api_keys_file)
+    return Service(
+        settings=settings,
+        metrics=metrics,
+        decision_metrics=decision_metrics,
+        decision_service=decision_service,
+        actuals_service=ActualsService(decision_service, decision_metrics, store),
+        keeper=PolicyKeeper(decision_service, store),
+        pool=pool,
+        plans=background,
+        stopping=stopping,
+        tokenizers=tokenizers,
+        keys=None if settings.api_keys_file is None else FileKeyStore(settings.api_keys_file),
+        certificate=certificate,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """The service put together.
+
+    Attributes
+    ----------
+    stopping
+        How far the end of the service is.
+    keys, certificate
+        None where everybody may call, or without TLS.
+    """
+
+    settings: Settings
+    metrics: Metrics
+    decision_metrics: DecisionMetrics
+    decision_service: DecisionService
+    actuals_service: ActualsService
+    keeper: PolicyKeeper
+    pool: WorkerPool
+    plans: BackgroundPlans
+    stopping: Stopping
+    tokenizers: Tokenizers
+    keys: FileKeyStore | None
+    certificate: RenewableContext | None
+
+    @property
+    def _health(self) -> information.Health:
+        return information.Health(self.pool, self.metrics, self.stopping)
+
+    @cached_property
+    def operations(self) -> FastAPI:
+        """What is served on the operations port."""
+        return operations_app(self.settings, self._health, self.metrics, self.stopping, PREFIXES)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        pool.start()
-        await actuals_service.start()
-        await keeper.start()
-        works = (
-            *follow_files(settings, pool, tokenizers, keys, certificate, metrics.reloads),
-            probe_stores((actuals_service.probe, keeper.retry, background.probe)),
-            Forecasts(
-                settings,
-                pool,
-                decision_service,
-                decision_metrics,
-                settings.max_requests,
-                settings.max_time_limit_seconds,
-            ).run(),
-            Metering(settings, actuals_service, decision_metrics).run(),
-        )
-        begun = start_tasks(works)
+    async def _running(self, _: FastAPI) -> AsyncIterator[None]:
+        """Start all parts, and stop them in the end."""
+        self.pool.start()
+        await self.actuals_service.start()
+        await self.keeper.start()
+        tasks = start_tasks(self._works())
         yield
-        await cancel_tasks(begun)
-        await background.stop()
-        await keeper.stop()
-        await actuals_service.stop()
-        await pool.stop()
+        await cancel_tasks(tasks)
+        await self.plans.stop()
+        await self.keeper.stop()
+        await self.actuals_service.stop()
+        await self.pool.stop()
 
-    health = information.Health(pool, metrics, stopping)
-    deciding = decisions.Decisions(decision_service, decision_metrics)
-    reader = JobReader(pool, settings.max_body_bytes, settings.max_requests)
-    routers = [
-        calls.router(reader, metrics, background),
-        deciding.router(),
-        destinations.router(decision_service, decision_metrics),
-        prices.router(decision_service),
-        policy.router(decision_service, keeper),
-        actuals.router(actuals_service),
-        plans.router(background),
-        shards.router(background),
-        frontier.router(reader, metrics),
-        information.health_router(health),
-        information.router(pool),
-    ]
-    if settings.operations_port is None:
-        routers.append(information.metrics_router(metrics))
-    app = FastAPI(
-        title="jouleplan",
-        version=version,
-        description=DESCRIPTION,
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        redirect_slashes=False,
-    )
-    app.router.routes.extend(deciding.direct(prefix) for prefix in PREFIXES)
-    _serve(app, routers)
-    document(app, needs_key=keys is not None)
-    add_refusals(app, PREFIXES)
-    bodies = BodyLimits(
-        settings.body_silence_seconds, settings.body_timeout_seconds, settings.max_body_bytes
-    )
-    in_force = None if keys is None else keys.store
-    install_guards(app, settings, bodies, in_force, PREFIXES, metrics.count_unadmitted)
-    app.add_middleware(RequestLog, stopping=stopping)
-    operations = operations_app(settings, health, metrics, stopping, PREFIXES)
-    return Composed(app, operations, stopping, background.interrupt)
+    def _works(self) -> Iterator[Coroutine[Any, Any, None]]:
+        settings = self.settings
+        yield from follow_files(
+            settings, self.pool, self.tokenizers, self.keys, self.certificate, self.metrics.reloads
+        )
+        yield probe_stores((self.actuals_service.probe, self.keeper.retry, self.plans.probe))
+        yield Forecasts(
+            settings,
+            self.pool,
+            self.decision_service,
+            self.decision_metrics,
+            settings.max_requests,
+            settings.max_time_limit_seconds,
+        ).run()
+        yield Metering(settings, self.actuals_service, self.decision_metrics).run()
+
+    @cached_property
+    def app(self) -> FastAPI:
+        """What is served: all routes, behind guards; its parts run as long as it does."""
+        settings, metrics = self.settings, self.metrics
+        app = FastAPI(
+            title="jouleplan",
+            version=running_version(),
+            description=DESCRIPTION,
+            lifespan=self._running,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
+            redirect_slashes=False,
+        )
+        deciding = decisions.Decisions(self.decision_service, self.decision_metrics)
+        app.router.routes.extend(deciding.direct(prefix) for prefix in PREFIXES)
+        _serve(app, self._routers(deciding))
+        document(app, needs_key=self.keys is not None)
+        add_refusals(app, PREFIXES)
+        bodies = BodyLimits(
+            settings.body_silence_seconds, settings.body_timeout_seconds, settings.max_body_bytes
+        )
+        keys = None if self.keys is None else self.keys.store
+        install_guards(app, settings, bodies, keys, PREFIXES, metrics.count_unadmitted)
+        app.add_middleware(RequestLog, stopping=self.stopping)
+        return app
+
+    def _routers(self, deciding: decisions.Decisions) -> Iterator[APIRouter]:
+        reader = JobReader(self.pool, self.settings.max_body_bytes, self.settings.max_requests)
+        yield calls.router(reader, self.metrics, self.plans)
+        yield deciding.router()
+        yield destinations.router(self.decision_service, self.decision_metrics)
+        yield prices.router(self.decision_service)
+        yield policy.router(self.decision_service, self.keeper)
+        yield actuals.router(self.actuals_service)
+        yield plans.router(self.plans)
+        yield shards.router(self.plans)
+        yield frontier.router(reader, self.metrics)
+        yield information.health_router(self._health)
+        yield information.router(self.pool)
+        if self.settings.operations_port is None:
+            yield information.metrics_router(self.metrics)
 
 
 def _serve(app: FastAPI, routers: Iterable[APIRouter]) -> None:

@@ -114,7 +114,7 @@ def _serve(settings: Settings, context: RenewableContext | None, tokenizers: Tok
             timeout_keep_alive=settings.keep_alive_seconds,
         ),
         service.stopping,
-        service.interrupt,
+        service.plans.interrupt,
         settings,
         settings.max_time_limit_seconds,
         operations,
