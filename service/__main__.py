@@ -16,14 +16,7 @@ _PRINT_CONFIG = "print the settings as JSON and stop"
 
 
 def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
-    """Serve until told to stop, or do what another verb says.
-
-    Parameters
-    ----------
-    arguments
-        Without the program's name; None for those of the process.
-    program
-        How the command was started, for the usage.
+    """Serve until the end is asked for, or do what another verb says.
 
     Returns
     -------

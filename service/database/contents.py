@@ -46,13 +46,7 @@ class Contents:
     exclusive: bool = False
 
     def prepare(self, connection: sqlite3.Connection) -> None:
-        """Make the tables, or what an older file lacks.
-
-        Raises
-        ------
-        StoreError
-            Where the file holds what is not ours, or is of a later version: it stays unchanged.
-        """
+        """Make the tables, or what an older file lacks; a file that is not ours stays unchanged."""
         if self.exclusive:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         (found,) = connection.execute("PRAGMA user_version").fetchone()

@@ -30,7 +30,7 @@ CHECKPOINT_FRAMES = 500
 
 
 class DatabaseFile:
-    """One connection to an SQLite file; used by one thread.
+    """One connection to an SQLite file, used by one thread; what cannot be done is a `StoreError`.
 
     Parameters
     ----------
@@ -53,13 +53,7 @@ class DatabaseFile:
         self._open_log: rescue.OpenLog | None = None
 
     def connection(self) -> sqlite3.Connection:
-        """Return the connection, to a file that is at its path and as it was left.
-
-        Raises
-        ------
-        StoreError
-            Where the file cannot be used.
-        """
+        """Return the connection, to a file that is at its path and as it was left."""
         connection = self._connection
         if connection is not None and not connection.in_transaction:
             self._look(connection, committed=False)
@@ -89,13 +83,7 @@ class DatabaseFile:
             self._checkpointed = frames
 
     def check(self) -> None:
-        """Look closer than before each transaction.
-
-        Raises
-        ------
-        StoreError
-            Where the file cannot be used.
-        """
+        """Look closer than before each transaction."""
         connection = self.connection()
         if self.path != MEMORY:
             self._harm = self._watch.hidden_harm(connection)

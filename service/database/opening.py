@@ -57,13 +57,7 @@ def make_file(path: Path) -> bool:
 
 
 def check_sound(connection: sqlite3.Connection, check: str = "quick_check") -> None:
-    """See whether a database can be read; by an ``integrity_check`` its indexes are compared too.
-
-    Raises
-    ------
-    DamagedError
-        Where some of it cannot.
-    """
+    """Raise `DamagedError` where a database, by a check that is named, is not sound."""
     (found,) = connection.execute(f"PRAGMA {check}(1)").fetchone()
     if found != "ok":
         raise DamagedError(" ".join(found.split()))

@@ -119,13 +119,7 @@ def look_at_log(path: Path, before: LogState = EMPTY) -> LogState:
 
 
 def check_log(path: Path, before: LogState) -> None:
-    """Read all of a log again.
-
-    Raises
-    ------
-    HarmedLogError
-        Where it lacks what it held before, in its midst too.
-    """
+    """Read all of a log again; raise `HarmedLogError` where it lacks something in its midst."""
     found = look_at_log(path, LogState(before.identity))
     if found.header == before.header and found.end < before.end:
         raise HarmedLogError(f"its log has a hole at {found.end}")

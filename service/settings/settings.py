@@ -11,8 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from service.settings.access import AccessSettings
 from service.settings.connections import ConnectionSettings
 from service.settings.decisions import DecisionSettings
-from service.settings.files import FileSettings
-from service.settings.stores import StoreSettings
+from service.settings.files import FileSettings, StoreSettings
 from service.settings.work import WorkSettings
 
 PREFIX = "JOULEPLAN_"

@@ -244,13 +244,7 @@ class TimedBody:
         self.answered = False
 
     async def __call__(self) -> Message:
-        """Return the next message.
-
-        Raises
-        ------
-        ProblemError
-            408 or 413.
-        """
+        """Return the next message; refuse a body that is late (408) or too large (413)."""
         if self.answered:
             return await self._receive()
         now = asyncio.get_running_loop().time()

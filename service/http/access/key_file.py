@@ -129,8 +129,8 @@ def read_keys(path: Path) -> KeyFile:
     Raises
     ------
     KeyFileError
-        If it is missing, too large, writable for others, no YAML or does not hold keys. The
-        message names the first place that is wrong.
+        If it is missing, too large, writable for others, no YAML or does not hold keys. The message
+        names the first place that is wrong.
     """
     text = _text(path)
     try:
@@ -204,13 +204,7 @@ class FileKeyStore:
         return stamp(self._path)
 
     async def reload(self) -> None:
-        """Read the file again.
-
-        Raises
-        ------
-        KeyFileError
-            If it cannot be used: the keys of before stay in force.
-        """
+        """Read the file again; where that raises, the keys of before stay in force."""
         self.store.replace(await asyncio.to_thread(self._read))
         logger.info("API keys in force: %d.", len(self.store))
 

@@ -160,11 +160,7 @@ class KeyStore:
     ) -> KeyState:
         """Return whose call this is; its `limits.leave` is to be called when the call has ended.
 
-        Raises
-        ------
-        ProblemError
-            401 without a key in force, 403 where it may not do that, 429 where its limits are
-            spent.
+        Refused are calls without a key in force (401), beyond its scopes (403) or its limits (429).
         """
         state = self._state_of(headers)
         wanted = scopes_for(method, path)

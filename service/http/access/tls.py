@@ -44,13 +44,7 @@ class RenewableContext(ssl.SSLContext):
         return self._files.stamp()
 
     async def reload(self) -> None:
-        """Take up the files as they are now.
-
-        Raises
-        ------
-        TlsError
-            If they cannot be used: those of before stay.
-        """
+        """Take up the files as they are now; where that raises, those of before stay."""
         self._inner = await asyncio.to_thread(self._files.context)
         logger.info("The certificate that is served was renewed.")
 
@@ -116,13 +110,7 @@ class TlsFiles:
 
 
 def renewable_context(files: TlsFiles) -> RenewableContext:
-    """Return a context that takes up each later version of its files.
-
-    Raises
-    ------
-    TlsError
-        If the files cannot be used to begin with.
-    """
+    """Return a context that takes up each later version of its files; see `TlsFiles.context`."""
     context = RenewableContext(ssl.PROTOCOL_TLS_SERVER)
     context._files, context.loaded_stamp = files, files.stamp()
     context._inner = files.context()

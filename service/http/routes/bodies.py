@@ -44,13 +44,7 @@ class JobReader:
     async def job(
         self, kind: Kind, request: Request, accept: str = JSON, *, patient: bool = False
     ) -> Job:
-        """Read a request and return its job; it is `patient` where nobody waits for the answer.
-
-        Raises
-        ------
-        ProblemError
-            400, 413, 415 or 429 for the body, 422 for the query.
-        """
+        """Return the job of a request; it is `patient` where nobody waits for its answer."""
         media_type = body_type(request, BATCH_FILES if kind == "plan" else ())
         query = query_of(request, media_type) if kind == "plan" else None
         mark = b"," if query is None else b"\n"
@@ -106,14 +100,10 @@ class BodyReader:
     _file: AnonymousFile | None = None
 
     async def read(self, request: Request) -> Content:
-        """Return the body of a request.
+        """Return the body of a request, inflated where it comes compressed.
 
-        Raises
-        ------
-        ProblemError
-            413 as soon as it is announced, or has grown, larger than a body may be, inflated where
-            it comes compressed; 400 or 415 as of `decoded`; 429 where the bodies that wait would
-            have more bytes than may wait.
+        A body is refused with 413 as soon as it is announced, or has grown, larger than it may be,
+        and with 429 where the bodies that wait would have more bytes than may wait.
         """
         announced = request.headers.get("content-length", "")
         if announced.isdecimal():
@@ -147,24 +137,12 @@ class BodyReader:
 async def read_small(
     request: Request, schema: type[Schema], max_bytes: int = MAX_SMALL_BYTES
 ) -> Schema:
-    """Return the small body of a request as a checked `schema`.
-
-    Raises
-    ------
-    ProblemError
-        400, 413, 415 or 422.
-    """
+    """Return the small body of a request as a checked `schema`; refuse another with 422."""
     return parse(await read_small_bytes(request, max_bytes), schema)
 
 
 async def read_small_bytes(request: Request, max_bytes: int = MAX_SMALL_BYTES) -> bytes:
-    """Return the small body of a request, inflated where it came compressed.
-
-    Raises
-    ------
-    ProblemError
-        400, 413 or 415.
-    """
+    """Return the small body of a request, inflated; refuse it with 400, 413 or 415."""
     given = request.headers.get("content-type")
     if given is not None and given.partition(";")[0].strip().lower() != JSON:
         raise _unsupported(given)

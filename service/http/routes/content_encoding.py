@@ -18,13 +18,7 @@ _AS_GZIP = 31
 
 
 def is_encoded(request: Request) -> bool:
-    """Say whether the body of a request comes compressed.
-
-    Raises
-    ------
-    ProblemError
-        415, with `Accept-Encoding`, where it comes in another way than gzip, or in several.
-    """
+    """Say whether a body comes in gzip; refuse any other encoding with 415."""
     given = ",".join(request.headers.getlist("content-encoding")).strip().lower()
     if given in _AS_IT_IS:
         return False
@@ -38,12 +32,8 @@ def is_encoded(request: Request) -> bool:
 async def decoded(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
     """Yield the body of a request as it was before it was compressed.
 
-    Beyond `max_bytes` nothing more is inflated, and what still arrives is dropped.
-
-    Raises
-    ------
-    ProblemError
-        415 for another encoding than gzip, 400 where the body is not what its encoding says.
+    Beyond `max_bytes` nothing more is inflated, and what still arrives is dropped. A body that is
+    not what its encoding says is refused with 400.
     """
     if not is_encoded(request):
         async for chunk in request.stream():

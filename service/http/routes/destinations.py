@@ -85,19 +85,13 @@ def _decide(decisions: DecisionService, request: Request, body: bytes) -> Decisi
 
 
 class Headers:
-    """The headers of a call that say what is wanted, each at most once."""
+    """The headers of a call by which a decision is asked for, each at most once."""
 
     def __init__(self, request: Request) -> None:
         self._headers = request.headers
 
     def get(self, name: str) -> str | None:
-        """Return a header's value.
-
-        Raises
-        ------
-        ProblemError
-            422 where it is there twice: one of the two may be a client's.
-        """
+        """Return a header's value; refuse one that is there twice: it may be a client's."""
         values = self._headers.getlist(name)
         if len(values) > 1:
             raise _wrong(name, "Expected it once, got it several times.")
@@ -105,13 +99,7 @@ class Headers:
 
 
 def body_of(headers: Headers, request: Mapping[str, Any]) -> DecisionBody:
-    """Return the body of a decision for a completion and the headers that came with it.
-
-    Raises
-    ------
-    ProblemError
-        422 that names the header.
-    """
+    """Return the body of a decision by a completion and its headers; a refusal names the header."""
     llm = read_llm(_llm(headers, request))
     given = headers.get(CANDIDATES)
     candidates = None

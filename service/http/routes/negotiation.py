@@ -14,13 +14,7 @@ TYPES = (JSON, ARROW)
 
 
 def body_type(request: Request, further: Sequence[str] = ()) -> str:
-    """Return the media type of a body: one of `TYPES`, or of `further` ones.
-
-    Raises
-    ------
-    ProblemError
-        415 where it is none that is read.
-    """
+    """Return the media type of a body, of `TYPES` or `further` ones; refuse others with 415."""
     given = request.headers.get("content-type", "")
     media_type = given.partition(";")[0].strip().lower()
     known = (*TYPES, *further)
@@ -31,13 +25,7 @@ def body_type(request: Request, further: Sequence[str] = ()) -> str:
 
 
 def accepted_type(request: Request) -> str:
-    """Return the media type that an answer shall have.
-
-    Raises
-    ------
-    ProblemError
-        406 where none that is written is accepted.
-    """
+    """Return the media type that an answer shall have; refuse with 406 where none is accepted."""
     given = ",".join(request.headers.getlist("accept"))
     found = preferred(given, TYPES)
     if found is None:

@@ -83,13 +83,7 @@ def wants_async(request: Request) -> bool:
 
 
 async def accept(job: Job, request: Request, background: BackgroundPlans) -> Response:
-    """Return 202 with where to look for the plan.
-
-    Raises
-    ------
-    ProblemError
-        429 when too many calls wait, 503 when plans cannot be kept.
-    """
+    """Return 202 with where to look for the plan; refuse it with 429 or 503."""
     caller = caller_of(request)
     record = await background.start(job, caller.owner, caller.permit)
     base = base_of(request)

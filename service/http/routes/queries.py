@@ -15,11 +15,8 @@ from service.wording import words_of
 def query_of(request: Request, media_type: str) -> BatchQuery | None:
     """Return what the query asks of the plan of a batch file; None for another body.
 
-    Raises
-    ------
-    ProblemError
-        422 where a parameter is unknown, stands twice or is out of its range, or where the terms
-        of another body, which has a place for them, stand in the query.
+    Refused with 422 are unknown, repeated and wrong parameters, and the terms of a body that has a
+    place for them itself.
     """
     pairs = request.query_params.multi_items()
     if media_type not in BATCH_FILES:

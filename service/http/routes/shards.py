@@ -51,13 +51,7 @@ def router(background: BackgroundPlans) -> APIRouter:
 
 
 async def _planned(request: Request, background: BackgroundPlans) -> tuple[PlanRecord, ReplyHead]:
-    """Return a plan that has shards.
-
-    Raises
-    ------
-    ProblemError
-        404, 409 or 410 where there is none.
-    """
+    """Return a plan that has shards; refuse with 404, 409 or 410 where there is none."""
     plan_id, viewer = str(request.path_params["plan_id"]), caller_of(request).owner
     try:
         record = await background.find(plan_id, viewer)
