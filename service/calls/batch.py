@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import cast, overload
+from typing import Any, cast, overload
 
 import numpy as np
 
@@ -81,37 +81,29 @@ class Batch:
     @classmethod
     def from_rows(cls, rows: Sequence[RequestRow]) -> Batch:
         """Return the batch of rows."""
-        input_tokens, prompts = lengths_of([row.input_tokens for row in rows])
-        return cls(
-            by_row=True,
-            given_ids=[row.id for row in rows],
-            input_tokens=input_tokens,
-            prompts=prompts,
-            output_tokens=estimates_of([row.output_tokens for row in rows]),
-            llms=AllowedNames.of([row.llms for row in rows]),
-            pools=AllowedNames.of([row.pools for row in rows]),
-            min_quality=_numbers([row.min_quality for row in rows]),
-            deadline_s=_numbers([row.deadline_seconds for row in rows]),
-            choices=_counts([row.choices for row in rows]),
-            pinned=[row.pinned for row in rows],
-        )
+        fields = {name: [getattr(row, name) for row in rows] for name in RequestRow.model_fields}
+        return cls._of(fields, by_row=True)
 
     @classmethod
     def from_columns(cls, columns: RequestColumns) -> Batch:
         """Return the batch of columns."""
-        input_tokens, prompts = lengths_of(columns.input_tokens)
+        return cls._of(dict(columns), by_row=False)
+
+    @classmethod
+    def _of(cls, columns: Mapping[str, Any], *, by_row: bool) -> Batch:
+        input_tokens, prompts = lengths_of(columns["input_tokens"])
         return cls(
-            by_row=False,
-            given_ids=columns.id,
+            by_row=by_row,
+            given_ids=columns["id"],
             input_tokens=input_tokens,
             prompts=prompts,
-            output_tokens=estimates_of(columns.output_tokens),
-            llms=None if columns.llms is None else AllowedNames.of(columns.llms),
-            pools=None if columns.pools is None else AllowedNames.of(columns.pools),
-            min_quality=_numbers(columns.min_quality),
-            deadline_s=_numbers(columns.deadline_seconds),
-            choices=None if columns.choices is None else _counts(columns.choices),
-            pinned=columns.pinned,
+            output_tokens=estimates_of(columns["output_tokens"]),
+            llms=_names(columns["llms"]),
+            pools=_names(columns["pools"]),
+            min_quality=_numbers(columns["min_quality"]),
+            deadline_s=_numbers(columns["deadline_seconds"]),
+            choices=_counts(columns["choices"]),
+            pinned=columns["pinned"],
         )
 
     def __len__(self) -> int:
@@ -256,8 +248,12 @@ class Batch:
         return None if not masks else np.logical_and.reduce(masks)
 
 
-def _counts(column: Sequence[int | None]) -> IntArray | None:
-    if not any(column):
+def _names(column: Sequence[Sequence[str] | None] | None) -> AllowedNames | None:
+    return None if column is None else AllowedNames.of(column)
+
+
+def _counts(column: Sequence[int | None] | None) -> IntArray | None:
+    if column is None or not any(column):
         return None
     return np.array([count or 1 for count in column], dtype=np.int64)
 

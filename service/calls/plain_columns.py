@@ -31,19 +31,7 @@ from service.calls.token_columns import Estimates, lengths_of
 
 #: Columns that are needed, with a value that is good: what stands for those that are checked here.
 FILLER: Mapping[str, list[int]] = {"input_tokens": [1], "output_tokens": [1]}
-FIELDS = frozenset(
-    (
-        "id",
-        "input_tokens",
-        "output_tokens",
-        "llms",
-        "pools",
-        "min_quality",
-        "deadline_seconds",
-        "choices",
-        "pinned",
-    )
-)
+FIELDS = frozenset(RequestColumns.model_fields)
 _NONE = type(None)
 
 

@@ -172,7 +172,7 @@ def test_requests_go_where_the_planner_says_streamed_or_not(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_what_came_of_requests_is_told_and_ends_their_load(
+def test_actuals_of_requests_are_sent_and_end_their_load(
     patient: Gateway, models: dict[str, Path], stream: bool
 ) -> None:
     with patient.planner(models["a100"]) as planner:

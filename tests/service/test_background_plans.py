@@ -117,7 +117,7 @@ def test_a_body_that_is_not_announced_as_json_is_not_accepted(own: Server) -> No
     assert slug(response) == "unsupported-media-type"
 
 
-def test_a_running_plan_tells_its_phase_and_its_gap(own: Server) -> None:
+def test_a_running_plan_reports_its_phase_and_its_gap(own: Server) -> None:
     path = start(own, endless())
     try:
         wait_until(lambda: own.client.get(path).json()["gap"] is not None)
@@ -175,7 +175,7 @@ def test_a_plan_that_ended_is_forgotten_when_deleted_again(own: Server) -> None:
         assert (response.status_code, slug(response)) == (404, "plan-not-found")
 
 
-def test_a_path_tells_all_methods_that_it_takes(own: Server) -> None:
+def test_a_path_reports_all_methods_that_it_takes(own: Server) -> None:
     refused = own.client.put(f"/plans/{UNKNOWN}")
     assert (refused.status_code, refused.headers["allow"]) == (405, "DELETE, GET, HEAD")
 

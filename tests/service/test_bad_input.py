@@ -169,7 +169,9 @@ def test_predict_refuses_the_terms_of_a_plan(planner_service: PlannerService) ->
     assert (status, pointers(problem)) == (422, ["/constraints"])
 
 
-def test_an_unknown_name_is_told_with_those_that_are_known(planner_service: PlannerService) -> None:
+def test_an_unknown_name_is_reported_with_those_that_are_known(
+    planner_service: PlannerService,
+) -> None:
     _, problem, _ = call(planner_service, row(llms=["gpt-nano"]))
     assert "llama-3.1-8b-instruct" in problem["errors"][0]["detail"]
 
@@ -275,7 +277,7 @@ def test_no_words_of_a_library_reach_the_caller(planner_service: PlannerService)
         ({**row(), "explain": "yes"}, "Expected true or false, got 'yes'."),
     ],
 )
-def test_what_was_expected_and_what_came_is_told(
+def test_what_was_expected_and_what_came_is_reported(
     planner_service: PlannerService, body: Json | bytes, told: str
 ) -> None:
     status, problem, _ = call(planner_service, body)
@@ -293,7 +295,7 @@ def test_confidence_is_refused_for_requests_of_several_choices(
     assert status == 200
 
 
-def test_seconds_with_a_unit_are_told_as_a_number(planner_service: PlannerService) -> None:
+def test_seconds_with_a_unit_are_reported_as_a_number(planner_service: PlannerService) -> None:
     _, problem, _ = call(planner_service, limits(deadline_seconds="10m"))
     assert problem["errors"][0] == {
         "pointer": "/constraints/deadline_seconds",

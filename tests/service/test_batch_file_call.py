@@ -232,7 +232,7 @@ def test_a_large_file_goes_through_a_worker_and_comes_back_whole(server: Server)
         ("min_quality=1.5", ["/query/min_quality"]),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_the_query_is_told_by_the_parameter(
+def test_what_is_wrong_with_the_query_is_reported_by_the_parameter(
     server: Server, query: str, expected: list[str] | None
 ) -> None:
     refused = post(server, batch_file(3), f"/plan?{query}")
@@ -256,7 +256,7 @@ def test_what_is_wrong_with_the_query_is_told_by_the_parameter(
         (b"\xff\xfe{}", ["/lines/1"]),
     ],
 )
-def test_what_is_wrong_with_a_line_is_told_by_its_number(
+def test_what_is_wrong_with_a_line_is_reported_by_its_number(
     server: Server, file: str | bytes, expected: list[str]
 ) -> None:
     refused = post(server, file)
@@ -275,7 +275,7 @@ def test_an_estimate_stands_in_for_limits_that_lines_do_not_state(
     assert "70 where they state none" in told["tokens_estimated"]
 
 
-def test_lines_that_vllm_s_runner_does_not_serve_are_told(server: Server) -> None:
+def test_lines_that_vllm_s_runner_does_not_serve_are_reported(server: Server) -> None:
     line = batch_line(0, max_tokens=5).replace("/v1/chat/completions", "/v1/completions")
     told = {w["code"] for w in planned(server, line)["warnings"]}
     assert "not_for_run_batch" in told
@@ -328,7 +328,9 @@ def test_a_file_is_planned_in_the_background_and_its_shards_survive_a_restart(
         assert listed["shards"] == answer["shards"]
 
 
-def test_what_is_wrong_with_the_query_is_told_at_once_and_with_a_file_later(server: Server) -> None:
+def test_what_is_wrong_with_the_query_is_reported_at_once_and_with_a_file_later(
+    server: Server,
+) -> None:
     refused = post(server, batch_file(), "/plan?zeta=2", **ASYNC)
     assert (refused.status_code, pointers(refused.json())) == (422, ["/query/zeta"])
     accepted = post(server, "x", **ASYNC)

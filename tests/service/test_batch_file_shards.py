@@ -169,7 +169,7 @@ PROMPT = line('{"input":' + '{"content":' * 600 + '"12345678"' + "}" * 600 + ',"
 
 
 @pytest.mark.parametrize(
-    ("text", "pointer", "told"),
+    ("text", "pointer", "detail"),
     [
         (b"", "", "at least one line"),
         (b" \r\n\n", "", "at least one line"),
@@ -191,12 +191,12 @@ PROMPT = line('{"input":' + '{"content":' * 600 + '"12345678"' + "}" * 600 + ',"
         (GOOD.replace(b":1}", b':1,"n":true}'), "/lines/1/body/n", "a whole number"),
     ],
 )
-def test_bad_lines_are_told_by_their_number(text: bytes, pointer: str, told: str) -> None:
+def test_bad_lines_are_reported_by_their_number(text: bytes, pointer: str, detail: str) -> None:
     with pytest.raises(BadLinesError) as caught:
         read_lines(text, RULE)
     (error, *others) = caught.value.complaints.first
     assert (error.pointer, others[1:]) == (pointer, [])
-    assert told in error.detail
+    assert detail in error.detail
 
 
 def test_a_prompt_as_deep_as_json_is_read_to_its_end() -> None:
@@ -209,7 +209,7 @@ def test_a_line_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         read_lines(GOOD, RULE)
 
 
-def test_bad_lines_that_are_alike_are_told_once_with_their_count() -> None:
+def test_bad_lines_that_are_alike_are_reported_once_with_their_count() -> None:
     with pytest.raises(BadLinesError) as caught:
         read_lines(b"x\n" * 250, RULE)
     complaints = caught.value.complaints
@@ -220,7 +220,7 @@ def test_bad_lines_that_are_alike_are_told_once_with_their_count() -> None:
     )
 
 
-def test_bad_lines_that_differ_are_counted_and_the_first_ones_told() -> None:
+def test_bad_lines_that_differ_are_counted_and_the_first_ones_reported() -> None:
     lines = (GOOD.replace(b'"a/B"', b"%d" % number) for number in range(250))
     with pytest.raises(BadLinesError) as caught:
         read_lines(b"\n".join(lines), RULE)

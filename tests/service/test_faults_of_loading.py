@@ -18,7 +18,7 @@ from service.workers.loaded_files import PoolListener
 from service.workers.pool import WorkerPool
 from tests.costmodel.builders import kv_on_cost_model
 from tests.service.decision_fleet import FLEET, save_two_pools
-from tests.service.worker_mains import FAULT, fail_where_told, pool_of
+from tests.service.worker_mains import FAULT, fail_where_files_say_so, pool_of
 from tests.waiting import wait_in_loop_until
 
 pytestmark = pytest.mark.anyio
@@ -41,12 +41,12 @@ class Heard(PoolListener):
 
 @asynccontextmanager
 async def running(models: Path) -> AsyncIterator[tuple[WorkerPool, Heard]]:
-    heard = Heard()
-    pool = pool_of(Settings(models_dir=models, workers=1), fail_where_told, heard)
+    events = Heard()
+    pool = pool_of(Settings(models_dir=models, workers=1), fail_where_files_say_so, events)
     pool.start()
     try:
         await wait_in_loop_until(lambda: pool.ready)
-        yield pool, heard
+        yield pool, events
     finally:
         await pool.stop()
 
@@ -81,14 +81,14 @@ async def test_a_fault_of_loading_leaves_the_last_good_state_and_names_the_file(
     tmp_path: Path, what: str
 ) -> None:
     spoil, kinds, named = SPOILT[what]
-    async with running(save_two_pools(tmp_path)) as (pool, heard):
+    async with running(save_two_pools(tmp_path)) as (pool, events):
         good = pool.description
         assert good is not None
-        assert heard.failures == {}
+        assert events.failures == {}
         spoil(tmp_path)
         await pool.reload()
-        assert set(heard.failures) == kinds
-        for words in heard.failures.values():
+        assert set(events.failures) == kinds
+        for words in events.failures.values():
             assert named in words
             assert "a fault of jouleplan" in words or "a fault of its own" in words
             assert "Error" not in words
@@ -99,8 +99,8 @@ async def test_a_fault_of_loading_leaves_the_last_good_state_and_names_the_file(
         assert (await pool.submit(Job("plan", body, "/plan"))).status == 200
         mend(tmp_path)
         await pool.reload()
-        assert heard.failures == {}
-        assert heard.lost == 0
+        assert events.failures == {}
+        assert events.lost == 0
 
 
 @pytest.mark.parametrize("what", SPOILT)
@@ -109,14 +109,14 @@ async def test_a_fault_of_loading_at_the_start_leaves_a_worker_that_says_why(
 ) -> None:
     spoil, _, named = SPOILT[what]
     spoil(save_two_pools(tmp_path))
-    async with running(tmp_path) as (pool, heard):
+    async with running(tmp_path) as (pool, events):
         assert pool.description is not None
         told = [*pool.description.reasons, *pool.description.notes]
         told += [f"{one['path']}: {one['kind']}" for one in pool.description.refused]
         assert any(named in one for one in told), told
         mend(tmp_path)
         await pool.reload()
-        assert heard.failures == {}
+        assert events.failures == {}
         assert pool.description.reasons == ()
 
 
@@ -132,7 +132,7 @@ class Faulty:
         raise AttributeError("of no use to an operator")
 
 
-async def test_a_fault_of_loading_what_no_worker_loads_is_told_with_its_file() -> None:
+async def test_a_fault_of_loading_what_no_worker_loads_is_reported_with_its_file() -> None:
     failures = Failures(logging.getLogger("tests"), "Cannot load {}:")
     await recording(failures, "keys", Faulty(), KeyError)()
     (note,) = failures.notes()

@@ -44,7 +44,7 @@ def test_a_fleet_file_is_the_fleet_of_the_api_with_sources(tmp_path: Path) -> No
         ("pools:\n- name: a\npools: []", "is not YAML in line 3: the key 'pools' stands twice"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(tmp_path: Path, wrong: str, place: str) -> None:
+def test_a_mistake_is_reported_with_its_place(tmp_path: Path, wrong: str, place: str) -> None:
     with pytest.raises(FleetFileError) as caught:
         load_fleet_file(write(tmp_path, wrong))
     assert place in str(caught.value)

@@ -139,7 +139,7 @@ TRACES = [
 
 
 @pytest.mark.parametrize(("title", "name", "content"), TRACES)
-def test_a_known_trace_is_read_by_its_columns_and_told(
+def test_a_known_trace_is_read_by_its_columns_and_reported(
     read: Callable[..., BatchFile], title: str, name: str, content: str
 ) -> None:
     batch = read(name, content)
@@ -174,7 +174,7 @@ def test_failed_requests_of_a_trace_are_left_out_and_counted(
         ("a.json", '[{"prompt": 472, "gen": 18, "note": 1}, {"prompt": 1087, "gen": 230}]'),
     ],
 )
-def test_columns_that_are_named_are_taken_and_the_others_told(
+def test_columns_that_are_named_are_taken_and_the_others_reported(
     read: Callable[..., BatchFile], name: str, content: str
 ) -> None:
     batch = read(name, content, input_tokens="prompt", output_tokens="GEN")
@@ -273,7 +273,7 @@ def test_numbers_that_leave_a_doubt_are_refused_with_what_to_write(
 
 
 @pytest.mark.parametrize("sign", ["€", "é", "\x81"])
-def test_a_table_in_windows_1252_is_read_and_told(
+def test_a_table_in_windows_1252_is_read_and_reported(
     read: Callable[..., BatchFile], sign: str
 ) -> None:
     text = f"id,input_tokens,output_tokens\n{sign},472,18\nb,1087,230\n"

@@ -23,18 +23,18 @@ def body(**members: Any) -> Json:
 
 
 def ask(
-    service: PlannerService, given: Json, heard: OnUpdate = ignore_update
+    service: PlannerService, given: Json, on_update: OnUpdate = ignore_update
 ) -> tuple[Reply, list[Json]]:
     """Return the reply and the lines told before it, each checked against its schema."""
-    told: list[Update] = []
+    published: list[Update] = []
 
-    def tell(update: Update) -> None:
-        told.append(update)
-        heard(update)
+    def publish(update: Update) -> None:
+        published.append(update)
+        on_update(update)
 
-    reply = answer(service, Job("frontier", orjson.dumps(given), "/plan/frontier"), tell)
-    lines = [orjson.loads(update.body) for update in told]
-    assert [update.kind for update in told] == [line["type"] for line in lines]
+    reply = answer(service, Job("frontier", orjson.dumps(given), "/plan/frontier"), publish)
+    lines = [orjson.loads(update.body) for update in published]
+    assert [update.kind for update in published] == [line["type"] for line in lines]
     for line in lines:
         checked(line, SCHEMAS[line["type"]])
     return reply, lines
@@ -159,13 +159,15 @@ def test_limits_that_no_plan_keeps_are_explained_as_by_plan(
         assert problem[member] == as_plan[member]
 
 
-def test_an_objective_is_not_used_and_that_is_told(planner_service: PlannerService) -> None:
+def test_an_objective_is_not_used_and_that_is_reported(planner_service: PlannerService) -> None:
     ends = traced(planner_service, objective={"zeta": 0.5})[0]
     assert "objective_unused" in {warning["code"] for warning in ends["warnings"]}
     assert "objective_unused" not in {w["code"] for w in traced(planner_service)[0]["warnings"]}
 
 
-def test_points_have_nothing_to_explain_and_that_is_told(planner_service: PlannerService) -> None:
+def test_points_have_nothing_to_explain_and_that_is_reported(
+    planner_service: PlannerService,
+) -> None:
     ends = traced(planner_service, explain=True)[0]
     assert "explain_unused" in {warning["code"] for warning in ends["warnings"]}
 
@@ -185,19 +187,19 @@ def test_a_limit_of_the_call_holds_at_every_point(planner_service: PlannerServic
     assert all(line["makespan_seconds"] <= deadline * (1 + 1e-9) for line in held[1:-1])
 
 
-def test_the_time_limit_is_for_the_whole_front_and_what_it_cuts_is_told(
+def test_the_time_limit_is_for_the_whole_front_and_what_it_cuts_is_reported(
     planner_service: PlannerService,
 ) -> None:
     limit_s = 3.0
 
-    def tell(update: Update) -> None:
+    def publish(update: Update) -> None:
         # The ends have a part of the time, on any machine: nothing is left after them.
         if update.kind == "ends":
             time.sleep(limit_s)
 
     front = {"axes": ["energy", "mean_quality"], "points": 9}
     given = body(frontier=front, solver={"time_limit_seconds": limit_s})
-    reply, lines = ask(planner_service, given, tell)
+    reply, lines = ask(planner_service, given, publish)
     summary = lines[-1]
     assert (reply.status, reply.outcome) == (200, "cut_by_clock")
     assert summary["cut_by_clock"] is True

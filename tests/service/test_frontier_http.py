@@ -97,7 +97,7 @@ def test_fronts_are_counted_by_outcome_and_their_points(server: Server) -> None:
 
 
 @pytest.mark.anyio
-async def test_what_breaks_on_the_way_is_told_in_the_last_line(settings: Settings) -> None:
+async def test_what_breaks_on_the_way_is_reported_in_the_last_line(settings: Settings) -> None:
     app = compose(settings, worker_main=worker_mains.break_off).app
     transport = httpx.ASGITransport(app)
     async with (

@@ -192,7 +192,9 @@ def test_the_shared_inputs_give_their_plan(
     assert "fleet     example" in table.stdout
 
 
-def test_lines_without_a_prompt_are_told(planned_here: Callable[..., Any], tmp_path: Path) -> None:
+def test_lines_without_a_prompt_are_reported(
+    planned_here: Callable[..., Any], tmp_path: Path
+) -> None:
     lines = [batch_line(1, max_tokens=9), batch_line(2, max_tokens=9, messages=[])]
     (tmp_path / "a.jsonl").write_text("\n\n".join([*lines, batch_line(0, max_tokens=9)]))
     status, printed = planned_here("a.jsonl")

@@ -105,7 +105,7 @@ def test_infinity_is_refused_with_its_row_at_any_depth(name: str, values: Any) -
         read(columns)
 
 
-def test_a_fault_of_the_reader_is_told_as_its_own(tmp_path: Any) -> None:
+def test_a_fault_of_the_reader_is_reported_as_its_own(tmp_path: Any) -> None:
     path = tmp_path / "a.parquet"
     path.write_bytes(written({"input_tokens": [1], "output_tokens": [2]}))
     no_names: Any = 7

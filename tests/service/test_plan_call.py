@@ -310,7 +310,7 @@ def test_an_explanation_names_the_deadline_that_binds_and_not_one_that_prints_al
 
 
 @pytest.mark.parametrize("limit_s", [0.02, 0.5, 5.0])
-def test_alternatives_are_found_in_time_or_left_out_and_told(
+def test_alternatives_are_found_in_time_or_left_out_and_reported(
     planner_service: PlannerService, limit_s: float
 ) -> None:
     n = 60_000

@@ -38,7 +38,7 @@ def test_every_kind_of_file_is_planned(
     assert phases[-1] == "writing"
 
 
-def test_the_table_tells_placements_totals_gap_saving_and_warnings(
+def test_the_table_reports_placements_totals_gap_saving_and_warnings(
     plan: Callable[..., Any], tmp_path: Path
 ) -> None:
     write_csv(tmp_path / "batch.csv")
@@ -111,7 +111,7 @@ def test_what_is_estimated_from_an_openai_batch_is_said(
     assert answer["columns"]["id"] == ["c0", "c1", "c2"]
 
 
-def test_standard_input_is_a_body_unless_told_otherwise(plan: Callable[..., Any]) -> None:
+def test_standard_input_is_a_body_unless_a_format_is_named(plan: Callable[..., Any]) -> None:
     body = json.dumps({"requests": rows(3)})
     assert plan("-", "--json", "--quiet", stdin=body).returncode == 0
     assert plan("-", "--format", "csv", "--quiet", stdin=CSV).returncode == 0

@@ -65,7 +65,7 @@ from tests.service.plan_files import batch_line, write_json
         ("a.txt", "", "a.txt: Expected a name that ends in"),
     ],
 )
-def test_bad_input_is_told_by_its_place(
+def test_bad_input_is_reported_by_its_place(
     planned_here: Callable[..., Any], tmp_path: Path, name: str, text: str, told: str
 ) -> None:
     (tmp_path / name).write_text(text)
@@ -85,7 +85,7 @@ def test_bad_input_is_told_by_its_place(
         (("--characters-per-token", "0"), "--characters-per-token above 0"),
     ],
 )
-def test_bad_options_are_told_by_name(
+def test_bad_options_are_reported_by_name(
     planned_here: Callable[..., Any], tmp_path: Path, options: tuple[str, str], told: str
 ) -> None:
     write_json(tmp_path / "batch.json")
@@ -94,7 +94,7 @@ def test_bad_options_are_told_by_name(
     assert told in printed.err
 
 
-def test_an_option_that_is_no_number_is_told(plan: Callable[..., Any]) -> None:
+def test_an_option_that_is_no_number_is_reported(plan: Callable[..., Any]) -> None:
     done = plan("batch.json", "--seed", "x")
     assert (done.returncode, "--seed: expected a whole number, got " in done.stderr) == (2, True)
     done = plan("batch.json", "--deadline-seconds", "10x")
@@ -104,6 +104,6 @@ def test_an_option_that_is_no_number_is_told(plan: Callable[..., Any]) -> None:
     )
 
 
-def test_a_file_that_is_not_there_is_told(plan: Callable[..., Any]) -> None:
+def test_a_file_that_is_not_there_is_reported(plan: Callable[..., Any]) -> None:
     done = plan("nowhere.csv")
     assert (done.returncode, "No such file" in done.stderr) == (2, True)

@@ -102,7 +102,7 @@ def test_shards_are_not_overwritten_unless_that_is_said(
         (("--llms", "nobody"), "line 1, body.model: Expected one of the fleet's llms"),
     ],
 )
-def test_bad_options_are_told(
+def test_bad_options_are_reported(
     planned_here: Callable[..., Any], file: Path, options: tuple[str, ...], told: str
 ) -> None:
     status, printed = planned_here("batch.jsonl", *QUICK, *options)

@@ -58,7 +58,7 @@ def queued_behind_a_long_one(own: Server) -> tuple[str, str]:
     return busy, start(own, {"requests": rows(50), "fleet": a100_fleet()})
 
 
-def test_every_phase_is_heard_in_order_and_the_end_closes_the_stream(own: Server) -> None:
+def test_every_phase_is_received_in_order_and_the_end_closes_the_stream(own: Server) -> None:
     busy, path = queued_behind_a_long_one(own)
     with own.client.stream("GET", f"{path}/events") as response:
         assert response.status_code == 200
@@ -90,7 +90,7 @@ def test_a_silence_is_filled_with_comments(own: Server) -> None:
     own.client.delete(busy)
 
 
-def test_a_watcher_that_comes_back_hears_what_it_missed(own: Server) -> None:
+def test_a_listener_that_comes_back_receives_what_it_missed(own: Server) -> None:
     busy, path = queued_behind_a_long_one(own)
     with own.client.stream("GET", f"{path}/events") as response:
         first = next(events(response))
@@ -111,7 +111,7 @@ def test_a_watcher_that_comes_back_hears_what_it_missed(own: Server) -> None:
 
 
 @pytest.mark.parametrize("last", ["x", "-1", "", "9" * 40, "999999"])
-def test_an_odd_last_event_id_still_hears_the_end(own: Server, last: str) -> None:
+def test_an_odd_last_event_id_still_receives_the_end(own: Server, last: str) -> None:
     path = start(own, BODY)
     with own.client.stream("GET", f"{path}/events", headers={"Last-Event-ID": last}) as response:
         assert [event.name for event in events(response)][-1] == "end"
@@ -123,7 +123,7 @@ def test_the_plan_itself_is_streamed_to_whom_accepts_events(own: Server) -> None
         assert [event.name for event in events(response)][-1] == "end"
 
 
-def test_whoever_watches_hears_that_the_plan_was_cancelled(own: Server) -> None:
+def test_whoever_listens_receives_that_the_plan_was_cancelled(own: Server) -> None:
     path = start(own, endless())
     with own.client.stream("GET", f"{path}/events") as response:
         stream = events(response)
@@ -134,7 +134,7 @@ def test_whoever_watches_hears_that_the_plan_was_cancelled(own: Server) -> None:
     assert [event.state["status"] for event in ends] == ["cancelled"]
 
 
-def test_many_watchers_hear_the_same(own: Server) -> None:
+def test_many_listeners_receive_the_same(own: Server) -> None:
     busy, path = queued_behind_a_long_one(own)
     with (
         own.client.stream("GET", f"{path}/events") as one,

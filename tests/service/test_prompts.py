@@ -190,7 +190,7 @@ def test_all_that_the_server_reads_counts_once(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", UNCOUNTED)
-def test_bytes_never_count_and_are_told(case: str) -> None:
+def test_bytes_never_count_and_are_reported(case: str) -> None:
     part, kinds = UNCOUNTED[case]
     text = {"type": "text", "text": "seen"}
     for body in (
@@ -202,7 +202,7 @@ def test_bytes_never_count_and_are_told(case: str) -> None:
         assert found.uncounted == kinds
 
 
-def test_what_the_server_looks_up_is_told() -> None:
+def test_what_the_server_looks_up_is_reported() -> None:
     stored = {"id": "pmpt_1", "variables": {"city": "Rome", "photo": UNCOUNTED["input image"][0]}}
     found = prompt_of({"prompt": stored, "previous_response_id": "resp_1"})
     assert found.texts == ["Rome"]
@@ -230,7 +230,7 @@ def test_what_is_no_list_of_prompts_is_one() -> None:
     assert choices_of({"prompt": ["a", "b"], "n": 2}) == 2
 
 
-def test_what_cannot_be_counted_of_several_prompts_is_told_once() -> None:
+def test_what_cannot_be_counted_of_several_prompts_is_reported_once() -> None:
     found = prompts_of({"prompt": ["a", [{"type": "image"}]], "prompt_embeds": "AAAA"})
     assert all(one.uncounted == {"encrypted parts": 1, "images": 1} for one in found)
 
@@ -281,7 +281,7 @@ def test_any_body_is_counted_and_never_by_more_than_its_text(body: dict[str, Any
 
 
 @pytest.mark.parametrize(
-    ("uncounted", "told"),
+    ("uncounted", "warned"),
     [
         ({"images": 1}, "1 part of prompts is no text that can be counted (1 image) and counts"),
         ({"audio": 1}, "1 part of prompts is no text that can be counted (1 audio) and counts"),
@@ -293,8 +293,10 @@ def test_any_body_is_counted_and_never_by_more_than_its_text(body: dict[str, Any
         ({ENCRYPTED: 1, VIDEOS: 1}, "(1 encrypted part, 1 video) and count nothing."),
     ],
 )
-def test_what_was_not_counted_is_told_by_its_number(uncounted: dict[str, int], told: str) -> None:
-    assert told in describe_uncounted(uncounted)
+def test_what_was_not_counted_is_reported_by_its_number(
+    uncounted: dict[str, int], warned: str
+) -> None:
+    assert warned in describe_uncounted(uncounted)
 
 
 def test_the_hook_of_litellm_reads_prompts_by_the_same_rule() -> None:

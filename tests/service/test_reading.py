@@ -227,7 +227,7 @@ def test_errors_are_pointed_to_beyond_the_first_piece(monkeypatch: pytest.Monkey
     assert [e.pointer for e in caught.value.problem.errors] == ["/columns/input_tokens/7"]
 
 
-def test_a_hundred_thousand_errors_are_counted_and_a_hundred_told() -> None:
+def test_a_hundred_thousand_errors_are_counted_and_a_hundred_reported() -> None:
     body = orjson.dumps({"columns": {"input_tokens": [-1] * 100_000, "output_tokens": [1] * 5}})
     with pytest.raises(ProblemError) as caught:
         read_json(body, PlanRequest)
@@ -242,7 +242,7 @@ def test_default_names_are_indices_that_nobody_may_take() -> None:
     assert "12" in names
 
 
-def test_numbers_that_are_none_are_told_apart_from_none() -> None:
+def test_numbers_that_are_none_differ_from_none() -> None:
     body = b'{"columns":{"input_tokens":[1],"output_tokens":[1],"min_quality":[NaN]}}'
     with pytest.raises(ProblemError) as caught:
         read_json(body, PlanRequest)

@@ -75,7 +75,7 @@ def test_what_servers_take_is_taken(body: dict[str, Any]) -> None:
     check_body(body)
 
 
-def test_texts_of_prompts_are_not_told() -> None:
+def test_texts_of_prompts_are_not_in_refusals() -> None:
     with pytest.raises(ProblemError) as refused:
         check_body({"messages": ["my secret", {"content": 1}, "secret too"]})
     assert "secret" not in str(refused.value.problem.errors)
@@ -92,13 +92,13 @@ NAMES = ("model", "n", "best_of", "max_tokens", "messages", "prompt", "input", "
 
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), JSON))
-def test_any_body_is_taken_or_told_of_in_short(body: dict[str, Any]) -> None:
+def test_any_body_is_taken_or_refused_in_short(body: dict[str, Any]) -> None:
     for wrong in invalid_members(body):
         assert wrong.path[0] in body
         assert len(wrong.detail) < 200
 
 
-def test_the_first_of_many_wrong_members_are_told_and_the_rest_counted() -> None:
+def test_the_first_of_many_wrong_members_are_reported_and_the_rest_counted() -> None:
     with pytest.raises(ProblemError) as refused:
         check_body({"messages": 1_000 * [1]})
     assert len(refused.value.problem.errors) == 100

@@ -29,7 +29,7 @@ def plan(service: PlannerService, request: Json) -> Json:
     return answer
 
 
-def test_a_confident_plan_tells_its_price(planner_service: PlannerService) -> None:
+def test_a_confident_plan_reports_its_price(planner_service: PlannerService) -> None:
     plain = plan(planner_service, body(constraints={"deadline_seconds": 120}))
     assert plain["robustness"] is None
     limits = {"deadline_seconds": 120, "confidence": 0.9}

@@ -109,7 +109,7 @@ with ending_when_stuck(0.2, stuck_s=0.2):
 """
 
 
-def test_a_plan_that_is_stuck_in_c_ends_its_process_and_tells_where() -> None:
+def test_a_plan_that_is_stuck_in_c_ends_its_process_and_reports_where() -> None:
     command = [sys.executable, "-c", STUCK]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == STUCK_STATUS

@@ -111,7 +111,9 @@ async def test_a_call_that_takes_too_long_is_cut_and_its_worker_killed() -> None
     ("command", "hung"),
     [("sleep 60", True), (f"status {STUCK_STATUS}", True), ("kill", False), ("exit", False)],
 )
-async def test_a_worker_that_hung_is_told_from_one_that_died(command: str, *, hung: bool) -> None:
+async def test_a_worker_that_hung_is_counted_apart_from_one_that_died(
+    command: str, *, hung: bool
+) -> None:
     losses = Losses()
     async with running(call_limit_s=3.0, listener=losses) as pool:
         await with_idle_worker(pool)
@@ -153,7 +155,9 @@ async def test_a_caller_that_leaves_the_queue_harms_nobody(tmp_path: Path) -> No
         assert await pid_of(pool) == before
 
 
-async def test_more_calls_than_may_wait_are_told_to_come_back(tmp_path: Path) -> None:
+async def test_more_calls_than_may_wait_are_refused_with_a_time_to_come_back(
+    tmp_path: Path,
+) -> None:
     async with running(max_queue=1) as pool:
         await pid_of(pool)
         hold = f"hold {tmp_path / 'go'}"
@@ -226,13 +230,13 @@ async def test_a_patient_call_waits_longer_than_a_call_may_take() -> None:
 
 async def test_updates_arrive_in_order_and_before_the_reply() -> None:
     async with running() as pool:
-        heard: list[Update] = []
-        reply = await pool.submit(job("tell 500"), on_update=heard.append)
+        events: list[Update] = []
+        reply = await pool.submit(job("tell 500"), on_update=events.append)
         assert reply.status == 200
-        assert [int(update.body) for update in heard] == list(range(500))
+        assert [int(update.body) for update in events] == list(range(500))
 
 
-async def test_updates_are_heard_in_the_event_loop() -> None:
+async def test_updates_are_received_in_the_event_loop() -> None:
     async with running() as pool:
         loops: list[asyncio.AbstractEventLoop] = []
         await pool.submit(job("tell 1"), lambda _: loops.append(asyncio.get_running_loop()))
@@ -245,25 +249,25 @@ async def test_a_worker_knows_whether_somebody_listens() -> None:
         assert (await pool.submit(job("watched"), on_update=lambda _: None)).body == b"True"
 
 
-async def test_nothing_is_heard_of_a_call_after_it_was_cancelled() -> None:
+async def test_nothing_is_received_of_a_call_after_it_was_cancelled() -> None:
     async with running() as pool:
         before = await pid_of(pool)
-        heard: list[Update] = []
-        call = asyncio.create_task(pool.submit(job("tell-for-ever"), on_update=heard.append))
-        await wait_in_loop_until(lambda: bool(heard))
+        events: list[Update] = []
+        call = asyncio.create_task(pool.submit(job("tell-for-ever"), on_update=events.append))
+        await wait_in_loop_until(lambda: bool(events))
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        count = len(heard)
+        count = len(events)
         assert await pid_of(pool) != before
-        assert len(heard) == count
+        assert len(events) == count
 
 
 async def test_a_worker_that_dies_after_updates_costs_that_call_only() -> None:
     async with running() as pool:
-        heard: list[Update] = []
-        await pool.submit(job("tell 3"), on_update=heard.append)
+        events: list[Update] = []
+        await pool.submit(job("tell 3"), on_update=events.append)
         with pytest.raises(ProblemError):
-            await pool.submit(job("kill"), on_update=heard.append)
-        assert (await pool.submit(job("tell 3"), on_update=heard.append)).status == 200
-        assert len(heard) == 6
+            await pool.submit(job("kill"), on_update=events.append)
+        assert (await pool.submit(job("tell 3"), on_update=events.append)).status == 200
+        assert len(events) == 6

@@ -35,7 +35,7 @@ def next_job(connection: Connection) -> Job:
     return job
 
 
-def tell_for_ever(connection: Connection) -> None:
+def publish_for_ever(connection: Connection) -> None:
     """Tell and tell."""
     while True:
         connection.send(Update("number", b"0"))
@@ -59,7 +59,7 @@ def obey(connection: Connection, settings: Settings) -> None:
                 for number in range(int(argument)):
                     connection.send(Update("number", str(number).encode()))
             elif command == "tell-for-ever":
-                tell_for_ever(connection)
+                publish_for_ever(connection)
             elif command == "watched":
                 connection.send(Reply(200, str(job.wants_updates).encode(), JSON, "predicted"))
                 continue
@@ -110,7 +110,7 @@ FAULT = "a fault"
 """What a file holds on which the loading below fails."""
 
 
-def fail_where_told(connection: Connection, settings: Settings) -> None:
+def fail_where_files_say_so(connection: Connection, settings: Settings) -> None:
     """Run a worker whose reading of a file fails as no reader should where the file says so.
 
     The file is an artefact, the fleet or, beside them, one called `all`.

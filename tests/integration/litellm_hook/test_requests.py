@@ -41,7 +41,7 @@ def test_long_prompts_and_images_are_sent_as_numbers_of_tokens(
     assert all(one["request"] == {"max_tokens": 8} for one in others)
 
 
-def test_what_came_of_requests_is_told_together_and_only_of_own_decisions(
+def test_actuals_are_sent_together_and_only_of_own_decisions(
     hook: ModuleType, bodies: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hook.router, "_budget_s", 10.0)
