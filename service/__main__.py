@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from threading import Thread
 
 from costmodel.command_line import VerbParser
 from service.cli.arguments import add_plan
-from service.cli.interrupts import end_on_interrupt
 from service.cli.keys_arguments import add_keys
 
 PROGRAM = "python -m service"
 _PRINT_CONFIG = "print the settings as JSON and stop"
+INTERRUPTED = 130
+"""The status that a shell reports of a program that SIGINT ended: 128 + 2."""
+_SHOW_CURSOR = "\x1b[?25h"
 
 
 def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
@@ -73,13 +78,23 @@ def _add_serve(verbs: argparse._SubParsersAction[VerbParser]) -> None:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    end_on_interrupt()
+    # While it searches, the solver takes SIGINT for itself and ends only its search. So the signal
+    # is kept from every thread, those that are started later included, and waited for by one.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    Thread(target=_end_on_interrupt, name="interrupt", daemon=True).start()
     from service.cli.plan_command import plan_file  # noqa: PLC0415
     from service.serving import read_settings  # noqa: PLC0415
 
     # A command listens nowhere, so where the service would is no matter.
     settings = read_settings(host="127.0.0.1")
     return 2 if settings is None else plan_file(options, settings)
+
+
+def _end_on_interrupt() -> None:
+    signal.sigwait({signal.SIGINT})
+    if sys.stderr.isatty():
+        os.write(sys.stderr.fileno(), f"{_SHOW_CURSOR}\n".encode())
+    os._exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

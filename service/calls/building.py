@@ -14,7 +14,7 @@ from service.calls.fleet.placements import Candidates
 from service.problems import FieldError, Problem, ProblemError, invalid
 
 ANSWERS_EACH = 4
-"""For each request of a call that wants more answers than a call may have requests.
+"""Answers for each request of a call that wants more answers than a call may have requests.
 
 A slot takes some 50 bytes of a worker: so many stay within the memory that is estimated of a call.
 """

@@ -24,7 +24,7 @@ PAIR_S = 2e-6
 MAX_SHARE = 0.5
 """Share of the limit that is kept for alternatives at most: the plan comes first."""
 EXTRA_S = 0.1
-"""Beyond the grace of a plan, so that one that took all of it is explained where that is quick."""
+"""Seconds beyond the grace of a plan: one that took all of it is explained where that is quick."""
 UNEXPLAINED = PlanWarning(
     "alternatives_unknown",
     "The time limit was up before the alternatives of every request were found: they are left out. "
@@ -59,7 +59,7 @@ class ExplanationBudget:
 
 
 MAX_EXPLAINED = 100_000
-"""Requests that are explained one by one at most: beyond, nobody reads the answer."""
+"""Requests that are explained one by one at most: nobody reads more."""
 
 
 def check_explained(requests: int, *, explain: bool) -> None:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 #: From glibc's malloc.h.
 M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3
 LARGE_BYTES = 2**20
-"""Of a block from which `map_large_blocks` maps it: beyond the chunks in which bodies are read."""
+"""A block from which `map_large_blocks` maps it: beyond the chunks in which bodies are read."""
 
 
 def share_one_heap() -> None:

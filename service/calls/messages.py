@@ -69,14 +69,14 @@ class Update:
 
 
 BEGUN = Update("begun", b"")
-"""What a worker tells first of a call: from then on the call is lost with it."""
+"""The first update of a call: from then on the call is lost with its worker."""
 
 OnUpdate = Callable[[Update], None]
 """Takes the updates of a call, in order."""
 
 
 def ignore_update(_: Update) -> None:
-    """Let an update pass."""
+    """Do nothing with an update."""
 
 
 @dataclass(frozen=True)

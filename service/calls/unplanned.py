@@ -26,7 +26,7 @@ from service.problems import MAX_FIELD_ERRORS, FieldError, Problem, ProblemError
 from service.wording import BODY, Spelling
 
 DIGITS = 6
-"""Of what a limit would have to be, in an answer and in its words alike."""
+"""Significant digits of what a limit would have to be, in an answer and in its words alike."""
 
 
 @dataclass(frozen=True)

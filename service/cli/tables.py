@@ -70,7 +70,7 @@ def baseline_table(plan: Json) -> Table:
 
 
 def totals(plan: Json) -> Iterator[str]:
-    """Give the lines below the tables."""
+    """Yield the lines below the tables."""
     energy = plan["energy_joules"]
     requests = sum(placement["requests"] for placement in plan["placements"])
     parts = ", ".join(

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from service.telemetry.labels import PREFIX
 
 MAX_REASON = 1000
-"""Characters of a reason that are told."""
+"""Characters of a reason that are reported."""
 
 
 @dataclass(frozen=True)

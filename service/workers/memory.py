@@ -19,17 +19,17 @@ from service.problems import Problem, ProblemError
 
 #: What a worker takes for a call, whatever is in it [bytes].
 CALL_BYTES = 64 * 2**20
-#: For each byte of a body: text becomes Python objects before it becomes arrays.
+#: Text becomes Python objects before it becomes arrays.
 BYTES_PER_JSON_BYTE = 8
 BYTES_PER_ARROW_BYTE = 4
 #: A batch file lies in memory once as it came and once as its shards.
 BYTES_PER_FILE_BYTE = 3
-#: Where a line lies, its name, and what was counted of it.
+#: A line is kept as where it lies, its name, and what was counted of it.
 BYTES_PER_LINE = 1024
-#: For each request, and for each pair of a request and a placement of the service's own fleet.
+#: A pair is one of a request and a placement of the service's own fleet.
 BYTES_PER_REQUEST = 256
 BYTES_PER_PAIR = 64
-#: Of an Arrow stream: two columns of 32-bit integers.
+#: An Arrow stream has at least two columns of 32-bit integers.
 ARROW_BYTES_PER_REQUEST = 8
 
 
@@ -157,7 +157,7 @@ class MemoryBudget:
             raise
 
     def leave(self, size: int) -> None:
-        """Give back what `enter` took."""
+        """Release the memory that `enter` committed."""
         self.committed_bytes -= size
         self._admit()
 

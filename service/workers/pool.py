@@ -166,7 +166,7 @@ class WorkerPool:
             async with asyncio.timeout(RELOAD_WAIT_S):
                 worker = await self.queue.take(0, lambda _: None, patient=True)
         except TimeoutError:
-            # All are busy: the first that is not loads before its next call, and tells then.
+            # All are busy: the first that is not loads before its next call.
             return True
         try:
             async with self._used(worker, 0):

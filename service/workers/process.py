@@ -58,7 +58,7 @@ NEEDED_LATER = ("service.calls.arrow.call", "service.calls.arrow.answer")
 """Modules that take long to import and that few calls need."""
 
 STUCK_S = 10.0
-"""Beyond the limit of a call, after which its worker is taken to be stuck."""
+"""Seconds beyond the limit of a call, after which its worker is taken to be stuck."""
 
 
 def run_worker(connection: Connection, settings: Settings) -> None:

@@ -64,12 +64,12 @@ class WorkerQueue:
 
     @property
     def committed_bytes(self) -> int:
-        """What the calls that have a worker are estimated to take of memory."""
+        """The memory that calls with a worker are estimated to take."""
         return self._memory.committed_bytes
 
     @property
     def memory_bytes(self) -> int:
-        """What calls may take of memory together."""
+        """The memory that calls may take together."""
         return self._memory.budget_bytes
 
     def check_memory(self, size: int) -> None:

@@ -18,13 +18,13 @@ from service.workers.link import Worker, WorkerLostError
 logger = logging.getLogger("service.workers.watchdog")
 
 CHECK_INTERVAL_S = 1.0
-"""Between looks at a worker."""
+"""Seconds between checks of a worker."""
 MAX_STOPPED_CHECKS = 2
-"""Looks in a row at a stopped process after which it is killed: one may come on again."""
+"""Checks in a row that find a process stopped, after which it is killed: one may go on again."""
 PING_INTERVAL_S = 5.0
-"""Between pings of an idle worker."""
+"""Seconds between pings of an idle worker."""
 PING_TIMEOUT_S = 15.0
-"""In which one answers, however busy the machine is."""
+"""Seconds in which a worker answers, however busy the machine is."""
 
 
 async def monitor(worker: Worker) -> None:
@@ -52,7 +52,7 @@ async def _lost_within(worker: Worker, seconds: float) -> bool:
 
 
 class _WorkerHealth:
-    """What was seen of a worker so far."""
+    """The signs of life of one worker so far."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker

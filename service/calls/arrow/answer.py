@@ -83,7 +83,7 @@ def _stream(schema: pa.Schema, n: int, batch: Callable[[slice], list[pa.Array]])
 
 
 class _Sink:
-    """What is written and not yet taken, as pyarrow writes to it."""
+    """A file for pyarrow that keeps what was written until it is taken."""
 
     closed = False
 

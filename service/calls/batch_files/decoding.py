@@ -9,7 +9,7 @@ from planner.result import PlanWarning
 from service.calls.batch_files.batch_file import BatchFileError
 
 MAX_INFLATED_BYTES = 4 * 1024**3
-"""Of a compressed file: more is no batch, but a bomb."""
+"""A compressed file that holds more is no batch, but a bomb."""
 
 GZIP = b"\x1f\x8b"
 _STEP = 16 * 1024 * 1024

@@ -34,7 +34,7 @@ class RepeatedKeyError(ValueError):
 
 
 class ModelValueKind(IntEnum):
-    """What stands where the name belongs."""
+    """The kinds of values that stand where the name belongs."""
 
     TEXT = 0
     NULL = 1

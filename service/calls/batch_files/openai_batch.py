@@ -25,14 +25,14 @@ from service.calls.schemas.batch_query import TokenRule
 from service.problems import AlikeErrors, Complaints, FieldError, Problem, pointer
 
 MAX_LISTED = 20
-"""Kinds of complaints that the command line tells of."""
+"""Kinds of complaints that the command line lists."""
 MEMBERS: Mapping[str, tuple[str, ...]] = {
     "id": ("custom_id",),
     "output_tokens": ("body",),
     "choices": ("body", "n"),
     "llms": ("body", "model"),
 }
-"""Where in a line the values of a column come from."""
+"""The member of a line from which the values of a column come."""
 
 MAX_LINE_BYTES = 32 * 1024 * 1024
 """A line above this is refused: no prompt with its images is as long."""
@@ -225,9 +225,9 @@ STAYS = (
     " The lines stay on the LLMs that they name: {} would let any LLM of the fleet serve them, and "
     "lift what keeps the mean quality down."
 )
-"""With what the caller would say."""
+"""The place is for what the caller would say."""
 OTHERS = " {} would let the fleet's LLMs serve such lines."
-"""Of lines that name an LLM which the fleet has not; with what the caller would say."""
+"""Added where lines name an LLM that the fleet has not, with what the caller would say."""
 
 
 def stays_below(problem: Problem, columns: Mapping[str, Any]) -> bool:

@@ -21,7 +21,7 @@ from service.calls.batch_files.parquet_sizes import ParquetHead, ParquetLimits, 
 
 
 class OpenFile(Protocol):
-    """What has a descriptor that can be mapped into memory."""
+    """A file with a descriptor that can be mapped into memory."""
 
     def fileno(self) -> int:
         """Return the descriptor."""

@@ -60,7 +60,7 @@ class ParquetHead:
     rows: int
 
 
-class ParquetRefusal(Exception):  # noqa: N818  told by one process to another as an answer
+class ParquetRefusal(Exception):  # noqa: N818  one process answers another by it
     """Raised where a file is not read: what was expected and found, and the column and row.
 
     Rows count from 1; column and row are None where it is no matter of one.

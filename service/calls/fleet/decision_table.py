@@ -15,7 +15,7 @@ from service.calls.fleet.placements import Candidates
 from service.calls.placement_row import PlacementRow, Profiled
 
 IDENTITY_DIGITS = 16
-"""Of a SHA-256: cost models of one pair to tell apart are few."""
+"""Digits of a SHA-256: one pair has few cost models."""
 
 
 def decision_rows(fleet: Candidates) -> tuple[PlacementRow, ...]:

@@ -23,7 +23,7 @@ from service.yaml_lines import YamlError, place_in, read_yaml
 
 MAX_BYTES = 1024 * 1024
 MAX_LISTED = 5
-"""Mistakes of one file that are told; the others are counted."""
+"""Mistakes of one file that are listed; the others are counted."""
 
 
 class FleetFileError(ValueError):
