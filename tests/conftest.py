@@ -14,6 +14,10 @@ settings.register_profile("repeatable", settings.get_profile("patient"), derando
 settings.load_profile("repeatable" if os.environ.get("CI") else "patient")
 
 
+# Hundreds of processes are started here: each would compile every module again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Return the folder of third-party measurements beside the repository."""

@@ -75,7 +75,7 @@ def test_a_server_that_comes_late_is_asked() -> None:
 
 @pytest.fixture
 def service() -> Iterator[Server]:
-    with Server({"JOULEPLAN_WORKERS": "1", "JOULEPLAN_RELOAD_SECONDS": "0"}) as running:
+    with Server({"JOULEPLAN_RELOAD_SECONDS": "0"}) as running:
         running.wait_until_ready()
         yield running
 

@@ -29,7 +29,7 @@ def free_port() -> int:
 
 
 class Server:
-    """Starts on entry, is told to stop on exit."""
+    """Starts on entry, with one worker where no other number is set; is told to stop on exit."""
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class Server:
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("JOULEPLAN_")},
             **({} if store is None else dict.fromkeys(STORES, store)),
+            "JOULEPLAN_WORKERS": "1",
             **environment,
             "JOULEPLAN_PORT": str(self.port),
         }

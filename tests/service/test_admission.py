@@ -230,7 +230,6 @@ def left_running(server: Server) -> Iterator[None]:
 def test_a_server_says_how_busy_it_is_and_refuses_bytes_that_may_not_wait(models_dir: Path) -> None:
     environment = {
         "JOULEPLAN_MODELS_DIR": str(models_dir),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_MEMORY_BYTES": str(GIBIBYTE),
         "JOULEPLAN_MAX_BODY_BYTES": "200000",
         "JOULEPLAN_MAX_HELD_BYTES": "200000",

@@ -67,7 +67,6 @@ def a_text_in_every_row() -> bytes:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     chosen = {
         "JOULEPLAN_MODELS_DIR": str(save_two_pools(tmp_path_factory.mktemp("models"))),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_MEMORY_BYTES": str(MEMORY_BYTES),
     }
     with Server(chosen) as running:

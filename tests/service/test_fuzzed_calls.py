@@ -14,7 +14,7 @@ HEAVY = range(60, 360)
 @pytest.fixture(scope="module")
 def shipped() -> Iterator[Server]:
     """A real server over the cost models and the fleet that are shipped."""
-    with Server({"JOULEPLAN_WORKERS": "1"}) as running:
+    with Server({}) as running:
         running.wait_until_ready()
         yield running
 

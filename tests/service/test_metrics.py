@@ -29,7 +29,7 @@ def value(found: Samples, name: str, **labels: str) -> float:
 
 @pytest.fixture(scope="module")
 def scraped(models_dir: Path) -> str:
-    environment = {"JOULEPLAN_MODELS_DIR": str(models_dir), "JOULEPLAN_WORKERS": "1"}
+    environment = {"JOULEPLAN_MODELS_DIR": str(models_dir)}
     with Server(environment) as own:
         own.wait_until_ready()
         assert own.post("/plan", {"requests": rows(5)}).status_code == 200

@@ -45,7 +45,6 @@ def events(response: httpx.Response) -> Iterator[Heard]:
 def own(models_dir: Path) -> Iterator[Server]:
     environment = {
         "JOULEPLAN_MODELS_DIR": str(models_dir),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_HEARTBEAT_SECONDS": "0.2",
     }
     with Server(environment) as running:
@@ -151,7 +150,6 @@ def test_many_listeners_receive_the_same(own: Server) -> None:
 def test_a_service_that_stops_ends_the_streams_at_once(models_dir: Path) -> None:
     environment = {
         "JOULEPLAN_MODELS_DIR": str(models_dir),
-        "JOULEPLAN_WORKERS": "1",
         # For calls in flight; a stream that waited for it would outlast the test.
         "JOULEPLAN_SHUTDOWN_SECONDS": str(10 * PATIENCE_S),
     }

@@ -50,7 +50,6 @@ def test_prompts_are_counted_by_the_llms_own_tokenizer(tmp_path: Path) -> None:
     saved(words(), tmp_path / "tokenizers")
     settings = {
         "JOULEPLAN_MODELS_DIR": str(save_two_pools(tmp_path)),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_TOKENIZERS_DIR": str(tmp_path / "tokenizers"),
     }
     with Server(settings) as server:

@@ -9,11 +9,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from costmodel import catalogue
-from service.calls.fleet import loading
 from service.calls.messages import BEGUN, JSON, Description, Job, Reply, Update
 from service.settings.settings import Settings
-from service.workers import process
 from service.workers.link import WorkerMain, start_worker
 from service.workers.loaded_files import PoolListener
 from service.workers.pool import WorkerPool
@@ -115,6 +112,10 @@ def fail_where_files_say_so(connection: Connection, settings: Settings) -> None:
 
     The file is an artefact, the fleet or, beside them, one called `all`.
     """
+    # Heavy, and the other mains here are started often.
+    from costmodel import catalogue
+    from service.calls.fleet import loading
+    from service.workers import process
 
     def failing(read: Callable[[Path], Any]) -> Callable[[Path], Any]:
         def read_or_fail(path: Path) -> Any:

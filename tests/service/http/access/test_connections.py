@@ -77,7 +77,6 @@ def refused(logs: str) -> list[str]:
 def test_one_peer_has_so_many_connections_and_the_log_tells_of_more(models_dir: Path) -> None:
     settings = {
         "JOULEPLAN_MODELS_DIR": str(models_dir),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_MAX_CONNECTIONS_PER_PEER": "3",
     }
     with Server(settings) as own:
@@ -118,7 +117,7 @@ def limited(models_dir: Path, soft: int, hard: int) -> Server:
 
     shell = f'ulimit -Sn {soft} && ulimit -Hn {hard} && exec "$@"'
     return Server(
-        {"JOULEPLAN_MODELS_DIR": str(models_dir), "JOULEPLAN_WORKERS": "1"},
+        {"JOULEPLAN_MODELS_DIR": str(models_dir)},
         prefix=("bash", "-c", shell, "-"),
     )
 

@@ -17,14 +17,14 @@ BODY = b'{"llm": "llama-3.1-8b-instruct", "input_tokens": 10, "output_tokens": 1
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     named = {"JOULEPLAN_ALLOWED_HOSTS": "planner,*.example.org"}
-    with Server({"JOULEPLAN_WORKERS": "1", **named}) as running:
+    with Server({**named}) as running:
         running.wait_until_ready()
         yield running
 
 
 @pytest.fixture(scope="module")
 def unset() -> Iterator[Server]:
-    with Server({"JOULEPLAN_WORKERS": "1", "JOULEPLAN_OPERATIONS_PORT": "0"}) as running:
+    with Server({"JOULEPLAN_OPERATIONS_PORT": "0"}) as running:
         running.wait_until_ready()
         yield running
 

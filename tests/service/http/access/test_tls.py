@@ -50,7 +50,6 @@ def caller(folder: Path) -> Pair:
 def settings_of(models_dir: Path, pair: Pair, **more: str) -> dict[str, str]:
     return {
         "JOULEPLAN_MODELS_DIR": str(models_dir),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_TLS_CERTFILE": str(pair.certificate),
         "JOULEPLAN_TLS_KEYFILE": str(pair.key),
         **more,
