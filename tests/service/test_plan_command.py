@@ -1,4 +1,4 @@
-"""`python -m service plan`, as a process: every kind of file, every exit status, Ctrl-C."""
+"""`python -m service plan`: every kind of file, every exit status, a terminal, Ctrl-C."""
 
 import json
 import os
