@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from costmodel.artefact import save
 from service.calls.fleet.loading import load_files
+from service.decisions.tokenizers import Tokenizers
 from service.file_changes import fingerprint, follow
+from service.reloads import follow_files
 from service.settings.settings import Settings
+from service.telemetry.metrics import Metrics
 from tests.costmodel.builders import kv_off_cost_model, kv_on_cost_model
+from tests.service import worker_mains
+from tests.service.followed_models import following
 from tests.service.server import Server
 from tests.waiting import wait_in_loop_until, wait_until
 
@@ -29,23 +34,33 @@ pools:
 REQUEST = {"requests": [{"input_tokens": 32, "output_tokens": 64}]}
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved(tmp_path_factory.mktemp("models"))
+
+
+def saved(folder: Path) -> Path:
+    save(kv_off_cost_model(), folder)
+    (folder / "fleet.yaml").write_text(FLEET)
+    return folder
+
+
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
-    save(kv_off_cost_model(), tmp_path)
-    (tmp_path / "fleet.yaml").write_text(FLEET)
-    return tmp_path
+    return saved(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def followed(folder: Path) -> Iterator[tuple[Server, Callable[[], None]]]:
+    with following(folder) as running:
+        yield running
 
 
 @pytest.fixture
-def running(models: Path) -> Iterator[Server]:
-    settings = {
-        "JOULEPLAN_MODELS_DIR": str(models),
-        "JOULEPLAN_RELOAD_SECONDS": "0.2",
-        "JOULEPLAN_WORKERS": "2",
-    }
-    with Server(settings) as server:
-        server.wait_until_ready()
-        yield server
+def running(followed: tuple[Server, Callable[[], None]]) -> Iterator[Server]:
+    server, restore = followed
+    yield server
+    restore()
 
 
 def loaded(server: Server) -> int:
@@ -58,18 +73,18 @@ def planned_joules(server: Server) -> float:
     return float(answer.json()["energy_joules"]["requests"])
 
 
-def test_a_new_artefact_is_loaded_without_a_restart(running: Server, models: Path) -> None:
+def test_a_new_artefact_is_loaded_without_a_restart(running: Server, folder: Path) -> None:
     assert loaded(running) == 1
-    save(kv_on_cost_model(), models)
+    save(kv_on_cost_model(), folder)
     wait_until(lambda: loaded(running) == 2)
     metrics = running.client.get("/metrics").text
     assert "jouleplan_cost_models_loaded 2.0" in metrics
 
 
-def test_every_worker_plans_with_the_replaced_artefact(running: Server, models: Path) -> None:
+def test_every_worker_plans_with_the_replaced_artefact(running: Server, folder: Path) -> None:
     before = planned_joules(running)
     doubled = tuple(2 * value for value in kv_off_cost_model().energy_coefficients)
-    save(kv_off_cost_model(energy_coefficients=doubled, load_s=1.0), models)
+    save(kv_off_cost_model(energy_coefficients=doubled, load_s=1.0), folder)
     wait_until(
         lambda: running.client.get("/cost-models").json()["cost_models"][0]["load_seconds"] == 1.0
     )
@@ -77,9 +92,9 @@ def test_every_worker_plans_with_the_replaced_artefact(running: Server, models: 
 
 
 def test_a_half_written_artefact_is_never_read_and_the_others_stay(
-    running: Server, models: Path
+    running: Server, folder: Path
 ) -> None:
-    half = models / "qwen3-8b__1xh100.joblib"
+    half = folder / "qwen3-8b__1xh100.joblib"
     half.write_bytes(b"half of it")
     wait_until(lambda: bool(running.client.get("/cost-models").json()["refused"]))
     assert loaded(running) == 1
@@ -88,8 +103,8 @@ def test_a_half_written_artefact_is_never_read_and_the_others_stay(
     wait_until(lambda: not running.client.get("/cost-models").json()["refused"])
 
 
-def test_a_changed_fleet_is_loaded(running: Server, models: Path) -> None:
-    (models / "fleet.yaml").write_text(FLEET.replace("name: a100", "name: other"))
+def test_a_changed_fleet_is_loaded(running: Server, folder: Path) -> None:
+    (folder / "fleet.yaml").write_text(FLEET.replace("name: a100", "name: other"))
 
     def pools() -> list[str]:
         return [one["pool"] for one in running.client.get("/placements").json()["placements"]]
@@ -136,9 +151,13 @@ async def test_what_could_not_be_used_is_tried_again_though_it_looks_the_same() 
 
 
 def test_nothing_is_followed_where_the_period_is_zero(models: Path) -> None:
-    settings = {"JOULEPLAN_MODELS_DIR": str(models), "JOULEPLAN_RELOAD_SECONDS": "0"}
-    with Server(settings) as server:
-        server.wait_until_ready()
-        save(kv_on_cost_model(), models)
-        time.sleep(1.0)
-        assert loaded(server) == 1
+    def followed(period_s: float) -> int:
+        settings = Settings(models_dir=models, reload_seconds=period_s)
+        pool = worker_mains.pool_of(settings, worker_mains.obey)
+        failures = Metrics(CollectorRegistry(), "1").reloads
+        works = follow_files(settings, pool, Tokenizers(None), None, None, failures)
+        for work in works:
+            work.close()
+        return len(works)
+
+    assert [followed(period_s) for period_s in (0.0, 0.1)] == [0, 1]

@@ -63,7 +63,6 @@ class Followed:
                 "JOULEPLAN_TLS_KEYFILE": str(self.pair.key),
                 "JOULEPLAN_OPERATIONS_PORT": str(self.operations_port),
                 "JOULEPLAN_RELOAD_SECONDS": "0.1",
-                "JOULEPLAN_WORKERS": "1",
             },
             prefix=MORTAL,
         )
@@ -116,9 +115,10 @@ class Followed:
         return [line["message"] for line in lines if line["level"] == "ERROR"]
 
 
-@pytest.fixture
-def followed(tmp_path: Path) -> Iterator[Followed]:
-    made = Followed(tmp_path)
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
+    """Give one that each test leaves as it found it."""
+    made = Followed(tmp_path_factory.mktemp("followed"))
     with made.server, made.operations:
         wait_until(made.is_ready)
         yield made
