@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +30,8 @@ TOLD = ("denied", "openly", "elsewhere")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    settings = {
-        "JOULEPLAN_MODELS_DIR": str(save_two_pools(tmp_path_factory.mktemp("models"))),
-        "JOULEPLAN_WORKERS": "1",
-        "JOULEPLAN_ACTUALS_PATH": ":memory:",
-    }
-    with Server(settings) as running:
-        running.wait_until_ready()
-        yield running
+def server(two_pools_server: Server) -> Server:
+    return two_pools_server
 
 
 def ask(
@@ -378,7 +370,6 @@ def test_tools_that_fit_no_context_are_placed_nowhere(tmp_path: Path) -> None:
     large = CALL | {"tools": [{"type": "function", "function": function}]}
     settings = {
         "JOULEPLAN_MODELS_DIR": str(save_two_pools(tmp_path, LIMITED)),
-        "JOULEPLAN_WORKERS": "1",
     }
     with Server(settings) as limited:
         limited.wait_until_ready()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from service.calls.planner_service import PlannerService
 from service.calls.schemas.names import read_llm
 from service.workers.process import answer as answered
 from tests.service.bodies import Json, a100_fleet, call, columns, pointers, rows
-from tests.service.decision_fleet import save_two_pools
 from tests.service.server import Server
 
 PUBLISHED = "meta-llama/Llama-2-7b-chat"
@@ -28,15 +26,8 @@ NORMAL = "llama-2-7b-chat"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    settings = {
-        "JOULEPLAN_MODELS_DIR": str(save_two_pools(tmp_path_factory.mktemp("models"))),
-        "JOULEPLAN_WORKERS": "1",
-        "JOULEPLAN_ACTUALS_PATH": ":memory:",
-    }
-    with Server(settings) as running:
-        running.wait_until_ready()
-        yield running
+def server(two_pools_server: Server) -> Server:
+    return two_pools_server
 
 
 def published_fleet() -> Json:

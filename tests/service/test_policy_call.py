@@ -28,12 +28,8 @@ JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = save_two_pools(tmp_path_factory.mktemp("models"))
-    settings = {"JOULEPLAN_MODELS_DIR": str(folder), "JOULEPLAN_WORKERS": "1"}
-    with Server(settings) as running:
-        running.wait_until_ready()
-        yield running
+def server(two_pools_server: Server) -> Server:
+    return two_pools_server
 
 
 def put(server: Server, **body: Any) -> dict[str, Any]:
@@ -53,8 +49,10 @@ def decide(server: Server) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_before(server: Server) -> None:
+def _nothing_before_and_after(server: Server) -> Iterator[None]:
     assert server.client.delete("/policy").json()["source"] == "fallback"
+    yield
+    server.client.delete("/policy").raise_for_status()
 
 
 def test_without_a_policy_the_fallback_is_told(server: Server) -> None:
@@ -148,7 +146,6 @@ async def test_before_a_fleet_is_loaded_no_pool_is_called_unknown() -> None:
 def test_a_policy_survives_a_restart_and_its_end_does_too(tmp_path: Path) -> None:
     settings = {
         "JOULEPLAN_MODELS_DIR": str(save_two_pools(tmp_path)),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_ACTUALS_PATH": str(tmp_path / "actuals.sqlite3"),
     }
     with Server(settings) as first:
