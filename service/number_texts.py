@@ -53,7 +53,7 @@ _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
 
 
-class Wanted(Enum):
+class NumberKind(Enum):
     """What number belongs somewhere."""
 
     COUNT = auto()
@@ -62,44 +62,44 @@ class Wanted(Enum):
     OTHER = auto()
 
 
-def number_meant(text: str, wanted: Wanted) -> str | None:
+def number_meant(text: str, wanted: NumberKind) -> str | None:
     """Return the one number that a text can mean, as it is to be written; None where there is none.
 
     Examples
     --------
-    >>> number_meant("10m", Wanted.SECONDS), number_meant("0,7", Wanted.OTHER)
+    >>> number_meant("10m", NumberKind.SECONDS), number_meant("0,7", NumberKind.OTHER)
     ('600', '0.7')
-    >>> number_meant("70 %", Wanted.SHARE), number_meant("812", Wanted.COUNT)
+    >>> number_meant("70 %", NumberKind.SHARE), number_meant("812", NumberKind.COUNT)
     ('0.7', '812')
-    >>> number_meant("1,200", Wanted.OTHER), number_meant("2,5", Wanted.COUNT)
+    >>> number_meant("1,200", NumberKind.OTHER), number_meant("2,5", NumberKind.COUNT)
     (None, None)
     """
-    length_s = seconds_of(text) if wanted is Wanted.SECONDS else None
+    length_s = seconds_of(text) if wanted is NumberKind.SECONDS else None
     if length_s is not None:
         return f"{length_s:.15g}"
     pointed = with_points({"": [text]}).get("", [text])[0].strip()
-    share = share_of(pointed) if wanted is Wanted.SHARE else None
+    share = share_of(pointed) if wanted is NumberKind.SHARE else None
     if share is not None:
         return f"{share:.15g}"
-    if wanted is Wanted.COUNT and not pointed.isdecimal():
+    if wanted is NumberKind.COUNT and not pointed.isdecimal():
         return None
     return pointed if _NUMBER.fullmatch(pointed) else None
 
 
-def ending(text: str, wanted: Wanted) -> str:
+def ending(text: str, wanted: NumberKind) -> str:
     """Return the end of a sentence that says which text came, with what to write in its place.
 
     Examples
     --------
-    >>> ending("10m", Wanted.SECONDS), ending("812", Wanted.COUNT), ending("x", Wanted.COUNT)
+    >>> ending("10m", NumberKind.SECONDS), ending("812", NumberKind.COUNT), ending("x", NumberKind.COUNT)
     (': write 600.', ': write 812, without quotes.', '.')
-    >>> ending("1.000", Wanted.COUNT), ending("1.200", Wanted.COUNT)
+    >>> ending("1.000", NumberKind.COUNT), ending("1.200", NumberKind.COUNT)
     ('. Its point may part thousands: write 1000, or else 1.', ': write 1200 for thousands.')
     """
     meant = number_meant(text, wanted)
     if meant is not None:
         return f": write {meant}, without quotes." if meant == text.strip() else f": write {meant}."
-    if wanted is Wanted.COUNT and is_grouped(text):
+    if wanted is NumberKind.COUNT and is_grouped(text):
         plain = text.strip().replace(".", "")
         if text.count(".") > 1 or not float(text).is_integer():
             return f": write {plain} for thousands."

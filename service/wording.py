@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from service.number_texts import Wanted, ending
+from service.number_texts import NumberKind, ending
 
 MAX_SHOWN = 60
 """Characters of a value that is quoted."""
@@ -44,9 +44,9 @@ _EXPECTED: Mapping[str, str] = {
     "too_long": "a length of at most {max_length}",
 }
 """By the type of an error, with what its context has."""
-_NUMBERS: Mapping[str, Wanted] = {
-    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), Wanted.COUNT),
-    **dict.fromkeys(("float_type", "float_parsing"), Wanted.OTHER),
+_NUMBERS: Mapping[str, NumberKind] = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), NumberKind.COUNT),
+    **dict.fromkeys(("float_type", "float_parsing"), NumberKind.OTHER),
 }
 """Errors that a text in the place of a number makes."""
 _SHARES = ("quality", "zeta", "gap", "confidence")
@@ -86,20 +86,20 @@ def words_of(found: Mapping[str, Any]) -> str:
     given = found.get("input")
     if isinstance(given, str) and kind in _NUMBERS:
         wanted = _wanted(found)
-        if wanted is Wanted.SECONDS:
+        if wanted is NumberKind.SECONDS:
             expected = f"seconds as {expected}"
         return f"Expected {expected}{_got(found, counted=False)}{ending(given, wanted)}"
     return f"Expected {expected}{_got(found, counted='_too_' in f'_{kind}')}."
 
 
-def _wanted(found: Mapping[str, Any]) -> Wanted:
+def _wanted(found: Mapping[str, Any]) -> NumberKind:
     """Return what number belongs where the error is."""
-    if _NUMBERS[found["type"]] is Wanted.COUNT:
-        return Wanted.COUNT
+    if _NUMBERS[found["type"]] is NumberKind.COUNT:
+        return NumberKind.COUNT
     name = next((part for part in reversed(found["loc"]) if isinstance(part, str)), "")
     if name.endswith("seconds"):
-        return Wanted.SECONDS
-    return Wanted.SHARE if name.endswith(_SHARES) else Wanted.OTHER
+        return NumberKind.SECONDS
+    return NumberKind.SHARE if name.endswith(_SHARES) else NumberKind.OTHER
 
 
 def _got(found: Mapping[str, Any], *, counted: bool) -> str:

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 
 from service.database import rescue
 from service.database.contents import Contents, Loss
-from service.database.file_watch import FileWatch, Seen
+from service.database.file_watch import FileWatch, FileStamp
 from service.database.opening import DamagedError, check_sound, is_sound, make_file
 from service.database.rescue import LOG, beside
 from service.database.salvage import is_damage, read_only
@@ -216,7 +216,7 @@ class DatabaseFile:
 
     def _opened(self) -> sqlite3.Connection:
         before, emptied = self._held, self.path != MEMORY and make_file(self.path)
-        opened = Seen.of(self.path).identity
+        opened = FileStamp.of(self.path).identity
         connection = sqlite3.connect(
             self.path, isolation_level=None, timeout=self._timeout_s, check_same_thread=False
         )

@@ -23,7 +23,7 @@ logger = logging.getLogger("service.store")
 
 
 @dataclass(frozen=True)
-class Seen:
+class FileStamp:
     """A database file as it was left."""
 
     identity: Identity
@@ -31,7 +31,7 @@ class Seen:
     written_ns: int
 
     @classmethod
-    def of(cls, path: Path) -> Seen:
+    def of(cls, path: Path) -> FileStamp:
         """Return how a file lies at a path; one of no identity where there is none."""
         try:
             found = path.stat()
@@ -51,7 +51,7 @@ class FileWatch:
 
     def __init__(self, path: Path, log_path: Path) -> None:
         self._path, self._log_path = path, log_path
-        self._main = Seen(None, 0, 0)
+        self._main = FileStamp(None, 0, 0)
         self._log: LogState = EMPTY
         self._changes = self._version = 0
         self._was_read = self._is_shared = False
@@ -73,12 +73,12 @@ class FileWatch:
     @property
     def is_ours(self) -> bool:
         """Whether the file at the path is the one that was left there."""
-        return Seen.of(self._path).identity == self._main.identity
+        return FileStamp.of(self._path).identity == self._main.identity
 
     @property
     def is_our_log(self) -> bool:
         """Whether the log at the path is the one that was left there."""
-        return Seen.of(self._log_path).identity == self._log.identity
+        return FileStamp.of(self._log_path).identity == self._log.identity
 
     def begin(self, connection: sqlite3.Connection, opened: Identity) -> None:
         """Watch a file that has just been opened, and whose log is in the database.
@@ -88,7 +88,7 @@ class FileWatch:
         self._changes, self._version = connection.total_changes, _data_version(connection)
         self._is_shared = False
         self._log = EMPTY
-        self._main = replace(Seen.of(self._path), identity=opened)
+        self._main = replace(FileStamp.of(self._path), identity=opened)
         # What a process that was killed had begun to write is no harm; it is overwritten.
         with suppress(HarmedLogError):
             self._log = look_at_log(self._log_path)
@@ -105,7 +105,7 @@ class FileWatch:
 
         A transaction was `committed` since the last call, or else begins.
         """
-        main, before = Seen.of(self._path), self._main
+        main, before = FileStamp.of(self._path), self._main
         if main.identity is None:
             return "it was deleted"
         if main.identity != before.identity:
@@ -141,7 +141,7 @@ class FileWatch:
                 check_log(self._log_path, self._log)
         except HarmedLogError as error:
             return str(error)
-        main, version = Seen.of(self._path), _data_version(connection)
+        main, version = FileStamp.of(self._path), _data_version(connection)
         if main != self._main and version == self._version:
             # A process that opens the file writes the log to it, which changes no version.
             if main.size < self._main.size or not _is_sound(self._path):
@@ -159,7 +159,7 @@ class FileWatch:
         return self._is_shared
 
     def _remember(self, size: int) -> None:
-        main = Seen.of(self._path)
+        main = FileStamp.of(self._path)
         # One that is another, or smaller, is found by `harm`.
         if main.identity == self._main.identity:
             self._main = replace(main, size=max(main.size, size))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service.calls.batch_files.csv_file import csv_table
 from service.calls.batch_files.table import batch_of
-from service.number_texts import Wanted, number_meant
+from service.number_texts import NumberKind, number_meant
 from tests.written_numbers import AMOUNTS, LOOK_ALIKES, with_comma
 
 
@@ -27,7 +27,7 @@ def test_points_that_part_no_thousands_stay_points_beside_decimal_commas() -> No
 
 @pytest.mark.parametrize("text", ["0.250,5", "00.250,5", "1,234.5"])
 def test_no_number_is_advised_where_none_can_be_meant(text: str) -> None:
-    assert number_meant(text, Wanted.OTHER) is None
+    assert number_meant(text, NumberKind.OTHER) is None
 
 
 @settings(deadline=None)

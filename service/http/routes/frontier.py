@@ -47,7 +47,7 @@ def router(reader: JobReader, metrics: Metrics) -> APIRouter:
             return respond(reply)
         except ClientDisconnect:
             return Response(status_code=CLIENT_GONE)
-        lines = Lines(reader.pool, job)
+        lines = UpdateStream(reader.pool, job)
         if not await lines.begun(request):
             await lines.stop()
             return Response(status_code=CLIENT_GONE)
@@ -84,7 +84,7 @@ def _problem(reply: Reply) -> Update:
     return Update(PROBLEM, orjson.dumps(line))
 
 
-class Lines:
+class UpdateStream:
     """The updates of one call, as they come from its worker.
 
     Attributes
