@@ -91,8 +91,8 @@ def ending(text: str, wanted: NumberKind) -> str:
 
     Examples
     --------
-    >>> ending("10m", NumberKind.SECONDS), ending("812", NumberKind.COUNT), ending("x", NumberKind.COUNT)
-    (': write 600.', ': write 812, without quotes.', '.')
+    >>> ending("10m", NumberKind.SECONDS), ending("812", NumberKind.COUNT)
+    (': write 600.', ': write 812, without quotes.')
     >>> ending("1.000", NumberKind.COUNT), ending("1.200", NumberKind.COUNT)
     ('. Its point may part thousands: write 1000, or else 1.', ': write 1200 for thousands.')
     """

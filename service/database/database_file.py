@@ -16,7 +16,7 @@ from queue import SimpleQueue
 
 from service.database import rescue
 from service.database.contents import Contents, Loss
-from service.database.file_watch import FileWatch, FileStamp
+from service.database.file_watch import FileStamp, FileWatch
 from service.database.opening import DamagedError, check_sound, is_sound, make_file
 from service.database.rescue import LOG, beside
 from service.database.salvage import is_damage, read_only

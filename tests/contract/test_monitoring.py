@@ -161,7 +161,7 @@ def test_prometheus_finds_its_rules_where_compose_mounts_them() -> None:
         assert mounted[f"./deploy/prometheus/{name}"] == f"{folder}/{name}"
 
 
-def test_grafana_is_told_of_the_prometheus_of_the_compose_file() -> None:
+def test_grafana_knows_the_prometheus_of_the_compose_file() -> None:
     provisioned = yaml.safe_load((GRAFANA / "provisioning/datasources/prometheus.yaml").read_text())
     source = provisioned["datasources"][0]
     name, port = source["url"].removeprefix("http://").split(":")

@@ -74,7 +74,7 @@ def test_the_sources_of_the_fleets_name_no_place_on_a_machine() -> None:
         assert "/home" not in Path(MODELS / name).read_text(encoding="utf-8")
 
 
-def test_what_is_shipped_is_told_in_the_documented_form() -> None:
+def test_what_is_shipped_is_reported_in_the_documented_form() -> None:
     _, description = load_service(Settings())
     assert description.reasons == ()
     assert description.refused == ()

@@ -73,7 +73,9 @@ def test_what_was_acknowledged_is_there_after_a_kill(models: Path, tmp_path: Pat
         assert tell(second, "n19", "m19").json() == {"accepted": 0, "duplicates": 2}
 
 
-def test_a_disk_that_is_full_is_told_and_nothing_is_learned(models: Path, tmp_path: Path) -> None:
+def test_a_disk_that_is_full_is_reported_and_nothing_is_learned(
+    models: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "actuals.sqlite3"
     with running(models, path) as server:
         assert tell(server, "first").status_code == 200
@@ -212,7 +214,7 @@ def test_actuals_of_before_are_learned_once_when_a_lock_is_gone(
             assert observations(second) == 31
 
 
-def test_garbage_is_set_aside_and_told(models: Path, tmp_path: Path) -> None:
+def test_garbage_is_set_aside_and_reported(models: Path, tmp_path: Path) -> None:
     path = tmp_path / "actuals.sqlite3"
     path.write_text("no database\n" * 500)
     with running(models, path) as server:
@@ -241,7 +243,7 @@ def test_a_file_that_is_deleted_loses_no_actual(models: Path, tmp_path: Path) ->
         assert observations(again) == 3
 
 
-def test_in_memory_by_choice_is_told_and_is_no_failure(models: Path) -> None:
+def test_in_memory_by_choice_is_reported_and_is_no_failure(models: Path) -> None:
     with running(models, Path(":memory:")) as server:
         assert tell(server, "one").status_code == 200
         assert states(server) == {"actuals": "memory", "policy": "memory", "plans": "memory"}

@@ -205,7 +205,7 @@ def killed(path: Path, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("harm", LAST.values(), ids=LAST)
-def test_a_harm_while_nobody_had_the_file_open_is_told_at_the_start(
+def test_a_harm_while_nobody_had_the_file_open_is_reported_at_the_start(
     path: Path, harm: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     with opened(path) as store:
@@ -261,7 +261,7 @@ def test_a_rescue_that_was_cut_short_is_finished_by_the_next(
     ),
     cache_pages=st.sampled_from([10, 60, 2000]),
 )
-def test_what_was_told_is_there_or_told_to_be_lost(
+def test_what_was_reported_is_there_or_reported_lost(
     before: int, harms: list[tuple[str, bool, float]], cache_pages: int
 ) -> None:
     with TemporaryDirectory() as folder:

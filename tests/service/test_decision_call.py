@@ -230,7 +230,7 @@ def energy_ratio(server: Server, llm: str = "qwen3-8b") -> dict[str, Any]:
     return dict(found)
 
 
-def test_an_actual_told_twice_counts_once(server: Server) -> None:
+def test_an_actual_reported_twice_counts_once(server: Server) -> None:
     tell(server, actual(decide(server, llm="qwen3-8b"), 1.0))
     before = energy_ratio(server)["observations"]
     made = decide(server, llm="qwen3-8b")
@@ -326,7 +326,7 @@ ACTUAL = {"llm": "qwen3-8b", "pool": "small"}
         ({"id": "a", "ended_at": True}, "/actuals/1/ended_at"),
     ],
 )
-def test_the_first_actual_that_is_wrong_is_told(
+def test_the_first_actual_that_is_wrong_is_reported(
     server: Server, actual: dict[str, Any], pointer: str
 ) -> None:
     told = [{**ACTUAL, "id": "right"}, *[{**ACTUAL, **actual}] * 5]

@@ -83,13 +83,13 @@ def test_the_llm_of_the_header_goes_before_that_of_the_body(server: Server) -> N
     assert unknown.json()["detail"].startswith("x-jouleplan-llm: ")
 
 
-def test_without_candidates_the_pool_is_told_and_no_endpoint(server: Server) -> None:
+def test_without_candidates_the_pool_is_named_and_no_endpoint(server: Server) -> None:
     answer = server.client.post(PATH, json=CALL)
     assert answer.headers["x-jouleplan-pool"] in {"small", "large"}
     assert "x-gateway-destination-endpoint" not in answer.headers
 
 
-def test_a_body_is_not_needed_where_the_llm_is_told(server: Server) -> None:
+def test_a_body_is_not_needed_where_the_llm_is_named(server: Server) -> None:
     headers = {HEADER: CANDIDATES, "x-jouleplan-llm": "qwen3-8b"}
     answer = server.client.post(PATH, headers=headers)
     assert answer.status_code == 200, answer.text
@@ -351,7 +351,7 @@ def exchange(port: int, message: bytes) -> bytes:
     return b"".join(parts)
 
 
-def test_parts_that_are_no_text_count_nothing_and_are_told(server: Server) -> None:
+def test_parts_that_are_no_text_count_nothing_and_are_reported(server: Server) -> None:
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + 4000 * "A"}}
     seen = CALL | {"messages": [*CALL["messages"], {"role": "user", "content": [image]}]}  # type: ignore[misc]
     answer = ask(server, json=seen)
@@ -425,7 +425,7 @@ def test_each_prompt_of_a_list_is_a_request_of_its_own(server: Server) -> None:
     assert ask(server, json=listed | {"prompt": ["a", "b", "c"]}).json()["tokens"]["prompts"] == 3
 
 
-def test_candidates_that_the_fleet_does_not_have_are_told_beside_the_decision(
+def test_candidates_that_the_fleet_does_not_have_are_reported_beside_the_decision(
     server: Server,
 ) -> None:
     asked = {"llm": "qwen3-8b", "pool": "small"}

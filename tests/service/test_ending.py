@@ -103,7 +103,7 @@ def test_a_call_that_ends_within_the_grace_is_answered(
         assert "JOULEPLAN_MAX_TIME_LIMIT_SECONDS" not in own.logs()
 
 
-def test_a_call_that_outlasts_the_grace_is_told_so(models_dir: Path) -> None:
+def test_a_call_that_outlasts_the_grace_is_answered_so(models_dir: Path) -> None:
     with serving(models_dir, SHUTDOWN_SECONDS="0.5") as own:
         own.wait_until_ready()
         (worker,) = own.worker_pids()
@@ -132,7 +132,7 @@ def test_a_second_signal_ends_it_at_once(models_dir: Path, second: signal.Signal
         assert "Traceback" not in own.logs()
 
 
-def test_a_body_that_is_still_arriving_is_told_so_too(models_dir: Path) -> None:
+def test_a_body_that_is_still_arriving_is_answered_so_too(models_dir: Path) -> None:
     with serving(models_dir, SHUTDOWN_SECONDS="0.2") as own:
         own.wait_until_ready()
         with socket.create_connection(("127.0.0.1", own.port)) as caller:

@@ -39,7 +39,7 @@ def environment(models: Path, tmp_path: Path) -> dict[str, str]:
 
 
 def lost(server: Server, store: str) -> tuple[int, float]:
-    """Return how many records of a store are told to be lost, and when that was found."""
+    """Return how many records of a store are reported lost, and when that was found."""
     text = server.client.get("/metrics").text
     found = {
         sample.name.removeprefix("jouleplan_store_lost_"): sample.value
@@ -56,8 +56,8 @@ def kept_ids(path: Path) -> list[str]:
         return [name for (name,) in connection.execute("SELECT id FROM actuals")]
 
 
-class Teller:
-    """Tells actuals until it is stopped, and again where it is told that they cannot be kept."""
+class Reporter:
+    """Reports actuals until it is stopped, and again where it learns that they cannot be kept."""
 
     def __init__(self, server: Server, name: str) -> None:
         self._server, self._name = server, name
@@ -75,20 +75,20 @@ class Teller:
                 number += 1
 
 
-def told(tellers: list[Teller]) -> set[str]:
-    return {name for teller in tellers for name in teller.acknowledged}
+def reported(reporters: list[Reporter]) -> set[str]:
+    return {name for reporter in reporters for name in reporter.acknowledged}
 
 
 @contextmanager
-def telling(server: Server) -> Iterator[list[Teller]]:
-    tellers = [Teller(server, str(number)) for number in range(AT_ONCE)]
+def reporting(server: Server) -> Iterator[list[Reporter]]:
+    reporters = [Reporter(server, str(number)) for number in range(AT_ONCE)]
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        running = [threads.submit(teller.run) for teller in tellers]
+        running = [threads.submit(reporter.run) for reporter in reporters]
         try:
-            yield tellers
+            yield reporters
         finally:
-            for teller in tellers:
-                teller.stopped = True
+            for reporter in reporters:
+                reporter.stopped = True
         for one in running:
             one.result(timeout=60)
 
@@ -102,16 +102,16 @@ SOME = {
 @pytest.mark.parametrize(
     "harm", [*SOME.values(), empty_in_its_place], ids=[*SOME, "replaced by an empty file"]
 )
-def test_actuals_that_are_told_while_their_file_is_harmed_are_kept_or_told_to_be_lost(
+def test_actuals_that_are_reported_while_their_file_is_harmed_are_kept_or_reported_lost(
     environment: dict[str, str], tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:
     path = tmp_path / "actuals.sqlite3"
     with Server(environment) as server:
         server.wait_until_ready()
         assert server.client.put("/policy", json=POLICY).status_code == 200
-        with telling(server) as tellers:
+        with reporting(server) as reporters:
             for more in (500, 1500):
-                wait_until(lambda enough=more: len(told(tellers)) > enough)
+                wait_until(lambda enough=more: len(reported(reporters)) > enough)
                 harm(path)
         wait_until(lambda: states(server)["actuals"] == "disk")
         gone, _ = lost(server, "actuals")
@@ -119,7 +119,7 @@ def test_actuals_that_are_told_while_their_file_is_harmed_are_kept_or_told_to_be
     with Server(environment) as again:
         again.wait_until_ready()
         _, found_at = lost(again, "actuals")
-        missing = told(tellers) - set(kept_ids(path))
+        missing = reported(reporters) - set(kept_ids(path))
         assert len(missing) <= gone or found_at > 0.0
         assert tell(again, "last").json() == {"accepted": 1, "duplicates": 0}
         assert again.client.get("/policy").json()["joules_per_quality_token"] == 2.0
@@ -135,7 +135,7 @@ def test_actuals_that_are_told_while_their_file_is_harmed_are_kept_or_told_to_be
     ],
     ids=["cut", "zeroed", "log cut", "empty file"],
 )
-def test_a_harm_while_the_service_is_down_is_told_when_it_is_up(
+def test_a_harm_while_the_service_is_down_is_reported_when_it_is_up(
     environment: dict[str, str], tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:
     path = tmp_path / "actuals.sqlite3"
@@ -164,7 +164,7 @@ def test_a_harm_while_the_service_is_down_is_told_when_it_is_up(
 
 
 @pytest.mark.parametrize("harm", SOME.values(), ids=SOME)
-def test_plans_of_a_file_that_is_harmed_are_whole_or_told_to_be_lost(
+def test_plans_of_a_file_that_is_harmed_are_whole_or_reported_lost(
     environment: dict[str, str], tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:
     path = tmp_path / "plans.sqlite3"

@@ -20,7 +20,7 @@ from service.settings.settings import Settings
 from service.telemetry.labels import Labels
 
 
-def test_what_fails_is_told_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_fails_is_reported_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     done: list[int] = []
 
     async def work() -> None:
@@ -44,7 +44,7 @@ def failures(caplog: pytest.LogCaptureFixture) -> list[type[BaseException] | Non
     return [record.exc_info[0] for record in caplog.records if record.exc_info]
 
 
-def test_what_ends_by_a_failure_is_told_at_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_ends_by_a_failure_is_reported_at_once(caplog: pytest.LogCaptureFixture) -> None:
     async def fail() -> None:
         raise RuntimeError("for good")
 
@@ -93,7 +93,7 @@ NO_URL = {"metering_url": 7, "metering_query": "joules"}
 
 
 @pytest.mark.anyio
-async def test_a_service_tells_of_a_part_of_it_that_has_failed(
+async def test_a_service_reports_a_part_of_it_that_has_failed(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = create_app(settings.model_copy(update=NO_URL | {"actuals_path": MEMORY}))

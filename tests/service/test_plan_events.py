@@ -18,7 +18,7 @@ from tests.waiting import PATIENCE_S
 
 
 @dataclass
-class Heard:
+class ReceivedEvent:
     """One event, or a comment."""
 
     number: int | None
@@ -26,16 +26,16 @@ class Heard:
     state: dict[str, Any]
 
 
-def events(response: httpx.Response) -> Iterator[Heard]:
+def events(response: httpx.Response) -> Iterator[ReceivedEvent]:
     """Parse a stream as the HTML standard says."""
     fields: dict[str, str] = {}
     for line in response.iter_lines():
         if not line:
             if "data" in fields:
-                yield Heard(int(fields["id"]), fields["event"], json.loads(fields["data"]))
+                yield ReceivedEvent(int(fields["id"]), fields["event"], json.loads(fields["data"]))
             fields = {}
         elif line.startswith(":"):
-            yield Heard(None, "comment", {})
+            yield ReceivedEvent(None, "comment", {})
         else:
             key, _, value = line.partition(":")
             fields[key] = value.removeprefix(" ")

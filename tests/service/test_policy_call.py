@@ -55,7 +55,7 @@ def _nothing_before_and_after(server: Server) -> Iterator[None]:
     server.client.delete("/policy").raise_for_status()
 
 
-def test_without_a_policy_the_fallback_is_told(server: Server) -> None:
+def test_without_a_policy_the_fallback_is_reported(server: Server) -> None:
     assert in_force(server) == {
         "source": "fallback",
         "plan_id": None,

@@ -44,7 +44,7 @@ def test_every_path_is_served_as_written_and_under_v1(server: Server, prefix: st
     assert server.client.get(f"{prefix}/openapi.json").json()["info"]["title"] == "jouleplan"
 
 
-def test_what_is_loaded_is_told(server: Server) -> None:
+def test_what_is_loaded_is_reported(server: Server) -> None:
     placements = checked(server.client.get("/placements").json(), PlacementsAnswer)
     assert [(p["llm"], p["concurrency"]) for p in placements["placements"]] == [
         ("llama-3.1-8b-instruct", 32),

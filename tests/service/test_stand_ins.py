@@ -124,7 +124,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
         yield made
 
 
-def test_what_is_no_file_leaves_all_in_force_and_is_told_for_what_it_is(
+def test_what_is_no_file_leaves_all_in_force_and_is_reported_for_what_it_is(
     followed: Followed,
 ) -> None:
     for name, (_, told) in STAND_INS.items():
@@ -147,7 +147,7 @@ def test_what_is_no_file_leaves_all_in_force_and_is_told_for_what_it_is(
         followed.check_that_all_goes_on()
 
 
-def test_what_may_not_be_read_leaves_all_in_force_and_is_told(followed: Followed) -> None:
+def test_what_may_not_be_read_leaves_all_in_force_and_is_reported(followed: Followed) -> None:
     for path in followed.files:
         path.chmod(0)
     wait_until(lambda: followed.failing() == KINDS)

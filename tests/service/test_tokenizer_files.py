@@ -141,7 +141,7 @@ async def test_a_folder_that_is_gone_leaves_its_tokenizers(tmp_path: Path) -> No
     assert LLM in counts
 
 
-def test_files_that_are_named_otherwise_are_told_of_and_let_be(
+def test_files_that_are_named_otherwise_are_reported_and_let_be(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in (b"\xff.json", b"Bad Name.json", b"a\nb.json"):

@@ -119,7 +119,7 @@ def test_what_is_known_before_the_fleet_counts_for_its_cost_model(
     assert calibration.factor(*X, ENERGY) == pytest.approx(factor)
 
 
-def test_ratios_of_a_pair_that_leaves_the_fleet_wait_untold_for_its_return() -> None:
+def test_ratios_of_a_pair_that_leaves_the_fleet_wait_unreported_for_its_return() -> None:
     calibration = learned("first", {X: "first"})
     calibration.take_over({("a", "y"): "other"})
     assert list(calibration) == []

@@ -64,7 +64,7 @@ def test_a_pair_that_leaves_the_fleet_or_is_profiled_again_drifts_no_more() -> N
     assert told(registry) == {}
 
 
-def test_pairs_that_the_fleet_has_not_are_not_told() -> None:
+def test_pairs_that_the_fleet_has_not_are_not_reported() -> None:
     registry, decisions = CollectorRegistry(), DecisionService()
     DecisionMetrics(registry, Labels()).read_calibration(decisions.calibration)
     drift(decisions, *(BiasKey(llm, "1xh100", "first", RUNTIME) for llm in "abc"))

@@ -130,7 +130,7 @@ async def test_of_an_unknown_concurrency_lengths_are_learned_and_no_ratios(path:
         assert [run.predicted_j for run in runs] == [100.0] * 60
 
 
-async def test_a_told_concurrency_is_what_joules_are_held_against(path: Path) -> None:
+async def test_a_reported_concurrency_is_what_joules_are_held_against(path: Path) -> None:
     async with actuals_on(path) as (actuals, _):
         one = [actual(f"n{n}", energy_joules=800.0, concurrency=1) for n in range(60)]
         await actuals.add(one)

@@ -53,7 +53,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "folder" / "actuals.sqlite3"
 
 
-async def test_each_counts_once_however_many_tell_at_once(path: Path) -> None:
+async def test_each_counts_once_however_many_report_at_once(path: Path) -> None:
     store = ActualsStore(path, 10_000)
     told = [[actual(f"n{number % 300}") for number in range(at, at + 40)] for at in range(0, 600)]
     fresh = await asyncio.gather(*(store.add(one) for one in told))
@@ -83,7 +83,7 @@ async def test_joules_are_kept_once_and_only_for_what_is_known(path: Path) -> No
     assert [one.measured_j for one in await kept(path)] == [7.0, 5.0]
 
 
-async def test_a_mistake_of_the_service_is_told_and_the_next_is_kept(path: Path) -> None:
+async def test_a_mistake_of_the_service_is_reported_and_the_next_is_kept(path: Path) -> None:
     store = ActualsStore(path, 100)
     with pytest.raises(StoreError):
         await store.add([actual("a lone \ud800 surrogate")])

@@ -121,7 +121,7 @@ def test_joules_are_shared_by_what_was_predicted_whatever_the_llm() -> None:
     )
 
 
-def test_what_is_metered_elsewhere_takes_its_part_and_is_told_of_no_more() -> None:
+def test_what_is_metered_elsewhere_takes_its_part_and_is_reported_no_more() -> None:
     known = Run(ActualKey("known"), 0, 10, 10.0, unmetered=False)
     assert by_id(settled([known, run("asked", 0, 10)], [(0, 10, 80)])) == {"asked": 40.0}
 
@@ -212,7 +212,7 @@ def test_a_run_waits_for_the_interval_that_it_ends_in() -> None:
     assert by_id(settle(apportioner, 20)) == {"one": 100}
 
 
-def test_a_run_that_is_told_after_its_interval_was_settled_gets_none() -> None:
+def test_a_run_that_is_reported_after_its_interval_was_settled_gets_none() -> None:
     apportioner = Apportioner()
     apportioner.add_interval(POOL, 0, 10, 60)
     assert settle(apportioner, 10).metered_j == {POOL: 60}

@@ -89,7 +89,7 @@ async def test_counters_of_a_pool_are_added_and_each_may_begin_anew(answering: A
     ],
 )
 @pytest.mark.anyio
-async def test_another_answer_is_told_in_a_sentence(
+async def test_another_answer_is_reported_in_a_sentence(
     answering: Answering, body: bytes, status: int, said: str
 ) -> None:
     with pytest.raises(MeteringError, match=said):
@@ -107,7 +107,7 @@ async def test_another_answer_is_told_in_a_sentence(
     ],
 )
 @pytest.mark.anyio
-async def test_nobody_there_is_told_in_a_sentence(url: str) -> None:
+async def test_nobody_there_is_reported_in_a_sentence(url: str) -> None:
     with pytest.raises(MeteringError, match="Expected"):
         await read(url)
 

@@ -48,7 +48,7 @@ def test_a_long_header_is_refused_in_one_packet_or_in_many(server: Server, whole
         assert TOO_LONG in answer_to(server, *pieces)
 
 
-def test_a_header_within_the_limit_is_heard(server: Server) -> None:
+def test_a_header_within_the_limit_is_received(server: Server) -> None:
     for whole in (
         call(fields=f"X-A: {'a' * (MAX_HEADER_BYTES - 200)}\r\n"),
         call(path="/healthz?" + "a" * (MAX_HEADER_BYTES - 200)),
@@ -74,7 +74,7 @@ def refused(logs: str) -> list[str]:
     return [line["message"] for line in lines if "unheard" in line.get("message", "")]
 
 
-def test_one_peer_has_so_many_connections_and_the_log_tells_of_more(models_dir: Path) -> None:
+def test_one_peer_has_so_many_connections_and_the_log_says_so(models_dir: Path) -> None:
     settings = {
         "JOULEPLAN_MODELS_DIR": str(models_dir),
         "JOULEPLAN_MAX_CONNECTIONS_PER_PEER": "3",

@@ -92,7 +92,7 @@ def test_keys_differ_and_are_listed_and_removed(path: Path, command: Command) ->
         ("remove", "nobody"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line_and_changes_nothing(
+def test_what_is_wrong_is_reported_in_one_line_and_changes_nothing(
     path: Path, command: Command, arguments: tuple[str, ...]
 ) -> None:
     command("add", "there")

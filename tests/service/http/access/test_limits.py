@@ -48,7 +48,7 @@ def test_a_burst_then_exactly_the_rate() -> None:
     assert let_in == 100
 
 
-def test_the_wait_that_is_told_is_enough_and_no_longer_than_needed() -> None:
+def test_the_wait_that_is_reported_is_enough_and_no_longer_than_needed() -> None:
     clock = Clock()
     bucket = TokenBucket(0.25, 1, clock)
     bucket.take()

@@ -69,7 +69,7 @@ def test_one_signal_stops_both(models_dir: Path, number: signal.Signals) -> None
 
 
 @pytest.mark.parametrize("taken", ["JOULEPLAN_OPERATIONS_PORT", "JOULEPLAN_PORT"])
-def test_a_taken_port_ends_the_start_and_is_told(models_dir: Path, taken: str) -> None:
+def test_a_taken_port_ends_the_start_and_is_reported(models_dir: Path, taken: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = str(holder.getsockname()[1])
         free = {"JOULEPLAN_PORT": str(free_port()), "JOULEPLAN_STORE_PATH": ":memory:"}

@@ -63,7 +63,7 @@ def test_a_plan_that_is_being_made_is_seen_and_ended_by_its_owner_alone(
     assert first.delete(f"/plans/{made}").json()["status"] == "cancelled"
 
 
-def test_actuals_of_a_plan_that_is_not_kept_are_seen_by_who_told_them(
+def test_actuals_of_a_plan_that_is_not_kept_are_seen_by_who_reported_them(
     tenants_server: Server, tenants_keys: Keys
 ) -> None:
     first, other = (tenant(tenants_server, tenants_keys, name) for name in ("a", "b"))
