@@ -151,10 +151,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     alone, together = [], []
     for seed in options.seeds:
         for deadline_s in options.deadlines:
-            alone.append(_told(study(read_hour(path, deadline_s, seed), fleet, FLOOR)))
+            alone.append(_print_study(study(read_hour(path, deadline_s, seed), fleet, FLOOR)))
         for deadline_s in options.shared_deadlines:
             hour = copied(read_hour(path, deadline_s, seed), COPIES, seed)
-            together.append(_told(study(hour, shared, SHARED_FLOOR, shared=True)))
+            together.append(_print_study(study(hour, shared, SHARED_FLOOR, shared=True)))
     if options.out is not None:
         text = page(alone, together, options.seeds)
         (options.out / "hindsight.md").write_text(text, encoding="utf-8")
@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 draw(studies, options.out / name)
 
 
-def _told(found: Study) -> Study:
+def _print_study(found: Study) -> Study:
     print(f"deadline {found.deadline_s:g} s", summary(found), sep="\n\n", end="\n\n", flush=True)
     return found
 

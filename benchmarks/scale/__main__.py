@@ -46,7 +46,7 @@ def print_comparison(options: argparse.Namespace) -> list[dict[str, Any]]:
     for form in options.forms:
         for placements in options.placements:
             for size in options.sizes if feasible_forms([form], placements) else ():
-                found = compare(form, size, placements, _options(options), _tell)
+                found = compare(form, size, placements, _options(options), _print_row)
                 results += found
                 print(f"\n{tables(found)}\n", flush=True)
                 _write(options.out, {"where": _where(), "results": results})
@@ -91,7 +91,7 @@ def _write(folder: Path | None, results: dict[str, Any]) -> None:
         draw(found["results"], folder / PLOT)
 
 
-def _tell(row: dict[str, Any]) -> None:
+def _print_row(row: dict[str, Any]) -> None:
     print(title(row), "|", *line(row), flush=True)
 
 

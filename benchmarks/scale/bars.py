@@ -21,7 +21,7 @@ from benchmarks.scale.instances import build
 from benchmarks.scale.responsiveness import responsiveness
 from benchmarks.scale.stored import store
 
-Tell = Callable[[dict[str, Any]], None]
+OnRow = Callable[[dict[str, Any]], None]
 MILLION = 1_000_000
 
 
@@ -78,36 +78,36 @@ PROVEN_GAP, PROVEN_S = 1e-6, 5.0
 HEALTHZ_S = 0.05
 
 
-def bars(options: Options, tell: Tell, seen: Callable[[Bar], None]) -> list[Bar]:
+def bars(options: Options, on_row: OnRow, seen: Callable[[Bar], None]) -> list[Bar]:
     """Run what the bars need and nothing else.
 
     CBC stops where its bar is decided: when it has taken so many times as long as the plan, or at
     its own limit.
     """
     found = []
-    for bar in _each(options, tell):
+    for bar in _each(options, on_row):
         seen(bar)
         found.append(bar)
     return found
 
 
-def _each(options: Options, tell: Tell) -> Iterator[Bar]:
+def _each(options: Options, on_row: OnRow) -> Iterator[Bar]:
     for wanted in END_TO_END:
-        yield end_to_end(wanted, options, tell)
+        yield end_to_end(wanted, options, on_row)
     for requests, placements in PROVEN:
-        yield _proven(requests, placements, options, tell)
+        yield _proven(requests, placements, options, on_row)
     for form, against in (("shares", AGAINST_CBC), ("deadline", AGAINST_CBC_DUE)):
         for requests, times in against:
-            yield _against_cbc(form, requests, times, options, tell)  # type: ignore[arg-type]
+            yield _against_cbc(form, requests, times, options, on_row)  # type: ignore[arg-type]
     yield from _responsive()
 
 
-def end_to_end(wanted: EndToEnd, options: Options, tell: Tell) -> Bar:
+def end_to_end(wanted: EndToEnd, options: Options, on_row: OnRow) -> Bar:
     """Send one instance over HTTP a few times."""
     found = _over_http(
         wanted.form, wanted.requests, wanted.placements, GAPS[wanted.form], wanted.method, options
     )
-    tell(found)
+    on_row(found)
     rows = ", rows" if wanted.method == "http rows" else ""
     name = f"{wanted.form} {wanted.requests:,} x {wanted.placements} over HTTP{rows}"
     target = [f"{wanted.seconds:g} s", "no violation"]
@@ -134,9 +134,9 @@ def _over_http(
         return {**identity(instance), "method": method, **found}
 
 
-def _proven(requests: int, placements: int, options: Options, tell: Tell) -> Bar:
+def _proven(requests: int, placements: int, options: Options, on_row: OnRow) -> Bar:
     found = _over_http("shares", requests, placements, PROVEN_GAP / 2.0, "http", options)
-    tell({**found, "method": f"http, gap {PROVEN_GAP:g}"})
+    on_row({**found, "method": f"http, gap {PROVEN_GAP:g}"})
     name = f"shares {requests:,} x {placements}, optimal and proven"
     target = f"{PROVEN_S:g} s, gap {PROVEN_GAP:g}"
     if not found["runs"]:
@@ -146,7 +146,7 @@ def _proven(requests: int, placements: int, options: Options, tell: Tell) -> Bar
     return Bar(name, target, f"{seconds:.3g} s, gap {gap:.1e}", met)
 
 
-def _against_cbc(form: Form, requests: int, times: float, options: Options, tell: Tell) -> Bar:
+def _against_cbc(form: Form, requests: int, times: float, options: Options, on_row: OnRow) -> Bar:
     """Compare the seconds from the cost matrix to a plan, without what comes before and after."""
     short = replace(options, methods=("plan",))
     (ours,) = compare(form, requests, 3, short)
@@ -154,7 +154,7 @@ def _against_cbc(form: Form, requests: int, times: float, options: Options, tell
     if ours["runs"]:
         cbc_s = min(cbc_s, max(10.0, 2.0 * times * ours["seconds"]["solve"]))
     both = replace(options, methods=("plan", "PuLP/CBC"), cbc_s=cbc_s)
-    ours, other = compare(form, requests, 3, both, tell)
+    ours, other = compare(form, requests, 3, both, on_row)
     name = f"{form} {requests:,} x 3 against PuLP/CBC"
     target = f"{times:g}x as fast" + (" or not reached" if form == "deadline" else "")
     if not ours["runs"] or not other["runs"]:

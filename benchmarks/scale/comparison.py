@@ -50,17 +50,17 @@ class Options:
     methods: tuple[str, ...] = METHODS
 
 
-Tell = Callable[[dict[str, Any]], None]
+OnRow = Callable[[dict[str, Any]], None]
 
 
-def unheard(_: dict[str, Any]) -> None:
-    """Tell nobody."""
+def noop(_: dict[str, Any]) -> None:
+    """Ignore a result."""
 
 
 def compare(
-    form: Form, requests: int, placements: int, options: Options, tell: Tell = unheard
+    form: Form, requests: int, placements: int, options: Options, on_row: OnRow = noop
 ) -> list[dict[str, Any]]:
-    """Run every method on one instance; `tell` sees each result when it is there."""
+    """Run every method on one instance; `on_row` is called with each result when it is there."""
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="jouleplan-scale-") as folder:
         path, gap = Path(folder), GAPS[form]
@@ -74,7 +74,7 @@ def compare(
             row = {**identity(instance), "method": method, **found}
             ours = next((r for r in results if r["method"] == "plan"), row)
             results.append({**row, "against_plan": reached(ours, row)})
-            tell(results[-1])
+            on_row(results[-1])
     return results
 
 

@@ -24,7 +24,7 @@ from benchmarks.soak.processes import resident_mb, workers_of
 from benchmarks.soak.report import KILL_S, Sample, SoakRecord
 from service.environment import embedded_models_dir
 
-TELLERS = 2
+REPORTERS = 2
 TOGETHER = 50
 """Actuals in one call."""
 ANSWER_S = 30.0
@@ -116,7 +116,7 @@ class Soak:
     def _beside(self) -> list[Coroutine[Any, Any, None]]:
         return [
             *(self._ask() for _ in range(CONNECTIONS)),
-            *(self._tell() for _ in range(TELLERS)),
+            *(self._report_actuals() for _ in range(REPORTERS)),
             *(self._kill(), self._stop_one(), self._spoil(), self._replace()),
             *(self._fill(), self._watch()),
         ]
@@ -160,7 +160,7 @@ class Soak:
                     self.record.failed[status] = self.record.failed.get(status, 0) + 1
                 self._due.task_done()
 
-    async def _tell(self) -> None:
+    async def _report_actuals(self) -> None:
         with closing(Line(self._port, ANSWER_S)) as line:
             while True:
                 names = [await self._to_tell.get()]

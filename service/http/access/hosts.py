@@ -1,7 +1,7 @@
 """Middleware that answers for hosts of its own only, and no page of another site.
 
 A browser runs anybody's script. Where no key is asked for, such a script could plan, publish
-prices or tell actuals: by a fetch across sites, or by DNS rebinding, where a name of the attacker
+prices or report actuals: by a fetch across sites, or by DNS rebinding, where a name of the attacker
 begins to mean this machine. Both show in what the browser sends: `Sec-Fetch-Site` and `Origin`, or
 a `Host` that is not ours.
 """
