@@ -158,14 +158,10 @@ class Service:
     keys: FileKeyStore | None
     certificate: RenewableContext | None
 
-    @property
-    def _health(self) -> information.Health:
-        return information.Health(self.pool, self.metrics, self.stopping)
-
     @cached_property
     def operations(self) -> FastAPI:
         """What is served on the operations port."""
-        return operations_app(self.settings, self._health, self.metrics, self.stopping, PREFIXES)
+        return operations_app(self.settings, self.pool, self.metrics, self.stopping, PREFIXES)
 
     @asynccontextmanager
     async def _running(self, _: FastAPI) -> AsyncIterator[None]:
@@ -235,7 +231,7 @@ class Service:
         yield plans.router(self.plans)
         yield shards.router(self.plans)
         yield frontier.router(reader, self.metrics)
-        yield information.health_router(self._health)
+        yield information.health_router(self.pool, self.metrics, self.stopping)
         yield information.router(self.pool)
         if self.settings.operations_port is None:
             yield information.metrics_router(self.metrics)

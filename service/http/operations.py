@@ -21,6 +21,7 @@ from service.settings.access import AccessError, AccessSettings
 from service.settings.connections import ConnectionSettings
 from service.stopping import Stopping
 from service.telemetry.metrics import Metrics
+from service.workers.pool import WorkerPool
 
 logger = logging.getLogger("service.operations")
 
@@ -31,7 +32,7 @@ GRACE_S = 1
 
 def operations_app(
     access: AccessSettings,
-    health: information.Health,
+    pool: WorkerPool,
     metrics: Metrics,
     stopping: Stopping,
     prefixes: Sequence[str],
@@ -46,7 +47,10 @@ def operations_app(
     )
     for prefix in prefixes:
         in_schema = not prefix
-        for router in (information.health_router(health), information.metrics_router(metrics)):
+        for router in (
+            information.health_router(pool, metrics, stopping),
+            information.metrics_router(metrics),
+        ):
             app.include_router(router, prefix=prefix, include_in_schema=in_schema)
     add_refusals(app, prefixes)
     install_host_guard(app, access, metrics.count_unadmitted)

@@ -12,7 +12,6 @@ from service.calls.schemas.information import (
     HealthAnswer,
     PlacementsAnswer,
     ReadinessAnswer,
-    StoreState,
 )
 from service.http.openapi.document import information_operation, metrics_operation
 from service.http.refusals import refuse
@@ -27,33 +26,7 @@ MAX_REFUSED = 10
 STARTING = "No worker is ready yet."
 
 
-class Health:
-    """What readiness rests on: the workers, what fails beside them, whether the service stops."""
-
-    def __init__(self, pool: WorkerPool, metrics: Metrics, stopping: Stopping) -> None:
-        self._pool, self._metrics, self._stopping = pool, metrics, stopping
-
-    def description(self) -> Description | None:
-        """Return what is loaded; None where no worker is ready."""
-        return self._pool.description if self._pool.ready else None
-
-    def reasons(self) -> list[str]:
-        """Return why it cannot plan, or will not for long."""
-        if self._stopping.begun:
-            return [STOPPING]
-        description = self.description()
-        return [STARTING] if description is None else list(description.reasons)
-
-    def notes(self) -> list[str]:
-        """Return what goes wrong, and does not keep it from planning."""
-        return [*self._metrics.reloads.notes(), *self._metrics.stores.notes()]
-
-    def stores(self) -> dict[str, StoreState]:
-        """Return where each store keeps its records."""
-        return self._metrics.store_states()
-
-
-def health_router(health: Health) -> APIRouter:
+def health_router(pool: WorkerPool, metrics: Metrics, stopping: Stopping) -> APIRouter:
     """Return the routes of liveness and readiness."""
     routes = APIRouter(tags=["information"])
 
@@ -69,10 +42,23 @@ def health_router(health: Health) -> APIRouter:
         **information_operation(ReadinessAnswer, may_be_unready=True),
     )
     async def readyz(request: Request) -> Response:
-        description, reasons = health.description(), health.reasons()
-        if description is None or reasons:
+        description = pool.description if pool.ready else None
+        if stopping.begun:
+            return refuse(_not_ready([STOPPING], description), request)
+        if description is None or description.reasons:
+            reasons = [STARTING] if description is None else list(description.reasons)
             return refuse(_not_ready(reasons, description), request)
-        return Response(orjson.dumps(_readiness(description, health)), media_type=JSON)
+        notes = (*metrics.reloads.notes(), *metrics.stores.notes(), *description.notes)
+        answer: ReadinessAnswer = {
+            "status": "ready",
+            "cost_models": len(description.cost_models),
+            "placements": description.placement_count,
+            "notes": list(notes),
+            "stores": metrics.store_states(),
+            "refused": list(description.refused[:MAX_REFUSED]),
+            "refused_count": len(description.refused),
+        }
+        return Response(orjson.dumps(answer), media_type=JSON)
 
     return routes
 
@@ -128,15 +114,3 @@ def _not_ready(reasons: list[str], description: Description | None = None) -> Pr
         },
         retry_after_s=RETRY_AFTER_S,
     )
-
-
-def _readiness(description: Description, health: Health) -> ReadinessAnswer:
-    return {
-        "status": "ready",
-        "cost_models": len(description.cost_models),
-        "placements": description.placement_count,
-        "notes": [*health.notes(), *description.notes],
-        "stores": health.stores(),
-        "refused": list(description.refused[:MAX_REFUSED]),
-        "refused_count": len(description.refused),
-    }
