@@ -114,7 +114,7 @@ def compose(
     metrics.follow_stores(
         {
             **dict.fromkeys(KEPT, lambda: not store.in_memory),
-            PLANS: lambda: background.survives_restart,
+            PLANS: lambda: archive.survives_restart,
         }
     )
     return Service(
@@ -182,7 +182,7 @@ class Service:
         yield from follow_files(
             settings, self.pool, self.tokenizers, self.keys, self.certificate, self.metrics.reloads
         )
-        yield probe_stores((self.actuals_service.probe, self.keeper.retry, self.plans.probe))
+        yield probe_stores((self.actuals_service.probe, self.keeper.retry, self.plans.archive.probe))
         yield Forecasts(
             settings,
             self.pool,

@@ -7,11 +7,12 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from time import time
 
 from service.calls.content import to_bytes
 from service.calls.messages import Reply
 from service.database.stores import StoreError
-from service.plans.plan_store import StoreLimits
+from service.plans.plan_store import CHUNK_BYTES, StoreLimits
 from service.plans.records import PlanRecord, ReplyHead
 from service.plans.thread import StoreThread
 from service.problems import Problem, ProblemError
@@ -27,23 +28,13 @@ PLAN_NOT_FOUND = "plan-not-found"
 class PlanArchive:
     """Plans by name, on disk or, where that is refused, at least how they ended.
 
-    Parameters
-    ----------
-    path, limits
-        Of the store; see `StoreThread`.
-    metrics
-        Of the service.
+    Its parameters are those of `StoreThread`. All that it does but `end` raises `StoreError` where
+    the store cannot be used.
     """
 
     def __init__(self, path: Path | None, limits: StoreLimits, metrics: Metrics) -> None:
         self._max_bytes = limits.size
-        self._store = StoreThread(
-            path,
-            limits,
-            metrics.set_stored,
-            lambda n: metrics.count_ended("interrupted", n),
-            metrics.stores,
-        )
+        self._store = StoreThread(path, limits, metrics)
         self._unstored: OrderedDict[str, PlanRecord] = OrderedDict()
 
     @property
@@ -52,30 +43,38 @@ class PlanArchive:
         return not self._store.in_memory
 
     async def probe(self) -> None:
-        """Find out whether plans can be kept again, where they could not; see `StoreError`."""
+        """Find out whether plans can be kept again, where they could not."""
         await self._store.probe()
 
     async def add(self, record: PlanRecord) -> None:
-        """Keep a plan that was accepted.
+        """Keep a plan that was accepted."""
+        await self._store.do(lambda store: store.add(record), writes=True)
 
-        Raises
-        ------
-        StoreError
-            Here and in all that follows but `end`, where the store cannot be used.
+    async def add_ended(
+        self, reply: Reply, elapsed_s: float, path: str, owner: str | None
+    ) -> PlanRecord:
+        """Keep a plan that its caller waited for, with the shards of a batch file.
+
+        Parameters
+        ----------
+        reply
+            Answer with the shards.
+        elapsed_s
+            Seconds that the plan took.
+        path
+            Path of the call, for problems.
+        owner
+            Owner of the plan.
         """
-        await self._store.add(record)
+        begun_at = time() - elapsed_s
+        record = PlanRecord(reply.plan_id, "running", begun_at, elapsed_s, events=1, owner=owner)
+        await self.add(record)
+        return await self.end(record, reply, path)
 
     async def end(self, record: PlanRecord, reply: Reply | None, path: str) -> PlanRecord:
         """Keep how a plan ended and return that; it has failed where its answer cannot be kept.
 
-        Parameters
-        ----------
-        record
-            Of the plan.
-        reply
-            Its answer; None where it was cancelled or interrupted.
-        path
-            Of the call, for problems.
+        There is no reply where it was cancelled or interrupted.
         """
         if reply is not None and len(reply.body) > self._max_bytes:
             detail = f"The answer has {len(reply.body)} bytes; {self._max_bytes} are kept at most."
@@ -83,7 +82,7 @@ class PlanArchive:
         ended = record if reply is None else answered(record, reply)
         body = reply.body if reply is not None and ended.status == "finished" else b""
         try:
-            await self._store.end(ended, body)
+            await self._store.do(lambda store: store.end(ended, body), writes=True)
         except StoreError as error:
             logger.exception("The end of a plan could not be kept.")
             if reply is not None:
@@ -103,14 +102,14 @@ class PlanArchive:
         """
         found = self._unstored.get(plan_id)
         if found is None:
-            found = await self._store.find(plan_id)
+            found = await self._store.do(lambda store: store.find(plan_id))
         if found is None or not found.seen_by(viewer):
             raise plan_not_found()
         return found
 
     async def recent(self, limit: int, before: int | None, viewer: str | None) -> list[PlanRecord]:
         """Return at most `limit` plans that `viewer` sees, the newest first, below `before`."""
-        stored = await self._store.recent(limit, before, viewer)
+        stored = await self._store.do(lambda store: store.recent(limit, before, viewer))
         return [
             replace(self._unstored.get(record.plan_id, record), number=record.number)
             for record in stored
@@ -119,15 +118,24 @@ class PlanArchive:
     async def remove(self, plan_id: str) -> None:
         """Forget a plan."""
         self._unstored.pop(plan_id, None)
-        await self._store.remove(plan_id)
+        await self._store.do(lambda store: store.remove(plan_id), writes=True)
 
     async def is_gone(self, plan_id: str, viewer: str | None) -> bool:
         """Return whether a plan of a batch file that `viewer` saw had that name, and is gone."""
-        return await self._store.is_gone(plan_id, viewer)
+        return await self._store.do(lambda store: store.is_gone(plan_id, viewer))
 
-    def body(self, record: PlanRecord, start: int, stop: int) -> AsyncIterator[bytes]:
-        """Give the bytes from `start` to `stop` of what is kept of a plan, part by part."""
-        return self._store.body(record, start, stop)
+    async def body(self, record: PlanRecord, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Yield the bytes from `start` to `stop` of what is kept of a plan, chunk by chunk."""
+        position, skipped = divmod(start, CHUNK_BYTES)
+        left = stop - start
+        while left > 0 and (chunk := await self._chunk(record.number, position)):
+            piece = chunk[skipped : skipped + left]
+            yield piece
+            left -= len(piece)
+            position, skipped = position + 1, 0
+
+    async def _chunk(self, number: int, position: int) -> bytes | None:
+        return await self._store.do(lambda store: store.chunk(number, position))
 
     async def stop(self) -> None:
         """Close the store."""

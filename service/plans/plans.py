@@ -1,8 +1,8 @@
-"""Asynchronous plans: accepted, made by the workers, watched, cancelled and kept.
+"""Asynchronous plans: accepted, made by the workers, followed, cancelled and kept.
 
 ::
 
-    start -> PlanRun -> WorkerPool.submit -> reply -> PlanArchive.end -> its watchers hear the end
+    start -> PlanRun -> WorkerPool.submit -> reply -> PlanArchive.end -> the end is published
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from time import perf_counter, time
+from time import perf_counter
 from typing import Protocol
 from uuid import uuid4
 
@@ -26,8 +26,8 @@ from service.workers.pool import WorkerPool
 from service.workers.queue import Stage
 
 
-class Place(Protocol):
-    """The place of a call among those that its caller may have in flight."""
+class CallPermit(Protocol):
+    """One of the calls that a caller may have in flight."""
 
     def hold(self) -> None:
         """Keep it when the call has ended."""
@@ -42,11 +42,11 @@ class BackgroundPlans:
     Parameters
     ----------
     archive
-        Where they are kept.
+        Archive that keeps them.
     heartbeat_s
-        Longest silence of one that is watched [s].
+        Longest silence in the events of a plan [s].
     pool, metrics, stopping
-        Of the service.
+        Workers, metrics and state of the service.
     """
 
     def __init__(
@@ -57,31 +57,21 @@ class BackgroundPlans:
         metrics: Metrics,
         stopping: Stopping,
     ) -> None:
-        self._archive, self._heartbeat_s = archive, heartbeat_s
-        self._pool, self._metrics = pool, metrics
+        self.archive, self._heartbeat_s = archive, heartbeat_s
+        self._pool, self._metrics, self._stopping = pool, metrics, stopping
         self._runs: dict[str, PlanRun] = {}
-        self._stopping = stopping
 
-    @property
-    def survives_restart(self) -> bool:
-        """Whether what is kept is on a disk."""
-        return self._archive.survives_restart
-
-    async def probe(self) -> None:
-        """Find out whether plans can be kept again, where they could not; else `StoreError`."""
-        await self._archive.probe()
-
-    async def start(self, job: Job, owner: str | None, place: Place) -> PlanRecord:
+    async def start(self, job: Job, owner: str | None, permit: CallPermit) -> PlanRecord:
         """Accept a plan and return how it stands.
 
         Parameters
         ----------
         job
-            What is planned.
+            Call to be planned.
         owner
-            Whose plan it is; None where nobody is told apart.
-        place
-            Of the call; it is held until the plan has ended.
+            Owner of the plan; None without keys.
+        permit
+            Permit of the call; it is held until the plan has ended.
 
         Raises
         ------
@@ -91,18 +81,18 @@ class BackgroundPlans:
         self._pool.queue.check_room(owner)
         run = PlanRun(str(uuid4()), owner)
         if not self._stopping.begun:
-            await self._archive.add(run.record)
+            await self.archive.add(run.record)
         if self._stopping.begun:
             raise ProblemError(stopping_problem())
         self._runs[run.plan_id] = run
         run.task = asyncio.create_task(self._make(run, replace(job, plan_id=run.plan_id)))
-        place.hold()
-        run.task.add_done_callback(lambda _: place.release())
+        permit.hold()
+        run.task.add_done_callback(lambda _: permit.release())
         try:
             await self._until_accepted(run)
         except ProblemError:
             del self._runs[run.plan_id]
-            await self._archive.remove(run.plan_id)
+            await self.archive.remove(run.plan_id)
             raise
         return run.record
 
@@ -115,7 +105,7 @@ class BackgroundPlans:
             404 where there is none of that name, 503 where the store cannot be read.
         """
         run = self._run(plan_id, viewer)
-        return await self._archive.find(plan_id, viewer) if run is None else run.record
+        return await self.archive.find(plan_id, viewer) if run is None else run.record
 
     async def recent(self, limit: int, before: int | None, viewer: str | None) -> list[PlanRecord]:
         """Return at most `limit` plans that `viewer` sees, the newest first, below `before`.
@@ -125,46 +115,12 @@ class BackgroundPlans:
         ProblemError
             503 where the store cannot be read.
         """
-        stored = await self._archive.recent(limit, before, viewer)
+        stored = await self.archive.recent(limit, before, viewer)
         runs = self._runs
         return [
             replace(runs[r.plan_id].record, number=r.number) if r.plan_id in runs else r
             for r in stored
         ]
-
-    async def keep(
-        self, reply: Reply, elapsed_s: float, path: str, owner: str | None
-    ) -> PlanRecord:
-        """Keep the plan of a batch file that somebody waited for, and return how it is kept.
-
-        Parameters
-        ----------
-        reply
-            With the shards.
-        elapsed_s
-            How long it took [s].
-        path
-            Of the call, for problems.
-        owner
-            Whose it is.
-
-        Raises
-        ------
-        ProblemError
-            503 where the store cannot be used.
-        """
-        begun_at = time() - elapsed_s
-        record = PlanRecord(reply.plan_id, "running", begun_at, elapsed_s, events=1, owner=owner)
-        await self._archive.add(record)
-        return await self._archive.end(record, reply, path)
-
-    async def is_gone(self, plan_id: str, viewer: str | None) -> bool:
-        """Return whether a plan of a batch file that `viewer` saw had that name, and is gone."""
-        return await self._archive.is_gone(plan_id, viewer)
-
-    def body(self, record: PlanRecord, start: int, stop: int) -> AsyncIterator[bytes]:
-        """Give the bytes from `start` to `stop` of what is kept of a plan, part by part."""
-        return self._archive.body(record, start, stop)
 
     async def cancel_or_remove(self, plan_id: str, viewer: str | None) -> PlanRecord | None:
         """Cancel a plan that is being made, or forget one that has ended.
@@ -181,8 +137,8 @@ class BackgroundPlans:
         """
         run = self._run(plan_id, viewer)
         if run is None:
-            await self._archive.find(plan_id, viewer)
-            await self._archive.remove(plan_id)
+            await self.archive.find(plan_id, viewer)
+            await self.archive.remove(plan_id)
             return None
         await run.end_early("cancelled")
         return run.record
@@ -195,16 +151,16 @@ class BackgroundPlans:
         Parameters
         ----------
         plan_id
-            Of the plan.
+            Name of the plan.
         after
-            Number of the last event that the watcher has seen; None: it hears the newest first.
+            Number of the last event that the client has seen; None: the newest comes first.
         viewer
-            Whose plans the watcher sees.
+            Owner whose plans the client sees.
 
         Returns
         -------
         AsyncIterator or None
-            None where the watcher has seen the end already.
+            None where the client has seen the end already.
 
         Raises
         ------
@@ -214,7 +170,7 @@ class BackgroundPlans:
         run = self._run(plan_id, viewer)
         if run is not None:
             return self._follow(run, after)
-        record = await self._archive.find(plan_id, viewer)
+        record = await self.archive.find(plan_id, viewer)
         return None if after == record.events else _only(Event(record.events, "end", record))
 
     async def _follow(self, run: PlanRun, after: int | None) -> AsyncIterator[Event | None]:
@@ -253,7 +209,7 @@ class BackgroundPlans:
     async def stop(self) -> None:
         """End what is being made, as interrupted, and close the store."""
         await self.interrupt()
-        await self._archive.stop()
+        await self.archive.stop()
 
     async def _until_accepted(self, run: PlanRun) -> None:
         """Wait until the pool has taken a plan; raise what it refuses it with."""
@@ -288,7 +244,7 @@ class BackgroundPlans:
         await self._end(run, reply, job.path)
 
     async def _end(self, run: PlanRun, reply: Reply | None, path: str) -> None:
-        record = await self._archive.end(run.last_record(), reply, path)
+        record = await self.archive.end(run.last_record(), reply, path)
         del self._runs[run.plan_id]
         run.publish_end(record)
         self._metrics.count_ended(record.status)

@@ -14,7 +14,7 @@ ENDED: frozenset[Status] = frozenset({"finished", "failed", "cancelled", "interr
 
 @dataclass(frozen=True)
 class PlanProgress:
-    """How far a plan is, or was when it ended; None where nothing is known."""
+    """How far a plan is, or was when it ended; what is not known is None."""
 
     phase: str | None = None
     incumbent: float | None = None
@@ -31,9 +31,7 @@ class ReplyHead:
     status
         HTTP status that a synchronous call would have had.
     size
-        Of the body [bytes], with the shards that stand before the answer in it.
-    shards
-        Of the plan of a batch file, in their order.
+        Bytes of the body, with the shards of a batch file that stand before the answer in it.
     """
 
     status: int
@@ -44,7 +42,7 @@ class ReplyHead:
 
     @property
     def answer_start(self) -> int:
-        """Where in the body the answer begins."""
+        """Position in the body at which the answer begins."""
         return sum(shard.size for shard in self.shards)
 
 
@@ -55,19 +53,19 @@ class PlanRecord:
     Attributes
     ----------
     created_at
-        Seconds since 1970, UTC.
+        Unix time of its acceptance [s].
     elapsed_s
         Seconds from its acceptance to its end, or until now; None where nobody knows.
     events
-        Number of the last event that was told about it.
+        Number of its last event.
     head
-        Of its answer; None where there is none.
+        Head of its answer; None where there is none.
     problem
         Problem details, as JSON, where it failed.
     number
-        Rises from plan to plan; 0 where it was not stored.
+        Number that rises from plan to plan; 0 where it was not stored.
     owner
-        Whose it is; None for everybody's, made without keys or by a version that knew no owners.
+        Owner; None where it is everybody's, made without keys or by a version without owners.
     """
 
     plan_id: str
@@ -83,15 +81,9 @@ class PlanRecord:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether nothing more will happen to the plan."""
         return self.status in ENDED
 
     def seen_by(self, viewer: str | None) -> bool:
-        """Whether `viewer` may see it and do with it what they like.
-
-        Parameters
-        ----------
-        viewer
-            An owner of plans; None where there are no keys: they see all.
-        """
+        """Whether an owner of plans may use this one; None, without keys, may use all."""
         return viewer is None or self.owner is None or self.owner == viewer

@@ -1,10 +1,10 @@
-"""One plan on its way, and what is told about it."""
+"""One plan on its way, and the events that are published about it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from time import perf_counter, time
 from typing import Literal
 
@@ -15,12 +15,12 @@ from service.plans.records import PlanProgress, PlanRecord, Status
 from service.workers.queue import Stage
 
 KEPT_EVENTS = 256
-"""A watcher that comes back within as many events misses none; a later one hears the newest."""
+"""A client that comes back within as many events misses none; a later one gets the newest."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """What a watcher hears: ``progress``, or ``end``, after which nothing follows."""
+    """An event of a plan: ``progress``, or ``end``, after which nothing follows."""
 
     number: int
     name: Literal["progress", "end"]
@@ -33,13 +33,13 @@ class PlanRun:
     Attributes
     ----------
     task
-        Makes it.
+        Task that makes the plan.
     accepted
-        Set when it waits for a worker or has one.
+        Event that is set when the plan waits for a worker or has one.
     ends_as
-        What it becomes when its task is cancelled.
+        Status that the plan gets when its task is cancelled.
     closing
-        Whether it ends already, so that it can be cancelled no more.
+        Whether the plan ends already, so that it can be cancelled no more.
     """
 
     task: asyncio.Task[None]
@@ -56,12 +56,12 @@ class PlanRun:
 
     @property
     def plan_id(self) -> str:
-        """Its name."""
+        """Name of the plan."""
         return self._record.plan_id
 
     @property
     def record(self) -> PlanRecord:
-        """How it stands now."""
+        """How the plan stands now."""
         if self._record.ended:
             return self._record
         return replace(self._record, elapsed_s=perf_counter() - self._started)
@@ -72,24 +72,22 @@ class PlanRun:
         return self._events[-1].number
 
     def enter(self, stage: Stage) -> None:
-        """Take over that it waits for a worker or has one."""
+        """Record that the plan waits for a worker or has one."""
         self.accepted.set()
         if stage != self._record.status:
             self._record = replace(self._record, status=stage)
             self._publish("progress")
 
     def on_progress(self, update: Update) -> None:
-        """Take over what the worker tells."""
+        """Record and publish the progress that the worker reports."""
         if update.kind == PROGRESS:
-            told = orjson.loads(update.body)
-            progress = PlanProgress(
-                told["phase"], told["incumbent"], told["lower_bound"], told["gap"]
-            )
+            found = orjson.loads(update.body)
+            progress = PlanProgress(*(found[field.name] for field in fields(PlanProgress)))
             self._record = replace(self._record, progress=progress)
             self._publish("progress")
 
     async def end_early(self, status: Status) -> None:
-        """End it as `status`, unless its answer is there already, and wait until it has ended."""
+        """End the plan as `status`, unless its answer is there, and wait until it has ended."""
         if not self.closing:
             self.closing = True
             self.ends_as = status
@@ -97,11 +95,11 @@ class PlanRun:
         await asyncio.wait({self.task})
 
     def last_record(self) -> PlanRecord:
-        """Return how it stands when it ends early; its number of events counts the end."""
+        """Return how the plan stands when it ends early; its number of events counts the end."""
         return replace(self.record, status=self.ends_as, events=self.last_event + 1)
 
     def publish_end(self, record: PlanRecord) -> None:
-        """Tell every watcher how it ended; the last event."""
+        """Publish how the plan ended, its last event."""
         self._record = record
         self._publish("end")
 

@@ -206,8 +206,8 @@ def test_a_failed_write_changes_nothing(store: PlanStore) -> None:
 
 @pytest.mark.anyio
 async def test_the_disk_is_touched_by_one_thread_that_is_not_the_event_loop_s(path: Path) -> None:
-    store = StoreThread(path, GENEROUS)
-    names = [await store._do(lambda _: threading.current_thread().name) for _ in range(3)]
+    store = StoreThread(path, GENEROUS, Metrics(CollectorRegistry(), "1"))
+    names = [await store.do(lambda _: threading.current_thread().name) for _ in range(3)]
     assert names == ["plan-store_0"] * 3
     await store.stop()
 
@@ -219,7 +219,7 @@ async def test_a_plan_whose_end_cannot_be_kept_says_so_as_long_as_the_service_ru
     archive = PlanArchive(path, GENEROUS, Metrics(CollectorRegistry(), "1"))
     await archive.add(record("a"))
     # From now on SQLite answers every write with "database or disk is full".
-    await archive._store._do(lambda kept: kept._connection.execute("PRAGMA max_page_count = 1"))
+    await archive._store.do(lambda kept: kept._connection.execute("PRAGMA max_page_count = 1"))
     body = b"x" * 1_000_000
     ended = await archive.end(record("a"), Reply(200, body, JSON, "optimal"), "/plan")
     assert ended.status == "failed"

@@ -68,9 +68,9 @@ async def _kept(
     reply: Reply, elapsed_s: float, request: Request, background: BackgroundPlans
 ) -> Reply:
     """Return the reply to a batch file once its shards are kept; a problem where they cannot be."""
-    path = request.url.path
+    path, owner = request.url.path, caller_of(request).owner
     try:
-        record = await background.keep(reply, elapsed_s, path, caller_of(request).owner)
+        record = await background.archive.add_ended(reply, elapsed_s, path, owner)
     except ProblemError as error:
         return Reply.of_problem(error.problem, path)
     if record.problem is None or record.head is None:

@@ -44,7 +44,7 @@ def router(background: BackgroundPlans) -> APIRouter:
         before = query_number(request, "before", 1, MAX_NUMBER)
         records = await background.recent(limit, before, caller_of(request).owner)
         body = list_body(
-            records, base_of(request), limit, survives_restart=background.survives_restart
+            records, base_of(request), limit, survives_restart=background.archive.survives_restart
         )
         return Response(body, media_type=JSON)
 
@@ -128,7 +128,7 @@ def _result(record: PlanRecord, background: BackgroundPlans) -> Response:
         return Response(record.problem, head.status, headers, head.media_type)
     start = head.answer_start
     headers["Content-Length"] = str(head.size - start)
-    body = background.body(record, start, head.size)
+    body = background.archive.body(record, start, head.size)
     return StreamingResponse(body, head.status, headers, head.media_type)
 
 

@@ -44,7 +44,7 @@ def router(background: BackgroundPlans) -> APIRouter:
         headers["Content-Disposition"] = f'attachment; filename="{found.filename}"'
         headers["Content-Length"] = str(found.size)
         start = sum(before.size for before in head.shards[:index])
-        body = background.body(record, start, start + found.size)
+        body = background.archive.body(record, start, start + found.size)
         return StreamingResponse(body, 200, headers, JSONL)
 
     return routes
@@ -53,10 +53,11 @@ def router(background: BackgroundPlans) -> APIRouter:
 async def _planned(request: Request, background: BackgroundPlans) -> tuple[PlanRecord, ReplyHead]:
     """Return a plan that has shards; refuse with 404, 409 or 410 where there is none."""
     plan_id, viewer = str(request.path_params["plan_id"]), caller_of(request).owner
+    archive = background.archive
     try:
         record = await background.find(plan_id, viewer)
     except ProblemError as error:
-        if error.problem.slug == PLAN_NOT_FOUND and await background.is_gone(plan_id, viewer):
+        if error.problem.slug == PLAN_NOT_FOUND and await archive.is_gone(plan_id, viewer):
             message = "The plan was forgotten, or dropped for its age or to make room."
             raise ProblemError(Problem("plan-gone", message)) from None
         raise
