@@ -109,8 +109,7 @@ def compose(
     archive = PlanArchive(settings.store_path, kept, metrics)
     background = BackgroundPlans(archive, settings.heartbeat_seconds, pool, metrics, stopping)
     metrics.follow(pool.queue)
-    decision_metrics.follow(decision_service)
-    decision_metrics.read_calibration(decision_service.calibration)
+    decision_metrics.observe(decision_service)
     metrics.follow_stores(
         {
             **dict.fromkeys(KEPT, lambda: not store.in_memory),

@@ -75,7 +75,7 @@ class Sidecar:
             deadline_seconds=self.hour.deadline_s,
         )
         made = self.decisions.decide(body)
-        row = made.decision.chosen.cost.row
+        row = made.chosen.cost.row
         return self._columns[row.llm, row.pool]
 
     def ended(self, index: int, column: int, energy_j: float, runtime_s: float) -> None:

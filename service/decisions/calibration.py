@@ -34,7 +34,7 @@ ENERGY, RUNTIME = "energy", "runtime"
 
 @dataclass
 class BiasEstimator:
-    """Measured over predicted, one quantity of one pair.
+    """The bias of predictions of one quantity, estimated by ratios of measured to predicted.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class BiasEstimator:
     _recent: float = 0.0
 
     def add(self, ratio: float) -> None:
-        """Take in one ratio, above 0."""
+        """Learn of one ratio, above 0."""
         value = log(ratio)
         self.seen += 1
         self._weight = self._weight * _KEEP + 1.0
@@ -61,17 +61,17 @@ class BiasEstimator:
 
     @property
     def mean(self) -> float:
-        """Mean ratio, geometric."""
+        """Geometric mean of the ratios."""
         return exp(self._mean)
 
     @property
     def recent(self) -> float:
-        """Mean ratio of the last fifty or so."""
+        """Geometric mean of the last fifty ratios or so."""
         return exp(self._recent)
 
     @property
     def factor(self) -> float:
-        """What predictions are multiplied by: 1 until enough is known."""
+        """Correction by which predictions are multiplied: 1 until enough is known."""
         if self.seen < MIN_ACTUALS or abs(self._mean) < MIN_LOG_BIAS:
             return 1.0
         error = sqrt(max(0.0, self._square / self._weight) / self._weight)
@@ -81,22 +81,12 @@ class BiasEstimator:
 
     @property
     def drifted(self) -> bool:
-        """Whether recent ratios lie far from what is applied."""
+        """Whether recent ratios lie far from the correction."""
         return self.seen >= MIN_ACTUALS and abs(self._recent - log(self.factor)) > LOG_DRIFT
 
 
 class BiasKey(NamedTuple):
-    """What ratios are of.
-
-    Attributes
-    ----------
-    llm, device
-        The pair.
-    cost_model
-        Identity of its cost model, see `service.calls.placement_row.PlacementRow`.
-    quantity
-        `ENERGY` or `RUNTIME`.
-    """
+    """One quantity, `ENERGY` or `RUNTIME`, that a cost model predicts of an LLM on a device."""
 
     llm: str
     device: str
@@ -105,7 +95,7 @@ class BiasKey(NamedTuple):
 
 
 class Calibration:
-    """Bias estimators of all pairs, of which those of the fleet are applied and told.
+    """Bias estimators of all pairs, of which those of the fleet are applied and shown.
 
     Before a fleet is known, all that comes is kept. Of a pair that leaves the fleet the ratios
     wait for its return; where it has another cost model then, they are gone.
@@ -113,49 +103,35 @@ class Calibration:
     Attributes
     ----------
     pairs
-        All, those that wait too.
+        All estimators, those that wait too.
     """
 
     def __init__(self) -> None:
         self.pairs: dict[BiasKey, BiasEstimator] = {}
         self._fleet: Mapping[tuple[str, str], str] = {}
 
-    def take_over(self, fleet: Mapping[tuple[str, str], str]) -> None:
-        """Go by other cost models from now on.
-
-        Parameters
-        ----------
-        fleet
-            Identity of the cost model of each LLM and device.
-        """
+    def load(self, fleet: Mapping[tuple[str, str], str]) -> None:
+        """Go by other cost models from now on, given by the identity of each LLM's and device's."""
         self._fleet = fleet
-        self.pairs = {about: one for about, one in self.pairs.items() if self._fits(about)}
+        self.pairs = {key: one for key, one in self.pairs.items() if self._fits(key)}
 
-    def add(self, about: BiasKey, measured: float, predicted: float) -> None:
-        """Take in one measurement; what is not positive, or of a former cost model, says nothing.
-
-        Parameters
-        ----------
-        about
-            What was measured.
-        measured, predicted
-            In one unit.
-        """
-        if measured > 0.0 and predicted > 0.0 and self._fits(about):
-            found = self.pairs.get(about)
+    def add(self, key: BiasKey, measured: float, predicted: float) -> None:
+        """Learn of one measurement, unless it is not positive, or of a former cost model."""
+        if measured > 0.0 and predicted > 0.0 and self._fits(key):
+            found = self.pairs.get(key)
             if found is None:
-                found = self.pairs[about] = BiasEstimator()
+                found = self.pairs[key] = BiasEstimator()
             found.add(measured / predicted)
 
     def factor(self, llm: str, device: str, quantity: str) -> float:
-        """Return what predictions of a pair of the fleet are multiplied by."""
+        """Return the correction by which predictions of a pair of the fleet are multiplied."""
         found = self.pairs.get(BiasKey(llm, device, self._fleet.get((llm, device), ""), quantity))
         return 1.0 if found is None else found.factor
 
     def __iter__(self) -> Iterator[tuple[BiasKey, BiasEstimator]]:
-        """Walk over those of the fleet's pairs, in order."""
+        """Iterate over the estimators of the fleet's pairs, by their keys."""
         known = sorted(self.pairs.items(), key=lambda item: item[0])
-        return ((about, one) for about, one in known if (about.llm, about.device) in self._fleet)
+        return ((key, one) for key, one in known if (key.llm, key.device) in self._fleet)
 
-    def _fits(self, about: BiasKey) -> bool:
-        return self._fleet.get((about.llm, about.device), about.cost_model) == about.cost_model
+    def _fits(self, key: BiasKey) -> bool:
+        return self._fleet.get((key.llm, key.device), key.cost_model) == key.cost_model

@@ -1,4 +1,4 @@
-"""Which placements of the fleet may serve a request, and what the gateway calls them."""
+"""The placements of the fleet: which may serve a request, and what the gateway calls them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from costmodel.nearest import listed, nearest, shown, unknown_name
 from service.calls.placement_row import PlacementRow
 from service.calls.schemas.decisions import CandidateBody, DecisionBody
 from service.calls.schemas.names import read_llm
-from service.decisions.rule import Group, levels
+from service.decisions.rule import Group
 from service.problems import FieldError, invalid
 
 Key = tuple[str, str]
@@ -18,19 +18,18 @@ Names = Mapping[Key, str | None]
 
 
 class Placements:
-    """The fleet's placements, grouped by LLM and pool.
-
-    Parameters
-    ----------
-    rows
-        Of the fleet.
-    """
+    """The fleet's placements, grouped by LLM and pool."""
 
     def __init__(self, rows: Sequence[PlacementRow]) -> None:
-        self._groups: dict[Key, Group] = {(one[0].llm, one[0].pool): one for one in levels(rows)}
-        self._of_llm: dict[str, Names] = {}
-        for key in self._groups:
-            self._of_llm[key[0]] = {**self._of_llm.get(key[0], {}), key: None}
+        levels: dict[Key, list[PlacementRow]] = {}
+        self._of_llm: dict[str, dict[Key, str | None]] = {}
+        for row in rows:
+            levels.setdefault((row.llm, row.pool), []).append(row)
+            self._of_llm.setdefault(row.llm, {})[row.llm, row.pool] = None
+        self._groups: dict[Key, Group] = {
+            key: tuple(sorted(group, key=lambda row: row.concurrency))
+            for key, group in levels.items()
+        }
 
     @property
     def llms(self) -> tuple[str, ...]:
@@ -53,6 +52,10 @@ class Placements:
         """Placements of each LLM on each pool."""
         return tuple(self._groups.values())
 
+    def idle_power(self) -> Mapping[str, tuple[int, float | None]]:
+        """Return the devices of each pool, and the idle watts of one."""
+        return {one[0].pool: (one[0].devices, one[0].idle_watts) for one in self._groups.values()}
+
     def group(self, llm: str, pool: str) -> Group | None:
         """Return the placements of an LLM on a pool by rising concurrency; None for none."""
         return self._groups.get((llm, pool))
@@ -70,7 +73,7 @@ class Placements:
             message = unknown_name(llm, self.llms, "one of the fleet's llms")
             raise invalid([FieldError(where, message)])
         if body.candidates is None:
-            found = self._of_llm[read_llm(llm)]
+            found: Names = self._of_llm[read_llm(llm)]
         else:
             found = {key: one.name for one in body.candidates for key in self._keys(one)}
             if body.llm is not None:

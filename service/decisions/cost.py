@@ -18,11 +18,11 @@ class Cost:
     row
         The placement.
     energy_j, device_seconds
-        Predicted, corrections included.
+        Predictions, corrections included.
     energy_factor, runtime_factor
-        What the cost model's own predictions were multiplied by; 1 for none.
+        Corrections by which the cost model's own predictions were multiplied; 1 for none.
     sequences
-        Answers that it wants.
+        Answers that the request wants.
     """
 
     row: PlacementRow

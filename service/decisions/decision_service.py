@@ -1,10 +1,10 @@
-"""Where decisions are made: the fleet's rows, the policy in force, and the loads."""
+"""Where decisions are made: the fleet's placements, the policy in force, and the loads."""
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from secrets import token_hex
 
@@ -18,17 +18,7 @@ from service.decisions.learned_lengths import LearnedLengths
 from service.decisions.load import Loads
 from service.decisions.policy import FORECAST, LEAST_ENERGY, Policy
 from service.decisions.quality_price import QualityPriceController
-from service.decisions.rule import (
-    Decision,
-    Prices,
-    Quote,
-    Requirements,
-    decide,
-    level_of,
-    may_serve,
-    quote_of,
-    why_none,
-)
+from service.decisions.rule import Group, Prices, Quote, Requirements, level_of, quotes_of, why_none
 from service.decisions.token_estimate import (
     OpenDecision,
     TokenEstimate,
@@ -50,13 +40,13 @@ class DecisionRecord:
     Attributes
     ----------
     decision_id
-        Names it in actuals.
-    decision
-        The rule's.
+        Name of the decision in actuals.
+    quotes
+        Quotes of all that may serve the request, the best first.
     policy
-        In force.
+        Policy that was in force.
     tokens
-        Reckoned with.
+        Tokens that it went by.
     names
         The gateway's own name of a placement, by LLM and pool.
     unknown
@@ -64,11 +54,21 @@ class DecisionRecord:
     """
 
     decision_id: str
-    decision: Decision
+    quotes: Sequence[Quote]
     policy: Policy
     tokens: TokenEstimate
     names: Names
     unknown: str | None = None
+
+    @property
+    def chosen(self) -> Quote:
+        """The cheapest that ends in time; where none does, the one that ends first."""
+        return self.quotes[0]
+
+    @property
+    def runner_up(self) -> Quote | None:
+        """The next best, on another LLM or pool; None where there is none."""
+        return self.quotes[1] if len(self.quotes) > 1 else None
 
 
 class DecisionService:
@@ -77,22 +77,24 @@ class DecisionService:
     Parameters
     ----------
     tokenizers
-        Of the LLMs that have one.
+        Tokenizers of the LLMs that have one.
     min_mean_quality
         Floor of the fallback; None for none.
     clock
-        Monotonic seconds.
+        Returns monotonic seconds.
     wall_clock
-        Unix time [s].
+        Returns the Unix time [s].
 
     Attributes
     ----------
+    placements
+        Placements of the fleet; none before one is loaded.
     lengths
-        Of answers, as actuals told.
+        Lengths of answers, learned of actuals.
     calibration
-        Bias of predictions, as measurements show it, likewise.
+        Bias of predictions, learned of actuals.
     traffic
-        What was asked lately.
+        Requests of late.
     """
 
     def __init__(
@@ -104,31 +106,32 @@ class DecisionService:
     ) -> None:
         self._tokenizers = tokenizers or Tokenizers()
         self._clock, self._wall_clock = clock, wall_clock
-        self._placements: Placements | None = None
         self._fallback = replace(LEAST_ENERGY, min_mean_quality=min_mean_quality)
         self._policy = self._fallback
-        self._tell_policy: Callable[[Policy | None], None] = lambda _: None
+        self._on_policy: Callable[[Policy | None], None] = lambda _: None
         self._controller = QualityPriceController()
         self._loads = Loads()
         self._open: OrderedDict[str, OpenDecision] = OrderedDict()
+        self._loaded = False
+        self.placements = Placements(())
         self.lengths = LearnedLengths()
         self.calibration = Calibration()
         self.traffic = Traffic()
 
     def load(self, rows: tuple[PlacementRow, ...]) -> None:
-        """Take over the rows of the fleet that is loaded now."""
-        self._placements = Placements(rows)
-        self.calibration.take_over({(row.llm, row.device): row.cost_model for row in rows})
+        """Go by the placements of another fleet from now on."""
+        self.placements, self._loaded = Placements(rows), True
+        self.calibration.load({(row.llm, row.device): row.cost_model for row in rows})
         self.traffic.keep({(row.llm, row.pool) for row in rows})
 
     def publish(self, policy: Policy | None) -> None:
         """Put a policy in force, None for the fallback."""
         self._policy = policy or self._fallback
-        self._tell_policy(policy)
+        self._on_policy(policy)
 
-    def on_policy(self, tell: Callable[[Policy | None], None]) -> None:
-        """Tell of each policy that is put in force from now on, None for the fallback."""
-        self._tell_policy = tell
+    def on_policy(self, notify: Callable[[Policy | None], None]) -> None:
+        """Notify of each policy that is put in force from now on, None for the fallback."""
+        self._on_policy = notify
 
     @property
     def policy(self) -> Policy:
@@ -137,28 +140,8 @@ class DecisionService:
 
     @property
     def quality_price(self) -> float:
-        """Joules per token and unit of score, as it is steered now."""
+        """Joules per token and unit of score, as they are controlled now."""
         return self._controller.price(self.policy)
-
-    @property
-    def llms(self) -> tuple[str, ...]:
-        """Names of the fleet's LLMs, in its order."""
-        return () if self._placements is None else self._placements.llms
-
-    @property
-    def pools(self) -> frozenset[str]:
-        """Names of the fleet's pools."""
-        return frozenset() if self._placements is None else self._placements.pools
-
-    @property
-    def highest_quality(self) -> float | None:
-        """The highest score of the fleet's LLMs; None where none has one."""
-        return None if self._placements is None else self._placements.highest_quality
-
-    def idle_power(self) -> Mapping[str, tuple[int, float | None]]:
-        """Return the devices of each pool, and the idle watts of one."""
-        groups = () if self._placements is None else self._placements.groups
-        return {one[0].pool: (one[0].devices, one[0].idle_watts) for one in groups}
 
     def policy_age_s(self) -> float:
         """Return the seconds since the last policy was made.
@@ -166,9 +149,7 @@ class DecisionService:
         0 where there is none: a forecast that has run out is none.
         """
         made_at, now = self._policy.made_at, self._wall_clock()
-        if made_at is None or self._ran_out(now):
-            return 0.0
-        return now - made_at
+        return 0.0 if made_at is None or self._ran_out(now) else now - made_at
 
     def policy_expired(self) -> bool:
         """Say whether somebody's policy, a plan or weights, was the last one and has expired."""
@@ -187,63 +168,52 @@ class DecisionService:
         ProblemError
             422 where no candidate is known or may serve the request, 503 before a fleet is loaded.
         """
-        groups, names = self._fleet().candidates(body)
+        self._check_loaded()
+        groups, names = self.placements.candidates(body)
         decision_id = body.id or token_hex(16)
-        self._let_go(decision_id)
+        self._replace(decision_id)
         tokens = estimate_tokens(body, groups[0][0].llm, self.lengths, self._tokenizers)
         policy, now = self.policy, self._clock()
-        requirements, prices = requirements_of(body, tokens), self._prices(policy)
-        decision = decide(groups, requirements, prices, self._loads, now, self._predict)
-        if decision is None:
+        requirements = requirements_of(body, tokens)
+        quotes = self._quotes(groups, requirements, policy, now)
+        quotes.sort(key=lambda quote: quote.rank)
+        if not quotes:
             raise invalid([why_none(groups, requirements)])
-        cost, row = decision.chosen.cost, decision.chosen.cost.row
-        ends_at = now + decision.chosen.wait_s + cost.runtime_s
-        slots = decision.chosen.slots
-        self._loads.of(row.pool, now).enter(decision_id, now, ends_at, slots)
+        chosen, terms = quotes[0], requirements.terms
+        cost, row = chosen.cost, chosen.cost.row
+        ends_at = now + chosen.wait_s + cost.runtime_s
+        self._loads.of(row.pool, now).enter(decision_id, now, ends_at, chosen.slots)
         self._open[decision_id] = OpenDecision(
-            row.pool, row.concurrency, requirements.terms.prompts, requirements.terms.choices
+            row.pool, row.concurrency, terms.prompts, terms.choices
         )
         if len(self._open) > MAX_OPEN:
             self._open.popitem(last=False)
-        self._controller.add(policy, requirements.terms.tokens, row.quality, cost.energy_j)
-        self.traffic.add(
-            observed_request(now, groups, requirements, self._predict), tokens.prompts.size
-        )
-        unknown = self._fleet().unknown(body)
-        return DecisionRecord(decision_id, decision, policy, tokens, names, unknown)
+        self._controller.add(policy, terms.tokens, row.quality, cost.energy_j)
+        observed = observed_request(now, groups, requirements, self._predict)
+        self.traffic.add(observed, tokens.prompts.size)
+        unknown = self.placements.unknown(body)
+        return DecisionRecord(decision_id, quotes, policy, tokens, names, unknown)
 
     def prices(self, terms: Terms) -> list[Quote]:
         """Return what each LLM on each pool would offer a request now; nothing is decided.
 
-        Parameters
-        ----------
-        terms
-            Of the request's tokens. What its length does not fit is left out.
+        Those whose context does not hold its tokens are left out.
 
         Raises
         ------
         ProblemError
             503 before a fleet is loaded.
         """
-        requirements, prices, now = (
-            Requirements(terms, terms),
-            self._prices(self.policy),
-            self._clock(),
-        )
-        return [
-            quote_of(
-                rows, requirements, prices, self._loads.of(rows[0].pool, now), now, self._predict
-            )
-            for rows in self._fleet().groups
-            if may_serve(rows[0], requirements)
-        ]
+        self._check_loaded()
+        groups, requirements = self.placements.groups, Requirements(terms, terms)
+        return self._quotes(groups, requirements, self.policy, self._clock())
 
     def decided(self, decision_id: str | None) -> OpenDecision | None:
         """Return what is remembered of a decision, None where it is not known."""
         return self._open.get(decision_id or "")
 
     def ended(self, decision_id: str, pool: str) -> None:
-        """Let a decision's load go, from the pool that it ran on and the one that was decided.
+        """Take a decision's load away, from the pool that it ran on and the one that was decided.
 
         What it was decided to be is known until `forget`.
         """
@@ -270,21 +240,21 @@ class DecisionService:
         llm, pool
             Where it ran.
         terms
-            Of its tokens as they came: what was wrong with an estimate of them is not the cost
-            model's fault. None where they are not told.
+            Functions of its tokens as they came: what was wrong with an estimate of them is not the
+            cost model's fault. None where they are not known.
         decision_id
-            Of the decision, for the concurrency that it went by.
+            Name of the decision, for the concurrency that it went by.
         concurrency
-            That it ran at: as for decisions, the least level that holds it counts. None for the
-            decision's.
+            Concurrency that it ran at: as for decisions, the least level that holds it counts. None
+            for the decision's.
 
         Returns
         -------
         tuple of Cost and bool, or None
             Whether its concurrency is known: where it is not, the cost is that of the pool's
-            largest. None where the fleet has no such placement, or tokens are not told.
+            largest. None where the fleet has no such placement, or tokens are not known.
         """
-        group = None if self._placements is None else self._placements.group(llm, pool)
+        group = self.placements.group(llm, pool)
         if group is None or terms is None:
             return None
         if concurrency is None:
@@ -294,18 +264,21 @@ class DecisionService:
             row = level_of(group, concurrency)
         return cost_of(row or group[-1], terms), row is not None or len(group) == 1
 
-    def _let_go(self, decision_id: str) -> None:
+    def _replace(self, decision_id: str) -> None:
+        """Take an earlier decision of the same name away."""
         decided = self._open.pop(decision_id, None)
         if decided is not None:
             self._loads.leave(decision_id, decided.pool)
 
-    def _fleet(self) -> Placements:
-        if self._placements is None:
+    def _check_loaded(self) -> None:
+        if not self._loaded:
             raise ProblemError(Problem("not-ready", "No fleet is loaded yet.", retry_after_s=2))
-        return self._placements
 
-    def _prices(self, policy: Policy) -> Prices:
-        return Prices(policy.joules_per_device_second, self._controller.price(policy))
+    def _quotes(
+        self, groups: Sequence[Group], requirements: Requirements, policy: Policy, now: float
+    ) -> list[Quote]:
+        prices = Prices(policy.joules_per_device_second, self._controller.price(policy))
+        return quotes_of(groups, requirements, prices, self._loads, now, self._predict)
 
     def _predict(self, row: PlacementRow, terms: Terms) -> Cost:
         if not self.calibration.pairs:

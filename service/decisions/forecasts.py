@@ -33,18 +33,18 @@ PERIODS_IN_FORCE = 3.0
 
 
 class Forecasts:
-    """Plans what was asked lately as what will be asked next.
+    """Plans the requests of late as those to come.
 
     A policy that somebody published is left alone until it expires.
 
     Parameters
     ----------
     settings
-        How often, and of which quality.
+        Period of the forecasts and floor on their quality.
     pool, decisions, metrics
-        Of the service.
+        Workers, decision service and metrics of the service.
     max_requests, max_time_limit_s
-        Of a call, and its time limit [s].
+        Requests that a call may hold, and its longest time limit [s].
     """
 
     def __init__(
@@ -56,31 +56,27 @@ class Forecasts:
         max_requests: int,
         max_time_limit_s: float,
     ) -> None:
-        self._settings, self._pool, self._decisions, self._metrics = (
-            settings,
-            pool,
-            decisions,
-            metrics,
-        )
+        self._settings, self._pool = settings, pool
+        self._decisions, self._metrics = decisions, metrics
         self._max_requests, self._limit_s = max_requests, min(SOLVER_LIMIT_S, max_time_limit_s)
 
     async def run(self) -> None:
-        """Make one every period, until cancelled."""
+        """Make a forecast every period, until cancelled."""
         if self._settings.forecast_seconds > 0:
             await run_periodically(self._settings.forecast_seconds, self._once)
 
     async def _once(self) -> None:
-        asked = self._decisions.traffic.forecast(monotonic())[-self._max_requests :]
-        if asked and self._may_publish:
-            await self._make(asked)
+        requests = self._decisions.traffic.forecast(monotonic())[-self._max_requests :]
+        if requests and self._may_publish:
+            await self._make(requests)
 
     @property
     def _may_publish(self) -> bool:
         return self._decisions.policy.source in {FALLBACK, FORECAST}
 
-    async def _make(self, asked: Sequence[ObservedRequest]) -> None:
+    async def _make(self, requests: Sequence[ObservedRequest]) -> None:
         try:
-            reply = await self._planned(asked)
+            reply = await self._planned(requests)
         except ProblemError as error:
             self._fail(error.problem.detail)
             return
@@ -95,7 +91,7 @@ class Forecasts:
         self._decisions.publish(policy_of(published, time(), lifetime_s))
         self._metrics.count_forecast("published")
 
-    async def _planned(self, asked: Sequence[ObservedRequest]) -> Reply:
+    async def _planned(self, requests: Sequence[ObservedRequest]) -> Reply:
         """Return the plan within the shortest time that the fleet can keep, or the last refusal.
 
         Raises
@@ -106,7 +102,7 @@ class Forecasts:
         now = monotonic()
         for stretch in STRETCHES:
             # Twenty thousand requests take a while to write: decisions go on meanwhile.
-            body = await asyncio.to_thread(self._body, asked, now, stretch)
+            body = await asyncio.to_thread(self._body, requests, now, stretch)
             plan_id = FORECAST_PREFIX + uuid4().hex
             job = Job("plan", body, "/plan", request_id=plan_id, plan_id=plan_id)
             reply = await self._pool.submit(job)
@@ -114,9 +110,9 @@ class Forecasts:
                 break
         return reply
 
-    def _body(self, asked: Sequence[ObservedRequest], now: float, stretch: float) -> bytes:
+    def _body(self, requests: Sequence[ObservedRequest], now: float, stretch: float) -> bytes:
         floor = self._settings.min_mean_quality
-        return orjson.dumps(plan_of(asked, now, floor, stretch, self._limit_s))
+        return orjson.dumps(plan_of(requests, now, floor, stretch, self._limit_s))
 
     def _fail(self, why: str) -> None:
         logger.warning("The traffic to come could not be planned. %s", why)

@@ -25,17 +25,7 @@ NOTE = "policy"
 
 
 class PolicyKeeper:
-    """Notes each policy that is put in force; one for each app.
-
-    Parameters
-    ----------
-    decisions
-        Where it is in force.
-    store
-        That has the note.
-    wall_clock
-        Unix time [s].
-    """
+    """Keeps each policy that is put in force; one for each app."""
 
     def __init__(
         self,
@@ -46,14 +36,13 @@ class PolicyKeeper:
         self._decisions, self._store, self._wall_clock = decisions, store, wall_clock
         self._writing: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
-        self._taken_up = False
+        self._restored = False
         self._unkept: tuple[Policy | None] | None = None
         self._kept: tuple[Policy | None] | None = None
         self._seen_losses = 0
-        self._following = True
 
     async def start(self) -> None:
-        """Put the policy of before in force, unless it has expired, and follow those to come."""
+        """Put the policy of before in force, unless it has expired, and keep those to come."""
         self._decisions.on_policy(self._keep)
         with suppress(StoreError):
             await self.retry()
@@ -69,7 +58,7 @@ class PolicyKeeper:
             Where it cannot be done now either.
         """
         async with self._turn:
-            await self._take_up()
+            await self._restore()
             losses = self._store.policy_losses
             if losses != self._seen_losses and self._unkept is None:
                 self._unkept = self._kept
@@ -85,21 +74,21 @@ class PolicyKeeper:
             Where it cannot be kept: what was in force stays.
         """
         async with self._turn:
-            await self._take_up()
-            await self._store.note(NOTE, _noted(policy))
+            await self._restore()
+            await self._store.note(NOTE, text_of(policy))
             self._kept, self._unkept = (policy,), None
-            self._publish(policy)
+            self._decisions.publish(policy)
 
     async def stop(self) -> None:
-        """Write what waits, and follow no more."""
+        """Write what waits, and keep no more."""
         self._decisions.on_policy(lambda _: None)
         await asyncio.gather(*self._writing)
 
-    async def _take_up(self) -> None:
-        if self._taken_up:
+    async def _restore(self) -> None:
+        if self._restored:
             return
         text = await self._store.noted(NOTE)
-        self._taken_up = True
+        self._restored = True
         try:
             policy = None if text is None else policy_from(text)
         except ValueError as error:
@@ -109,18 +98,10 @@ class PolicyKeeper:
         newer = self._unkept is not None
         self._kept = (policy,)
         if policy is not None and not newer and not policy.expired(self._wall_clock()):
-            self._publish(policy)
-
-    def _publish(self, policy: Policy | None) -> None:
-        """Put a policy in force that is kept already."""
-        self._following = False
-        try:
             self._decisions.publish(policy)
-        finally:
-            self._following = True
 
     def _keep(self, policy: Policy | None) -> None:
-        if not self._following:
+        if self._unkept is None and self._kept == (policy,):
             return
         self._unkept = (policy,)
         task = asyncio.ensure_future(self._try_to_write())
@@ -137,29 +118,19 @@ class PolicyKeeper:
         unkept = self._unkept
         if unkept is None:
             return
-        await self._store.note(NOTE, _noted(unkept[0]))
+        await self._store.note(NOTE, text_of(unkept[0]))
         self._kept = unkept
         if self._unkept is unkept:
             self._unkept = None
 
 
-def _noted(policy: Policy | None) -> str | None:
-    return None if policy is None else text_of(policy)
-
-
-def text_of(policy: Policy) -> str:
-    """Return a policy as JSON, for `policy_from`."""
-    return orjson.dumps(asdict(policy)).decode()
+def text_of(policy: Policy | None) -> str | None:
+    """Return a policy as the text that is kept of it; None for the fallback."""
+    return None if policy is None else orjson.dumps(asdict(policy)).decode()
 
 
 def policy_from(text: str) -> Policy:
-    """Return the policy that `text_of` wrote.
-
-    Raises
-    ------
-    ValueError
-        If it did not write that.
-    """
+    """Return the policy that was kept as this text; ValueError where none was."""
     try:
         return Policy(**KeptPolicy.model_validate_json(text).model_dump())
     except ValidationError as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 MIN_ANSWERS = 30
-"""Answers from which a mean is used."""
+"""Answers from which the lengths of a route are used."""
 MAX_ROUTES = 1000
 BIN_EDGES = tuple(round(2.0 ** (step / 4)) for step in range(4 * 17 + 1))
 """Upper ends of the bins: quarter powers of two up to 131,072 tokens."""
@@ -18,13 +18,7 @@ HALVED_AT = 4096.0
 
 @dataclass
 class LengthHistogram:
-    """Histogram of the answers of one LLM on one route; old ones forgotten by halving.
-
-    Attributes
-    ----------
-    answers
-        That count.
-    """
+    """Histogram of the answers of one LLM on one route; old ones are forgotten by halving."""
 
     answers: float = 0.0
     _counts: list[float] = field(default_factory=lambda: [0.0] * (len(BIN_EDGES) + 1))
@@ -57,14 +51,14 @@ class LengthHistogram:
         return longest if limit is None else min(longest, limit)
 
     def _bins(self) -> Iterator[tuple[float, float]]:
-        """Walk over what has answers: their number and mean length."""
+        """Yield the number and mean length of the answers of each bin that has any."""
         for count, tokens in zip(self._counts, self._tokens, strict=True):
             if count > 0.0:
                 yield count, tokens / count
 
 
 class LearnedLengths:
-    """Lengths by LLM and route, bounded in number: those of long ago go first.
+    """Lengths of answers by LLM and route, bounded in number: those of long ago go first.
 
     Examples
     --------
@@ -96,5 +90,5 @@ class LearnedLengths:
         return None
 
     def __iter__(self) -> Iterator[tuple[tuple[str, str | None], LengthHistogram]]:
-        """Walk over all, in order of their names."""
+        """Iterate over all histograms, in order of their names."""
         return iter(sorted(self._known.items(), key=lambda item: (item[0][0], item[0][1] or "")))

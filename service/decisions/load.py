@@ -1,11 +1,11 @@
-"""The present load of each pool, as far as decisions and actuals tell."""
+"""The present load of each pool, as far as decisions and actuals show it."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
 MAX_IN_FLIGHT_S = 86_400.0
-"""No decision counts for longer, whatever was predicted of it."""
+"""Longest time that a decision counts, whatever was predicted of it."""
 
 
 class PoolLoad:
@@ -21,7 +21,7 @@ class PoolLoad:
         return len(self._ends)
 
     def enter(self, decision_id: str, now: float, ends_at: float, slots: int = 1) -> None:
-        """Take in a decision that will be gone at a time, unless `leave` says so before."""
+        """Count a decision until the end that is predicted of it, or until it leaves."""
         self.leave(decision_id)
         ends_at = min(ends_at, now + MAX_IN_FLIGHT_S)
         at = bisect_left(self._ends, (ends_at, decision_id))
@@ -29,7 +29,7 @@ class PoolLoad:
         self._end_of[decision_id] = ends_at, slots
 
     def leave(self, decision_id: str) -> None:
-        """Let a decision go; harmless for one that is gone."""
+        """Count a decision no more; harmless for one that has left."""
         found = self._end_of.pop(decision_id, None)
         if found is not None:
             ends_at, slots = found
@@ -37,20 +37,20 @@ class PoolLoad:
             del self._ends[at : at + slots]
 
     def expire(self, now: float) -> None:
-        """Let those go whose time has come."""
+        """Count those no more whose predicted end has come."""
         gone = bisect_right(self._ends, now, key=lambda end: end[0])
         for _, decision_id in self._ends[:gone]:
             self._end_of.pop(decision_id, None)
         del self._ends[:gone]
 
-    def wait_s(self, slots: int, now: float, wanted: int = 1) -> float:
-        """Return the seconds until so many of the slots as wanted are free, by predicted ends."""
-        beyond = len(self._ends) - slots + wanted - 1
+    def wait_s(self, slots: int, now: float, needed: int = 1) -> float:
+        """Return the seconds until as many of the slots are free as are needed."""
+        beyond = len(self._ends) - slots + needed - 1
         return 0.0 if beyond < 0 else self._ends[beyond][0] - now
 
 
 class Loads:
-    """Loads of all pools."""
+    """The loads of all pools."""
 
     def __init__(self) -> None:
         self._pools: dict[str, PoolLoad] = {}
@@ -64,6 +64,6 @@ class Loads:
         return load
 
     def leave(self, decision_id: str, pool: str) -> None:
-        """Let a decision go that has ended."""
+        """Count a decision on a pool no more."""
         if pool in self._pools:
             self._pools[pool].leave(decision_id)

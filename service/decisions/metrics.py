@@ -1,45 +1,58 @@
-"""Metrics of single decisions, of what came of them, and of the policy in force."""
+"""Metrics of single decisions, what came of them, their calibration, and the policy in force."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
-from service.decisions.calibration_metrics import CalibrationCollector
+from service.decisions.calibration import ENERGY, RUNTIME, BiasEstimator, BiasKey
+from service.decisions.decision_service import DecisionRecord, DecisionService
+from service.decisions.records import Actual
 from service.telemetry.labels import PREFIX, Labels
-
-if TYPE_CHECKING:
-    from service.decisions.calibration import Calibration
-    from service.decisions.decision_service import DecisionRecord
-    from service.decisions.records import Actual
 
 SECONDS_BUCKETS = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 WHERE = ("llm", "pool")
 _CALLS = "Calls of /decision and /destination"
+GAUGES: Mapping[str, tuple[str, Callable[[BiasEstimator], float]]] = {
+    "measured_to_predicted_ratio": (
+        "Geometric mean, old ones forgotten.",
+        lambda bias: bias.mean,
+    ),
+    "correction_factor": (
+        "Applied to predictions of decisions; 1 for none.",
+        lambda bias: bias.factor,
+    ),
+    "drifted": (
+        "1 where recent ratios lie far from what is applied.",
+        lambda bias: float(bias.drifted),
+    ),
+}
 
 
-class InForce(Protocol):
-    """The policy in force, read whenever the metrics are."""
+class CalibrationCollector(Collector):
+    """Shows how far measurements lie from predictions, for the pairs that the fleet has now."""
 
-    def policy_age_s(self) -> float:
-        """Return the seconds since the last policy was made; 0 where there is none."""
+    def __init__(self) -> None:
+        self.calibration: Iterable[tuple[BiasKey, BiasEstimator]] = ()
 
-    def policy_expired(self) -> bool:
-        """Say whether a policy that somebody published was the last one and has expired."""
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the gauges: of a pair that is gone none is left."""
+        known = list(self.calibration)
+        for name, (text, value_of) in GAUGES.items():
+            for quantity in (ENERGY, RUNTIME):
+                full = f"{PREFIX}_{quantity}_{name}"
+                gauge = GaugeMetricFamily(full, text, labels=("llm", "device"))
+                for key, bias in known:
+                    if key.quantity == quantity:
+                        gauge.add_metric([key.llm, key.device], value_of(bias))
+                yield gauge
 
 
 class DecisionMetrics:
-    """Counts decisions and actuals.
-
-    Parameters
-    ----------
-    registry
-        Where they are registered.
-    labels
-        The names that labels may carry.
-    """
+    """Counts decisions and actuals, in a registry, by the names that labels may carry."""
 
     def __init__(self, registry: CollectorRegistry, labels: Labels) -> None:
         self._registry, self._names = registry, labels
@@ -59,7 +72,7 @@ class DecisionMetrics:
         self._decided_tokens = self._counter(
             "decided_output_tokens", "Output tokens that decisions went by.", *WHERE
         )
-        self._places: dict[tuple[str, str], tuple[Counter, Counter, Counter]] = {}
+        self._samples: dict[tuple[str, str], tuple[Counter, Counter, Counter]] = {}
         self._calibration = CalibrationCollector()
         registry.register(self._calibration)
         self._define_policies()
@@ -103,7 +116,7 @@ class DecisionMetrics:
         )
 
     def begin(self, llm_pools: Iterable[tuple[str, str]]) -> None:
-        """Let counters of what the fleet has start at 0: a rate does not see a first count."""
+        """Start the counters of what the fleet has at 0: a rate does not see a first count."""
         counters = (
             *(self._decided, self._decided_energy, self._decided_tokens),
             *self._of_measured,
@@ -116,7 +129,7 @@ class DecisionMetrics:
 
     def count_decision(self, record: DecisionRecord, seconds: float) -> None:
         """Count a decision that took `seconds`."""
-        cost = record.decision.chosen.cost
+        cost = record.chosen.cost
         self._decisions.labels(record.policy.source).inc()
         self._duration.observe(seconds)
         requests, energy, tokens = self._decided_at(cost.row.llm, cost.row.pool)
@@ -134,7 +147,7 @@ class DecisionMetrics:
         self._actuals.labels("duplicate").inc(duplicates)
 
     def count_measured(self, actuals: Iterable[Actual]) -> None:
-        """Count what was measured of requests whose joules are told and predicted."""
+        """Count what was measured of requests whose joules are known and predicted."""
         sums: dict[tuple[str, str], list[float]] = {}
         for one in actuals:
             if one.measured_j is None or one.predicted_j is None:
@@ -161,22 +174,19 @@ class DecisionMetrics:
         self._metered.labels(self._names.pool(pool)).inc(energy_j)
         self._apportioned.labels(self._names.pool(pool)).inc(apportioned_j)
 
-    def follow(self, policy: InForce) -> None:
-        """Take what is known of the policy whenever the metrics are read."""
-        self._policy_age.set_function(policy.policy_age_s)
-        self._policy_expired.set_function(_as_number(policy.policy_expired))
-
-    def read_calibration(self, calibration: Calibration) -> None:
-        """Take how far measurements lie from predictions whenever the metrics are read."""
-        self._calibration.follow(calibration)
+    def observe(self, decisions: DecisionService) -> None:
+        """Read the policy in force and the calibration whenever the metrics are read."""
+        self._policy_age.set_function(decisions.policy_age_s)
+        self._policy_expired.set_function(lambda: float(decisions.policy_expired()))
+        self._calibration.calibration = decisions.calibration
 
     def _decided_at(self, llm: str, pool: str) -> tuple[Counter, Counter, Counter]:
-        """Return the samples of a place; looking them up by label each time costs more."""
-        found = self._places.get((llm, pool))
+        """Return the counters of an LLM on a pool; a look-up by label each time costs more."""
+        found = self._samples.get((llm, pool))
         if found is None:
             counters = (self._decided, self._decided_energy, self._decided_tokens)
             requests, energy, tokens = (one.labels(llm, pool) for one in counters)
-            found = self._places[llm, pool] = requests, energy, tokens
+            found = self._samples[llm, pool] = requests, energy, tokens
         return found
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -184,7 +194,3 @@ class DecisionMetrics:
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"{PREFIX}_{name}", text, labels, registry=self._registry)
-
-
-def _as_number(truth: Callable[[], bool]) -> Callable[[], float]:
-    return lambda: float(truth())

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from service.calls.messages import PublishedPrices
+from service.calls.messages import PublishedPrices
 
 FALLBACK, PLAN, FORECAST, WEIGHTS = "fallback", "plan", "forecast", "weights"
 FORECAST_PREFIX = "forecast-"
-"""Of the names of plans that the service makes of the traffic it has seen."""
+"""Begins the names of plans that the service makes of the traffic it has seen."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +25,12 @@ class Policy:
     joules_per_quality_token
         What a token is worth for each unit of its LLM's score.
     min_mean_quality
-        Floor on the token-weighted mean quality, which the price is steered to keep; None for none.
+        Floor on the token-weighted mean quality, which the price is controlled to keep; None for
+        none.
     made_at, expires_at
-        Unix time [s]; None of the fallback, which is always there.
+        Unix time [s]; None for the fallback, which is always there.
     plan_id
-        Of the plan that it came from.
+        Name of the plan that it came from.
     """
 
     source: str = FALLBACK
@@ -52,17 +51,7 @@ LEAST_ENERGY = Policy()
 
 
 def policy_of(prices: PublishedPrices, now: float, lifetime_s: float) -> Policy:
-    """Return the policy that a published plan makes.
-
-    Parameters
-    ----------
-    prices
-        Of the plan.
-    now
-        Unix time [s].
-    lifetime_s
-        Until it expires [s].
-    """
+    """Return the policy that a published plan makes at a Unix time [s], for a lifetime [s]."""
     return Policy(
         source=FORECAST if prices.plan_id.startswith(FORECAST_PREFIX) else PLAN,
         joules_per_device_second=dict(prices.joules_per_device_second),

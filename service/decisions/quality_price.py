@@ -1,4 +1,4 @@
-"""Keeps the mean quality of decisions at a floor, by the price of quality.
+"""Integral control of the price of quality, which keeps the mean quality of decisions at a floor.
 
 A plan's price of quality is right for the requests that it was made of. Those that come differ, so
 what was decided below the floor raises the price and what was decided above it lowers it: the
@@ -24,12 +24,12 @@ _KEEP = exp(-1.0 / MEMORY_DECISIONS)
 
 @dataclass
 class QualityPriceController:
-    """The shortfall of quality so far.
+    """The shortfall of quality so far, and the price that makes good for it.
 
     Attributes
     ----------
     floor
-        What it is short of.
+        Floor of the policy that the shortfall is counted from.
     shortfall
         Sum over decisions of tokens times (floor - score).
     decisions, tokens, energy_j
@@ -52,7 +52,7 @@ class QualityPriceController:
         return max(0.0, price + GAIN * mean_j * missing)
 
     def add(self, policy: Policy, tokens: float, score: float | None, energy_j: float) -> None:
-        """Take in a decision."""
+        """Count a decision, by its tokens, the score of its LLM and its joules."""
         if policy.min_mean_quality is None or score is None:
             return
         if policy.min_mean_quality != self.floor:

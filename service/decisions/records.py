@@ -1,4 +1,4 @@
-"""What is kept of requests that ran, and sums of it."""
+"""What is kept of requests that ran, and its sums."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class ActualKey(NamedTuple):
-    """What tells actuals apart: ids are their owners' own."""
+    """The key of an actual: ids are their owners' own."""
 
     id: str
     owner: str | None = None
@@ -20,25 +20,25 @@ class Actual:
     Attributes
     ----------
     id
-        Names it; a second one of the same id and owner is not counted.
+        Name; a second one of the same id and owner is not counted.
     at
         Unix time [s].
     llm, pool, device, route
         Where it ran, and its kind of traffic; an empty device where the fleet has no such pool.
     input_tokens, output_tokens
-        As they came; None where not told.
+        Tokens as they came; None where not known.
     measured_j, measured_s
         Joules, where metered, and seconds from sending to the last token.
     predicted_j, predicted_s
-        For those tokens; None where there is no cost model, or its concurrency is not known.
+        Predictions for those tokens; None without a cost model, or a known concurrency.
     cost_model
         Identity of what predicted them, see `service.calls.placement_row.PlacementRow`.
     plan_id
-        Of the plan that it was part of; None for none.
+        Name of the plan that it was part of; None for none.
     choices
         Answers that it wanted, of which `output_tokens` are the sum.
     owner
-        Who told it; None without keys, or by a version that knew no owners.
+        Owner; None without keys, or by a version without owners.
     """
 
     id: str
@@ -60,7 +60,7 @@ class Actual:
 
     @property
     def key(self) -> ActualKey:
-        """Its id and owner."""
+        """The id and owner of the actual."""
         return ActualKey(self.id, self.owner)
 
 
@@ -75,17 +75,7 @@ class Sum:
 
 @dataclass(frozen=True)
 class PlanSums:
-    """What came of the requests of one plan.
-
-    Attributes
-    ----------
-    requests
-        Of which actuals are kept.
-    output_tokens
-        Theirs, where told.
-    energy, runtime
-        Measured and predicted [J] and [s].
-    """
+    """What came of the requests of one plan of which actuals are kept: joules and seconds."""
 
     requests: int
     output_tokens: float

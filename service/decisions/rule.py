@@ -16,14 +16,15 @@ from dataclasses import dataclass
 
 from costmodel.one_request import Terms
 from service.calls.placement_row import PlacementRow
-from service.decisions.cost import Cost, cost_of
-from service.decisions.load import Loads, PoolLoad
+from service.decisions.cost import Cost
+from service.decisions.load import Loads
 from service.problems import FieldError
 
 Group = tuple[PlacementRow, ...]
 """Placements of one LLM on one pool, by rising concurrency."""
 
 Predict = Callable[[PlacementRow, Terms], Cost]
+"""Returns what a request takes of a placement."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class Requirements:
     Attributes
     ----------
     terms
-        Of its tokens.
+        Functions of its tokens.
     late_terms
-        Of its tokens were its answer long: by these it must end in time.
+        The same were its answer long: by these it must end in time.
     deadline_s
         Seconds from now; None for none.
     min_quality
@@ -46,6 +47,15 @@ class Requirements:
     late_terms: Terms
     deadline_s: float | None = None
     min_quality: float | None = None
+
+    def may_be_served(self, row: PlacementRow) -> bool:
+        """Say whether a placement's context holds the request and its LLM is good enough."""
+        tokens = self.terms.context_tokens
+        if row.max_context_tokens is not None and tokens > row.max_context_tokens:
+            return False
+        return self.min_quality is None or (
+            row.quality is not None and row.quality >= self.min_quality
+        )
 
 
 @dataclass(frozen=True)
@@ -58,16 +68,16 @@ class Prices:
 
 @dataclass(frozen=True)
 class Quote:
-    """One placement for one request.
+    """What one LLM on one pool offers a request at the pool's present load.
 
     Attributes
     ----------
     cost
-        Predicted.
+        Predicted cost on its placement.
     slots
-        Of the pool, that it takes: one for each of its answers, at most all.
+        Slots of the pool that it takes: one for each of its answers, at most all.
     wait_s
-        Until they are free, by the predicted ends of what is in flight.
+        Seconds until they are free, by the predicted ends of what is in flight.
     price_j
         Joules and prices.
     in_time
@@ -80,32 +90,12 @@ class Quote:
     price_j: float
     in_time: bool
 
-
-@dataclass(frozen=True)
-class Decision:
-    """The best quote, and the next best.
-
-    Attributes
-    ----------
-    chosen
-        Ends in time if any does; else the one that ends first.
-    runner_up
-        Of another LLM or pool; None where there is none.
-    quotes
-        All of them, the best first.
-    """
-
-    chosen: Quote
-    runner_up: Quote | None
-    quotes: Sequence[Quote] = ()
-
-
-def levels(rows: Sequence[PlacementRow]) -> list[Group]:
-    """Group placements by LLM and pool, each group by rising concurrency."""
-    groups: dict[tuple[str, str], list[PlacementRow]] = {}
-    for row in rows:
-        groups.setdefault((row.llm, row.pool), []).append(row)
-    return [tuple(sorted(group, key=lambda row: row.concurrency)) for group in groups.values()]
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Place among the quotes: by price if in time, behind those by the end if late."""
+        if self.in_time:
+            return False, self.price_j
+        return True, self.wait_s + self.cost.runtime_s
 
 
 def level_of(rows: Group, concurrency: float) -> PlacementRow:
@@ -113,56 +103,36 @@ def level_of(rows: Group, concurrency: float) -> PlacementRow:
     return next((row for row in rows if row.concurrency >= concurrency), rows[-1])
 
 
-def decide(
+def quotes_of(
     groups: Sequence[Group],
     requirements: Requirements,
     prices: Prices,
     loads: Loads,
     now: float,
-    predict: Predict = cost_of,
-) -> Decision | None:
-    """Choose a placement.
+    predict: Predict,
+) -> list[Quote]:
+    """Return the quotes of the candidates that may serve a request, in their order.
 
     Parameters
     ----------
     groups
-        Of `levels`, the candidates.
+        Candidates.
     requirements
         What the request asks for.
     prices
-        In force.
+        Prices in force.
     loads
-        Of the pools.
+        Loads of the pools.
     now
         Monotonic seconds.
     predict
-        What a request takes of a placement.
-
-    Returns
-    -------
-    Decision or None
-        None where no candidate may serve the request.
+        Predicts costs.
     """
-    quotes = [
-        quote_of(rows, requirements, prices, loads.of(rows[0].pool, now), now, predict)
+    return [
+        _quote(rows, requirements, prices, loads, now, predict)
         for rows in groups
-        if may_serve(rows[0], requirements)
+        if requirements.may_be_served(rows[0])
     ]
-    if not quotes:
-        return None
-    quotes.sort(key=_order)
-    chosen, *others = quotes
-    return Decision(chosen, others[0] if others else None, quotes)
-
-
-def may_serve(row: PlacementRow, requirements: Requirements) -> bool:
-    """Say whether a placement's context holds the request and its LLM is good enough."""
-    tokens = requirements.terms.context_tokens
-    if row.max_context_tokens is not None and tokens > row.max_context_tokens:
-        return False
-    return requirements.min_quality is None or (
-        row.quality is not None and row.quality >= requirements.min_quality
-    )
 
 
 def why_none(groups: Sequence[Group], requirements: Requirements) -> FieldError:
@@ -179,32 +149,16 @@ def why_none(groups: Sequence[Group], requirements: Requirements) -> FieldError:
     )
 
 
-def quote_of(
+def _quote(
     rows: Group,
     requirements: Requirements,
     prices: Prices,
-    load: PoolLoad,
+    loads: Loads,
     now: float,
-    predict: Predict = cost_of,
+    predict: Predict,
 ) -> Quote:
-    """Return what one LLM on one pool offers a request at the pool's present load.
-
-    Parameters
-    ----------
-    rows
-        One group of `levels`, of which the concurrency that the load makes it counts.
-    requirements
-        What the request asks for.
-    prices
-        In force.
-    load
-        Of the pool.
-    now
-        Monotonic seconds.
-    predict
-        What a request takes of a placement.
-    """
-    terms = requirements.terms
+    terms, late_terms = requirements.terms, requirements.late_terms
+    load = loads.of(rows[0].pool, now)
     row = level_of(rows, load.in_flight // rows[0].devices + terms.sequences)
     cost = predict(row, terms)
     of_pool = rows[-1].concurrency * row.devices
@@ -213,13 +167,8 @@ def quote_of(
     price_j = cost.energy_j
     price_j += prices.joules_per_device_second.get(row.pool, 0.0) * cost.device_seconds
     price_j -= prices.joules_per_quality_token * (row.quality or 0.0) * terms.tokens
-    if requirements.deadline_s is None:
-        return Quote(cost, slots, wait_s, price_j, in_time=True)
-    late = cost if requirements.late_terms is terms else predict(row, requirements.late_terms)
-    return Quote(cost, slots, wait_s, price_j, wait_s + late.runtime_s <= requirements.deadline_s)
-
-
-def _order(quote: Quote) -> tuple[bool, float]:
-    if quote.in_time:
-        return False, quote.price_j
-    return True, quote.wait_s + quote.cost.runtime_s
+    in_time = True
+    if requirements.deadline_s is not None:
+        late = cost if late_terms is terms else predict(row, late_terms)
+        in_time = wait_s + late.runtime_s <= requirements.deadline_s
+    return Quote(cost, slots, wait_s, price_j, in_time)

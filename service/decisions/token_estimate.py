@@ -4,37 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from math import ceil
+from typing import Any, NamedTuple
 
 from costmodel.one_request import Prompts, Terms
+from service.calls.prompts.members import CHARACTERS_PER_TOKEN
 from service.calls.prompts.reader import Prompt, prompts_of
-from service.calls.prompts.stated import choices_of
+from service.calls.prompts.stated import choices_of, stated_limit
 from service.calls.schemas.actuals import ActualBody
 from service.calls.schemas.decisions import DecisionBody
+from service.calls.schemas.fields import MAX_TOKENS
 from service.decisions.learned_lengths import LearnedLengths
 from service.decisions.rule import Requirements
 from service.decisions.tokenizers import Tokenizers
-from service.decisions.tokens import bounded, input_tokens, output_limit
 
 DEFAULT_OUTPUT_TOKENS = 256.0
 LATE_QUANTILE = 0.9
-"""Of learned lengths: whether a request ends in time is judged by a long answer."""
+"""Share of the answers that are no longer than the one by which lateness is judged."""
 GIVEN, TOKENIZER, CHARACTERS = "given", "tokenizer", "characters"
 LEARNED, LIMIT, DEFAULT = "learned", "limit", "default"
 
 
 @dataclass(frozen=True)
 class TokenEstimate:
-    """What a decision goes by.
+    """The tokens that a decision goes by.
 
     Attributes
     ----------
     prompts, output_tokens
         Counts or estimates of each prompt, and of each answer.
     output_tokens_high
-        Of a long answer: nine of ten are shorter where lengths were learned.
+        Estimate of a long answer: nine of ten are shorter where lengths were learned.
     input_from, output_from
-        Where they come from.
+        Kind of the estimates.
     choices
         Answers that the request wants of each prompt, each of `output_tokens`.
     uncounted
@@ -56,12 +58,7 @@ class TokenEstimate:
 class OpenDecision(NamedTuple):
     """What is remembered of a decision until its actual comes, and no more: there may be many.
 
-    Attributes
-    ----------
-    pool, concurrency
-        Of its placement.
-    prompts, choices
-        Of its request: an actual tells the sums of their tokens alone.
+    Its prompts and choices are remembered because an actual has the sums of their tokens alone.
     """
 
     pool: str
@@ -75,14 +72,7 @@ def estimate_tokens(
 ) -> TokenEstimate:
     """Return the tokens of a request.
 
-    Parameters
-    ----------
-    body
-        The request.
-    llm
-        Whose tokenizer counts, and whose answers' lengths were learned.
-    lengths, tokenizers
-        What is known.
+    It is counted by the tokenizer of an LLM, and answered as its learned lengths have it.
     """
     request = body.request or {}
     uncounted: Mapping[str, int] = {}
@@ -128,9 +118,9 @@ def requirements_of(body: DecisionBody, tokens: TokenEstimate) -> Requirements:
 
 
 def terms_of_actual(body: ActualBody, decided: OpenDecision | None) -> tuple[Terms | None, int]:
-    """Return the tokens of a request as they came, None where not all are told, and its answers.
+    """Return the tokens of a request as they came, None where not all are known, and its answers.
 
-    What is not told of prompts and choices is as the decision had it: one, without a decision.
+    What an actual leaves out of prompts and choices is as the decision had it, or one without it.
     """
     decided_prompts = Prompts.of(0.0) if decided is None else decided.prompts
     count = body.prompts or decided_prompts.size
@@ -152,3 +142,40 @@ def _counted(found: Sequence[Prompt], llm: str, tokenizers: Tokenizers) -> tuple
     return Prompts.of(
         *(bounded(tokens * one.characters / of_characters + one.tokens) for one in found)
     ), TOKENIZER
+
+
+def input_tokens(prompt: Prompt) -> float:
+    """Estimate the tokens of a prompt: four characters a token, as OpenAI's help has it.
+
+    At least 1, at most `MAX_TOKENS`.
+
+    Examples
+    --------
+    >>> prompt = Prompt()
+    >>> prompt.add(["abcd", "e", [17, 4, 4]])
+    >>> input_tokens(prompt)
+    5.0
+    """
+    return bounded(ceil(prompt.characters / CHARACTERS_PER_TOKEN) + prompt.tokens)
+
+
+def output_limit(request: Mapping[str, Any]) -> float | None:
+    """Return the limit that a request states of its answer, None where it states none.
+
+    At least 1, at most `MAX_TOKENS`, whatever clients state.
+
+    Examples
+    --------
+    >>> output_limit({"max_tokens": 50}), output_limit({"max_tokens": 10**400})
+    (50.0, 10000000.0)
+    >>> output_limit({"max_tokens": -1}), output_limit({"max_tokens": 0, "echo": True})
+    (None, 1.0)
+    """
+    limit = stated_limit(request)
+    return None if limit is None else bounded(limit)
+
+
+def bounded(tokens: float) -> float:
+    """Return a count or estimate of tokens as calls may state one: 1 to `MAX_TOKENS`."""
+    # Cut before it is a float: an integer of 400 digits is none.
+    return float(min(max(tokens, 1), MAX_TOKENS))

@@ -38,17 +38,8 @@ class TokenizerError(Exception):
 class Tokenizers:
     """Files ``<llm>.json`` of Hugging Face's `tokenizers` in a folder.
 
-    A file that is named otherwise is told of and let be.
-
-    Parameters
-    ----------
-    folder
-        None for none.
-
-    Attributes
-    ----------
-    seen
-        How the folder looked when it was read.
+    A file that is named otherwise is left alone with a warning. `seen` has the stamps of the files
+    when the folder was read.
 
     Raises
     ------
@@ -66,11 +57,11 @@ class Tokenizers:
 
     @property
     def name(self) -> str:
-        """The folder, as messages name it."""
+        """Name of the folder in messages."""
         return str(self._folder)
 
     def stamp(self) -> Seen | None:
-        """Return what tells each file from other versions of it; None where there is no folder."""
+        """Return the stamp of each file; None where there is no folder."""
         if self._folder is None:
             return None
         try:
@@ -181,7 +172,7 @@ def _tokenizer(path: Path) -> Any:  # noqa: ANN401
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # the library raises bare ones, and panics beside them
-        told = getattr(error, "strerror", None) or " ".join(str(error).split())
-        message = f"Expected a tokenizer in {path.name}, got: {told:.200}"
+        why = getattr(error, "strerror", None) or " ".join(str(error).split())
+        message = f"Expected a tokenizer in {path.name}, got: {why:.200}"
         raise TokenizerError(message) from None
     return tokenizer

@@ -1,4 +1,4 @@
-"""What was asked lately, as the plan of what will be asked next: the next window as the last."""
+"""The requests of late, as the plan of those to come: the next window is as the last."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 
 from service.calls.placement_row import PlacementRow
 from service.calls.schemas.fields import MAX_CHOICES
-from service.decisions.rule import Group, Predict, Requirements, may_serve
+from service.decisions.rule import Group, Predict, Requirements
 
 WINDOW_S = 900.0
-"""No request counts longer; a gateway's traffic of a quarter of an hour."""
+"""Longest time that a request counts: a gateway's traffic of a quarter of an hour."""
 MAX_REQUESTS = 20_000
 """Requests that are remembered: of busier traffic, the window is shorter."""
 SOLVER_LIMIT_S = 5.0
-"""Of the solver: prices need no proof."""
+"""Time limit of the solver: prices need no proof."""
 MIN_REQUESTS = 100
 """Requests from which a forecast is made."""
 STRETCHES = (1.0, 2.0, 4.0, 16.0, 64.0)
-"""Of the time until all is done, one after the other where the fleet cannot keep up."""
+"""Factors on the time until all is done, tried in turn where the fleet cannot keep up."""
 _DEADLINE = "deadline_seconds"
 
 
@@ -35,14 +35,14 @@ class ObservedRequest:
     at
         Monotonic seconds.
     input_tokens, output_tokens
-        Reckoned with, of one prompt and one answer.
+        Estimates for one prompt and one answer.
     keys
         LLMs and pools that could end it in time were they idle; where none could, all that may
         serve it.
     deadline_s
-        From then on; None for none.
+        Seconds from then on; None for none.
     choices
-        Answers requirements of a prompt, each of `output_tokens`.
+        Answers to each prompt that were wanted, each of `output_tokens`.
     """
 
     at: float
@@ -59,9 +59,9 @@ class Traffic:
     def __init__(self) -> None:
         self._requests: deque[ObservedRequest] = deque(maxlen=MAX_REQUESTS)
 
-    def add(self, asked: ObservedRequest, prompts: int = 1) -> None:
-        """Take in a request, as often as it holds prompts: each is one of its own."""
-        self._requests.extend(repeat(asked, min(prompts, MAX_REQUESTS)))
+    def add(self, observed: ObservedRequest, prompts: int = 1) -> None:
+        """Remember a request as often as it holds prompts: each is one of its own."""
+        self._requests.extend(repeat(observed, min(prompts, MAX_REQUESTS)))
 
     def keep(self, keys: Collection[tuple[str, str]]) -> None:
         """Forget the LLMs and pools that the fleet has no more, and what only they could serve."""
@@ -75,47 +75,44 @@ class Traffic:
 
 
 def plan_of(
-    asked: Sequence[ObservedRequest],
+    requests: Sequence[ObservedRequest],
     now: float,
     min_mean_quality: float | None,
     stretch: float = 1.0,
     limit_s: float = SOLVER_LIMIT_S,
 ) -> dict[str, Any]:
-    """Return the body of a `/plan` of what will be asked next, whose prices are published.
+    """Return the body of a `/plan` of the requests to come, whose prices are published.
+
+    Its deadline is the length of the window, stretched where the fleet cannot keep up, and that of
+    a request: who comes last may end after it.
 
     Parameters
     ----------
-    asked
-        Of the last window, not empty.
+    requests
+        Requests of the last window, not empty.
     now
         Monotonic seconds.
     min_mean_quality
         Floor on the mean quality; None for none.
     stretch
-        Of the time until all is done: above 1 where the fleet cannot keep up.
+        Factor on the length of the window, at least 1.
     limit_s
-        Of the solver.
-
-    Returns
-    -------
-    dict
-        Its deadline is the length of the window, and that of a request: who comes last may end
-        after it.
+        Time limit of the solver.
     """
-    deadlines = [one.deadline_s for one in asked if one.deadline_s is not None]
-    span_s = max(now - asked[0].at, 1.0) * stretch + (median(deadlines) if deadlines else 0.0)
+    deadlines = [one.deadline_s for one in requests if one.deadline_s is not None]
+    span_s = max(now - requests[0].at, 1.0) * stretch + (median(deadlines) if deadlines else 0.0)
     floor = {} if min_mean_quality is None else {"min_mean_quality": min_mean_quality}
     # Few combinations of many requests: each list is made once, and not once a request.
-    combinations = {one.keys for one in asked}
+    combinations = {one.keys for one in requests}
     llms = {keys: sorted({llm for llm, _ in keys}) for keys in combinations}
     pools = {keys: sorted({pool for _, pool in keys}) for keys in combinations}
     return {
         "columns": {
-            "input_tokens": [max(1, round(one.input_tokens)) for one in asked],
-            "output_tokens": [max(1, round(one.output_tokens)) for one in asked],
-            "choices": [min(one.choices, MAX_CHOICES) for one in asked],
-            "llms": [llms[one.keys] for one in asked],
-            "pools": [pools[one.keys] for one in asked],
+            "input_tokens": [max(1, round(one.input_tokens)) for one in requests],
+            "output_tokens": [max(1, round(one.output_tokens)) for one in requests],
+            "choices": [min(one.choices, MAX_CHOICES) for one in requests],
+            "llms": [llms[one.keys] for one in requests],
+            "pools": [pools[one.keys] for one in requests],
         },
         "constraints": {_DEADLINE: span_s, **floor},
         "on_unplaceable": "report",
@@ -126,12 +123,7 @@ def plan_of(
 
 
 def stretch_helps(conflict: Collection[str]) -> bool:
-    """Say whether a plan that is infeasible may be feasible with more time.
-
-    Parameters
-    ----------
-    conflict
-        Names of the limits that cannot hold together, of which none can be left out.
+    """Say whether a plan may be feasible with more time, by the limits that conflict in it.
 
     Examples
     --------
@@ -144,22 +136,12 @@ def stretch_helps(conflict: Collection[str]) -> bool:
 def observed_request(
     now: float, groups: Sequence[Group], requirements: Requirements, predict: Predict
 ) -> ObservedRequest:
-    """Return what a request asks of the fleet, and who could serve it.
+    """Return a request as it is remembered, with the candidates that could serve it.
 
-    Those that would end it in time while they are idle, or all that may serve it where none would.
-
-    Parameters
-    ----------
-    now
-        Monotonic seconds.
-    groups
-        Its candidates, each by rising concurrency.
-    requirements
-        What it asks for.
-    predict
-        What it takes of a placement.
+    Those are all that would end it in time while they are idle, or all that may serve it where none
+    would.
     """
-    able = [rows for rows in groups if may_serve(rows[0], requirements)]
+    able = [rows for rows in groups if requirements.may_be_served(rows[0])]
     in_time = [rows for rows in able if _in_time_idle(rows[0], requirements, predict)]
     keys = tuple((rows[0].llm, rows[0].pool) for rows in in_time or able)
     prompts, output_tokens = requirements.terms.prompts, requirements.terms.output_tokens
@@ -169,14 +151,16 @@ def observed_request(
     )
 
 
-def _without_others(asked: ObservedRequest, keys: Collection[tuple[str, str]]) -> ObservedRequest:
+def _without_others(
+    observed: ObservedRequest, keys: Collection[tuple[str, str]]
+) -> ObservedRequest:
     """Return a request without the LLMs and pools that are not in `keys`.
 
     That is the request itself where it has none of them, as after most reloads: a copy of the whole
     window beside it would take its memory twice each time.
     """
-    kept = tuple(key for key in asked.keys if key in keys)
-    return asked if kept == asked.keys else replace(asked, keys=kept)
+    kept = tuple(key for key in observed.keys if key in keys)
+    return observed if kept == observed.keys else replace(observed, keys=kept)
 
 
 def _in_time_idle(least: PlacementRow, requirements: Requirements, predict: Predict) -> bool:

@@ -139,7 +139,7 @@ def test_decisions_weigh_quality_as_the_objective_does(
                 output_tokens=tout,
                 candidates=[CandidateBody(llm=llm) for llm in LLMS],
             )
-        ).decision.chosen.cost.row.llm
+        ).chosen.cost.row.llm
         for tin, tout in zip(*(body["columns"][key] for key in ("input_tokens", "output_tokens")),
                              strict=True)
     ]  # fmt: skip

@@ -26,26 +26,16 @@ from service.problems import FieldError, invalid, pointer
 logger = logging.getLogger("service.actuals")
 
 REPLAYED = 20_000
-"""Of the last actuals, what is learned again after a restart."""
+"""The last actuals, of which is learned again after a restart."""
 ACTUALS_A_TURN = 100
-"""Actuals for which the event loop is kept from what waits, such as decisions."""
+"""Actuals of which is learned before others, such as decisions, have a turn of the event loop."""
 
 One = TypeVar("One")
 
 
 @dataclass(frozen=True)
-class Told:
-    """What somebody told of a request.
-
-    Attributes
-    ----------
-    actual
-        To be kept.
-    run
-        When it ran on what, where that is known.
-    decision_id
-        Of its decision, where there was one.
-    """
+class ReportedActual:
+    """What a caller reports of a request: when it ran on what, and of which decision, if known."""
 
     actual: Actual
     run: Run | None
@@ -53,42 +43,33 @@ class Told:
 
 
 class ActualsService:
-    """Takes in actuals; one for each app.
-
-    Parameters
-    ----------
-    decisions
-        Where the decisions were made.
-    metrics
-        That tell of it.
-    store
-        That keeps them.
+    """Keeps actuals and learns of them; one for each app.
 
     Attributes
     ----------
     calibration
-        Bias of predictions, as measurements show it.
+        Bias of predictions.
     lengths
-        Of answers.
+        Lengths of answers.
     """
 
     def __init__(
         self, decisions: DecisionService, metrics: DecisionMetrics, store: ActualsStore
     ) -> None:
         self._decisions, self._metrics, self._store = decisions, metrics, store
-        self._turn, self._taking_up = asyncio.Lock(), asyncio.Lock()
-        self._taken_up = False
-        self._take_run: Callable[[str, Run], None] = lambda *_: None
+        self._turn, self._restoring = asyncio.Lock(), asyncio.Lock()
+        self._restored = False
+        self._on_run: Callable[[str, Run], None] = lambda *_: None
         self.calibration = decisions.calibration
         self.lengths = decisions.lengths
 
-    def on_run(self, take: Callable[[str, Run], None]) -> None:
-        """Tell of each request that ran, with its pool."""
-        self._take_run = take
+    def on_run(self, notify: Callable[[str, Run], None]) -> None:
+        """Notify of each request that ran from now on, with its pool."""
+        self._on_run = notify
 
     def idle_power(self) -> Mapping[str, tuple[int, float | None]]:
         """Return the devices of each pool, and the idle watts of one."""
-        return self._decisions.idle_power()
+        return self._decisions.placements.idle_power()
 
     async def measured(self, energy_j: Mapping[ActualKey, float]) -> None:
         """Keep the metered joules of requests, by the keys of their actuals.
@@ -104,16 +85,16 @@ class ActualsService:
                 self._learn_ratio(actual, ENERGY, actual.measured_j, actual.predicted_j)
             self._metrics.count_measured(some)
 
-        await self.take_up()
+        await self.restore()
         await self._by_turns(await self._store.measure(energy_j), learn)
 
     async def start(self) -> None:
-        """Learn of what was known before; where that cannot be read yet, later."""
+        """Learn of the actuals of before; where they cannot be read yet, later."""
         with suppress(StoreError):
-            await self.take_up()
+            await self.restore()
 
     async def probe(self) -> None:
-        """Find out whether actuals can be kept, and take up what could not be read.
+        """Find out whether actuals can be kept, and learn of those that could not be read.
 
         Raises
         ------
@@ -121,36 +102,29 @@ class ActualsService:
             Where they cannot.
         """
         await self._store.probe()
-        await self.take_up()
+        await self.restore()
 
-    async def take_up(self) -> None:
-        """Learn of what was known before, once, and before anything else is kept.
+    async def restore(self) -> None:
+        """Learn of the actuals of before, once, and before anything else is kept.
 
         Raises
         ------
         StoreError
             Where it cannot be read.
         """
-        async with self._taking_up:
-            if self._taken_up:
+        async with self._restoring:
+            if self._restored:
                 return
             known = await self._store.recent(REPLAYED)
             await self._by_turns(known, self._learn_all)
-            self._taken_up = True
+            self._restored = True
 
     async def stop(self) -> None:
         """Write what waits, and close."""
         await self._store.stop()
 
     async def add(self, bodies: Sequence[ActualBody], owner: str | None = None) -> int:
-        """Take in actuals; return how many were not known.
-
-        Parameters
-        ----------
-        bodies
-            What was told.
-        owner
-            By whom; None without keys.
+        """Keep what an owner reports, None without keys; return how many were not known.
 
         Raises
         ------
@@ -159,33 +133,36 @@ class ActualsService:
         StoreError
             Where they cannot be kept: nothing was learned of them then, but their load is gone.
         """
-        _check_names(bodies, self._decisions.llms)
-        told: list[Told] = []
+        _check_names(bodies, self._decisions.placements.llms)
+        reported: list[ReportedActual] = []
         await self._by_turns(
-            bodies, lambda some: told.extend(self._end(body, owner) for body in some)
+            bodies, lambda some: reported.extend(self._end(body, owner) for body in some)
         )
-        await self.take_up()
-        fresh = await self._store.add([one.actual for one in told])
-        self._metrics.count_actuals(len(fresh), len(told) - len(fresh))
+        await self.restore()
+        fresh = await self._store.add([one.actual for one in reported])
+        self._metrics.count_actuals(len(fresh), len(reported) - len(fresh))
         left = {actual.id for actual in fresh}
 
-        def learn(some: Sequence[Told]) -> None:
-            news = [one for one in some if _taken_from(left, one.actual.id)]
+        def learn(some: Sequence[ReportedActual]) -> None:
+            news = []
             for one in some:
                 self._decisions.forget(one.decision_id or "")
-            for one in news:
-                if one.run is not None:
-                    self._take_run(one.actual.pool, one.run)
-                self._learn(one.actual)
-            self._metrics.count_measured([one.actual for one in news])
+                if one.actual.id in left:
+                    # Of several of one id the first was kept.
+                    left.remove(one.actual.id)
+                    news.append(one.actual)
+                    if one.run is not None:
+                        self._on_run(one.actual.pool, one.run)
+                    self._learn(one.actual)
+            self._metrics.count_measured(news)
 
-        await self._by_turns(told, learn)
+        await self._by_turns(reported, learn)
         return len(fresh)
 
     async def of_plan(self, plan_id: str, viewer: str | None = None) -> PlanSums:
         """Return what came of the requests of a plan, as far as actuals of it are kept.
 
-        Those that `viewer` told and those that nobody owns; all of them where that is None.
+        They are those of `viewer` and those of nobody; all of them where that is None.
 
         Raises
         ------
@@ -195,29 +172,26 @@ class ActualsService:
         return await self._store.of_plan(plan_id, viewer)
 
     async def _by_turns(self, items: Sequence[One], take: Callable[[Sequence[One]], None]) -> None:
-        """Take in what may be much, of one call at a time, with turns for what waits between."""
+        """Take the items of one call at a time, in parts with a turn of the event loop between."""
         async with self._turn:
             for at in range(0, len(items), ACTUALS_A_TURN):
                 if at:
                     await asyncio.sleep(0)
                 take(items[at : at + ACTUALS_A_TURN])
 
-    def _end(self, body: ActualBody, owner: str | None) -> Told:
-        """Let the load of a request go, and return what was told of it."""
+    def _end(self, body: ActualBody, owner: str | None) -> ReportedActual:
+        """Take the load of a request away, and return what is reported of it."""
         if body.decision_id is not None:
             self._decisions.ended(body.decision_id, body.pool)
-        return self._told(body, owner)
-
-    def _told(self, body: ActualBody, owner: str | None) -> Told:
         now = time.time()
-        terms, answers = terms_of_actual(body, self._decisions.decided(body.decision_id))
+        terms, choices = terms_of_actual(body, self._decisions.decided(body.decision_id))
         predicted = self._decisions.predicted(
             body.llm, body.pool, terms, body.decision_id, body.concurrency
         )
         # Where the concurrency is not known, what was predicted is no prediction to be judged: it
         # may be off by more than any cost model is.
         cost, certain = predicted or (None, False)
-        foretold = cost if certain else None
+        judged = cost if certain else None
         actual = Actual(
             id=body.id or body.decision_id or "",
             at=now,
@@ -229,15 +203,15 @@ class ActualsService:
             output_tokens=body.output_tokens,
             measured_j=body.energy_joules,
             measured_s=body.runtime_seconds,
-            predicted_j=None if foretold is None else foretold.energy_j,
-            predicted_s=None if foretold is None else foretold.runtime_s,
-            cost_model=None if foretold is None else foretold.row.cost_model,
+            predicted_j=None if judged is None else judged.energy_j,
+            predicted_s=None if judged is None else judged.runtime_s,
+            cost_model=None if judged is None else judged.row.cost_model,
             plan_id=body.plan_id,
-            choices=answers,
+            choices=choices,
             owner=owner,
         )
         if cost is None or body.runtime_seconds is None:
-            return Told(actual, None, body.decision_id)
+            return ReportedActual(actual, None, body.decision_id)
         # A clock that is ahead must not put it into intervals to come.
         ended_at = min(body.ended_at or now, now)
         run = Run(
@@ -247,7 +221,7 @@ class ActualsService:
             predicted_j=cost.energy_j,
             unmetered=body.energy_joules is None,
         )
-        return Told(actual, run, body.decision_id)
+        return ReportedActual(actual, run, body.decision_id)
 
     def _learn_all(self, actuals: Sequence[Actual]) -> None:
         for actual in actuals:
@@ -255,9 +229,7 @@ class ActualsService:
 
     def _learn(self, actual: Actual) -> None:
         if actual.output_tokens:
-            self._decisions.lengths.add(
-                actual.llm, actual.route, actual.output_tokens / actual.choices
-            )
+            self.lengths.add(actual.llm, actual.route, actual.output_tokens / actual.choices)
         self._learn_ratio(actual, ENERGY, actual.measured_j, actual.predicted_j)
         self._learn_ratio(actual, RUNTIME, actual.measured_s, actual.predicted_s)
 
@@ -266,8 +238,8 @@ class ActualsService:
     ) -> None:
         if measured is None or predicted is None or actual.cost_model is None:
             return
-        about = BiasKey(actual.llm, actual.device, actual.cost_model, quantity)
-        self.calibration.add(about, measured, predicted)
+        key = BiasKey(actual.llm, actual.device, actual.cost_model, quantity)
+        self.calibration.add(key, measured, predicted)
 
 
 def _check_names(bodies: Sequence[ActualBody], llms: Sequence[str]) -> None:
@@ -281,11 +253,3 @@ def _check_names(bodies: Sequence[ActualBody], llms: Sequence[str]) -> None:
     ]
     if errors:
         raise invalid(errors)
-
-
-def _taken_from(ids: set[str], one: str) -> bool:
-    """Take an id out where it is in: of several actuals of one id the first was kept."""
-    if one not in ids:
-        return False
-    ids.remove(one)
-    return True

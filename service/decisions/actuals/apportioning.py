@@ -18,9 +18,9 @@ import numpy as np
 from service.decisions.records import ActualKey
 
 RUNS_A_TURN = 1_000
-"""Runs that are looked at before others have a turn of the event loop: about a millisecond."""
+"""Runs that are seen before others have a turn of the event loop: about a millisecond."""
 MAX_RUNS = 50_000
-"""Of one pool, that wait for their joules; the oldest go without, and so do those that ran with
+"""Runs of one pool that wait for their joules; the oldest go without, and so do those that ran with
 them: nobody gets what others have taken."""
 MIN_COVERED = 0.98
 """Least part of a request's time that intervals must cover."""
@@ -28,18 +28,10 @@ MIN_COVERED = 0.98
 
 @dataclass(slots=True)
 class Run:
-    """A request that ran.
+    """A request that ran between two Unix times [s], with the joules predicted for its tokens.
 
-    Attributes
-    ----------
-    key
-        Of its actual.
-    begun_at, ended_at
-        Unix time [s].
-    predicted_j
-        For the tokens that came.
-    unmetered
-        False where its joules are known already: it takes its part of the interval's all the same.
+    Where its joules are known already, it is not unmetered, and takes its part of an interval's
+    joules all the same.
     """
 
     key: ActualKey
@@ -58,14 +50,9 @@ class Run:
 
 @dataclass(frozen=True)
 class PoolPower:
-    """What an idle pool draws.
+    """The devices of a pool, and the idle watts of one.
 
-    Attributes
-    ----------
-    devices
-        Of the pool.
-    idle_watts
-        Of one; None where it was not measured, and then idle joules are not told apart.
+    Those are None where they were not measured: then idle joules are not left out.
     """
 
     devices: int
@@ -74,15 +61,7 @@ class PoolPower:
 
 @dataclass(frozen=True)
 class Settled:
-    """What intervals have led to.
-
-    Attributes
-    ----------
-    energy_j
-        By the key of each request whose joules are all in.
-    metered_j, apportioned_j
-        By pool, of the intervals that were settled.
-    """
+    """The joules of each request that has them all, and those of the settled intervals by pool."""
 
     energy_j: dict[ActualKey, float]
     metered_j: dict[str, float]
@@ -90,19 +69,10 @@ class Settled:
 
 
 def busy_device_seconds(runs: Sequence[Run], begin: float, end: float, devices: int) -> float:
-    """Return how long devices of a pool had a request, added up over the devices [s].
+    """Return how long devices of a pool had a request between two times, added up over them [s].
 
     A device is busy from its first request on, however few share it; of several requests in flight,
     each is taken to be on a device of its own as long as there is one.
-
-    Parameters
-    ----------
-    runs
-        That lie in the interval, or partly.
-    begin, end
-        Of the interval [Unix s].
-    devices
-        Of the pool.
 
     Examples
     --------
@@ -120,14 +90,9 @@ def busy_device_seconds(runs: Sequence[Run], begin: float, end: float, devices: 
 
 
 class Apportioner:
-    """Takes in runs and intervals, in any order, and settles what is old enough.
+    """Collects runs and intervals, in any order, and settles what is old enough.
 
     All on one event loop, which others have turns of while it settles.
-
-    Parameters
-    ----------
-    max_runs
-        Of one pool.
     """
 
     def __init__(self, max_runs: int = MAX_RUNS) -> None:
@@ -137,7 +102,7 @@ class Apportioner:
         self._intervals: defaultdict[str, deque[tuple[float, float, float]]] = defaultdict(deque)
 
     def add_run(self, pool: str, run: Run) -> None:
-        """Take in a request that ran; one that took no time is left out."""
+        """Add a request that ran; one that took no time is left out."""
         if run.ended_at <= run.begun_at or run.predicted_j <= 0.0:
             return
         runs = self._runs[pool]
@@ -147,24 +112,14 @@ class Apportioner:
         runs.append(run)
 
     def add_interval(self, pool: str, begin: float, end: float, energy_j: float) -> None:
-        """Take in the joules of a pool's devices between two times [Unix s]."""
+        """Add the joules of a pool's devices between two times [Unix s]."""
         self._intervals[pool].append((begin, end, energy_j))
 
     async def settle(self, until: float, power: dict[str, PoolPower]) -> Settled:
-        """Apportion the intervals that ended by a time; one call at a time.
+        """Apportion the intervals that ended by a Unix time [s]; one call at a time.
 
-        Parameters
-        ----------
-        until
-            Unix time [s]: what ran in intervals before it has been told by now. A run that is told
-            while this settles is too late for what is settled.
-        power
-            By pool of the fleet.
-
-        Returns
-        -------
-        Settled
-            Requests that ran on after `until` get the rest later.
+        What ran in them is known by now: a run that is added while this settles is too late for
+        what is settled. Requests that ran on after that time get the rest later.
         """
         settled = Settled({}, {}, {})
         for pool, intervals in list(self._intervals.items()):

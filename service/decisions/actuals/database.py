@@ -14,7 +14,7 @@ from service.database.contents import Contents
 from service.decisions.records import Actual, ActualKey, PlanSums, Sum
 
 ACTUALS, POLICY = "actuals", "policy"
-"""What is kept here, as failures name it."""
+"""Names, in failures, of what is kept here."""
 
 _NAMES = tuple(field.name for field in fields(Actual))
 _values = attrgetter(*_NAMES)
@@ -86,7 +86,7 @@ it be cut. Other pages that are read again the system has in its own cache."""
 def insert(connection: sqlite3.Connection, actuals: Sequence[Actual], most: int) -> list[Actual]:
     """Keep actuals, and no more than `most` of all; return those that were not known.
 
-    Known is one whose id its owner has told, or somebody whose actuals everybody sees.
+    Known is one whose id is that of an actual that its owner sees.
     """
     added = [
         one
@@ -135,4 +135,4 @@ CONTENTS = Contents(
     {ACTUALS: "actuals", POLICY: "notes"},
     pragmas=("journal_mode = WAL", f"cache_size = -{_CACHE_KIB}"),
 )
-"""Of the file: see `service.database.database_file.DatabaseFile`."""
+"""Contents of the file; see `service.database.database_file.DatabaseFile`."""

@@ -22,7 +22,7 @@ from service.telemetry.failures import StoreFailures
 logger = logging.getLogger("service.actuals")
 
 KEPT = (ACTUALS, POLICY)
-"""What is kept here, as failures name it."""
+"""Names, in failures, of what is kept here."""
 
 
 class ActualsStore:
@@ -31,11 +31,11 @@ class ActualsStore:
     Parameters
     ----------
     path
-        Of the file; ``:memory:`` for none.
+        Path of the file; ``:memory:`` for none.
     most
-        Actuals that are kept.
+        Number of actuals that are kept.
     failures
-        Where it is told that nothing can be kept, that it can again, and what was lost.
+        Where failures, their end, and losses are reported.
     may_forget
         Keep actuals in memory where the file cannot be made to begin with: nobody asked for it.
 
@@ -101,7 +101,7 @@ class ActualsStore:
         await self._thread.stop()
 
     async def _done(self, work: Work[Result], *, writes: bool = False) -> Result:
-        """Return what comes of a work, and tell whether the file can be used, and written."""
+        """Return what comes of a work, and report whether the file can be used, and written."""
         try:
             result = await self._thread.do(work)
         except StoreError as error:
@@ -110,13 +110,13 @@ class ActualsStore:
                     self._failures.failed(name, str(error))
             raise
         finally:
-            self._tell_losses()
+            self._report_losses()
         if writes:
             for name in KEPT:
                 self._failures.mended(name)
         return result
 
-    def _tell_losses(self) -> None:
+    def _report_losses(self) -> None:
         for loss in self._thread.take_losses():
             self._failures.lost(loss.kind, loss.lost, str(loss))
             self.policy_losses += loss.kind == POLICY

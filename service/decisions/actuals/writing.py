@@ -1,7 +1,4 @@
-"""A thread that does what touches the file: all that waits in one transaction.
-
-Each is told of its end when that is on disk.
-"""
+"""A thread that does what touches the file of actuals: all that waits in one transaction."""
 
 from __future__ import annotations
 
@@ -11,6 +8,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,13 +22,13 @@ logger = logging.getLogger("service.actuals")
 
 SETTING = "JOULEPLAN_ACTUALS_PATH"
 BUSY_S = 2.0
-"""For which another process that writes is waited for."""
+"""Longest wait for another process that writes."""
 MAX_TOGETHER = 1000
 
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Result]
 """Reads or writes within a transaction."""
-Waiting = tuple[Work[Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+Waiting = tuple[Work[Any], Future[Any]]
 
 
 class MistakeError(StoreError):
@@ -38,15 +36,7 @@ class MistakeError(StoreError):
 
 
 class WritingThread:
-    """Works on a file of actuals.
-
-    Parameters
-    ----------
-    path
-        Of the file; ``:memory:`` for none.
-    may_forget
-        Keep actuals in memory where the file cannot be made to begin with: nobody asked for it.
-    """
+    """Works on a file of actuals; see `service.decisions.actuals.store.ActualsStore`."""
 
     def __init__(self, path: Path, *, may_forget: bool) -> None:
         self._may_forget = may_forget
@@ -72,17 +62,17 @@ class WritingThread:
         if not self._begun:
             self._thread.start()
             self._begun = True
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result] = loop.create_future()
-        self._waiting.put((work, loop, future))
-        return await future
+        future: Future[Result] = Future()
+        self._waiting.put((work, future))
+        # What was begun is ended, though its caller may leave.
+        return await asyncio.shield(asyncio.wrap_future(future))
 
     def look_closer(self) -> None:
         """Look closely at the file before the next work is done."""
         self._closer = True
 
     def take_losses(self) -> list[Loss]:
-        """Return what was lost since this was asked last."""
+        """Return what was lost since the last call."""
         return self._file.take_losses()
 
     async def stop(self) -> None:
@@ -102,12 +92,13 @@ class WritingThread:
                 together.append(following)
             try:
                 results = self._write(together)
-            except Exception as error:  # whatever it is: who waits must hear of it
+            except Exception as error:  # whatever it is: who waits must get it
                 self._file.failed(error)
-                _tell_all(together, _refusal(error))
+                for _, future in together:
+                    future.set_exception(_refusal(error))
             else:
-                for (_, loop, future), result in zip(together, results, strict=True):
-                    loop.call_soon_threadsafe(_settle, future, result)
+                for (_, future), result in zip(together, results, strict=True):
+                    future.set_result(result)
             if last:
                 break
         self._file.close()
@@ -116,7 +107,7 @@ class WritingThread:
     def _write(self, together: Sequence[Waiting]) -> list[Any]:
         connection = self._connection()
         connection.execute("BEGIN IMMEDIATE")
-        results = [work(connection) for work, _, _ in together]
+        results = [work(connection) for work, _ in together]
         connection.execute("COMMIT")
         self._file.written()
         return results
@@ -145,18 +136,3 @@ def _refusal(error: Exception) -> StoreError:
         return error
     kind = StoreError if isinstance(error, sqlite3.Error | OSError) else MistakeError
     return kind(f"Actuals cannot be kept now: {error}.")
-
-
-def _tell_all(together: Sequence[Waiting], error: StoreError) -> None:
-    for _, loop, future in together:
-        loop.call_soon_threadsafe(_fail, future, error)
-
-
-def _settle(future: asyncio.Future[Result], result: Result) -> None:
-    if not future.done():
-        future.set_result(result)
-
-
-def _fail(future: asyncio.Future[Any], error: StoreError) -> None:
-    if not future.done():
-        future.set_exception(error)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from service.database.stores import StoreError
 from service.decisions.actuals.actuals_service import ActualsService
 from service.decisions.actuals.apportioning import Apportioner, PoolPower
-from service.decisions.metering.readings import MeteringError, Reading
+from service.decisions.metering import MeteringError, Reading
 from service.decisions.metrics import DecisionMetrics
 from service.decisions.records import ActualKey
 from service.periodic import run_periodically
@@ -24,21 +24,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("service.metering")
 
 REQUESTS_A_TURN = 500
-"""Requests whose joules are kept and learned of at once; others have a turn between."""
+"""Requests whose joules are kept and learned of before others have a turn."""
 
 
 class Metering:
-    """Metered joules of the fleet's pools.
-
-    Parameters
-    ----------
-    settings
-        Whom to ask, what, and how often.
-    actuals
-        Of the requests that ran.
-    metrics
-        That tell of it.
-    """
+    """Meters the joules of the fleet's pools, for the actuals of the requests that ran there."""
 
     def __init__(
         self, settings: DecisionSettings, actuals: ActualsService, metrics: DecisionMetrics
@@ -49,7 +39,7 @@ class Metering:
         self._failing = False
 
     async def run(self) -> None:
-        """Ask every period, until cancelled; at once where nothing is to be asked."""
+        """Meter every period, until cancelled; return at once where nothing is to be metered."""
         url, query = self._settings.metering_url, self._settings.metering_query
         if url is None or query is None:
             return
@@ -104,7 +94,7 @@ class Metering:
 
 
 def _parts(energy_j: Mapping[ActualKey, float]) -> Iterator[Mapping[ActualKey, float]]:
-    """Cut the joules of many requests into parts that are learned of without a pause."""
+    """Yield the joules of many requests in parts that are learned of without a pause."""
     items = iter(energy_j.items())
     while part := dict(islice(items, REQUESTS_A_TURN)):
         yield part

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import orjson
 
-from service.decisions.metering.readings import MeteringError, Reading
+from service.decisions.metering import MeteringError, Reading
 
 TIMEOUT_S = 5.0
 MAX_BYTES = 4 * 1024 * 1024
@@ -20,11 +20,11 @@ class JouleCounters:
     Parameters
     ----------
     url
-        Of Prometheus, such as ``http://prometheus:9090``.
+        Prometheus, such as ``http://prometheus:9090``.
     query
-        In PromQL.
+        Query in PromQL.
     label
-        Of its series, that names the pool.
+        Label of its series that names the pool.
 
     Raises
     ------
@@ -58,8 +58,8 @@ class JouleCounters:
         except ValueError:
             body = None
         if status != httpx.codes.OK or not isinstance(body, dict):
-            told = answer.decode(errors="replace")
-            message = f"Expected an answer of Prometheus, got status {status} and {told:.200}"
+            text = answer.decode(errors="replace")
+            message = f"Expected an answer of Prometheus, got status {status} and {text:.200}"
             raise MeteringError(message)
         data = body.get("data")
         if not isinstance(data, dict) or data.get("resultType") != "vector":

@@ -79,17 +79,16 @@ class Decisions:
 
 def answer_of(record: DecisionRecord) -> DecisionAnswer:
     """Return a decision as the body of its answer."""
-    decision = record.decision
     runner_up: RunnerUpAnswer | None = None
-    if decision.runner_up is not None:
+    if record.runner_up is not None:
         runner_up = {
-            **_placement(record, decision.runner_up),
-            "why": "price" if decision.runner_up.in_time else "late",
-            "extra_price_joules": decision.runner_up.price_j - decision.chosen.price_j,
+            **_placement(record, record.runner_up),
+            "why": "price" if record.runner_up.in_time else "late",
+            "extra_price_joules": record.runner_up.price_j - record.chosen.price_j,
         }
     return {
         "decision_id": record.decision_id,
-        "placement": _placement(record, decision.chosen),
+        "placement": _placement(record, record.chosen),
         "runner_up": runner_up,
         "policy": policy_answer(record.policy),
         "tokens": {

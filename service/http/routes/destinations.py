@@ -146,7 +146,7 @@ def _deadline(headers: Headers) -> float | None:
 
 
 def _headers_of(record: DecisionRecord) -> dict[str, str]:
-    row = record.decision.chosen.cost.row
+    row = record.chosen.cost.row
     headers = {DECISION_ID: record.decision_id, POOL: row.pool}
     if record.tokens.uncounted:
         headers[NOT_COUNTED] = ", ".join(

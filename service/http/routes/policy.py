@@ -58,21 +58,21 @@ def router(decisions: DecisionService, keeper: PolicyKeeper) -> APIRouter:
 
 
 def _check_pools(body: PolicyBody, decisions: DecisionService) -> None:
-    if body.joules_per_device_second and not decisions.pools:
+    if body.joules_per_device_second and not decisions.placements.pools:
         raise ProblemError(Problem("not-ready", "No fleet is loaded yet.", retry_after_s=2))
     errors = [
         FieldError(
             f"/joules_per_device_second/{name}", f"Expected a pool of the fleet, got {name}."
         )
         for name in body.joules_per_device_second
-        if name not in decisions.pools
+        if name not in decisions.placements.pools
     ]
     if errors:
         raise invalid(errors)
 
 
 def _check_floor(body: PolicyBody, decisions: DecisionService) -> None:
-    floor, highest = body.min_mean_quality, decisions.highest_quality
+    floor, highest = body.min_mean_quality, decisions.placements.highest_quality
     if floor is not None and highest is not None and floor > highest:
         message = f"Expected at most {highest:g}, the highest score of the fleet, got {floor:g}."
         raise invalid([FieldError("/min_mean_quality", message)])

@@ -75,7 +75,7 @@ def test_old_ratios_are_forgotten() -> None:
 
 def test_pairs_and_quantities_are_apart_and_what_is_not_positive_says_nothing() -> None:
     calibration = Calibration()
-    calibration.take_over({("a", device): "first" for device in "xyz"})
+    calibration.load({("a", device): "first" for device in "xyz"})
     for _ in range(60):
         calibration.add(BiasKey("a", "x", "first", ENERGY), 20.0, 10.0)
         calibration.add(BiasKey("a", "y", "first", ENERGY), 0.0, 10.0)
@@ -92,7 +92,7 @@ def learned(cost_model: str, fleet: dict[tuple[str, str], str] | None = None) ->
     """Return calibration of twice the joules of what a cost model predicts."""
     calibration = Calibration()
     if fleet is not None:
-        calibration.take_over(fleet)
+        calibration.load(fleet)
     for _ in range(60):
         calibration.add(BiasKey(*X, cost_model, ENERGY), 20.0, 10.0)
     return calibration
@@ -101,11 +101,11 @@ def learned(cost_model: str, fleet: dict[tuple[str, str], str] | None = None) ->
 def test_ratios_of_a_former_cost_model_are_dropped_and_not_taken_in_again() -> None:
     calibration = learned("first", {X: "first"})
     assert calibration.factor(*X, ENERGY) == pytest.approx(2.0)
-    calibration.take_over({X: "second"})
+    calibration.load({X: "second"})
     assert calibration.factor(*X, ENERGY) == 1.0
     calibration.add(BiasKey(*X, "first", ENERGY), 20.0, 10.0)
     assert calibration.pairs == {}
-    calibration.take_over({X: "first"})
+    calibration.load({X: "first"})
     assert calibration.factor(*X, ENERGY) == 1.0
 
 
@@ -115,15 +115,15 @@ def test_what_is_known_before_the_fleet_counts_for_its_cost_model(
 ) -> None:
     calibration = learned("first")
     assert list(calibration) == []
-    calibration.take_over({X: loaded})
+    calibration.load({X: loaded})
     assert calibration.factor(*X, ENERGY) == pytest.approx(factor)
 
 
 def test_ratios_of_a_pair_that_leaves_the_fleet_wait_unreported_for_its_return() -> None:
     calibration = learned("first", {X: "first"})
-    calibration.take_over({("a", "y"): "other"})
+    calibration.load({("a", "y"): "other"})
     assert list(calibration) == []
     assert calibration.factor(*X, ENERGY) == 1.0
-    calibration.take_over({X: "first"})
+    calibration.load({X: "first"})
     assert calibration.factor(*X, ENERGY) == pytest.approx(2.0)
     assert len(list(calibration)) == 1

@@ -49,7 +49,7 @@ def drift(decisions: DecisionService, *keys: BiasKey) -> None:
 
 def test_a_pair_that_leaves_the_fleet_or_is_profiled_again_drifts_no_more() -> None:
     registry, decisions = CollectorRegistry(), DecisionService()
-    DecisionMetrics(registry, Labels()).read_calibration(decisions.calibration)
+    DecisionMetrics(registry, Labels()).observe(decisions)
     decisions.load((ROW, ELSEWHERE))
     assert told(registry) == {}
     drift(
@@ -66,7 +66,7 @@ def test_a_pair_that_leaves_the_fleet_or_is_profiled_again_drifts_no_more() -> N
 
 def test_pairs_that_the_fleet_has_not_are_not_reported() -> None:
     registry, decisions = CollectorRegistry(), DecisionService()
-    DecisionMetrics(registry, Labels()).read_calibration(decisions.calibration)
+    DecisionMetrics(registry, Labels()).observe(decisions)
     drift(decisions, *(BiasKey(llm, "1xh100", "first", RUNTIME) for llm in "abc"))
     assert told(registry) == {}
     decisions.load((ROW,))

@@ -93,7 +93,7 @@ def test_a_decision_is_one_of_the_candidates(
         with pytest.raises(ProblemError):
             decisions.decide(body)
         return
-    chosen = decisions.decide(body).decision.chosen.cost.row
+    chosen = decisions.decide(body).chosen.cost.row
     assert (chosen.llm, chosen.pool) in allowed
 
 
@@ -104,13 +104,13 @@ def test_no_price_changes_the_llm_that_was_asked_for(llm: str, price: float, nam
     asked = {"llm": llm} if named else {"request": {"model": llm}}
     for _ in range(5):
         body = DecisionBody.model_validate({"input_tokens": 10, "output_tokens": 10, **asked})
-        assert decisions.decide(body).decision.chosen.cost.row.llm == llm
+        assert decisions.decide(body).chosen.cost.row.llm == llm
 
 
 def ask(decisions: DecisionService, pool: str, name: str | None = None) -> PlacementRow:
     candidates = [CandidateBody(llm="a", pool=pool)]
     body = DecisionBody(id=name, input_tokens=10, output_tokens=100, candidates=candidates)
-    return decisions.decide(body).decision.chosen.cost.row
+    return decisions.decide(body).chosen.cost.row
 
 
 def test_a_decision_made_again_elsewhere_leaves_its_first_pool() -> None:
@@ -202,7 +202,7 @@ def test_at_many_slots_the_next_is_free_long_before_all_have_ended() -> None:
                 output_tokens=100,
                 candidates=[CandidateBody(llm="a", pool="x")],
             )
-        ).decision.chosen
+        ).chosen
         waits.append(quote.wait_s)
     # Four slots; the first runs alone for 1 s, the others for 4 s, each of the next four after one.
     assert waits == pytest.approx([0.0, 0.0, 0.0, 0.0, 1.0, 4.0, 4.0, 4.0, 5.0])
@@ -212,7 +212,7 @@ def test_where_all_are_late_the_runner_up_is_late_too() -> None:
     decisions = decision_service()
     body = DecisionBody(llm="a", input_tokens=10, output_tokens=100, deadline_seconds=0.5)
     found = decisions.decide(body)
-    assert not found.decision.chosen.in_time
+    assert not found.chosen.in_time
     runner_up = answer_of(found)["runner_up"]
     assert runner_up is not None
     assert runner_up["why"] == "late"
@@ -224,11 +224,9 @@ def test_a_correction_is_in_what_is_predicted_and_shown() -> None:
     for _ in range(50):
         decisions.calibration.add(BiasKey("a", "1xh100", "", "energy"), 1.4, 1.0)
         decisions.calibration.add(BiasKey("a", "1xh100", "", "runtime"), 0.5, 1.0)
-    decisions.ended(plain.decision_id, plain.decision.chosen.cost.row.pool)
-    cost = decisions.decide(
-        DecisionBody(llm="a", input_tokens=10, output_tokens=100)
-    ).decision.chosen
-    before = plain.decision.chosen.cost
+    decisions.ended(plain.decision_id, plain.chosen.cost.row.pool)
+    cost = decisions.decide(DecisionBody(llm="a", input_tokens=10, output_tokens=100)).chosen
+    before = plain.chosen.cost
     assert cost.cost.energy_factor == pytest.approx(1.4)
     assert cost.cost.energy_j == pytest.approx(1.4 * before.energy_j)
     assert cost.cost.runtime_s == pytest.approx(0.5 * before.runtime_s)
@@ -242,7 +240,7 @@ def test_a_correction_is_in_what_is_predicted_and_shown() -> None:
     )
     decisions.load(tuple(replace(one, cost_model="fitted again") for one in ROWS))
     again = decisions.decide(DecisionBody(llm="a", input_tokens=10, output_tokens=100))
-    assert again.decision.chosen.cost.energy_factor == 1.0
+    assert again.chosen.cost.energy_factor == 1.0
 
 
 @pytest.mark.parametrize("source", [PLAN, WEIGHTS])
@@ -276,7 +274,7 @@ def test_forecasts_offer_the_pools_that_would_do_in_time_were_they_idle() -> Non
     assert ask(decisions, "x").concurrency == 4
     body = DecisionBody(llm="a", input_tokens=10, output_tokens=100, deadline_seconds=2.0)
     for _ in range(MIN_REQUESTS):
-        in_time = {one.cost.row.pool: one.in_time for one in decisions.decide(body).decision.quotes}
+        in_time = {one.cost.row.pool: one.in_time for one in decisions.decide(body).quotes}
         # A second on an idle device, four beside others, a hundred on the slow one.
         assert in_time["x"] is False
     found = [one for one in decisions.traffic.forecast(0.0) if one.deadline_s is not None]

@@ -21,9 +21,13 @@ from service.calls.validation import parse
 from service.decisions.cost import cost_of
 from service.decisions.decision_service import DecisionService
 from service.decisions.learned_lengths import LearnedLengths
-from service.decisions.token_estimate import estimate_tokens, terms_of_actual
+from service.decisions.token_estimate import (
+    estimate_tokens,
+    input_tokens,
+    output_limit,
+    terms_of_actual,
+)
 from service.decisions.tokenizers import Tokenizers
-from service.decisions.tokens import input_tokens, output_limit
 from service.decisions.traffic import MAX_REQUESTS, MIN_REQUESTS, plan_of
 from service.problems import ProblemError
 from tests.service.decisions.test_decision_service import ROWS
@@ -108,14 +112,14 @@ def test_choices_are_slots_of_one_decision_and_actuals_of_them_are_no_surprise()
     decisions.load(ROWS)
     asked = {"prompt": "x" * 400, "max_tokens": 100}
     one = decisions.decide(DecisionBody(llm="a", request=asked))
-    decisions.ended(one.decision_id, one.decision.chosen.cost.row.pool)
+    decisions.ended(one.decision_id, one.chosen.cost.row.pool)
     made = decisions.decide(DecisionBody(llm="a", request=asked | {"n": 5}))
     assert made.tokens.choices == 5
     assert made.tokens.output_tokens == one.tokens.output_tokens
-    chosen = made.decision.chosen.cost
+    chosen = made.chosen.cost
     pool = chosen.row.pool
-    assert made.decision.chosen.slots == min(5, chosen.row.concurrency * chosen.row.devices)
-    assert decisions._loads.of(pool, decisions._clock()).in_flight == made.decision.chosen.slots
+    assert made.chosen.slots == min(5, chosen.row.concurrency * chosen.row.devices)
+    assert decisions._loads.of(pool, decisions._clock()).in_flight == made.chosen.slots
     # All five answers come back in one usage: judged by what was decided, the ratio is 1.
     found = decisions.predicted("a", pool, Terms(Prompts.of(100.0), 500.0 / 5, 5), made.decision_id)
     assert found is not None
@@ -157,7 +161,7 @@ def test_a_list_of_prompts_is_judged_by_the_longest_and_takes_a_slot_for_each_an
     asked = {"prompt": ["x" * 400, "x" * 40, [1, 2, 3]], "max_tokens": 50, "n": 2}
     made = decisions.decide(DecisionBody(llm="a", request=asked))
     assert made.tokens.prompts == Prompts.of(100.0, 10.0, 3.0)
-    chosen = made.decision.chosen
+    chosen = made.chosen
     pool = chosen.cost.row.pool
     assert chosen.slots == min(6, chosen.cost.row.concurrency * chosen.cost.row.devices)
     assert decisions._loads.of(pool, decisions._clock()).in_flight == chosen.slots
@@ -174,7 +178,7 @@ def test_actuals_of_several_prompts_are_no_surprise() -> None:
     decisions.load(ROWS)
     asked = {"prompt": ["x" * 400, "x" * 40], "max_tokens": 50, "n": 2}
     made = decisions.decide(DecisionBody(llm="a", request=asked))
-    chosen = made.decision.chosen.cost
+    chosen = made.chosen.cost
     told = ActualBody(
         decision_id=made.decision_id,
         llm="a",
@@ -197,7 +201,7 @@ def test_what_one_decision_holds_is_no_more_than_its_pool_has() -> None:
     decisions.load(ROWS)
     asked = {"prompt": 100_000 * ["x"], "max_tokens": 5, "n": 1_000}
     made = decisions.decide(DecisionBody(llm="a", request=asked))
-    row = made.decision.chosen.cost.row
+    row = made.chosen.cost.row
     most = max(one.concurrency for one in ROWS if one.pool == row.pool) * row.devices
     assert decisions._loads.of(row.pool, decisions._clock()).in_flight == most
     assert len(decisions.traffic._requests) == MAX_REQUESTS

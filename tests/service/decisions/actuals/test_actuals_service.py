@@ -149,7 +149,7 @@ def decide(decisions: DecisionService, name: str) -> int:
     body = DecisionBody(
         id=name, input_tokens=10, output_tokens=100, candidates=[CandidateBody(llm="a", pool="p")]
     )
-    return decisions.decide(body).decision.chosen.cost.row.concurrency
+    return decisions.decide(body).chosen.cost.row.concurrency
 
 
 @contextmanager
