@@ -82,14 +82,14 @@ def test_pairs_and_quantities_are_apart_and_what_is_not_positive_says_nothing() 
         calibration.add(BiasKey("a", "z", "first", ENERGY), 10.0, 0.0)
     assert calibration.factor("a", "x", ENERGY) == pytest.approx(2.0)
     assert calibration.factor("a", "x", RUNTIME) == 1.0
-    assert [about for about, _ in calibration] == [BiasKey("a", "x", "first", ENERGY)]
+    assert [key for key, _ in calibration] == [BiasKey("a", "x", "first", ENERGY)]
 
 
 X = "a", "x"
 
 
 def learned(cost_model: str, fleet: dict[tuple[str, str], str] | None = None) -> Calibration:
-    """Return calibration of twice the joules of what a cost model predicts."""
+    """Return a calibration by twice the joules of what a cost model predicts."""
     calibration = Calibration()
     if fleet is not None:
         calibration.load(fleet)
@@ -119,7 +119,7 @@ def test_what_is_known_before_the_fleet_counts_for_its_cost_model(
     assert calibration.factor(*X, ENERGY) == pytest.approx(factor)
 
 
-def test_ratios_of_a_pair_that_leaves_the_fleet_wait_unreported_for_its_return() -> None:
+def test_ratios_of_a_pair_that_leaves_the_fleet_wait_unseen_for_its_return() -> None:
     calibration = learned("first", {X: "first"})
     calibration.load({("a", "y"): "other"})
     assert list(calibration) == []

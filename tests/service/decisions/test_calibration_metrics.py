@@ -30,8 +30,8 @@ ROW = PlacementRow(
 ELSEWHERE = replace(ROW, device="2xh100")
 
 
-def told(registry: CollectorRegistry) -> dict[tuple[str, str], float]:
-    """Return what the drift of runtimes is told to be, by LLM and device."""
+def shown(registry: CollectorRegistry) -> dict[tuple[str, str], float]:
+    """Return what the drift of runtimes is shown to be, by LLM and device."""
     return {
         (sample.labels["llm"], sample.labels["device"]): sample.value
         for family in registry.collect()
@@ -42,32 +42,32 @@ def told(registry: CollectorRegistry) -> dict[tuple[str, str], float]:
 
 def drift(decisions: DecisionService, *keys: BiasKey) -> None:
     """Let runtimes be off by more than is corrected."""
-    for about in keys:
+    for key in keys:
         for _ in range(60):
-            decisions.calibration.add(about, 5.0, 1.0)
+            decisions.calibration.add(key, 5.0, 1.0)
 
 
 def test_a_pair_that_leaves_the_fleet_or_is_profiled_again_drifts_no_more() -> None:
     registry, decisions = CollectorRegistry(), DecisionService()
     DecisionMetrics(registry, Labels()).observe(decisions)
     decisions.load((ROW, ELSEWHERE))
-    assert told(registry) == {}
+    assert shown(registry) == {}
     drift(
         decisions,
         BiasKey("a", "1xh100", "first", RUNTIME),
         BiasKey("a", "2xh100", "first", RUNTIME),
     )
-    assert told(registry) == {("a", "1xh100"): 1.0, ("a", "2xh100"): 1.0}
+    assert shown(registry) == {("a", "1xh100"): 1.0, ("a", "2xh100"): 1.0}
     decisions.load((ROW,))
-    assert told(registry) == {("a", "1xh100"): 1.0}
+    assert shown(registry) == {("a", "1xh100"): 1.0}
     decisions.load((replace(ROW, cost_model="second"),))
-    assert told(registry) == {}
+    assert shown(registry) == {}
 
 
-def test_pairs_that_the_fleet_has_not_are_not_reported() -> None:
+def test_pairs_that_the_fleet_has_not_are_not_shown() -> None:
     registry, decisions = CollectorRegistry(), DecisionService()
     DecisionMetrics(registry, Labels()).observe(decisions)
     drift(decisions, *(BiasKey(llm, "1xh100", "first", RUNTIME) for llm in "abc"))
-    assert told(registry) == {}
+    assert shown(registry) == {}
     decisions.load((ROW,))
-    assert told(registry) == {("a", "1xh100"): 1.0}
+    assert shown(registry) == {("a", "1xh100"): 1.0}

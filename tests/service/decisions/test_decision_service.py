@@ -173,14 +173,14 @@ def test_without_a_decision_the_concurrency_of_several_levels_is_not_known() -> 
     assert level(decisions, "x", None) == (1, KNOWN)
 
 
-@pytest.mark.parametrize(("told", "counts"), [(1, 1), (1.01, 4), (4, 4), (90, 4)])
-def test_a_reported_concurrency_counts_as_the_least_level_that_holds_it(
-    told: float, counts: int
+@pytest.mark.parametrize(("stated", "counts"), [(1, 1), (1.01, 4), (4, 4), (90, 4)])
+def test_a_stated_concurrency_counts_as_the_least_level_that_holds_it(
+    stated: float, counts: int
 ) -> None:
     decisions = decision_service()
-    assert level(decisions, "x", None, told) == (counts, KNOWN)
+    assert level(decisions, "x", None, stated) == (counts, KNOWN)
     ask(decisions, "x", "one")
-    assert level(decisions, "x", "one", told) == (counts, KNOWN)
+    assert level(decisions, "x", "one", stated) == (counts, KNOWN)
 
 
 def test_a_load_expires_with_its_predicted_time() -> None:
@@ -244,7 +244,7 @@ def test_a_correction_is_in_what_is_predicted_and_shown() -> None:
 
 
 @pytest.mark.parametrize("source", [PLAN, WEIGHTS])
-def test_somebodys_policy_that_expires_is_reported(source: str) -> None:
+def test_somebodys_policy_that_expires_is_shown(source: str) -> None:
     clock = Clock()
     decisions = DecisionService(wall_clock=clock)
     assert (decisions.policy_expired(), decisions.policy_age_s()) == (False, 0.0)

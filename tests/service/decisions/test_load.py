@@ -76,7 +76,7 @@ def test_a_load_is_what_is_there(steps: list[tuple[str, str, float]], slots: int
 
 
 @pytest.mark.parametrize("slots", [1, 8, 256])
-def test_a_pool_recovers_from_a_burst_of_which_no_actuals_report(slots: int) -> None:
+def test_a_pool_recovers_from_a_burst_without_actuals(slots: int) -> None:
     load, runtime_s, now = PoolLoad(), 20.0, 0.0
     names = iter(range(1_000_000))
 

@@ -179,19 +179,19 @@ def test_actuals_of_several_prompts_are_no_surprise() -> None:
     asked = {"prompt": ["x" * 400, "x" * 40], "max_tokens": 50, "n": 2}
     made = decisions.decide(DecisionBody(llm="a", request=asked))
     chosen = made.chosen.cost
-    told = ActualBody(
+    actual = ActualBody(
         decision_id=made.decision_id,
         llm="a",
         pool=chosen.row.pool,
         input_tokens=110.0,
         output_tokens=200.0,
     )
-    terms, answers = terms_of_actual(told, decisions.decided(made.decision_id))
+    terms, answers = terms_of_actual(actual, decisions.decided(made.decision_id))
     assert answers == 4
     found = decisions.predicted("a", chosen.row.pool, terms, made.decision_id)
     assert found is not None
     assert found[0].energy_j == pytest.approx(chosen.energy_j)
-    by_number = told.model_copy(update={"decision_id": None, "prompts": 2, "choices": 2})
+    by_number = actual.model_copy(update={"decision_id": None, "prompts": 2, "choices": 2})
     alike, answers = terms_of_actual(by_number, None)
     assert (alike, answers) == (Terms(Prompts.of(55.0, 55.0), 50.0, 2), 4)
 

@@ -25,7 +25,9 @@ from tests.service.decision_fleet import save_two_pools
 BOTH = (("qwen3-8b", "large"), ("qwen3-8b", "small"))
 
 
-def asked(at: float, keys: tuple[tuple[str, str], ...] = BOTH, **changes: float) -> ObservedRequest:
+def observed(
+    at: float, keys: tuple[tuple[str, str], ...] = BOTH, **changes: float
+) -> ObservedRequest:
     return ObservedRequest(at, 200.0, 100.0, keys, changes.get("deadline_s"))
 
 
@@ -36,11 +38,11 @@ def planner(tmp_path_factory: pytest.TempPathFactory) -> PlannerService:
 
 
 def test_the_plan_of_the_traffic_can_be_made_and_has_prices(planner: PlannerService) -> None:
-    wanted = [asked(float(number)) for number in range(120)]
-    roomy = planner.plan(orjson.dumps(plan_of(wanted, 5000.0, None)), plan_id="forecast-1")[1]
+    requests = [observed(float(number)) for number in range(120)]
+    roomy = planner.plan(orjson.dumps(plan_of(requests, 5000.0, None)), plan_id="forecast-1")[1]
     assert roomy.published is not None
     assert not any(roomy.published.joules_per_device_second.values())
-    tight = planner.plan(orjson.dumps(plan_of(wanted, 96.0, None)), plan_id="forecast-2")[1]
+    tight = planner.plan(orjson.dumps(plan_of(requests, 96.0, None)), plan_id="forecast-2")[1]
     assert tight.published is not None
     assert tight.published.joules_per_device_second["small"] > 0
 
@@ -62,35 +64,38 @@ REQUESTS = st.lists(
 
 @given(REQUESTS, st.one_of(st.none(), st.floats(0, 1)), st.sampled_from([1.0, 2.0, 4.0]))
 def test_the_body_is_that_of_a_plan(
-    wanted: list[ObservedRequest], floor: float | None, stretch: float
+    requests: list[ObservedRequest], floor: float | None, stretch: float
 ) -> None:
-    body = plan_of(wanted, 1000.0, floor, stretch, limit_s=2.0)
+    body = plan_of(requests, 1000.0, floor, stretch, limit_s=2.0)
     read = PlanRequest.model_validate_json(orjson.dumps(body))
     assert read.publish
     assert read.constraints.deadline_seconds is not None
     assert read.constraints.deadline_seconds >= stretch
-    assert body["columns"]["pools"] == [sorted(pool for _, pool in one.keys) for one in wanted]
+    assert body["columns"]["pools"] == [sorted(pool for _, pool in one.keys) for one in requests]
 
 
 def test_the_deadline_is_the_window_and_that_of_a_request() -> None:
-    def deadline(*wanted: ObservedRequest) -> float:
-        return float(plan_of(wanted, 110.0, None, 2.0)["constraints"]["deadline_seconds"])
+    def deadline(*requests: ObservedRequest) -> float:
+        return float(plan_of(requests, 110.0, None, 2.0)["constraints"]["deadline_seconds"])
 
-    assert deadline(asked(10), asked(50)) == 200.0
-    assert deadline(asked(10), asked(50, deadline_s=30.0), asked(60, deadline_s=40.0)) == 235.0
-    assert deadline(asked(110)) == 2.0
+    assert deadline(observed(10), observed(50)) == 200.0
+    assert (
+        deadline(observed(10), observed(50, deadline_s=30.0), observed(60, deadline_s=40.0))
+        == 235.0
+    )
+    assert deadline(observed(110)) == 2.0
 
 
 def test_few_or_old_requests_make_no_forecast() -> None:
     traffic = Traffic()
     for number in range(MIN_REQUESTS):
         assert traffic.forecast(0.0) == []
-        traffic.add(asked(float(number)))
+        traffic.add(observed(float(number)))
     assert len(traffic.forecast(MIN_REQUESTS)) == MIN_REQUESTS
     assert len(traffic.forecast(WINDOW_S)) == MIN_REQUESTS
     assert traffic.forecast(WINDOW_S + 1.0) == []
     for _ in range(2 * MAX_REQUESTS):
-        traffic.add(asked(WINDOW_S))
+        traffic.add(observed(WINDOW_S))
     assert len(traffic.forecast(WINDOW_S)) == MAX_REQUESTS
 
 
@@ -98,7 +103,7 @@ def test_what_the_fleet_has_no_more_is_forgotten() -> None:
     traffic = Traffic()
     for keys in (BOTH, BOTH[:1], BOTH[1:]):
         for _ in range(MIN_REQUESTS):
-            traffic.add(asked(0.0, keys))
+            traffic.add(observed(0.0, keys))
     traffic.keep({BOTH[1], ("other", "large")})
     kept = traffic.forecast(0.0)
     assert len(kept) == 2 * MIN_REQUESTS
@@ -106,7 +111,7 @@ def test_what_the_fleet_has_no_more_is_forgotten() -> None:
 
 
 def test_a_reload_that_takes_nothing_away_copies_no_request() -> None:
-    traffic, before = Traffic(), [asked(float(number)) for number in range(MIN_REQUESTS)]
+    traffic, before = Traffic(), [observed(float(number)) for number in range(MIN_REQUESTS)]
     for one in before:
         traffic.add(one)
     traffic.keep({*BOTH, ("other", "large")})
@@ -114,7 +119,7 @@ def test_a_reload_that_takes_nothing_away_copies_no_request() -> None:
 
 
 def test_requests_alike_share_what_the_plan_says_of_them() -> None:
-    columns = plan_of([asked(0.0), asked(1.0), asked(2.0, BOTH[1:])], 3.0, None)["columns"]
+    columns = plan_of([observed(0.0), observed(1.0), observed(2.0, BOTH[1:])], 3.0, None)["columns"]
     for name in ("llms", "pools"):
         first, second, other = columns[name]
         assert first is second
@@ -124,7 +129,7 @@ def test_requests_alike_share_what_the_plan_says_of_them() -> None:
 def test_a_reloaded_fleet_can_be_planned_for(planner: PlannerService) -> None:
     traffic = Traffic()
     for _ in range(MIN_REQUESTS):
-        traffic.add(asked(0.0, (*BOTH, ("gone", "gone"))))
+        traffic.add(observed(0.0, (*BOTH, ("gone", "gone"))))
     body = orjson.dumps(plan_of(traffic.forecast(600.0), 600.0, None))
     with pytest.raises(ProblemError, match="got gone"):
         planner.plan(body, plan_id="forecast-3")

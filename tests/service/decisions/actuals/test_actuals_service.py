@@ -78,11 +78,6 @@ def drifted(count: int) -> list[ActualBody]:
     return [actual(f"n{n}", concurrency=8, energy_joules=1.4 * 100.0) for n in range(count)]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "actuals.sqlite3"
-
-
 def factor(actuals: ActualsService) -> float:
     return actuals.calibration.factor("a", "1xh100", ENERGY)
 
@@ -130,7 +125,7 @@ async def test_of_an_unknown_concurrency_lengths_are_learned_and_no_ratios(path:
         assert [run.predicted_j for run in runs] == [100.0] * 60
 
 
-async def test_a_reported_concurrency_is_what_joules_are_held_against(path: Path) -> None:
+async def test_a_stated_concurrency_is_what_joules_are_held_against(path: Path) -> None:
     async with actuals_on(path) as (actuals, _):
         one = [actual(f"n{n}", energy_joules=800.0, concurrency=1) for n in range(60)]
         await actuals.add(one)
@@ -167,12 +162,12 @@ async def test_actuals_that_cannot_be_kept_end_their_load_and_are_judged_later(
 ) -> None:
     async with actuals_on(path) as (actuals, decisions):
         assert decide(decisions, "one") == 1
-        told = [actual("one", decision_id="one", energy_joules=800.0)]
+        reported = [actual("one", decision_id="one", energy_joules=800.0)]
         with refusing(path), pytest.raises(StoreError):
-            await actuals.add(told)
+            await actuals.add(reported)
         assert actuals.calibration.pairs == {}
         assert decide(decisions, "two") == 1
-        assert await actuals.add(told) == 1
+        assert await actuals.add(reported) == 1
         [(_, ratios)] = list(actuals.calibration)
         assert ratios.mean == pytest.approx(1.0)
 

@@ -38,15 +38,15 @@ def test_the_cache_holds_all_of_a_log_that_is_cut_and_not_much_more(tmp_path: Pa
     # Names in no order: each lies on another page of the index.
     names = iter(lambda: f"{draw.getrandbits(128):032x}", "")
     with closing(DatabaseFile(path, CONTENTS, timeout_s=0.0)) as file:
-        told, checkpoints, frames = set[str](), 0, 0
+        acknowledged, checkpoints, frames = set[str](), 0, 0
         while checkpoints < 3 or frames < CHECKPOINT_FRAMES - 100:
-            told |= kept(file, names)
+            acknowledged |= kept(file, names)
             before, frames = frames, frames_of(file)
             checkpoints += frames < before
         os.truncate(path.with_name("actuals.sqlite3-wal"), 0)
         connection = file.connection()
         assert file.take_losses() == []
-        assert {name for (name,) in connection.execute("SELECT id FROM actuals")} == told
+        assert {name for (name,) in connection.execute("SELECT id FROM actuals")} == acknowledged
         (cache_kib,) = connection.execute("PRAGMA cache_size").fetchone()
         (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
         log_bytes = CHECKPOINT_FRAMES * page_bytes

@@ -160,7 +160,7 @@ def test_the_event_loop_has_turns_while_many_runs_are_settled() -> None:
         async def decide() -> None:
             while True:
                 turns[0] += 1
-                # Actuals of later requests, told while this settles, push out the oldest.
+                # Actuals of later requests, added while this settles, push out the oldest.
                 if turns[0] <= RUNS_A_TURN:
                     apportioner.add_run(POOL, run(f"late {turns[0]}", 11, 12))
                 await asyncio.sleep(0)

@@ -17,12 +17,12 @@ Answering = Callable[[bytes, int], str]
 
 @pytest.fixture
 def answering() -> Iterator[Answering]:
-    """Return the URL of a server that answers as it is told."""
-    told: list[tuple[bytes, int]] = []
+    """Return the URL of a server that answers as it is set up."""
+    answers: list[tuple[bytes, int]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body, status = told[-1]
+            body, status = answers[-1]
             self.send_response(status)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
@@ -37,7 +37,7 @@ def answering() -> Iterator[Answering]:
     thread.start()
 
     def answer(body: bytes, status: int) -> str:
-        told.append((body, status))
+        answers.append((body, status))
         return f"http://127.0.0.1:{server.server_port}"
 
     yield answer
