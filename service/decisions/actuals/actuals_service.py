@@ -175,8 +175,8 @@ class ActualsService:
         """Take the items of one call at a time, in parts with a turn of the event loop between."""
         async with self._turn:
             for at in range(0, len(items), ACTUALS_A_TURN):
-                if at:
-                    await asyncio.sleep(0)
+                # Before the first too: the call before may have had this turn for its last part.
+                await asyncio.sleep(0)
                 take(items[at : at + ACTUALS_A_TURN])
 
     def _end(self, body: ActualBody, owner: str | None) -> ReportedActual:
