@@ -181,7 +181,9 @@ class Service:
         yield from follow_files(
             settings, self.pool, self.tokenizers, self.keys, self.certificate, self.metrics.reloads
         )
-        yield probe_stores((self.actuals_service.probe, self.keeper.retry, self.plans.archive.probe))
+        yield probe_stores(
+            (self.actuals_service.probe, self.keeper.retry, self.plans.archive.probe)
+        )
         yield Forecasts(
             settings,
             self.pool,
