@@ -73,7 +73,7 @@ def in_utf8(data: bytes) -> bytes:
     at = next(place for place, letter in enumerate(text) if letter > "\x7f")
     raise BatchFileError(
         f"Expected JSON in UTF-8, got byte {data[at]:#04x} at byte {at}, which is {text[at]!r} in "
-        f"{WINDOWS_1252}. Convert it: iconv -f WINDOWS_1252-1252 -t UTF-8 FILE > NEW."
+        f"{WINDOWS_1252}. Convert it: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW."
     )
 
 

@@ -1,37 +1,28 @@
-"""Bodies of all APIs, drawn: each is counted as what it was made of, or refused, and never a fault.
-
-The count is made beside the body, by whoever draws it, and knows nothing of the rule.
-"""
+"""Bodies of four APIs that are drawn with their count: only what the server reads counts."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-import orjson
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.calls.batch_files.openai_batch import BadLinesError, read_lines
-from service.calls.messages import problem_body
+from service.calls.batch_files.openai_batch import read_lines
 from service.calls.reading import read_document
-from service.calls.request_body import check_body
 from service.calls.schemas.batch_query import TokenRule
 from service.calls.schemas.calls import PlanRequest
-from service.calls.schemas.decisions import DecisionBody
-from service.calls.validation import parse
-from service.decisions.decision_service import DecisionRecord, DecisionService
-from service.http.routes.decisions import answer_of
-from service.problems import Problem, ProblemError
-from tests.service.decisions.test_decision_service import ROWS
+from tests.service.prompts.decisions import decided, line_of
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+
 TEXT = st.text(max_size=30)
+
+
 VALUE: st.SearchStrategy[Any] = st.recursive(
     # Of larger integers readers of JSON make floats, or not: some characters more.
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | TEXT,
@@ -40,8 +31,14 @@ VALUE: st.SearchStrategy[Any] = st.recursive(
     ),
     max_leaves=4,
 )
+
+
 OBJECT = st.dictionaries(st.text(max_size=4), VALUE, max_size=3)
+
+
 NOTHING = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + 90 * "A"}}
+
+
 PLAIN = {"type": "input_image", "file_id": "file-1", "detail": "high"}
 
 
@@ -191,21 +188,6 @@ TERMS = st.fixed_dictionaries(
 )
 
 
-def decided(body: bytes) -> DecisionRecord:
-    decisions = DecisionService()
-    decisions.load(ROWS)
-    read = parse(body, DecisionBody)
-    check_body(read.request or {}, "request")
-    made = decisions.decide(read)
-    assert orjson.loads(orjson.dumps(answer_of(made)))["tokens"]["prompts"] >= 1
-    return made
-
-
-def line_of(body: dict[str, Any]) -> bytes:
-    line = {"custom_id": "a", "method": "POST", "url": "/v1/completions", "body": body}
-    return json.dumps(line).encode()
-
-
 @settings(deadline=None, max_examples=300)
 @given(st.one_of(chats(), completions(), responses(), anthropic()), TERMS)
 def test_all_text_that_the_server_reads_counts_and_nothing_else(
@@ -225,118 +207,3 @@ def test_all_text_that_the_server_reads_counts_and_nothing_else(
     call = read_document({"columns": columns}, PlanRequest)
     assert call is not None
     assert call.batch.sequences == most * len(drawn.tokens)
-
-
-PARTS = [
-    "content",
-    "text",
-    "type",
-    "role",
-    "input",
-    "source",
-    "data",
-    "arguments",
-    "tool_calls",
-    "function",
-    "name",
-    "image_url",
-    "format",
-    "json_schema",
-]
-NAMES = [
-    "model",
-    "messages",
-    "prompt",
-    "input",
-    "suffix",
-    "system",
-    "instructions",
-    "documents",
-    "tools",
-    "functions",
-    "response_format",
-    "text",
-    "n",
-    "best_of",
-    "max_tokens",
-    "echo",
-    "max_completion_tokens",
-    "max_output_tokens",
-    "previous_response_id",
-    "prompt_embeds",
-]
-JUNK: st.SearchStrategy[Any] = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.sampled_from([10**18, 2**64, -(2**63), 10**400, -(10**400)])
-    | st.floats()
-    | st.text(max_size=6),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(PARTS),
-            inner,
-            max_size=3,
-        )
-    ),
-    max_leaves=12,
-)
-MEMBERS = st.sampled_from(NAMES)
-
-
-def deep(value: Any, depth: int) -> Any:
-    for _ in range(depth):
-        value = [value] if depth % 2 else {"content": value}
-    return value
-
-
-@settings(deadline=None, max_examples=500)
-@given(st.dictionaries(MEMBERS, JUNK, max_size=5), st.sampled_from([0, 0, 0, 150, 151]), MEMBERS)
-def test_any_body_is_decided_or_refused(body: dict[str, Any], depth: int, member: str) -> None:
-    if depth:
-        body = body | {member: deep(body.get(member), depth)}
-    decision = json.dumps({"request": body, "llm": "a"}).encode()
-    ends_well(decision, line_of({"max_tokens": 9} | body))
-
-
-def ends_well(decision: bytes, line: bytes) -> None:
-    """Make a decision and read a line, both of which may be refused."""
-    with suppress(BadLinesError):
-        read_lines(line, TokenRule(output_tokens=9))
-    problem = refusal_of(decision)
-    if problem is not None:
-        assert problem.status in (400, 422)
-        assert problem_body(problem, "/decision")
-
-
-def refusal_of(decision: bytes) -> Problem | None:
-    try:
-        decided(decision)
-    except ProblemError as refused:
-        return refused.problem
-    return None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        rb'{"prompt": "\ud800"}',
-        rb'{"prompt": ["a", "\udfff\ud800"]}',
-        b'{"prompt": "\xff"}',
-        b'{"max_tokens": NaN}',
-        b'{"n": 1e999}',
-        b'{"n": -1e400}',
-        b'{"max_tokens": ' + 5_000 * b"9" + b"}",
-        b'{"n": -' + 5_000 * b"9" + b"}",
-        b'{"model": ' + 5_000 * b"9" + b"}",
-        b'{"tools": [' + 5_000 * b"9" + b"]}",
-        b'{"messages": ' + 5_000 * b"[" + 5_000 * b"]" + b"}",
-        b'{"prompt": [' + 150 * b"[" + b"1" + 150 * b"]" + b"]}",
-        b'{"n": 1, "n": 2}',
-        b'{"": {"": ""}}',
-    ],
-)
-def test_texts_that_no_dictionary_makes_are_decided_or_refused(text: bytes) -> None:
-    head = b'{"custom_id": "a", "method": "POST", "url": "/v1/completions", "body": '
-    ends_well(b'{"llm": "a", "request": ' + text + b"}", head + text + b"}")
