@@ -52,6 +52,21 @@ def references(node: object) -> Iterator[str]:
             yield from references(value)
 
 
+def test_generated_clients_keep_the_names_of_their_methods(document: dict[str, Any]) -> None:
+    operations = [one for path in document["paths"].values() for one in path.values()]
+    assert [one["operationId"] for one in operations] == [
+        "plan_plan_post", "predict_predict_post", "decide_decision_post",
+        "destination_destination_post", "destination_destination__path__post",
+        "prices_prices_get", "policy_policy_get", "put_policy_put", "delete_policy_delete",
+        "evidence_actuals_get", "tell_actuals_post", "of_plan_plans__plan_id__actuals_get",
+        "list_plans_plans_get", "status_plans__plan_id__get", "cancel_plans__plan_id__delete",
+        "events_plans__plan_id__events_get", "result_plans__plan_id__result_get",
+        "list_shards_plans__plan_id__shards_get", "shard_plans__plan_id__shards__index__get",
+        "frontier_plan_frontier_post", "healthz_healthz_get", "readyz_readyz_get",
+        "placements_placements_get", "cost_models_cost_models_get", "read_metrics_metrics_get",
+    ]  # fmt: skip
+
+
 def test_every_path_is_in_the_document(document: dict[str, Any]) -> None:
     assert set(document["paths"]) == {
         "/plan", "/plan/frontier", "/plans", "/plans/{plan_id}", "/plans/{plan_id}/events",

@@ -29,6 +29,7 @@ def router(actuals: ActualsService) -> APIRouter:
 
     @routes.post(
         "/actuals",
+        operation_id="tell_actuals_post",
         summary="Tell what came of requests",
         **small_operation(ActualsBody, ActualsAnswer, {}),
     )
@@ -40,6 +41,7 @@ def router(actuals: ActualsService) -> APIRouter:
 
     @routes.get(
         "/actuals",
+        operation_id="evidence_actuals_get",
         summary="Measured against predicted, for each LLM and device",
         **information_operation(EvidenceAnswer),
     )
