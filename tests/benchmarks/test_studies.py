@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -19,8 +19,11 @@ MADE_BY = re.compile(r"python -m (benchmarks(?:\.\w+)+)([^`\n]*)|jouleplan (\w+)
 TABLE = re.compile(r"^\|", re.MULTILINE)
 
 
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
 @pytest.mark.parametrize("page", STUDIES, ids=lambda page: page.stem)
-def test_a_study_names_its_command_before_its_first_table(page: Path) -> None:
+def test_a_study_names_its_command_before_its_first_table(
+    page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     text = page.read_text(encoding="utf-8")
     found, first = MADE_BY.search(text), TABLE.search(text)
     assert first is not None
@@ -28,10 +31,11 @@ def test_a_study_names_its_command_before_its_first_table(page: Path) -> None:
     assert found.start() < first.start()
     module, options, verb, given = found.groups()
     assert verb is None or verb in APPLICATION_OF
-    command = ["-m", module] if module else ["-m", "jouleplan", verb]
-    help_text = subprocess.run(
-        [sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
+    monkeypatch.setattr(sys, "argv", ["study", *([verb] if verb else []), "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(module or "jouleplan", run_name="__main__")
+    assert ended.value.code == 0
+    help_text = capsys.readouterr().out
     named = set(re.findall(r"--[a-z-]+", (options or "") + (given or "")))
     assert named - set(re.findall(r"--[a-z-]+", help_text)) == set()
 
