@@ -90,3 +90,11 @@ def call(service: PlannerService, body: Json | bytes, kind: Any = "plan") -> tup
 def pointers(problem: Json) -> list[str]:
     """Return the pointers of a problem."""
     return [error["pointer"] for error in problem["errors"]]
+
+
+def row(**changes: Any) -> Json:
+    return {"requests": [{"id": "r", "input_tokens": 10, "output_tokens": 10, **changes}]}
+
+
+def limits(**constraints: Any) -> Json:
+    return {"requests": rows(), "fleet": a100_fleet(), "constraints": constraints}
