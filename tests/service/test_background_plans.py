@@ -49,7 +49,6 @@ def own(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """A server with one worker and a store of its own."""
     environment = {
         "JOULEPLAN_MODELS_DIR": str(models_dir),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_MAX_QUEUE": "2",
         "JOULEPLAN_STORE_PATH": str(tmp_path_factory.mktemp("store") / "plans.sqlite3"),
     }
@@ -212,6 +211,7 @@ def test_a_page_that_cannot_be_is_refused(own: Server, query: str) -> None:
 
 
 def test_asynchronous_plans_are_counted(own: Server) -> None:
+    own.client.delete(start(own, endless())).raise_for_status()
     wait_for(own, start(own, BODY), "finished")
     lines = own.client.get("/metrics").text.splitlines()
     counted = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))

@@ -25,7 +25,7 @@ BODY = {"requests": rows(), "fleet": a100_fleet()}
 
 
 def serving(models_dir: Path, **settings: str) -> Server:
-    own = {"JOULEPLAN_MODELS_DIR": str(models_dir), "JOULEPLAN_WORKERS": "1"}
+    own = {"JOULEPLAN_MODELS_DIR": str(models_dir)}
     return Server(own | {f"JOULEPLAN_{name}": value for name, value in settings.items()})
 
 
@@ -94,7 +94,7 @@ def test_a_call_that_ends_within_the_grace_is_answered(
 ) -> None:
     with serving(models_dir, SHUTDOWN_SECONDS=FOREVER) as own:
         own.wait_until_ready()
-        with in_flight(own, endless(4.0)) as answer:
+        with in_flight(own, endless(2.0)) as answer:
             own.process.send_signal(number)
             told = answer.result(timeout=120)
         # A busy machine may find no plan in that time, and this is then its worker's own answer.

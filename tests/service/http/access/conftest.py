@@ -54,19 +54,18 @@ def keys(tmp_path: Path) -> Keys:
     return Keys(tmp_path / "keys.yaml")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared_keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     made = Keys(tmp_path_factory.mktemp("keys") / "keys.yaml")
     made.add("any")
     return made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def guarded(models_dir: Path, shared_keys: Keys) -> Iterator[Server]:
     """A real server that asks for keys, looks for changed ones often and is not patient."""
     settings = {
         "JOULEPLAN_MODELS_DIR": str(models_dir),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_API_KEYS_FILE": str(shared_keys.path),
         "JOULEPLAN_RELOAD_SECONDS": "0.1",
         "JOULEPLAN_BODY_SILENCE_SECONDS": "1",

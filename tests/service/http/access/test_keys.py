@@ -13,6 +13,7 @@ from service.http.access.keys import new_key
 from tests.service.bodies import a100_fleet, rows
 from tests.service.http.access.conftest import Keys, bearer, get
 from tests.service.server import Server
+from tests.service.test_plain_words import check
 from tests.waiting import wait_until
 
 BODY = {"requests": rows(), "fleet": a100_fleet()}
@@ -107,6 +108,19 @@ def test_what_is_no_key_in_force_is_refused(
         pytest.skip("a good one")
     answer = guarded.client.get("/placements", headers=[(header, given)])
     assert unauthenticated(answer)
+
+
+@pytest.mark.parametrize("header", ["x-api-key", "authorization"])
+def test_whatever_is_given_as_a_key_is_refused_in_plain_words(
+    guarded: Server, shared_keys: Keys, header: str
+) -> None:
+    good = shared_keys.texts["any"]
+    for key in ("bad", "", "jp.any.x", good[:-1], good + "x", "jp.a b." + 43 * "x", "x" * 500):
+        for given in (f"Bearer {key or 'x'}", f"Basic {key}x") if header[0] == "a" else (key,):
+            response = guarded.client.get("/placements", headers={header: given})
+            assert response.status_code == 401
+            check(response, (header, given))
+            assert "Expected" in response.text or "is not in force" in response.text
 
 
 def test_every_single_changed_letter_makes_a_key_wrong(guarded: Server, shared_keys: Keys) -> None:
@@ -215,7 +229,6 @@ def test_a_call_in_flight_ends_well_when_its_key_is_removed(models_dir: Path, ke
     keys.add("any")
     settings = {
         "JOULEPLAN_MODELS_DIR": str(models_dir),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_API_KEYS_FILE": str(keys.path),
         "JOULEPLAN_RELOAD_SECONDS": "0.1",
         "JOULEPLAN_BODY_SILENCE_SECONDS": "600",

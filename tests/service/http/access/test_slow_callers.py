@@ -48,16 +48,25 @@ def is_cut_off(caller: socket.socket, byte: bytes) -> bool:
     return False
 
 
-@pytest.mark.parametrize("path", ["/plan", "/predict", "/plan/frontier", "/decision", "/actuals"])
+def answers_to(server: Server, *heads: bytes) -> list[bytes]:
+    """Return all that comes of calls that begin at once and go no further."""
+    callers = [connected(server) for _ in heads]
+    for caller, head in zip(callers, heads, strict=True):
+        caller.sendall(head)
+    answers = [everything(caller) for caller in callers]
+    for caller in callers:
+        caller.close()
+    return answers
+
+
 def test_a_body_that_stops_is_refused_and_its_connection_closed(
-    guarded: Server, shared_keys: Keys, path: str
+    guarded: Server, shared_keys: Keys
 ) -> None:
-    with connected(guarded) as caller:
-        caller.sendall(begun(shared_keys, path) + b'{"requests"')
-        answer = everything(caller)
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"urn:jouleplan:problem:body-timeout" in answer
-    assert b"more of the body within 1 s" in answer
+    paths = ("/plan", "/predict", "/plan/frontier", "/decision", "/actuals")
+    for answer in answers_to(guarded, *(begun(shared_keys, p) + b'{"requests"' for p in paths)):
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"urn:jouleplan:problem:body-timeout" in answer
+        assert b"more of the body within 1 s" in answer
 
 
 @pytest.mark.parametrize("length", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
@@ -88,11 +97,9 @@ def trickled(server: Server, head: bytes, piece: bytes) -> bytes:
     return b""
 
 
-@pytest.mark.parametrize("head", [b"", b"G", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-A: "])
-def test_a_connection_on_which_no_call_begins_is_closed(guarded: Server, head: bytes) -> None:
-    with connected(guarded) as caller:
-        caller.sendall(head)
-        assert everything(caller) == b""
+def test_a_connection_on_which_no_call_begins_is_closed(guarded: Server) -> None:
+    heads = (b"", b"G", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-A: ")
+    assert answers_to(guarded, *heads) == [b""] * len(heads)
 
 
 def test_a_header_that_trickles_after_an_answer_is_cut_off_too(guarded: Server) -> None:
@@ -112,7 +119,7 @@ def test_a_refused_body_is_not_read_for_ever(guarded: Server) -> None:
 def test_a_slow_answer_is_not_hurried(guarded: Server, shared_keys: Keys) -> None:
     """A call whose body is here may take longer than any body."""
     headers = {"X-API-Key": shared_keys.texts["any"]}
-    answer = guarded.client.post("/plan", json=endless(3.0), headers=headers)
+    answer = guarded.client.post("/plan", json=endless(2.5), headers=headers)
     assert answer.status_code != 408, answer.text
 
 
@@ -122,6 +129,10 @@ def test_a_body_over_the_limit_is_refused_on_every_path(guarded: Server, shared_
     for path in 10 * ("/plan", "/predict", "/plan/frontier", "/decision", "/actuals"):
         answer = guarded.client.post(path, content=b" " * 3_000_001, headers=headers)
         assert answer.status_code == 413, (path, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
+    # What announces no length is refused while it is read.
+    streamed = guarded.client.post("/plan", content=iter([b" " * 1_500_001] * 2), headers=headers)
+    assert streamed.status_code == 413
     assert get(guarded, "/healthz").status_code == 200
 
 
