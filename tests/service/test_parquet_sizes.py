@@ -74,7 +74,7 @@ def texts_that_begin_alike(path: Path) -> None:
 def texts_without_a_dictionary(path: Path) -> None:
     table = pa.table({"id": ["x" * 40_000_000] * 2, **tokens(2)})
     with pq.ParquetWriter(path, table.schema, compression="zstd", use_dictionary=False) as writer:
-        for _ in range(30):
+        for _ in range(20):
             writer.write_table(table)
 
 
