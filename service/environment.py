@@ -9,6 +9,11 @@ from importlib.resources import files
 from pathlib import Path
 
 UNKNOWN = "unknown"
+PACKAGE_FOLDER = "embedded_models"
+CHECKOUT_FOLDER = "models"
+FLEET_FILE = "fleet.yaml"
+DEFAULT_SHARE = 0.75
+"""Share of the machine's or the container's memory that calls may take where nothing is set."""
 
 
 def running_version() -> str:
@@ -17,11 +22,6 @@ def running_version() -> str:
         return version("jouleplan")
     except PackageNotFoundError:
         return UNKNOWN
-
-
-PACKAGE_FOLDER = "embedded_models"
-CHECKOUT_FOLDER = "models"
-FLEET_FILE = "fleet.yaml"
 
 
 def embedded_models_dir() -> Path:
@@ -39,10 +39,6 @@ def state_file(name: str) -> Path:
     """Return a file in the folder that the user's programs keep their state in."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "jouleplan" / name
-
-
-DEFAULT_SHARE = 0.75
-"""Share of the machine's or the container's memory that calls may take where nothing is set."""
 
 
 def available_bytes() -> int:

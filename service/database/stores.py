@@ -15,6 +15,8 @@ from contextlib import suppress
 from service.periodic import run_periodically
 from service.problems import Problem, ProblemError
 
+PROBE_PERIOD_S = 5.0
+
 
 class StoreError(ProblemError):
     """Raised where the store cannot be used: the problem of a call that needs it."""
@@ -25,9 +27,6 @@ class StoreError(ProblemError):
 
 class NoPlaceError(StoreError):
     """Raised where there is no file, and none can be made by this process at its path."""
-
-
-PROBE_PERIOD_S = 5.0
 
 
 async def probe_stores(probes: Sequence[Callable[[], Awaitable[None]]]) -> None:
