@@ -1,30 +1,27 @@
-"""`POST /destination` and `GET /prices` on a real server."""
+"""`POST /destination` on a real server."""
 
 from __future__ import annotations
 
 import re
-import socket
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from tests.service.decision_fleet import FLEET, save_two_pools
+from tests.service.destinations import (
+    CALL,
+    CANDIDATES,
+    HEADER,
+    LARGE,
+    PATH,
+    SMALL,
+    ask,
+    exchange,
+)
 from tests.service.server import Server
-from tests.service.test_request_body import TAKEN, WRONG
 
-CALL = {
-    "model": "qwen3-8b",
-    "max_tokens": 100,
-    "messages": [{"role": "user", "content": "x" * 800}],
-}
 LIMITED = FLEET + "max_context_tokens:\n  qwen3-8b: 131072\n"
-SMALL, LARGE = "10.0.0.1:8000", "10.0.0.2:8000"
-CANDIDATES = f"small={SMALL},large={LARGE}"
-PATH = "/destination/v1/chat/completions"
-JSON_TYPE = {"content-type": "application/json"}
-HEADER = "x-jouleplan-candidates"
 MAX_BYTES = 1024 * 1024
 TOLD = ("denied", "openly", "elsewhere")
 
@@ -32,12 +29,6 @@ TOLD = ("denied", "openly", "elsewhere")
 @pytest.fixture(scope="module")
 def server(two_pools_server: Server) -> Server:
     return two_pools_server
-
-
-def ask(
-    server: Server, headers: dict[str, str] | None = None, path: str = PATH, json: Any = CALL
-) -> httpx.Response:
-    return server.client.post(path, json=json, headers={HEADER: CANDIDATES} | (headers or {}))
 
 
 @pytest.mark.parametrize(
@@ -172,93 +163,6 @@ def test_a_name_may_be_as_long_as_an_endpoint(server: Server) -> None:
     assert named(longest + "x").status_code == 422
 
 
-HOSTILE = [
-    "", " ", ",", "small", "small=", "small=10.0.0.1", "small=10.0.0.1:", "small=10.0.0.1:0",
-    "small=10.0.0.1:65536", "small=10.0.0.1:080", "small=10.0.0.1:99999999999", "=10.0.0.1:80",
-    "small=:80", "small=http://10.0.0.1:80", "small=10.0.0.1:80/", "small=10.0.0.1:80/v1",
-    "small=10.0.0.1:80?x=1", "small=10.0.0.1:80#x", "small=user@10.0.0.1:80",
-    "small=user:secret@10.0.0.1:80", "small=10.0.0.1:80 ", "small= 10.0.0.1:80",
-    "small=10.0.0.1:80, large=10.0.0.2:80", "small=10.0.0.1:80,", ",small=10.0.0.1:80",
-    "small=10.0.0.1:80;large=10.0.0.2:80", "small=10.0.0.1:80,small=10.0.0.2:80",
-    "sm all=10.0.0.1:80", "small/=10.0.0.1:80", "small=fd00::1:80", "small=[fd00::1]",
-    "small=[fd00::1%eth0]:80", "small=[not-an-address]:80", "small=[]:80", "small=-a:80",
-    "small=a..b:80", "small=a_b:80", "small=10.0.0.1:80\t", "small=10.0.0.1:8\t0",
-    "small=10.0.0.1:80\\r\\nx: y", "small=10.0.0.1%0d%0a:80", "small=" + "a" * 64 + ":80",
-    "small=" + "a." * 200 + "b:80", "x" * 65 + "=10.0.0.1:80", "small==10.0.0.1:80",
-    "small=10.0.0.1:+80", "small=10.0.0.1:8_0", "small=${jndi}:80", "small=\u00e9:80",
-    "small=10.0.0.1:\u00b2", ",".join(f"{n}=h:80" for n in range(1025)),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
-def test_anything_but_pools_with_host_and_port_is_refused(server: Server, value: str) -> None:
-    raw = value.encode("latin-1")
-    # Blanks around a value are no part of it (RFC 9110), so they cannot be refused.
-    if raw.strip(b" \t") != raw and raw.strip(b" \t"):
-        raw = b"small=10.0.0.1:80 x"
-    head = b"POST %s HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n" % PATH.encode()
-    head += b"x-jouleplan-llm: qwen3-8b\r\n%s: %s\r\n" % (HEADER.encode(), raw)
-    answer = exchange(server.port, head + b"content-length: 0\r\n\r\n")
-    status, _, rest = answer.partition(b"\r\n")
-    assert b" 422 " in status, answer
-    assert HEADER.encode() in rest.partition(b"\r\n\r\n")[2]
-    assert b"x-gateway-destination-endpoint" not in answer.lower()
-
-
-def test_a_header_that_comes_twice_is_refused(server: Server) -> None:
-    headers = [(HEADER, CANDIDATES), (HEADER, "small=192.0.2.6:80")]
-    answer = server.client.post(PATH, json=CALL, headers=headers)
-    assert answer.status_code == 422
-    assert HEADER in answer.json()["detail"]
-
-
-@pytest.mark.parametrize(
-    ("header", "value"),
-    [
-        ("x-jouleplan-llm", "a b"),
-        ("x-jouleplan-llm", "../.."),
-        ("x-jouleplan-llm", "x" * 97),
-        ("x-jouleplan-route", "x" * 129),
-        ("x-jouleplan-route", "a\tb"),
-        *(
-            ("x-jouleplan-deadline-seconds", text)
-            for text in ("", "0", "-1", "nan", "inf", "1e999", "0x10", "1_0", "1,5", "9" * 40)
-        ),
-    ],
-)
-def test_what_the_other_headers_cannot_hold_is_refused(
-    server: Server, header: str, value: str
-) -> None:
-    answer = ask(server, {header: value})
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["detail"].startswith(f"{header}: ")
-
-
-@pytest.mark.parametrize(
-    ("content", "status"), [(b"[]", 422), (b"7", 422), (b"{", 400), (b"\xff", 400)]
-)
-def test_bodies_that_are_no_object_are_refused(server: Server, content: bytes, status: int) -> None:
-    answer = server.client.post(PATH, content=content, headers=JSON_TYPE | {HEADER: CANDIDATES})
-    assert answer.status_code == status
-
-
-def test_refusals_come_with_status_200_where_the_gateway_asks_for_it(server: Server) -> None:
-    open_ = {"x-jouleplan-fail-open": "true"}
-    for answer, slug in (
-        (ask(server, open_ | {HEADER: "nonsense"}), "invalid-request"),
-        (ask(server, open_, json=CALL | {"model": "unknown"}), "invalid-request"),
-        (server.client.post(PATH, content=b"{", headers=open_ | JSON_TYPE), "malformed-json"),
-    ):
-        assert answer.status_code == 200
-        assert answer.headers["x-jouleplan-refused"] == slug
-        assert answer.headers["content-type"] == "application/problem+json"
-        assert "x-gateway-destination-endpoint" not in answer.headers
-        assert "x-jouleplan-pool" not in answer.headers
-    assert ask(server, {"x-jouleplan-fail-open": "yes", HEADER: "nonsense"}).status_code == 422
-    assert "x-jouleplan-refused" not in ask(server, open_).headers
-
-
 def test_refusals_and_destinations_are_counted_as_decisions(server: Server) -> None:
     def counts() -> dict[str, float]:
         lines = server.client.get("/metrics").text.splitlines()
@@ -294,63 +198,6 @@ def test_only_what_did_not_go_well_is_logged(server: Server) -> None:
     assert '"well"' not in server.logs()
 
 
-def prices(server: Server, **query: int) -> dict[str, dict[str, Any]]:
-    answer = server.client.get("/prices", params=query)
-    assert answer.status_code == 200, answer.text
-    return {one["pool"]: one for one in answer.json()["prices"]}
-
-
-def test_prices_are_those_that_a_decision_compares(server: Server) -> None:
-    told = prices(server, input_tokens=200, output_tokens=100)
-    body = {"llm": "qwen3-8b", "input_tokens": 200, "output_tokens": 100}
-    made = server.post("/decision", body).json()
-    assert set(told) == {"small", "large"}
-    assert min(told, key=lambda pool: told[pool]["price_joules"]) == made["placement"]["pool"]
-    extra = told["large"]["price_joules"] - told["small"]["price_joules"]
-    assert made["runner_up"]["extra_price_joules"] == pytest.approx(extra)
-    assert told["small"]["energy_joules"] == pytest.approx(
-        made["placement"]["energy_joules"]["value"]
-    )
-
-
-def test_longer_requests_never_cost_less_and_asking_decides_nothing(server: Server) -> None:
-    first = prices(server)
-    longer = prices(server, input_tokens=600, output_tokens=300)
-    for pool in first:
-        assert longer[pool]["price_joules"] >= first[pool]["price_joules"]
-    waits = [prices(server)["small"]["wait_seconds"] for _ in range(20)]
-    assert waits == sorted(waits, reverse=True)
-
-
-def test_the_present_load_is_in_the_prices(server: Server) -> None:
-    for _ in range(3):
-        ask(server, {HEADER: f"large={LARGE}"})
-    assert prices(server)["large"]["wait_seconds"] > 0
-
-
-@pytest.mark.parametrize("query", ["input_tokens=-1", "output_tokens=0", "output_tokens=1e3",
-                                   "input_tokens=abc", "input_tokens=99999999999"])  # fmt: skip
-def test_lengths_out_of_range_are_refused(server: Server, query: str) -> None:
-    answer = server.client.get(f"/prices?{query}")
-    assert answer.status_code == 422
-    name, _, given = query.partition("=")
-    (error,) = answer.json()["errors"]
-    assert error["pointer"] == f"/query/{name}"
-    assert answer.json()["detail"] == f"/query/{name}: {error['detail']}"
-    assert re.fullmatch(
-        rf"Expected a whole number from [01] to [0-9]+, got '{given}'\.", error["detail"]
-    )
-
-
-def exchange(port: int, message: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        connection.sendall(message)
-        parts = []
-        while part := connection.recv(65536):
-            parts.append(part)
-    return b"".join(parts)
-
-
 def test_parts_that_are_no_text_count_nothing_and_are_reported(server: Server) -> None:
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + 4000 * "A"}}
     seen = CALL | {"messages": [*CALL["messages"], {"role": "user", "content": [image]}]}  # type: ignore[misc]
@@ -376,39 +223,6 @@ def test_tools_that_fit_no_context_are_placed_nowhere(tmp_path: Path) -> None:
         assert ask(limited).status_code == 200
         assert ask(limited, json=large).status_code == 422
         assert limited.post("/decision", {"request": large}).status_code == 422
-
-
-def test_a_body_of_any_depth_is_decided_or_refused(server: Server) -> None:
-    # Any depth that the reader of JSON takes is counted, and nothing deeper ends in a fault.
-    for depth in (100, 1_000, 100_000):
-        text = '{"model": "qwen3-8b", "tools": ' + depth * "[" + depth * "]" + "}"
-        answer = server.client.post(
-            PATH, content=text, headers={"content-type": "application/json"}
-        )
-        assert answer.status_code in (200, 400), answer.text
-
-
-@pytest.mark.parametrize(("name", "value", "below", "told"), WRONG)
-def test_what_no_server_takes_is_refused_by_the_member_that_was_sent(
-    server: Server, name: str, value: Any, below: str, told: str
-) -> None:
-    wrong = CALL | {name: value}
-    there = ask(server, json=wrong)
-    here = server.post("/decision", {"request": wrong, "llm": "qwen3-8b"})
-    for answer, where in ((there, f"/{name}{below}"), (here, f"/request/{name}{below}")):
-        assert answer.status_code == 422, answer.text
-        assert answer.json()["errors"] == [{"pointer": where, "detail": told}]
-        assert answer.json()["detail"].startswith(f"{where}: ")
-    openly = ask(server, {"x-jouleplan-fail-open": "true"}, json=wrong)
-    assert (openly.status_code, openly.headers["x-jouleplan-refused"]) == (200, "invalid-request")
-
-
-@pytest.mark.parametrize("body", TAKEN)
-def test_what_servers_take_is_decided(server: Server, body: dict[str, Any]) -> None:
-    taken = CALL | body
-    assert ask(server, {"x-jouleplan-llm": "qwen3-8b"}, json=taken).status_code == 200
-    answer = server.post("/decision", {"request": taken, "llm": "qwen3-8b"})
-    assert answer.status_code == 200, answer.text
 
 
 def test_each_prompt_of_a_list_is_a_request_of_its_own(server: Server) -> None:
@@ -439,30 +253,3 @@ def test_candidates_that_the_fleet_does_not_have_are_reported_beside_the_decisio
     told = server.post("/decision", both).json()
     assert told["warnings"] == []
     assert told["tokens"]["choices"] == 4
-
-
-@pytest.mark.parametrize(
-    ("strange", "nearest"),
-    [
-        ({"llm": "qwen3-8b", "pool": "Small"}, "small"),
-        ({"llm": "qwen3-8b", "pool": "LARGE"}, "large"),
-        ({"llm": "qwen3-8", "pool": "small"}, "qwen3-8b"),
-        ({"llm": "qwen3-8", "pool": "Large"}, "qwen3-8b, large"),
-    ],
-)
-def test_the_hint_is_of_the_name_that_the_fleet_does_not_have(
-    server: Server, strange: dict[str, str], nearest: str
-) -> None:
-    answer = server.post("/decision", {"input_tokens": 5, "candidates": [strange]})
-    assert answer.status_code == 422
-    (error,) = answer.json()["errors"]
-    assert error["pointer"] == "/candidates"
-    assert error["detail"].endswith(f" Nearest: {nearest}.")
-
-
-def test_a_floor_over_llms_of_unknown_quality_invents_no_highest_score(server: Server) -> None:
-    answer = server.post("/decision", {"llm": "qwen3-8b", "input_tokens": 5, "min_quality": 0.5})
-    assert answer.status_code == 422
-    (error,) = answer.json()["errors"]
-    assert error["pointer"] == "/min_quality"
-    assert "the quality of no LLM that may serve it is known, got 0.5." in error["detail"]

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.service.destinations import exchange
 from tests.service.server import Server
-from tests.service.test_destination_call import exchange
 
 BODY = b'{"llm": "llama-3.1-8b-instruct", "input_tokens": 10, "output_tokens": 10}'
 
