@@ -197,7 +197,7 @@ def short_hour(n: int, seconds: float, deadline_s: float) -> Hour:
 
 def test_decisions_on_shared_devices_keep_the_floor_and_cost_less_than_blind_ones() -> None:
     found = study(
-        short_hour(3000, 300.0, 60.0), shared_deployments(default_fleet()), 0.6, shared=True
+        short_hour(1500, 150.0, 60.0), shared_deployments(default_fleet()), 0.6, shared=True
     )
     ours = found.outcomes["decisions"]
     assert ours.mean_quality == pytest.approx(0.6, abs=0.01)

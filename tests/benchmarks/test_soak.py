@@ -7,7 +7,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -73,10 +73,16 @@ def test_a_server_that_comes_late_is_asked() -> None:
             assert runner.run(line.ask(ASK)) == 200
 
 
-@pytest.fixture
-def service() -> Iterator[Server]:
+@contextmanager
+def serving() -> Iterator[Server]:
     with Server({"JOULEPLAN_RELOAD_SECONDS": "0"}) as running:
         running.wait_until_ready()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Server]:
+    with serving() as running:
         yield running
 
 
@@ -98,12 +104,13 @@ def test_a_soak_asks_tells_kills_and_weighs(service: Server, tmp_path: Path) -> 
     assert service.client.get("/actuals").status_code == 200
 
 
-def test_a_soak_whose_service_dies_ends_and_says_so(service: Server, tmp_path: Path) -> None:
+def test_a_soak_whose_service_dies_ends_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
-    death = threading.Timer(2.0, service.process.kill)
-    death.start()
-    told = soak(service, tmp_path, Pace(rate=20.0, seconds=600.0, outages=()))
-    death.join()
+    with serving() as service:
+        death = threading.Timer(2.0, service.process.kill)
+        death.start()
+        told = soak(service, tmp_path, Pace(rate=20.0, seconds=600.0, outages=()))
+        death.join()
     assert told.broken == ["ServiceEndedError: Expected a running service, got exit status -9."]
     assert told.took_s < 600.0
     text = report(told, set(told.acknowledged), 20.0, 600.0)

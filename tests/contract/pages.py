@@ -58,13 +58,14 @@ def run_in_shell(
 ) -> tuple[int, str, str]:
     """Run a script as a reader's shell would; return its status and what it printed and logged.
 
-    Settings of this process are not its own, and what it has started ends with it.
+    Settings of this process are not its own, and what it has started ends with it. A service has
+    one worker, which costs less to start.
     """
     others = {k: v for k, v in os.environ.items() if not k.startswith("JOULEPLAN_")}
     shell = subprocess.Popen(
         ["bash", "-c", script],
         cwd=folder,
-        env={**others, **environment},
+        env={**others, "JOULEPLAN_WORKERS": "1", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -45,7 +45,7 @@ pytestmark = pytest.mark.skipif(ENVOY is None, reason="needs Envoy, which is not
 @pytest.fixture(scope="module")
 def planner_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     models = save_two_pools(tmp_path_factory.mktemp("models"), FLEET)
-    return {"JOULEPLAN_MODELS_DIR": str(models), "JOULEPLAN_ACTUALS_PATH": ":memory:"}
+    return {"JOULEPLAN_MODELS_DIR": str(models)}
 
 
 @contextmanager

@@ -44,12 +44,24 @@ KNOWN = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def planner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    models = save_two_pools(tmp_path_factory.mktemp("models"))
-    settings = {"JOULEPLAN_MODELS_DIR": str(models), "JOULEPLAN_ACTUALS_PATH": ":memory:"}
-    with Server(settings | {"JOULEPLAN_WORKERS": "1"}) as running:
+@contextmanager
+def planning(folder: Path) -> Iterator[Server]:
+    models = {"JOULEPLAN_MODELS_DIR": str(save_two_pools(folder))}
+    with Server(models) as running:
         running.wait_until_ready()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def planner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A planner that no test publishes to or ends."""
+    with planning(tmp_path_factory.mktemp("models")) as running:
+        yield running
+
+
+@pytest.fixture
+def own_planner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with planning(tmp_path_factory.mktemp("models")) as running:
         yield running
 
 
@@ -126,16 +138,16 @@ def test_the_cheap_backend_is_kept_and_the_dear_one_within_the_slack(
 
 
 def test_the_file_follows_a_published_plan_and_outlives_the_planner(
-    planner: Server, backends: Path, tmp_path: Path
+    own_planner: Server, backends: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "dynamic.json"
-    with running(backends, out, planner.url) as process:
+    with running(backends, out, own_planner.url) as process:
         assert eventually(lambda: out.exists() and read(out)[0] == [SMALL])
-        publish_a_tight_plan(planner)
+        publish_a_tight_plan(own_planner)
         # The plan uses both, so under its prices neither is dearer by more than the slack.
         assert eventually(lambda: set(read(out)[0]) == {SMALL, LARGE}), out.read_text()
         kept = out.read_bytes()
-        planner.kill()
+        own_planner.kill()
         time.sleep(1.0)
         assert process.poll() is None
         assert out.read_bytes() == kept
@@ -242,7 +254,7 @@ def test_a_file_that_the_router_could_not_read_is_never_written(
 
 
 def test_the_shipped_backends_are_pools_of_the_embedded_fleet(tmp_path: Path) -> None:
-    with Server({"JOULEPLAN_WORKERS": "1", "JOULEPLAN_ACTUALS_PATH": ":memory:"}) as planner:
+    with Server({}) as planner:
         planner.wait_until_ready()
         told = planner.client.get("/prices").json()["prices"]
     known = {(one["llm"], one["pool"]) for one in told}

@@ -36,7 +36,7 @@ def test_every_limit_together_is_kept_and_the_gap_is_small(
 ) -> None:
     n = 4_000
     free = three_llms(workload(n), count=8, concurrency=concurrency, limits=Limits(shares=SHARES))
-    loose = plan(free, SolverOptions(10.0, 1e-3))
+    loose = plan(free, SolverOptions(10.0, 2e-2))
     deadline_s = 0.8 * loose.makespan_s if concurrency == (1,) else 1.1 * loose.makespan_s
     limits = Limits(
         deadline_s=deadline_s,
@@ -53,7 +53,7 @@ def test_every_limit_together_is_kept_and_the_gap_is_small(
         limits=limits,
         deadline_s=due if own else None,
     )
-    found = plan(problem, SolverOptions(30.0, 2e-3))
+    found = plan(problem, SolverOptions(30.0, 5e-3))
     slow = price(problem, found.placement.tolist(), found.device_index.tolist())
     assert slow["keeps"]
     assert slow["objective"] == pytest.approx(found.objective, rel=1e-9)

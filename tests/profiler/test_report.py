@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from profiler.campaign.journal import Journal
 from profiler.campaign.replay import ReplayRig
 from profiler.campaign.run import run_campaign
@@ -13,7 +15,10 @@ from tests.profiler.campaign.recorded import DEVICE, LLM, record
 from tests.profiler.campaign.test_campaign import Watcher
 
 
-def campaign(folder: Path) -> Path:
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Observations of a whole campaign."""
+    folder = tmp_path_factory.mktemp("campaign")
     path = folder / "obs.csv"
     rig = ReplayRig(LLM, DEVICE, record(folder / "recorded.csv"))
     with Journal(path, {}) as journal:
@@ -21,11 +26,16 @@ def campaign(folder: Path) -> Path:
     return path
 
 
-def test_the_page_has_every_part_and_nothing_from_elsewhere(tmp_path: Path) -> None:
-    page = tmp_path / "pages" / "report.html"
-    models = f"--models-dir={tmp_path}"
-    assert main(["fit", str(campaign(tmp_path)), models, f"--report={page}"]) == 0
-    text = page.read_text(encoding="utf-8")
+def report(campaign: Path, page: Path) -> str:
+    models = f"--models-dir={page.parent}"
+    assert main(["fit", str(campaign), models, f"--report={page}"]) == 0
+    return page.read_text(encoding="utf-8")
+
+
+def test_the_page_of_a_campaign_has_every_part_and_nothing_from_elsewhere_and_repeats(
+    campaign: Path, tmp_path: Path
+) -> None:
+    text = report(campaign, tmp_path / "pages" / "report.html")
     for part in (
         f"{LLM} on {DEVICE}",
         "Simulated",
@@ -41,11 +51,4 @@ def test_the_page_has_every_part_and_nothing_from_elsewhere(tmp_path: Path) -> N
     assert text.count("<svg") == 4
     for outside in ("<script", "<link", "src=", 'href="http'):
         assert outside not in text
-
-
-def test_the_same_observations_make_the_same_page(tmp_path: Path) -> None:
-    observations = str(campaign(tmp_path))
-    pages = [tmp_path / f"{number}.html" for number in (1, 2)]
-    for page in pages:
-        main(["fit", observations, f"--models-dir={tmp_path}", f"--report={page}"])
-    assert pages[0].read_bytes() == pages[1].read_bytes()
+    assert report(campaign, tmp_path / "again" / "report.html") == text

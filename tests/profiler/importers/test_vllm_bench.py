@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from costmodel.zones import UNIVERSAL
@@ -182,7 +182,6 @@ JSON = st.recursive(
 FIELDS = st.sampled_from(sorted([*result(), "errors", "success", "max_concurrency", "results"]))
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(FIELDS, JSON, max_size=4))
 def test_a_damaged_result_is_read_or_refused_and_never_crashes(changes: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
