@@ -172,7 +172,7 @@ def test_most_pages_are_run_and_two_outputs_compared() -> None:
 @pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq")
 @pytest.mark.parametrize("name", RUN)
 def test_the_code_of_a_page_runs(name: str, checkout: Path, service: Server) -> None:
-    script = script_of(name)
+    script = script_of(name).replace("OPERATIONS_PORT=9091", f"OPERATIONS_PORT={free_port()}")
     port = free_port() if "jouleplan serve" in script else service.port
     whole = BEGIN + PREPARED.get(name, "") + script.replace("127.0.0.1:8080", f"127.0.0.1:{port}")
     mine = {
