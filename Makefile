@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 RUNNABLE := $(VENV)/.runnable
-PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal \
+	--override-ini console_output_style=count
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 REQUIRED_PYTHON := import sys; v = sys.version_info; v >= (3, 11) or \
 	sys.exit(f"Expected Python 3.11 or newer, got {v[0]}.{v[1]}; name one: make PYTHON=python3.12 ...")

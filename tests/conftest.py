@@ -18,6 +18,29 @@ settings.load_profile("repeatable" if os.environ.get("CI") else "patient")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+class FailureLines:
+    """Name each failure when it comes, while the rest goes on; pytest alone does so at the end."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            word = "FAILED" if report.when == "call" else "ERROR"
+            cause = getattr(getattr(report.longrepr, "reprcrash", None), "message", "")
+            said = " - ".join([report.nodeid, *cause.splitlines()[:1]])
+            self._terminal.write_line(f"\n{word} {said}", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    # A process that only runs its share of the tests has no terminal.
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None:
+        config.pluginmanager.register(FailureLines(terminal))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Return the folder of third-party measurements beside the repository."""
