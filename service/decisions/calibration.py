@@ -1,4 +1,4 @@
-"""How far measurements lie from predictions, for each (LLM, device), and what is made of it.
+"""The bias of predictions, for each (LLM, device), and the correction that follows from it.
 
 Ratios are taken in logarithms, with old ones forgotten: a weight falls to a third over
 `MEMORY_OBSERVATIONS`. A correction is applied only where enough was seen, the mean ratio is far

@@ -8,7 +8,7 @@ from service.database.contents import Contents
 from service.database.database_file import DatabaseFile
 
 PLANS = "plans"
-"""What is kept here, as failures name it."""
+"""Name, in failures, of what is kept here."""
 _SCHEMA = """
 CREATE TABLE plans (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -77,13 +77,9 @@ CONTENTS = Contents(
 def open_database(path: Path) -> DatabaseFile:
     """Return the database at `path`, made where there is none.
 
-    It belongs to this connection alone: a second process that opens it is refused, because it would
+    Its folder is made too, for its owner alone; the path is ``:memory:`` for no file. The database
+    belongs to this connection alone: a second process that opens it is refused, because it would
     take plans that are still being made for interrupted ones.
-
-    Parameters
-    ----------
-    path
-        Of the file; ``:memory:`` for none. Its folder is made too, for its owner alone.
 
     Raises
     ------

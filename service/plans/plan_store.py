@@ -25,7 +25,7 @@ CHUNK_BYTES = 4 * 1024 * 1024
 """An answer of hundreds of megabytes is written and read in parts, so that no step is long."""
 
 INTERRUPTED_EVENT = 10**9
-"""Nobody knows how many events an interrupted plan had told: this is far above."""
+"""Event of an interrupted plan, far above those that it had published: nobody knows how many."""
 
 _FIELDS = (
     "number, plan_id, status, created_at, elapsed_s, phase, incumbent, lower_bound, gap, events, "
@@ -59,17 +59,12 @@ class StoreLimits:
 class PlanStore:
     """The plans of one database.
 
-    Parameters
-    ----------
-    file
-        See `service.plans.database.open_database`.
-    limits
-        What is kept; the oldest plans are dropped first.
+    Of those that have ended the oldest are dropped first, as its limits have it.
 
     Attributes
     ----------
     interrupted
-        How many plans were being made when the store was last left.
+        Number of plans that were being made when the store was last left.
     """
 
     def __init__(self, file: DatabaseFile, limits: StoreLimits) -> None:
@@ -96,7 +91,7 @@ class PlanStore:
                 rewrite(self._connection)
 
     def losses(self) -> list[Loss]:
-        """Return what was lost since this was asked last."""
+        """Return what was lost since the last call."""
         return self._file.take_losses()
 
     @property

@@ -128,7 +128,7 @@ class BackgroundPlans:
         Returns
         -------
         PlanRecord or None
-            How the plan that was being made ended; None where it had ended before.
+            The plan that was being made as it ended; None where it had ended before.
 
         Raises
         ------

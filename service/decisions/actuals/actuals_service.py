@@ -35,7 +35,7 @@ One = TypeVar("One")
 
 @dataclass(frozen=True)
 class ReportedActual:
-    """What a caller reports of a request: when it ran on what, and of which decision, if known."""
+    """The actual that a caller reports, with its run and its decision where these are known."""
 
     actual: Actual
     run: Run | None

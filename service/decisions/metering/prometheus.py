@@ -71,8 +71,8 @@ class JouleCounters:
         await self._client.aclose()
 
     async def _answer(self) -> tuple[int, bytes]:
-        asked = {"query": self._query}
-        async with self._client.stream("GET", "/api/v1/query", params=asked) as answer:
+        params = {"query": self._query}
+        async with self._client.stream("GET", "/api/v1/query", params=params) as answer:
             found = bytearray()
             async for part in answer.aiter_bytes():
                 found += part

@@ -63,6 +63,18 @@ async def test_a_mistake_of_the_service_is_refused_and_the_next_is_kept(path: Pa
     await store.stop()
 
 
+async def test_what_was_begun_is_kept_though_its_caller_leaves(path: Path) -> None:
+    store = ActualsStore(path, 10)
+    leaving = asyncio.create_task(store.add([actual("one")]))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    async with asyncio.timeout(60):
+        assert await store.recent(10) == [actual("one")]
+    await store.stop()
+
+
 async def test_ids_are_their_owners_own(path: Path) -> None:
     store = ActualsStore(path, 10)
     first, second = (replace(actual("one", joules), owner=owner) for owner, joules in
