@@ -44,7 +44,7 @@ FAILED_STATUS = 70
 
 
 class WorkerLostError(Exception):
-    """The process of a worker ended, or its pipe broke; `begun` unless its call was not begun."""
+    """The process of a worker ended, or its pipe broke; `begun`: its call may have begun."""
 
     def __init__(self, message: str, *, begun: bool = True) -> None:
         super().__init__(message)
