@@ -78,10 +78,7 @@ def _add_serve(verbs: argparse._SubParsersAction[VerbParser]) -> None:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    # While it searches, the solver takes SIGINT for itself and ends only its search. So the signal
-    # is kept from every thread, those that are started later included, and waited for by one.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    Thread(target=_end_on_interrupt, name="interrupt", daemon=True).start()
+    end_on_interrupt()
     from service.cli.plan_command import plan_file  # noqa: PLC0415
     from service.serving import read_settings  # noqa: PLC0415
 
@@ -90,7 +87,17 @@ def _plan(options: argparse.Namespace) -> int:
     return 2 if settings is None else plan_file(options, settings)
 
 
-def _end_on_interrupt() -> None:
+def end_on_interrupt() -> None:
+    """End this process with status 130 at the first SIGINT from now on.
+
+    While it searches, the solver takes SIGINT for itself and ends only its search. So the signal is
+    kept from every thread, those that are started later included, and waited for by one.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    Thread(target=_wait_for_interrupt, name="interrupt", daemon=True).start()
+
+
+def _wait_for_interrupt() -> None:
     signal.sigwait({signal.SIGINT})
     if sys.stderr.isatty():
         os.write(sys.stderr.fileno(), f"{_SHOW_CURSOR}\n".encode())
