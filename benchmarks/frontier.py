@@ -70,7 +70,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _settings(seconds: float) -> dict[str, str]:
     return {
-        "JOULEPLAN_LOG_LEVEL": "WARNING",
         "JOULEPLAN_MAX_TIME_LIMIT_SECONDS": str(seconds),
         "JOULEPLAN_CALL_LIMIT_SECONDS": str(seconds + PATIENCE_S),
     }

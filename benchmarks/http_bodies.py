@@ -110,7 +110,7 @@ def worker_pids(of: int | str = "self") -> list[int]:
 def service(**settings: str) -> Iterator[tuple[str, list[int]]]:
     """Run the service and yield its URL and its workers, all of them ready."""
     workers = int(settings.get("JOULEPLAN_WORKERS", "1"))
-    with running_service({"JOULEPLAN_LOG_LEVEL": "WARNING", **settings}) as url:
+    with running_service(settings) as url:
         while len(pids := worker_pids()) < workers:
             time.sleep(0.1)
         # The last one may be loading still.

@@ -132,9 +132,6 @@ def planners(port: int, fleet: Path) -> dict[str, Planner]:
     settings = {
         "JOULEPLAN_PORT": str(port),
         "JOULEPLAN_FLEET": str(fleet),
-        "JOULEPLAN_ACTUALS_PATH": ":memory:",
-        "JOULEPLAN_STORE_PATH": ":memory:",
-        "JOULEPLAN_LOG_LEVEL": "WARNING",
     }
     return {
         WELL: lambda: running_service(settings),

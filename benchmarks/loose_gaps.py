@@ -21,11 +21,6 @@ ACHIEVED = (1, 4, 16, 32, 64, 128, 256)
 """Concurrencies of the first table; the plan is made for the last."""
 OFFERED = ((8,), (8, 32), (8, 32, 256), (8, 32, 96, 256, 600))
 REQUESTS, SEED = 400, 0
-SETTINGS = {
-    "JOULEPLAN_LOG_LEVEL": "WARNING",
-    "JOULEPLAN_ACTUALS_PATH": ":memory:",
-    "JOULEPLAN_STORE_PATH": ":memory:",
-}
 TIME_LIMIT_S = 60.0
 """More than any of these plans takes, so that each machine finds the same."""
 
@@ -35,7 +30,7 @@ def main() -> None:
     argparse.ArgumentParser(
         allow_abbrev=False, prog="python -m benchmarks.loose_gaps", description=__doc__
     ).parse_args()
-    with running_service(SETTINGS) as url:
+    with running_service() as url:
         print(f"{chord_table(url)}\n\n{offer_table(url)}")
 
 

@@ -16,18 +16,13 @@ from examples.local_service import running_service
 from examples.make_workload import BODY, DEADLINE_SECONDS, MIN_MEAN_QUALITY
 
 EQUAL_QUALITY = "query_blind_split"
-SETTINGS = {
-    "JOULEPLAN_LOG_LEVEL": "WARNING",
-    "JOULEPLAN_ACTUALS_PATH": ":memory:",
-    "JOULEPLAN_STORE_PATH": ":memory:",
-}
 
 
 def main() -> None:
     """Run the demonstration; any answer but a plan ends it with exit status 1."""
     console = Console(soft_wrap=True)
     body = BODY.read_bytes()
-    with running_service(SETTINGS) as url:
+    with running_service() as url:
         begin = time.perf_counter()
         answer = httpx.post(
             f"{url}/plan", content=body, headers={"content-type": "application/json"}, timeout=120.0

@@ -26,6 +26,8 @@ def free_port() -> int:
 def running_service(settings: Mapping[str, str] | None = None) -> Iterator[str]:
     """Run `python -m service`; yield its URL once it can plan, and stop it afterwards.
 
+    It keeps nothing on disk and logs what goes wrong, unless the settings say otherwise.
+
     Parameters
     ----------
     settings
@@ -37,7 +39,14 @@ def running_service(settings: Mapping[str, str] | None = None) -> Iterator[str]:
     RuntimeError
         If it ends, or is not ready within 30 s.
     """
-    own = {"JOULEPLAN_HOST": "127.0.0.1", "JOULEPLAN_PORT": str(free_port()), **(settings or {})}
+    own = {
+        "JOULEPLAN_HOST": "127.0.0.1",
+        "JOULEPLAN_PORT": str(free_port()),
+        "JOULEPLAN_ACTUALS_PATH": ":memory:",
+        "JOULEPLAN_STORE_PATH": ":memory:",
+        "JOULEPLAN_LOG_LEVEL": "WARNING",
+        **(settings or {}),
+    }
     command = [sys.executable, "-m", "service"]
     service = subprocess.Popen(command, env={**os.environ, **own}, stdin=subprocess.DEVNULL)
     try:

@@ -20,8 +20,6 @@ from benchmarks.fuzz.run import Fuzzer
 from benchmarks.timing import machine
 from examples.local_service import running_service
 
-MEMORY = ":memory:"
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the calls and print what came of them."""
@@ -33,8 +31,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     settings = {
         "JOULEPLAN_WORKERS": str(options.callers),
-        "JOULEPLAN_STORE_PATH": MEMORY,
-        "JOULEPLAN_ACTUALS_PATH": MEMORY,
         "JOULEPLAN_LOG_LEVEL": "ERROR",
     }
     seeds = range(options.seed, options.seed + options.calls)

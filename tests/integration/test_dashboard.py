@@ -61,9 +61,8 @@ class Watched:
 def watched(
     tmp_path_factory: pytest.TempPathFactory, small_batch: dict[str, Any]
 ) -> Iterator[Watched]:
-    names = ("JOULEPLAN_ACTUALS_PATH", "JOULEPLAN_STORE_PATH")
     folder = tmp_path_factory.mktemp("prometheus")
-    settings = {"JOULEPLAN_WORKERS": "1", **dict.fromkeys(names, ":memory:")}
+    settings = {"JOULEPLAN_WORKERS": "1"}
     with running_service(settings) as service, running_prometheus(folder, service) as url:
         prometheus, began_s = PrometheusServer(url), time.time()
         assert eventually(lambda: prometheus.instant("jouleplan_decisions_total"), bool)
