@@ -60,10 +60,10 @@ class Server:
             env=self._environment,
             stderr=self._stderr,
         )
-        self.client = httpx.Client(base_url=self.url, timeout=60)
+        self.client = httpx.Client(base_url=self.url, timeout=PATIENCE_S)
         return self
 
-    def wait_until_ready(self, within_s: float = 60.0) -> float:
+    def wait_until_ready(self, within_s: float = PATIENCE_S) -> float:
         """Return the seconds from the start until it can plan."""
         while time.perf_counter() - self.started_s < within_s:
             try:
@@ -73,7 +73,7 @@ class Server:
                 pass
             if self.process.poll() is not None:
                 break
-            time.sleep(0.02)
+            time.sleep(0.05)
         raise TimeoutError(self.logs())
 
     def post(self, path: str, body: Any) -> httpx.Response:

@@ -13,7 +13,7 @@ from service.calls.schemas.plans import PlansAnswer, PlanStatusAnswer
 from tests.service.answers import checked
 from tests.service.bodies import a100_fleet, endless, rows
 from tests.service.server import Server
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 ASYNC = {"Prefer": "respond-async"}
 BODY = {"requests": rows(20), "fleet": a100_fleet()}
@@ -28,9 +28,9 @@ def start(server: Server, body: Any, prefix: str = "") -> str:
     return str(response.headers["location"])
 
 
-def wait_for(server: Server, path: str, *states: str, within_s: float = 60.0) -> dict[str, Any]:
+def wait_for(server: Server, path: str, *states: str) -> dict[str, Any]:
     """Return the state of a plan once it is one of `states`."""
-    end = time.perf_counter() + within_s
+    end = time.perf_counter() + PATIENCE_S
     while time.perf_counter() < end:
         state: dict[str, Any] = server.client.get(path).json()
         if state["status"] in states:

@@ -142,9 +142,11 @@ def test_the_gateways_own_names_come_back(server: Server) -> None:
 
 
 def test_load_fills_a_pool_and_spills_over_when_a_deadline_would_be_missed(server: Server) -> None:
-    runtime = decide(server, llm="qwen3-8b")["placement"]["runtime_seconds"]["value"]
+    # So long that none ends before the last one is decided, however slowly this machine asks.
+    asked = {"llm": "qwen3-8b", "output_tokens": 10_000}
+    runtime = decide(server, **asked)["placement"]["runtime_seconds"]["value"]
     pools = [
-        decide(server, llm="qwen3-8b", deadline_seconds=3 * runtime)["placement"]["pool"]
+        decide(server, **asked, deadline_seconds=3 * runtime)["placement"]["pool"]
         for _ in range(40)
     ]
     assert pools[0] == "small"
