@@ -79,7 +79,7 @@ def guarded(models_dir: Path, shared_keys: Keys) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tenants_keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     made = Keys(tmp_path_factory.mktemp("tenants") / "keys.yaml")
     for scope in SCOPES:
@@ -90,13 +90,12 @@ def tenants_keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     return made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tenants_server(
     models_dir: Path, tenants_keys: Keys, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     settings = {
         "JOULEPLAN_MODELS_DIR": str(models_dir),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_API_KEYS_FILE": str(tenants_keys.path),
         "JOULEPLAN_RELOAD_SECONDS": "0.1",
         "JOULEPLAN_STORE_PATH": str(tmp_path_factory.mktemp("store") / "plans.sqlite3"),

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.__main__ import main
 from service.http.access.scopes import SCOPES
 from tests.service.bodies import rows
 from tests.service.http.access.conftest import Keys
 from tests.service.http.access.tenants import BODY, UNKNOWN, tenant
 from tests.service.http.access.test_keys import is_refused
-from tests.service.server import ROOT, Server
+from tests.service.server import Server
 from tests.waiting import wait_until
 
 PUBLISHED = {"requests": rows(), "publish": True}
@@ -76,21 +75,21 @@ def test_a_key_without_the_scope_policy_publishes_nothing(
     assert everything.get("/policy").json() != before
 
 
-def test_the_command_makes_keys_of_scopes_and_owners(tmp_path: Path) -> None:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        file = ("--file", str(tmp_path / "keys.yaml"))
-        return subprocess.run(
-            [sys.executable, "-m", "service", "keys", *arguments, *file],
-            cwd=ROOT, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+def test_the_command_makes_keys_of_scopes_and_owners(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*arguments: str) -> int:
+        capsys.readouterr()
+        return main(["keys", *arguments, "--file", str(tmp_path / "keys.yaml")])
 
-    assert run("add", "x", "--scopes", "plan, read", "--owner", "team").returncode == 0
-    assert run("add", "y").returncode == 0
-    lines = [line.split() for line in run("list").stdout.splitlines()]
+    assert run("add", "x", "--scopes", "plan, read", "--owner", "team") == 0
+    assert run("add", "y") == 0
+    assert run("list") == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [line[-2:] for line in lines[1:]] == [
         ["read,plan", "team"],
         ["read,plan,policy", "y"],
     ]
-    wrong = run("add", "z", "--scopes", "plan,write")
+    assert run("add", "z", "--scopes", "plan,write") == 2
     words = "--scopes: Expected read, plan, policy, one or several, got plan,write.\n"
-    assert (wrong.returncode, wrong.stderr) == (2, words)
+    assert capsys.readouterr().err == words

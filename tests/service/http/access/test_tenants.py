@@ -116,7 +116,6 @@ def test_asynchronous_plans_of_one_tenant_do_not_fill_the_queue(
     keys.add("b")
     settings = {
         "JOULEPLAN_MODELS_DIR": str(models_dir),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_MAX_QUEUE": "1",
         "JOULEPLAN_API_KEYS_FILE": str(keys.path),
     }
@@ -154,7 +153,6 @@ def test_plans_of_a_store_that_knew_no_owners_are_everybodys(
     keys.add("b")
     settings = {
         "JOULEPLAN_MODELS_DIR": str(models_dir),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_STORE_PATH": str(path),
     }
     with Server(settings | {"JOULEPLAN_API_KEYS_FILE": str(keys.path)}) as first:
