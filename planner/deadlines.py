@@ -13,12 +13,8 @@ from costmodel.arrays import FloatArray, IntArray
 class Deadlines:
     """Distinct deadlines, and which one each request has.
 
-    Attributes
-    ----------
-    distinct_s
-        Rising, in seconds from the plan's start, inf for none, shape (D,).
-    rank
-        Position of each request's deadline among them, shape (n,), in two bytes where these do.
+    `distinct_s`, (D,), rise, in seconds from the plan's start, inf for none. `rank`, (n,), is the
+    position of each request's deadline among them, in two bytes where these do.
     """
 
     distinct_s: FloatArray

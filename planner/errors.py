@@ -5,8 +5,9 @@
     PlanningError
     ├── InvalidProblemError   the problem contradicts itself: mend the field that `pointer` names
     ├── UnplaceableError      some requests fit no placement: drop them, or widen their limits
-    ├── InfeasibleError       proven: no plan keeps every limit; `relaxations` says what would
-    ├── UnattainedConfidenceError  no plan found is sure enough: `relaxations` says what would do
+    ├── LimitsError           limits conflict: `relaxations` says what would mend it
+    │   ├── InfeasibleError       proven: no plan keeps every limit
+    │   └── UnattainedConfidenceError  no plan found is sure enough
     ├── UndecidedError        neither a plan nor a proof was found in time: allow more time
     └── BoundContradictedError  a defect of ours: a plan is better than its proven bound
 """
@@ -75,8 +76,8 @@ class LimitChange:
     needed_lower_bound: float
 
 
-class InfeasibleError(PlanningError):
-    """Proven: no plan keeps all limits together.
+class LimitsError(PlanningError):
+    """Limits cannot be kept together, or no plan was found that keeps them.
 
     Parameters
     ----------
@@ -86,6 +87,26 @@ class InfeasibleError(PlanningError):
         Limits that, each alone, would mend it.
     joint_relaxation
         Limits to be moved together, where none alone is enough; otherwise empty.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        conflict: tuple[str, ...],
+        relaxations: tuple[LimitChange, ...],
+        joint_relaxation: tuple[LimitChange, ...],
+    ) -> None:
+        super().__init__(message)
+        self.conflict = conflict
+        self.relaxations = relaxations
+        self.joint_relaxation = joint_relaxation
+
+
+class InfeasibleError(LimitsError):
+    """Proven: no plan keeps all limits together.
+
+    Parameters
+    ----------
     cut_by_clock
         Whether time ended before what is needed and what is proven were close.
     note
@@ -102,25 +123,16 @@ class InfeasibleError(PlanningError):
         note: str = "",
     ) -> None:
         limits = "this limit" if len(conflict) == 1 else "these limits together"
-        super().__init__(f"No plan keeps {limits}: " + ", ".join(conflict))
+        message = f"No plan keeps {limits}: " + ", ".join(conflict)
+        super().__init__(message, conflict, relaxations, joint_relaxation)
         self.note = note
-        self.conflict = conflict
-        self.relaxations = relaxations
-        self.joint_relaxation = joint_relaxation
         self.cut_by_clock = cut_by_clock
 
 
-class UnattainedConfidenceError(PlanningError):
+class UnattainedConfidenceError(LimitsError):
     """No plan was found that keeps the deadlines with the confidence asked for.
 
-    Parameters
-    ----------
-    message
-        What was tried.
-    conflict, relaxations, joint_relaxation
-        As of `InfeasibleError`, but of what was found: nothing is proven of plans not tried.
-    attainable_confidence
-        Confidence of the surest plan found.
+    Nothing is proven of plans not tried. `attainable_confidence` is that of the surest plan found.
     """
 
     def __init__(
@@ -131,10 +143,7 @@ class UnattainedConfidenceError(PlanningError):
         joint_relaxation: tuple[LimitChange, ...],
         attainable_confidence: float,
     ) -> None:
-        super().__init__(message)
-        self.conflict = conflict
-        self.relaxations = relaxations
-        self.joint_relaxation = joint_relaxation
+        super().__init__(message, conflict, relaxations, joint_relaxation)
         self.attainable_confidence = attainable_confidence
 
 

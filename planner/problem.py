@@ -102,15 +102,6 @@ class PlacementProblem:
         """Score of each placement's LLM, shape (k,); nan where it is not known."""
         return np.array([np.nan if p.quality is None else p.quality for p in self.placements])
 
-    @property
-    def quality_matters(self) -> bool:
-        """Whether the objective or a limit needs the LLMs' scores."""
-        return (
-            self.objective.zeta < 1.0
-            or self.limits.min_mean_quality is not None
-            or bool(np.isfinite(self.requests.min_quality).any())
-        )
-
     @cached_property
     def deadline_s(self) -> FloatArray:
         """Effective deadline of each request, its own or the plan's, shape (n,)."""
@@ -156,11 +147,6 @@ class PlacementProblem:
         return np.full(self.n, -1, dtype=np.int64) if device is None else device
 
     @cached_property
-    def any_pinned(self) -> bool:
-        """Whether a request is pinned to a device."""
-        return bool((self.pinned_device >= 0).any())
-
-    @cached_property
     def exclusions(self) -> dict[str, BoolArray]:
         """What keeps requests from placements: reason to mask, each broadcastable to (n, k)."""
         requests = self.requests
@@ -176,12 +162,14 @@ class PlacementProblem:
             counts = np.array([self.pools[p].count for p in self.pool_of])
             beyond = self.pinned_device[:, None] >= counts[None, :]
             reasons["the pool has no device of the index that the request is pinned to"] = beyond
-        if self.quality_matters:
+        own_floors = bool(np.isfinite(requests.min_quality).any())
+        floor = self.limits.min_mean_quality
+        if self.objective.zeta < 1.0 or floor is not None or own_floors:
             reasons["the quality of the LLM is not known"] = np.isnan(self.quality)[None, :]
-            if np.isfinite(requests.min_quality).any():
-                with np.errstate(invalid="ignore"):
-                    low = self.quality[None, :] < requests.min_quality[:, None]
-                reasons["below the request's min_quality"] = low
+        if own_floors:
+            with np.errstate(invalid="ignore"):
+                low = self.quality[None, :] < requests.min_quality[:, None]
+            reasons["below the request's min_quality"] = low
         return reasons
 
     @cached_property

@@ -13,54 +13,46 @@ from planner.inputs import Unit
 
 
 @dataclass(frozen=True)
-class PoolSeconds:
-    """Device-seconds of a pool until its last deadline."""
+class _OfPool:
+    """Something of one pool."""
 
     pool: int
+
+
+class PoolSeconds(_OfPool):
+    """Device-seconds of a pool until its last deadline."""
 
 
 @dataclass(frozen=True)
-class SecondsBefore:
+class SecondsBefore(_OfPool):
     """Device-seconds of a pool before a deadline of requests' own [s from the plan's start]."""
 
-    pool: int
     due_s: float
 
 
 @dataclass(frozen=True)
-class PinnedSeconds:
+class PinnedSeconds(_OfPool):
     """Seconds of one device of a pool, for the requests that are pinned to it."""
 
-    pool: int
     device: int
 
 
-@dataclass(frozen=True)
-class MakespanSeconds:
+class MakespanSeconds(_OfPool):
     """Device-seconds of a pool until the makespan."""
 
-    pool: int
 
-
-@dataclass(frozen=True)
-class OnSeconds:
+class OnSeconds(_OfPool):
     """Seconds for which the devices of an always-on pool are on: a variable, and its row."""
 
-    pool: int
 
-
-@dataclass(frozen=True)
-class DevicesOn:
+class DevicesOn(_OfPool):
     """Devices of a pool that are switched on: a variable, and the row of what they hold."""
 
-    pool: int
-
 
 @dataclass(frozen=True)
-class LlmLoads:
+class LlmLoads(_OfPool):
     """Loads of an LLM on a pool: a variable, and the row of what the loaded devices hold."""
 
-    pool: int
     llm: str
 
 
@@ -108,11 +100,8 @@ class OwnDeadlines:
     """Seconds until requests with deadlines of their own must have ended, all stretched alike."""
 
 
-@dataclass(frozen=True)
-class AvailableSeconds:
+class AvailableSeconds(_OfPool):
     """Seconds for which a pool can be had."""
-
-    pool: int
 
 
 @dataclass(frozen=True)

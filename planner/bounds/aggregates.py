@@ -27,12 +27,8 @@ DENSE_KEYS = 20_000_000
 class Aggregates:
     """A partition of the requests, and a coarser one of which it is a refinement.
 
-    Attributes
-    ----------
-    labels
-        Aggregate of each request, shape (n,), 0 to `count` less 1.
-    parents
-        Coarser aggregate of each aggregate, shape (count,); None where there is none.
+    `labels`, shape (n,), are the aggregates of the requests, 0 to `count` less 1; `parents`, shape
+    (count,), the coarser aggregate of each, None where there is none.
     """
 
     labels: IntArray

@@ -43,27 +43,15 @@ class LpRelaxation:
 class Bounded:
     """The linear relaxation's answer, carried over to the full data.
 
-    Attributes
-    ----------
-    lower_bound
-        Valid for every assignment of the full data.
-    multipliers
-        Price of each row, shape (rows,).
-    placement
-        The relaxation's assignment rounded to requests, shape (n,); rows may be broken slightly.
-    variables
-        The relaxation's values of the variables beside the assignment.
-    priced
-        Costs with the rows priced in.
-    regrets
-        What each request's placement costs it beside its cheapest, rows priced in, shape (n,).
-    preferred
-        The cheapest placement of each request, rows priced in, shape (n,).
-    lp
-        The relaxation over aggregates that it comes from.
-    lagrangian
-        Optima of the problem with its rows priced in, of the highest bound first: they break rows,
-        but show which placements are worth opening for the longest requests.
+    `lower_bound` is valid for every assignment of the full data, at the prices `multipliers` of the
+    rows, (rows,); `priced` are the costs with these priced in. `placement`, (n,), is the
+    relaxation's assignment rounded to requests, which may break rows slightly, and `variables` has
+    the values beside it. `regrets`, (n,), is what each request's placement costs beside
+    `preferred`, its cheapest, rows priced in. `lp` is the relaxation over aggregates that all comes
+    from.
+
+    `lagrangian` are optima of the problem with its rows priced in, of the highest bound first: they
+    break rows, but show which placements are worth opening for the longest requests.
     """
 
     lower_bound: float

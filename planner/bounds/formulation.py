@@ -120,17 +120,11 @@ class Formulation:
         rows = []
         for position, deadline in enumerate(self.deadlines.tolist()):
             due = np.arange(len(self.deadlines) + 1) <= position
+            classes = np.repeat(due, len(self.pinned) + 1)
             for index in range(len(self.problem.pools)):
                 end = self.side.working_s(index, loosest(deadline))
-                rows.append(
-                    Row(
-                        SecondsBefore(index, deadline),
-                        self.due,
-                        self._stretch_by_loads(index, end),
-                        self._capacity(index) * end,
-                        np.repeat(due, len(self.pinned) + 1),
-                    )
-                )
+                limits, devices = SecondsBefore(index, deadline), self._capacity(index)
+                rows.append(self._due_row(limits, end, devices, classes))
         return rows
 
     def with_broken_deadlines(self, placement: IntArray) -> FloatArray | None:
@@ -139,8 +133,8 @@ class Formulation:
         if len(distinct_s) - 1 <= len(self.deadlines):
             return None
         work = values_at(self.due, placement, None)
-        pools = range(len(self.problem.pools))
-        room = np.stack([self._room_until(index, distinct_s) for index in pools])
+        pools, ends = range(len(self.problem.pools)), loosest(distinct_s)
+        room = np.array([self._capacity(p) * self.side.working_before_s(p, ends) for p in pools])
         return row_choice.with_broken_deadlines(self.problem, self.deadlines, placement, work, room)
 
     def loaded_devices_hold_their_work(self) -> list[Row]:
@@ -150,8 +144,7 @@ class Formulation:
             end = self.side.working_s(loads.pool)
             load_s = float(self.problem.load_s[columns[0]])
             if np.isfinite(end) and end > load_s:
-                seen = np.zeros(self.problem.k)
-                seen[columns] = 1.0
+                seen = np.isin(np.arange(self.problem.k), columns).astype(float)
                 seconds = self.problem.costs.device_seconds
                 rows.append(Row(loads, seconds, seen, 0.0, None, {loads: load_s - end}))
         return rows
@@ -166,28 +159,19 @@ class Formulation:
 
     def used_placements_are_loaded_and_on(self) -> list[Link]:
         """Ensures that a placement is used only with its LLM loaded and a device switched on."""
-        loads = [Link(columns, counted) for counted, columns in self.side.loads.items()]
-        return loads + [
-            Link(columns, counted) for counted, columns in self.side.activations.items()
-        ]
+        loads = [Link(columns, loads) for loads, columns in self.side.loads.items()]
+        return loads + [Link(columns, on) for on, columns in self.side.activations.items()]
 
     def pinned_devices_hold_their_work(self) -> list[Row]:
         """Ensures that what is pinned to a device, and its loads, fit before its last deadline."""
         problem, rows = self.problem, list[Row]()
         for position, device in enumerate(self.pinned.tolist()):
             pinned = np.arange(len(self.pinned) + 1) == position + 1
+            classes = np.tile(pinned, len(self.deadlines) + 1)
             for index, pool in enumerate(problem.pools):
                 end = self.side.working_s(index)
                 if device < pool.count and np.isfinite(end):
-                    rows.append(
-                        Row(
-                            PinnedSeconds(index, device),
-                            self.due,
-                            self._stretch_by_loads(index, end),
-                            end,
-                            np.tile(pinned, len(self.deadlines) + 1),
-                        )
-                    )
+                    rows.append(self._due_row(PinnedSeconds(index, device), end, 1.0, classes))
         return rows
 
     def makespan_covers_every_pool(self) -> list[Row]:
@@ -198,11 +182,8 @@ class Formulation:
         """Return the rows by which every pool's work fits in its devices until the makespan."""
         rows = []
         for index, pool in enumerate(self.problem.pools):
-            variables: dict[Counted, float] = {
-                devices: pool.activation_s
-                for devices in self.side.activations
-                if devices.pool == index
-            }
+            switched = [devices for devices in self.side.activations if devices.pool == index]
+            variables: dict[Counted, float] = dict.fromkeys(switched, pool.activation_s)
             variables[Makespan()] = -self._capacity(index)
             rows.append(self._work_row(MakespanSeconds(index), 0.0, variables))
         return rows
@@ -218,10 +199,8 @@ class Formulation:
         """Ensures that a placement's blocks run enough steps for their tokens, all slots full."""
         output = self.problem.requests.workload.generated_tokens.astype(float)[:, None]
         per_step = np.diag(1.0 / self.problem.concurrency)
-        return [
-            Row(DecodeSteps(k), output, per_step[k], 0.0, None, {DecodeSteps(k): -1.0})
-            for k in self.costs.steps
-        ]
+        counted = [DecodeSteps(k) for k in self.costs.steps]
+        return [Row(c, output, per_step[c.placement], 0.0, None, {c: -1.0}) for c in counted]
 
     def steps_cover_the_longest(self) -> list[LongestJob]:
         """Ensures that a placement's blocks run as many steps as their longest request."""
@@ -230,11 +209,10 @@ class Formulation:
 
     def counts_of_each_llm(self) -> list[Row]:
         """Ensures that each LLM serves its least and at most its most requests."""
-        problem, rows = self.problem, []
+        problem, rows, ones = self.problem, list[Row](), np.ones((1, self.problem.k))
         for llm in dict.fromkeys([*problem.limits.shares, *problem.limits.min_requests]):
             columns = np.array([float(p.llm == llm) for p in problem.placements])
             least, most = problem.request_counts(llm)
-            ones = np.ones((1, problem.k))
             if least > 0:
                 rows.append(Row(RequestCount(llm, "min"), ones, -columns, -float(least)))
             if most < problem.n:
@@ -281,20 +259,21 @@ class Formulation:
         np.divide(end_s, left, out=there, where=(there > 0.0) & (left > 0.0) & np.isfinite(left))
         return there
 
-    def _room_until(self, index: int, deadlines_s: FloatArray) -> FloatArray:
-        """Device-seconds that a pool has for work before each of some deadlines, shape (D,)."""
-        before_s = self.side.working_before_s(index, loosest(deadlines_s))
-        return np.asarray(self._capacity(index) * before_s)
-
     def _capacity(self, index: int) -> float:
         share = 1.0 if self.surrogate.capacity is None else float(self.surrogate.capacity[index])
         return self.problem.pools[index].count * share
+
+    def _due_row(
+        self, limits: SecondsBefore | PinnedSeconds, end: float, devices: float, classes: BoolArray
+    ) -> Row:
+        """Return the row of what some classes of requests must hold of devices by a time."""
+        stretch = self._stretch_by_loads(limits.pool, end)
+        return Row(limits, self.due, stretch, devices * end, classes)
 
     def _work_row(
         self, limits: PoolTime, end: float, variables: Mapping[Counted, float] | None = None
     ) -> Row:
         columns = (self.problem.pool_of == limits.pool).astype(float)
         taken = self.side.of_pool(limits.pool) | dict(variables or {})
-        seconds = self.problem.costs.device_seconds
         bound = self._capacity(limits.pool) * end
-        return Row(limits, seconds, columns, bound, None, taken)
+        return Row(limits, self.problem.costs.device_seconds, columns, bound, None, taken)

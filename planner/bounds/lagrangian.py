@@ -26,14 +26,8 @@ MAX_LINKED_PAIRS = 2e7
 class LagrangianSolution:
     """Optimum of the problem with its rows priced in, links left out and longest-job terms kept.
 
-    Attributes
-    ----------
-    value
-        A lower bound on the problem's optimum.
-    placement
-        Shape (n,).
-    excess
-        How far each row is exceeded there, a supergradient of the bound, shape (rows,).
+    `value` is a lower bound on the problem's optimum. At the placement, (n,), each row is exceeded
+    by `excess`, (rows,), a supergradient of the bound.
     """
 
     value: float

@@ -18,14 +18,9 @@ LENGTH_RATIO = 1.04
 class LongestJobOptimum:
     """Optimum over who goes where and how long the longest request of each placement is.
 
-    Attributes
-    ----------
-    total
-        The least cost, inf where a request has no placement.
-    placement
-        Shape (n,).
-    opened
-        Length at which each placement is opened, 0 where it is not or has no price, shape (k,).
+    `total` is the least cost, inf where a request has no placement; `placement` has shape (n,);
+    `opened`, (k,), is the length at which each placement is opened, 0 where it is not or has no
+    price.
     """
 
     total: float

@@ -130,23 +130,20 @@ def _min_pair_j(problem: PlacementProblem) -> FloatArray:
     return floor
 
 
-def load_cost(problem: PlacementProblem, unit: Unit) -> FloatArray:
+def load_cost(problem: PlacementProblem, unit: Unit, *, saves_idling: bool = True) -> FloatArray:
     """Cost of one load of each placement's LLM, shape (k,); inf where it was not measured.
 
     Its joules, and its seconds: where the pool powers down they are on-seconds, on an always-on
-    pool they save idle joules.
+    pool they save idle joules, if `saves_idling`.
     """
-    rates, found = problem.rates_in(unit), np.zeros(problem.k)
-    for k, placement in enumerate(problem.placements):
-        if np.isinf(problem.load_s[k]):
-            found[k] = np.inf
-            continue
-        pool = problem.pools[placement.pool]
-        saved_j = pool.always_on_watts * problem.load_s[k]
-        found[k] = rates.per_joule[placement.pool] * (problem.load_energy_j[k] - saved_j)
-        if pool.power_policy == "power_down":
-            found[k] += rates.per_second[placement.pool] * problem.load_s[k]
-    return found
+    rates, pools = problem.rates_in(unit), problem.pools
+    watts = np.array([pool.always_on_watts if saves_idling else 0.0 for pool in pools])
+    down = np.array([pool.power_policy == "power_down" for pool in pools])
+    with np.errstate(invalid="ignore"):
+        joules = problem.load_energy_j - watts[problem.pool_of] * problem.load_s
+        cost = rates.per_joule[problem.pool_of] * joules
+        cost += (rates.per_second * down)[problem.pool_of] * problem.load_s
+    return np.where(np.isfinite(problem.load_s), cost, np.inf)
 
 
 def activation_cost(problem: PlacementProblem, unit: Unit) -> FloatArray:
@@ -173,15 +170,9 @@ def unavoidable(problem: PlacementProblem) -> float:
     Every request needs one of its placements loaded on a device that is on, and an always-on pool
     with a given horizon is on until then and idles for what even all requests on it could not fill.
     """
-    rates = problem.rates
-    per_joule, per_second = rates.per_joule[problem.pool_of], rates.per_second[problem.pool_of]
-    loads, known = np.full(problem.k, np.inf), np.isfinite(problem.load_energy_j)
-    loads[known] = problem.load_energy_j[known] * per_joule[known]
-    always = np.array([pool.power_policy == "always_on" for pool in problem.pools])
-    down = ~always[problem.pool_of] & np.isfinite(problem.load_s)
-    loads[down] += problem.load_s[down] * per_second[down]
-    loads += activation_cost(problem, problem.objective.minimise)[problem.pool_of]
-    total = _min_for_all(problem, loads)
+    rates, unit = problem.rates, problem.objective.minimise
+    loads = load_cost(problem, unit, saves_idling=False)
+    total = _min_for_all(problem, loads + activation_cost(problem, unit)[problem.pool_of])
     horizon = problem.limits.horizon_s
     if horizon is None:
         return total

@@ -18,15 +18,7 @@ BLOCK_REQUESTS = 16_384
 
 @dataclass(frozen=True)
 class Cheapest:
-    """The cheapest allowed placement of each request at reduced cost.
-
-    Attributes
-    ----------
-    cost
-        Shape (n,); inf where nothing is allowed.
-    placement
-        Shape (n,).
-    """
+    """The cheapest allowed placement of each request and its reduced cost, inf for none, (n,)."""
 
     cost: FloatArray
     placement: IntArray

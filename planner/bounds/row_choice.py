@@ -36,23 +36,11 @@ def with_broken_deadlines(
     work: FloatArray,
     room: FloatArray,
 ) -> FloatArray | None:
-    """Return the deadlines that have rows and those whose rows an assignment breaks most.
+    """Return the deadlines that have rows and those whose rows an assignment breaks most, rising.
 
-    Parameters
-    ----------
-    deadlines
-        Deadlines that have rows, rising, shape (D,).
-    placement
-        Placement of each request, shape (n,).
-    work
-        Least device-seconds of each request there before it ends, shape (n,).
-    room
-        Device-seconds that each pool has before each distinct deadline, shape (pools, distinct).
-
-    Returns
-    -------
-    FloatArray or None
-        Rising, shape (D,); None where every deadline's row holds.
+    `deadlines`, (D,), have rows. `placement` and `work`, (n,) each, are the placement of each
+    request and its least device-seconds there before it ends; `room` is what each pool has before
+    each distinct deadline, shape (pools, distinct). None where every deadline's row holds.
     """
     distinct_s, rank = problem.deadlines.distinct_s, problem.deadlines.rank
     excess = np.full(len(distinct_s), -np.inf)

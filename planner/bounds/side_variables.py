@@ -20,13 +20,9 @@ from planner.solvers.assignment_problem import Variable
 class SideVariables:
     """What a plan decides beside the placements, with what it costs.
 
-    Attributes
-    ----------
-    loads
-        Placements that one load serves, by the variable that counts the loads.
-    activations
-        Placements of each pool whose devices cost something to switch on, by the variable that
-        counts the devices.
+    `loads` has the placements that one load serves, by the variable that counts the loads;
+    `activations` those of each pool whose devices cost something to switch on, by the variable that
+    counts the devices.
     """
 
     def __init__(

@@ -45,10 +45,7 @@ class Surrogate:
 class RelaxationCosts:
     """Costs of pairs and of steps in any unit, each computed once.
 
-    Attributes
-    ----------
-    steps
-        Placements whose steps have a price of their own.
+    `steps` are the placements whose steps have a price of their own.
     """
 
     def __init__(self, problem: PlacementProblem, surrogate: Surrogate) -> None:

@@ -31,14 +31,8 @@ def at_most(cost: float, other: float) -> bool:
 class DominanceFilter:
     """Lets candidates through, in ascending or descending order of the limited cost.
 
-    Attributes
-    ----------
-    loosening
-        Whether candidates come by rising limited cost.
-    dominated
-        Number of candidates dropped.
-    late
-        What came too late to be sent in order.
+    `loosening` says whether they come by rising limited cost. `dominated` counts those dropped,
+    `late` has what came too late to be sent in order.
     """
 
     loosening: bool

@@ -42,12 +42,8 @@ def explain(
 class _Explanation:
     """What is known so far of why there is no plan.
 
-    Attributes
-    ----------
-    conflict
-        Limits that cannot hold together: all at first.
-    joint
-        Limits to be moved together.
+    `conflict` are limits that cannot hold together, all at first; `joint` limits to be moved
+    together.
     """
 
     problem: PlacementProblem

@@ -32,12 +32,8 @@ MAX_BISECTIONS = 12
 class LimitInterval:
     """The interval of what one limit needs, narrowed step by step.
 
-    Attributes
-    ----------
-    proven
-        No plan keeps a tighter value; None while nothing is proven.
-    achieved
-        A verified plan keeps this value; None while none was found.
+    No plan keeps a tighter value than `proven`; a verified plan keeps `achieved`. Each is None at
+    first.
     """
 
     problem: PlacementProblem

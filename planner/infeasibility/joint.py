@@ -30,14 +30,9 @@ MAX_SHARE = 1e6
 class Joint:
     """Closes in on the least share at which a plan exists, from both sides.
 
-    Attributes
-    ----------
-    share
-        A verified plan, `found`, keeps the limits loosened by this share; inf before the first.
-    proven
-        No plan exists at this share.
-    alone
-        Tightest values of limits, by name, that plans keep which keep all other limits as given.
+    A verified plan, `found`, keeps the limits loosened by `share`, inf before the first; none
+    exists at `proven`. `alone` has the tightest values of limits, by name, that plans keep which
+    keep all other limits as given.
     """
 
     problem: PlacementProblem

@@ -30,18 +30,10 @@ RUNGS_BEYOND = 8
 
 @dataclass(frozen=True)
 class Attempt:
-    """A plan made with one padding.
+    """A plan made with one padding, a rung of the ladder; None where the planner found none.
 
-    Attributes
-    ----------
-    rung
-        Its place on the ladder.
-    plan
-        None where the planner found none.
-    ratios
-        Largest end over its limit in each scenario, (scenarios,); empty where there is no plan.
-    proven
-        Whether it is proven that there is none.
+    `ratios`, (scenarios,), are the largest ends over their limits, empty where there is no plan;
+    `proven` says whether it is proven that there is none.
     """
 
     rung: int

@@ -30,14 +30,10 @@ MAX_KEPT_DRAWS = 10_000_000
 
 @dataclass(frozen=True)
 class PairError:
-    """Spread of the logarithm of a pair's error.
+    """Spread of the logarithm of a pair's error, as standard deviations.
 
-    Attributes
-    ----------
-    score
-        Standard deviation of the error in units of `residual_sigma`; 0 where no interval is known.
-    campaign
-        Standard deviation of the campaign's bias.
+    `score` is in units of `residual_sigma`, 0 where no interval is known; `campaign` is that of the
+    campaign's bias.
     """
 
     score: float
@@ -53,14 +49,9 @@ class PairError:
 
 @dataclass(frozen=True, eq=False)
 class Scenarios:
-    """Seeded draws of everything that is uncertain in a problem.
+    """Seeded draws, `count` of them, of everything that is uncertain in a problem.
 
-    Attributes
-    ----------
-    campaign_ratio
-        90 % half width of the bias between campaigns.
-    count
-        Number of scenarios.
+    `campaign_ratio` is the 90 % half width of the bias between campaigns.
     """
 
     problem: PlacementProblem

@@ -37,16 +37,9 @@ VERY_LARGE_POOL = 50_000
 class PoolDispatch:
     """One dispatch of a pool, laid out, and what it costs.
 
-    Attributes
-    ----------
-    members
-        The requests of the pool.
-    device, start_s
-        Device and start of each member, shape (members,).
-    active_cost
-        Cost of underfill, loading and being on, less the idle joules that work saves.
-    lateness_s
-        Largest excess of an end over its deadline, at least 0.
+    `device` and `start_s` are those of the pool's requests, shape (members,). `active_cost` is for
+    underfill, loading and being on, less the idle joules that work saves. `lateness_s` is the
+    largest excess of an end over its deadline, at least 0.
     """
 
     members: IntArray

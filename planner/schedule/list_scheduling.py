@@ -76,7 +76,7 @@ class _ListScheduler:
         self.problem, self.device = problem, device
         members = sum(len(group.members) for group in groups)
         last_pinned = -1
-        if problem.any_pinned:
+        if problem.requests.device is not None:
             pinned = problem.pinned_device
             last_pinned = max(int(pinned[group.members].max()) for group in groups)
         self.count = max(min(problem.pools[pool].count, members), last_pinned + 1)
@@ -98,7 +98,7 @@ class _ListScheduler:
         load = [0.0 if self.loaded[d] == llm else float(problem.load_s[k]) for d in range(count)]
         start, taken = self.clock + np.array(load), np.zeros(count, dtype=bool)
         free = group.members
-        if problem.any_pinned:
+        if problem.requests.device is not None:
             pinned = problem.pinned_device[group.members]
             fixed = pinned >= 0
             self.device[group.members[fixed]] = pinned[fixed]

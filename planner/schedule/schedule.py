@@ -27,16 +27,9 @@ from planner.threads import in_threads
 class Block:
     """Requests of one placement that one device runs together.
 
-    Attributes
-    ----------
-    start_s
-        When its first request starts, after `load_s` seconds of loading.
-    seconds
-        Seconds from the first start to the last end.
-    slot_seconds
-        The sum of what its requests hold of their slots.
-    members
-        Indices of its requests, in the order in which they start.
+    `members` are their indices in the order in which they start, the first of them at `start_s`,
+    after `load_s` seconds of loading; the last ends `seconds` later. `slot_seconds` is the sum of
+    what they hold of their slots.
     """
 
     device: int
@@ -63,12 +56,8 @@ class Block:
 class Schedule:
     """A plan dispatched to devices and slots.
 
-    Attributes
-    ----------
-    placement, device
-        Placement and device (an index within its pool) of each request, shape (n,).
-    start_s, slot_s
-        Start of each request and the seconds for which it holds its slot, shape (n,).
+    Arrays are by request, shape (n,): its placement, its device (an index within its pool), its
+    start and the seconds for which it holds its slot.
     """
 
     placement: IntArray
@@ -108,12 +97,8 @@ def slot_times(problem: PlacementProblem, placement: IntArray) -> FloatArray:
 class Group:
     """The requests of one placement, in the order in which they start.
 
-    Attributes
-    ----------
-    slot_s
-        Seconds for which each holds its slot, shape (members,).
-    held_s
-        Seconds summed over all slots that a request holds: one for each of its answers.
+    Each holds its slot for `slot_s`; `held_s` is summed over all slots that it holds, one for each
+    of its answers. Arrays have shape (members,).
     """
 
     placement: int

@@ -6,7 +6,7 @@ the aggregates and their columns are kept, and the assignment is solved and disp
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,11 +17,9 @@ from planner.inputs import Unit
 from planner.problem import PlacementProblem
 from planner.quantities import PlanCost, RequestCount, SecondsBefore
 from planner.schedule.schedule import Schedule
-from planner.search.core_problem import solve_core
-from planner.search.incumbent import Incumbent
+from planner.search.improvement import Improvement
 from planner.search.repricing import timely
 from planner.solvers.assignment_problem import AssignmentProblem
-from planner.time_budget import TimeBudget
 
 MIN_RESERVED_REQUESTS = 1_000
 """Below, longest jobs and loads change the costs so much that they are repriced instead."""
@@ -39,15 +37,8 @@ MAX_INITIAL_RESERVE = 2e-4
 """Share of a pool's time that is reserved from the start: about one request for each slot."""
 
 
-@dataclass(frozen=True)
-class CapacityReserve:
+class CapacityReserve(Improvement):
     """Raises a reserve of capacity until the schedule fits, the gap is reached or time is out."""
-
-    problem: PlacementProblem
-    incumbent: Incumbent
-    budget: TimeBudget
-    seed: int
-    absolute_gap: float
 
     def run(self, relaxation: AssignmentProblem, start: Bounded) -> None:
         """Improve the incumbent."""
@@ -65,14 +56,7 @@ class CapacityReserve:
             if bounded is None:
                 shares = 0.5 * (1.0 + shares)
                 continue
-            placement, _ = solve_core(
-                target,
-                bounded,
-                self.budget,
-                enough=start.lower_bound + 0.5 * self.absolute_gap,
-                absolute_gap=self.absolute_gap,
-                seed=self.seed,
-            )
+            placement, _ = self.assign(target, bounded, start.lower_bound)
             reserve += _rounding_reserve(relaxation, bounded, placement)
             offered = self.incumbent.offer_placement(placement)
             if offered is None or self.incumbent.objective <= start.lower_bound + self.absolute_gap:
@@ -86,7 +70,8 @@ class CapacityReserve:
             for r, (unit, cap) in caps.items():
                 cost = evaluation.total(self.problem, unit) or 0.0
                 reserve[r] += OVERSHOOT * max(0.0, cost - cap)
-            allowed = self._timely(schedule)
+            if (self.problem.concurrency > 1.0).any():
+                allowed = timely(self.problem, schedule)
 
     def _initial_shares(self) -> FloatArray:
         """Share of each pool's time that requests may fill, shape (pools,)."""
@@ -133,11 +118,6 @@ class CapacityReserve:
         position = np.searchsorted(deadlines_s, self.problem.deadline_s[members])
         np.maximum.at(found, position, late)
         return found
-
-    def _timely(self, schedule: Schedule) -> np.ndarray | None:
-        if (self.problem.concurrency == 1.0).all():
-            return None
-        return timely(self.problem, schedule)
 
 
 def _count_reserve(relaxation: AssignmentProblem) -> FloatArray:

@@ -46,10 +46,7 @@ EvaluatedSchedule = tuple[Schedule, Evaluation]
 class EpsilonConstraint:
     """Looks for plans that are tight in one limit and keep all others.
 
-    Attributes
-    ----------
-    problem
-        With the limit as given, which is not kept.
+    The problem has that limit as given, which is not kept.
     """
 
     problem: PlacementProblem

@@ -44,12 +44,8 @@ def _pinned_first(problem: PlacementProblem, pool: int) -> tuple[int, list[int]]
 class _Rows:
     """The rows of a relaxation, to prune where the requests so far already break one.
 
-    Attributes
-    ----------
-    values
-        Coefficients of each row, shape (rows, n, k).
-    nothing
-        What no request uses of each row, shape (rows,).
+    `values`, (rows, n, k), are the coefficients, `nothing`, (rows,), what no request uses of each
+    row.
     """
 
     def __init__(self, problem: AssignmentProblem) -> None:
@@ -74,16 +70,9 @@ class Search:
     """Goes through every (placement, device) of every request, skipping what cannot be better.
 
     Devices of a pool that no request is pinned to are interchangeable, so they are taken in the
-    order of their first use.
-
-    Attributes
-    ----------
-    incumbent
-        Objective to beat, inf where no plan is known.
-    best
-        The best schedule found that keeps every limit and beats the incumbent.
-    complete
-        After `run`: whether every assignment was evaluated or ruled out by its bound.
+    order of their first use. `best` is the best schedule found that keeps every limit and beats the
+    objective `incumbent`, inf where no plan is known. After `run`, `complete` says whether every
+    assignment was evaluated or ruled out by its bound.
     """
 
     problem: PlacementProblem

@@ -86,13 +86,7 @@ class FeasibilitySearch:
 
 
 class Walk:
-    """The state of a late acceptance walk.
-
-    Attributes
-    ----------
-    at
-        Assignment, shape (n,), changed in place.
-    """
+    """The state of a late acceptance walk: `at` is its assignment, (n,), changed in place."""
 
     def __init__(self, at: IntArray, excess: float) -> None:
         self.at = at

@@ -31,14 +31,10 @@ EXCESS_COVER = 4.0
 
 @dataclass(frozen=True)
 class DivedAssignment:
-    """An assignment whose rows hold but for its fractional requests.
+    """An assignment, (n,), whose rows hold but for its fractional requests.
 
-    Attributes
-    ----------
-    placement
-        Shape (n,).
-    fractional
-        Requests that the linear programme splits, then those whose placements differ least in cost.
+    These are the requests that the linear programme splits, then those whose placements differ
+    least in cost.
     """
 
     placement: IntArray

@@ -1,9 +1,10 @@
-"""From the relaxation to a schedule that keeps every limit: assign, dispatch, evaluate, reprice."""
+"""What improves the incumbent, and the way from the relaxation to a schedule by repricing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from costmodel.arrays import IntArray
 from planner.bounds.bounding import Bounded, bound
 from planner.bounds.formulation import Formulation
 from planner.bounds.surrogate import Surrogate
@@ -19,8 +20,8 @@ REPRICING_ROUNDS = 3
 
 
 @dataclass(frozen=True)
-class Improver:
-    """Looks for better schedules until the gap is reached, rounds are used up or time is out."""
+class Improvement:
+    """Improves the incumbent until the absolute gap is reached, its tries or time are used up."""
 
     problem: PlacementProblem
     incumbent: Incumbent
@@ -28,19 +29,29 @@ class Improver:
     seed: int
     absolute_gap: float
 
+    def assign(
+        self, target: AssignmentProblem, bounded: Bounded, lower_bound: float
+    ) -> tuple[IntArray, float]:
+        """Solve the core problem to half of the gap above a bound; see `solve_core`."""
+        return solve_core(
+            target,
+            bounded,
+            self.budget,
+            enough=lower_bound + 0.5 * self.absolute_gap,
+            absolute_gap=self.absolute_gap,
+            seed=self.seed,
+        )
+
+
+class Repricing(Improvement):
+    """Assigns, dispatches, evaluates and reprices, again and again."""
+
     def run(self, relaxation: AssignmentProblem, start: Bounded, surrogate: Surrogate) -> float:
         """Improve the incumbent; return the best lower bound that was proven on the way."""
         lower = start.lower_bound
         bounded, target = start, relaxation
         for attempt in range(REPRICING_ROUNDS):
-            assigned, proven = solve_core(
-                target,
-                bounded,
-                self.budget,
-                enough=lower + 0.5 * self.absolute_gap,
-                absolute_gap=self.absolute_gap,
-                seed=self.seed,
-            )
+            assigned, proven = self.assign(target, bounded, lower)
             if attempt == 0:
                 lower = max(lower, proven)
             offered = self.incumbent.offer_placement(assigned)
@@ -50,9 +61,8 @@ class Improver:
                 break
             surrogate = reprice(self.problem, surrogate, *offered)
             target = Formulation(self.problem, surrogate).build()
-            found = bound(
-                target, self.problem.requests.workload, self.budget, absolute_gap=self.absolute_gap
-            )
+            workload, gap = self.problem.requests.workload, self.absolute_gap
+            found = bound(target, workload, self.budget, absolute_gap=gap)
             if found is None:
                 break
             bounded = found

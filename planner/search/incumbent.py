@@ -18,15 +18,10 @@ from planner.schedule.slots import narrow
 
 @dataclass
 class Incumbent:
-    """The best schedule so far that keeps every limit.
+    """The best schedule so far that keeps every limit, with its totals; None before the first.
 
-    Attributes
-    ----------
-    best
-        The best schedule with its totals, replaced by one assignment; None before the first.
-    nearest
-        The schedule that exceeds limits least of those that were offered, and by how much;
-        None before the first.
+    It is replaced by one assignment. `nearest` is the schedule that exceeds limits least of those
+    that were offered, and by how much; None before the first.
     """
 
     problem: PlacementProblem

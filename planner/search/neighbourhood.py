@@ -12,17 +12,15 @@ from planner.bounds.bounding import bound
 from planner.bounds.formulation import Formulation
 from planner.bounds.lagrangian import LagrangianSolution
 from planner.inputs import Limits
-from planner.problem import PlacementProblem
 from planner.quantities import Limited, PlanCost
 from planner.schedule.evaluation import Evaluation
 from planner.schedule.schedule import lay_out
 from planner.search import packing
 from planner.search.candidates import least_joule_columns
 from planner.search.greedy_repair import greedy_repair
-from planner.search.incumbent import Incumbent
+from planner.search.improvement import Improvement
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.solvers.cpsat import Effort, solve_assignment
-from planner.time_budget import TimeBudget
 
 PACKING_EFFORT_S = 4.0
 """Deterministic seconds of CP-SAT on single devices."""
@@ -34,15 +32,10 @@ MAX_CAP_ROUNDS = 8
 
 
 @dataclass(frozen=True)
-class Neighbourhood:
+class Neighbourhood(Improvement):
     """Looks around the incumbent, with a fixed number of tries."""
 
-    problem: PlacementProblem
     relaxation: AssignmentProblem
-    incumbent: Incumbent
-    budget: TimeBudget
-    seed: int
-    absolute_gap: float
 
     def within_cutoffs(self, optima: tuple[LagrangianSolution, ...]) -> None:
         """Plan with each placement's longest request no longer than in a relaxed optimum."""

@@ -25,7 +25,7 @@ from planner.search.candidates import simple_policies
 from planner.search.capacity_reserve import MIN_RESERVED_REQUESTS, CapacityReserve
 from planner.search.epsilon_constraint import epsilon_constraint_plans
 from planner.search.feasibility import FeasibilitySearch
-from planner.search.improvement import Improver
+from planner.search.improvement import Repricing
 from planner.search.incumbent import Incumbent
 from planner.search.neighbourhood import Neighbourhood
 from planner.solvers.assignment_problem import AssignmentProblem
@@ -122,7 +122,7 @@ class Solver:
         self.enter("searching")
         self._search_exactly()
         if self.problem.n <= NEIGHBOURHOOD_REQUESTS:
-            self._neighbourhood().shift_down()
+            Neighbourhood(*self._improved(), self.relaxation).shift_down()
         self.background.wait()
         self.background.offer_to(self.incumbent)
         if self.problem.n < MIN_BACKGROUND_REQUESTS:
@@ -190,23 +190,18 @@ class Solver:
     def _improve(self, bounded: Bounded) -> None:
         if self.problem.n > MIN_RESERVED_REQUESTS:
             before = self.incumbent.best
-            CapacityReserve(
-                self.problem, self.incumbent, self.budget, self.options.seed, self._wanted_gap()
-            ).run(self.relaxation, bounded)
+            CapacityReserve(*self._improved()).run(self.relaxation, bounded)
             found = self.incumbent.best is not before
             if self._good_enough() or (found and self.problem.n > NEIGHBOURHOOD_REQUESTS):
                 return
-        around = self._neighbourhood()
+        around = Neighbourhood(*self._improved(), self.relaxation)
         small = self.problem.n <= NEIGHBOURHOOD_REQUESTS
         if small:
             around.each_placement()
             around.within_cutoffs(bounded.lagrangian)
-        improver = Improver(
-            self.problem, self.incumbent, self.budget, self.options.seed, self._wanted_gap()
-        )
-        self.lower_bound = max(
-            self.lower_bound, improver.run(self.relaxation, bounded, self.formulation.surrogate)
-        )
+        surrogate = self.formulation.surrogate
+        proven = Repricing(*self._improved()).run(self.relaxation, bounded, surrogate)
+        self.lower_bound = max(self.lower_bound, proven)
         if small and not self._good_enough():
             self.lower_bound = max(self.lower_bound, around.pack())
         if small and not self._good_enough():
@@ -228,15 +223,10 @@ class Solver:
                     self.incumbent.offer(other.incumbent.schedule)
                     self._improve(bounded)
 
-    def _neighbourhood(self) -> Neighbourhood:
-        return Neighbourhood(
-            self.problem,
-            self.relaxation,
-            self.incumbent,
-            self.budget,
-            self.options.seed,
-            self._wanted_gap(),
-        )
+    def _improved(self) -> tuple[PlacementProblem, Incumbent, TimeBudget, int, float]:
+        """Return what an `Improvement` is made of."""
+        gap = self._wanted_gap()
+        return self.problem, self.incumbent, self.budget, self.options.seed, gap
 
     def _search_exactly(self) -> None:
         if self._good_enough(OPTIMAL_GAP) or not exact.small_enough(self.problem):

@@ -61,15 +61,9 @@ class Row:
 class Coefficients:
     """What one row has in each request and placement, where that is not 0.
 
-    A batch over many pools has many rows that see a few placements each, so an array of all
-    rows, requests and placements would hold almost nothing but zeros.
-
-    Attributes
-    ----------
-    columns
-        Placements that the row sees, rising, shape (c,).
-    values
-        Its coefficients there, shape (n, c).
+    A batch over many pools has many rows that see a few placements each, so an array of all rows,
+    requests and placements would hold almost nothing but zeros. `columns`, (c,), are the placements
+    that the row sees, rising, `values`, (n, c), its coefficients there.
     """
 
     columns: IntArray

@@ -35,15 +35,9 @@ class Effort:
 class Assignment:
     """The best assignment that CP-SAT found, and what it proved.
 
-    Attributes
-    ----------
-    counts
-        Members of each row of the assignment on each placement, shape (n, k); None when nothing
-        was found.
-    bound
-        Proven lower bound on the objective; -inf where nothing was found.
-    clock_cut
-        Whether the clock stopped it before its deterministic limit.
+    `counts`, (n, k), are the members of each row of the assignment on each placement; None when
+    nothing was found, and then `bound`, the proven lower bound on the objective, is -inf.
+    `clock_cut` says whether the clock stopped it before its deterministic limit.
     """
 
     counts: IntArray | None

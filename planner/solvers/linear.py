@@ -22,12 +22,8 @@ from planner.time_budget import TimeBudget
 class LinearSolution:
     """Optimum of the linear relaxation.
 
-    Attributes
-    ----------
-    counts
-        Members of each row of the assignment on each placement, fractional, shape (n, k).
-    multipliers
-        Non-negative price of each row, shape (rows,).
+    `counts`, (n, k), are the members of each row of the assignment on each placement, fractional,
+    `multipliers`, (rows,), the non-negative prices of the rows.
     """
 
     counts: FloatArray
