@@ -7,7 +7,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 
-from planner.frontier.archive import Archive, ArchivedPlan
+import numpy as np
+
+from costmodel.arrays import IntArray
+from planner.frontier.axes import Axis
+from planner.frontier.dominance_filter import at_most
 from planner.frontier.quick_heuristic import quick_schedules
 from planner.infeasibility.refusal import why_not
 from planner.interruption import run_within
@@ -42,14 +46,42 @@ class SearchOutcome:
     failure: Callable[[], Exception]
 
 
+@dataclass(frozen=True)
+class ArchivedPlan:
+    """Placement and device of each request of a verified plan, (n,) each, in few bytes."""
+
+    limited_cost: float
+    minimised_cost: float
+    _placement: np.ndarray
+    _device: np.ndarray
+
+    @classmethod
+    def of(cls, plan: Plan, limited: Axis, minimised: Axis) -> ArchivedPlan:
+        """Keep what is needed of a plan to lay it out again."""
+        placement = plan.placement.astype(np.min_scalar_type(int(plan.placement.max(initial=0))))
+        device = plan.device_index.astype(np.min_scalar_type(int(plan.device_index.max(initial=0))))
+        return cls(limited.cost(plan), minimised.cost(plan), placement, device)
+
+    @property
+    def placement(self) -> IntArray:
+        """Placement of each request, shape (n,)."""
+        return self._placement.astype(np.int64)
+
+    @property
+    def device(self) -> IntArray:
+        """Device of each request, an index within its pool, shape (n,)."""
+        return self._device.astype(np.int64)
+
+
 class Finder:
     """Finds plans for all levels of a walk, with one archive; no search outlasts `hard_limit`.
 
     `cut` says whether the clock has cut any of them.
     """
 
-    def __init__(self, archive: Archive, hard_limit: TimeBudget) -> None:
-        self._archive = archive
+    def __init__(self, limited: Axis, minimised: Axis, hard_limit: TimeBudget) -> None:
+        self._limited, self._minimised = limited, minimised
+        self._archive: list[ArchivedPlan] = []
         self._hard_limit = hard_limit
         self.cut = False
 
@@ -71,7 +103,7 @@ class Finder:
         budget = TimeBudget(options.time_limit_s)
         solver = Solver(problem, options, budget, hard_limit=self._hard_limit)
         solver.lower_bound = lower_bound
-        known = None if level is None else self._archive.least_minimised(level)
+        known = None if level is None else self._least_minimised(level)
         if known is not None:
             solver.incumbent.offer(lay_out(problem, known.placement, known.device))
         solver.run_in_time(thorough=thorough)
@@ -81,7 +113,7 @@ class Finder:
             best = solver.incumbent.best
             plan = report(problem, *best, bound, (), cut_by_clock=cut, timings_s=timings)
             bound = plan.lower_bound
-            self._archive.add(plan)
+            self._keep(plan)
             self.cut |= plan.cut_by_clock
         return SearchOutcome(plan, bound, solver.proven_infeasible, partial(why_not, solver))
 
@@ -95,7 +127,7 @@ class Finder:
             for schedule in quick_schedules(problem, deadline_s, budget):
                 plan = verified(problem, schedule)
                 if plan is not None:
-                    self._archive.add(plan)
+                    self._keep(plan)
                     found.append(plan)
 
         run_within(self._hard_limit, look)
@@ -103,12 +135,30 @@ class Finder:
         return min(found, key=lambda plan: plan.makespan_s, default=None)
 
     def least_limited(self, problem: PlacementProblem, minimised_cost: float) -> Plan | None:
-        """Return the remembered plan of least limited cost within a minimised one."""
-        return _laid_out(problem, self._archive.least_limited(minimised_cost))
+        """Return the archived plan of least limited cost within a minimised one."""
+        within = [one for one in self._archive if at_most(one.minimised_cost, minimised_cost)]
+        known = min(within, key=lambda one: one.limited_cost, default=None)
+        return _laid_out(problem, known)
 
     def least_minimised(self, problem: PlacementProblem) -> Plan | None:
-        """Return the remembered plan of least minimised cost."""
-        return _laid_out(problem, self._archive.least_minimised(inf))
+        """Return the archived plan of least minimised cost."""
+        return _laid_out(problem, self._least_minimised(inf))
+
+    def _least_minimised(self, limited_cost: float) -> ArchivedPlan | None:
+        within = [one for one in self._archive if at_most(one.limited_cost, limited_cost)]
+        return min(within, key=lambda one: one.minimised_cost, default=None)
+
+    def _keep(self, plan: Plan) -> None:
+        """Archive a plan, unless a known one is as good on both axes, in place of those beaten."""
+        new = ArchivedPlan.of(plan, self._limited, self._minimised)
+        if not any(_as_good(known, new) for known in self._archive):
+            self._archive = [known for known in self._archive if not _as_good(new, known)] + [new]
+
+
+def _as_good(one: ArchivedPlan, other: ArchivedPlan) -> bool:
+    return at_most(one.limited_cost, other.limited_cost) and at_most(
+        one.minimised_cost, other.minimised_cost
+    )
 
 
 def verified(problem: PlacementProblem, schedule: Schedule) -> Plan | None:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from planner.eligibility import require_placeable
-from planner.frontier.archive import Archive
 from planner.frontier.axes import MAKESPAN, limited_and_minimised, objective_for
 from planner.frontier.dominance_filter import DominanceFilter, at_most
 from planner.frontier.finder import Finder
@@ -75,9 +74,8 @@ class Sweep:
         self.loosening = (first is self.limited) == (first.sign > 0.0)
         self.budget = TimeBudget(options.time_limit_s)
         self.exact = small_enough(problem)
-        self.finder = Finder(
-            Archive(self.limited, self.minimised), with_grace(options.time_limit_s)
-        )
+        hard_limit = with_grace(options.time_limit_s)
+        self.finder = Finder(self.limited, self.minimised, hard_limit)
 
     def walk(self) -> Iterator[Step]:
         """Yield ends, points and summary."""

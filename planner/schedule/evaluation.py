@@ -87,20 +87,19 @@ def evaluate(problem: PlacementProblem, schedule: Schedule) -> Evaluation:
         at_achieved = achieved_energy_j(problem, block)
         underfill += float((at_achieved - request_energy[block.members]).sum())
         request_energy[block.members] = at_achieved
-    pool_loading = loading_j(problem, schedule)
-    pool_idle = idle_j(problem, schedule)
-    pool_activation = activation_j(problem, schedule)
+    pool_loading, pool_idle, pool_activation, pool_on = _of_pools(problem, schedule)
     pool_energy = pool_loading + pool_idle + pool_activation
     pool_energy += np.bincount(
         problem.pool_of[schedule.placement], weights=request_energy, minlength=len(problem.pools)
     )
-    pool_on = on_seconds(problem, schedule)
     loading, idle = float(pool_loading.sum()), float(pool_idle.sum())
     activation = float(pool_activation.sum())
     quality = float((problem.quality_values[schedule.placement] * problem.tokens).sum())
     energy = requests_j + underfill + loading + idle + activation
     by_energy = problem.objective.minimise == "energy"
     cost = energy if by_energy else problem.rates.cost(pool_energy, pool_on)
+    caps = problem.limits.caps
+    capped = {unit: problem.rates_in(unit).cost(pool_energy, pool_on) for unit in caps}
     zeta = problem.objective.zeta
     objective = zeta * cost / problem.cost_normaliser
     objective -= (1.0 - zeta) * quality / problem.quality_normaliser
@@ -120,7 +119,7 @@ def evaluate(problem: PlacementProblem, schedule: Schedule) -> Evaluation:
         pool_energy,
         pool_on,
         request_energy,
-        find_violations(problem, schedule, _capped(problem, pool_energy, pool_on), mean_quality),
+        find_violations(problem, schedule, capped, mean_quality),
     )
 
 
@@ -147,47 +146,44 @@ def underfill_j(problem: PlacementProblem, blocks: Iterable[Block]) -> float:
     )
 
 
-def loading_j(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
-    """Joules of loading LLMs on each pool, shape (pools,)."""
-    found = np.zeros(len(problem.pools))
+def _of_pools(
+    problem: PlacementProblem, schedule: Schedule
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Joules of loading, idling and switching on, and seconds of being on, (pools,) each."""
+    ends, pools = _last_ends(problem, schedule), problem.pools
+    pool_on = _on_seconds(problem, schedule, ends)
+    of_block = problem.pool_of[np.array([b.placement for b in schedule.blocks], dtype=np.int64)]
+
+    def summed(values: list[float]) -> FloatArray:
+        return np.bincount(of_block, weights=values, minlength=len(pools)).astype(float)
+
+    pool_loading = summed([block.load_energy_j for block in schedule.blocks])
+    pool_busy = summed([block.load_s + block.seconds for block in schedule.blocks])
+    # A pool that powers down idles never: used devices work until they are off.
+    watts = np.array([pool.always_on_watts for pool in pools])
+    pool_idle = watts * np.maximum(0.0, pool_on - pool_busy)
+    used = np.array([len(of_pool) for of_pool in ends])
+    pool_activation = used * np.array([pool.activation_j for pool in pools])
+    return pool_loading, pool_idle, np.asarray(pool_activation), pool_on
+
+
+def _last_ends(problem: PlacementProblem, schedule: Schedule) -> list[dict[int, float]]:
+    """When the last block of each used device ends, by pool and device [s]."""
+    ends: list[dict[int, float]] = [{} for _ in problem.pools]
     for block in schedule.blocks:
-        found[problem.placements[block.placement].pool] += block.load_energy_j
-    return found
+        end = ends[problem.placements[block.placement].pool]
+        end[block.device] = max(end.get(block.device, 0.0), block.end_s)
+    return ends
 
 
-def activation_j(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
-    """Joules of switching on the devices that each pool uses, shape (pools,)."""
-    used = np.zeros(len(problem.pools))
-    for pool, _ in {(problem.placements[b.placement].pool, b.device) for b in schedule.blocks}:
-        used[pool] += 1.0
-    return np.asarray(used * np.array([pool.activation_j for pool in problem.pools]))
-
-
-def idle_j(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
-    """Joules of devices that are on and neither serve nor load, of each pool, shape (pools,).
-
-    A pool that powers down has none: a used device works from the start to its last request, and
-    an unused one is off.
-    """
-    watts = np.array([pool.always_on_watts for pool in problem.pools])
-    if not watts.any():
-        return watts
-    busy = np.zeros(len(problem.pools))
-    for block in schedule.blocks:
-        busy[problem.placements[block.placement].pool] += block.load_s + block.seconds
-    return np.asarray(watts * np.maximum(0.0, on_seconds(problem, schedule) - busy))
-
-
-def on_seconds(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
+def _on_seconds(
+    problem: PlacementProblem, schedule: Schedule, ends: list[dict[int, float]]
+) -> FloatArray:
     """Seconds for which the devices of each pool are on, shape (pools,).
 
     A pool that powers down: each used device until its last block ends. An always-on pool: every
     device until the horizon, or the makespan where none is given, or its own last end if later.
     """
-    ends: list[dict[int, float]] = [{} for _ in problem.pools]
-    for block in schedule.blocks:
-        end = ends[problem.placements[block.placement].pool]
-        end[block.device] = max(end.get(block.device, 0.0), block.end_s)
     given = problem.limits.horizon_s
     horizon = schedule.makespan_s if given is None else given
     found = np.zeros(len(problem.pools))
@@ -198,12 +194,3 @@ def on_seconds(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
         else:
             found[index] = sum(ends[index].values())
     return found
-
-
-def _capped(
-    problem: PlacementProblem, pool_energy_j: FloatArray, pool_on_s: FloatArray
-) -> dict[Unit, float]:
-    """Cost of a schedule in each unit that has a cap."""
-    return {
-        unit: problem.rates_in(unit).cost(pool_energy_j, pool_on_s) for unit in problem.limits.caps
-    }
