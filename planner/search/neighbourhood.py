@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 
@@ -16,7 +15,6 @@ from planner.quantities import Limited, PlanCost
 from planner.schedule.evaluation import Evaluation
 from planner.schedule.schedule import lay_out
 from planner.search import packing
-from planner.search.candidates import least_joule_columns
 from planner.search.greedy_repair import greedy_repair
 from planner.search.improvement import Improvement
 from planner.solvers.assignment_problem import AssignmentProblem
@@ -24,7 +22,6 @@ from planner.solvers.cpsat import Effort, solve_assignment
 
 PACKING_EFFORT_S = 4.0
 """Deterministic seconds of CP-SAT on single devices."""
-MAX_COLUMNS = 12
 MAX_BLOCK_MOVES = 200
 MAX_CUTOFFS = 24
 MAX_CAP_ROUNDS = 8
@@ -46,20 +43,6 @@ class Neighbourhood(Improvement):
             cutoff = np.zeros(self.problem.k)
             np.maximum.at(cutoff, optimum.placement, output)
             self._within(output[:, None] <= cutoff[None, :])
-
-    def few_placements(self) -> None:
-        """Plan over one or two placements alone: each one more costs a load or a longest job."""
-        columns = least_joule_columns(self.problem).tolist()[:MAX_COLUMNS]
-        for size in (1, 2):
-            for chosen in combinations(columns, size):
-                if self.budget.spent():
-                    return
-                self._over(list(chosen))
-
-    def _over(self, columns: list[int]) -> None:
-        only = np.zeros(self.problem.k, dtype=bool)
-        only[columns] = True
-        self._within(only[None, :])
 
     def _within(self, allowed: BoolArray) -> None:
         part = replace(self.relaxation, allowed=self.relaxation.allowed & allowed, longest_jobs=())

@@ -13,7 +13,6 @@ from planner.bounds.bounding import Bounded, bound, proves_violation
 from planner.bounds.formulation import Formulation
 from planner.bounds.lagrangian import lagrangian_bound
 from planner.bounds.surrogate import Surrogate
-from planner.inputs import Objective
 from planner.interruption import run_within, with_grace
 from planner.problem import PlacementProblem
 from planner.progress import OnProgress, Progress, ignore_progress
@@ -118,7 +117,6 @@ class Solver:
             if bounded is not None and not self._good_enough():
                 self.enter("improving")
                 self._improve(bounded)
-                self._aim_at_limits(bounded)
         self.enter("searching")
         self._search_exactly()
         if self.problem.n <= NEIGHBOURHOOD_REQUESTS:
@@ -205,23 +203,7 @@ class Solver:
         if small and not self._good_enough():
             self.lower_bound = max(self.lower_bound, around.pack())
         if small and not self._good_enough():
-            around.few_placements()
-        if small and not self._good_enough():
             around.moves()
-
-    def _aim_at_limits(self, bounded: Bounded) -> None:
-        """Where no plan was found, look for one that is least in joules, or best in quality."""
-        for zeta in (1.0, 0.0):
-            if self.incumbent.schedule is None and Objective(zeta) != self.problem.objective:
-                changed = self.problem.with_objective(Objective(zeta))
-                other = Solver(changed, self.options, self.budget)
-                workload = self.problem.requests.workload
-                found = bound(other.relaxation, workload, self.budget, ascend=True)
-                if found is not None:
-                    other._improve(found)
-                if other.incumbent.schedule is not None:
-                    self.incumbent.offer(other.incumbent.schedule)
-                    self._improve(bounded)
 
     def _improved(self) -> tuple[PlacementProblem, Incumbent, TimeBudget, int, float]:
         """Return what an `Improvement` is made of."""
