@@ -7,7 +7,7 @@ solver: relax and bound -> first candidates -> assign, dispatch, reprice -> exac
 from __future__ import annotations
 
 from planner.eligibility import require_placeable
-from planner.infeasibility.refusal import why_not
+from planner.infeasibility.infeasibility import why_not
 from planner.interruption import run_within, with_grace
 from planner.problem import PlacementProblem
 from planner.progress import OnProgress, ignore_progress

@@ -10,8 +10,17 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_matrix import CostMatrix, predict
-from planner.deadlines import Deadlines
-from planner.inputs import Limits, Objective, Placement, Pool, Requests, Share, Unit, check_terms
+from planner.inputs import (
+    Deadlines,
+    Limits,
+    Objective,
+    Placement,
+    Pool,
+    Requests,
+    Share,
+    Unit,
+    check_terms,
+)
 from planner.rates import Rates, no_figures, rates_of, states_figures
 
 COUNT_TOLERANCE = 1e-9

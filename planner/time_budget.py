@@ -8,12 +8,7 @@ import time
 class TimeBudget:
     """Counts down from a number of seconds, and remembers whether anything was cut short.
 
-    Parameters
-    ----------
-    seconds
-        The budget.
-    extended_s
-        The budget as long as nothing was found, if larger; `end_extension` ends it.
+    As long as nothing was found the budget is `extended_s`, if larger; `end_extension` ends that.
     """
 
     def __init__(self, seconds: float, extended_s: float = 0.0) -> None:

@@ -58,7 +58,8 @@ def aggregate_requests(problem: AssignmentProblem, workload: Workload) -> Aggreg
     if (sequences := workload.sequences) is not None:
         beyond = int(sequences.max()) + 1
         kinds, kind_count = compact(kinds * beyond + sequences, kind_count * beyond)
-    axes = [np.log1p(t.astype(float)) / FINEST_BIN_WIDTH for t in _tokens(workload)]
+    tokens = workload.input_tokens, workload.output_tokens
+    axes = [np.log1p(t.astype(float)) / FINEST_BIN_WIDTH for t in tokens]
     bins = [axis.astype(np.int64) for axis in axes]
     fine: tuple[IntArray, int] | None = None
     for _ in range(BIN_DOUBLINGS):
@@ -71,10 +72,6 @@ def aggregate_requests(problem: AssignmentProblem, workload: Workload) -> Aggreg
     coarse = compact(*_joined(kinds, kind_count, *bins))
     labels, count = coarse if fine is None else fine
     return Aggregates(labels, count, _each_once(labels, coarse[0], count))
-
-
-def _tokens(workload: Workload) -> tuple[IntArray, IntArray]:
-    return workload.input_tokens, workload.output_tokens
 
 
 def _joined(

@@ -34,16 +34,23 @@ def _slot_bound(
 ) -> FloatArray:
     if (problem.concurrency == 1.0).all():
         return problem.costs.device_seconds
-    generated = problem.requests.workload.generated_tokens.astype(float)
     slot = np.empty((problem.n, problem.k), order="F")
     for k, concurrency in enumerate(problem.concurrency.tolist()):
-        seconds = problem.costs.device_seconds[:, k]
         if concurrency == 1.0:
-            slot[:, k] = seconds
-            continue
-        step = float(extreme(seconds / generated, where=problem.eligible[:, k], initial=start))
-        slot[:, k] = tokens * (step * concurrency if np.isfinite(step) else 0.0)
+            slot[:, k] = problem.costs.device_seconds[:, k]
+        else:
+            slot[:, k] = tokens * _step_s(problem, k, extreme, start)
     return slot
+
+
+def _step_s(
+    problem: PlacementProblem, k: int, extreme: Callable[..., FloatArray], start: float
+) -> float:
+    """Extreme mean decode step that a mix of eligible requests can have on a placement [s]."""
+    generated = problem.requests.workload.generated_tokens.astype(float)
+    each = problem.costs.device_seconds[:, k] / generated
+    step = float(extreme(each, where=problem.eligible[:, k], initial=start))
+    return step * problem.placements[k].concurrency if np.isfinite(step) else 0.0
 
 
 def min_rise_j(problem: PlacementProblem, k: int) -> float:
@@ -77,18 +84,8 @@ def min_step_cost(problem: PlacementProblem, unit: Unit) -> FloatArray:
             rise = min_rise_j(problem, k) / (1.0 - 1.0 / placement.concurrency)
             price[k] = rates.per_joule[placement.pool] * rise
         if pool.power_policy == "power_down" and rates.per_second[placement.pool] > 0.0:
-            price[k] += rates.per_second[placement.pool] * _min_step_s(problem, k)
+            price[k] += rates.per_second[placement.pool] * _step_s(problem, k, np.min, np.inf)
     return price
-
-
-def _min_step_s(problem: PlacementProblem, k: int) -> float:
-    """Least mean decode step that a mix of eligible requests can have on a placement [s]."""
-    able = problem.eligible[:, k]
-    if not able.any():
-        return 0.0
-    tokens = problem.requests.workload.generated_tokens[able]
-    seconds = problem.costs.device_seconds[able, k]
-    return float((seconds / tokens).min()) * problem.placements[k].concurrency
 
 
 def min_pair_cost(problem: PlacementProblem, unit: Unit) -> FloatArray:

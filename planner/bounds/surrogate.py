@@ -20,19 +20,11 @@ LONGEST_JOB_REQUESTS = 20_000
 class Surrogate:
     """Costs, capacities and pairs that the relaxation sees; the default gives a valid bound.
 
-    Attributes
-    ----------
-    cost_in
-        Cost of each assignment in a unit, idle savings taken off, shape (n, k); None for the
-        floors.
-    capacity
-        Share of each pool's device-seconds that may be used, shape (pools,); None for all.
-    allowed
-        Pairs to consider, shape (n, k); None for all that a schedule could hold.
-    reserve
-        What is taken off a unit's cap, for underfill not seen in `cost_in`.
-    deadlines
-        Distinct deadlines before the last that get rows, rising, shape (D,); None for the first.
+    `cost_in` gives the cost of each assignment in a unit, idle savings taken off, (n, k), in place
+    of the floors. `capacity`, (pools,), is the share of each pool's device-seconds that may be
+    used, `allowed`, (n, k), the pairs to consider of all that a schedule could hold. `reserve` is
+    taken off a unit's cap, for underfill not seen in `cost_in`. `deadlines`, (D,), are the distinct
+    ones before the last that get rows, rising; the first few where it is None.
     """
 
     cost_in: Callable[[Unit], FloatArray] | None = None
@@ -65,8 +57,7 @@ class RelaxationCosts:
             if self._cost_in is not None:
                 self._pairs[unit] = self._cost_in(unit)
             else:
-                cost = pair_bounds.min_pair_cost(self._problem, unit)
-                self._pairs[unit] = self._less_steps(cost, unit)
+                self._pairs[unit] = self._less_steps(unit)
         return self._pairs[unit]
 
     def of_steps(self, unit: Unit) -> FloatArray:
@@ -83,7 +74,8 @@ class RelaxationCosts:
         """Cost of a second for which a device of each always-on pool idles, shape (pools,)."""
         return self._problem.rates_in(unit).of_idling(self._problem.pools)
 
-    def _less_steps(self, floor: FloatArray, unit: Unit) -> FloatArray:
+    def _less_steps(self, unit: Unit) -> FloatArray:
+        floor = pair_bounds.min_pair_cost(self._problem, unit)
         if not self.of_steps(unit).any():
             return floor
         output = self._problem.requests.workload.generated_tokens.astype(float)[:, None]

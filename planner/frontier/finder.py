@@ -13,7 +13,7 @@ from costmodel.arrays import IntArray
 from planner.frontier.axes import Axis
 from planner.frontier.dominance_filter import at_most
 from planner.frontier.quick_heuristic import quick_schedules
-from planner.infeasibility.refusal import why_not
+from planner.infeasibility.infeasibility import why_not
 from planner.interruption import run_within
 from planner.problem import PlacementProblem
 from planner.reporting import report
@@ -28,16 +28,9 @@ from planner.time_budget import TimeBudget
 class SearchOutcome:
     """The outcome of one search for a plan: no baselines, no explanation.
 
-    Attributes
-    ----------
-    plan
-        The verified plan; None where none was found.
-    lower_bound
-        Proven bound on the objective, also where no plan was found.
-    proven_infeasible
-        Whether it is proven that there is no plan.
-    failure
-        Makes the error that says why there is no plan; that may take seconds.
+    The plan is verified, None where none was found; the bound on the objective is proven also then.
+    `proven_infeasible` says whether it is proven that there is no plan; `failure` makes the error
+    that says why there is none, which may take seconds.
     """
 
     plan: Plan | None

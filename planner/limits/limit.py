@@ -33,18 +33,10 @@ Kind = Literal[
 class Limit:
     """One limit of a problem, with what sets it and what measures it.
 
-    Attributes
-    ----------
-    name
-        The limit's name in the request body.
-    direction
-        1.0 where a larger value is more generous, -1.0 where a smaller one is.
-    with_value
-        Returns the problem with the limit at another value; None takes it off.
-    achieved
-        The tightest value that a schedule keeps.
-    llm, pool, unit
-        What the limit is about, where it is about one.
+    `name` is its name in the request body; `direction` is 1.0 where a larger value is more
+    generous, -1.0 where a smaller one is. `with_value` returns the problem with the limit at
+    another value, or without it for None; `achieved` is the tightest value that a schedule keeps.
+    `llm`, `pool` and `unit` say what the limit is about, where it is about one.
     """
 
     name: str

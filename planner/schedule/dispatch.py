@@ -106,6 +106,7 @@ def _dispatches_of_pool(
     """Return the different dispatches of a pool; `device` and `start_s` (n,) are written to."""
     members = np.concatenate([group.members for group in groups])
     slot_s = np.concatenate([group.slot_s for group in groups])
+    due_s = loosest(1.0) * problem.latest_in_pool_s(pool, members)
     dispatches: dict[bytes, PoolDispatch] = {}
 
     def add() -> None:
@@ -113,8 +114,11 @@ def _dispatches_of_pool(
         key = there.tobytes()
         if key not in dispatches:
             blocks = lay_out_groups(problem, groups, device, start_s)
-            dispatches[key] = _judge(
-                problem, pool, members, slot_s, there, start_s[members], blocks
+            begin_s, end_s = start_s[members], max(block.end_s for block in blocks)
+            late_s = max(0.0, float((begin_s + slot_s - due_s).max()))
+            cost = _active_cost(problem, pool, blocks)
+            dispatches[key] = PoolDispatch(
+                members, there, begin_s, tuple(blocks), cost, end_s, late_s
             )
 
     fill_levels = _fill_levels(problem, pool, groups, members)
@@ -157,27 +161,6 @@ def _fill_levels(
     if len(members) > LARGE_POOL:
         shares = (0.98, 0.0) if len(members) > VERY_LARGE_POOL else (1.0, 0.95, 0.0)
     return [balanced + share * max(0.0, end - balanced) for share in shares]
-
-
-def _judge(
-    problem: PlacementProblem,
-    pool: int,
-    members: IntArray,
-    slot_s: FloatArray,
-    device: IntArray,
-    start_s: FloatArray,
-    blocks: list[Block],
-) -> PoolDispatch:
-    late = start_s + slot_s - loosest(1.0) * problem.latest_in_pool_s(pool, members)
-    return PoolDispatch(
-        members,
-        device,
-        start_s,
-        tuple(blocks),
-        _active_cost(problem, pool, blocks),
-        max(block.end_s for block in blocks),
-        max(0.0, float(late.max())),
-    )
 
 
 def _active_cost(problem: PlacementProblem, pool: int, blocks: list[Block]) -> float:

@@ -23,19 +23,11 @@ from planner.schedule.violations import Violation, find_violations
 class Evaluation:
     """Totals of a schedule.
 
-    Attributes
-    ----------
-    requests_j, underfill_j, loading_j, idle_j, activation_j
-        The five parts of the plan's energy [J].
-    request_energy_j
-        Joules of each request at the concurrency that its block achieves, shape (n,): they add
-        up to `requests_j` and `underfill_j`.
-    pool_energy_j, pool_on_s
-        Joules of each pool and seconds for which its devices are on, shape (pools,).
-    cost
-        Cost in the unit of what the objective minimises.
-    mean_quality
-        Token-weighted mean score; None where an LLM in use has no known score.
+    Its energy has five parts [J]. `request_energy_j`, (n,), are the joules of each request at the
+    concurrency that its block achieves: they add up to `requests_j` and `underfill_j`. Joules of
+    each pool and seconds for which its devices are on have shape (pools,). `cost` is in the unit of
+    what the objective minimises; `mean_quality`, token-weighted, is None where an LLM in use has no
+    known score.
     """
 
     requests_j: float

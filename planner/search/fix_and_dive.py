@@ -9,8 +9,7 @@ import numpy as np
 from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.activity import activities, excesses, values_at
 from planner.bounds.bounding import Bounded
-from planner.bounds.elastic import without_excess
-from planner.bounds.sifting import SIFTING_ROUNDS, sift
+from planner.bounds.sifting import SIFTING_ROUNDS, sift, without_excess
 from planner.quantities import Counted
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.solvers.linear import LinearSolution

@@ -108,15 +108,9 @@ class LongestJob:
 class AssignmentProblem:
     """See the formulation at the head of this module.
 
-    Attributes
-    ----------
-    cost
-        Shape (n, k); what stands where `allowed` is False is ignored.
-    size
-        Shape (n,); None for ones.
-    row_class
-        Class of each request, shape (n,), from 0 to one less than the number of classes that rows
-        distinguish; None where no row does.
+    What stands in `cost`, (n, k), where `allowed` is False is ignored. `size`, (n,), is None for
+    ones. `row_class`, (n,), is the class of each request, from 0 to one less than the number of
+    classes that rows distinguish; None where no row does.
     """
 
     cost: FloatArray

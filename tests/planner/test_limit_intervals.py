@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.slow_rules.exhaustive import best
 from planner.errors import InfeasibleError, LimitChange
-from planner.infeasibility.refusal import why_not
+from planner.infeasibility.infeasibility import why_not
 from planner.inputs import Limits, Share
 from planner.limits.limit import Limit, limits_of
 from planner.planning import plan
