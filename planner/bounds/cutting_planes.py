@@ -16,7 +16,7 @@ ASCENT_ROUNDS = 10
 ASCENT_ROUNDS_WITH_LONGEST_JOBS = 40
 TRUST_REGION = 0.3
 """Largest step of a multiplier in one round, as a share of its scale; halved when it fails."""
-MIN_RELATIVE_GAIN = 1e-5
+MIN_ASCENT_GAIN = 1e-5
 """Relative gain of a round below which the next one is not worth its pass over the data."""
 
 
@@ -52,7 +52,7 @@ def cutting_plane_ascent(
         if trial is None:
             reach = trust * scale[active]
             step = highest_of_cuts(cuts, best[active], reach, limit[active], budget)
-            if step is None or (trust >= 1.0 and step[1] - value < MIN_RELATIVE_GAIN * abs(value)):
+            if step is None or (trust >= 1.0 and step[1] - value < MIN_ASCENT_GAIN * abs(value)):
                 return
             trial = best.copy()
             trial[active] = step[0]
@@ -64,7 +64,7 @@ def cutting_plane_ascent(
             best, value = trial, found.value
         else:
             trust *= 0.7
-        if trust < 0.02 or 0.0 < gain < MIN_RELATIVE_GAIN * abs(value):
+        if trust < 0.02 or 0.0 < gain < MIN_ASCENT_GAIN * abs(value):
             return
 
 

@@ -1,8 +1,8 @@
 """The linear relaxation of many aggregates, a few columns at a time.
 
 At an optimum each aggregate uses few placements. So the programme begins with those that look best
-at the prices of a coarser relaxation and takes more in as long as one would lower the cost. Its rows
-may be exceeded at a price, so that it has an optimum over some columns, too.
+at the prices of a coarser relaxation and takes more in as long as one would lower the cost. Its
+rows may be exceeded at a price, so that it has an optimum over some columns, too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ELASTIC_TOLERANCE = 1e-7
 SIFTING_ROUNDS = 8
 NEAREST_PAIRS = 600
 """Pairs beside each aggregate's best that a round takes in: those that look nearest to it."""
-MIN_RELATIVE_GAIN = 1e-5
+MIN_SIFTING_GAIN = 1e-5
 """Share of the cost that a round must promise to gain."""
 
 
@@ -79,7 +79,7 @@ def sift(
         least = np.where(pairs, reduced, np.inf).min(axis=1)
         gain = float((least - reduced.min(axis=1)) @ problem.sizes)
         scale = float(np.abs(np.where(pairs, problem.cost, 0.0)).max(axis=1) @ problem.sizes)
-        if gain <= MIN_RELATIVE_GAIN * scale and (gain == 0.0 or not exceeds(found)):
+        if gain <= MIN_SIFTING_GAIN * scale and (gain == 0.0 or not exceeds(found)):
             break
         pairs |= _nearest(np.where(reduced <= least[:, None], reduced, np.inf))
     return best

@@ -19,26 +19,14 @@ AxisName = Literal["energy", "makespan", "mean_quality", "carbon", "money"]
 
 @dataclass(frozen=True)
 class Axis:
-    """One quantity of a plan.
+    """One quantity of a plan, by its name in calls.
 
-    Attributes
-    ----------
-    name
-        Name of the axis in calls.
-    sign
-        1.0 where less is better, -1.0 where more is: cost = sign * value.
-    value
-        Value of a plan on the axis, in its own unit.
-    tightened
-        Limits that also keep a plan's value at least as good as the one given.
-    objective
-        The planner's, by which the cost is minimised; None where none does.
-    objective_unit
-        Cost that an objective of 1 stands for.
-    unavoidable
-        Part of every plan's value, which a relative gap leaves out.
-    by_ratio
-        Whether values are spread by equal ratios rather than by equal steps.
+    `sign` is 1.0 where less is better, -1.0 where more is: cost = sign * value, the value of a plan
+    being in the axis' own unit. `tightened` returns limits that also keep a plan's value at least
+    as good as the one given. The cost is minimised by the planner's `objective`, None where none
+    does, of which 1 stands for `objective_unit`. `unavoidable` is the part of every plan's value
+    that a relative gap leaves out; values are spread by equal ratios if `by_ratio`, else by equal
+    steps.
     """
 
     name: AxisName

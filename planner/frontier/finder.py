@@ -9,7 +9,6 @@ from math import inf
 
 import numpy as np
 
-from costmodel.arrays import IntArray
 from planner.frontier.axes import Axis
 from planner.frontier.dominance_filter import at_most
 from planner.frontier.quick_heuristic import quick_schedules
@@ -45,8 +44,8 @@ class ArchivedPlan:
 
     limited_cost: float
     minimised_cost: float
-    _placement: np.ndarray
-    _device: np.ndarray
+    placement: np.ndarray
+    device: np.ndarray
 
     @classmethod
     def of(cls, plan: Plan, limited: Axis, minimised: Axis) -> ArchivedPlan:
@@ -55,15 +54,10 @@ class ArchivedPlan:
         device = plan.device_index.astype(np.min_scalar_type(int(plan.device_index.max(initial=0))))
         return cls(limited.cost(plan), minimised.cost(plan), placement, device)
 
-    @property
-    def placement(self) -> IntArray:
-        """Placement of each request, shape (n,)."""
-        return self._placement.astype(np.int64)
-
-    @property
-    def device(self) -> IntArray:
-        """Device of each request, an index within its pool, shape (n,)."""
-        return self._device.astype(np.int64)
+    def laid_out(self, problem: PlacementProblem) -> Schedule:
+        """Return its schedule under the limits of a problem."""
+        device = self.device.astype(np.int64)
+        return lay_out(problem, self.placement.astype(np.int64), device)
 
 
 class Finder:
@@ -98,7 +92,7 @@ class Finder:
         solver.lower_bound = lower_bound
         known = None if level is None else self._least_minimised(level)
         if known is not None:
-            solver.incumbent.offer(lay_out(problem, known.placement, known.device))
+            solver.incumbent.offer(known.laid_out(problem))
         solver.run_in_time(thorough=thorough)
         plan, bound = None, float(solver.lower_bound)
         if solver.incumbent.best is not None:
@@ -163,9 +157,7 @@ def verified(problem: PlacementProblem, schedule: Schedule) -> Plan | None:
 
 
 def _laid_out(problem: PlacementProblem, known: ArchivedPlan | None) -> Plan | None:
-    if known is None:
-        return None
-    return verified(problem, lay_out(problem, known.placement, known.device))
+    return None if known is None else verified(problem, known.laid_out(problem))
 
 
 def due_by(problem: PlacementProblem, deadline_s: float) -> PlacementProblem:

@@ -24,7 +24,7 @@ from planner.search.repricing import achieved_cost, lateness_factors, timely
 from planner.time_budget import TimeBudget
 
 QUICK_ROUNDS = 2
-FEW_REQUESTS = 5_000
+MAX_REPAIRED_REQUESTS = 5_000
 """Requests up to which what rounding broke is repaired; above, that takes too long here."""
 
 
@@ -47,7 +47,7 @@ def quick_schedules(
         if found is None:
             return
         placement = found.placement
-        if due.n <= FEW_REQUESTS:
+        if due.n <= MAX_REPAIRED_REQUESTS:
             placement = greedy_repair(relaxation, placement, found.variables)
         schedule = dispatch(due, placement)
         yield schedule

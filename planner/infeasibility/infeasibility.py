@@ -41,8 +41,8 @@ def explain(
     out: both are the planner itself. Where the budget ends it, the answer says so, and what was
     reached. `notify` is called at every step.
     """
-    found = _Explanation(problem, attempt, prove, budget, seed)
-    run_within(budget, lambda: found.complete(notify))
+    found = _Explanation(problem, attempt, prove, budget, seed, notify)
+    run_within(budget, found.complete)
     return found.as_error()
 
 
@@ -59,6 +59,7 @@ class _Explanation:
     prove: Prove
     budget: TimeBudget
     seed: int
+    notify: Callable[[], None]
     conflict: list[Limit] = field(init=False)
     intervals: list[LimitInterval] = field(default_factory=list)
     joint: tuple[LimitChange, ...] = ()
@@ -66,22 +67,22 @@ class _Explanation:
     def __post_init__(self) -> None:
         self.conflict = limits_of(self.problem)
 
-    def complete(self, notify: Callable[[], None]) -> None:
+    def complete(self) -> None:
         """Find a plan that some limits would have to move for, then the conflict, then the rest."""
         joint = Joint(self.problem, self.conflict, self.attempt, self.prove, self.budget, self.seed)
-        notify()
+        self.notify()
         run_within(TimeBudget(POLICIES_SHARE * self.budget.left_s), joint.compare_policies)
         self.joint = next(joint.relaxations(), ())
-        self._leave_out(notify)
+        self._leave_out()
         self.intervals = [
             LimitInterval(self.problem, limit, self.attempt, self.budget, self.seed)
             for limit in self.conflict
         ]
         for interval in self.intervals:
             interval.achieved = joint.alone.get(interval.limit.name)
-        _narrow(self.intervals, self.budget, notify)
+        _narrow(self.intervals, self.budget, self.notify)
         if not self.relaxations:
-            joint.narrow(notify)
+            joint.narrow(self.notify)
             for relaxations in joint.relaxations():
                 self.joint = relaxations
 
@@ -99,12 +100,12 @@ class _Explanation:
         cut = self.budget.cut
         return InfeasibleError(names, self.relaxations, joint, cut_by_clock=cut, note=note)
 
-    def _leave_out(self, notify: Callable[[], None]) -> None:
+    def _leave_out(self) -> None:
         """Leave out the limits without which infeasibility is proven all the same."""
         every = self.conflict
 
         def conflicting(kept: list[Limit]) -> bool:
-            notify()
+            self.notify()
             problem, names = self.problem, {limit.name for limit in kept}
             for limit in every:
                 if limit.name not in names:

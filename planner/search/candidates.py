@@ -21,7 +21,7 @@ QUERY_BLIND = "query_blind_split"
 SPLIT_S = 2.0
 SPLIT_DRAWS = 5
 SPLIT_TARGETS = 5
-FEW_REQUESTS = 5_000
+MAX_REDRAWN_REQUESTS = 5_000
 
 
 def least_joule_columns(problem: PlacementProblem) -> IntArray:
@@ -130,7 +130,7 @@ def query_blind_splits(
         fractions = _best_fractions(problem, relaxation, target)
         if fractions is None:
             break
-        draws = SPLIT_DRAWS if problem.n <= FEW_REQUESTS else 1
+        draws = SPLIT_DRAWS if problem.n <= MAX_REDRAWN_REQUESTS else 1
         drawn = [
             _drawn_split(problem, *fractions, seed + attempt * SPLIT_DRAWS + d)
             for d in range(draws)

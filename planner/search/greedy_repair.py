@@ -6,11 +6,10 @@ import numpy as np
 
 from costmodel.arrays import FloatArray, IntArray
 from planner.quantities import Counted
-from planner.search.row_moves import RowMoves
+from planner.search.row_moves import EXCESS_TOLERANCE, RowMoves
 from planner.solvers.assignment_problem import AssignmentProblem
 
 MAX_REPAIR_MOVES = 2_000
-EXCESS_TOLERANCE = 1e-12
 MIN_GAIN_SHARE = 1e-12
 """Share of all excess that is not worth a move: no more than what sums are rounded by."""
 

@@ -7,7 +7,7 @@ import numpy as np
 from costmodel.arrays import FloatArray, IntArray
 from planner.bounds.activity import at_variables
 from planner.quantities import Counted
-from planner.search.row_moves import RowMoves
+from planner.search.row_moves import EXCESS_TOLERANCE, RowMoves
 from planner.solvers.assignment_problem import AssignmentProblem
 
 MAX_SEARCH_MOVES = 600
@@ -18,7 +18,6 @@ FIRST_PENALTY = 0.02
 PENALTY_GROWTH = 2.5
 """Times by which excess gets dearer where rows are still exceeded and no move helps."""
 MAX_PENALTY_RISES = 12
-EXCESS_TOLERANCE = 1e-12
 
 
 def penalty_local_search(

@@ -9,6 +9,8 @@ import numpy as np
 from costmodel.arrays import FloatArray, IntArray
 from planner.solvers.assignment_problem import Coefficients
 
+EXCESS_TOLERANCE = 1e-12
+"""Excess of a row, as a share of its bound, that is none but for rounding."""
 Penalty = Callable[[FloatArray, IntArray], FloatArray]
 """What excesses of some rows cost: excesses (m, ...) and rows (m,) to an array like the first."""
 

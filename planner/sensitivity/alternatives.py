@@ -9,6 +9,7 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from planner.bounds.formulation import Formulation
+from planner.bounds.reduced_costs import BLOCK_REQUESTS
 from planner.bounds.surrogate import Surrogate
 from planner.problem import PlacementProblem
 from planner.quantities import (
@@ -28,9 +29,7 @@ from planner.solvers.assignment_problem import AssignmentProblem
 
 MAX_ALTERNATIVES = 3
 """Largest number of other placements that are answered for each request."""
-BLOCK_REQUESTS = 16_384
-"""Requests at a time."""
-COST_TOLERANCE = 1e-9
+OBJECTIVE_TOLERANCE = 1e-9
 """Share of a placement's objective below which a difference is rounding."""
 
 
@@ -103,7 +102,7 @@ class _AlternativeFinder:
         extra_j = joules - joules[rows, own][:, None]
         chosen = self._rank(requests, own, extra, extra + sum(priced.values()))
         picked = rows[:, None], chosen
-        tolerance = COST_TOLERANCE * np.abs(objective[rows, own])[:, None]
+        tolerance = OBJECTIVE_TOLERANCE * np.abs(objective[rows, own])[:, None]
         marks = self._marks(requests, chosen, extra[picked], priced, tolerance)
         return chosen, extra_j[picked], extra[picked], self._codes(marks)
 
