@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -104,6 +104,11 @@ CAP_NAMES: Mapping[Unit, str] = {
     "money": "max_money",
 }
 """A cap's name in the body of a call, by the unit of the cost that it caps."""
+_CAP_FIELDS: Mapping[Unit, str] = {
+    "energy": "max_energy_j",
+    "carbon": "max_carbon_g",
+    "money": "max_money",
+}
 
 
 @dataclass(frozen=True)
@@ -130,22 +135,13 @@ class Limits:
     @property
     def caps(self) -> dict[Unit, float]:
         """The caps on what a plan costs, by the unit of the cost."""
-        given: dict[Unit, float | None] = {
-            "energy": self.max_energy_j,
-            "carbon": self.max_carbon_g,
-            "money": self.max_money,
-        }
+        given = {unit: getattr(self, name) for unit, name in _CAP_FIELDS.items()}
         return {unit: cap for unit, cap in given.items() if cap is not None}
 
     def with_cap(self, unit: Unit, cap: float | None) -> Limits:
         """Return the same limits with another cap on a cost."""
-        caps = {**self.caps, unit: cap}
-        return replace(
-            self,
-            max_energy_j=caps.get("energy"),
-            max_carbon_g=caps.get("carbon"),
-            max_money=caps.get("money"),
-        )
+        changed: dict[str, Any] = {_CAP_FIELDS[unit]: cap}
+        return replace(self, **changed)
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,8 @@ from planner.result import EnergyBreakdown, PlacementUsage
 class Front:
     """The front that is asked for.
 
-    Attributes
-    ----------
-    axes
-        Two different ones; the points come in ascending order along the first.
-    points
-        How many levels of the limited axis are solved, its two ends among them.
+    The two axes differ; the points come in ascending order along the first. `points` is how many
+    levels of the limited axis are solved, its two ends among them.
     """
 
     axes: tuple[AxisName, AxisName]
@@ -28,15 +24,9 @@ class Front:
 class Candidate:
     """The totals of a verified plan on its way to the front.
 
-    Attributes
-    ----------
-    usage
-        What it does with each placement.
-    bound
-        Proven cost on the minimised axis that no plan undercuts which costs as little on the
-        limited one.
-    gap
-        Relative gap between the plan's cost and `bound`.
+    `usage` is what it does with each placement. No plan that costs as little on the limited axis
+    undercuts `bound` on the minimised one, which is proven; `gap` is the relative one between the
+    plan's cost and that.
     """
 
     energy: EnergyBreakdown
@@ -63,16 +53,10 @@ class FrontPoint:
 
 @dataclass(frozen=True)
 class Ends:
-    """The two ends of a front.
+    """The two ends of a front: the best plan on either axis, and of those the best on the other.
 
-    Attributes
-    ----------
-    least_minimised, least_limited
-        The best plan on either axis, and of those the best on the other.
-    limited_bound
-        Proven cost that no plan undercuts on the limited axis.
-    limited_gap
-        Relative gap between it and the end's.
+    No plan undercuts `limited_bound` on the limited axis, which is proven; `limited_gap` is the
+    relative gap between that and the end's cost.
     """
 
     limited: Axis
@@ -85,13 +69,7 @@ class Ends:
 
 @dataclass(frozen=True)
 class Late:
-    """A plan found too late to be sent in order.
-
-    Attributes
-    ----------
-    dominates
-        Indices of points, sent before, that it is better than.
-    """
+    """A plan found too late to be sent in order, and the points sent before that it beats."""
 
     candidate: Candidate
     dominates: tuple[int, ...]
@@ -101,16 +79,9 @@ class Late:
 class Summary:
     """How a walk along the front ended.
 
-    Attributes
-    ----------
-    points
-        Number of points sent.
-    dominated
-        Plans that were found and dropped, since another is as good on both axes.
-    unsolved
-        Limits for which the clock left no time, in the limited axis' own unit.
-    late
-        Better plans that came too late.
+    `points` counts those sent, `dominated` the plans that were found and dropped, since another is
+    as good on both axes. `unsolved` are the limits for which the clock left no time, in the limited
+    axis' own unit; `late` the better plans that came too late.
     """
 
     points: int

@@ -136,9 +136,8 @@ def search(
 def _settled(low: Attempt, high: Attempt | None, enough: float) -> bool:
     if high is None:
         return False
-    if high.plan is not None and low.plan is not None:
-        return _little(low, high, enough) or high.rung - low.rung <= 1
-    return high.rung - low.rung <= 1
+    both = high.plan is not None and low.plan is not None
+    return high.rung - low.rung <= 1 or (both and _little(low, high, enough))
 
 
 def _little(low: Attempt, high: Attempt, enough: float) -> bool:

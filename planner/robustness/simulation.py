@@ -13,7 +13,8 @@ Blocks of many requests are drawn in bulk, by the mean and variance of the sums.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 
 import numpy as np
 
@@ -41,41 +42,29 @@ def worst_ratios(schedule: Schedule, scenarios: Scenarios) -> FloatArray:
     """
     problem = scenarios.problem
     worst = np.zeros(scenarios.count)
-    steps = _Steps(schedule, scenarios)
+    step_s = cache(partial(_step_s, schedule, scenarios))
     for blocks in _devices(problem, schedule):
         clock = np.full(scenarios.count, blocks[0].start_s - blocks[0].load_s)
         for block in blocks:
             clock = clock + block.load_s
-            limits, ends = _block_ends(block, scenarios, steps)
+            limits, ends = _block_ends(block, scenarios, step_s)
             for limit, end in zip(limits, ends, strict=True):
                 np.maximum(worst, (clock + end) / limit, out=worst)
             clock = clock + ends.max(axis=0)
     return worst
 
 
-class _Steps:
-    """Seconds of a decode step of each placement in every scenario, before the pair's error."""
-
-    def __init__(self, schedule: Schedule, scenarios: Scenarios) -> None:
-        self._schedule = schedule
-        self._scenarios = scenarios
-        self._found: dict[int, FloatArray] = {}
-
-    def __getitem__(self, k: int) -> FloatArray:
-        if k not in self._found:
-            self._found[k] = self._step_s(k, np.flatnonzero(self._schedule.placement == k))
-        return self._found[k]
-
-    def _step_s(self, k: int, members: IntArray) -> FloatArray:
-        problem, scenarios = self._scenarios.problem, self._scenarios
-        concurrency = problem.placements[k].concurrency
-        if members.size * scenarios.count > MAX_SINGLE_DRAWS:
-            seconds = problem.costs.device_seconds[members, k].sum()
-            tokens = problem.requests.workload.output_tokens[members].sum()
-            return np.full(scenarios.count, concurrency * float(seconds) / float(tokens))
-        drawn = scenarios.tokens(members)
-        spent = device_seconds(problem, k, members, drawn)
-        return np.asarray(concurrency * spent.sum(axis=0) / drawn.sum(axis=0))
+def _step_s(schedule: Schedule, scenarios: Scenarios, k: int) -> FloatArray:
+    """Seconds of a decode step of a placement in every scenario, before the pair's error."""
+    problem, members = scenarios.problem, np.flatnonzero(schedule.placement == k)
+    concurrency = problem.placements[k].concurrency
+    if members.size * scenarios.count > MAX_SINGLE_DRAWS:
+        seconds = problem.costs.device_seconds[members, k].sum()
+        tokens = problem.requests.workload.output_tokens[members].sum()
+        return np.full(scenarios.count, concurrency * float(seconds) / float(tokens))
+    drawn = scenarios.tokens(members)
+    spent = device_seconds(problem, k, members, drawn)
+    return np.asarray(concurrency * spent.sum(axis=0) / drawn.sum(axis=0))
 
 
 def device_seconds(
@@ -88,7 +77,9 @@ def device_seconds(
     return placement.cost_model.device_seconds_of(terms, float(placement.concurrency))
 
 
-def _block_ends(block: Block, scenarios: Scenarios, steps: _Steps) -> tuple[FloatArray, FloatArray]:
+def _block_ends(
+    block: Block, scenarios: Scenarios, step_of: Callable[[int], FloatArray]
+) -> tuple[FloatArray, FloatArray]:
     """Limits (m,) of points of a block, and their ends from its start (m, scenarios)."""
     problem, k, members = scenarios.problem, block.placement, block.members
     concurrency = problem.placements[k].concurrency
@@ -99,7 +90,7 @@ def _block_ends(block: Block, scenarios: Scenarios, steps: _Steps) -> tuple[Floa
         held = device_seconds(problem, k, members, scenarios.tokens(members))
         held *= scenarios.factors(k, expected_s)
         return problem.latest_s(members, np.full(members.size, k)), line_ends(held, 1)
-    step_s = steps[k] * scenarios.factors(k, expected_s.mean())[0]
+    step_s = step_of(k) * scenarios.factors(k, expected_s.mean())[0]
     is_long = members.size * scenarios.count > MAX_SINGLE_DRAWS
     tail = TAIL_DRAWS // scenarios.count
     last = members[-tail:] if is_long else members

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from planner.inputs import CAP_NAMES, Unit
+from planner.inputs import CAP_NAMES, Share, Unit
 from planner.problem import COUNT_TOLERANCE, PlacementProblem
 from planner.schedule.schedule import Schedule
 
@@ -110,10 +110,9 @@ def _miscounted(problem: PlacementProblem, schedule: Schedule) -> list[Violation
         count = int(counts[problem.llms.index(llm)]) if llm in problem.llms else 0
         least, most = problem.request_counts(llm)
         if count < least:
-            named = llm in problem.limits.shares and count < int(
-                np.floor(problem.limits.shares[llm].min * problem.n + COUNT_TOLERANCE)
-            )
-            name = f"shares/{llm}/min" if named else f"min_requests/{llm}"
+            share = problem.limits.shares.get(llm, Share())
+            of_share = count < np.floor(share.min * problem.n + COUNT_TOLERANCE)
+            name = f"shares/{llm}/min" if of_share else f"min_requests/{llm}"
             found.append(Violation(name, float(least), float(count)))
         if count > most:
             found.append(Violation(f"shares/{llm}/max", float(most), float(count)))

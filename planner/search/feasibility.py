@@ -9,7 +9,7 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, IntArray
 from planner.problem import PlacementProblem
-from planner.schedule.schedule import lay_out
+from planner.schedule.schedule import Schedule, lay_out
 from planner.search.incumbent import Incumbent
 from planner.time_budget import TimeBudget
 
@@ -43,28 +43,23 @@ class FeasibilitySearch:
         """Look for a schedule that keeps every limit; the incumbent takes it."""
         for attempt in range(WALK_ROUNDS if self.problem.n <= MAX_WALK_REQUESTS else 0):
             rng = np.random.default_rng([self.seed, attempt])
-            self._over_placements(rng)
-            self._over_devices(rng)
+            for walk in (self._over_placements, self._over_devices):
+                if self.incumbent.nearest is not None:
+                    walk(rng, *self.incumbent.nearest)
 
-    def _over_placements(self, rng: np.random.Generator) -> None:
-        if self.incumbent.nearest is None:
-            return
-        start, excess = self.incumbent.nearest
+    def _over_placements(self, rng: np.random.Generator, start: Schedule, excess: float) -> None:
         walk = Walk(start.placement.copy(), excess)
         for candidate in _candidates(rng, walk.at, self.problem.eligible, PLACEMENT_TRIES):
             if self._over():
                 return
             walk.offer(candidate, self.incumbent.evaluate_placement(candidate).excess)
 
-    def _over_devices(self, rng: np.random.Generator) -> None:
+    def _over_devices(self, rng: np.random.Generator, start: Schedule, excess: float) -> None:
         """Walk over pairs of placement and device, numbered one device after the other.
 
         Devices of a pool are alike, so that no more of them count than there are requests, beside
         those that requests are pinned to.
         """
-        if self.incumbent.nearest is None:
-            return
-        start, excess = self.incumbent.nearest
         pinned = self.problem.pinned_device[:, None]
         numbers = np.unique([*range(self.problem.n), *start.device, *pinned[pinned >= 0]])
         pools = self.problem.pools
