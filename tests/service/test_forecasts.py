@@ -6,8 +6,9 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from service.calls.messages import Job, Reply
 from service.decisions.decision_service import DecisionService
 from service.decisions.forecasts import Forecasts
 from service.decisions.metrics import DecisionMetrics
-from service.decisions.traffic import STRETCHES, ObservedRequest
+from service.decisions.policy import Policy
+from service.decisions.traffic import MIN_REQUESTS, STRETCHES, ObservedRequest
 from service.settings.settings import Settings
 from service.telemetry.labels import Labels
 from service.workers.link import enter, start_worker
@@ -48,7 +50,6 @@ pools:
 def running(models: Path, **settings: str) -> Iterator[Server]:
     environment = {
         "JOULEPLAN_MODELS_DIR": str(models),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_FORECAST_SECONDS": "1",
         **{f"JOULEPLAN_{name}": value for name, value in settings.items()},
     }
@@ -74,24 +75,32 @@ def forecasts(server: Server, status: str) -> float:
     return float(found[1])
 
 
-def ended(server: Server, made: dict[str, Any]) -> None:
-    where = {name: made["placement"][name] for name in ("llm", "pool")}
-    told = {"decision_id": made["decision_id"], **where}
-    assert server.post("/actuals", {"actuals": [told]}).status_code == 200
+def end(server: Server, *made: dict[str, Any]) -> None:
+    told = [
+        {"decision_id": one["decision_id"]}
+        | {name: one["placement"][name] for name in ("llm", "pool")}
+        for one in made
+    ]
+    assert server.post("/actuals", {"actuals": told}).status_code == 200
 
 
-def once_forecast(
-    ask: Callable[[], dict[str, Any]], policy_in: Callable[[dict[str, Any]], dict[str, Any]]
-) -> dict[str, Any]:
-    """Return the first answer that was made while a forecast was in force."""
+def once(ask: Callable[[], dict[str, Any]], holds: Callable[[dict[str, Any]], bool]) -> Any:
+    """Return the first answer of which something holds: a busy machine lets forecasts expire."""
     answers: list[dict[str, Any]] = []
 
-    def forecast() -> bool:
+    def asked() -> bool:
         answers.append(ask())
-        return bool(policy_in(answers[-1])["source"] == "forecast")
+        return holds(answers[-1])
 
-    wait_until(forecast)
+    wait_until(asked)
     return answers[-1]
+
+
+def is_swayed(made: dict[str, Any]) -> bool:
+    """Whether prices of pools came to the joules of a decision."""
+    chosen, other = made["placement"], made["runner_up"]
+    dearer = other["energy_joules"]["value"] - chosen["energy_joules"]["value"]
+    return bool(other["extra_price_joules"] != pytest.approx(dearer))
 
 
 @pytest.fixture(scope="module")
@@ -103,21 +112,15 @@ def test_a_saturated_pool_gets_a_price_and_decisions_spread(two_pools: Path) -> 
     with running(two_pools) as server:
         # So long that the cheap pool cannot keep up, however slowly this machine asks.
         asked = {"llm": "qwen3-8b", "output_tokens": 2000}
-        first = decide(server, **asked)
-        assert (first["policy"]["source"], first["placement"]["pool"]) == ("fallback", "small")
+        assert decide(server, **asked)["placement"]["pool"] == "small"
         for _ in range(200):
-            ended(server, decide(server, **asked))
-        # A busy machine may let one forecast expire before the next: each is looked at at once.
-        told = once_forecast(lambda: policy(server), lambda told: told)
+            end(server, decide(server, **asked))
+        told = once(lambda: policy(server), lambda told: told["source"] == "forecast")
         assert told["joules_per_device_second"]["small"] > 0
         assert told["plan_id"].startswith("forecast-")
         assert 0 < told["expires_in_seconds"] <= 3
-        made = once_forecast(lambda: decide(server, **asked), lambda made: made["policy"])
-        dearer = (
-            made["runner_up"]["energy_joules"]["value"]
-            - made["placement"]["energy_joules"]["value"]
-        )
-        assert made["runner_up"]["extra_price_joules"] != pytest.approx(dearer)
+        made = once(lambda: decide(server, **asked), is_swayed)
+        assert made["policy"]["source"] == "forecast"
 
         pools = Counter[str]()
 
@@ -127,49 +130,7 @@ def test_a_saturated_pool_gets_a_price_and_decisions_spread(two_pools: Path) -> 
                 pools[made["placement"]["pool"]] += 1
             return min(pools["small"], pools["large"]) > 50
 
-        wait_until(spread, patience_s=5.0 * PATIENCE_S)
-
-
-def test_what_somebody_set_is_left_alone_until_it_expires(two_pools: Path) -> None:
-    with running(two_pools) as server:
-        for _ in range(150):
-            decide(server, llm="qwen3-8b")
-        wait_until(lambda: policy(server)["source"] == "forecast")
-        server.client.put("/policy", json={"expires_in_seconds": 5.0}).raise_for_status()
-        while (told := policy(server))["source"] == "weights":
-            assert told["expires_in_seconds"] > 0
-            time.sleep(0.05)
-        wait_until(lambda: policy(server)["source"] == "forecast")
-        columns = {name: [count] * 20 for name, count in TOKENS.items()}
-        server.post("/plan", {"columns": columns, "publish": True}).raise_for_status()
-        done = forecasts(server, "published")
-        for _ in range(30):
-            assert policy(server)["source"] == "plan"
-            time.sleep(0.1)
-        assert forecasts(server, "published") == done
-        server.client.delete("/policy").raise_for_status()
-        wait_until(lambda: policy(server)["source"] == "forecast")
-
-
-def test_too_few_requests_are_not_planned(two_pools: Path) -> None:
-    with running(two_pools, FORECAST_SECONDS="0.2") as server:
-        for _ in range(99):
-            decide(server, llm="qwen3-8b")
-        time.sleep(1.0)
-        assert policy(server)["source"] == "fallback"
-        assert (forecasts(server, "published"), forecasts(server, "failed")) == (0, 0)
-        decide(server, llm="qwen3-8b")
-        wait_until(lambda: policy(server)["source"] == "forecast")
-
-
-def test_limits_of_calls_hold_for_forecasts(two_pools: Path) -> None:
-    limits = {"MAX_TIME_LIMIT_SECONDS": "2", "MAX_REQUESTS": "120"}
-    with running(two_pools, **limits) as server:
-        for _ in range(200):
-            decide(server, llm="qwen3-8b")
-        wait_until(lambda: policy(server)["source"] == "forecast")
-        # Until the window is long enough for so many it may be infeasible, but never refused.
-        assert "Expected at most" not in server.logs()
+        wait_until(spread, patience_s=2.0 * PATIENCE_S)
 
 
 def test_a_fleet_without_what_was_asked_for_is_planned_for_the_rest(tmp_path: Path) -> None:
@@ -197,82 +158,163 @@ def two_llms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def mean_quality(server: Server, count: int) -> float:
+def mean_quality(server: Server, count: int = 1000) -> float:
     both = [{"llm": llm} for llm in QUALITIES]
     made = [decide(server, candidates=both) for _ in range(count)]
-    for one in made:
-        ended(server, one)
+    end(server, *made)
     return sum(QUALITIES[one["placement"]["llm"]] for one in made) / count
 
 
 def test_the_mean_quality_is_kept_at_its_floor(two_llms: Path) -> None:
     with running(two_llms, MIN_MEAN_QUALITY="0.7") as server:
-        assert mean_quality(server, 1000) == pytest.approx(0.7, abs=0.02)
+        assert mean_quality(server) == pytest.approx(0.7, abs=0.02)
         wait_until(lambda: policy(server)["source"] == "forecast")
         assert policy(server)["min_mean_quality"] == 0.7
-        assert mean_quality(server, 1000) == pytest.approx(0.7, abs=0.02)
-
-
-def test_a_floor_that_no_llm_keeps_fails_and_decisions_go_on(two_llms: Path) -> None:
-    with running(two_llms, MIN_MEAN_QUALITY="0.95") as server:
-        for _ in range(120):
-            decide(server, candidates=[{"llm": llm} for llm in QUALITIES])
-        wait_until(lambda: forecasts(server, "failed") >= 2)
-        assert policy(server)["source"] == "fallback"
-        assert decide(server, candidates=[{"llm": llm} for llm in QUALITIES])
-        assert forecasts(server, "published") == 0
+        assert mean_quality(server) == pytest.approx(0.7, abs=0.02)
 
 
 class Submitted(WorkerPool):
-    """Remembers the deadlines of the plans that it is asked for."""
+    """Remembers the plans that it is asked for, and what became of them."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, partial(start_worker, enter, settings))
-        self.deadlines_s: list[float] = []
+        self.bodies: list[dict[str, Any]] = []
+        self.outcomes: list[str] = []
 
     async def submit(self, job: Job, *args: Any, **options: Any) -> Reply:
-        self.deadlines_s.append(orjson.loads(to_bytes(job.body))["constraints"]["deadline_seconds"])
-        return await super().submit(job, *args, **options)
+        self.bodies.append(orjson.loads(to_bytes(job.body)))
+        reply = await super().submit(job, *args, **options)
+        self.outcomes.append(reply.outcome)
+        return reply
 
 
-async def deadlines_of_one_period(models: Path, status: str, **settings: Any) -> list[float]:
-    """Return the deadlines of the plans that one forecast took, which ended like that."""
-    own = Settings(models_dir=models, workers=1, forecast_seconds=3600.0, **settings)
+@dataclass
+class Planning:
+    """Forecasts beside a pool and a decision service, without a server."""
+
+    pool: Submitted
+    decisions: DecisionService
+    registry: CollectorRegistry
+    task: asyncio.Task[None]
+
+    def counted(self, status: str) -> float:
+        found = self.registry.get_sample_value("jouleplan_forecasts_total", {"status": status})
+        return found or 0.0
+
+    async def wait_for(self, holds: Callable[[], bool]) -> None:
+        await wait_in_loop_until(lambda: self.task.done() or holds())
+        assert not self.task.done()
+
+    def ask(self, count: int) -> None:
+        """Have requests come."""
+        keys = (("qwen3-8b", "small"), ("qwen3-32b", "large"))
+        # Of the future: however slowly this runs, they came within the last second.
+        soon = time.monotonic() + 10.0 * PATIENCE_S
+        for _ in range(count):
+            self.decisions.traffic.add(ObservedRequest(soon, 200.0, 100.0, keys, None))
+
+
+@asynccontextmanager
+async def planning(models: Path, period_s: float, **settings: Any) -> AsyncIterator[Planning]:
+    own = Settings(models_dir=models, workers=1, forecast_seconds=period_s, **settings)
     pool, decisions, registry = Submitted(own), DecisionService(), CollectorRegistry()
     metrics = DecisionMetrics(registry, Labels())
-    keys = (("qwen3-8b", "small"), ("qwen3-32b", "large"))
-    # Of the future: however slowly this runs, they came within the last second.
-    soon = time.monotonic() + 10.0 * PATIENCE_S
-    for _ in range(500):
-        decisions.traffic.add(ObservedRequest(soon, 200.0, 100.0, keys, None))
-    pool.start()
-    period = asyncio.create_task(
-        Forecasts(own, pool, decisions, metrics, own.max_requests, own.max_time_limit_seconds).run()
+    forecasts = Forecasts(
+        own, pool, decisions, metrics, own.max_requests, own.max_time_limit_seconds
     )
+    pool.start()
+    task = asyncio.create_task(forecasts.run())
     try:
-        await wait_in_loop_until(
-            lambda: (
-                period.done()
-                or bool(registry.get_sample_value("jouleplan_forecasts_total", {"status": status}))
-            )
-        )
-        assert not period.done()
+        yield Planning(pool, decisions, registry, task)
     finally:
-        period.cancel()
-        await asyncio.gather(period, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         await pool.stop()
-    return pool.deadlines_s
+
+
+ONCE_S = 3600.0
+OFTEN_S = 0.2
 
 
 @pytest.mark.anyio
 async def test_traffic_that_the_fleet_cannot_keep_up_with_gets_more_time(two_llms: Path) -> None:
-    deadlines_s = await deadlines_of_one_period(two_llms, "published")
+    async with planning(two_llms, ONCE_S) as run:
+        run.ask(500)
+        # A busy machine may find no prices in the time of a forecast, and that is no matter here.
+        await run.wait_for(lambda: run.counted("published") + run.counted("failed") == 1)
+        assert run.pool.outcomes[-1] != "infeasible"
+        deadlines_s = [body["constraints"]["deadline_seconds"] for body in run.pool.bodies]
     assert len(deadlines_s) > 1
     stretches = [one / deadlines_s[0] for one in deadlines_s]
     assert stretches == pytest.approx(STRETCHES[: len(stretches)])
 
 
 @pytest.mark.anyio
-async def test_no_more_time_is_tried_where_it_cannot_help(two_llms: Path) -> None:
-    deadlines_s = await deadlines_of_one_period(two_llms, "failed", min_mean_quality=0.95)
-    assert len(deadlines_s) == 1
+async def test_where_more_time_cannot_help_none_is_tried_and_no_policy_comes_of_it(
+    two_llms: Path,
+) -> None:
+    async with planning(two_llms, OFTEN_S, min_mean_quality=0.95) as run:
+        run.ask(120)
+        await run.wait_for(lambda: run.counted("failed") >= 2)
+        # One each, and perhaps that of the next.
+        assert len(run.pool.bodies) - run.counted("failed") in {0, 1}
+        assert run.decisions.policy.source == "fallback"
+        assert run.counted("published") == 0
+
+
+@pytest.mark.anyio
+async def test_too_few_requests_are_not_planned(two_llms: Path) -> None:
+    async with planning(two_llms, OFTEN_S) as run:
+        run.ask(MIN_REQUESTS - 1)
+        looks = Looks(run.decisions)
+        await run.wait_for(lambda: looks.count > 2)
+        assert run.pool.bodies == []
+        run.ask(1)
+        await run.wait_for(lambda: bool(run.pool.bodies))
+
+
+@pytest.mark.anyio
+async def test_the_prices_of_a_plan_are_not_replaced_by_those_of_a_forecast(
+    two_llms: Path,
+) -> None:
+    async with planning(two_llms, OFTEN_S) as run:
+        run.decisions.publish(Policy("plan", made_at=time.time(), plan_id="p"))
+        run.ask(MIN_REQUESTS)
+        looks = Looks(run.decisions)
+        await run.wait_for(lambda: looks.count > 2)
+        assert (run.pool.bodies, run.decisions.policy.plan_id) == ([], "p")
+
+
+@pytest.mark.anyio
+async def test_what_somebody_set_is_left_alone_until_it_expires(two_llms: Path) -> None:
+    async with planning(two_llms, OFTEN_S) as run:
+        expires_at = time.time() + 1.0
+        run.decisions.publish(Policy("weights", made_at=time.time(), expires_at=expires_at))
+        run.ask(MIN_REQUESTS)
+        await run.wait_for(lambda: bool(run.pool.bodies))
+        assert time.time() >= expires_at
+
+
+@pytest.mark.anyio
+async def test_limits_of_calls_hold_for_forecasts(two_llms: Path) -> None:
+    limits = {"max_time_limit_seconds": 2.0, "max_requests": 120}
+    async with planning(two_llms, ONCE_S, **limits) as run:
+        run.ask(200)
+        await run.wait_for(lambda: bool(run.pool.outcomes))
+        body = run.pool.bodies[0]
+        assert len(body["columns"]["input_tokens"]) == 120
+        assert body["solver"]["time_limit_seconds"] == 2.0
+        # The window may be too short for so many, but they are never refused.
+        assert set(run.pool.outcomes) <= {"optimal", "feasible", "infeasible", "undecided"}
+
+
+class Looks:
+    """Counts how often the traffic of a decision service is looked at."""
+
+    def __init__(self, decisions: DecisionService) -> None:
+        self.count, self._forecast = 0, decisions.traffic.forecast
+        decisions.traffic.forecast = self._counted  # type: ignore[method-assign]
+
+    def _counted(self, now: float) -> Sequence[ObservedRequest]:
+        self.count += 1
+        return self._forecast(now)
