@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from service.decisions.keeper import NOTE
 from tests.service.decision_fleet import FLEET, save_two_pools
 from tests.service.server import Server
 from tests.waiting import wait_until
@@ -28,12 +31,40 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def running(models: Path, path: Path) -> Iterator[Server]:
     settings = {
         "JOULEPLAN_MODELS_DIR": str(models),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_ACTUALS_PATH": str(path),
     }
     with Server(settings) as server:
         server.wait_until_ready()
         yield server
+
+
+@pytest.fixture(scope="module")
+def on_disk(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnDisk]:
+    path = tmp_path_factory.mktemp("state") / "actuals.sqlite3"
+    with running(models, path) as server:
+        yield OnDisk(server, path)
+
+
+@dataclass(frozen=True)
+class OnDisk:
+    """A server and the file of its actuals."""
+
+    server: Server
+    path: Path
+
+    @contextmanager
+    def full(self, size: int) -> Iterator[None]:
+        """Let no file of the process grow beyond a size: writes fail as on a full disk."""
+        pid = self.server.process.pid
+        unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, unlimited[1]))
+        yield
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
+
+    def query(self, query: str) -> Any:
+        """Return the one value that is asked for."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            return connection.execute(query).fetchone()[0]
 
 
 ACTUAL = {"llm": "qwen3-8b", "pool": "small", "input_tokens": 200, "output_tokens": 100}
@@ -73,17 +104,11 @@ def test_what_was_acknowledged_is_there_after_a_kill(models: Path, tmp_path: Pat
         assert tell(second, "n19", "m19").json() == {"accepted": 0, "duplicates": 2}
 
 
-def test_a_disk_that_is_full_is_reported_and_nothing_is_learned(
-    models: Path, tmp_path: Path
-) -> None:
-    path = tmp_path / "actuals.sqlite3"
-    with running(models, path) as server:
-        assert tell(server, "first").status_code == 200
-        pid = server.process.pid
-        unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-        # No file of the process may grow beyond this: writes fail as on a full disk.
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (200_000, unlimited[1]))
-        kept, refused = 1, []
+def test_a_disk_that_is_full_is_reported_and_nothing_is_learned(on_disk: OnDisk) -> None:
+    server = on_disk.server
+    assert tell(server, "first").status_code == 200
+    kept, refused = observations(server), []
+    with on_disk.full(200_000):
         for number in range(200):
             names = [f"{number}-{one}" for one in range(50)]
             answer = tell(server, *names)
@@ -96,42 +121,37 @@ def test_a_disk_that_is_full_is_reported_and_nothing_is_learned(
             kept += 50
         assert refused
         assert observations(server) == kept
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
-        assert tell(server, *refused).json() == {"accepted": 50, "duplicates": 0}
-        assert observations(server) == kept + 50
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT count(*) FROM actuals").fetchone() == (kept + 50,)
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert tell(server, *refused).json() == {"accepted": 50, "duplicates": 0}
+    assert observations(server) == kept + 50
+    assert on_disk.query("SELECT count(*) FROM actuals WHERE measured_j > 0") == kept + 50
+    assert on_disk.query("PRAGMA integrity_check") == "ok"
 
 
 def test_a_decision_whose_actual_was_refused_is_judged_by_its_own_concurrency(
-    models: Path, tmp_path: Path
+    on_disk: OnDisk,
 ) -> None:
-    with running(models, tmp_path / "actuals.sqlite3") as server:
-        assert tell(server, "first").status_code == 200
-        made = server.post(
-            "/decision", {"llm": "qwen3-8b", "input_tokens": 200, "output_tokens": 100}
-        ).json()
-        predicted = made["placement"]["energy_joules"]["value"]
-        assert in_flight(server) > 0
-        actual = {"id": "again", "decision_id": made["decision_id"], **ACTUAL}
-        body = {"actuals": [{**actual, "energy_joules": predicted}]}
-        pid = server.process.pid
-        unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, unlimited[1]))
+    server = on_disk.server
+    made = server.post(
+        "/decision", {"llm": "qwen3-8b", "input_tokens": 200, "output_tokens": 100}
+    ).json()
+    placement = made["placement"]
+    predicted = placement["energy_joules"]["value"] / placement["correction"]["energy"]
+    assert in_flight(server) > 0
+    actual = {"id": "again", "decision_id": made["decision_id"], **ACTUAL}
+    body = {"actuals": [{**actual, "energy_joules": predicted}]}
+    with on_disk.full(1):
         assert server.post("/actuals", body).status_code == 503
         assert in_flight(server) == 0
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
-        assert server.post("/actuals", body).json()["accepted"] == 1
-    with closing(sqlite3.connect(tmp_path / "actuals.sqlite3")) as connection:
-        query = "SELECT predicted_j FROM actuals WHERE id = 'again'"
-        assert connection.execute(query).fetchone() == (pytest.approx(predicted),)
+    assert server.post("/actuals", body).json()["accepted"] == 1
+    kept = on_disk.query("SELECT predicted_j FROM actuals WHERE id = 'again'")
+    assert kept == pytest.approx(predicted)
 
 
-def test_one_that_comes_twice_in_a_call_counts_once(models: Path, tmp_path: Path) -> None:
-    with running(models, tmp_path / "actuals.sqlite3") as server:
-        assert tell(server, "one", "two", "one").json() == {"accepted": 2, "duplicates": 1}
-        assert observations(server) == 2
+def test_one_that_comes_twice_in_a_call_counts_once(on_disk: OnDisk) -> None:
+    before = observations(on_disk.server)
+    answer = tell(on_disk.server, "one", "two", "one")
+    assert answer.json() == {"accepted": 2, "duplicates": 1}
+    assert observations(on_disk.server) == before + 2
 
 
 def decides(server: Server) -> bool:
@@ -192,10 +212,11 @@ def test_a_file_that_cannot_be_used_at_the_start_refuses_until_it_can(
             put = server.client.put("/policy", json={"joules_per_quality_token": 2.0})
             assert put.status_code == 200
             server.kill()
-    with running(models, path) as again:
-        assert observations(again) == 2
-        assert again.client.get("/policy").json()["joules_per_quality_token"] == 2.0
-        assert tell(again, "two").json() == {"accepted": 0, "duplicates": 1}
+    # A service that starts reads them, as others show.
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT id FROM actuals").fetchall() == [("one",), ("two",)]
+        ((policy,),) = connection.execute("SELECT text FROM notes WHERE name = ?", (NOTE,))
+        assert json.loads(policy)["joules_per_quality_token"] == 2.0
 
 
 def test_actuals_of_before_are_learned_once_when_a_lock_is_gone(
@@ -243,9 +264,9 @@ def test_a_file_that_is_deleted_loses_no_actual(models: Path, tmp_path: Path) ->
         assert observations(again) == 3
 
 
-def test_in_memory_by_choice_is_reported_and_is_no_failure(models: Path) -> None:
-    with running(models, Path(":memory:")) as server:
-        assert tell(server, "one").status_code == 200
-        assert states(server) == {"actuals": "memory", "policy": "memory", "plans": "memory"}
-        assert not failing(server)
-        assert server.client.get("/readyz").json()["notes"] == []
+def test_in_memory_by_choice_is_reported_and_is_no_failure(server: Server) -> None:
+    told = {"id": "in memory", "llm": "llama-3.1-8b-instruct", "pool": "h100", "output_tokens": 9}
+    assert server.post("/actuals", {"actuals": [told]}).status_code == 200
+    assert states(server) == {"actuals": "memory", "policy": "memory", "plans": "memory"}
+    assert not failing(server)
+    assert server.client.get("/readyz").json()["notes"] == []

@@ -17,7 +17,6 @@ from tests.service.test_background_plans import ASYNC, slug, wait_for
 def kept(models_dir: Path, tmp_path: Path) -> dict[str, str]:
     return {
         "JOULEPLAN_MODELS_DIR": str(models_dir),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_STORE_PATH": str(tmp_path / "plans.sqlite3"),
     }
 
@@ -42,26 +41,6 @@ def test_a_file_is_planned_in_the_background_and_its_shards_survive_a_restart(
         assert contents(second, answer) == before == contents(second, waited_for)
         listed = second.client.get(state["links"]["shards"]).json()
         assert listed["shards"] == answer["shards"]
-
-
-def test_shards_go_by_the_limits_of_the_store(kept: dict[str, str]) -> None:
-    limits = {"JOULEPLAN_STORE_MAX_PLANS": "2"}
-    with Server({**kept, **limits}) as own:
-        own.wait_until_ready()
-        answers = [planned(own, batch_file(3)) for _ in range(3)]
-        paths = [f"/plans/{answer['plan_id']}/shards" for answer in answers]
-        assert [own.client.get(path).status_code for path in paths] == [410, 200, 200]
-
-
-def test_a_plan_whose_shards_cannot_be_kept_is_refused(kept: dict[str, str]) -> None:
-    with Server({**kept, "JOULEPLAN_STORE_MAX_BYTES": "2000"}) as own:
-        own.wait_until_ready()
-        refused = post(own, batch_file())
-        assert (refused.status_code, slug(refused)) == (413, "too-large")
-    with Server({**kept, "JOULEPLAN_STORE_PATH": "/proc/nowhere/plans.sqlite3"}) as own:
-        own.wait_until_ready()
-        refused = post(own, batch_file())
-        assert (refused.status_code, slug(refused)) == (503, "store-unavailable")
 
 
 @pytest.fixture

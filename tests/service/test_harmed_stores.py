@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.service.decision_fleet import save_two_pools
 from tests.service.server import Server
 from tests.service.test_actuals_survive import observations, states, tell
 from tests.service.test_background_plans import start, wait_for
-from tests.service.test_database_file import HARMS, cut, empty_in_its_place, log_of, zero_pages
+from tests.service.test_database_file import HARMS, cut, log_of
 from tests.waiting import wait_until
 
 BODY = {"requests": [{"input_tokens": 200, "output_tokens": 100}]}
@@ -32,7 +33,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environment(models: Path, tmp_path: Path) -> dict[str, str]:
     return {
         "JOULEPLAN_MODELS_DIR": str(models),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_ACTUALS_PATH": str(tmp_path / "actuals.sqlite3"),
         "JOULEPLAN_STORE_PATH": str(tmp_path / "plans.sqlite3"),
     }
@@ -93,19 +93,38 @@ def reporting(server: Server) -> Iterator[list[Reporter]]:
             one.result(timeout=60)
 
 
-SOME = {
-    name: HARMS[name]
-    for name in ("database cut", "log cut", "log cut to nothing", "frames of the log zeroed")
-}
+@dataclass(frozen=True)
+class KeptPlans:
+    """Plans of a server, and their answers, by path."""
+
+    server: Server
+    answers: dict[str, bytes]
+
+    @classmethod
+    def made(cls, server: Server, count: int) -> KeptPlans:
+        paths = [start(server, BODY) for _ in range(count)]
+        for path in paths:
+            wait_for(server, path, "finished")
+        return cls(server, {path: server.client.get(f"{path}/result").content for path in paths})
+
+    def add(self) -> str:
+        """Return the path of one more."""
+        more = self.made(self.server, 1)
+        self.answers.update(more.answers)
+        return next(iter(more.answers))
+
+    def check_whole_or_lost(self, server: Server) -> None:
+        for path, answer in self.answers.items():
+            found = server.client.get(f"{path}/result")
+            assert found.status_code in {200, 404}
+            assert found.status_code == 404 or found.content == answer
 
 
-@pytest.mark.parametrize(
-    "harm", [*SOME.values(), empty_in_its_place], ids=[*SOME, "replaced by an empty file"]
-)
-def test_actuals_that_are_reported_while_their_file_is_harmed_are_kept_or_reported_lost(
-    environment: dict[str, str], tmp_path: Path, harm: Callable[[Path], None]
+@pytest.mark.parametrize("name", ["database cut", "log cut", "frames of the log zeroed"])
+def test_what_is_kept_in_a_file_that_is_harmed_is_whole_or_reported_lost(
+    environment: dict[str, str], tmp_path: Path, name: str
 ) -> None:
-    path = tmp_path / "actuals.sqlite3"
+    harm, path, of_plans = HARMS[name], tmp_path / "actuals.sqlite3", tmp_path / "plans.sqlite3"
     with Server(environment) as server:
         server.wait_until_ready()
         assert server.client.put("/policy", json=POLICY).status_code == 200
@@ -113,8 +132,15 @@ def test_actuals_that_are_reported_while_their_file_is_harmed_are_kept_or_report
             for more in (500, 1500):
                 wait_until(lambda enough=more: len(reported(reporters)) > enough)
                 harm(path)
-        wait_until(lambda: states(server)["actuals"] == "disk")
-        gone, _ = lost(server, "actuals")
+        plans = KeptPlans.made(server, 12)
+        harm(of_plans)
+        # What is hidden in the midst of a log is found by the next close look.
+        wait_until(lambda: f"{of_plans}: " in server.logs())
+        new = plans.add()
+        wait_until(lambda: set(states(server).values()) == {"disk"})
+        gone, gone_plans = (lost(server, store)[0] for store in ("actuals", "plans"))
+        listed = server.client.get("/plans?limit=100").json()["plans"]
+        assert len({one["plan_id"] for one in listed}) + gone_plans == 13
         server.kill()
     with Server(environment) as again:
         again.wait_until_ready()
@@ -123,19 +149,16 @@ def test_actuals_that_are_reported_while_their_file_is_harmed_are_kept_or_report
         assert len(missing) <= gone or found_at > 0.0
         assert tell(again, "last").json() == {"accepted": 1, "duplicates": 0}
         assert again.client.get("/policy").json()["joules_per_quality_token"] == 2.0
+        plans.check_whole_or_lost(again)
+        assert again.client.get(f"{new}/result").status_code == 200
 
 
 @pytest.mark.parametrize(
     "harm",
-    [
-        lambda path: cut(path, 0.6),
-        lambda path: zero_pages(path, 0.6),
-        lambda path: cut(log_of(path), 0.4),
-        empty_in_its_place,
-    ],
-    ids=["cut", "zeroed", "log cut", "empty file"],
+    [lambda path: cut(path, 0.6), lambda path: cut(log_of(path), 0.4)],
+    ids=["cut", "log cut"],
 )
-def test_a_harm_while_the_service_is_down_is_reported_when_it_is_up(
+def test_a_harm_while_the_service_is_down_is_reported_when_it_is_up_and_once(
     environment: dict[str, str], tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:
     path = tmp_path / "actuals.sqlite3"
@@ -161,33 +184,3 @@ def test_a_harm_while_the_service_is_down_is_reported_when_it_is_up(
         third.wait_until_ready()
         assert kept_ids(path) == left
         assert lost(third, "actuals") == (0, 0.0)
-
-
-@pytest.mark.parametrize("harm", SOME.values(), ids=SOME)
-def test_plans_of_a_file_that_is_harmed_are_whole_or_reported_lost(
-    environment: dict[str, str], tmp_path: Path, harm: Callable[[Path], None]
-) -> None:
-    path = tmp_path / "plans.sqlite3"
-    with Server(environment) as server:
-        server.wait_until_ready()
-        paths = [start(server, BODY) for _ in range(12)]
-        for one in paths:
-            wait_for(server, one, "finished")
-        answers = {one: server.client.get(f"{one}/result").content for one in paths}
-        harm(path)
-        # What is hidden in the midst of a log is found by the next close look.
-        wait_until(lambda: f"{path}: " in server.logs())
-        new = start(server, BODY)
-        wait_for(server, new, "finished")
-        wait_until(lambda: states(server)["plans"] == "disk")
-        gone, _ = lost(server, "plans")
-        kept = {one["plan_id"] for one in server.client.get("/plans?limit=100").json()["plans"]}
-        assert len(kept) + gone == 13
-        server.kill()
-    with Server(environment) as again:
-        again.wait_until_ready()
-        for one, answer in answers.items():
-            found = again.client.get(f"{one}/result")
-            assert found.status_code in {200, 404}
-            assert found.status_code == 404 or found.content == answer
-        assert again.client.get(f"{new}/result").status_code == 200

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.service.batch_file_calls import batch_file, planned, post
 from tests.service.bodies import endless
 from tests.service.server import Server
 from tests.service.test_background_plans import ASYNC, BODY, slug, start, wait_for
@@ -16,7 +17,6 @@ from tests.waiting import wait_until
 def environment(models_dir: Path, tmp_path: Path) -> dict[str, str]:
     return {
         "JOULEPLAN_MODELS_DIR": str(models_dir),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_STORE_PATH": str(tmp_path / "state" / "plans.sqlite3"),
     }
 
@@ -67,10 +67,10 @@ def runs(command: Path) -> bool:
         return False
 
 
-@pytest.mark.parametrize("path", ["/proc/jouleplan/plans.sqlite3", "/dev/null/plans.sqlite3"])
 def test_a_store_that_cannot_be_written_refuses_and_synchronous_planning_goes_on(
-    environment: dict[str, str], path: str
+    environment: dict[str, str],
 ) -> None:
+    path = "/proc/jouleplan/plans.sqlite3"
     with Server({**environment, "JOULEPLAN_STORE_PATH": path}) as own:
         own.wait_until_ready()
         refused = own.client.post("/plan", json=BODY, headers=ASYNC)
@@ -78,6 +78,9 @@ def test_a_store_that_cannot_be_written_refuses_and_synchronous_planning_goes_on
         assert path.rpartition("/")[0] in refused.json()["detail"]
         assert "retry-after" in refused.headers
         assert slug(own.client.get("/plans")) == "store-unavailable"
+        # Shards are for later, so a batch file is not planned without a store.
+        refused = post(own, batch_file())
+        assert (refused.status_code, slug(refused)) == (503, "store-unavailable")
         assert own.post("/plan", BODY).status_code == 200
         metrics = own.client.get("/metrics").text
         assert 'jouleplan_async_plans{status="running"} 0.0' in metrics
@@ -144,6 +147,9 @@ def test_the_oldest_plans_go_when_there_are_too_many(environment: dict[str, str]
         for path in paths[2:]:
             wait_for(own, path, "finished")
         assert [own.client.get(path).status_code for path in paths] == [404, 404, 200, 200]
+        answers = [planned(own, batch_file(3)) for _ in range(3)]
+        shards = [f"/plans/{answer['plan_id']}/shards" for answer in answers]
+        assert [own.client.get(path).status_code for path in shards] == [410, 200, 200]
 
 
 def test_an_answer_that_is_too_large_to_be_kept_says_so(environment: dict[str, str]) -> None:
@@ -152,3 +158,5 @@ def test_an_answer_that_is_too_large_to_be_kept_says_so(environment: dict[str, s
         state = wait_for(own, start(own, BODY), "failed")
         assert state["problem"]["type"] == "urn:jouleplan:problem:too-large"
         assert "2000 are kept at most" in state["problem"]["detail"]
+        refused = post(own, batch_file())
+        assert (refused.status_code, slug(refused)) == (413, "too-large")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -34,7 +36,6 @@ def environment(tmp_path: Path, disk: Path) -> dict[str, str]:
     (tmp_path / "models").mkdir()
     return {
         "JOULEPLAN_MODELS_DIR": str(save_two_pools(tmp_path / "models")),
-        "JOULEPLAN_WORKERS": "1",
         "JOULEPLAN_ACTUALS_PATH": str(disk / "actuals.sqlite3"),
         "JOULEPLAN_STORE_PATH": str(disk / "plans.sqlite3"),
     }
@@ -77,6 +78,11 @@ def check_that_it_keeps(server: Server) -> None:
     wait_for(server, start(server, BODY), "finished")
 
 
+def kept(path: Path, query: str) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [text for (text,) in connection.execute(query)]
+
+
 @pytest.mark.parametrize("home", [False, True], ids=["set", "by default"])
 @pytest.mark.parametrize(
     ("spoil", "mend"),
@@ -107,12 +113,12 @@ def test_a_disk_that_takes_nothing_at_the_start_refuses_until_it_does(
         mend(disk)
         check_that_it_keeps(server)
         server.kill()
-    with Server(environment, store) as again:
-        again.wait_until_ready()
-        assert observations(again) == 1
-        assert again.client.get("/policy").json()["joules_per_quality_token"] == 2.0
-        kept = again.client.get("/plans").json()["plans"]
-        assert [one["status"] for one in kept] == ["finished"] * (2 if home else 1)
+    # A service that starts reads them, as others show.
+    folder = disk / "jouleplan" if home else disk
+    assert kept(folder / "actuals.sqlite3", "SELECT id FROM actuals") == ["one"]
+    assert len(kept(folder / "actuals.sqlite3", "SELECT text FROM notes")) == 1
+    finished = ["finished"] * (2 if home else 1)
+    assert kept(folder / "plans.sqlite3", "SELECT status FROM plans") == finished
 
 
 def test_plans_whose_file_is_deleted_are_written_again(
@@ -133,26 +139,27 @@ def test_plans_whose_file_is_deleted_are_written_again(
         assert again.client.get(f"{path}/result").content == answer
 
 
-@pytest.mark.parametrize("suffix", ["", "-wal"], ids=["database cut", "log cut"])
 def test_what_is_harmed_while_the_disk_is_full_is_rescued_when_there_is_room(
-    environment: dict[str, str], disk: Path, suffix: str
+    environment: dict[str, str], disk: Path
 ) -> None:
     path = disk / "actuals.sqlite3"
+    rescued = "all that was acknowledged is written again"
     with Server(environment) as server:
         server.wait_until_ready()
-        for call in range(20):
-            assert tell(server, *(f"{call}-{one}" for one in range(20))).status_code == 200
-        fill(disk)
-        harmed = path.with_name(path.name + suffix)
-        os.truncate(harmed, harmed.stat().st_size // 2)
-        fill(disk)
-        wait_until(lambda: states(server)["actuals"] == "failing")
-        assert tell(server, "new").status_code == 503
-        (disk / "filler").unlink()
-        wait_until(lambda: states(server)["actuals"] == "disk")
-        assert tell(server, "new").json() == {"accepted": 1, "duplicates": 0}
-        assert "all that was acknowledged is written again" in server.logs()
+        for times, harmed in enumerate((path, path.with_name(f"{path.name}-wal"))):
+            for call in range(20):
+                names = (f"{times}-{call}-{one}" for one in range(20))
+                assert tell(server, *names).status_code == 200
+            fill(disk)
+            os.truncate(harmed, harmed.stat().st_size // 2)
+            fill(disk)
+            wait_until(lambda: states(server)["actuals"] == "failing")
+            assert tell(server, f"{times}-new").status_code == 503
+            (disk / "filler").unlink()
+            wait_until(lambda: states(server)["actuals"] == "disk")
+            assert tell(server, f"{times}-new").json() == {"accepted": 1, "duplicates": 0}
+            assert server.logs().count(rescued) > times
         server.kill()
     with Server(environment) as again:
         again.wait_until_ready()
-        assert observations(again) == 401
+        assert observations(again) == 802
