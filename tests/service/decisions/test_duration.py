@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from time import perf_counter
+from types import ModuleType
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from service.calls.schemas.decisions import DecisionBody
 from service.calls.validation import parse
 from service.decisions.decision_service import DecisionService
 from service.decisions.metrics import DecisionMetrics
@@ -22,15 +23,23 @@ BODY = b'{"llm": "a", "request": {"model": "a", "logit_bias": [%s7]}}' % (b"7, "
 COMPLETION = b'{"model": "a", "logit_bias": [%s7]}' % (b"7, " * 250_000)
 
 
-def parse_seconds() -> float:
-    started = perf_counter()
-    parse(BODY, DecisionBody)
-    return perf_counter() - started
-
-
 @pytest.mark.anyio
-@pytest.mark.parametrize(("path", "body"), [("/decision", BODY), ("/destination", COMPLETION)])
-async def test_the_time_to_read_a_long_body_counts(path: str, body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("path", "body", "route"),
+    [("/decision", BODY, decisions), ("/destination", COMPLETION, destinations)],
+)
+async def test_the_time_to_read_a_long_body_counts(
+    path: str, body: bytes, route: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    took: list[float] = []
+
+    def timed(*arguments: Any) -> Any:
+        started = perf_counter()
+        read = parse(*arguments)
+        took.append(perf_counter() - started)
+        return read
+
+    monkeypatch.setattr(route, "parse", timed)
     registry, decision_service, app = CollectorRegistry(), DecisionService(), FastAPI()
     decision_service.load(ROWS)
     metrics = DecisionMetrics(registry, Labels())
@@ -43,4 +52,5 @@ async def test_the_time_to_read_a_long_body_counts(path: str, body: bytes) -> No
     assert answer.status_code == 200, answer.text
     told = registry.get_sample_value(SUM)
     assert told is not None
-    assert told > min(parse_seconds() for _ in range(5)) / 2
+    # The very reading of this call, so that no speed of the machine matters.
+    assert told > sum(took) > 0.0
