@@ -82,7 +82,7 @@ def load(path: Path) -> CostModel:
     Parameters
     ----------
     path : Path
-        Of the joblib file.
+        Path of the joblib file.
 
     Raises
     ------

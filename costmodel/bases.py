@@ -88,7 +88,7 @@ class ExpectedTokenTerms(TokenTerms):
     moments : ndarray of float64, shape (n, 3)
         Means of the output tokens, of their squares and of their cubes.
     choices : ndarray of float64, shape (n,), optional
-        As of `TokenTerms`.
+        The same as of `TokenTerms`.
     """
 
     def __init__(
@@ -106,9 +106,9 @@ class SummedTokenTerms(TokenTerms):
     Parameters
     ----------
     pair : tuple of TokenTerms
-        Of two requests of one prompt each, whose mean is that of all prompts of a request.
+        Terms of two requests of one prompt each, whose mean is that of all prompts of a request.
     prompts : PromptLengths
-        Of n requests.
+        Prompts of n requests.
     """
 
     def __init__(self, pair: tuple[TokenTerms, TokenTerms], prompts: PromptLengths) -> None:
@@ -189,7 +189,7 @@ class Basis:
         coefficients : sequence of float, length p
             One for each of `terms`.
         tokens : TokenTerms
-            Of n requests.
+            Terms of n requests.
         concurrency : float or ndarray of float64, shape (n,)
             Requests that share the device, at least 1.
 

@@ -144,7 +144,7 @@ class Catalogue:
         Parameters
         ----------
         workload : Workload
-            Of n requests.
+            Workload of n requests.
         columns : sequence of (str, str, float)
             LLM, device and concurrency of each of the k placements.
         intervals : bool

@@ -72,7 +72,7 @@ def predict(
     Parameters
     ----------
     workload : Workload
-        Of n requests.
+        Workload of n requests.
     columns : sequence of (CostModel, float)
         The k placements; concurrency at least 1.
     intervals : bool

@@ -41,7 +41,7 @@ class CostModel:
     load_s, load_energy_j : float or None
         Seconds and joules of loading the LLM; None where not measured.
     idle_watts : float or None
-        Of the whole device, the LLM resident; None where not measured.
+        Idle power of the whole device, the LLM resident; None where not measured.
     max_context_tokens : int or None
         Input plus output tokens that the LLM can serve; None where not known.
     mixed_lengths : mapping or None

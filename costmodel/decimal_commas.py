@@ -29,7 +29,7 @@ def with_points(columns: Mapping[Name, Sequence[str]]) -> dict[Name, list[str]]:
     Parameters
     ----------
     columns
-        Of quantities, in a table in which commas do not separate cells. Addresses, versions and
+        Columns of quantities in a table whose cells no commas separate. Addresses, versions and
         dates may look like such numbers, and are not to be among them.
 
     Returns

@@ -30,9 +30,9 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     Parameters
     ----------
     path : Path
-        Of the file; a link is followed.
+        Path of the file; a link is followed.
     max_bytes : int
-        That are of use: one more shows that there are too many.
+        Largest number of bytes of use: one more shows that there are too many.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def open_regular(path: Path) -> BinaryIO:
     Parameters
     ----------
     path : Path
-        Of the file; a link is followed.
+        Path of the file; a link is followed.
 
     Raises
     ------

@@ -69,7 +69,7 @@ def expected_context_sum(
     input_tokens : ndarray of float64, shape (n,)
         Tokens, at least 0.
     mean, mean_square : ndarray of float64, shape (n,)
-        Of the output tokens, and of their squares.
+        Means of the output tokens, and of their squares.
 
     Returns
     -------

@@ -46,7 +46,7 @@ class ConformalInterval:
     Attributes
     ----------
     quantile : float
-        Of ``|r| / sigma`` out of fold, at least 0.
+        Quantile of ``|r| / sigma`` out of fold, at least 0.
     points : int
         Distinct profiled points it rests on, at least 9.
     level : float

@@ -17,7 +17,7 @@ class MomentReader:
     Parameters
     ----------
     zone
-        Of those that are written without one.
+        Zone of those that are written without one.
     """
 
     def __init__(self, zone: Zone = MACHINE_ZONE) -> None:
@@ -46,7 +46,7 @@ class MomentReader:
         Parameters
         ----------
         value
-            As of `read_moment`.
+            A value as of `read_moment`.
         fits
             Says whether it may be the moment; None where any may.
 

@@ -79,7 +79,7 @@ def read_moment(value: str | float, zone: Zone = MACHINE_ZONE) -> Moment:
     value
         In one of the forms that the module lists.
     zone
-        Of a moment that is written without one.
+        Zone of a moment that is written without one.
 
     Raises
     ------

@@ -15,7 +15,7 @@ MAX_SHOWN_NAMES = 20
 """Names that one message lists at most."""
 MAX_SUGGESTIONS = 3
 MAX_CHARACTERS = 256
-"""Of a name that is compared or shown; the rest of a longer one says no more."""
+"""Characters of a name that is compared or shown; the rest of a longer one says no more."""
 
 _TOKEN = re.compile(r"[a-z]+|[0-9]+")
 # Names that share nothing but a number and a word such as "instruct" score below.
@@ -59,7 +59,7 @@ def unknown_name(name: str, known: Sequence[str], kind: str) -> str:
     Parameters
     ----------
     name
-        As it was sent.
+        The name as it was sent.
     known
         Names that would do.
     kind

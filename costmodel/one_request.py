@@ -75,9 +75,9 @@ class Terms:
     Attributes
     ----------
     prompts
-        Of one request.
+        Prompts of one request.
     output_tokens
-        Of one answer to it.
+        Tokens of one answer to it.
     choices
         Answers that it wants of each prompt.
     """

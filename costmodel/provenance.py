@@ -25,7 +25,7 @@ class Provenance:
     energy_scope : {"gpu", "gpu+cpu", "wall"}
         What the joules include.
     date : str or None
-        Of the measurements, ISO 8601, as exact as known.
+        Date of the measurements, ISO 8601, as exact as known.
     hardware, driver, engine, task : str or None
         In words and versions; `task` is the mix of prompts.
     observations, points : int or None

@@ -63,7 +63,7 @@ class RegionSlice:
     output_tokens : Range
         Profiled, over all concurrencies.
     upper, lower : Staircase or None
-        Of the points at or above, and at or below, this concurrency; None where it is outside.
+        Staircases of the points at or above, and at or below, this concurrency; None outside.
     """
 
     base: int

@@ -36,7 +36,7 @@ class PairCheck:
     llm, device
         Names.
     energy, runtime
-        Of joules per request, and of the latency at the observed concurrency.
+        Scores of joules per request, and of the latency at the observed concurrency.
     energy_coverage, runtime_coverage
         Share of the trials inside the 90 % interval; None where the artefact has none.
     """

@@ -32,7 +32,7 @@ def check_live(options: argparse.Namespace) -> None:
     Parameters
     ----------
     options
-        Of the command line, see `profiler.measure_options`.
+        Options of the command line, see `profiler.measure_options`.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def random_points(cost_model: CostModel, count: int, seed: int) -> list[Point]:
     count
         1 or more.
     seed
-        Of the draw.
+        Seed of the draw.
 
     Raises
     ------

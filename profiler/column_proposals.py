@@ -80,7 +80,7 @@ def proposals(header: Sequence[str]) -> dict[str, str]:
 
 
 def import_command(path: Path, header: Sequence[str], missing: Sequence[str]) -> str:
-    """Write the command that turns a table into observations, as far as its columns tell.
+    """Write the command that turns a table into observations, as far as its columns show.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def import_command(path: Path, header: Sequence[str], missing: Sequence[str]) ->
 
 
 def import_options(header: Sequence[str], missing: Sequence[str]) -> list[str]:
-    """Write the options that give an import what a table lacks, as far as its columns tell.
+    """Write the options that give an import what a table lacks, as far as its columns show.
 
     Parameters
     ----------

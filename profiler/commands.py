@@ -63,7 +63,7 @@ def fit(
     models_dir
         Made where absent; artefacts of the same pairs are replaced.
     date
-        Of the measurements; None to take the campaign's.
+        Date of the measurements; None to take the campaign's.
     report
         HTML page to write; None for none.
 
@@ -262,7 +262,7 @@ def _fitted_row(cost_model: CostModel, left_out: Mapping[str, int]) -> list[str]
 
 
 def load_cost_models(models_dir: Path) -> Mapping[tuple[str, str], CostModel]:
-    """Load the artefacts of a folder, simulated ones too, and tell which are refused.
+    """Load the artefacts of a folder, simulated ones too, and report which are refused.
 
     Raises
     ------

@@ -38,7 +38,7 @@ def import_file(options: argparse.Namespace) -> None:
     Parameters
     ----------
     options
-        Of the command line: `format`, `path`, `out`, and what the format reads besides.
+        Options of the command line: `format`, `path`, `out`, and what the format reads besides.
 
     Raises
     ------

@@ -46,7 +46,7 @@ def measure(options: argparse.Namespace) -> None:
     Parameters
     ----------
     options
-        Of the command line, see `profiler.measure_options`.
+        Options of the command line, see `profiler.measure_options`.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def live_rig(options: argparse.Namespace, axes: Axes) -> Iterator[LiveRig]:
     Parameters
     ----------
     options
-        Of the command line.
+        Options of the command line.
     axes
         The grid.
 
@@ -196,7 +196,7 @@ def _keep_load(
 
 
 def _can_be(allowed: PowerRange, what: str, joules: float, seconds: float) -> bool:
-    """Say whether the device can have drawn that; tell where it cannot, since it is not kept."""
+    """Say whether the device can have drawn that; warn where it cannot, since it is not kept."""
     problem = allowed.problem(joules / seconds, seconds)
     if problem:
         say(f"joules of {what} are not kept: {problem}")

@@ -41,7 +41,7 @@ class Mistake:
     what
         In words.
     option
-        Of an import; "" where none mends it.
+        Option of an import; "" where none mends it.
     """
 
     scale: FloatArray

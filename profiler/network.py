@@ -23,7 +23,7 @@ def why(error: Exception) -> str:
     Parameters
     ----------
     error
-        Of httpx, or a ValueError of what reads its answer.
+        Error of httpx, or a ValueError of what reads its answer.
 
     Examples
     --------

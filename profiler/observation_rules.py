@@ -132,7 +132,7 @@ UNUSABLE_CPU_FLAGS = frozenset(
 
 
 def check_row(row: dict[str, object]) -> None:
-    """Check what only several cells of a row can tell, and drop processor joules declared unusable.
+    """Check what only several cells of a row can show, and drop processor joules declared unusable.
 
     Parameters
     ----------

@@ -19,13 +19,13 @@ from profiler.observations import Observations
 from profiler.power_limits import UNKNOWN_W, limits
 
 MAX_TOKEN_S = 5.0
-"""Of a token with a KV cache. The slowest devices take about one; what answers 256 requests at once
-and has more in flight lets the others wait."""
+"""Most seconds of a token with a KV cache. The slowest devices take about one; what answers 256
+requests at once and has more in flight lets the others wait."""
 MAX_TOKEN_WITHOUT_CACHE_S = 60.0
 """An M1 Pro that swapped took 22 s a token without a KV cache (Wilkins et al. 2024)."""
 MAX_ANSWERED_AT_ONCE = 256
 PROMPT_TOKEN_SHARE = 0.01
-"""Of a token's time: what a token of a prompt takes, or less."""
+"""Share of a token's time that a token of a prompt takes, or less."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def misread_window(cells: Mapping[str, str]) -> str | None:
     Parameters
     ----------
     cells
-        Of its row, as `profiler.campaign.trial` has them.
+        Cells of the row, as `profiler.campaign.trial` has them.
     """
     joules = [float(cells[f"energy_{part}_j"] or 0.0) for part in ("gpu", "cpu")]
     scope = cells["energy_scope"] or GPU

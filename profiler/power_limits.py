@@ -14,16 +14,17 @@ from costmodel.names import device_num_gpus
 from costmodel.provenance import GPU
 
 MAX_POWER_SHARE = 1.35
-"""Of the published watts: makers of cards raise limits, and meters are off by some per cent."""
+"""Largest share of the published watts: makers of cards raise limits, and meters are off by some
+per cent."""
 MIN_POWER_SHARE = 0.02
-"""Of the published watts. Cards idle at 3 to 20 % of theirs."""
+"""Least share of the published watts. Cards idle at 3 to 20 % of theirs."""
 COUNTER_LAG_S = 0.2
 """An energy counter is behind by up to that much, which matters in short windows."""
 MAX_LAG_RATIO = 3.0
 HOST_W = 1500.0
 """Beside the accelerators, in scopes that hold more: processors, memory, fans."""
 UNKNOWN_W = (0.5, 3000.0)
-"""Of one accelerator of which nothing is published."""
+"""Bounds on one accelerator of which nothing is published."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class PowerRange:
     device
         Its name.
     low, high
-        Of all its accelerators, and the host where the scope holds it [W].
+        Bounds on the power of all its accelerators, and the host where the scope holds it [W].
     published
         What they rest on.
     """
@@ -51,7 +52,7 @@ class PowerRange:
         Parameters
         ----------
         watts, seconds
-            As of `side`.
+            The same as of `side`.
         """
         side = self.side(watts, seconds)
         if not side:

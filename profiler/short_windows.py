@@ -34,13 +34,14 @@ SHORT_WINDOW = "short_window"
 STEADY_S = 5.0
 """Windows at least this long are seen by energy counters to about 1 % (A100, repeats)."""
 MAX_ERROR = 0.2
-"""Of the joules: about half of it is usual, which is as much as separate runs of a thing differ."""
+"""Share of the joules: about half of it is usual, which is as much as separate runs of a thing
+differ."""
 AVERAGED_S = 1.0
 """What `nvidia-smi` reports is a mean of that long on Ampere and newer (its --help-query-gpu)."""
 INSTANT_S = 0.1
 """What it reports as instant is measured ten times a second (Yang et al., arXiv 2312.02741)."""
 MIN_READINGS = 2
-"""Within a run: fewer have no mean."""
+"""Readings within a run: fewer have no mean."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,11 @@ class Edges:
     window_s
         Length of the run.
     period_s
-        Between readings, at the edge where they are further apart; 0 where each edge has its own.
+        Seconds between readings at the edge where these are further apart; 0 where edges differ.
     resolution_s
-        Of the moments.
+        Resolution of the moments.
     error
-        By how much the joules may be off at most, over the joules.
+        Largest error of the joules, over the joules.
     """
 
     window_s: float
@@ -95,7 +96,7 @@ class Lateness:
     late_s
         Half of what a reading is the mean of, or what a counter is behind.
     resolution_s
-        Of the moments of run and log, the coarser.
+        Resolution of the moments of run and log, the coarser.
     """
 
     late_s: float
@@ -117,7 +118,7 @@ def unknown_joules(
     at_s, values
         Shape (n,): moments in order, around the run [s], and watts, or joules of a counter.
     ends
-        Of the run.
+        Beginning and end of the run.
     known
         How late the readings are.
     counted

@@ -24,7 +24,7 @@ class Unit:
     Attributes
     ----------
     symbol
-        As it is written, ``mJ``.
+        Symbol as it is written, ``mJ``.
     dimension
         ``power``, ``energy`` or ``time``.
     scale
@@ -148,7 +148,7 @@ def header_units(name: str, dimension: str) -> tuple[Unit, ...]:
     Parameters
     ----------
     name
-        Of the column.
+        Name of the column.
     dimension
         What it should hold.
 

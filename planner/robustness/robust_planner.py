@@ -51,7 +51,7 @@ def plan_robustly(
     Parameters
     ----------
     problem, options, on_progress
-        As for `plan`; the time limit is for all plans that are made on the way.
+        The same as for `plan`; the time limit is for all plans that are made on the way.
     planner
         What makes a single plan.
     scenarios

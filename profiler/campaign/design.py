@@ -110,7 +110,7 @@ def know(
     Parameters
     ----------
     basis
-        Of the cost model to be fitted.
+        Basis of the cost model to be fitted.
     points
         Shape (n, 3), measured; repeats averaged.
     energy_j, device_seconds
@@ -136,7 +136,7 @@ def choose(knowledge: Knowledge, cost_s: FloatArray, measured: Sequence[int]) ->
     Parameters
     ----------
     knowledge
-        Of m candidates.
+        What is known of m candidates.
     cost_s
         Shape (m,), seconds that measuring each takes, positive.
     measured

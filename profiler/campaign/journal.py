@@ -36,7 +36,7 @@ class Journal:
     Parameters
     ----------
     path
-        Of the observations; the others stand beside it.
+        Path of the observations; the others stand beside it.
     settings
         What the campaign is about; a file of a campaign about something else is refused.
     """

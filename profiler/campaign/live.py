@@ -41,7 +41,7 @@ class Subject:
         As in observations.
     facts
         Text of further columns: engine, hardware, driver, task; what is not in it, the server and
-        the meter tell.
+        the meter report.
     """
 
     llm: str
@@ -58,7 +58,7 @@ class LiveRig(Rig):
     Parameters
     ----------
     url, headers
-        Of the server.
+        Address and headers of the server.
     served_name
         Which LLM, where it serves several.
     meter
@@ -70,7 +70,7 @@ class LiveRig(Rig):
     window_s
         Windows are at least that long, and as long as the meter needs [s].
     seed
-        Of prompts and mixed lengths.
+        Seed of prompts and mixed lengths.
     mixed
         Whether windows of mixed lengths are measured too.
     """
@@ -210,7 +210,7 @@ class LiveRig(Rig):
         Parameters
         ----------
         cells
-            Of the campaign's last row.
+            Cells of the campaign's last row.
 
         Raises
         ------

@@ -23,7 +23,7 @@ class Point:
     Attributes
     ----------
     input_tokens, output_tokens
-        Of each request; of windows of mixed lengths, the means.
+        Tokens of each request; of windows of mixed lengths, the means.
     concurrency
         Requests in flight.
     mixed
@@ -79,7 +79,7 @@ def levels(text: str, name: str) -> tuple[int, ...]:
     text
         ``LOW..HIGH`` for doubling levels from one to the other, or a list such as ``1,4,16``.
     name
-        Of the option, for the message.
+        Name of the option, for the message.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def levels(text: str, name: str) -> tuple[int, ...]:
 
 
 def anchors(candidates: Sequence[Point]) -> list[Point]:
-    """Choose the points that tell the phases apart before anything is fitted.
+    """Choose the points that distinguish the phases before anything is fitted.
 
     For each concurrency of the least, the middle and the largest: long prompts with middling
     answers, short prompts with long answers, and long prompts with short answers. Without them an
@@ -138,7 +138,7 @@ def anchors(candidates: Sequence[Point]) -> list[Point]:
     for place, batch in enumerate(batches):
         here = [point for point in candidates if point.concurrency == batch]
         of_batch = as_array(here)
-        # The middle concurrency tells the curve of decoding alone.
+        # The middle concurrency shows the curve of decoding alone.
         for input_share, output_share in shares[1:2] if 0 < place < len(batches) - 1 else shares:
             wanted = (
                 _at_shares(of_batch[:, 0], (input_share,))[0],

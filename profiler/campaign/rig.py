@@ -45,7 +45,7 @@ class Rig(ABC):
         point
             To be measured.
         stage
-            Of the campaign, for the row.
+            Stage of the campaign, for the row.
         done
             Windows of that point that the campaign has already.
 

@@ -47,7 +47,7 @@ class Design:
     max_seconds, max_joules
         Budgets; None for none.
     seed
-        Of the order within a stage, and of all drawn lengths.
+        Seed of the order within a stage, and of all drawn lengths.
     """
 
     kind: str = ADAPTIVE
@@ -68,7 +68,7 @@ class Step:
     reason
         Why it is over; empty while it goes on.
     knowledge
-        Of the candidates, once there are anchors.
+        What is known of the candidates, once there are anchors.
     """
 
     point: Point | None
@@ -91,9 +91,9 @@ def settled(design: Design, windows: Sequence[Trial], most: int | None) -> bool:
     Parameters
     ----------
     design
-        Of the campaign.
+        Design of the campaign.
     windows
-        Of the point.
+        Windows of the point.
     most
         That there can be; None for as many as are wanted.
     """
@@ -114,7 +114,7 @@ def next_step(design: Design, rig: Rig, trials: Sequence[Trial]) -> Step:
     Parameters
     ----------
     design
-        Of the campaign.
+        Design of the campaign.
     rig
         For the grid, and what windows cost.
     trials

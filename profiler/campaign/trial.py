@@ -37,7 +37,7 @@ class Trial:
     point
         What was asked for.
     stage
-        Of the campaign.
+        Stage of the campaign.
     cells
         Text of each column of `HEADER`.
     """

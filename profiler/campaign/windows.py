@@ -45,7 +45,7 @@ class Window:
     begin, end
         Marks, each as a request ended.
     joules
-        Between them.
+        Joules between the marks.
     ended
         Requests that ended after the first mark, up to the second.
     gauges
@@ -117,7 +117,7 @@ class Window:
         ]
 
     def _achieved(self, slots: int) -> tuple[bool, float]:
-        """Tell whether the server's limit set the concurrency, and what that was."""
+        """Say whether the server's limit set the concurrency, and what that was."""
         if self.gauges is not None and self.gauges.waiting > MIN_WAITING_SHARE * slots:
             return True, max(1.0, self.gauges.running)
         # Without the server's counts, or where requests wait before it counts them: those that wait

@@ -67,7 +67,7 @@ class MeasuredLoad:
     Attributes
     ----------
     seconds, joules
-        Of the load; None where only idling was metered.
+        Seconds and joules of the load; None where only idling was metered.
     idle_watts
         None where idling was not metered.
     """

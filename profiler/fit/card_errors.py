@@ -12,7 +12,7 @@ from profiler.fit.steps import throughput_drops
 from profiler.fit.training import RUNTIME, TrainingSet
 
 CARD_DIGITS = 5
-"""Of the figures on a card: more would only be the noise of another machine's arithmetic."""
+"""Digits of the figures on a card: more would only be the noise of another machine's arithmetic."""
 
 Plain = dict[str, Any]
 

@@ -32,7 +32,7 @@ def seeded_folds(cell: IntArray, folds: int, seed: int) -> IntArray:
     folds
         2 or more.
     seed
-        Of the shuffle.
+        Seed of the shuffle.
 
     Returns
     -------

@@ -59,7 +59,7 @@ class QuantityFigures:
     score, control
         Out of fold, of the cost model and, on the same folds, of the control; means of the splits.
     coverage
-        Of 90 % intervals made from the training folds alone.
+        Coverage of 90 % intervals made from the training folds alone.
     interval
         From the out-of-fold residuals of all trials; None below nine distinct points.
     held_out

@@ -1,4 +1,4 @@
-"""What some trials can tell apart, before anything is fitted to them."""
+"""What some trials can distinguish, before anything is fitted to them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from profiler.observations import Observations
 MAX_MEANS_RATIO = 1.5
 """Mean lengths within this factor are of one mix: subsets of one data set differ by less."""
 RELATIVE_ROUNDING = 1e-7
-"""Of the largest singular value of scaled features: what is below is rounding."""
+"""Share of the largest singular value of scaled features: what is below is rounding."""
 MIN_PART = 0.05
 """A term with a smaller part in a combination that nothing measures has no part in it."""
 
@@ -36,7 +36,7 @@ def of_one_mix(trials: Observations) -> bool:
 
 
 def confounded(features: FloatArray, measured: FloatArray, terms: Sequence[str]) -> list[str]:
-    """Name the terms whose coefficients the trials cannot tell apart.
+    """Name the terms whose coefficients the trials cannot distinguish.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ def score_mixed(
     scope
         Energy scope.
     basis, coefficients
-        Of the fit, by quantity.
+        Basis and coefficients of the fit, by quantity.
 
     Returns
     -------

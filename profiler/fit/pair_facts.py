@@ -105,7 +105,7 @@ def null_reasons(
     Parameters
     ----------
     facts
-        Of the pair.
+        Facts of the pair.
     load
         None where no load was measured.
     points

@@ -70,7 +70,7 @@ def fit_pair(
     load
         What loading takes; None where not measured.
     date
-        Of the measurements; None to take the campaign's.
+        Date of the measurements; None to take the campaign's.
 
     Returns
     -------

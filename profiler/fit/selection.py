@@ -181,7 +181,7 @@ def leave_out(count: int, reasons: Mapping[str, BoolArray]) -> tuple[BoolArray, 
     Parameters
     ----------
     count
-        Of all trials, n.
+        Number of all trials, n.
     reasons
         Shape (n,) each: which trials a reason holds for.
 

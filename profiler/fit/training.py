@@ -45,7 +45,7 @@ class TrainingSet:
     Attributes
     ----------
     basis
-        Of the cost model.
+        Basis of the cost model.
     features, control_features
         Shape (n, p) and (n, q): of the cost model and of the control.
     points

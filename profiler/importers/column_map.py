@@ -43,7 +43,7 @@ def import_csv(
     constants
         Text that all rows get, by column; it wins over a column of the same name in the file.
     units
-        Of joules and seconds whose columns do not name theirs, by column of the schema.
+        Units of joules and seconds whose columns do not name theirs, by column of the schema.
 
     Returns
     -------

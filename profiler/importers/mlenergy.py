@@ -38,7 +38,7 @@ def import_mlenergy(
     fixed
         Text that all rows get; a `task` should be among them.
     zone
-        Of dates, which are written without one.
+        Zone of dates, which are written without one.
 
     Returns
     -------

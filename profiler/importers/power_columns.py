@@ -59,7 +59,7 @@ class Source:
     column
         Its name.
     counter
-        Whether it counts energy, instead of telling power.
+        Whether it counts energy, instead of stating power.
     unit
         That its name states; None where it states none.
     gpu
@@ -89,7 +89,7 @@ class Columns:
     sources
         Groups of columns of readings, the preferred first; those of one group are of one GPU each.
     gpus
-        Columns that tell GPUs apart.
+        Columns that distinguish GPUs.
     passed_over
         Columns of limits, of states or of other parts, which are never read.
     """

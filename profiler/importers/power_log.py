@@ -20,7 +20,7 @@ from profiler.importers.power_series import MAX_GAP_S, Series, check_even, check
 from profiler.short_windows import AVERAGED_S, MIN_READINGS, Edges, Lateness, unknown_joules
 
 MAX_COUNTER_STEP_SHARE = 0.05
-"""Of a run's joules: a counter of larger steps is off by as much."""
+"""Share of a run's joules: a counter of larger steps is off by as much."""
 ZONE_STEP_S = 900.0
 """Offsets of zones are whole quarters of an hour."""
 MAX_ZONES_APART_H = 26
@@ -45,7 +45,7 @@ class PowerLog:
     late_s
         By how much a reading is late, see `profiler.short_windows`.
     resolution_s
-        Of the moments.
+        Resolution of the moments.
     """
 
     path: Path
@@ -101,11 +101,11 @@ class PowerLog:
         Parameters
         ----------
         start_s, seconds
-            As of `joules`.
+            The same as of `joules`.
         joules
-            Of the run.
+            Joules of the run.
         resolution_s
-            Of the moment at which it began, or of that from which it was counted back.
+            Resolution of the moment at which it began, or of that from which it was counted back.
         """
         ends = start_s, start_s + seconds
         known = Lateness(self.late_s, max(self.resolution_s, resolution_s))
@@ -171,7 +171,7 @@ def read_power_log(path: Path, zone: Zone = MACHINE_ZONE) -> PowerLog:
         A table with a header, of which `profiler.importers.power_columns` finds the columns: a row
         for each reading of a GPU, or a column for each GPU.
     zone
-        Of moments that are written without one.
+        Zone of moments that are written without one.
 
     Returns
     -------
@@ -181,7 +181,7 @@ def read_power_log(path: Path, zone: Zone = MACHINE_ZONE) -> PowerLog:
     Raises
     ------
     ObservationError
-        Where a column is missing, a cell cannot be read, or nothing tells GPUs apart.
+        Where a column is missing, a cell cannot be read, or nothing distinguishes GPUs.
     """
     cut_off: list[int] = []
 

@@ -38,11 +38,11 @@ class Readings:
     by_gpu
         By GPU: seconds since 1970-01-01 UTC, and watts or joules, in the order of the file.
     counted, summed
-        As of `PowerLog`.
+        The same as of `PowerLog`.
     told_apart
-        Whether something tells GPUs apart.
+        Whether something distinguishes GPUs.
     late_s, resolution_s
-        As of `PowerLog`.
+        The same as of `PowerLog`.
     notes
         What was taken and assumed, a sentence each.
     """
@@ -111,7 +111,7 @@ def _supported(path: Path, columns: Columns, rows: Rows) -> tuple[Source, ...]:
 
 
 def _telling(path: Path, names: Sequence[str], rows: Rows) -> list[str]:
-    """Return the columns that tell GPUs apart; those that are empty or count the rows do not."""
+    """Return the columns that distinguish GPUs; those that are empty or count the rows do not."""
     distinguishing = []
     for name in names:
         values = {cells[name].strip() for _, cells in rows}

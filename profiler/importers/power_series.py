@@ -14,11 +14,11 @@ from profiler.errors import ObservationError
 from profiler.importers.power_readings import Readings
 
 MAX_GAP_S = 10.0
-"""Between two readings within a run: a longer one hides what the GPU did."""
+"""Seconds between two readings within a run: a longer one hides what the GPU did."""
 MAX_BURST_SHARE = 1 / 3
-"""Of readings that follow another at once: more, and they are of several GPUs."""
+"""Share of readings that follow another at once: beyond, they are of several GPUs."""
 BURST_SPACING_SHARE = 0.05
-"""Of the mean time between two readings."""
+"""Share of the mean time between readings below which two are of one burst."""
 
 Series = tuple[FloatArray, FloatArray]
 

@@ -1,4 +1,4 @@
-"""Words in the names of columns by which those of a log of power are told apart."""
+"""Words in the names of columns by which those of a log of power are distinguished."""
 
 from __future__ import annotations
 

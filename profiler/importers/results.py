@@ -143,11 +143,11 @@ def began_s(
     Parameters
     ----------
     path
-        Of the result, for messages.
+        Path of the result, for messages.
     run
         The run.
     reader
-        Of its date.
+        Reader of its date.
     covers
         Says of a beginning and an end whether there is a log of it: where the clock showed the date
         twice, that decides. None where there is none.

@@ -63,7 +63,7 @@ def read_served(path: Path, run: Run) -> Served:
     Parameters
     ----------
     path
-        Of the result, for messages.
+        Path of the result, for messages.
     run
         With ``input_lens`` and ``output_lens`` of all requests, as ``--save-detailed`` writes them;
         else with ``completed``, both totals of tokens and mean latencies.
@@ -149,7 +149,7 @@ def served_mask(path: Path, run: Run, output_tokens: FloatArray) -> BoolArray:
     Parameters
     ----------
     path
-        Of the result, for messages.
+        Path of the result, for messages.
     run
         With ``errors`` or ``success``, or without.
     output_tokens

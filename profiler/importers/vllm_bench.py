@@ -60,9 +60,9 @@ def import_vllm_bench(
     fixed
         Text that all rows get.
     zone
-        Of moments that are written without one.
+        Zone of moments that are written without one.
     log_zone
-        Of those in the log, where it was written on a machine of another; None for `zone`.
+        Zone of those in the log, where another machine wrote it; None for `zone`.
 
     Returns
     -------

@@ -19,7 +19,7 @@ def make_meter(options: argparse.Namespace) -> Meter:
     Parameters
     ----------
     options
-        Of the command line; libraries are imported where their meter is named.
+        Options of the command line; libraries are imported where their meter is named.
 
     Raises
     ------

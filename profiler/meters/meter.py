@@ -42,7 +42,7 @@ class Joules:
     Attributes
     ----------
     gpu_j, cpu_j
-        Of the accelerators and of the processor with its memory [J]; None where not metered.
+        Joules of the accelerators and of the processor with its memory [J]; None where not metered.
     flags
         Words for the observation, such as ``integrated_power``.
     """

@@ -56,7 +56,7 @@ class NvmlMeter(Meter):
         return "nvml"
 
     def open(self) -> None:
-        """Find the GPUs and what each of them can tell."""
+        """Find the GPUs and what each of them can report."""
         try:
             pynvml.nvmlInit()
         except pynvml.NVMLError as error:

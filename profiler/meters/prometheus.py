@@ -20,7 +20,7 @@ from profiler.network import why
 
 SHORTEST_STEP_S = 0.1
 MAX_POINTS = 10_000
-"""Of a range query; Prometheus refuses more than 11,000."""
+"""Points of a range query; Prometheus refuses more than 11,000."""
 SCRAPES_TO_WAIT = 4.0
 TIMEOUT_S = 10.0
 QUERY_POLL_S = 0.25
@@ -53,7 +53,7 @@ class PrometheusMeter(Meter):
     Parameters
     ----------
     url
-        Of Prometheus.
+        Address of Prometheus.
     query
         An expression for one counter in joules.
     scope
@@ -74,7 +74,7 @@ class PrometheusMeter(Meter):
         return "prometheus"
 
     def open(self) -> None:
-        """Ask once, so that a wrong address or query is told before anything is measured."""
+        """Ask once, so that a wrong address or query is refused before anything is measured."""
         now = time.time()
         if not self._samples(now - SCRAPES_TO_WAIT * self._scrape_s, now):
             msg = f"Expected one series of {self._query!r} in Prometheus, got none lately."

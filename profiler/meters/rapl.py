@@ -28,7 +28,7 @@ class Domain:
     Attributes
     ----------
     name
-        Such as ``package-0`` or ``package-0/dram``.
+        Name such as ``package-0`` or ``package-0/dram``.
     energy, wraps_at
         Its file, and the microjoules at which it starts again.
     """

@@ -14,7 +14,7 @@ class Sampler:
     sample
         Called in a thread of its own; what it raises is kept and raised by `check`.
     period_s
-        Between two calls [s].
+        Seconds between two calls [s].
     """
 
     def __init__(self, sample: Callable[[], None], period_s: float) -> None:

@@ -29,7 +29,7 @@ class Completion:
     input_tokens, output_tokens
         As the server's usage reports them.
     cached_tokens
-        Of the prompt, found in the server's prefix cache.
+        Tokens of the prompt that were found in the server's prefix cache.
     sent_s, first_s, last_s
         `time.perf_counter` when it was sent, at its first token and at its end [s].
     """

@@ -25,7 +25,7 @@ async def connect(
     Parameters
     ----------
     url, headers
-        Of the server; the URL without ``/v1``.
+        Address and headers of the server; the URL without ``/v1``.
     served_name
         Which LLM, where it serves several; None for the only one.
     most

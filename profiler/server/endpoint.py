@@ -32,17 +32,17 @@ class Endpoint:
     served_name
         Name under which it serves the LLM.
     engine
-        Such as ``vllm 0.11.0``; None where it does not tell.
+        Engine, such as ``vllm 0.11.0``; None where the server does not report it.
     max_context_tokens
-        Input and output together that it serves; None where it does not tell.
+        Input and output together that it serves; None where it does not report it.
     vocabulary
-        Token ids below this are valid; None where it does not tell.
+        Token ids below this are valid; None where it does not report it.
     path
-        Of the completions.
+        Path of the completions.
     takes_token_ids
         Whether a prompt may be token ids.
     reports_load
-        Whether its metrics tell requests running and waiting.
+        Whether its metrics report requests running and waiting.
     """
 
     served_name: str

@@ -145,7 +145,7 @@ class LoadGenerator:
 
 
 async def quiet(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
-    """Wait until nothing runs on the server, as far as it tells."""
+    """Wait until nothing runs on the server, as far as it reports."""
     if not endpoint.reports_load:
         await asyncio.sleep(SETTLE_S)
         return
@@ -164,7 +164,7 @@ class GaugeSampler:
     client, endpoint
         The server; one without such metrics gives no means.
     period_s
-        Between two readings [s].
+        Seconds between two readings [s].
     """
 
     def __init__(

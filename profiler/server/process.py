@@ -35,7 +35,7 @@ class ServerProcess:
     patience_s
         To wait for its first answer [s].
     headers
-        Of requests to it, such as its key.
+        Headers of requests to it, such as its key.
     """
 
     def __init__(

@@ -15,7 +15,8 @@ from profiler.server.endpoint import CHAT, Endpoint
 LOWEST_ID = 300
 """Below lie the control and byte tokens of most vocabularies."""
 SAFE_VOCABULARY = 30_000
-"""Nearly every published vocabulary is larger (Llama-2's has 32,000); tried where none is told."""
+"""Nearly every published vocabulary is larger (Llama-2's has 32,000); tried where none is
+reported."""
 SMALLEST_VOCABULARY = 1_000
 WORDS = tuple(
     (  # noqa: SIM905 (a list of a hundred lines)
@@ -75,7 +76,7 @@ async def calibrated(
 ) -> tuple[Endpoint, PromptMaker]:
     """Find out how this server takes prompts, by asking it for single tokens.
 
-    Token ids are tried first, then text, then chat. The lengths that it reports tell what it adds.
+    Token ids are tried first, then text, then chat. The lengths that it reports show what it adds.
 
     Parameters
     ----------
