@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.service.batch_file_calls import JSONL, NAMES, text_line
 from tests.service.server import Server
-from tests.service.test_batch_file_call import JSONL, LLAMA, NAMES, text_line
 
+LLAMA = next(iter(NAMES))
 SERVED = {LLAMA: "llama-of-ours"}
 
 
