@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain, combinations
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from planner.quantities import Limited, PlanCost
 from planner.schedule.evaluation import Evaluation
 from planner.schedule.schedule import lay_out
 from planner.search import packing
+from planner.search.candidates import least_joule_columns
 from planner.search.greedy_repair import greedy_repair
 from planner.search.improvement import Improvement
 from planner.solvers.assignment_problem import AssignmentProblem
@@ -22,6 +24,7 @@ from planner.solvers.cpsat import Effort, solve_assignment
 
 PACKING_EFFORT_S = 4.0
 """Deterministic seconds of CP-SAT on single devices."""
+MAX_COLUMNS = 12
 MAX_BLOCK_MOVES = 200
 MAX_CUTOFFS = 24
 MAX_CAP_ROUNDS = 8
@@ -43,6 +46,14 @@ class Neighbourhood(Improvement):
             cutoff = np.zeros(self.problem.k)
             np.maximum.at(cutoff, optimum.placement, output)
             self._within(output[:, None] <= cutoff[None, :])
+
+    def few_placements(self) -> None:
+        """Plan over one or two placements alone: each one more costs a load or a longest job."""
+        columns = least_joule_columns(self.problem).tolist()[:MAX_COLUMNS]
+        for chosen in chain(combinations(columns, 1), combinations(columns, 2)):
+            if self.budget.spent():
+                return
+            self._within(np.isin(np.arange(self.problem.k), chosen)[None, :])
 
     def _within(self, allowed: BoolArray) -> None:
         part = replace(self.relaxation, allowed=self.relaxation.allowed & allowed, longest_jobs=())

@@ -203,6 +203,8 @@ class Solver:
         if small and not self._good_enough():
             self.lower_bound = max(self.lower_bound, around.pack())
         if small and not self._good_enough():
+            around.few_placements()
+        if small and not self._good_enough():
             around.moves()
 
     def _improved(self) -> tuple[PlacementProblem, Incumbent, TimeBudget, int, float]:
