@@ -113,7 +113,7 @@ async def test_no_runs_are_kept_for_a_metering_that_cannot_begin(
 ) -> None:
     metrics = DecisionMetrics(CollectorRegistry(), Labels())
     actuals = ActualsService(DecisionService(), metrics, ActualsStore(MEMORY, 10))
-    kept_for = actuals._take_run
+    notified = actuals._on_run
     wrong = settings.model_copy(update=NO_URL | {"metering_url": url})
     await asyncio.gather(Metering(wrong, actuals, metrics).run(), return_exceptions=True)
-    assert actuals._take_run is kept_for
+    assert actuals._on_run is notified
