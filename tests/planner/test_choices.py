@@ -186,8 +186,8 @@ def test_prompts_cost_and_extrapolate_as_requests_of_their_own(
     np.testing.assert_array_equal(problem.costs.outside != 0, flags != 0)
     # Scores are weighed by all tokens, contexts are those of the longest prompt.
     np.testing.assert_allclose(problem.tokens, np.add.reduceat(apart.tokens, starts))
-    longest = np.maximum.reduceat(apart.context_tokens, starts)
-    np.testing.assert_array_equal(problem.context_tokens, longest)
+    longest = np.maximum.reduceat(apart.requests.workload.context_tokens, starts)
+    np.testing.assert_array_equal(problem.requests.workload.context_tokens, longest)
 
 
 @settings(deadline=None, max_examples=40)
