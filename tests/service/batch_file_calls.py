@@ -17,6 +17,7 @@ NAMES = {
     "llama-3.1-8b-instruct": "meta-llama/Llama-3.1-8B-Instruct",
     "qwen3-30b-a3b-instruct-2507": "Qwen/Qwen3-30B-A3B-Instruct-2507",
 }
+LLAMA, QWEN = NAMES
 
 
 def text_line(index: int, model: str | None, max_tokens: int = 50) -> str:

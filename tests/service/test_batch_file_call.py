@@ -9,13 +9,20 @@ from service.calls.schemas.plans import PlanStatusAnswer
 from service.calls.schemas.shards import ShardsAnswer
 from tests.service.answers import checked
 from tests.service.arrow_streams import table_of
-from tests.service.batch_file_calls import NAMES, batch_file, contents, planned, post, text_line
+from tests.service.batch_file_calls import (
+    LLAMA,
+    NAMES,
+    QWEN,
+    batch_file,
+    contents,
+    planned,
+    post,
+    text_line,
+)
 from tests.service.bodies import pointers
 from tests.service.plan_files import batch_line
 from tests.service.server import Server
 from tests.service.test_background_plans import slug
-
-LLAMA, QWEN = NAMES
 
 
 @pytest.mark.parametrize("media_type", ["application/jsonl", "application/x-ndjson; charset=utf-8"])

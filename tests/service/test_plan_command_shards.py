@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.plan_files import batch_line, write_json
-from tests.service.server import Server
-from tests.service.test_batch_file_call import (
+from tests.service.batch_file_calls import (
     LLAMA,
     NAMES,
     batch_file,
@@ -16,6 +14,8 @@ from tests.service.test_batch_file_call import (
     planned,
     text_line,
 )
+from tests.service.plan_files import batch_line, write_json
+from tests.service.server import Server
 
 QUICK = ("--gap", "1")
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import httpx
 
+from tests.service.batch_file_calls import batch_file
 from tests.service.bodies import a100_fleet, rows
 from tests.service.http.access.conftest import Keys, bearer
 from tests.service.server import Server
-from tests.service.test_batch_file_call import batch_file
 from tests.waiting import wait_until
 
 BODY = {"requests": rows(), "fleet": a100_fleet()}
