@@ -132,6 +132,10 @@ class Limits:
     max_carbon_g: float | None = None
     max_money: float | None = None
 
+    def share(self, llm: str) -> Share:
+        """Bounds on an LLM's share, none where none are given."""
+        return self.shares.get(llm, Share())
+
     @property
     def caps(self) -> dict[Unit, float]:
         """The caps on what a plan costs, by the unit of the cost."""
@@ -193,7 +197,7 @@ class Requests:
         )
 
 
-def check_terms(pools: Sequence[Pool], placements: Sequence[Placement], limits: Limits) -> None:
+def validate(pools: Sequence[Pool], placements: Sequence[Placement], limits: Limits) -> None:
     """Check what pools, placements and limits say of each other.
 
     Raises

@@ -10,17 +10,7 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_matrix import CostMatrix, predict
-from planner.inputs import (
-    Deadlines,
-    Limits,
-    Objective,
-    Placement,
-    Pool,
-    Requests,
-    Share,
-    Unit,
-    check_terms,
-)
+from planner.inputs import Deadlines, Limits, Objective, Placement, Pool, Requests, Unit, validate
 from planner.rates import Rates, no_figures, rates_of, states_figures
 
 COUNT_TOLERANCE = 1e-9
@@ -65,7 +55,7 @@ class PlacementProblem:
         return cls(requests, tuple(pools), tuple(placements), limits, objective, costs)
 
     def __post_init__(self) -> None:
-        check_terms(self.pools, self.placements, self.limits)
+        validate(self.pools, self.placements, self.limits)
 
     @property
     def n(self) -> int:
@@ -270,7 +260,7 @@ class PlacementProblem:
 
     def request_counts(self, llm: str) -> tuple[int, int]:
         """Least and most requests that an LLM may serve, from shares and `min_requests`."""
-        share = self.limits.shares.get(llm, Share())
+        share = self.limits.share(llm)
         least = int(np.floor(share.min * self.n + COUNT_TOLERANCE))
         most = int(np.ceil(share.max * self.n - COUNT_TOLERANCE))
         return max(least, self.limits.min_requests.get(llm, 0)), most

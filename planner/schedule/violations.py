@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from costmodel.arrays import FloatArray
-from planner.inputs import CAP_NAMES, Share, Unit
+from planner.inputs import CAP_NAMES, Unit
 from planner.problem import COUNT_TOLERANCE, PlacementProblem
 from planner.schedule.schedule import Schedule
 
@@ -110,7 +110,7 @@ def _miscounted(problem: PlacementProblem, schedule: Schedule) -> list[Violation
         count = int(counts[problem.llms.index(llm)]) if llm in problem.llms else 0
         least, most = problem.request_counts(llm)
         if count < least:
-            share = problem.limits.shares.get(llm, Share())
+            share = problem.limits.share(llm)
             of_share = count < np.floor(share.min * problem.n + COUNT_TOLERANCE)
             name = f"shares/{llm}/min" if of_share else f"min_requests/{llm}"
             found.append(Violation(name, float(least), float(count)))

@@ -13,7 +13,7 @@ from typing import assert_never
 import numpy as np
 
 from planner.bounds.bounding import Bounded
-from planner.inputs import CAP_NAMES, Share, Unit
+from planner.inputs import CAP_NAMES, Unit
 from planner.problem import COUNT_TOLERANCE, PlacementProblem
 from planner.quantities import (
     AvailableSeconds,
@@ -104,7 +104,7 @@ class LimitPrices:
 def count_limit(problem: PlacementProblem, count: RequestCount) -> RequestCount | MinRequests:
     """Return the limit that a row of counts is made of: a share, or a number of requests."""
     limits, n = problem.limits, problem.n
-    share = limits.shares.get(count.llm, Share())
+    share = limits.share(count.llm)
     least = limits.min_requests.get(count.llm, 0)
     if count.side == "min" and least > np.floor(share.min * n + COUNT_TOLERANCE):
         return MinRequests(count.llm)
