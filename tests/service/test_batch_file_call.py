@@ -21,8 +21,8 @@ from tests.service.batch_file_calls import (
 )
 from tests.service.bodies import pointers
 from tests.service.plan_files import batch_line
+from tests.service.plans.test_background_plans import slug
 from tests.service.server import Server
-from tests.service.test_background_plans import slug
 
 
 @pytest.mark.parametrize("media_type", ["application/jsonl", "application/x-ndjson; charset=utf-8"])

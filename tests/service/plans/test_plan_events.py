@@ -12,8 +12,8 @@ import pytest
 from service.calls.schemas.plans import PlanStatusAnswer
 from tests.service.answers import checked
 from tests.service.bodies import a100_fleet, endless, rows
+from tests.service.plans.test_background_plans import BODY, start, wait_for
 from tests.service.server import Server
-from tests.service.test_background_plans import BODY, start, wait_for
 from tests.waiting import PATIENCE_S
 
 
