@@ -26,6 +26,7 @@ from profiler.campaign.stages import EXHAUSTED, Design, next_step
 from profiler.campaign.trial import Trial
 from profiler.delimited import read_table
 from profiler.observation_files import read_observations
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1200)]
 
@@ -98,7 +99,10 @@ def test_a_campaign_killed_ten_times_is_the_campaign_that_was_not(
     kept: list[str] = []
     for _ in range(10):
         process = start(gpu, *measure)
-        time.sleep(draws.uniform(3.0, 9.0))
+        # While it starts, or in the middle of some window.
+        wanted = len(kept) + draws.randint(0, 4)
+        wait_until(lambda wanted=wanted: len(whole_lines(out)) >= wanted, patience_s=300.0)
+        time.sleep(draws.uniform(0.0, 1.0))
         process.kill()
         process.communicate()
         lines = whole_lines(out)
