@@ -245,6 +245,8 @@ def backend_of(headers: Mapping[str, str], path: str = "/v1/completions") -> str
 def planner() -> Iterator[Server]:
     settings = environment() | {
         "JOULEPLAN_HOST": "127.0.0.1", "JOULEPLAN_ACTUALS_PATH": ":memory:",
+        # No gateway has to be told that it ends.
+        "JOULEPLAN_DRAIN_SECONDS": "0",
     }  # fmt: skip
     with Server(settings) as running:
         running.wait_until_ready()

@@ -49,11 +49,11 @@ def test_no_dispatched_schedule_is_below_the_lower_bound(
     power_policy: str, resident: bool, concurrency: tuple[int, ...]
 ) -> None:
     problem = three_llms(
-        workload(120),
+        workload(40),
         concurrency=concurrency,
         resident=resident,
         power_policy=power_policy,
-        limits=Limits(deadline_s=4000.0),
+        limits=Limits(deadline_s=1500.0),
         objective=Objective(0.9),
     )
     found = plan(problem, QUICK)

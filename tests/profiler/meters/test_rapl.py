@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
+import threading
 from pathlib import Path
 
 import pytest
@@ -63,11 +63,32 @@ def test_joules_are_right_over_wraps_and_steps_in_power(powercap: Powercap) -> N
     assert joules.cpu_j == pytest.approx(2 * total, rel=1e-9)
 
 
-def test_a_wrap_between_two_marks_is_seen_by_the_thread(powercap: Powercap) -> None:
-    with RaplMeter(powercap.root) as meter:
+class WatchedMeter(RaplMeter):
+    """A meter that can be waited for."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._sampled = threading.Event()
+
+    def _sample(self) -> None:
+        super()._sample()
+        self._sampled.set()
+
+    def wait_for_thread(self) -> None:
+        # The first to end may have begun before.
+        for _ in range(2):
+            self._sampled.clear()
+            assert self._sampled.wait(60.0)
+
+
+def test_a_wrap_between_two_marks_is_seen_by_the_thread(
+    powercap: Powercap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("profiler.meters.rapl.PERIOD_S", 0.05)
+    with WatchedMeter(powercap.root) as meter:
         begin = meter.mark()
         powercap.set("intel-rapl:0", 40_000_000)
-        time.sleep(4.0)
+        meter.wait_for_thread()
         powercap.set("intel-rapl:0", 80_000_000)
         joules = meter.between(begin, meter.mark())
     assert joules.cpu_j == pytest.approx(80.0)
