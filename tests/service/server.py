@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +20,20 @@ from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 STORES = ("JOULEPLAN_STORE_PATH", "JOULEPLAN_ACTUALS_PATH")
+QUICK_STORES = {
+    "service.database.stores.PROBE_PERIOD_S": 0.25,
+    "service.decisions.actuals.writing.BUSY_S": 0.1,
+}
+"""How often stores are probed, and how long one waits for a lock: both twenty times as short."""
+_WITH_PERIODS = """\
+import sys
+from importlib import import_module
+from service.__main__ import main
+for name, value in zip(sys.argv[1::2], map(float, sys.argv[2::2])):
+    module, _, constant = name.rpartition(".")
+    setattr(import_module(module), constant, value)
+sys.exit(main([]))
+"""
 
 
 def free_port() -> int:
@@ -26,6 +41,18 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def serving_with(periods_s: Mapping[str, float]) -> list[str]:
+    """Return the command of the service with other periods, by the full names of its constants.
+
+    Only the process that serves has them: a worker imports its modules anew.
+    """
+    for name, value in periods_s.items():
+        module, _, constant = name.rpartition(".")
+        assert 0.0 < value < getattr(import_module(module), constant), name
+    words = [str(word) for pair in periods_s.items() for word in pair]
+    return [sys.executable, "-c", _WITH_PERIODS, *words]
 
 
 class Server:
@@ -38,8 +65,9 @@ class Server:
         port: int | None = None,
         prefix: Sequence[str] = (),
         command: Sequence[str] = (sys.executable, "-m", "service"),
+        periods_s: Mapping[str, float] | None = None,
     ) -> None:
-        self._command = [*prefix, *command]
+        self._command = [*prefix, *(serving_with(periods_s) if periods_s else command)]
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {

@@ -17,7 +17,7 @@ import pytest
 
 from service.decisions.keeper import NOTE
 from tests.service.decision_fleet import FLEET, save_two_pools
-from tests.service.server import Server
+from tests.service.server import QUICK_STORES, Server
 from tests.waiting import wait_until
 
 
@@ -33,7 +33,7 @@ def running(models: Path, path: Path) -> Iterator[Server]:
         "JOULEPLAN_MODELS_DIR": str(models),
         "JOULEPLAN_ACTUALS_PATH": str(path),
     }
-    with Server(settings) as server:
+    with Server(settings, periods_s=QUICK_STORES) as server:
         server.wait_until_ready()
         yield server
 
@@ -257,7 +257,7 @@ def test_a_file_that_is_deleted_loses_no_actual(models: Path, tmp_path: Path) ->
         assert tell(server, "three").json() == {"accepted": 1, "duplicates": 0}
         for file in folder.iterdir():
             file.unlink()
-        wait_until(lambda: server.logs().count("written again") == 2)
+        wait_until(lambda: server.logs().count("written again") >= 2)
         assert path.exists()
         server.kill()
     with running(models, path) as again:

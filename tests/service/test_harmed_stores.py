@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.service.decision_fleet import save_two_pools
 from tests.service.plans.test_background_plans import start, wait_for
-from tests.service.server import Server
+from tests.service.server import QUICK_STORES, Server
 from tests.service.test_actuals_survive import observations, states, tell
 from tests.service.test_database_file import HARMS, cut, log_of
 from tests.waiting import wait_until
@@ -125,7 +125,7 @@ def test_what_is_kept_in_a_file_that_is_harmed_is_whole_or_reported_lost(
     environment: dict[str, str], tmp_path: Path, name: str
 ) -> None:
     harm, path, of_plans = HARMS[name], tmp_path / "actuals.sqlite3", tmp_path / "plans.sqlite3"
-    with Server(environment) as server:
+    with Server(environment, periods_s=QUICK_STORES) as server:
         server.wait_until_ready()
         assert server.client.put("/policy", json=POLICY).status_code == 200
         with reporting(server) as reporters:
@@ -142,7 +142,7 @@ def test_what_is_kept_in_a_file_that_is_harmed_is_whole_or_reported_lost(
         listed = server.client.get("/plans?limit=100").json()["plans"]
         assert len({one["plan_id"] for one in listed}) + gone_plans == 13
         server.kill()
-    with Server(environment) as again:
+    with Server(environment, periods_s=QUICK_STORES) as again:
         again.wait_until_ready()
         _, found_at = lost(again, "actuals")
         missing = reported(reporters) - set(kept_ids(path))
@@ -162,13 +162,13 @@ def test_a_harm_while_the_service_is_down_is_reported_when_it_is_up_and_once(
     environment: dict[str, str], tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:
     path = tmp_path / "actuals.sqlite3"
-    with Server(environment) as server:
+    with Server(environment, periods_s=QUICK_STORES) as server:
         server.wait_until_ready()
         for call in range(60):
             assert tell(server, *(f"{call}-{one}" for one in range(30))).status_code == 200
         server.kill()
     harm(path)
-    with Server(environment) as again:
+    with Server(environment, periods_s=QUICK_STORES) as again:
         again.wait_until_ready()
         records, found_at = lost(again, "actuals")
         assert (records, found_at > 0.0) == (0, True)
@@ -180,7 +180,7 @@ def test_a_harm_while_the_service_is_down_is_reported_when_it_is_up_and_once(
         assert f"Of actuals {len(left) - 1} could be read" in note
         assert observations(again) == len(left)
         again.kill()
-    with Server(environment) as third:
+    with Server(environment, periods_s=QUICK_STORES) as third:
         third.wait_until_ready()
         assert kept_ids(path) == left
         assert lost(third, "actuals") == (0, 0.0)

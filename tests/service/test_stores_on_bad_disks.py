@@ -14,7 +14,7 @@ import pytest
 from benchmarks.soak.__main__ import small_disk
 from tests.service.decision_fleet import save_two_pools
 from tests.service.plans.test_background_plans import ASYNC, slug, start, wait_for
-from tests.service.server import Server
+from tests.service.server import QUICK_STORES, Server
 from tests.service.test_actuals_survive import observations, states, tell
 from tests.waiting import wait_until
 
@@ -107,7 +107,7 @@ def test_a_disk_that_takes_nothing_at_the_start_refuses_until_it_does(
             first.wait_until_ready()
             wait_for(first, start(first, BODY), "finished")
     spoil(disk)
-    with Server(environment, store) as server:
+    with Server(environment, store, periods_s=QUICK_STORES) as server:
         server.wait_until_ready()
         check_that_it_refuses(server)
         mend(disk)
@@ -124,7 +124,7 @@ def test_a_disk_that_takes_nothing_at_the_start_refuses_until_it_does(
 def test_plans_whose_file_is_deleted_are_written_again(
     environment: dict[str, str], disk: Path
 ) -> None:
-    with Server(environment) as server:
+    with Server(environment, periods_s=QUICK_STORES) as server:
         server.wait_until_ready()
         path = start(server, BODY)
         wait_for(server, path, "finished")
@@ -134,7 +134,7 @@ def test_plans_whose_file_is_deleted_are_written_again(
         wait_until(lambda: "written again" in server.logs())
         assert (disk / "plans.sqlite3").exists()
         server.kill()
-    with Server(environment) as again:
+    with Server(environment, periods_s=QUICK_STORES) as again:
         again.wait_until_ready()
         assert again.client.get(f"{path}/result").content == answer
 
@@ -144,7 +144,7 @@ def test_what_is_harmed_while_the_disk_is_full_is_rescued_when_there_is_room(
 ) -> None:
     path = disk / "actuals.sqlite3"
     rescued = "all that was acknowledged is written again"
-    with Server(environment) as server:
+    with Server(environment, periods_s=QUICK_STORES) as server:
         server.wait_until_ready()
         for times, harmed in enumerate((path, path.with_name(f"{path.name}-wal"))):
             for call in range(20):
@@ -160,6 +160,6 @@ def test_what_is_harmed_while_the_disk_is_full_is_rescued_when_there_is_room(
             assert tell(server, f"{times}-new").json() == {"accepted": 1, "duplicates": 0}
             assert server.logs().count(rescued) > times
         server.kill()
-    with Server(environment) as again:
+    with Server(environment, periods_s=QUICK_STORES) as again:
         again.wait_until_ready()
         assert observations(again) == 802
