@@ -49,17 +49,17 @@ def cheapest_with_longest_jobs(
     order = np.argsort(-lengths, kind="stable")
     costs, longest_first = reduced[order], lengths[order]
     starts = _group_starts(longest_first)
-    floors = np.append(longest_first[starts[1:] - 1], longest_first[-1])
+    lower = np.append(longest_first[starts[1:] - 1], longest_first[-1])
     free = np.where(opening > 0.0, np.inf, costs).min(axis=1)
     best = np.add.reduceat(_least_in_sets(costs[:, priced], free), starts, axis=1)
-    total, sets = _open_in_turn(np.ascontiguousarray(best.T), opening[priced], floors)
+    total, sets = _open_in_turn(np.ascontiguousarray(best.T), opening[priced], lower)
     per_request = np.repeat(sets, np.diff(np.append(starts, len(order))))
     opened = np.zeros(len(opening))
     allowed = np.tile(opening <= 0.0, (len(order), 1))
     for position, column in enumerate(priced.tolist()):
         allowed[:, column] = (per_request >> position & 1).astype(bool)
         open_groups = np.flatnonzero(sets >> position & 1)
-        opened[column] = floors[open_groups[0]] if len(open_groups) else 0.0
+        opened[column] = lower[open_groups[0]] if len(open_groups) else 0.0
     placement = np.empty(len(order), dtype=np.int64)
     placement[order] = np.where(allowed, costs, np.inf).argmin(axis=1)
     return LongestJobOptimum(total, placement, opened)
@@ -85,7 +85,7 @@ def _least_in_sets(costs: FloatArray, free: FloatArray) -> FloatArray:
 
 
 def _open_in_turn(
-    best: FloatArray, prices: FloatArray, floors: FloatArray
+    best: FloatArray, prices: FloatArray, lower: FloatArray
 ) -> tuple[float, IntArray]:
     """Return the least total and the set that is open for each group, shape (groups,)."""
     groups, sets = best.shape
@@ -97,7 +97,7 @@ def _open_in_turn(
         for position, price in enumerate(prices.tolist()):
             pairs = value.reshape(-1, 2, 1 << position)
             origin = came[g].reshape(-1, 2, 1 << position)
-            opened = pairs[:, 0] + price * floors[g]
+            opened = pairs[:, 0] + price * lower[g]
             better = opened < pairs[:, 1]
             np.copyto(pairs[:, 1], opened, where=better)
             np.copyto(origin[:, 1], origin[:, 0], where=better)

@@ -97,10 +97,10 @@ def min_pair_cost(problem: PlacementProblem, unit: Unit) -> FloatArray:
     if unit == "energy":
         return _min_pair_j(problem)
     rates = problem.rates_in(unit)
-    floor = _min_pair_j(problem) * rates.per_joule[problem.pool_of]
+    lower = _min_pair_j(problem) * rates.per_joule[problem.pool_of]
     down = np.array([pool.power_policy == "power_down" for pool in problem.pools])
-    floor += problem.costs.device_seconds * (rates.per_second * down)[problem.pool_of]
-    return floor
+    lower += problem.costs.device_seconds * (rates.per_second * down)[problem.pool_of]
+    return lower
 
 
 def _min_pair_j(problem: PlacementProblem) -> FloatArray:
@@ -115,7 +115,7 @@ def _min_pair_j(problem: PlacementProblem) -> FloatArray:
     """
     if not any(pool.always_on_watts for pool in problem.pools):
         return problem.costs.energy_j
-    floor = problem.costs.energy_j.copy(order="F")
+    lower = problem.costs.energy_j.copy(order="F")
     output_tokens = problem.requests.workload.generated_tokens
     for k, placement in enumerate(problem.placements):
         watts = problem.pools[placement.pool].always_on_watts
@@ -123,8 +123,8 @@ def _min_pair_j(problem: PlacementProblem) -> FloatArray:
             continue
         saved = watts * problem.costs.device_seconds[:, k]
         more = saved * (placement.concurrency - 1) - min_rise_j(problem, k) * output_tokens
-        floor[:, k] -= saved + np.maximum(0.0, more)
-    return floor
+        lower[:, k] -= saved + np.maximum(0.0, more)
+    return lower
 
 
 def load_cost(problem: PlacementProblem, unit: Unit, *, saves_idling: bool = True) -> FloatArray:

@@ -21,10 +21,11 @@ class Surrogate:
     """Costs, capacities and pairs that the relaxation sees; the default gives a valid bound.
 
     `cost_in` gives the cost of each assignment in a unit, idle savings taken off, (n, k), in place
-    of the floors. `capacity`, (pools,), is the share of each pool's device-seconds that may be
-    used, `allowed`, (n, k), the pairs to consider of all that a schedule could hold. `reserve` is
-    taken off a unit's cap, for underfill not seen in `cost_in`. `deadlines`, (D,), are the distinct
-    ones before the last that get rows, rising; the first few where it is None.
+    of the lower bounds of `pair_bounds`. `capacity`, (pools,), is the share of each pool's
+    device-seconds that may be used, `allowed`, (n, k), the pairs to consider of all that a schedule
+    could hold. `reserve` is taken off a unit's cap, for underfill not seen in `cost_in`.
+    `deadlines`, (D,), are the distinct ones before the last that get rows, rising; the first few
+    where it is None.
     """
 
     cost_in: Callable[[Unit], FloatArray] | None = None
@@ -75,8 +76,8 @@ class RelaxationCosts:
         return self._problem.rates_in(unit).of_idling(self._problem.pools)
 
     def _less_steps(self, unit: Unit) -> FloatArray:
-        floor = pair_bounds.min_pair_cost(self._problem, unit)
+        lower = pair_bounds.min_pair_cost(self._problem, unit)
         if not self.of_steps(unit).any():
-            return floor
+            return lower
         output = self._problem.requests.workload.generated_tokens.astype(float)[:, None]
-        return np.asarray(floor - self.of_steps(unit) / self._problem.concurrency * output)
+        return np.asarray(lower - self.of_steps(unit) / self._problem.concurrency * output)

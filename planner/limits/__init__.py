@@ -1,1 +1,1 @@
-"""The limits of a plan: how far each can go, as a target of the relaxation."""
+"""The limits of a plan: what sets and measures each, and how tight the relaxation lets it be."""

@@ -91,12 +91,12 @@ def share_to_keep(confidence: float, scenarios: int) -> float:
     return min(1.0, confidence + error)
 
 
-def attained_confidence(kept: float, scenarios: int) -> float:
+def achieved_confidence(kept: float, scenarios: int) -> float:
     """Largest confidence for which a share of the scenarios kept is enough.
 
     Examples
     --------
-    >>> round(attained_confidence(share_to_keep(0.8, 2000), 2000), 6)
+    >>> round(achieved_confidence(share_to_keep(0.8, 2000), 2000), 6)
     0.8
     """
     # kept = c + sqrt(c (1 - c) / s), solved for c.

@@ -20,7 +20,7 @@ from planner.problem import PlacementProblem
 from planner.progress import OnProgress, Progress, ignore_progress
 from planner.reporting import OPTIMAL_GAP, relative_gap
 from planner.result import Plan, PlanWarning, Robustness, SolverOptions
-from planner.robustness.padding import Attempt, attained_confidence, padded, search, share_to_keep
+from planner.robustness.padding import Attempt, achieved_confidence, padded, search, share_to_keep
 from planner.robustness.scenarios import Scenarios
 from planner.robustness.simulation import worst_ratios
 from planner.schedule.evaluation import evaluate
@@ -207,8 +207,8 @@ def _unattained(
         return UndecidedError(message + " Allow more time, or loosen a limit slightly.")
     stretch = best.stretch(share)
     relaxations = []
-    if (attained := attained_confidence(best.kept, best.ratios.size)) >= MIN_CONFIDENCE:
-        relaxations.append(LimitChange("confidence", confidence, attained, confidence))
+    if (achieved := achieved_confidence(best.kept, best.ratios.size)) >= MIN_CONFIDENCE:
+        relaxations.append(LimitChange("confidence", confidence, achieved, confidence))
     limits = tuple(
         LimitChange(limit.name, limit.given, limit.given * stretch, limit.given)
         for limit in _time_limits(problem)

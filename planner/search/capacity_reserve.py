@@ -98,7 +98,7 @@ class CapacityReserve(Improvement):
         late = np.stack([self._lateness(schedule, index, due) for index in range(len(shares))])
         last, before = late[:, -1], late[:, :-1].max(axis=0)
         late_by = dict(zip(due.tolist(), before.tolist(), strict=True))
-        # What is moved away from one pool must not be late on the next: all keep room.
+        # What is moved away from one pool must not be late on the next: all get a reserve.
         less = np.maximum(OVERSHOOT * last, least)
         worst = float(less[last > 0.0].max(initial=0.0))
         found = np.maximum(

@@ -128,8 +128,8 @@ class Search:
                 self._extend(depth + 1, paid, taken)
         self._used[pool] = used
 
-    def _hopeless(self, floor: float) -> bool:
-        total = self._fixed + floor
+    def _hopeless(self, lower: float) -> bool:
+        total = self._fixed + lower
         return not total < self.incumbent - 1e-12 * max(1.0, abs(total))
 
     def _judge(self) -> None:

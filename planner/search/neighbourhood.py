@@ -62,8 +62,8 @@ class Neighbourhood(Improvement):
         slack, impossible = 0.0, np.inf
         over_at = 0.0
         for _ in range(MAX_CAP_ROUNDS):
-            aimed = _with_lower_caps(part, self.problem.limits, slack)
-            found = bound(aimed, self.problem.requests.workload, self.budget)
+            capped = _with_lower_caps(part, self.problem.limits, slack)
+            found = bound(capped, self.problem.requests.workload, self.budget)
             if self.budget.spent():
                 return
             if found is None:
@@ -73,7 +73,7 @@ class Neighbourhood(Improvement):
             elif found.lower_bound >= self.incumbent.objective:
                 return
             else:
-                placement = greedy_repair(aimed, found.placement, found.variables)
+                placement = greedy_repair(capped, found.placement, found.variables)
                 over = self._over_caps(self.incumbent.evaluate_placement(placement))
                 if over <= 0.0:
                     return
@@ -93,7 +93,7 @@ class Neighbourhood(Improvement):
         for k in range(self.problem.k):
             if self.problem.eligible[:, k].all() and not self.budget.spent():
                 everywhere = np.full(self.problem.n, k, dtype=np.int64)
-                if self._floor(everywhere) < self.incumbent.objective:
+                if self._lower_bound(everywhere) < self.incumbent.objective:
                     self.incumbent.offer_placement(everywhere)
 
     def pack(self) -> float:
@@ -155,7 +155,7 @@ class Neighbourhood(Improvement):
             for candidate in self._moved(self.incumbent.schedule.placement):
                 if left == 0 or self.budget.spent():
                     return
-                if self._floor(candidate) < self.incumbent.objective:
+                if self._lower_bound(candidate) < self.incumbent.objective:
                     left -= 1
                     self.incumbent.offer_placement(candidate)
             improved = self.incumbent.objective < start
@@ -176,7 +176,7 @@ class Neighbourhood(Improvement):
                         found.append(moved)
         return found
 
-    def _floor(self, placement: IntArray) -> float:
+    def _lower_bound(self, placement: IntArray) -> float:
         """Return a lower bound on what an assignment costs, before it is dispatched."""
         relaxation = self.relaxation
         rows = np.arange(len(placement))

@@ -42,11 +42,11 @@ def achieved_cost(problem: PlacementProblem, schedule: Schedule, unit: Unit) -> 
     for block in schedule.blocks:
         slot_s[block.placement] += block.slot_seconds
         seconds[block.placement] += block.seconds
-    floor = pair_bounds.min_pair_cost(problem, unit)
+    lower = pair_bounds.min_pair_cost(problem, unit)
     for k, placement in enumerate(problem.placements):
         pool = problem.pools[placement.pool]
         if seconds[k] == 0.0:
-            cost[:, k] = floor[:, k]
+            cost[:, k] = lower[:, k]
             continue
         achieved = float(np.clip(slot_s[k] / seconds[k], 1.0, placement.concurrency))
         if achieved < placement.concurrency:

@@ -23,7 +23,7 @@ Fit = Callable[[TrainingSet, str, BoolArray], FloatArray]
 
 
 def seeded_folds(cell: IntArray, folds: int, seed: int) -> IntArray:
-    """Deal grid points out to folds; repeats of a point stay together.
+    """Assign grid points to folds; repeats of a point stay together.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ def seeded_folds(cell: IntArray, folds: int, seed: int) -> IntArray:
     """
     points, index = np.unique(cell, return_inverse=True)
     order = np.random.default_rng(seed).permutation(len(points))
-    dealt = np.empty(len(points), dtype=np.int64)
-    dealt[order] = np.arange(len(points)) % folds
-    return dealt[index.reshape(-1)]
+    fold = np.empty(len(points), dtype=np.int64)
+    fold[order] = np.arange(len(points)) % folds
+    return fold[index.reshape(-1)]
 
 
 def fold_count(data: TrainingSet) -> int:

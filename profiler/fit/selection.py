@@ -5,7 +5,8 @@ see; and `mps_shape_compile_in_single_trial` (87 trials of the M1 Pro, which com
 each new shape within the timed run: up to 3.7 times the seconds and 1.9 times the joules of the
 same lengths in the other suites).
 
-Decided by measurement, cross-validated with the doubtful trials in and out of the training folds:
+Decided by measurement, cross-validated with the questionable trials in and out of the training
+folds:
 
 =================== ======= ============================= ==============================
 flag                trials  errors on all other trials    errors on all trials

@@ -102,8 +102,8 @@ def choose_basis(trials: Observations) -> Basis:
     if recorded.any() and not recorded.all():
         raise UnfittablePairError("input tokens recorded for some trials only")
     if settings == ["on"]:
-        told_apart = bool(recorded.all()) and not of_one_mix(trials)
-        return BASES["kv_on" if told_apart else "kv_on_decode"]
+        distinguished = bool(recorded.all()) and not of_one_mix(trials)
+        return BASES["kv_on" if distinguished else "kv_on_decode"]
     if not recorded.all():
         raise UnfittablePairError("without a KV cache the input tokens must be recorded")
     if np.any(trials.concurrency != 1):

@@ -194,7 +194,7 @@ def read_power_log(path: Path, zone: Zone = MACHINE_ZONE) -> PowerLog:
     series = {gpu: series_of(path, gpu, values, found) for gpu, values in found.by_gpu.items()}
     if not series:
         raise ObservationError(path, "Expected readings of power, got only a header.")
-    if not found.told_apart:
+    if not found.distinguished:
         check_one_gpu(path, *(at_s for at_s, _ in series.values()))
     check_even(path, {gpu: len(at_s) for gpu, (at_s, _) in series.items()})
     torn = [f"{path.name}: row {line} is cut off, and left out" for line in cut_off]

@@ -39,7 +39,7 @@ class Readings:
         By GPU: seconds since 1970-01-01 UTC, and watts or joules, in the order of the file.
     counted, summed
         The same as of `PowerLog`.
-    told_apart
+    distinguished
         Whether something distinguishes GPUs.
     late_s, resolution_s
         The same as of `PowerLog`.
@@ -50,7 +50,7 @@ class Readings:
     by_gpu: Mapping[str, list[tuple[float, float]]]
     counted: bool
     summed: bool
-    told_apart: bool
+    distinguished: bool
     late_s: float
     resolution_s: float
     notes: tuple[str, ...]
@@ -88,12 +88,12 @@ def read_readings(path: Path, header: Sequence[str], rows: Rows, zone: Zone) -> 
         *_taken(path, columns, sources),
         *(note for one in units.values() for note in one.notes(path)),
     ]
-    told_apart = bool(gpus) or len(sources) > 1 or sources[0].summed
+    distinguished = bool(gpus) or len(sources) > 1 or sources[0].summed
     return Readings(
         found,
         sources[0].counter,
         sources[0].summed,
-        told_apart,
+        distinguished,
         sources[0].late_s,
         reader.resolution_s,
         tuple(notes),
@@ -118,7 +118,7 @@ def _telling(path: Path, names: Sequence[str], rows: Rows) -> list[str]:
         if not any(map(_present, values)) or len(values) == len(rows) > 1:
             continue
         identity = bool(_IDENTITIES.intersection(name_words(name)))
-        wrong = next((one for one in values if not _tells_apart(one, identity=identity)), None)
+        wrong = next((one for one in values if not _distinguishes(one, identity=identity)), None)
         if wrong is not None or len(values) > MAX_GPUS:
             shown = repr(wrong) if wrong is not None else f"{len(values)} of them"
             problem = f"Expected the index or name of a GPU, got {shown}: rename the column."
@@ -127,7 +127,7 @@ def _telling(path: Path, names: Sequence[str], rows: Rows) -> list[str]:
     return distinguishing
 
 
-def _tells_apart(text: str, *, identity: bool) -> bool:
+def _distinguishes(text: str, *, identity: bool) -> bool:
     if _NUMBER.fullmatch(text) and not identity:
         return 0 <= float(text) <= MAX_INDEX and float(text) == int(float(text))
     return _present(text) and "%" not in text

@@ -44,7 +44,7 @@ def series_of(path: Path, gpu: str, values: list[tuple[float, float]], found: Re
     if len(same):
         why = (
             f"of GPU {gpu}"
-            if found.told_apart
+            if found.distinguished
             else "and nothing to tell GPUs apart: log index or uuid too"
         )
         problem = (

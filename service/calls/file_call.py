@@ -1,4 +1,4 @@
-"""`POST /plan` with an OpenAI batch file: read, plan, and deal the lines out to shards.
+"""`POST /plan` with an OpenAI batch file: read, plan, and split the lines into shards.
 
 The reply is one body: the shards one after the other, then the answer.
 """

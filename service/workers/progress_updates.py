@@ -42,7 +42,7 @@ class ProgressUpdates:
         try:
             self._publish(Update(PROGRESS, progress_body(progress, elapsed_s)))
         except Exception:
-            logger.exception("The progress of a plan was not told: %s", progress)
+            logger.exception("The progress of a plan was not published: %s", progress)
 
 
 def progress_body(progress: Progress, elapsed_s: float) -> bytes:

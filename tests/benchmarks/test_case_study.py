@@ -190,7 +190,7 @@ def test_the_plot_is_a_picture_of_both_sections(on_example: CaseStudy, tmp_path:
 
 
 def test_the_page_shows_what_the_command_prints(shared_data: Path) -> None:
-    """All but two tables: makespans and random deals of equally good plans may differ."""
+    """All but two tables: makespans and random assignments of equally good plans may differ."""
     found = case_study.study(shared_data, seed=0, zetas=case_study.ZETAS)
     page = PAGE.read_text(encoding="utf-8")
     free = {"Measured cost models: plans", "Measured cost models: savings, %"}

@@ -89,7 +89,7 @@ def test_unrecorded_input_is_always_flagged_and_the_rest_is_judged_without_it():
     }
 
 
-def test_unrecorded_input_still_needs_a_bracket_at_that_concurrency():
+def test_unrecorded_input_still_needs_an_interval_at_that_concurrency():
     region = region_of([[np.nan, 200, 8], [np.nan, 100, 64]])
     assert one(region, 5, 200, 8) == Outside.INPUT_UNKNOWN
     assert one(region, 5, 150, 64) == Outside.INPUT_UNKNOWN | Outside.OUTPUT_TOKENS

@@ -105,11 +105,11 @@ def patient(
 
 
 @pytest.fixture(scope="module")
-def hasty(
+def impatient(
     litellm: Path, ports: dict[str, int], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     """One with the budget that is shipped."""
-    folder = tmp_path_factory.mktemp("hasty")
+    folder = tmp_path_factory.mktemp("impatient")
     with Gateway(lambda port: proxy(litellm, folder, ports, port)) as running:
         yield running
 
@@ -238,51 +238,51 @@ def test_a_retry_goes_where_the_request_has_not_been_and_leaves_no_load(
 
 
 def test_a_killed_planner_stops_no_request_and_is_asked_again_when_it_is_back(
-    hasty: Gateway, models: dict[str, Path]
+    impatient: Gateway, models: dict[str, Path]
 ) -> None:
-    with hasty.planner(models["a100"]) as planner:
+    with impatient.planner(models["a100"]) as planner:
         planner.wait_until_ready()
-        wait_until_routed(hasty)
+        wait_until_routed(impatient)
         planner.kill()
-        names = answered(hasty.url, MANY, AT_ONCE)
+        names = answered(impatient.url, MANY, AT_ONCE)
         assert served(names) == MANY, names
         assert names["h100"] > 0
-    with hasty.planner(models["a100"]) as planner:
+    with impatient.planner(models["a100"]) as planner:
         planner.wait_until_ready()
-        wait_until_routed(hasty)
+        wait_until_routed(impatient)
         wait_until(lambda: observations(planner) >= 20)
 
 
 def test_a_hung_planner_stops_no_request_and_is_hardly_asked(
-    hasty: Gateway, models: dict[str, Path]
+    impatient: Gateway, models: dict[str, Path]
 ) -> None:
-    with BrokenPlanner(hasty.port, hung) as planner:
-        names = answered(hasty.url, MANY, AT_ONCE)
+    with BrokenPlanner(impatient.port, hung) as planner:
+        names = answered(impatient.url, MANY, AT_ONCE)
         assert served(names) == MANY, names
         assert 0 < planner.connections < MANY / 10
-    with hasty.planner(models["a100"]) as real:
+    with impatient.planner(models["a100"]) as real:
         real.wait_until_ready()
-        wait_until_routed(hasty)
+        wait_until_routed(impatient)
 
 
 @pytest.mark.parametrize("name", GARBAGE)
-def test_a_planner_that_answers_garbage_stops_no_request(hasty: Gateway, name: str) -> None:
-    with BrokenPlanner(hasty.port, GARBAGE[name]) as planner:
-        assert_goes_on(hasty, planner)
+def test_a_planner_that_answers_garbage_stops_no_request(impatient: Gateway, name: str) -> None:
+    with BrokenPlanner(impatient.port, GARBAGE[name]) as planner:
+        assert_goes_on(impatient, planner)
 
 
 def test_a_planner_whose_answers_are_garbage_of_every_kind_stops_no_request(
-    hasty: Gateway,
+    impatient: Gateway,
 ) -> None:
-    with BrokenPlanner(hasty.port, in_turn(list(GARBAGE.values()))) as planner:
-        names = answered(hasty.url, MANY, AT_ONCE)
+    with BrokenPlanner(impatient.port, in_turn(list(GARBAGE.values()))) as planner:
+        names = answered(impatient.url, MANY, AT_ONCE)
         assert served(names) == MANY, names
         assert 0 < planner.connections < MANY / 10
 
 
-def test_a_planner_that_answers_a_byte_at_a_time_stops_no_request(hasty: Gateway) -> None:
-    with BrokenPlanner(hasty.port, slow_drip) as planner:
-        assert_goes_on(hasty, planner)
+def test_a_planner_that_answers_a_byte_at_a_time_stops_no_request(impatient: Gateway) -> None:
+    with BrokenPlanner(impatient.port, slow_drip) as planner:
+        assert_goes_on(impatient, planner)
 
 
 def assert_goes_on(gateway: Gateway, planner: BrokenPlanner) -> None:

@@ -31,28 +31,28 @@ def candidate(limited: float, minimised: float, gap: float = 0.0) -> Candidate:
     )
 
 
-def sent(outlet: DominanceFilter, *pairs: tuple[float, float]) -> list[tuple[float, float]]:
-    points = [point for pair in pairs for point in outlet.offer(candidate(*pair))]
-    points += outlet.close()
+def sent(filtered: DominanceFilter, *pairs: tuple[float, float]) -> list[tuple[float, float]]:
+    points = [point for pair in pairs for point in filtered.offer(candidate(*pair))]
+    points += filtered.close()
     assert [point.index for point in points] == list(range(len(points)))
     return [(p.candidate.limited_cost, p.candidate.minimised_cost) for p in points]
 
 
 def test_a_candidate_is_sent_when_its_successor_is_known() -> None:
-    outlet = DominanceFilter(loosening=True)
-    assert outlet.offer(candidate(1.0, 9.0)) == []
-    assert [p.candidate.limited_cost for p in outlet.offer(candidate(2.0, 5.0))] == [1.0]
-    assert [p.candidate.limited_cost for p in outlet.close()] == [2.0]
+    filtered = DominanceFilter(loosening=True)
+    assert filtered.offer(candidate(1.0, 9.0)) == []
+    assert [p.candidate.limited_cost for p in filtered.offer(candidate(2.0, 5.0))] == [1.0]
+    assert [p.candidate.limited_cost for p in filtered.close()] == [2.0]
 
 
 def test_a_candidate_that_its_successor_beats_is_never_sent() -> None:
-    outlet = DominanceFilter(loosening=True)
-    assert sent(outlet, (1.0, 9.0), (2.0, 5.0), (1.5, 4.0), (3.0, 3.0)) == [
+    filtered = DominanceFilter(loosening=True)
+    assert sent(filtered, (1.0, 9.0), (2.0, 5.0), (1.5, 4.0), (3.0, 3.0)) == [
         (1.0, 9.0),
         (1.5, 4.0),
         (3.0, 3.0),
     ]
-    assert outlet.dominated == 1
+    assert filtered.dominated == 1
 
 
 def test_weakly_dominated_candidates_are_dropped_in_either_order() -> None:
@@ -65,29 +65,29 @@ def test_weakly_dominated_candidates_are_dropped_in_either_order() -> None:
 
 
 def test_of_equal_candidates_the_better_proof_is_kept() -> None:
-    outlet = DominanceFilter(loosening=True)
-    outlet.offer(candidate(1.0, 9.0, gap=0.5))
-    outlet.offer(candidate(1.0, 9.0, gap=0.1))
-    assert [point.candidate.gap for point in outlet.close()] == [0.1]
+    filtered = DominanceFilter(loosening=True)
+    filtered.offer(candidate(1.0, 9.0, gap=0.5))
+    filtered.offer(candidate(1.0, 9.0, gap=0.1))
+    assert [point.candidate.gap for point in filtered.close()] == [0.1]
 
 
 def test_a_plan_that_beats_a_sent_point_is_told_at_the_end_and_not_sent() -> None:
-    outlet = DominanceFilter(loosening=True)
+    filtered = DominanceFilter(loosening=True)
     pairs = [(1.0, 9.0), (2.0, 8.0), (3.0, 7.0), (0.9, 6.0), (4.0, 5.0)]
-    assert sent(outlet, *pairs) == [(1.0, 9.0), (2.0, 8.0), (3.0, 7.0), (4.0, 5.0)]
-    assert [(late.candidate.minimised_cost, late.dominates) for late in outlet.late] == [
+    assert sent(filtered, *pairs) == [(1.0, 9.0), (2.0, 8.0), (3.0, 7.0), (4.0, 5.0)]
+    assert [(late.candidate.minimised_cost, late.dominates) for late in filtered.late] == [
         (6.0, (0, 1))
     ]
 
 
 def test_a_plan_of_the_other_end_of_the_order_is_late_though_it_beats_nothing() -> None:
-    outlet = DominanceFilter(loosening=True)
-    assert sent(outlet, (2.0, 8.0), (3.0, 7.0), (1.0, 8.5), (4.0, 1.0)) == [
+    filtered = DominanceFilter(loosening=True)
+    assert sent(filtered, (2.0, 8.0), (3.0, 7.0), (1.0, 8.5), (4.0, 1.0)) == [
         (2.0, 8.0),
         (3.0, 7.0),
         (4.0, 1.0),
     ]
-    assert [late.dominates for late in outlet.late] == [()]
+    assert [late.dominates for late in filtered.late] == [()]
 
 
 @pytest.mark.parametrize("by_ratio", [True, False])

@@ -24,7 +24,7 @@ EXACT = SolverOptions(time_limit_s=60.0, relative_gap=1e-6)
 PAIRS: list[tuple[AxisName, AxisName]] = list(itertools.permutations(AXES, 2))
 
 
-def costs_of_all_deals(
+def costs_of_all_assignments(
     problem: PlacementProblem, axes: tuple[AxisName, AxisName]
 ) -> set[tuple[float, float]]:
     """Cost on both axes of every assignment that keeps the limits."""
@@ -79,7 +79,7 @@ def costs_in(found: Candidate, axes: tuple[AxisName, AxisName]) -> tuple[float, 
 def test_the_points_of_a_small_front_are_among_those_of_all_assignments(seed: int) -> None:
     axes = PAIRS[(3 * seed) % len(PAIRS)]
     problem = tiny_priced_problem(seed)
-    true = front_of(costs_of_all_deals(problem, axes))
+    true = front_of(costs_of_all_assignments(problem, axes))
     steps = traced(problem, Front(axes, 6))
     found = [costs_in(point, axes) for point in points_of(steps)]
     for pair in found:

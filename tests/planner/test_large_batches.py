@@ -82,7 +82,7 @@ def test_sifting_finds_the_optimum_of_the_whole_programme() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_descent_fits_rounded_requests_into_three_full_rows(seed: int) -> None:
+def test_a_penalty_search_fits_rounded_requests_into_three_full_rows(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n, k = 400, 3
     sizes = rng.lognormal(0.0, 1.0, n)
@@ -106,7 +106,7 @@ def test_a_descent_fits_rounded_requests_into_three_full_rows(seed: int) -> None
     assert least <= cost[np.arange(n), found].sum() <= 1.005 * least
 
 
-def test_a_descent_leaves_what_is_not_allowed() -> None:
+def test_a_penalty_search_leaves_what_is_not_allowed() -> None:
     problem = AssignmentProblem(
         np.array([[1.0, 2.0], [1.0, 2.0]]),
         np.array([[True, False], [True, True]]),

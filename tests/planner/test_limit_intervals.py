@@ -31,7 +31,7 @@ def refusal(problem: PlacementProblem) -> InfeasibleError:
     return caught.value
 
 
-def knob_of(problem: PlacementProblem, name: str) -> Limit:
+def limit_named(problem: PlacementProblem, name: str) -> Limit:
     return next(limit for limit in limits_of(problem) if limit.name == name)
 
 
@@ -70,7 +70,7 @@ def test_what_each_kind_of_limit_needs_is_known_to_a_thousandth(name: str) -> No
     refused = refusal(problem)
     assert name in refused.conflict
     found = {relaxation.constraint: relaxation for relaxation in refused.relaxations}[name]
-    limit = knob_of(problem, name)
+    limit = limit_named(problem, name)
     assert (found.needed - found.given) * limit.direction > 0.0
     assert (found.needed - found.needed_lower_bound) * limit.direction >= 0.0
     one_request = 1.0 if limit.counts else 1.0 / problem.n
@@ -86,7 +86,7 @@ def test_no_assignment_of_a_tiny_batch_does_with_less_than_is_proven(seed: int) 
     if best(problem) is not None:
         return
     for found in refusal(problem).relaxations:
-        limit = knob_of(problem, found.constraint)
+        limit = limit_named(problem, found.constraint)
         assert best(limit.with_value(problem, found.needed)) is not None
         if limit.llm is not None:
             continue
@@ -167,7 +167,7 @@ def test_limits_shorter_than_switching_on_are_told_what_they_need(
     [found] = refused.relaxations
     assert found.constraint == name
     assert found.given < found.needed_lower_bound <= found.needed
-    limit = knob_of(problem, name)
+    limit = limit_named(problem, name)
     assert plan(limit.with_value(problem, found.needed), PATIENT).placement.shape == (3,)
 
 

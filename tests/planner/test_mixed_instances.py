@@ -19,11 +19,11 @@ from tests.planner.outcomes import Outcome, solve
 from tests.planner.witnesses import witnessed
 
 TOLERANCE = 1e-8
-FEW_DEALS = 1_500
-MANY_DEALS = 20_000
+FEW_ASSIGNMENTS = 1_500
+MANY_ASSIGNMENTS = 20_000
 
 
-def deal_count(problem: PlacementProblem) -> int:
+def assignment_count(problem: PlacementProblem) -> int:
     """How many assignments there are, equal devices distinguished."""
     counts = np.array([problem.pools[p].count for p in problem.pool_of])
     return math.prod((problem.eligible * counts).sum(axis=1).tolist())
@@ -52,7 +52,7 @@ def check_any(seed: int, max_assignments: int, time_limit_s: float) -> None:
     found = solve(problem, limit_s, relative_gap=1e-3 if large else 1e-6)
     if found.schedule is not None:
         assert_plan_is_sound(problem, found)
-    if deal_count(problem) > max_assignments:
+    if assignment_count(problem) > max_assignments:
         return
     optimum = best(problem)
     if optimum is None:
@@ -85,7 +85,7 @@ def check_with_a_plan(seed: int, tightness: float, relative_gap: float) -> bool:
 
 @pytest.mark.parametrize("seed", [*range(28), 107])
 def test_a_random_mixed_problem_has_a_sound_plan_or_none(seed: int) -> None:
-    check_any(seed, FEW_DEALS, time_limit_s=4.0)
+    check_any(seed, FEW_ASSIGNMENTS, time_limit_s=4.0)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -101,7 +101,7 @@ def test_a_plan_that_only_a_walk_finds_is_found(seed: int) -> None:
 @pytest.mark.heavy
 @pytest.mark.parametrize("seed", range(28, 528))
 def test_five_hundred_mixed_problems_have_sound_plans_or_none(seed: int) -> None:
-    check_any(seed, MANY_DEALS, time_limit_s=5.0)
+    check_any(seed, MANY_ASSIGNMENTS, time_limit_s=5.0)
 
 
 @pytest.mark.heavy

@@ -47,7 +47,7 @@ def edited(text: bytes, name: str) -> bytes:
     return text[: place.start] + written(name, place.kind) + text[place.end :]
 
 
-def dealt(
+def sharded(
     batch: OpenAiBatch, placement: Sequence[int], runtime_s: Sequence[float], served: dict[str, str]
 ) -> list[tuple[Shard, bytes]]:
     """Return the shards of a file; lines with placement -1 fit none."""
@@ -84,7 +84,7 @@ def test_every_line_is_in_one_shard_byte_for_byte_but_for_the_name(data: st.Data
     runtime_s = data.draw(st.lists(st.sampled_from([0.5, 1.0, 2.0]), min_size=n, max_size=n))
     served = data.draw(st.sampled_from([{}, {LLMS[0]: 'a/"B"é'}]))
     seen = []
-    for shard, content in dealt(batch, placement, runtime_s, served):
+    for shard, content in sharded(batch, placement, runtime_s, served):
         assert (len(content), content.count(b"\n")) == (shard.size, shard.lines)
         indices = [
             i for i in range(n) if placement[i] == (-1 if shard.llm is None else shard.placement)

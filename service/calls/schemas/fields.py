@@ -99,7 +99,7 @@ RequestId = Annotated[
 InputTokens = Annotated[
     int, Field(ge=0, le=MAX_TOKENS, description="Tokens of the prompt.", examples=[812]), WHOLE
 ]
-#: What tells apart the ways of stating tokens; not part of any path in a body.
+#: What distinguishes the ways of stating tokens; not part of any path in a body.
 COUNT, QUANTILES, PROMPTS = "[count]", "[quantiles]", "[prompts]"
 
 

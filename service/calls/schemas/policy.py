@@ -26,7 +26,7 @@ class PolicyBody(BodySchema):
         Price, Field(description="What a token is worth for each unit of its LLM's score.")
     ] = 0.0
     min_mean_quality: Annotated[
-        Score | None, Field(description="Floor that the price of quality is steered to keep.")
+        Score | None, Field(description="Floor that the price of quality is controlled to keep.")
     ] = None
     expires_in_seconds: Annotated[
         float | None,
@@ -53,5 +53,5 @@ class PolicyInForce(PolicyAnswer):
     joules_per_quality_token: float
     min_mean_quality: float | None
     quality_price_in_force: Annotated[
-        float, Field(description="The price of quality as it is steered now.")
+        float, Field(description="The price of quality as it is controlled now.")
     ]

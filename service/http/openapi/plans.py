@@ -27,10 +27,10 @@ _PLAN_ID = {
 _LAST_EVENT = parameter(
     "header",
     "Last-Event-ID",
-    "Number of the last event that you have heard: what came after it is sent.",
+    "Number of the last event that you received: what came after it is sent.",
     TEXT,
 )
-_HEARD = {"204": {"description": "The last event was heard already: nothing follows."}}
+_SEEN_LAST = {"204": {"description": "The last event was received already: nothing follows."}}
 _NOT_FOUND = refusal("There is no plan of that name.")
 _UNAVAILABLE = refusal("The store cannot be used.", retry=True)
 _EVENTS = {
@@ -85,7 +85,7 @@ def status_operation() -> dict[str, Any]:
         "Its state; with `Accept: text/event-stream`, its events.", PlanStatusAnswer
     )
     answer["content"] |= _EVENTS["content"]
-    return operation_of({"200": answer, **_HEARD}, _LAST_EVENT)
+    return operation_of({"200": answer, **_SEEN_LAST}, _LAST_EVENT)
 
 
 def actuals_operation() -> dict[str, Any]:
@@ -100,7 +100,7 @@ def actuals_operation() -> dict[str, Any]:
 
 def events_operation() -> dict[str, Any]:
     """Return the operation of `GET /plans/{plan_id}/events`."""
-    return operation_of({"200": _EVENTS, **_HEARD}, _LAST_EVENT)
+    return operation_of({"200": _EVENTS, **_SEEN_LAST}, _LAST_EVENT)
 
 
 def result_operation() -> dict[str, Any]:
