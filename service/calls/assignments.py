@@ -14,10 +14,10 @@ import orjson
 
 from planner.result import Plan
 
-#: Entries of a column that are written at once.
 COLUMN_BLOCK = 65536
-#: Rows that are written at once: their texts stay in the cache.
+"""Entries of a column that are written at once."""
 ROW_BLOCK = 2048
+"""Rows that are written at once: their texts stay in the cache."""
 
 Column: TypeAlias = Sequence[Any] | npt.NDArray[Any]
 

@@ -14,10 +14,10 @@ import weakref
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-#: Bytes that a body may have and still be handled as `bytes`.
 MAX_INLINE_BYTES = 65536
-#: Bytes that are read at a time: some tens of microseconds.
+"""Bytes that a body may have and still be handled as `bytes`."""
 CHUNK = 262144
+"""Bytes that are read at a time: some tens of microseconds."""
 
 
 class AnonymousFile:

@@ -12,8 +12,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: From glibc's malloc.h.
 M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3
+"""Parameters of `mallopt`, as in glibc's malloc.h."""
 LARGE_BYTES = 2**20
 """A block from which `map_large_blocks` maps it: beyond the chunks in which bodies are read."""
 

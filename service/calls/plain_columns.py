@@ -29,8 +29,8 @@ from service.calls.schemas.fields import (
 from service.calls.schemas.requests import Pin, RequestColumns
 from service.calls.token_columns import Estimates, lengths_of
 
-#: Columns that are needed, with a value that is good: what stands for those that are checked here.
 FILLER: Mapping[str, list[int]] = {"input_tokens": [1], "output_tokens": [1]}
+"""Needed columns, each with a good value: what stands for those that are checked here."""
 FIELDS = frozenset(RequestColumns.model_fields)
 _NONE = type(None)
 

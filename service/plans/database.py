@@ -29,7 +29,6 @@ CREATE TABLE chunks (
     PRIMARY KEY (plan_number, position)
 ) STRICT;
 """
-#: What schema 2 has beside: the shards of a batch file, and the names of such plans that are gone.
 _SHARDS = """
 ALTER TABLE plans ADD COLUMN shards TEXT;
 CREATE TABLE gone (number INTEGER PRIMARY KEY, plan_id TEXT NOT NULL UNIQUE) STRICT;
@@ -38,7 +37,7 @@ CREATE TRIGGER remember_gone AFTER DELETE ON plans WHEN OLD.shards IS NOT NULL B
     DELETE FROM gone WHERE number < OLD.number - 10000;
 END;
 """
-#: What schema 3 has beside: whose plans they are; those of before are everybody's.
+"""What schema 2 adds: the shards of a batch file, and the names of such plans that are gone."""
 _OWNERS = """
 ALTER TABLE plans ADD COLUMN owner TEXT;
 ALTER TABLE gone ADD COLUMN owner TEXT;
@@ -49,8 +48,7 @@ CREATE TRIGGER remember_gone AFTER DELETE ON plans WHEN OLD.shards IS NOT NULL B
     DELETE FROM gone WHERE number < OLD.number - 10000;
 END;
 """
-#: An answer that lost a part is no answer, and what was being made when it was read last may have
-#: ended since; what is still being made is added again at its end.
+"""What schema 3 adds: whose plans they are; those of before are everybody's."""
 _MEND = """
 DELETE FROM plans WHERE ended_at IS NULL;
 DELETE FROM plans WHERE status = 'finished' AND size != (
@@ -58,8 +56,10 @@ DELETE FROM plans WHERE status = 'finished' AND size != (
 );
 DELETE FROM chunks WHERE plan_number NOT IN (SELECT number FROM plans);
 """
-# A log that a large plan made long is cut back to this [bytes].
+"""Drops what is not whole: an answer that lost a part is no answer, and what was being made when it
+was read last may have ended since; what is still being made is added again at its end."""
 _LOG_LIMIT = 16 * 1024 * 1024
+"""Bytes that a log is cut back to where a large plan made it long."""
 CONTENTS = Contents(
     (_SCHEMA, _SHARDS, _OWNERS),
     {PLANS: "plans"},

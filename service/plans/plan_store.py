@@ -31,8 +31,8 @@ _FIELDS = (
     "number, plan_id, status, created_at, elapsed_s, phase, incumbent, lower_bound, gap, events, "
     "reply_status, media_type, headers, size, problem, shards, owner"
 )
-#: As `PlanRecord.seen_by`: the viewer is given twice.
 _SEEN = "(? IS NULL OR owner IS NULL OR owner = ?)"
+"""Condition under which a viewer sees a row, as `PlanRecord.seen_by`; the viewer is given twice."""
 _NEWEST = 2**63 - 1
 _DROP = """
 DELETE FROM plans WHERE number IN (

@@ -8,8 +8,8 @@ import logging.config
 from datetime import UTC, datetime
 from typing import Any
 
-#: What every record has; whatever else is on it was given as `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+"""Attributes that every record has; whatever else is on it was given as `extra`."""
 
 
 class JsonFormatter(logging.Formatter):

@@ -17,20 +17,20 @@ from service.calls.content import AnonymousFile
 from service.calls.messages import ARROW, BATCH_FILES
 from service.problems import Problem, ProblemError
 
-#: What a worker takes for a call, whatever is in it [bytes].
 CALL_BYTES = 64 * 2**20
-#: Text becomes Python objects before it becomes arrays.
+"""Memory that a worker takes for a call, whatever is in it."""
 BYTES_PER_JSON_BYTE = 8
+"""Memory for a byte of JSON: text becomes Python objects before it becomes arrays."""
 BYTES_PER_ARROW_BYTE = 4
-#: A batch file lies in memory once as it came and once as its shards.
 BYTES_PER_FILE_BYTE = 3
-#: A line is kept as where it lies, its name, and what was counted of it.
+"""Memory for a byte of a batch file, which is held once as it came and once as its shards."""
 BYTES_PER_LINE = 1024
-#: A pair is one of a request and a placement of the service's own fleet.
+"""Memory for a line of a batch file: where it lies, its name, and what was counted of it."""
 BYTES_PER_REQUEST = 256
 BYTES_PER_PAIR = 64
-#: An Arrow stream has at least two columns of 32-bit integers.
+"""Memory for a pair of a request and a placement of the service's own fleet."""
 ARROW_BYTES_PER_REQUEST = 8
+"""Bytes of a request in an Arrow stream: it has at least two columns of 32-bit integers."""
 
 
 def estimated_bytes(

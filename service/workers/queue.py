@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 RETRY_AFTER_S = 2
 LONGEST_RETRY_AFTER_S = 120
-#: Weight of the last call in the mean of how long calls take.
 SMOOTHING = 0.2
+"""Weight of the last call in the mean of how long calls take."""
 
 Stage = Literal["queued", "running"]
 
@@ -40,7 +40,7 @@ class WorkerQueue:
         self._memory = MemoryBudget(work.memory_bytes)
         self._mean_s = 0.0
         self._impatient = 0
-        #: Calls that wait: those that somebody waits for, and each owner's that are patient.
+        # Calls that wait: those that somebody waits for, and each owner's that are patient.
         self._waiting: Counter[_QueueKey] = Counter()
         self._patient_turn = asyncio.Lock()
         max_patient = max(work.max_held_bytes // 2, work.max_body_bytes)

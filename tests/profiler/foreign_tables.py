@@ -87,7 +87,6 @@ def zoned(hours: float) -> dict[str, Moment]:
 
 NAIVE = ("smi", "comma")
 
-#: What is never the draw, and last a reading that is worse than another.
 DECOYS: tuple[tuple[str, Callable[[int], str]], ...] = (
     ("power.limit [W]", lambda row: "700.00 W"),
     ("enforced.power.limit [W]", lambda row: "650.00 W"),
@@ -104,6 +103,7 @@ DECOYS: tuple[tuple[str, Callable[[int], str]], ...] = (
     ("name", lambda row: "NVIDIA H100 80GB HBM3"),
     ("power.draw.instant [W]", lambda row: f"{100 * (row % 9)}.00 W"),
 )
+"""Columns that are never the draw, and last a reading that is worse than another."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from service.calls.content import CHUNK
 from service.calls.heap import LARGE_BYTES
 from tests.service.server import ROOT
 
-#: Tells whether a large block is in the heap after a larger one was freed, and whether a chunk is.
 PROGRAM = """
 import sys
 from ctypes import addressof, c_char
@@ -29,6 +28,8 @@ larger = bytearray(8 * LARGE_BYTES)
 del larger
 print(is_in_heap(bytearray(4 * LARGE_BYTES)), is_in_heap(bytearray(LARGE_BYTES // 4)))
 """
+"""Program that prints whether a large block is in the heap after a larger one was freed, and
+whether a chunk is."""
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the heap's options are glibc's")

@@ -12,8 +12,8 @@ from service.database.salvage import copy_readable, read_only
 
 ROWS = 60_000
 PAGE = 4096
-#: What the first byte of a page says that leads to pages of rows.
 LEADS = 5
+"""First byte of a page that leads to pages of rows."""
 
 
 def make(path: Path, number: str) -> list[int]:

@@ -13,8 +13,8 @@ from costmodel.arrays import BoolArray
 from service.calls.arrow.call import TERMS_KEY
 from service.calls.assignments import Column
 
-#: Rows of a record batch.
 BLOCK = 65536
+"""Rows of a record batch."""
 
 SCHEMA = pa.schema(
     [

@@ -20,8 +20,8 @@ from service.calls.schemas.requests import RequestColumns
 from service.calls.validation import Schema, parse
 from service.problems import Complaints, FieldError, Problem, ProblemError
 
-#: Key of the schema's metadata under which the rest of a call, or of an answer, is JSON.
 TERMS_KEY = b"jouleplan"
+"""Key of the schema's metadata under which the rest of a call, or of an answer, is JSON."""
 
 END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 

@@ -34,8 +34,8 @@ from service.calls.schemas.requests import Pin
 from service.calls.token_columns import Estimates, from_lists
 from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer
 
-#: Bytes of the longest id, in whatever letters.
 MAX_ID_BYTES = 4 * int(REQUEST_ID.high)
+"""Bytes of the longest id, in whatever letters."""
 
 Read = TypeVar("Read")
 

@@ -12,8 +12,8 @@ import pyarrow.types as kinds
 from costmodel.arrays import IntArray
 from service.calls.allowed_names import AllowedNames, Names
 
-#: Names of one request; the schema takes no more, nor does it pay to group longer lists.
 MAX_NAMES = 256
+"""Names of one request; the schema takes no more, nor does it pay to group longer lists."""
 
 
 def is_text(kind: pa.DataType) -> bool:

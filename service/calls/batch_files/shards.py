@@ -19,8 +19,8 @@ from service.calls.batch_files.lines import BatchLines
 from service.calls.schemas.names import read_llm
 from service.calls.schemas.shards import UNPLACED, Shard
 
-#: Bytes that are written at once.
 BLOCK = 1024 * 1024
+"""Bytes that are written at once."""
 
 
 @dataclass(frozen=True)

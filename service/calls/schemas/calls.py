@@ -21,7 +21,6 @@ from service.calls.schemas.fleet import FleetSpec
 from service.calls.schemas.names import ByLlm, WrittenName
 from service.calls.schemas.requests import RequestColumns, RequestRow
 
-#: Exactly one of `requests` and `columns`, for the JSON schema.
 EITHER_ROWS_OR_COLUMNS: dict[str, Any] = {
     "oneOf": [
         {
@@ -34,6 +33,7 @@ EITHER_ROWS_OR_COLUMNS: dict[str, Any] = {
         },
     ]
 }
+"""Exactly one of `requests` and `columns`, for the JSON schema."""
 
 
 # Far below any single cost or quality, so that the objective stays a number.

@@ -21,10 +21,10 @@ from typing_extensions import TypedDict
 from costmodel.moments import read_zoned_moment
 from service.calls.schemas.names import matching
 
-#: More than any published context; keeps every sum of tokens exact.
 MAX_TOKENS = 10_000_000
-#: Longest time limit, deadline or horizon that is taken seriously: three years.
+"""Most tokens of a request: above any published context, and every sum of tokens stays exact."""
 MAX_SECONDS = 1e8
+"""Longest time limit, deadline or horizon that is taken seriously [s]: three years."""
 MAX_JOULES = 1e15
 MAX_CONCURRENCY = 100_000
 MAX_DEVICES = 100_000
@@ -84,8 +84,9 @@ def whole(value: object) -> object:
     return int(value)
 
 
-#: Writers of JSON, CSV and Parquet turn integers into floats unasked: pandas does where one is NaN.
 WHOLE = BeforeValidator(whole)
+"""Takes whole floats as integers: writers of JSON, CSV and Parquet turn integers into floats
+unasked, as pandas does where one is NaN."""
 
 RequestId = Annotated[
     str,
@@ -99,8 +100,8 @@ RequestId = Annotated[
 InputTokens = Annotated[
     int, Field(ge=0, le=MAX_TOKENS, description="Tokens of the prompt.", examples=[812]), WHOLE
 ]
-#: What distinguishes the ways of stating tokens; not part of any path in a body.
 COUNT, QUANTILES, PROMPTS = "[count]", "[quantiles]", "[prompts]"
+"""What distinguishes the ways of stating tokens; not part of any path in a body."""
 
 
 def _prompt_kind(value: object) -> str:

@@ -26,18 +26,17 @@ CREATE TABLE actuals (
     measured_j REAL, measured_s REAL, predicted_j REAL, predicted_s REAL
 ) STRICT;
 """
-#: What schema 2 has beside; some files of schema 1 have notes already.
 _COST_MODELS = """
 ALTER TABLE actuals ADD COLUMN cost_model TEXT;
 ALTER TABLE actuals ADD COLUMN plan_id TEXT;
 CREATE INDEX actuals_of_plans ON actuals (plan_id) WHERE plan_id IS NOT NULL;
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;
 """
-#: What schema 3 has beside.
+"""What schema 2 adds; some files of schema 1 have notes already."""
 _CHOICES = "ALTER TABLE actuals ADD COLUMN choices INTEGER NOT NULL DEFAULT 1;"
-#: What schema 4 has beside.
+"""What schema 3 adds."""
 _OWNERS = "ALTER TABLE actuals ADD COLUMN owner TEXT;"
-#: Schema 5: an id is its owner's own. A column that is unique cannot become another in its place.
+"""What schema 4 adds."""
 _IDS_OF_OWNERS = f"""
 ALTER TABLE actuals RENAME TO actuals_of_before;
 DROP INDEX actuals_of_plans;
@@ -54,8 +53,10 @@ DROP TABLE actuals_of_before;
 CREATE UNIQUE INDEX actuals_by_owner ON actuals (id, ifnull(owner, ''));
 CREATE INDEX actuals_of_plans ON actuals (plan_id) WHERE plan_id IS NOT NULL;
 """  # noqa: S608
-#: As `PlanRecord.seen_by`: the owner is given twice.
+"""What schema 5 adds: an id is its owner's own. A column that is unique cannot become another in
+its place."""
 _SEEN = "(? IS NULL OR owner IS NULL OR owner = ?)"
+"""Condition under which an owner sees a row, as `PlanRecord.seen_by`; the owner is given twice."""
 # Not `OR IGNORE`: what is ignored takes a number all the same, and with it the place of another.
 _INSERT = (
     f"INSERT INTO actuals ({', '.join(_NAMES)}) "  # noqa: S608 (names of our own)
