@@ -50,7 +50,7 @@ def save(cost_model: CostModel, folder: Path) -> Path:
     Parameters
     ----------
     cost_model : CostModel
-        To write.
+        Cost model to write.
     folder : Path
         An existing directory; older files of the same pair are replaced.
 

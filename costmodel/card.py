@@ -31,11 +31,11 @@ def to_card(cost_model: CostModel, artefact: Mapping[str, Any], sha256: str) -> 
     Parameters
     ----------
     cost_model : CostModel
-        That the artefact was made of.
+        Cost model that the artefact was made of.
     artefact : mapping
-        From `costmodel.conversion.to_artefact`.
+        Artefact from `costmodel.conversion.to_artefact`.
     sha256 : str
-        Of the joblib file, in hexadecimal.
+        Checksum of the joblib file, in hexadecimal.
     """
     ranges = cost_model.region.ranges()
     return {

@@ -91,7 +91,7 @@ class Catalogue:
         Parameters
         ----------
         folder : Path
-            With joblib files and their cards.
+            Folder with joblib files and their cards.
         allow_simulated : bool
             Whether artefacts that were not measured are admitted.
 

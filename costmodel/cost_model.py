@@ -184,7 +184,7 @@ class CostModel:
     def device_seconds_bounds_of(
         self, tokens: TokenTerms, concurrency: npt.ArrayLike
     ) -> tuple[FloatArray, FloatArray] | None:
-        """Return `device_seconds_bounds` likewise."""
+        """Return `device_seconds_bounds` given the functions of requests' tokens, (n,) each."""
         if self.device_seconds_interval is None:
             return None
         seconds = self.device_seconds_of(tokens, concurrency)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from costmodel.arrays import FloatArray
 
 Tokens = TypeVar("Tokens", float, "FloatArray")
-"""Of one request as a float, or of n requests as an array: the same formula."""
+"""Tokens of one request, as a float, or of n requests, as an array."""
 
 
 def context_sum(input_tokens: Tokens, output_tokens: Tokens) -> Tokens:

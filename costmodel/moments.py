@@ -28,8 +28,8 @@ from costmodel.errors import MomentRefusedError
 from costmodel.zones import MACHINE_ZONE, Zone, fixed_offset
 
 MIN_EPOCH_S, MAX_EPOCH_S = 1e9, 4.1e9
-"""Of an epoch in seconds: September 2001 to December 2099. Those of other units are a thousand
-times more each, so that no number has two meanings."""
+"""Range of an epoch in seconds: September 2001 to December 2099. Those of other units are a
+thousand times more each, so that no number has two meanings."""
 EPOCH_SCALES = (1, 1_000, 1_000_000, 1_000_000_000)
 MAX_S = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
 """The calendar ends there."""
@@ -77,7 +77,7 @@ def read_moment(value: str | float, zone: Zone = MACHINE_ZONE) -> Moment:
     Parameters
     ----------
     value
-        In one of the forms that the module lists.
+        Moment in one of the forms that the module lists.
     zone
         Zone of a moment that is written without one.
 

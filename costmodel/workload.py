@@ -30,8 +30,8 @@ class Workload:
         Answers that each request wants of a prompt, at least 1; None where all want one.
         Tokens of an answer are those of one choice.
     prompts : PromptLengths, optional
-        Of requests that hold several prompts, each of which the server takes for a request of
-        its own; None where all hold one.
+        Prompts of requests that hold several, each of which the server takes for a request of its
+        own; None where all hold one.
 
     Raises
     ------

@@ -23,9 +23,9 @@ class Zone:
     Attributes
     ----------
     rule
-        None for that of the machine.
+        Rule of the zone; None for that of the machine.
     name
-        As stated; None for that of the machine.
+        Name as stated; None for that of the machine.
     """
 
     rule: tzinfo | None = None

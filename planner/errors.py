@@ -61,7 +61,7 @@ class LimitChange:
     constraint
         The limit's name in the request body, e.g. ``deadline_seconds``.
     given
-        Its value in the request.
+        Value in the request.
     needed
         A value at which a verified plan exists.
     needed_lower_bound

@@ -140,7 +140,7 @@ class Robustness:
     Attributes
     ----------
     confidence
-        Asked for.
+        Confidence that was asked for.
     estimated_confidence, standard_error
         Share of the scenarios in which the plan keeps every deadline, and the error of that share.
     padding

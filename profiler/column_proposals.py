@@ -87,7 +87,7 @@ def import_command(path: Path, header: Sequence[str], missing: Sequence[str]) ->
     path
         The table.
     header
-        Its columns.
+        Columns of the table.
     missing
         Columns of the schema that it lacks.
     """
@@ -101,7 +101,7 @@ def import_options(header: Sequence[str], missing: Sequence[str]) -> list[str]:
     Parameters
     ----------
     header
-        Its columns, those that are spoken for left out.
+        Columns of the table, those that are spoken for left out.
     missing
         Columns of the schema that it lacks.
 

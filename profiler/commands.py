@@ -38,7 +38,7 @@ _FITTED = (
     *("control MAPE %", "runtime MAPE %", "WAPE %", "coverage %", "left out"),
 )
 _GRID = "grid"
-"""Of a campaign that varied one axis at a time too, the suite that varied both."""
+"""Suite of a campaign that varied both axes; its other suites varied one at a time."""
 _CHECKED = (
     *("LLM", "device", "n", "energy MAPE %", "median %", "WAPE %", "p90 %", "coverage %"),
     *("runtime MAPE %", "median %", "WAPE %", "p90 %", "coverage %"),
@@ -158,7 +158,7 @@ def show_artefact(path: Path) -> None:
     Parameters
     ----------
     path
-        Its joblib file, or its card.
+        Joblib file of the artefact, or its card.
     """
     show(load(path.with_suffix(JOBLIB_SUFFIX) if path.suffix == ".json" else path))
 
@@ -185,7 +185,7 @@ def print_anova(path: Path, pool_names: str | None, device: str | None) -> None:
     pool_names
         LLMs to take together, joined by commas; None for those of the published table.
     device
-        That they ran on; None for that of the published table.
+        Device that they ran on; None for that of the published table.
 
     Raises
     ------

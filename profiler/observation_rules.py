@@ -123,7 +123,7 @@ FURTHER_RULES: Mapping[str, Rule] = {
     "energy_scope": lambda text: _one_of("", *ENERGY_SCOPES)(text.lower()),
     "max_context_tokens": lambda text: str(_whole(text)) if text else "",
 }
-"""Of further columns that a fit goes by: text to its normal form."""
+"""Rules of further columns that a fit goes by: text to its normal form."""
 
 UNUSABLE_CPU_FLAGS = frozenset(
     {"cpu_wrong_timechart_or_core", "cpu_negative_after_idle_subtraction"}

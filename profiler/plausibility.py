@@ -35,7 +35,7 @@ class Misread:
     Attributes
     ----------
     trial
-        Its place.
+        Place of the trial.
     problem
         A sentence, or two.
     """
@@ -177,11 +177,11 @@ def nearest_scale(watts: FloatArray, device: str, scales: tuple[float, ...]) -> 
     Parameters
     ----------
     watts
-        For a scale of 1.
+        Powers for a scale of 1 [W].
     device
-        That they were drawn by.
+        Device that they were drawn by.
     scales
-        To choose from.
+        Scales to choose from.
 
     Returns
     -------

@@ -34,7 +34,7 @@ class PowerRange:
     Attributes
     ----------
     device
-        Its name.
+        Name of the device.
     low, high
         Bounds on the power of all its accelerators, and the host where the scope holds it [W].
     published
@@ -67,9 +67,9 @@ class PowerRange:
         Parameters
         ----------
         watts
-            Over the window.
+            Mean power over the window [W].
         seconds
-            That a request took in it: the shorter, the further an energy counter may be off.
+            Seconds that a request took: the shorter, the further an energy counter may be off.
         """
         coarse = min(MAX_LAG_RATIO, 1.0 + COUNTER_LAG_S / seconds)
         return int(watts > self.high * coarse) - int(watts * coarse < self.low)

@@ -15,8 +15,8 @@ logger = logging.getLogger("service.file_changes")
 
 UNEXPECTED = "cannot be used, by a fault of jouleplan's own; the log tells more."
 RETRY_S = 30.0
-"""After which what could not be used is tried again, though it looks as it did: a disk that gives
-an error, or a system without open files to spare, changes no time of a file."""
+"""Seconds after which what could not be used is tried again, though it looks as it did: a disk that
+gives an error, or a system without open files to spare, changes no time of a file."""
 
 
 def fingerprint(folder: Path, fleet: Path) -> str:

@@ -28,7 +28,7 @@ class Followed(Protocol):
 
     @property
     def loaded_stamp(self) -> object:
-        """Their stamp when they were read first."""
+        """Stamp of the files when they were read first."""
 
     def stamp(self) -> object:
         """Return what changes when one of them does; runs in any thread."""

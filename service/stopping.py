@@ -18,9 +18,9 @@ class Stopping:
     Attributes
     ----------
     begun
-        It is not ready any more, though it still answers.
+        Whether the service is not ready any more, though it still answers.
     cutting
-        The calls that are still in flight are cancelled.
+        Whether calls still in flight are cancelled.
     """
 
     begun: bool = False

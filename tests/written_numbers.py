@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 AMOUNTS = st.integers(0, 4).flatmap(
     lambda places: st.decimals(0, 10**7, places=places, allow_nan=False)
 )
-"""Of up to eight digits before and four after the sign, each as it is to be written."""
+"""Numbers of up to eight digits before and four after the sign, each as it is to be written."""
 LOOK_ALIKES = st.from_regex(r"\A[0-9]{1,3}(\.[0-9]{3}){1,3}\Z|\A[0-9]{1,3},[0-9]{1,3}\Z")
 """Addresses, versions and the like, which could be taken for numbers."""
 

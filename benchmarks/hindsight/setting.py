@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 HORIZON_S = 3600.0
-"""The hour."""
+"""Seconds of the hour."""
 PERIOD_S = 120.0
-"""Between two forecasts."""
+"""Seconds between two forecasts."""
 NOISE = 0.05
 """Standard deviation of the logarithm of measured over predicted: a single trial's (2 to 6 %)."""
 FLOOR = 0.54
-"""On the mean quality where a device serves one request at a time."""
+"""Floor on the mean quality where a device serves one request at a time."""
 SHARED_FLOOR = 0.6
-"""Likewise where requests share a device."""
+"""Floor on the mean quality where requests share a device."""
 COPIES = 4
-"""Of the trace, on shared devices: one alone leaves them half empty at the least concurrency."""
+"""Copies of the trace, on shared devices: one alone leaves them half empty at the least
+concurrency."""

@@ -89,7 +89,7 @@ def _distinct(keys: IntArray, most: int) -> int:
 
 
 def compact(keys: IntArray, most: int) -> tuple[IntArray, int]:
-    """Return labels from 0 in place of keys below `most`, and how many there are."""
+    """Return a label from 0 for each key below `most`, shape (n,), and how many there are."""
     if most > DENSE_KEYS:
         found, labels = np.unique(keys, return_inverse=True)
         return labels.reshape(-1).astype(np.int64), len(found)

@@ -95,7 +95,7 @@ class Formulation:
         )
 
     def can_be_on_time(self) -> BoolArray:
-        """Ensures that a request runs only where it could end by its deadline if alone."""
+        """Ensures that a request runs only where it could end in time if alone, shape (n, k)."""
         problem = self.problem
         ends = np.array([problem.pools[index].end_s for index in problem.pool_of])
         allowed = problem.eligible.copy(order="F")

@@ -16,7 +16,7 @@ from planner.problem import PlacementProblem
 
 
 def min_slot_s(problem: PlacementProblem) -> FloatArray:
-    """Least seconds for which a request holds its slot.
+    """Least seconds for which a request holds its slot, shape (n, k).
 
     At concurrency 1 its device-seconds; above, its output tokens times the least mean step that
     a mix of eligible requests can have.
@@ -25,7 +25,7 @@ def min_slot_s(problem: PlacementProblem) -> FloatArray:
 
 
 def max_slot_s(problem: PlacementProblem) -> FloatArray:
-    """Most seconds for which a request holds its slots, by the largest mean step of a mix."""
+    """Most seconds for which a request holds its slots, by the largest mean step, shape (n, k)."""
     return _slot_bound(problem, problem.requests.workload.generated_tokens, np.max, 0.0)
 
 
@@ -89,7 +89,7 @@ def min_step_cost(problem: PlacementProblem, unit: Unit) -> FloatArray:
 
 
 def min_pair_cost(problem: PlacementProblem, unit: Unit) -> FloatArray:
-    """Least cost of a request: of its joules, and of the on-seconds where its pool powers down.
+    """Least cost of each pair, shape (n, k): of joules, and of on-seconds where a pool powers down.
 
     On an always-on pool the on-seconds are paid anyway, and the idle joules that its block saves
     are taken off.

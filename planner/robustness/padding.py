@@ -21,9 +21,9 @@ RUNG = 0.005
 """Step of the ladder."""
 MAX_ATTEMPTS = 12
 MAX_FURTHER_ATTEMPTS = 6
-"""Where none of them kept the share."""
+"""Further attempts where none kept the share."""
 MAX_ATTEMPTS_BELOW = 4
-"""Below the least padding that did, where a smaller one could still save."""
+"""Attempts below the least padding that kept the share, where a smaller one could still save."""
 RUNGS_BEYOND = 8
 """Rungs above the last one to look at, where none is proven to have no plan."""
 

@@ -28,9 +28,10 @@ from planner.schedule.schedule import lay_out
 from planner.time_budget import TimeBudget
 
 FIRST_SHARE, FIRST_MAX_SHARE = 0.35, 0.85
-"""Of the time limit, for the plan without padding, and as long as none is found."""
+"""Shares of the time limit that the plan without padding may take, and may take at most as long as
+none is found."""
 LATER_SHARE, LATER_MAX_SHARE = 0.3, 0.6
-"""Of the time then left, for each plan with padding, and as long as none is found."""
+"""The same shares of the time then left, for each plan with padding."""
 MIN_PLAN_S = 0.05
 MIN_CONFIDENCE = 0.5
 """Less is not worth being promised."""

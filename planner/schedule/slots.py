@@ -190,7 +190,7 @@ def _even_out(slot_s: FloatArray, free: FloatArray, slot: IntArray) -> None:
 
 
 def narrow(labels: IntArray) -> IntArray:
-    """Return small integers in a type that is sorted in linear time."""
+    """Return small integers, shape (n,), in a type that is sorted in linear time."""
     return labels.astype(np.uint16) if int(labels.max(initial=0)) < 2**16 else labels
 
 

@@ -36,7 +36,7 @@ def reprice(
 
 
 def achieved_cost(problem: PlacementProblem, schedule: Schedule, unit: Unit) -> FloatArray:
-    """Cost of each pair at the concurrency that its placement achieved, idle savings off."""
+    """Cost of each pair at the concurrency that was achieved, idle savings off, shape (n, k)."""
     cost, rates = problem.costs.energy_j.copy(), problem.rates_in(unit)
     slot_s, seconds = np.zeros(problem.k), np.zeros(problem.k)
     for block in schedule.blocks:
@@ -77,7 +77,7 @@ def end_ratios(problem: PlacementProblem, schedule: Schedule) -> FloatArray:
 
 
 def timely(problem: PlacementProblem, schedule: Schedule) -> BoolArray:
-    """Pairs whose slot time, at the mix that the schedule has, fits before their deadline."""
+    """Pairs whose slot time, at the schedule's mix, fits before their deadline, shape (n, k)."""
     allowed = np.ones((problem.n, problem.k), dtype=bool)
     latest = problem.deadline_s
     if not np.isfinite(latest).any():

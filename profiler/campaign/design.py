@@ -121,7 +121,7 @@ def know(
     Returns
     -------
     Knowledge
-        Of the candidates.
+        Knowledge of the candidates.
     """
     features, asked = basis.features(*points.T), basis.features(*candidates.T)
     fits = [Quantity.fitted(features, measured) for measured in (energy_j, device_seconds)]

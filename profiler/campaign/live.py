@@ -190,7 +190,7 @@ class LiveRig(Rig):
         Parameters
         ----------
         seconds
-            To wait [s].
+            Seconds to wait [s].
 
         Returns
         -------

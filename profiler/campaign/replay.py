@@ -91,7 +91,7 @@ class ReplayRig(Rig):
         return device_seconds * point.concurrency * min(windows, self.max_windows(point))
 
     def mixes(self) -> list[Point]:
-        """None was recorded."""
+        """Return no windows of a mix: none was recorded."""
         return []
 
     def _point(self, members: IntArray) -> Point:

@@ -18,7 +18,7 @@ class Measured:
     Attributes
     ----------
     trial
-        Its row.
+        Row of the window.
     requests
         A row for each of its requests, as the journal keeps them.
     """
@@ -43,7 +43,7 @@ class Rig(ABC):
         Parameters
         ----------
         point
-            To be measured.
+            Point to be measured.
         stage
             Stage of the campaign, for the row.
         done

@@ -64,7 +64,7 @@ class Step:
     Attributes
     ----------
     point, stage
-        To measure; None where the campaign is over.
+        Point and stage to measure; None where the campaign is over.
     reason
         Why it is over; empty while it goes on.
     knowledge
@@ -95,7 +95,7 @@ def settled(design: Design, windows: Sequence[Trial], most: int | None) -> bool:
     windows
         Windows of the point.
     most
-        That there can be; None for as many as are wanted.
+        Windows that there can be; None for as many as are wanted.
     """
     if windows and (windows[0].warm_up or len(windows) == most):
         return True
@@ -116,7 +116,7 @@ def next_step(design: Design, rig: Rig, trials: Sequence[Trial]) -> Step:
     design
         Design of the campaign.
     rig
-        For the grid, and what windows cost.
+        Rig that knows the grid, and what windows cost.
     trials
         The campaign's windows, in their order.
 

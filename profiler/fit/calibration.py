@@ -45,8 +45,8 @@ class LoadFigures:
         Seconds, and joules of what the energy scope includes (the accelerators, unless the
         campaign metered more); None where no load was measured.
     idle_watts
-        Of the whole device, the LLM resident [W]. Metered where it could be; else the mean power
-        while loading: hardly any work, so an upper estimate (about 57 W per A100-40GB).
+        Power of the whole device, the LLM resident [W]. Metered where it could be; else the mean
+        power while loading: hardly any work, so an upper estimate (about 57 W per A100-40GB).
     repeats
         Loads measured.
     idle_metered

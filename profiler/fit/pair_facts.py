@@ -26,14 +26,12 @@ class PairFacts:
 
     Attributes
     ----------
-    source, kv_cache, energy_scope
+    source, kv_cache, energy_scope, date, engine, task, hardware, driver
         As `costmodel.provenance.Provenance` has them.
-    date, engine, task, hardware, driver
-        Likewise.
     max_context_tokens
         Input and output together that the LLM was made for.
     notes
-        For a reader of the card.
+        Notes for a reader of the card.
     """
 
     source: str
@@ -54,11 +52,11 @@ def pair_facts(llm: str, device: str, trials: Observations, date: str | None) ->
     Parameters
     ----------
     llm, device
-        Names.
+        Names of the pair.
     trials
         All trials of the pair.
     date
-        In place of the campaign's; None to keep that.
+        Date in place of the campaign's; None to keep that.
 
     Returns
     -------

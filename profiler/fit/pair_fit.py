@@ -44,7 +44,7 @@ class PairFit:
     Attributes
     ----------
     cost_model
-        To be saved.
+        Cost model to be saved.
     left_out
         Trials that the fit did not learn from, by reason.
     """

@@ -37,9 +37,9 @@ from profiler.observations import Observations
 
 COMPILED_FLAG = "mps_shape_compile_in_single_trial"
 LONGER_OUTPUT_RATIO = 1.5
-"""A trial with this many times the output tokens must not finish sooner, ..."""
+"""Times the output tokens of another trial from which a trial must not finish sooner than it."""
 RESTART_RUNTIME_RATIO = 1.1
-"""... unless the shorter one took this many times longer than it for another reason: a restart."""
+"""Times the seconds of a longer trial from which a shorter one must have followed a restart."""
 
 IMPOSSIBLE_FLAG = "impossible_watts"
 """Marks windows whose joules their device cannot draw: kept, lest a campaign be lost."""

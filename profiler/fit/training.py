@@ -124,7 +124,7 @@ def training_set(trials: Observations, scope: str) -> TrainingSet:
     Returns
     -------
     TrainingSet
-        Of all of them.
+        Arrays of all of them.
 
     Raises
     ------

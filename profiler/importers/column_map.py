@@ -141,7 +141,7 @@ def parse_assignments(texts: Sequence[str], option: str) -> dict[str, str]:
     Parameters
     ----------
     texts
-        As given.
+        Texts as given.
     option
         The option's name, for the message.
 

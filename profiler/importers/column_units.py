@@ -54,7 +54,7 @@ def convert_units(
     Parameters
     ----------
     path
-        For messages.
+        Path for messages.
     origin
         Name in the file by column of the schema, of columns that have a unit.
     rows

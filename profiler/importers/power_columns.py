@@ -57,11 +57,11 @@ class Source:
     Attributes
     ----------
     column
-        Its name.
+        Name of the column.
     counter
         Whether it counts energy, instead of stating power.
     unit
-        That its name states; None where it states none.
+        Unit that its name states; None where it states none.
     gpu
         Number of the GPU in its name; "" where it has none.
     summed

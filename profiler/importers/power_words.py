@@ -26,7 +26,7 @@ AT_THE_PLUG = frozenset(
         *("reactive", "inlet", "phase", "supply", "dcmi", "ipmi", "bmc", "redfish"),
     )
 )
-"""Of meters of whole machines."""
+"""Words in the names of meters of whole machines."""
 OTHER_PARTS = frozenset(
     (
         *("cpu", "cpus", "dram", "ram", "memory", "mem", "module", "soc", "ane", "cor", "core"),

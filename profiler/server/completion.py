@@ -73,7 +73,7 @@ async def complete(
     prompt
         Text, or token ids where it takes them.
     output_tokens
-        To be generated, no more and, where the server can be forced, no fewer.
+        Tokens to be generated, no more and, where the server can be forced, no fewer.
 
     Returns
     -------

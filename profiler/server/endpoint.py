@@ -61,7 +61,7 @@ class LoadGauges:
     Attributes
     ----------
     running, waiting
-        At this moment.
+        Requests that run, and that wait, at this moment.
     """
 
     running: float

@@ -31,9 +31,9 @@ class ServerProcess:
     url
         Where it will answer.
     log
-        Gets what it prints.
+        File that gets what it prints.
     patience_s
-        To wait for its first answer [s].
+        Seconds to wait for its first answer [s].
     headers
         Headers of requests to it, such as its key.
     """

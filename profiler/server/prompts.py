@@ -83,7 +83,7 @@ async def calibrated(
     client
         Its base URL is the server's.
     endpoint
-        As found.
+        Endpoint as `find_endpoint` found it.
     random
         Source of the prompts.
 

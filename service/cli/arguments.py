@@ -44,7 +44,7 @@ class BodyOption:
 
     @property
     def name(self) -> str:
-        """Its name among the parsed arguments."""
+        """Name of the option among the parsed arguments."""
         return self.flag.removeprefix("--").replace("-", "_")
 
 

@@ -37,7 +37,7 @@ class DatabaseFile:
     path
         Where the file lies; ``:memory:`` for none. Its folder is made too, for its owner alone.
     contents
-        Its tables.
+        Tables of the file.
     timeout_s
         Longest wait for another process that writes [s].
     """

@@ -20,7 +20,7 @@ Sums = npt.NDArray[np.uint32]
 
 HEADER_BYTES, FRAME_HEADER_BYTES = 32, 24
 SALTS = slice(16, 24)
-"""Of the header of a log: what each frame of this log has, and none of another."""
+"""Place of the salts in a log's header: what each frame of this log has, and none of another."""
 _MAGIC = frozenset({b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83"})
 _FIRST_FRAMES, _BLOCK_BYTES = 4, 2**20
 """How many frames are read first, and how much at once where more and more follow."""

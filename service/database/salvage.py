@@ -20,7 +20,7 @@ _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _UNREADABLE = frozenset(
     {sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_CORRUPTFS}
 )
-"""Of a log that was cut, and of a disk that lost a block."""
+"""Errors of a log that was cut, and of a disk that lost a block."""
 
 Row = tuple[Any, ...]
 

@@ -51,13 +51,13 @@ class LogState:
     identity
         Device and number of its file.
     header
-        Its first bytes; empty where nothing was written yet.
+        First bytes of the log; empty where nothing was written yet.
     end
         Where the last frame of its last commit ends [bytes].
     last_frame
-        That frame, or nothing.
+        Bytes of that frame, or nothing.
     frames
-        How many it has up to there.
+        Frames that the log has up to there.
     """
 
     identity: Identity = None

@@ -33,7 +33,7 @@ CUT_S = 1.0
 
 
 class Server(uvicorn.Server):
-    """Ends in the steps above.
+    """The server of HTTP, which ends in the steps at the head of this module.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where it listens, and who may call."""
+"""Where the service listens, and who may call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class AccessError(Exception):
 
 
 class AccessSettings(BaseModel):
-    """Where it listens, and who may call."""
+    """Where the service listens, and who may call."""
 
     host: Host = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port; 0 takes a free one.")

@@ -1,4 +1,4 @@
-"""How patient it is with connections, how many there may be, and how it ends."""
+"""How patient the service is with connections, how many there may be, and how it ends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 
 class ConnectionSettings(BaseModel):
-    """How patient it is with connections, how many there may be, and how it ends."""
+    """How patient the service is with connections, how many there may be, and how it ends."""
 
     header_timeout_seconds: float = Field(
         default=10.0, gt=0, le=3600, description="Until the header of a call is whole [s]."

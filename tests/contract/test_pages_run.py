@@ -93,7 +93,7 @@ PREPARED = {"docs/how-to/write-a-fleet-file.md": "cp models/fleet-paper.yaml my-
 COMPARED = re.compile(r"\.venv/bin/jouleplan (?:import csv|fit) ")
 """Commands whose output is shown below them, as they print it."""
 TOLERANCE = 0.03
-"""Of printed figures: another machine's arithmetic moves a fit in its last digit."""
+"""Tolerance of printed figures: another machine's arithmetic moves the last digit of a fit."""
 
 
 def is_not_run(name: str, block: Block) -> bool:

@@ -49,7 +49,7 @@ class Gateway:
 
     @property
     def url(self) -> str:
-        """Of the proxy."""
+        """Address of the proxy."""
         return self._proxy.url
 
     @property

@@ -15,7 +15,7 @@ BEGIN_S = 1_772_366_400
 """Noon of the first of March 2026 in Greenwich."""
 SECONDS = 40
 WATTS = (60.0, 600.0)
-"""Of each GPU, around the run and in it; one more for each further GPU."""
+"""Power of each GPU, around the run and in it; one more for each further GPU."""
 RUN = (10, 20)
 """Seconds in which the run takes place."""
 SCALES = {"W": 1.0, "mW": 1e-3, "kW": 1e3, "uW": 1e-6}

@@ -31,7 +31,7 @@ from tests.profiler.foreign_tables import (
 )
 
 EXAMPLES = int(os.environ.get("JOULEPLAN_FUZZ_EXAMPLES", "150"))
-"""Of each law; more of them find what is rare."""
+"""Examples of each law; more of them find what is rare."""
 FUZZED = settings(
     deadline=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow]
 )

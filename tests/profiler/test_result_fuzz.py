@@ -25,7 +25,7 @@ from tests.profiler.foreign_tables import BEGIN_S, Dialect, dialects
 from tests.profiler.test_reader_fuzz import CELLS, FUZZED, ends_in_a_sentence, kept
 
 SECONDS, WATTS, REQUESTS = 30.0, 60.0, 12
-"""Of the run, which its L4 spends at one power."""
+"""Seconds, watts and requests of the run, all of it at one power."""
 TOKENS = {"input": 100, "output": 16}
 PER_TOKEN_J = WATTS * SECONDS / (REQUESTS * TOKENS["output"])
 Run = dict[str, Any]

@@ -16,7 +16,7 @@ from tests.service.decision_fleet import save_two_pools
 from tests.service.server import Server
 
 MEMORY_BYTES = 2**28
-"""Of which a call may take no more, whatever a stream of some kilobytes says that it holds."""
+"""Memory that a call may take at most, whatever a stream of some kilobytes says that it holds."""
 TWO = {"input_tokens": [472, 1087], "output_tokens": [18, 230]}
 
 

@@ -22,7 +22,7 @@ MAX_ACTUALS = 1_000
 MAX_ACTUALS_BYTES = 512 * 1024
 """The event loop parses them, and decides nothing meanwhile."""
 MAX_PROMPTS = 1_000_000
-"""Of one request: no body that a server takes holds more."""
+"""Prompts of one request: no body that a server takes holds more."""
 Tokens = Annotated[float, Field(ge=0, le=MAX_PROMPTS * MAX_TOKENS)]
 Positive = Annotated[float, Field(gt=0, le=1e12)]
 

@@ -21,9 +21,9 @@ from service.calls.schemas.names import LlmName, PoolName
 
 MAX_CANDIDATES = 1024
 MAX_NAME_CHARACTERS = 259
-"""Of a deployment: the longest host name (253), a colon and a port."""
+"""Characters of a deployment's name: the longest host name (253), a colon and a port."""
 PRICED_INPUT_TOKENS, PRICED_OUTPUT_TOKENS = 512, 128
-"""Of the request that `GET /prices` prices, where the caller does not say."""
+"""Tokens of the request that `GET /prices` prices, where the caller does not say."""
 
 
 class CandidateBody(BodySchema):

@@ -218,7 +218,7 @@ class BodyLimits:
     whole_s
         Longest time from the first wait to its last byte [s].
     max_bytes
-        Its largest size.
+        Largest size of a body [bytes].
     """
 
     silence_s: float

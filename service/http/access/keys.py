@@ -127,7 +127,7 @@ class KeyStore:
     Parameters
     ----------
     keys
-        Those in force at first.
+        Keys in force at first.
     clock, calendar
         Seconds for rates, and seconds since 1970 for expiry.
     """

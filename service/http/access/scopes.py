@@ -16,7 +16,7 @@ SCOPES = (READ, PLAN, POLICY)
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-"""Asked by what keeps the service alive; their answers say nothing that is worth a key."""
+"""Paths that are asked by what keeps the service alive; their answers are worth no key."""
 _POLICY_PATH = "/policy"
 
 

@@ -62,7 +62,7 @@ class TlsFiles:
     certfile, keyfile
         PEM; the key is looked for beside the certificate where no other file is named.
     password
-        That of the key, where it is encrypted.
+        Password of the key, where it is encrypted.
     ca_certs
         PEM of the authorities one of which must have signed a caller's certificate; None to ask
         for none.
@@ -75,7 +75,7 @@ class TlsFiles:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Those of them that are named."""
+        """Paths of the files that are named."""
         named = (self.certfile, self.keyfile, self.ca_certs)
         return tuple(path for path in named if path is not None)
 

@@ -60,7 +60,7 @@ class Drawn:
 
     @property
     def tokens(self) -> list[int]:
-        """Of each prompt, as estimated."""
+        """Tokens of each prompt, as estimated."""
         return [ceil((chars + self.shared) / 4.0) + ids for chars, ids in self.own]
 
 
