@@ -178,7 +178,7 @@ def test_a_whole_campaign_makes_an_artefact_that_holds(gpu: Path, url: str, tmp_
     assert record["holds"] in (True, False)
 
 
-def test_the_servers_own_slots_are_told_apart(gpu: Path, url: str, tmp_path: Path) -> None:
+def test_the_servers_own_slots_are_distinguished(gpu: Path, url: str, tmp_path: Path) -> None:
     out = tmp_path / "obs.csv"
     options = ("--input-tokens=16", "--output-tokens=16", "--concurrency=12", "--no-mixed")
     run(gpu, "measure", *target(url), *options, "--window-seconds=1", f"--out={out}")

@@ -107,7 +107,7 @@ def test_joules_device_seconds_and_latency_belong_together(slots: int) -> None:
 
 
 @pytest.mark.parametrize("metrics", [True, False])
-def test_the_servers_own_limit_is_told_apart_from_ours(metrics: bool) -> None:
+def test_the_servers_own_limit_is_distinguished_from_ours(metrics: bool) -> None:
     cells = measured(Engine(slots=4, metrics=metrics), 16).cells(Point(20, 40, 16))
     assert SERVER_LIMITED in cells["flags"].split(";")
     assert float(cells["concurrency"]) == pytest.approx(4.0, rel=0.25)
