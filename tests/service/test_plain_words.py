@@ -20,6 +20,8 @@ BAD_VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 RAW = {"NaN": b"NaN", "1e999": b"1e999", "lone surrogate": b'"\\ud800"', "unquoted": b"x"}
 MARK = "a value that is put here"
+SAME_MEMBERS = {("post", "/plan/frontier"): ("post", "/plan")}
+"""Routes whose body extends that of another, by one schema: a value each will do there."""
 LLM = "llama-2-7b-chat"
 FULL = {
     ("post", "/plan"): {"requests": rows(), "fleet": a100_fleet()},
@@ -109,21 +111,28 @@ def document(server: Server) -> Any:
     return server.client.get("/openapi.json").json()
 
 
+def documents_of(document: Any, route: tuple[str, str]) -> dict[str, Any]:
+    """Return a document for each place of the body of a route, by its text."""
+    method, path = route
+    body = document["paths"][path][method]["requestBody"]["content"]["application/json"]
+    known = document["components"]["schemas"]
+    found = (*places(body["schema"], known), *MORE.get(route, ()))
+    return {json.dumps(one): one for one in found}
+
+
 @pytest.mark.parametrize("route", FULL, ids=" ".join)
 def test_whatever_stands_in_a_body_is_refused_in_plain_words(
     server: Server, document: Any, route: tuple[str, str]
 ) -> None:
     method, path = route
-    body = document["paths"][path][method]["requestBody"]["content"]["application/json"]
-    known = document["components"]["schemas"]
-    found = (*places(body["schema"], known), *MORE.get(route, ()))
-    documents = list({json.dumps(one): one for one in found}.values())
+    documents = documents_of(document, route)
     assert len(documents) >= 5
+    elsewhere = documents_of(document, SAME_MEMBERS[route]) if route in SAME_MEMBERS else {}
     headers = {"content-type": "application/json"}
-    for one in documents:
+    for number, (name, one) in enumerate(documents.items()):
         whole = json.dumps(merged(FULL[route], one)).encode()
         values = [json.dumps(value).encode() for value in BAD_VALUES] + list(RAW.values())
-        for value in values:
+        for value in values[number % len(values) :][:1] if name in elsewhere else values:
             content = whole.replace(json.dumps(MARK).encode(), value)
             check(
                 server.client.request(method, path, content=content, headers=headers), content[:500]
