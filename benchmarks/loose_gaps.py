@@ -22,7 +22,7 @@ ACHIEVED = (1, 4, 16, 32, 64, 128, 256)
 OFFERED = ((8,), (8, 32), (8, 32, 256), (8, 32, 96, 256, 600))
 REQUESTS, SEED = 400, 0
 TIME_LIMIT_S = 60.0
-"""More than any of these plans takes, so that each machine finds the same."""
+"""Seconds, more than any of these plans takes, so that each machine finds the same."""
 
 
 def main() -> None:

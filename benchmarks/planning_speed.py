@@ -29,7 +29,8 @@ from planner.solvers.assignment_problem import AssignmentProblem, Row
 from planner.solvers.cpsat import Effort, solve_assignment
 
 MIN_MEAN_QUALITY = 0.7
-"""Above all but two LLMs of the default fleet: neither the cheapest nor the best alone is right."""
+"""Floor above all but two LLMs of the default fleet: neither the cheapest nor the best alone is
+right."""
 
 UNLIMITED = 1e9
 

@@ -101,7 +101,7 @@ PUBLISHED: Mapping[str, PublishedFit] = MappingProxyType(
         ),
     }
 )
-"""By LLM."""
+"""Published fits by LLM."""
 
 CASE_STUDY_LLMS = ("llama-2-7b-chat", "llama-2-13b-chat", "llama-2-70b-chat")
-"""From the smallest to the largest."""
+"""LLMs from the smallest to the largest."""

@@ -133,7 +133,7 @@ class Basis:
     Attributes
     ----------
     name : str
-        As artefacts name it.
+        Name as artefacts have it.
     terms : tuple of str
         One name for each feature, in the order of the coefficients.
     factors : tuple of (str, float)
@@ -196,7 +196,7 @@ class Basis:
         Returns
         -------
         ndarray of float64, shape (n,)
-            In the unit that the coefficients were fitted in.
+            Values in the unit that the coefficients were fitted in.
         """
         shape = tokens.output_tokens.shape
         if not isinstance(concurrency, float):

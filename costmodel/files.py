@@ -156,7 +156,7 @@ def shown_name(name: str) -> str:
     Parameters
     ----------
     name : str
-        As Python decodes it.
+        Name as Python decodes it.
 
     Examples
     --------

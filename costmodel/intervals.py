@@ -82,7 +82,7 @@ class ConformalInterval:
         Parameters
         ----------
         measured, predicted : array_like, shape (n,)
-            In one unit, above 0; `predicted` from folds that did not hold the row's point.
+            Values in one unit, above 0; `predicted` from folds that did not hold the row's point.
         runtime_s : array_like, shape (n,)
             Predicted seconds, the scale that `bounds` will be given.
         point_ids : array_like, shape (n,), optional

@@ -12,7 +12,7 @@ RELATIVE_FLOOR = 0.04
 METER_SECONDS = 0.08
 MAX_METER_NOISE = 0.25
 MAX_EXPONENT = 300.0
-"""Beyond its exponential an interval says nothing; below it no product of one overflows."""
+"""Exponent beyond which an interval says nothing, and below which no product overflows."""
 
 
 def log_residual_sigma(runtime_s: float) -> float:

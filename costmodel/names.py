@@ -37,7 +37,7 @@ def llm_name(published: str) -> str:
     Parameters
     ----------
     published : str
-        As on a model hub, with or without its organisation, or a gateway's provider before it.
+        Name as on a model hub, with or without its organisation, or a gateway's provider before it.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def device_name(
     num_gpus : int
         Accelerators of one replica, at least 1.
     gpu : str
-        As published, ``H100``, or as its driver says, ``NVIDIA A100-SXM4-40GB``.
+        Name as published, ``H100``, or as its driver says, ``NVIDIA A100-SXM4-40GB``.
     tp, ep, dp : int, optional
         Tensor, expert and data parallelism; plain tensor parallel over all unless given.
 
@@ -168,7 +168,7 @@ def device_named(written: str) -> str:
     Parameters
     ----------
     written : str
-        In any case, with its count before or behind it or without one, which then is 1.
+        Name in any case, with its count before or behind it or without one, which then is 1.
 
     Raises
     ------

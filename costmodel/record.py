@@ -16,7 +16,7 @@ class Record:
     data : object
         Plain data, a dict if all is well.
     path : str
-        Where it is in the artefact, for messages.
+        Place in the artefact, for messages.
 
     Raises
     ------

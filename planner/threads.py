@@ -15,7 +15,7 @@ Found = TypeVar("Found")
 
 
 MIN_THREADED_REQUESTS = 20_000
-"""Below, starting the threads takes longer than they save."""
+"""Requests below which starting the threads takes longer than they save."""
 
 
 def in_threads(work: Callable[[Part], Found], parts: Iterable[Part], requests: int) -> list[Found]:

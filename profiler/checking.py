@@ -152,7 +152,7 @@ def check_pair(trials: Observations, cost_model: CostModel) -> PairCheck:
     Parameters
     ----------
     trials
-        At least one, all of which `matching_trials` admits.
+        One trial or more, all of which `matching_trials` admits.
     cost_model
         The artefact.
 

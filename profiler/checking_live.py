@@ -85,7 +85,7 @@ def random_points(cost_model: CostModel, count: int, seed: int) -> list[Point]:
     Parameters
     ----------
     cost_model
-        With recorded input lengths.
+        Cost model with recorded input lengths.
     count
         1 or more.
     seed

@@ -44,7 +44,7 @@ def read_table(
     Parameters
     ----------
     path
-        In UTF-8, UTF-16, UTF-32 or Windows-1252; separated by commas, semicolons, tabs or
+        File in UTF-8, UTF-16, UTF-32 or Windows-1252; separated by commas, semicolons, tabs or
         bars: what a first line ``sep=;`` says, else whichever the header has most of.
     quantities
         Which of the columns hold numbers, whose decimal commas are read; none by default.

@@ -29,7 +29,7 @@ _OPTIONS: Mapping[str, frozenset[str]] = {
     "mlenergy_v3": frozenset(),
     "wilkins2024": frozenset(),
 }
-"""By format those that it reads; another one would be passed over."""
+"""Options that each format reads; another one would be passed over."""
 
 
 def import_file(options: argparse.Namespace) -> None:

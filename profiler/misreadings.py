@@ -39,7 +39,7 @@ class Mistake:
     scale
         Shape (n,): the power of each of n trials times it would be right.
     what
-        In words.
+        Words for what the joules were.
     option
         Option of an import; "" where none mends it.
     """

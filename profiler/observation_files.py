@@ -43,7 +43,7 @@ def read_observations(path: Path) -> Observations:
     Returns
     -------
     Observations
-        At least one trial.
+        One trial or more.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def checked_observations(
     Returns
     -------
     Observations
-        At least one trial.
+        One trial or more.
 
     Raises
     ------

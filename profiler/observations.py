@@ -140,7 +140,7 @@ def joined(parts: Sequence[Observations]) -> Observations:
     Parameters
     ----------
     parts
-        At least one; a further column that a part lacks is empty there.
+        One table of trials or more; a further column that a part lacks is empty there.
 
     Returns
     -------

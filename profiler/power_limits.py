@@ -22,7 +22,7 @@ COUNTER_LAG_S = 0.2
 """An energy counter is behind by up to that much, which matters in short windows."""
 MAX_LAG_RATIO = 3.0
 HOST_W = 1500.0
-"""Beside the accelerators, in scopes that hold more: processors, memory, fans."""
+"""Power beside the accelerators, in scopes that hold more: processors, memory, fans."""
 UNKNOWN_W = (0.5, 3000.0)
 """Bounds on one accelerator of which nothing is published."""
 

@@ -57,7 +57,7 @@ UNITS: Mapping[str, Unit] = {
     for base, (dimension, _, scale, prefixes) in _BASES.items()
     for prefix in ("", *prefixes)
 } | {"min": Unit("min", TIME, 60.0), "h": Unit("h", TIME, 3600.0)}
-"""By symbol."""
+"""Units by symbol."""
 _SPELLED: Mapping[str, str] = {
     f"{_PREFIXES[prefix][0]}{word}": f"{prefix}{base}"
     for base, (_, word, _, prefixes) in _BASES.items()

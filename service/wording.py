@@ -43,7 +43,7 @@ _EXPECTED: Mapping[str, str] = {
     "too_short": "a length of at least {min_length}",
     "too_long": "a length of at most {max_length}",
 }
-"""By the type of an error, with what its context has."""
+"""What was expected, by the type of an error, with what its context has."""
 _NUMBERS: Mapping[str, NumberKind] = {
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), NumberKind.COUNT),
     **dict.fromkeys(("float_type", "float_parsing"), NumberKind.OTHER),

@@ -36,7 +36,7 @@ class CardFigures:
 
 
 Catalogue = Mapping[tuple[str, str], CardFigures]
-"""By LLM and device."""
+"""Figures of cards by LLM and device."""
 
 
 def read_catalogue(answer: Json) -> Catalogue:

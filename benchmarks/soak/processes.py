@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 SPAWNED = b"multiprocessing.spawn"
-"""In the command line of each worker."""
+"""Words in the command line of each worker."""
 
 
 def workers_of(pid: int) -> list[int]:

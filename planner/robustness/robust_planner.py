@@ -34,7 +34,7 @@ LATER_SHARE, LATER_MAX_SHARE = 0.3, 0.6
 """The same shares of the time then left, for each plan with padding."""
 MIN_PLAN_S = 0.05
 MIN_CONFIDENCE = 0.5
-"""Less is not worth being promised."""
+"""Confidence below which nothing is worth being promised."""
 
 Planner = Callable[..., Plan]
 
@@ -61,8 +61,8 @@ def plan_robustly(
     Returns
     -------
     Plan
-        With `robustness` where a confidence was asked for. Its bound is that of the problem without
-        a confidence, so it is below every plan that keeps one, too.
+        Plan with `robustness` where a confidence was asked for. Its bound is that of the problem
+        without a confidence, so it is below every plan that keeps one, too.
 
     Raises
     ------

@@ -22,7 +22,7 @@ from planner.search.repricing import timely
 from planner.solvers.assignment_problem import AssignmentProblem
 
 MIN_RESERVED_REQUESTS = 1_000
-"""Below, longest jobs and loads change the costs so much that they are repriced instead."""
+"""Requests below which costs are repriced instead: longest jobs and loads change them so much."""
 RESERVE_ROUNDS = 10
 OVERSHOOT = 1.1
 """Times a lateness or an excess that is reserved the next time."""

@@ -20,7 +20,7 @@ MAX_ASSIGNMENTS = 2e7
 MAX_LEAVES = 4_000
 """Complete assignments that a search may lay out and evaluate: about two seconds."""
 MAX_LEAVES_WITHOUT_A_PLAN = 20_000
-"""The same where no plan is known: the search decides whether there is one."""
+"""Complete assignments to evaluate where no plan is known: the search decides if there is one."""
 MAX_NODES = 100_000
 
 

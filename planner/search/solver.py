@@ -33,7 +33,7 @@ from planner.time_budget import TimeBudget
 DEADLINE_ROUNDS = 3
 """Times that rows are given to further deadlines."""
 NEIGHBOURHOOD_REQUESTS = 5_000
-"""Above this many, loads and longest jobs of blocks are too small a part to look for by moves."""
+"""Requests above which loads and longest jobs are too small a part to look for by moves."""
 
 
 class Solver:

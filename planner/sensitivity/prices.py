@@ -41,7 +41,7 @@ from planner.solvers.assignment_problem import AssignmentProblem
 POINT = 0.01
 """A point of the mean quality."""
 PERCENT = 0.01
-"""By how much the requests' own deadlines are stretched, all together."""
+"""Share by which the requests' own deadlines are stretched, all together."""
 CAP_UNITS: Mapping[Unit, PricedUnit] = {"energy": "joule", "carbon": "gram", "money": "money"}
 """What the price of a cap is for."""
 

@@ -19,7 +19,7 @@ from profiler.fit.least_squares import fit_non_negative
 MIN_NOISE = 0.02
 """Relative error of one window at best: repeats of 5 s on an A100 vary by 1 to 3 %."""
 PRIOR_NOISE = 0.05
-"""Taken while points are no more than coefficients, and residuals say nothing."""
+"""Relative error assumed while points are no more than coefficients: residuals say nothing."""
 QUANTILE = 0.9
 MIN_WEIGHT_SHARE = 1e-6
 
@@ -145,7 +145,7 @@ def choose(knowledge: Knowledge, cost_s: FloatArray, measured: Sequence[int]) ->
     Returns
     -------
     int or None
-        Its number; None where all were measured.
+        Number of the candidate; None where all were measured.
     """
     worth = knowledge.gain / np.sqrt(cost_s)
     worth[list(measured)] = -1.0

@@ -26,7 +26,7 @@ MIX_SIGMA = 0.8
 """Spread of the log-normal mix: about that of production chat traces (Azure 2023)."""
 MIXED_WINDOWS = 2
 IDLE_SETTLE_S = 2.0
-"""Until the power of an accelerator has fallen after its last request."""
+"""Seconds until the power of an accelerator has fallen after its last request."""
 WARM_UP_S = 1.0
 """Long enough for any counter to rise."""
 

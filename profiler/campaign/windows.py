@@ -168,7 +168,7 @@ async def measure_window(
     Returns
     -------
     Window
-        From the end of one request to the end of another.
+        Window from the end of one request to the end of another.
 
     Raises
     ------

@@ -32,7 +32,7 @@ class Effect:
     Attributes
     ----------
     sum_squares
-        In squares of the response's unit.
+        Sum in squares of the response's unit.
     df
         Degrees of freedom.
     f, p

@@ -61,9 +61,9 @@ class QuantityFigures:
     coverage
         Coverage of 90 % intervals made from the training folds alone.
     interval
-        From the out-of-fold residuals of all trials; None below nine distinct points.
+        Interval from the out-of-fold residuals of all trials; None below nine distinct points.
     held_out
-        By axis, the score at its largest level after a fit on all other trials.
+        Scores by axis: the score at its largest level after a fit on all other trials.
     """
 
     score: Score

@@ -26,7 +26,7 @@ def of_one_mix(trials: Observations) -> bool:
     Parameters
     ----------
     trials
-        At least one, input lengths recorded.
+        One trial or more, input lengths recorded.
     """
     spreads = [
         float(lengths.max()) <= MAX_MEANS_RATIO * float(lengths.min())

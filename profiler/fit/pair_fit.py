@@ -75,7 +75,7 @@ def fit_pair(
     Returns
     -------
     PairFit
-        With everything that its card says.
+        Fit with everything that its card says.
 
     Raises
     ------

@@ -75,12 +75,12 @@ def mean_score(scores: list[Score]) -> Score:
     Parameters
     ----------
     scores
-        At least one score. Ratios are averaged; negative predictions are summed.
+        One score or more. Ratios are averaged; negative predictions are summed.
 
     Returns
     -------
     Score
-        With the number of trials of one split.
+        Score with the number of trials of one split.
     """
     return Score(
         trials=scores[0].trials,

@@ -53,7 +53,7 @@ class TrainingSet:
     cell
         Shape (n,), number of the grid point; repeats share one.
     targets
-        By quantity.
+        Measured values by quantity.
     """
 
     basis: Basis

@@ -33,7 +33,7 @@ class PowerLog:
     Attributes
     ----------
     path
-        Where it was read from.
+        File that it was read from.
     readings
         By GPU: seconds since 1970-01-01 UTC, rising, and watts; of counters joules.
     counted
@@ -176,7 +176,7 @@ def read_power_log(path: Path, zone: Zone = MACHINE_ZONE) -> PowerLog:
     Returns
     -------
     PowerLog
-        At least two readings of each GPU.
+        Log with two readings or more of each GPU.
 
     Raises
     ------

@@ -36,7 +36,7 @@ class Served:
     Attributes
     ----------
     count
-        Their number, at least 1.
+        Number of requests, at least 1.
     lengths
         Means of their lengths and of the functions of those, as cells of a row.
     mixed
@@ -65,8 +65,8 @@ def read_served(path: Path, run: Run) -> Served:
     path
         Path of the result, for messages.
     run
-        With ``input_lens`` and ``output_lens`` of all requests, as ``--save-detailed`` writes them;
-        else with ``completed``, both totals of tokens and mean latencies.
+        Run with ``input_lens`` and ``output_lens`` of all requests, as ``--save-detailed`` writes
+        them; else with ``completed``, both totals of tokens and mean latencies.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def served_mask(path: Path, run: Run, output_tokens: FloatArray) -> BoolArray:
     path
         Path of the result, for messages.
     run
-        With ``errors`` or ``success``, or without.
+        Run with ``errors`` or ``success``, or without.
     output_tokens
         Shape (n,), NaN where not a number.
 

@@ -55,8 +55,8 @@ def import_vllm_bench(
     power_log
         CSV of time and watts, see `profiler.importers.power_log`.
     started_at
-        Of a single result, in a form that `costmodel.moments` knows; None to count back from its
-        ``date``.
+        Start of a single result, in a form that `costmodel.moments` knows; None to count back from
+        its ``date``.
     fixed
         Text that all rows get.
     zone

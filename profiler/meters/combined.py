@@ -14,7 +14,7 @@ class CombinedMeter(Meter):
     Parameters
     ----------
     meters
-        At least two.
+        Two meters or more.
     """
 
     scope = "gpu+cpu"

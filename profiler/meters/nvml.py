@@ -30,7 +30,7 @@ class NvmlMeter(Meter):
     Parameters
     ----------
     num_gpus
-        As the device's name says.
+        Number of GPUs, as the device's name says.
     gpus
         Indices or UUIDs; None to take those on which a process computes or, where none can be seen
         (in a container), all if the machine has `num_gpus`.

@@ -30,7 +30,7 @@ class Domain:
     name
         Name such as ``package-0`` or ``package-0/dram``.
     energy, wraps_at
-        Its file, and the microjoules at which it starts again.
+        File of its energy, and the microjoules at which it starts again.
     """
 
     name: str
@@ -104,7 +104,7 @@ def find_domains(root: Path) -> list[Domain]:
     Returns
     -------
     list of Domain
-        At least one.
+        One domain or more.
 
     Raises
     ------

@@ -20,7 +20,7 @@ class ZeusMeter(Meter):
     Parameters
     ----------
     num_gpus
-        As the device's name says.
+        Number of GPUs, as the device's name says.
     gpus
         Indices; None for all that Zeus sees.
     """

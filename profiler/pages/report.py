@@ -57,7 +57,7 @@ def write_report(path: Path, pairs: Sequence[ReportedPair], skipped: Sequence[st
     path
         HTML file; replaced where it exists.
     pairs
-        At least one.
+        One pair or more.
     skipped
         A sentence for each pair that could not be fitted.
     """

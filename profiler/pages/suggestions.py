@@ -22,12 +22,12 @@ def suggestions(cost_model: CostModel) -> list[str]:
     Parameters
     ----------
     cost_model
-        With its errors.
+        Cost model with its errors.
 
     Returns
     -------
     list of str
-        At least one sentence.
+        One sentence or more.
     """
     said = []
     points = cost_model.provenance.points or 0

@@ -61,7 +61,7 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     Returns
     -------
     str
-        With a newline at its end.
+        Text with a newline at its end.
 
     Examples
     --------

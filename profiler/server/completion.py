@@ -78,7 +78,7 @@ async def complete(
     Returns
     -------
     Completion
-        With the lengths that the server reports, which may not be those asked for.
+        Completion with the lengths that the server reports, which may not be those asked for.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from profiler.server.prompts import PromptMaker, calibrated
 
 REQUEST_TIMEOUT_S = 600.0
 KEEP_ALIVE_S = 2.0
-"""Less than any engine keeps an idle connection (llama.cpp and vLLM 5 s)."""
+"""Seconds, fewer than any engine keeps an idle connection (llama.cpp and vLLM 5 s)."""
 SPARE_CONNECTIONS = 4
 """Connections beside those of the requests in flight, for what is asked of the server itself."""
 

@@ -27,9 +27,9 @@ class ServerProcess:
     Parameters
     ----------
     command
-        As typed in a shell, without its operators.
+        Command as typed in a shell, without its operators.
     url
-        Where it will answer.
+        Address at which it will answer.
     log
         File that gets what it prints.
     patience_s

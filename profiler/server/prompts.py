@@ -13,7 +13,7 @@ from profiler.server.completion import Completion, Prompt, complete
 from profiler.server.endpoint import CHAT, Endpoint
 
 LOWEST_ID = 300
-"""Below lie the control and byte tokens of most vocabularies."""
+"""Token id below which lie the control and byte tokens of most vocabularies."""
 SAFE_VOCABULARY = 30_000
 """Nearly every published vocabulary is larger (Llama-2's has 32,000); tried where none is
 reported."""

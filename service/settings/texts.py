@@ -52,7 +52,7 @@ def _url(text: str) -> str:
 
 
 Host = Annotated[str, AfterValidator(_host)]
-"""Where to listen."""
+"""Address to listen on."""
 Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts), AfterValidator(_hosts)]
 """Whom to answer for, joined by commas."""
 Url = Annotated[str, AfterValidator(_url)]

@@ -11,7 +11,7 @@ from service.environment import default_budget
 from service.settings.texts import KIBIBYTE, MAX_BYTES, MEBIBYTE
 
 MAX_PAIRS = 10**12
-"""Beyond what any machine has memory for."""
+"""Pairs of requests and placements beyond what any machine has memory for."""
 
 
 def _default_workers() -> int:
