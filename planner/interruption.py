@@ -20,7 +20,7 @@ from planner.time_budget import TimeBudget
 
 SIGNAL = signal.SIGURG
 """A signal that means nothing where nobody waits for it: one that comes late does no harm."""
-MAX_TRIES = 20
+MAX_SIGNALS = 20
 REPEAT_S = 0.25
 """An exception that is raised while an object is destroyed is lost, and is raised again."""
 
@@ -129,7 +129,7 @@ class _Interruption:
 
     def _signal_when_due(self, thread: int) -> None:
         pause_s = self._end - time.perf_counter()
-        for _ in range(MAX_TRIES):
+        for _ in range(MAX_SIGNALS):
             if self._over.wait(max(0.0, pause_s)):
                 return
             signal.pthread_kill(thread, SIGNAL)

@@ -50,7 +50,7 @@ def solve_aggregated(
     # With the pairs of its coarser aggregate, no aggregate exceeds a row by more than that did.
     pairs = earlier.counts[aggregates.parents] > 0.0
     found = sift(problem, pairs, earlier.multipliers, budget)
-    return None if found is None or exceeds(found) else without_excess(found)
+    return None if found is None or exceeds_a_row(found) else without_excess(found)
 
 
 def sift(
@@ -79,7 +79,7 @@ def sift(
         least = np.where(pairs, reduced, np.inf).min(axis=1)
         gain = float((least - reduced.min(axis=1)) @ problem.sizes)
         scale = float(np.abs(np.where(pairs, problem.cost, 0.0)).max(axis=1) @ problem.sizes)
-        if gain <= MIN_SIFTING_GAIN * scale and (gain == 0.0 or not exceeds(found)):
+        if gain <= MIN_SIFTING_GAIN * scale and (gain == 0.0 or not exceeds_a_row(found)):
             break
         pairs |= _nearest(np.where(reduced <= least[:, None], reduced, np.inf))
     return best
@@ -127,7 +127,7 @@ def _largest(row: Row) -> float:
     return float((np.abs(row.values).max(axis=0) * np.abs(row.columns)).max(initial=0.0))
 
 
-def exceeds(solution: LinearSolution) -> bool:
+def exceeds_a_row(solution: LinearSolution) -> bool:
     """Whether some row is exceeded in a solution of an elastic problem."""
     found = solution.variables.items()
     return any(value > ELASTIC_TOLERANCE for counted, value in found if isinstance(counted, Excess))

@@ -36,22 +36,22 @@ def least_makespan(
     proven = failed = min(known_s, least_makespan_s(problem, budget))
     enough = 1.0 + options.relative_gap
     best: Plan | None = None
-    for target in (factor * proven for factor in QUICK_FACTORS):
-        quick = finder.quick_plan(problem, target, budget) if target < known_s else None
+    for deadline_s in (factor * proven for factor in QUICK_FACTORS):
+        quick = finder.quick_plan(problem, deadline_s, budget) if deadline_s < known_s else None
         if quick is not None and quick.makespan_s < known_s:
             best, known_s = quick, quick.makespan_s
     misses = 0
     for step in range(MAX_DEADLINES):
         if known_s <= failed * enough or misses == MAX_DEADLINE_MISSES or budget.spent():
             break
-        target = failed * enough if step == 0 and failed > 0.0 else _middle(failed, known_s)
-        tried = finder.find_plan(due_by(problem, target), _any_plan(options, budget))
+        deadline_s = failed * enough if step == 0 and failed > 0.0 else _middle(failed, known_s)
+        tried = finder.find_plan(due_by(problem, deadline_s), _any_plan(options, budget))
         if tried.plan is not None:
             best, known_s, misses = tried.plan, tried.plan.makespan_s, 0
         elif tried.proven_infeasible:
-            proven = failed = target
+            proven = failed = deadline_s
         else:
-            failed, misses = target, misses + 1
+            failed, misses = deadline_s, misses + 1
     return best, min(proven, known_s)
 
 

@@ -126,10 +126,10 @@ class Sweep:
     def _coarse_pass(self, earliest_s: float, latest_s: float) -> None:
         """Look for first plans of deadlines all along: each serves every later one too."""
         budget = TimeBudget(self.budget.left_s * COARSE_SHARE)
-        target = earliest_s
+        deadline_s = earliest_s
         for left in range(min(self.between, MAX_COARSE_LEVELS), 0, -1):
-            target = next_level(target, latest_s, left, by_ratio=True)
-            self.finder.quick_plan(self.problem, target, budget)
+            deadline_s = next_level(deadline_s, latest_s, left, by_ratio=True)
+            self.finder.quick_plan(self.problem, deadline_s, budget)
 
     def _least_minimised(self) -> Candidate:
         """Return the end of least minimised cost."""

@@ -20,7 +20,7 @@ from planner.time_budget import TimeBudget
 QUERY_BLIND = "query_blind_split"
 SPLIT_S = 2.0
 SPLIT_DRAWS = 5
-SPLIT_TARGETS = 5
+SPLIT_QUALITIES = 5
 MAX_REDRAWN_REQUESTS = 5_000
 
 
@@ -122,12 +122,12 @@ def query_blind_splits(
 
     Every request of the same eligibility is treated alike: fractions of such a group go to each
     placement, chosen for least cost by a linear programme under the plan's own rows, then drawn.
-    Where a draw has less than the quality asked for, the next target is higher.
+    Where a draw has less than the quality asked for, more is asked next.
     """
     found: list[IntArray] = []
-    target = mean_quality
-    for attempt in range(SPLIT_TARGETS):
-        fractions = _best_fractions(problem, relaxation, target)
+    asked_quality = mean_quality
+    for attempt in range(SPLIT_QUALITIES):
+        fractions = _best_fractions(problem, relaxation, asked_quality)
         if fractions is None:
             break
         draws = SPLIT_DRAWS if problem.n <= MAX_REDRAWN_REQUESTS else 1
@@ -139,7 +139,7 @@ def query_blind_splits(
         found += [p for p, q in zip(drawn, reached, strict=True) if not exceeds(mean_quality, q)]
         if found:
             break
-        target += max(1e-6, 1.05 * (mean_quality - max(reached)))
+        asked_quality += max(1e-6, 1.05 * (mean_quality - max(reached)))
     return found
 
 

@@ -48,15 +48,15 @@ class CapacityReserve(Improvement):
             reserve[r] = INITIAL_CAP_RESERVE * cap
         allowed = None
         for attempt in range(RESERVE_ROUNDS):
-            target = with_reserve(relaxation, shares, reserve)
+            tightened = with_reserve(relaxation, shares, reserve)
             if allowed is not None:
-                target = replace(target, allowed=target.allowed & allowed)
-            same = allowed is None and _same_bounds(target, relaxation)
-            bounded = start if same else bound_again(target, start, self.budget)
+                tightened = replace(tightened, allowed=tightened.allowed & allowed)
+            same = allowed is None and _same_bounds(tightened, relaxation)
+            bounded = start if same else bound_again(tightened, start, self.budget)
             if bounded is None:
                 shares = 0.5 * (1.0 + shares)
                 continue
-            placement, _ = self.assign(target, bounded, start.lower_bound)
+            placement, _ = self.assign(tightened, bounded, start.lower_bound)
             reserve += _rounding_reserve(relaxation, bounded, placement)
             offered = self.incumbent.offer_placement(placement)
             if offered is None or self.incumbent.objective <= start.lower_bound + self.absolute_gap:

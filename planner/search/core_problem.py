@@ -33,7 +33,7 @@ CORE_EFFORT_S = 0.3
 
 
 def solve_core(
-    target: AssignmentProblem,
+    relaxation: AssignmentProblem,
     bounded: Bounded,
     budget: TimeBudget,
     *,
@@ -44,17 +44,17 @@ def solve_core(
     """Decide the requests whose placements differ least in cost; others follow the relaxation.
 
     The search may stop at an objective of `enough`. Returned are the placement of each request,
-    (n,), and a bound that is valid for `target` (-inf where CP-SAT saw a part only).
+    (n,), and a bound that is valid for `relaxation` (-inf where CP-SAT saw a part only).
     """
-    size = max(1, CORE_PAIRS // max(1, int(target.allowed.sum()) // target.n))
-    if size >= target.n:
-        dived = DivedAssignment(bounded.placement, bounded.variables, np.arange(target.n))
+    size = max(1, CORE_PAIRS // max(1, int(relaxation.allowed.sum()) // relaxation.n))
+    if size >= relaxation.n:
+        dived = DivedAssignment(bounded.placement, bounded.variables, np.arange(relaxation.n))
     else:
-        dived = fix_and_dive(target, bounded, absolute_gap, budget)
+        dived = fix_and_dive(relaxation, bounded, absolute_gap, budget)
     core = np.sort(dived.fractional[:size])
     placement = dived.placement.copy()
-    part = restrict(target, core, placement)
-    if len(core) < target.n:
+    part = restrict(relaxation, core, placement)
+    if len(core) < relaxation.n:
         enough = max(enough, bounded.lower_bound + ENOUGH_GAP_SHARE * absolute_gap)
         reduced = bounded.priced.of(core)
         for share in MAX_EXTRA_COSTS:
@@ -70,7 +70,7 @@ def solve_core(
     else:
         placement[core] = greedy_repair(part, placement[core], dived.variables)
         least = bounded.lower_bound + OPTIMAL_GAP_SHARE * absolute_gap
-        alone = not target.variables and not target.longest_jobs
+        alone = not relaxation.variables and not relaxation.longest_jobs
         if alone and _cost_within_rows(part, placement[core], dived) <= least:
             return placement, -np.inf
     hint = np.zeros(part.cost.shape)
@@ -86,7 +86,7 @@ def solve_core(
     budget.cut |= assignment.clock_cut
     if assignment.counts is not None:
         placement[core] = assignment.counts.argmax(axis=1)
-    return placement, assignment.bound if len(core) == target.n else -np.inf
+    return placement, assignment.bound if len(core) == relaxation.n else -np.inf
 
 
 def _without_expensive(

@@ -106,16 +106,16 @@ def _candidates(
     for kind in rng.random(tries).tolist():
         candidate = current.copy()
         one, other = rng.integers(0, n, 2).tolist()
-        target = int(rng.choice(np.flatnonzero(eligible[one])))
+        destination = int(rng.choice(np.flatnonzero(eligible[one])))
         source = int(current[one])
         if kind < GROUP_SHARE:
-            some = (current == source) & eligible[:, target]
-            candidate[some & (rng.random(n) < rng.random())] = target
+            some = (current == source) & eligible[:, destination]
+            candidate[some & (rng.random(n) < rng.random())] = destination
         elif kind < GROUP_SHARE + SWAP_SHARE:
             partner = int(current[other])
             if eligible[one, partner] and eligible[other, source]:
                 candidate[one], candidate[other] = partner, source
         else:
-            candidate[one] = target
+            candidate[one] = destination
         if (candidate != current).any():
             yield candidate

@@ -42,18 +42,18 @@ class DivedAssignment:
 
 
 def fix_and_dive(
-    target: AssignmentProblem, bounded: Bounded, absolute_gap: float, budget: TimeBudget
+    relaxation: AssignmentProblem, bounded: Bounded, absolute_gap: float, budget: TimeBudget
 ) -> DivedAssignment:
     """Solve the relaxation again over the requests whose placements differ least in cost."""
     priced, start = bounded.priced, bounded.placement
     second, other = priced.second_best(start)
     regret = second - priced.at(start)
-    if target.n <= MAX_LP_REQUESTS:
+    if relaxation.n <= MAX_LP_REQUESTS:
         return DivedAssignment(start, bounded.variables, np.argsort(regret, kind="stable"))
-    needed = _needed(target, bounded, regret)
+    needed = _needed(relaxation, bounded, regret)
     chosen = np.union1d(_nearest(regret, start, other), needed)
-    part = restrict(target, chosen, start)
-    small = NEGLIGIBLE_SHARE * absolute_gap if target.n <= MAX_DIVED_REQUESTS else np.inf
+    part = restrict(relaxation, chosen, start)
+    small = NEGLIGIBLE_SHARE * absolute_gap if relaxation.n <= MAX_DIVED_REQUESTS else np.inf
     solution = _dive(part, start[chosen], bounded.multipliers, small, budget)
     nearest = chosen[np.argsort(regret[chosen], kind="stable")]
     if solution is None:
@@ -105,11 +105,11 @@ def _priced_size(part: AssignmentProblem, requests: IntArray, prices: FloatArray
     return np.asarray(np.where(few.allowed, used, 0.0).max(axis=1))
 
 
-def _needed(target: AssignmentProblem, bounded: Bounded, regret: FloatArray) -> IntArray:
+def _needed(relaxation: AssignmentProblem, bounded: Bounded, regret: FloatArray) -> IntArray:
     """Return the nearest requests out of each exceeded row, worth several times its excess."""
-    over = excesses(target, bounded.placement, bounded.variables)
+    over = excesses(relaxation, bounded.placement, bounded.variables)
     found = [np.empty(0, dtype=np.int64)]
-    for row, excess in zip(target.rows, over.tolist(), strict=True):
+    for row, excess in zip(relaxation.rows, over.tolist(), strict=True):
         if excess <= 0.0:
             continue
         there = np.flatnonzero((row.columns > 0.0)[bounded.placement] & np.isfinite(regret))

@@ -101,7 +101,7 @@ class Neighbourhood(Improvement):
         if not packing.small_enough(self.problem):
             return -np.inf
         split, placement, device = packing.split_pools(self.problem)
-        target = Formulation(split).build()
+        relaxation = Formulation(split).build()
         hint = self._packed_hint(placement, device)
         effort = Effort(
             seconds=self.budget.left_s,
@@ -109,7 +109,7 @@ class Neighbourhood(Improvement):
             absolute_gap=0.25 * self.absolute_gap,
             seed=self.seed,
         )
-        assignment = solve_assignment(target, effort, hint)
+        assignment = solve_assignment(relaxation, effort, hint)
         self.budget.cut |= assignment.clock_cut
         if assignment.counts is not None:
             chosen = assignment.counts.argmax(axis=1)
@@ -140,11 +140,11 @@ class Neighbourhood(Improvement):
                 if (p.llm, p.pool) == (placements[source].llm, placements[source].pool)
                 and p.concurrency < placements[source].concurrency
             ]
-            for target in lower:
+            for destination in lower:
                 current = self.incumbent.schedule
                 if current is not None and not self.budget.spent():
                     there = current.placement == source
-                    self.incumbent.offer_placement(np.where(there, target, current.placement))
+                    self.incumbent.offer_placement(np.where(there, destination, current.placement))
 
     def moves(self) -> None:
         """Move all requests of a placement, or its longest, to another one."""
@@ -166,13 +166,13 @@ class Neighbourhood(Improvement):
         for source in np.unique(placement).tolist():
             members = np.flatnonzero(placement == source)
             longest = members[np.argsort(-output[members], kind="stable")]
-            for target in range(self.problem.k):
+            for destination in range(self.problem.k):
                 for share in (1.0, 0.3, 0.1, 0.03):
                     some = longest[: max(1, int(share * len(longest)))]
-                    movable = some[self.problem.eligible[some, target]]
-                    if target != source and len(movable):
+                    movable = some[self.problem.eligible[some, destination]]
+                    if destination != source and len(movable):
                         moved = placement.copy()
-                        moved[movable] = target
+                        moved[movable] = destination
                         found.append(moved)
         return found
 

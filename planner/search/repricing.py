@@ -1,4 +1,4 @@
-"""The surrogate parameters that a dispatched schedule calls for."""
+"""The way from a relaxation to a schedule by the surrogate that its last schedule calls for."""
 
 from __future__ import annotations
 
@@ -8,12 +8,45 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray
 from planner.bounds import pair_bounds
+from planner.bounds.bounding import Bounded, bound
+from planner.bounds.formulation import Formulation
 from planner.bounds.surrogate import Surrogate
 from planner.inputs import Unit
 from planner.problem import PlacementProblem
 from planner.schedule.evaluation import Evaluation
 from planner.schedule.schedule import Schedule
 from planner.schedule.violations import loosest
+from planner.search.improvement import Improvement
+from planner.solvers.assignment_problem import AssignmentProblem
+
+REPRICING_ROUNDS = 3
+"""Times that the assignment is repriced from its dispatched schedule."""
+
+
+class Repricing(Improvement):
+    """Assigns, dispatches, evaluates and reprices, again and again."""
+
+    def run(self, relaxation: AssignmentProblem, start: Bounded, surrogate: Surrogate) -> float:
+        """Improve the incumbent; return the best lower bound that was proven on the way."""
+        lower = start.lower_bound
+        bounded = start
+        for attempt in range(REPRICING_ROUNDS):
+            assigned, proven = self.assign(relaxation, bounded, lower)
+            if attempt == 0:
+                lower = max(lower, proven)
+            offered = self.incumbent.offer_placement(assigned)
+            if offered is None or self.incumbent.objective <= lower + self.absolute_gap:
+                break
+            if self.budget.spent():
+                break
+            surrogate = reprice(self.problem, surrogate, *offered)
+            relaxation = Formulation(self.problem, surrogate).build()
+            workload, gap = self.problem.requests.workload, self.absolute_gap
+            found = bound(relaxation, workload, self.budget, absolute_gap=gap)
+            if found is None:
+                break
+            bounded = found
+        return lower
 
 
 def reprice(

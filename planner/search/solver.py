@@ -24,9 +24,9 @@ from planner.search.candidates import simple_policies
 from planner.search.capacity_reserve import MIN_RESERVED_REQUESTS, CapacityReserve
 from planner.search.epsilon_constraint import epsilon_constraint_plans
 from planner.search.feasibility import FeasibilitySearch
-from planner.search.improvement import Repricing
 from planner.search.incumbent import Incumbent
 from planner.search.neighbourhood import Neighbourhood
+from planner.search.repricing import Repricing
 from planner.solvers.assignment_problem import AssignmentProblem
 from planner.time_budget import TimeBudget
 

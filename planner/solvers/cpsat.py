@@ -46,7 +46,7 @@ class Assignment:
 
 
 @dataclass(frozen=True)
-class SideVariable:
+class SteppedVariable:
     """A variable beside the assignment in CP-SAT's integers, `step` of its own unit each."""
 
     given: Variable
@@ -94,13 +94,13 @@ class CpSatProgram:
             for i in self.items.tolist()
         ]
 
-    def _side_variables(self) -> dict[Counted, SideVariable]:
+    def _side_variables(self) -> dict[Counted, SteppedVariable]:
         found = {}
         for v in self.problem.variables:
             step = 1.0 if v.integer else max(abs(v.lower), abs(v.upper), 1e-9) / 2**30
             lower, upper = int(np.floor(v.lower / step)), int(np.ceil(v.upper / step))
             steps = self.program.new_int_var(lower, upper, str(v.counts))
-            found[v.counts] = SideVariable(v, steps, step)
+            found[v.counts] = SteppedVariable(v, steps, step)
         return found
 
     def one_placement_each(self) -> None:

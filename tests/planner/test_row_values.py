@@ -126,10 +126,10 @@ def test_capacity_is_reserved_before_the_deadline_that_was_missed_alone() -> Non
     capacity_reserve = CapacityReserve(problem, Incumbent(problem), TimeBudget(60.0), 0, 1e-3)
     shares, kept = capacity_reserve.time_reserve(relaxation, np.ones(2), schedule, 1e-4)
     assert (shares == 1.0).all()
-    target = with_reserve(relaxation, shares, kept)
+    tightened = with_reserve(relaxation, shares, kept)
     less = {
         row.limits: row.bound - other.bound
-        for row, other in zip(relaxation.rows, target.rows, strict=True)
+        for row, other in zip(relaxation.rows, tightened.rows, strict=True)
         if other.bound < row.bound
     }
     worst = float((schedule.end_s / EARLY - 1.0)[late].max())
