@@ -16,7 +16,7 @@ from costmodel.workload import Workload
 
 _ALL = slice(None)
 # Requests at a time: the arrays in play stay in the second-level cache.
-_BLOCK = 32768
+_ROWS_A_BLOCK = 32768
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +93,8 @@ def predict(
     )
     checked = [(cost_model, _one_concurrency(batch)) for cost_model, batch in columns]
     slices = [cost_model.region.at(batch) for cost_model, batch in checked]
-    for start in range(0, workload.size, _BLOCK):
-        rows = slice(start, start + _BLOCK)
+    for start in range(0, workload.size, _ROWS_A_BLOCK):
+        rows = slice(start, start + _ROWS_A_BLOCK)
         tokens = workload.terms(rows)
         for column, (cost_model, batch) in enumerate(checked):
             _fill(matrix, rows, column, tokens, cost_model, batch, intervals)

@@ -101,13 +101,15 @@ def is_absent(path: Path) -> bool:
     return False
 
 
-def words_of(error: OSError) -> str:
+def words_of_os_error(error: OSError) -> str:
     """Return what the system refuses, with the file that it names.
 
     Examples
     --------
-    >>> words_of(OSError(28, "No space left on device", "/data/out.csv")), words_of(OSError("no"))
-    ('/data/out.csv: No space left on device', 'no')
+    >>> words_of_os_error(OSError(28, "No space left on device", "/data/out.csv"))
+    '/data/out.csv: No space left on device'
+    >>> words_of_os_error(OSError("no"))
+    'no'
     """
     why = error.strerror or str(error)
     return why if error.filename is None else f"{error.filename}: {why}"

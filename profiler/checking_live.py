@@ -17,13 +17,13 @@ from profiler.campaign.stages import Design, Step
 from profiler.checking import check_pair, matching_trials, shown_reasons
 from profiler.commands import load_cost_models, print_checks
 from profiler.errors import UnusableInputError
+from profiler.fit.error_figures import POINT_COLUMNS
 from profiler.measuring import live_rig
 from profiler.observation_files import read_observations
 from profiler.pages.tables import say
 from profiler.plausibility import unchecked_devices
 
 CHECK = "check"
-POINT_COLUMNS = ("input_tokens", "output_tokens", "concurrency")
 
 
 def check_live(options: argparse.Namespace) -> None:

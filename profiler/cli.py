@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.default_int_handler)
     from costmodel.errors import CostModelError  # noqa: PLC0415
-    from costmodel.files import words_of  # noqa: PLC0415
+    from costmodel.files import words_of_os_error  # noqa: PLC0415
 
     try:
         _run(options)
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         sys.stderr.write(f"error: {error}\n")
         return BAD_INPUT
     except OSError as error:
-        sys.stderr.write(f"error: {words_of(error)}\n")
+        sys.stderr.write(f"error: {words_of_os_error(error)}\n")
         return BAD_INPUT
     return 0
 

@@ -22,7 +22,7 @@ from profiler.campaign.journal import LOADS_SUFFIX, companion
 from profiler.checking import check_pairs, shown_reasons
 from profiler.errors import UnfittablePairError, UnusableInputError
 from profiler.fit.anova import PUBLISHED, PUBLISHED_DEVICE, PUBLISHED_LLMS, Effect, analyse
-from profiler.fit.calibration import load_figures, read_loads, unused_loads
+from profiler.fit.loads import load_figures, read_loads, unused_loads
 from profiler.fit.pair_fit import fit_pair
 from profiler.fit.selection import leave_out
 from profiler.fit.training import ENERGY, RUNTIME

@@ -22,7 +22,7 @@ from profiler.campaign.stages import ENERGY, EXHAUSTED, TARGET, TIME, Design
 from profiler.campaign.trial import SERVER_LIMITED, UNSTABLE, Trial
 from profiler.delimited import read_table
 from profiler.errors import UnusableInputError
-from profiler.fit.calibration import LOAD_COLUMNS
+from profiler.fit.loads import LOAD_COLUMNS
 from profiler.measure_options import API_KEY
 from profiler.meters.choice import REPLAY, make_meter
 from profiler.observation_files import read_observations

@@ -16,9 +16,9 @@ import numpy as np
 
 from costmodel.arrays import BoolArray, FloatArray, IntArray
 from costmodel.cost_model import CostModel
-from profiler.fit.calibration import load_figures, read_loads
 from profiler.fit.cells import grid_cells
 from profiler.fit.cross_validation import seeded_folds
+from profiler.fit.loads import load_figures, read_loads
 from profiler.fit.pair_fit import fit_pair
 from profiler.fit.selection import choose_trials
 from profiler.importers.wilkins2024 import import_wilkins2024

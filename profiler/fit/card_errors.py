@@ -8,7 +8,7 @@ from costmodel.bases import CONTROL_BASIS
 from profiler.fit.error_figures import QuantityFigures, error_figures, method
 from profiler.fit.least_squares import significant
 from profiler.fit.scoring import Score
-from profiler.fit.steps import throughput_drops
+from profiler.fit.throughput_drops import throughput_drops
 from profiler.fit.training import RUNTIME, TrainingSet
 
 CARD_DIGITS = 5

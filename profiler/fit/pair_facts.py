@@ -12,7 +12,7 @@ from costmodel.moments import read_moment, written
 from costmodel.nearest import counted
 from costmodel.provenance import GPU, GPU_AND_CPU
 from profiler.errors import UnfittablePairError
-from profiler.fit.calibration import IDLE_METERED_NOTE, IDLE_NOTE, LoadFigures
+from profiler.fit.loads import IDLE_METERED_NOTE, IDLE_NOTE, LoadFigures
 from profiler.fit.published import Campaign, campaign_of
 from profiler.observations import Observations
 

@@ -12,11 +12,11 @@ from costmodel.cost_model import CostModel
 from costmodel.nearest import counted
 from costmodel.provenance import Provenance
 from costmodel.region import ProfiledRegion
-from profiler.fit.calibration import LoadFigures
 from profiler.fit.card_errors import card_errors
 from profiler.fit.identification import confounded
 from profiler.fit.learning import Learning, choose_learning
 from profiler.fit.least_squares import significant
+from profiler.fit.loads import LoadFigures
 from profiler.fit.mixed import score_mixed
 from profiler.fit.pair_facts import load_notes, null_reasons, pair_facts
 from profiler.fit.training import (

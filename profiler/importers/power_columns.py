@@ -29,8 +29,8 @@ from profiler.importers.power_words import (
     PLACES,
     SUMS,
     VOLTS,
+    name_parts,
     without_labels,
-    words_of,
 )
 from profiler.power_limits import COUNTER_LAG_S
 from profiler.short_windows import AVERAGED_S, INSTANT_S
@@ -118,12 +118,12 @@ def find_columns(path: Path, header: Sequence[str]) -> Columns:
     rest = [name for name in header if name not in moment and name != UNNAMED]
     groups, others = _groups(path, header, rest)
     taken = {source.column for group in groups for source in group}
-    gpus = tuple(name for name in rest if name not in taken and " ".join(words_of(name)) in GPUS)
+    gpus = tuple(name for name in rest if name not in taken and " ".join(name_parts(name)) in GPUS)
     return Columns(moment, groups, gpus, others)
 
 
 def _moment(path: Path, header: Sequence[str]) -> tuple[str, ...]:
-    words = {name: words_of(name) for name in header}
+    words = {name: name_parts(name) for name in header}
     whole = {" ".join(found): name for name, found in words.items()}
     if "date" in whole and "time" in whole:
         return whole["date"], whole["time"]
@@ -150,7 +150,7 @@ def _groups(
     for dimension in (POWER, ENERGY):
         ranked: dict[tuple[bool, int], list[Source]] = {}
         for name in names:
-            words = set(words_of(name))
+            words = set(name_parts(name))
             if not _tells(dimension, name, words):
                 continue
             if _is_other(words) or (plugged and not words & GRAPHICS):
@@ -169,11 +169,11 @@ def _groups(
                 others += [
                     one
                     for one in names
-                    if one not in {*taken, *others} and _tells(ENERGY, one, set(words_of(one)))
+                    if one not in {*taken, *others} and _tells(ENERGY, one, set(name_parts(one)))
                 ]
             return groups, tuple(others)
         # What counts joules beside the power of a whole machine counts those of the machine.
-        plugged |= any(AT_THE_PLUG.intersection(words_of(one)) for one in others)
+        plugged |= any(AT_THE_PLUG.intersection(name_parts(one)) for one in others)
     if unread:
         raise unread[0]
     aside = f" ({', '.join(others)}: not what GPUs draw by the name)" if others else ""
@@ -211,13 +211,13 @@ def _is_plug(header: Sequence[str]) -> bool:
     >>> _is_plug(["timestamp", "power.draw [W]", "clocks.current.sm [MHz]", "gfx_voltage"])
     False
     """
-    words = [set(words_of(name)) for name in header]
+    words = [set(name_parts(name)) for name in header]
     volts = any(one & VOLTS and not one & {*GRAPHICS, "gfx", "soc", "mem"} for one in words)
     return volts and any(one & AMPERES or one == {"current"} for one in words)
 
 
 def _source(path: Path, name: str, dimension: str) -> Source:
-    words = words_of(name)
+    words = name_parts(name)
     try:
         units = header_units(without_labels(name), dimension)
     except UnitError as error:
@@ -260,7 +260,7 @@ def check_one_each(path: Path, sources: Sequence[Source]) -> None:
         Where they are not: either could be meant.
     """
     shapes = {
-        " ".join("#" if word == source.gpu else word for word in words_of(source.column))
+        " ".join("#" if word == source.gpu else word for word in name_parts(source.column))
         for source in sources
     }
     numbered = {source.gpu for source in sources} - {""}

@@ -71,7 +71,7 @@ def without_labels(name: str) -> str:
     return _LABELS.sub(_gpu_label, name)
 
 
-def words_of(name: str) -> list[str]:
+def name_parts(name: str) -> list[str]:
     """Split the name of a column into words and numbers, see `profiler.units.name_words`."""
     return name_words(without_labels(name))
 

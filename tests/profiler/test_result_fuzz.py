@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiler.cli import main
-from profiler.fit.calibration import LOAD_COLUMNS
+from profiler.fit.loads import LOAD_COLUMNS
 from profiler.observations import COLUMNS
 from tests.profiler.builders import row_of
 from tests.profiler.foreign_tables import BEGIN_S, Dialect, dialects
@@ -209,7 +209,7 @@ def loads_tables(draw: st.DrawFn) -> tuple[bytes, float]:
 @given(loads_tables())
 def test_loads_give_their_figures_or_say_why_not(drawn: tuple[bytes, float]) -> None:
     from profiler.errors import ProfilerError
-    from profiler.fit.calibration import load_figures, read_loads
+    from profiler.fit.loads import load_figures, read_loads
 
     content, factor = drawn
     with kept(content, "loads.csv") as path:

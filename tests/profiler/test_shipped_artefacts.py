@@ -7,7 +7,7 @@ import pytest
 
 from costmodel.artefact import to_artefact
 from costmodel.catalogue import Catalogue
-from profiler.fit.calibration import load_figures, read_loads
+from profiler.fit.loads import load_figures, read_loads
 from profiler.fit.pair_fit import fit_pair
 from profiler.importers.mlenergy_v3 import import_mlenergy_v3
 from profiler.importers.wilkins2024 import import_wilkins2024

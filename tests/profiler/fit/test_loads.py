@@ -1,7 +1,7 @@
 import pytest
 
 from profiler.errors import ObservationError
-from profiler.fit.calibration import MeasuredLoad, load_figures, read_loads, unused_loads
+from profiler.fit.loads import MeasuredLoad, load_figures, read_loads, unused_loads
 from profiler.plausibility import misread_trials
 from tests.profiler.test_plausibility import drawing
 

@@ -3,7 +3,7 @@ import pytest
 
 from costmodel.artefact import load, save, to_artefact
 from profiler.errors import UnfittablePairError
-from profiler.fit.calibration import LoadFigures
+from profiler.fit.loads import LoadFigures
 from profiler.fit.pair_fit import fit_pair
 from profiler.observations import joined
 from tests.profiler.builders import (

@@ -1,6 +1,6 @@
 import numpy as np
 
-from profiler.fit.steps import throughput_drops
+from profiler.fit.throughput_drops import throughput_drops
 
 
 def drops(batches, tokens_per_s):
