@@ -56,7 +56,7 @@ from service.periodic import cancel_tasks, start_tasks
 from service.plans.archive import PlanArchive
 from service.plans.database import PLANS
 from service.plans.plan_store import StoreLimits
-from service.plans.plans import BackgroundPlans
+from service.plans.plans import AsynchronousPlans
 from service.reloads import follow_files
 from service.settings.settings import Settings
 from service.stopping import Stopping
@@ -107,7 +107,7 @@ def compose(
         settings.store_max_plans, settings.store_max_bytes, settings.store_max_age_seconds
     )
     archive = PlanArchive(settings.store_path, kept, metrics)
-    background = BackgroundPlans(archive, settings.heartbeat_seconds, pool, metrics, stopping)
+    plans = AsynchronousPlans(archive, settings.heartbeat_seconds, pool, metrics, stopping)
     metrics.follow(pool.queue)
     decision_metrics.observe(decision_service)
     metrics.follow_stores(
@@ -124,7 +124,7 @@ def compose(
         actuals_service=ActualsService(decision_service, decision_metrics, store),
         keeper=PolicyKeeper(decision_service, store),
         pool=pool,
-        plans=background,
+        plans=plans,
         stopping=stopping,
         tokenizers=tokenizers,
         keys=None if settings.api_keys_file is None else FileKeyStore(settings.api_keys_file),
@@ -151,7 +151,7 @@ class Service:
     actuals_service: ActualsService
     keeper: PolicyKeeper
     pool: WorkerPool
-    plans: BackgroundPlans
+    plans: AsynchronousPlans
     stopping: Stopping
     tokenizers: Tokenizers
     keys: FileKeyStore | None

@@ -16,11 +16,11 @@ from pydantic import ValidationError
 
 from costmodel.files import refusal_of
 from service.calls.heap import map_large_blocks, share_one_heap
-from service.database.database_file import MEMORY
+from service.database.database_file import IN_MEMORY
 from service.decisions.tokenizers import TokenizerError, Tokenizers
 from service.settings.access import AccessError, is_loopback
-from service.settings.settings import PREFIX, Settings, unknown_variables
-from service.wording import words_of
+from service.settings.settings import VARIABLE_PREFIX, Settings, unknown_variables
+from service.wording import words_of_error
 from service.workers.link import enter, start_worker
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def read_settings(host: str | None = None) -> Settings | None:
     except ValidationError as error:
         for found in error.errors(include_url=False):
             name = "_".join(str(part) for part in found["loc"])
-            place = f"{PREFIX}{name.upper()}: " if name else ""
-            sys.stderr.write(f"{place}{words_of(found)}\n")
+            place = f"{VARIABLE_PREFIX}{name.upper()}: " if name else ""
+            sys.stderr.write(f"{place}{words_of_error(found)}\n")
         return None
 
 
@@ -182,7 +182,7 @@ def _check_permissions(settings: Settings) -> None:
 def _warn(settings: Settings) -> None:
     for name in unknown_variables(os.environ):
         logger.warning("The variable %s is no setting: it has no effect.", name)
-    if settings.actuals_path == MEMORY and "actuals_path" not in settings.model_fields_set:
+    if settings.actuals_path == IN_MEMORY and "actuals_path" not in settings.model_fields_set:
         logger.warning("Actuals are kept in memory only. The user has no home folder.")
     if settings.api_keys_file and not settings.tls_certfile and not is_loopback(settings.host):
         logger.warning(

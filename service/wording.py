@@ -57,23 +57,24 @@ _UNEXPECTED: Mapping[str, str] = {
 }
 
 
-def words_of(found: Mapping[str, Any]) -> str:
+def words_of_error(found: Mapping[str, Any]) -> str:
     """Return what pydantic says of one of `ValidationError.errors()`, in the words of this service.
 
     Its input is quoted where it is there: leave it out where it may be secret.
 
     Examples
     --------
-    >>> words_of({"type": "value_error", "loc": ("a",), "msg": "Value error, Expected b."})
+    >>> words_of_error({"type": "value_error", "loc": ("a",), "msg": "Value error, Expected b."})
     'Expected b.'
-    >>> words_of({"type": "a new one", "loc": ("a",), "msg": "Input should ^[a-z]", "input": 1})
+    >>> words_of_error({"type": "new", "loc": ("a",), "msg": "Input should ^[a-z]", "input": 1})
     'Expected another value, got 1.'
-    >>> words_of({"type": "int_type", "loc": ("seed",), "msg": "", "input": None})
+    >>> words_of_error({"type": "int_type", "loc": ("seed",), "msg": "", "input": None})
     'Expected a whole number, got null.'
     >>> limits = {"type": "less_than_equal", "loc": (), "msg": "", "ctx": {"le": 10_000_000}}
-    >>> words_of(limits), words_of({**limits, "input": 10**12})
+    >>> words_of_error(limits), words_of_error({**limits, "input": 10**12})
     ('Expected at most 10000000.', 'Expected at most 10000000, got 1000000000000.')
-    >>> words_of({"type": "float_type", "loc": ("deadline_seconds",), "msg": "", "input": "10m"})
+    >>> ten = {"type": "float_type", "loc": ("deadline_seconds",), "msg": "", "input": "10m"}
+    >>> words_of_error(ten)
     "Expected seconds as a number, got '10m': write 600."
     """
     kind = found["type"]
@@ -108,10 +109,10 @@ def _got(found: Mapping[str, Any], *, counted: bool) -> str:
     given = found["input"]
     if counted and hasattr(given, "__len__"):
         return f", got {len(given)}"
-    return f", got {shown(given)}"
+    return f", got {shown_value(given)}"
 
 
-def shown(value: object) -> str:
+def shown_value(value: object) -> str:
     """Return a value as JSON has it, cut where it is long; of lists and objects that they are."""
     if isinstance(value, list | tuple):
         return "a list"

@@ -17,6 +17,7 @@ from service.calls.content import Content, collect
 from service.calls.explaining import alternative_columns, alternative_rows
 from service.calls.fleet.placements import candidate_list
 from service.calls.messages import ARROW
+from service.calls.planned_call import PlannedCall
 from service.calls.schemas.answers import (
     EnergyAnswer,
     NormalisersAnswer,
@@ -27,7 +28,6 @@ from service.calls.schemas.answers import (
     WarningAnswer,
 )
 from service.calls.schemas.shards import ShardAnswer
-from service.calls.solved import PlannedCall
 
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 

@@ -14,9 +14,9 @@ import orjson
 
 from planner.result import Plan
 
-COLUMN_BLOCK = 65536
+ENTRIES_AT_ONCE = 65536
 """Entries of a column that are written at once."""
-ROW_BLOCK = 2048
+ROWS_AT_ONCE = 2048
 """Rows that are written at once: their texts stay in the cache."""
 
 Column: TypeAlias = Sequence[Any] | npt.NDArray[Any]
@@ -46,8 +46,8 @@ def column_chunks(answer: bytes, columns: Mapping[str, Column]) -> Iterator[byte
     opening = answer[:-1] + b',"columns":{'
     for name, column in columns.items():
         yield opening + orjson.dumps(name) + b":["
-        for start in range(0, len(column), COLUMN_BLOCK):
-            yield (b"," if start else b"") + _listed(column[start : start + COLUMN_BLOCK])
+        for start in range(0, len(column), ENTRIES_AT_ONCE):
+            yield (b"," if start else b"") + _listed(column[start : start + ENTRIES_AT_ONCE])
         opening = b"],"
     yield b"]}}"
 
@@ -70,8 +70,8 @@ def row_chunks(
     row = b"{" + b",".join(orjson.dumps(name) + b":%b" for name in columns) + b"}"
     places = [_place(index, placement) for index, placement in enumerate(placements)]
     yield answer[:-1] + b',"assignments":['
-    for start in range(0, len(columns["id"]), ROW_BLOCK):
-        values = {name: column[start : start + ROW_BLOCK] for name, column in columns.items()}
+    for start in range(0, len(columns["id"]), ROWS_AT_ONCE):
+        values = {name: column[start : start + ROWS_AT_ONCE] for name, column in columns.items()}
         texts = {name: _texts(block) for name, block in values.items()}
         texts["placement"] = map(places.__getitem__, np.asarray(values["placement"]).tolist())
         rows = map(row.__mod__, zip(*texts.values(), strict=True))

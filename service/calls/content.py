@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 MAX_INLINE_BYTES = 65536
 """Bytes that a body may have and still be handled as `bytes`."""
-CHUNK = 262144
+READ_BYTES = 262144
 """Bytes that are read at a time: some tens of microseconds."""
 
 
@@ -73,7 +73,7 @@ class AnonymousFile:
             self.size += written
             rest = rest[written:]
 
-    def chunks(self, size: int = CHUNK, start: int = 0) -> Iterator[bytes]:
+    def chunks(self, size: int = READ_BYTES, start: int = 0) -> Iterator[bytes]:
         """Yield the content from `start` on, `size` bytes at a time."""
         for position in range(start, self.size, size):
             yield os.pread(self._descriptor, size, position)
@@ -96,7 +96,7 @@ def to_bytes(content: Content) -> bytes:
     return content if isinstance(content, bytes) else content.content()
 
 
-def chunks(content: Content, size: int = CHUNK) -> Iterator[bytes]:
+def chunks(content: Content, size: int = READ_BYTES) -> Iterator[bytes]:
     """Yield a body, `size` bytes at a time.
 
     Examples

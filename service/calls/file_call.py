@@ -37,7 +37,7 @@ from service.calls.messages import JSON, PlanTally
 from service.calls.planner_service import PlannerService
 from service.calls.reading import Call, read_document
 from service.calls.schemas.answers import UnplaceableAnswer
-from service.calls.schemas.batch_query import PREFIX, BatchQuery, query_pointer
+from service.calls.schemas.batch_query import QUERY_POINTER, BatchQuery, query_pointer
 from service.calls.schemas.calls import PlanRequest
 from service.calls.schemas.shards import Shard, shard_answers
 from service.problems import AlikeErrors, FieldError, Problem, ProblemError, invalid, pointer
@@ -107,7 +107,7 @@ def _check_names(query: BatchQuery, fleet: Candidates | None) -> None:
     ]
     for name, given, known in asked:
         errors += [
-            FieldError(pointer(PREFIX, name), unknown_name(g, known, "names of the fleet"))
+            FieldError(pointer(QUERY_POINTER, name), unknown_name(g, known, "names of the fleet"))
             for g in dict.fromkeys(given)
             if g not in known
         ]

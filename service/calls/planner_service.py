@@ -34,12 +34,12 @@ from service.calls.plan_terms import (
     options_of,
 )
 from service.calls.plan_warnings import fleet_warnings, substitution_warning
+from service.calls.planned_call import PlannedCall
 from service.calls.prepared import PreparedCall
 from service.calls.publishing import check_may_publish, check_publishable
 from service.calls.reading import Call, read_call
 from service.calls.schemas.calls import PlanRequest, PredictRequest
 from service.calls.schemas.fleet import FleetSpec
-from service.calls.solved import PlannedCall
 from service.calls.unplanned import LimitPointers, placeable
 from service.problems import FieldError, Problem, ProblemError, invalid
 from service.wording import BODY, Spelling

@@ -19,8 +19,8 @@ from service.calls.batch import Batch
 from service.calls.content import Content, to_bytes
 from service.calls.heap import collection_paused
 from service.calls.messages import ARROW
-from service.calls.pieces import complaints_of
 from service.calls.plain_columns import FILLER, NotPlainError, batch_of_columns, batch_of_rows
+from service.calls.schema_complaints import complaints_of
 from service.calls.schemas.calls import WithRequests
 from service.calls.validation import parse
 from service.problems import FieldError, invalid

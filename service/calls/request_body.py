@@ -16,7 +16,7 @@ from service.calls.prompts.members import COUNTS, LIMITS, LISTS, merged
 from service.calls.prompts.stated import is_whole
 from service.calls.schemas.fields import MAX_CHOICES
 from service.problems import MAX_FIELD_ERRORS, FieldError, invalid, pointer
-from service.wording import shown
+from service.wording import shown_value
 
 # Tuples: unions are made anew, and looked into more slowly, by each of many calls.
 _NUMBER, _TEXT = (int, float), (str, type(None))
@@ -33,7 +33,7 @@ class InvalidMember(NamedTuple):
     def detail(self) -> str:
         """What was expected and what came, in a sentence."""
         hidden = self.path[0] == "messages" and isinstance(self.value, str)
-        return f"Expected {self.expected}, got {'text' if hidden else shown(self.value)}."
+        return f"Expected {self.expected}, got {'text' if hidden else shown_value(self.value)}."
 
 
 def invalid_members(body: Mapping[str, Any]) -> Iterator[InvalidMember]:

@@ -16,9 +16,9 @@ from service.calls.plain_columns import FILLER
 from service.calls.schemas.requests import RequestColumns
 from service.calls.validation import path_of
 from service.problems import Complaints, FieldError, pointer
-from service.wording import words_of
+from service.wording import words_of_error
 
-PIECE = 10_000
+ROWS_A_PIECE = 10_000
 
 Path = tuple[str | int, ...]
 
@@ -83,8 +83,8 @@ def _is_bulk(values: object) -> bool:
 
 def _pieces(values: object) -> Iterator[tuple[int, list[Any]]]:
     if isinstance(values, list):
-        for start in range(0, len(values), PIECE):
-            yield start, values[start : start + PIECE]
+        for start in range(0, len(values), ROWS_A_PIECE):
+            yield start, values[start : start + ROWS_A_PIECE]
 
 
 def _errors(schema: type[BaseModel], part: Mapping[str, Any]) -> list[tuple[Path, str]]:
@@ -93,5 +93,5 @@ def _errors(schema: type[BaseModel], part: Mapping[str, Any]) -> list[tuple[Path
         schema.model_validate_json(to_json(part, inf_nan_mode="constants"))
     except ValidationError as error:
         found = error.errors(include_url=False)
-        return [(path_of(each), words_of(each)) for each in found]
+        return [(path_of(each), words_of_error(each)) for each in found]
     return []

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from service.calls.schemas.fields import COUNT, PROMPTS, QUANTILES
 from service.calls.schemas.requests import LISTED, MIXED
 from service.problems import FieldError, Problem, ProblemError, invalid, pointer
-from service.wording import words_of
+from service.wording import words_of_error
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -32,7 +32,7 @@ def parse(body: bytes, schema: type[Schema]) -> Schema:
         raise ProblemError(
             Problem("malformed-json", malformed["msg"], [FieldError("", malformed["msg"])])
         )
-    raise invalid([FieldError(pointer(*path_of(e)), words_of(e)) for e in found])
+    raise invalid([FieldError(pointer(*path_of(e)), words_of_error(e)) for e in found])
 
 
 def path_of(error: Mapping[str, Any]) -> tuple[str | int, ...]:

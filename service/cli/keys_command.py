@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from service.http.access.key_file import KeyFileError, KeyRow, changed_keys, read_keys
 from service.http.access.keys import digest_of, new_key
 from service.http.access.scopes import SCOPES, Scope
-from service.wording import words_of
+from service.wording import words_of_error
 
 DONE, BAD_INPUT = 0, 2
 COLUMNS = (
@@ -97,7 +97,7 @@ def _row(options: argparse.Namespace, key: str) -> KeyRow:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else ""
-        words = words_of(first)
+        words = words_of_error(first)
         msg = f"{name.replace('--name', 'NAME')}: {words}" if name else words
         raise KeyFileError(msg) from None
 

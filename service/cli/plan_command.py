@@ -27,7 +27,7 @@ from service.calls.schemas.fields import MAX_SECONDS
 from service.calls.schemas.names import read_llm
 from service.calls.schemas.shards import Shard
 from service.cli.arguments import OPTIONS, OptionError, merged
-from service.cli.progress import shown
+from service.cli.progress import shown_progress
 from service.cli.shards import check_folder, describe_shards, served_names, write_shards
 from service.cli.tables import print_plan
 from service.environment import FLEET_FILE, embedded_models_dir
@@ -136,7 +136,7 @@ def _planned(
     service: PlannerService, body: bytes, batch: BatchFile, options: argparse.Namespace
 ) -> bytes:
     limit_s = options.time_limit or SolverOptionsSpec().time_limit_seconds
-    with shown(limit_s, quiet=options.quiet) as on_progress:
+    with shown_progress(limit_s, quiet=options.quiet) as on_progress:
         answer, _ = service.plan(
             body, on_progress, warnings=batch.warnings, set_aside=batch.set_aside
         )

@@ -14,7 +14,7 @@ from planner.progress import Progress as PlanProgress
 
 
 @contextmanager
-def shown(time_limit_s: float, *, quiet: bool) -> Iterator[OnProgress]:
+def shown_progress(time_limit_s: float, *, quiet: bool) -> Iterator[OnProgress]:
     """Yield a callback that shows a plan's progress, until the block ends.
 
     The bar is full at `time_limit_s`: the solver may end before.

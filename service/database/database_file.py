@@ -24,7 +24,7 @@ from service.database.stores import StoreError
 
 logger = logging.getLogger("service.store")
 
-MEMORY = Path(":memory:")
+IN_MEMORY = Path(":memory:")
 CHECKPOINT_FRAMES = 500
 """Frames of a log from which it is written to its database, once it was found whole."""
 
@@ -70,7 +70,7 @@ class DatabaseFile:
             Where it is not, and cannot be put there, or where some may be lost.
         """
         connection = self._connection
-        if connection is None or self.path == MEMORY:
+        if connection is None or self.path == IN_MEMORY:
             return
         self._held = self._contents.held(connection)
         if self._look(connection, committed=True):
@@ -85,7 +85,7 @@ class DatabaseFile:
     def check(self) -> None:
         """Look closer than before each transaction."""
         connection = self.connection()
-        if self.path != MEMORY:
+        if self.path != IN_MEMORY:
             self._harm = self._watch.hidden_harm(connection)
             self.connection()
 
@@ -120,7 +120,7 @@ class DatabaseFile:
 
     def _look(self, connection: sqlite3.Connection, *, committed: bool) -> bool:
         """Rescue what the file held where it is not as it was left; return whether some is lost."""
-        if self.path == MEMORY:
+        if self.path == IN_MEMORY:
             return False
         with _as_store_errors(f"{self.path} cannot be looked at"):
             self._harm = self._harm or self._watch.harm(connection, committed=committed)
@@ -201,7 +201,7 @@ class DatabaseFile:
 
     def _open(self) -> sqlite3.Connection:
         with _as_store_errors(f"Expected a database at {self.path}, got"):
-            if self.path != MEMORY and rescue.is_waiting(self.path):
+            if self.path != IN_MEMORY and rescue.is_waiting(self.path):
                 self._report("it was harmed", rescue.put_in_place(self.path))
             try:
                 return self._opened()
@@ -215,7 +215,7 @@ class DatabaseFile:
                 raise StoreError(f"Expected a database at {self.path}, got: {error}.") from None
 
     def _opened(self) -> sqlite3.Connection:
-        before, emptied = self._held, self.path != MEMORY and make_file(self.path)
+        before, emptied = self._held, self.path != IN_MEMORY and make_file(self.path)
         opened = FileStamp.of(self.path).identity
         connection = sqlite3.connect(
             self.path, isolation_level=None, timeout=self._timeout_s, check_same_thread=False

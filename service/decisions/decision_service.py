@@ -12,8 +12,8 @@ from costmodel.one_request import Terms
 from service.calls.placement_row import PlacementRow
 from service.calls.schemas.decisions import DecisionBody
 from service.decisions.calibration import ENERGY, RUNTIME, Calibration
-from service.decisions.candidates import Names, Placements
 from service.decisions.cost import Cost, cost_of
+from service.decisions.grouped_placements import GroupedPlacements, Names
 from service.decisions.learned_lengths import LearnedLengths
 from service.decisions.load import Loads
 from service.decisions.policy import FORECAST, LEAST_ENERGY, Policy
@@ -113,14 +113,14 @@ class DecisionService:
         self._loads = Loads()
         self._open: OrderedDict[str, OpenDecision] = OrderedDict()
         self._loaded = False
-        self.placements = Placements(())
+        self.placements = GroupedPlacements(())
         self.lengths = LearnedLengths()
         self.calibration = Calibration()
         self.traffic = Traffic()
 
     def load(self, rows: tuple[PlacementRow, ...]) -> None:
         """Go by the placements of another fleet from now on."""
-        self.placements, self._loaded = Placements(rows), True
+        self.placements, self._loaded = GroupedPlacements(rows), True
         self.calibration.load({(row.llm, row.device): row.cost_model for row in rows})
         self.traffic.keep({(row.llm, row.pool) for row in rows})
 

@@ -17,7 +17,7 @@ Names = Mapping[Key, str | None]
 """The gateway's own name of each candidate."""
 
 
-class Placements:
+class GroupedPlacements:
     """The fleet's placements, grouped by LLM and pool."""
 
     def __init__(self, rows: Sequence[PlacementRow]) -> None:

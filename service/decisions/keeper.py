@@ -17,7 +17,7 @@ from service.database.stores import StoreError
 from service.decisions.actuals.store import ActualsStore
 from service.decisions.decision_service import DecisionService
 from service.decisions.policy import Policy
-from service.wording import words_of
+from service.wording import words_of_error
 
 logger = logging.getLogger("service.decisions.keeper")
 
@@ -136,5 +136,5 @@ def policy_from(text: str) -> Policy:
     except ValidationError as error:
         found = error.errors(include_url=False)[0]
         where = "/".join(map(str, found["loc"]))
-        msg = f"Expected what was kept, got another {where or 'text'}: {words_of(found)}"
+        msg = f"Expected what was kept, got another {where or 'text'}: {words_of_error(found)}"
         raise ValueError(msg) from None

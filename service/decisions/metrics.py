@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from service.decisions.calibration import ENERGY, RUNTIME, BiasEstimator, BiasKey
 from service.decisions.decision_service import DecisionRecord, DecisionService
 from service.decisions.records import Actual
-from service.telemetry.labels import PREFIX, Labels
+from service.telemetry.labels import METRIC_PREFIX, Labels
 
 SECONDS_BUCKETS = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 WHERE = ("llm", "pool")
@@ -43,7 +43,7 @@ class CalibrationCollector(Collector):
         known = list(self.calibration)
         for name, (text, value_of) in GAUGES.items():
             for quantity in (ENERGY, RUNTIME):
-                full = f"{PREFIX}_{quantity}_{name}"
+                full = f"{METRIC_PREFIX}_{quantity}_{name}"
                 gauge = GaugeMetricFamily(full, text, labels=("llm", "device"))
                 for key, bias in known:
                     if key.quantity == quantity:
@@ -60,7 +60,7 @@ class DecisionMetrics:
         for status in ("plan", "forecast", "weights", "fallback"):
             self._decisions.labels(status)
         self._duration = Histogram(
-            f"{PREFIX}_decision_duration_seconds",
+            f"{METRIC_PREFIX}_decision_duration_seconds",
             f"{_CALLS} that were decided, from the last byte of the body to the answer.",
             registry=registry,
             buckets=SECONDS_BUCKETS,
@@ -190,7 +190,7 @@ class DecisionMetrics:
         return found
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"{PREFIX}_{name}", text, labels, registry=self._registry)
+        return Counter(f"{METRIC_PREFIX}_{name}", text, labels, registry=self._registry)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"{PREFIX}_{name}", text, labels, registry=self._registry)
+        return Gauge(f"{METRIC_PREFIX}_{name}", text, labels, registry=self._registry)

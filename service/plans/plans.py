@@ -36,8 +36,8 @@ class CallPermit(Protocol):
         """Give it back."""
 
 
-class BackgroundPlans:
-    """The plans that are made in the background, and those that were.
+class AsynchronousPlans:
+    """The asynchronous plans that are being made, and those that were.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from service.database.database_file import MEMORY
+from service.database.database_file import IN_MEMORY
 from service.database.stores import NoPlaceError, StoreError
 from service.environment import state_file
 from service.plans.database import PLANS, open_database
@@ -47,7 +47,7 @@ class StoreThread:
         self._failures.register(PLANS)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="plan-store")
         self._store: PlanStore | None = None
-        self.in_memory = self._path == MEMORY
+        self.in_memory = self._path == IN_MEMORY
 
     async def do(self, work: Callable[[PlanStore], Result], *, writes: bool = False) -> Result:
         """Return what a piece of work on the store returns.
@@ -110,4 +110,4 @@ class StoreThread:
         except (NoPlaceError, RuntimeError) as error:
             logger.warning("Plans are kept in memory only. %s", error)
             self.in_memory = True
-            return PlanStore(open_database(MEMORY), self._limits)
+            return PlanStore(open_database(IN_MEMORY), self._limits)

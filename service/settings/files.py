@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from service.database.database_file import MEMORY
+from service.database.database_file import IN_MEMORY
 from service.environment import FLEET_FILE, embedded_models_dir, state_file
 from service.settings.texts import KIBIBYTE, MEBIBYTE
 
@@ -48,7 +48,7 @@ def _default_actuals_path() -> Path:
     try:
         return state_file("actuals.sqlite3")
     except RuntimeError:
-        return MEMORY
+        return IN_MEMORY
 
 
 class StoreSettings(BaseModel):

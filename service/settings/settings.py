@@ -14,7 +14,7 @@ from service.settings.decisions import DecisionSettings
 from service.settings.files import FileSettings, StoreSettings
 from service.settings.work import WorkSettings
 
-PREFIX = "JOULEPLAN_"
+VARIABLE_PREFIX = "JOULEPLAN_"
 
 
 class Settings(
@@ -29,7 +29,7 @@ class Settings(
     """What an operator may set; see each field for its meaning, unit and bounds."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="forbid", allow_inf_nan=False
+        env_prefix=VARIABLE_PREFIX, frozen=True, extra="forbid", allow_inf_nan=False
     )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -50,5 +50,7 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     >>> unknown_variables({"JOULEPLAN_PORT": "80", "JOULEPLAN_PROT": "80", "HOME": "/"})
     ['JOULEPLAN_PROT']
     """
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
-    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    known = {VARIABLE_PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(
+        name for name in environment if name.startswith(VARIABLE_PREFIX) and name not in known
+    )

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
-from service.wording import shown
+from service.wording import shown_value
 
 MAX_HOST = 253
 """Characters of a name that the domain name system has."""
@@ -24,14 +24,14 @@ _HOSTS = re.compile(r"\*|(\*\.)?[\w.:%\[\]-]+", re.ASCII)
 
 def _host(text: str) -> str:
     if len(text) > MAX_HOST or not _HOST.fullmatch(text):
-        raise ValueError(f"Expected the name of a host or an IP address, got {shown(text)}.")
+        raise ValueError(f"Expected the name of a host or an IP address, got {shown_value(text)}.")
     return text
 
 
 def _hosts(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if len(name) > MAX_HOST or not _HOSTS.fullmatch(name):
-            raise ValueError(f"Expected names of hosts, joined by commas, got {shown(name)}.")
+            raise ValueError(f"Expected names of hosts, joined by commas, got {shown_value(name)}.")
     return names
 
 
@@ -47,7 +47,9 @@ def _url(text: str) -> str:
     except ValueError:
         usable = False
     if not usable or not text.isprintable() or " " in text:
-        raise ValueError(f"Expected an address such as http://prometheus:9090, got {shown(text)}.")
+        raise ValueError(
+            f"Expected an address such as http://prometheus:9090, got {shown_value(text)}."
+        )
     return text
 
 

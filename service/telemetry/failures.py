@@ -12,7 +12,7 @@ from types import MappingProxyType
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.telemetry.labels import PREFIX
+from service.telemetry.labels import METRIC_PREFIX
 
 MAX_REASON = 1000
 """Characters of a reason that are reported."""
@@ -95,10 +95,12 @@ class FailuresCollector(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield a gauge of what succeeds, and one of since when what fails does."""
         successful = GaugeMetricFamily(
-            f"{PREFIX}_{self._subject}_successful", "1 unless it fails now.", labels=[self._label]
+            f"{METRIC_PREFIX}_{self._subject}_successful",
+            "1 unless it fails now.",
+            labels=[self._label],
         )
         since = GaugeMetricFamily(
-            f"{PREFIX}_{self._subject}_failed_since_timestamp_seconds",
+            f"{METRIC_PREFIX}_{self._subject}_failed_since_timestamp_seconds",
             "Unix time since when it fails; 0 where it does not.",
             labels=[self._label],
         )
@@ -171,12 +173,12 @@ class LossesCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield what was lost, and when."""
         records = CounterMetricFamily(
-            f"{PREFIX}_store_lost_records",
+            f"{METRIC_PREFIX}_store_lost_records",
             "What was acknowledged and is lost, where its number is known.",
             labels=["store"],
         )
         moment = GaugeMetricFamily(
-            f"{PREFIX}_store_lost_timestamp_seconds",
+            f"{METRIC_PREFIX}_store_lost_timestamp_seconds",
             "Unix time when a loss was found last; 0 for never.",
             labels=["store"],
         )

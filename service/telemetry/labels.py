@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from service.calls.messages import Description
 
-PREFIX = "jouleplan"
+METRIC_PREFIX = "jouleplan"
 OTHER = "other"
 
 

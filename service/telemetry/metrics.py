@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from service.telemetry.failures import Failures, FailuresCollector, LossesCollector, StoreFailures
-from service.telemetry.labels import OTHER, PREFIX, Labels
+from service.telemetry.labels import METRIC_PREFIX, OTHER, Labels
 
 if TYPE_CHECKING:
     from service.calls.messages import Description, PlanTally
@@ -257,10 +257,12 @@ class Metrics:
             self._info.labels(loaded.llm, loaded.device, loaded.basis, loaded.source).set(1)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"{PREFIX}_{name}", text, labels, registry=self.registry)
+        return Counter(f"{METRIC_PREFIX}_{name}", text, labels, registry=self.registry)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"{PREFIX}_{name}", text, labels, registry=self.registry)
+        return Gauge(f"{METRIC_PREFIX}_{name}", text, labels, registry=self.registry)
 
     def _histogram(self, name: str, text: str) -> Histogram:
-        return Histogram(f"{PREFIX}_{name}", text, registry=self.registry, buckets=SECONDS_BUCKETS)
+        return Histogram(
+            f"{METRIC_PREFIX}_{name}", text, registry=self.registry, buckets=SECONDS_BUCKETS
+        )

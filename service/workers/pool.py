@@ -32,7 +32,7 @@ logger = logging.getLogger("service.workers.pool")
 
 RELOAD_WAIT_S = 10.0
 RELOAD_TRIES = 3
-MAX_TRIES = 3
+MAX_WORKERS_TRIED = 3
 """Workers that a call is given to which is lost each time before it has begun."""
 
 
@@ -100,7 +100,7 @@ class WorkerPool:
         """
         self.queue.check_memory(job.memory_bytes)
         job = replace(job, wants_updates=on_update is not None)
-        for _ in range(MAX_TRIES):
+        for _ in range(MAX_WORKERS_TRIED):
             worker = await self.queue.take(
                 job.memory_bytes, on_stage, patient=patient, owner=job.owner
             )

@@ -16,7 +16,7 @@ from profiler.observations import COLUMNS
 from service.app import create_app
 from service.decisions.metrics import DecisionMetrics
 from service.problems import PROBLEM_TYPES
-from service.settings.settings import PREFIX, Settings
+from service.settings.settings import VARIABLE_PREFIX, Settings
 from service.telemetry.metrics import Metrics
 from tests.costmodel.builders import kv_off_cost_model
 from tests.jouleplan.command import PARSERS, verb_parsers
@@ -124,7 +124,9 @@ def test_every_refusal_is_in_the_http_reference_with_its_status() -> None:
 def test_every_setting_is_in_its_reference_with_its_default() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", text_of("reference/settings.md"), re.MULTILINE)
     told = dict(rows)
-    fields = {PREFIX + name.upper(): field for name, field in Settings.model_fields.items()}
+    fields = {
+        VARIABLE_PREFIX + name.upper(): field for name, field in Settings.model_fields.items()
+    }
     assert set(told) == set(fields)
     for name, field in fields.items():
         if field.default_factory is None and field.default not in (None, ()):

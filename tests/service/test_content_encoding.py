@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.http.routes.content_encoding import PIECE, Inflater
+from service.http.routes.content_encoding import INFLATED_BYTES, Inflater
 from service.problems import ProblemError
 from tests.service.bodies import rows
 from tests.service.decision_fleet import save_two_pools
@@ -61,7 +61,7 @@ def test_every_route_reads_gzip(server: Server, path: str, body: Any, encoding: 
 
 def test_a_large_body_is_read_inflated(server: Server) -> None:
     body = json.dumps({"requests": rows(20_000)}).encode()
-    assert PIECE < len(body) < LIMIT
+    assert INFLATED_BYTES < len(body) < LIMIT
     answer = post(server, "/predict", gzip.compress(body, mtime=0))
     assert answer.status_code == 200, answer.text[:300]
     assert len(answer.json()["energy_joules"]) == 20_000
@@ -153,5 +153,5 @@ def test_any_bytes_inflate_or_are_refused(content: bytes) -> None:
 
 def test_a_piece_is_never_larger_than_it_may_be() -> None:
     inflater = Inflater()
-    inflater.feed(gzip.compress(b"\0" * (3 * PIECE), mtime=0))
-    assert [len(piece) for piece in iter(inflater.piece, b"")] == [PIECE] * 3
+    inflater.feed(gzip.compress(b"\0" * (3 * INFLATED_BYTES), mtime=0))
+    assert [len(piece) for piece in iter(inflater.piece, b"")] == [INFLATED_BYTES] * 3

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from service.calls.content import CHUNK
+from service.calls.content import READ_BYTES
 from service.calls.heap import LARGE_BYTES
 from tests.service.server import ROOT
 
@@ -43,4 +43,4 @@ def test_large_blocks_stay_out_of_the_heap_and_chunks_of_bodies_do_not(
 
 
 def test_chunks_in_which_bodies_are_read_are_not_large() -> None:
-    assert CHUNK < LARGE_BYTES
+    assert READ_BYTES < LARGE_BYTES

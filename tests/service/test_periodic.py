@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from service.app import create_app
-from service.database.database_file import MEMORY
+from service.database.database_file import IN_MEMORY
 from service.decisions.actuals.actuals_service import ActualsService
 from service.decisions.actuals.store import ActualsStore
 from service.decisions.decision_service import DecisionService
@@ -96,7 +96,7 @@ NO_URL = {"metering_url": 7, "metering_query": "joules"}
 async def test_a_service_reports_a_part_of_it_that_has_failed(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = create_app(settings.model_copy(update=NO_URL | {"actuals_path": MEMORY}))
+    app = create_app(settings.model_copy(update=NO_URL | {"actuals_path": IN_MEMORY}))
     others = asyncio.all_tasks()
     with caplog.at_level(logging.ERROR, "service.background.endless"):
         async with app.router.lifespan_context(app):
@@ -112,7 +112,7 @@ async def test_no_runs_are_kept_for_a_metering_that_cannot_begin(
     settings: Settings, url: object
 ) -> None:
     metrics = DecisionMetrics(CollectorRegistry(), Labels())
-    actuals = ActualsService(DecisionService(), metrics, ActualsStore(MEMORY, 10))
+    actuals = ActualsService(DecisionService(), metrics, ActualsStore(IN_MEMORY, 10))
     notified = actuals._on_run
     wrong = settings.model_copy(update=NO_URL | {"metering_url": url})
     await asyncio.gather(Metering(wrong, actuals, metrics).run(), return_exceptions=True)

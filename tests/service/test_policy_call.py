@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from service.calls.schemas.decisions import DecisionBody
-from service.database.database_file import MEMORY
+from service.database.database_file import IN_MEMORY
 from service.decisions.actuals.store import ActualsStore
 from service.decisions.decision_service import DecisionService
 from service.decisions.keeper import PolicyKeeper
@@ -131,7 +131,9 @@ def test_what_is_no_policy_is_refused_and_changes_nothing(
 @pytest.mark.anyio
 async def test_before_a_fleet_is_loaded_no_pool_is_called_unknown() -> None:
     decisions, app = DecisionService(), FastAPI()
-    app.include_router(policy.router(decisions, PolicyKeeper(decisions, ActualsStore(MEMORY, 1))))
+    app.include_router(
+        policy.router(decisions, PolicyKeeper(decisions, ActualsStore(IN_MEMORY, 1)))
+    )
     add_refusals(app, ("",))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
@@ -168,7 +170,9 @@ def test_a_policy_survives_a_restart_and_its_end_does_too(tmp_path: Path) -> Non
 @pytest.mark.anyio
 async def test_a_floor_above_every_score_is_refused_with_the_highest() -> None:
     decisions, app = decision_service(), FastAPI()
-    app.include_router(policy.router(decisions, PolicyKeeper(decisions, ActualsStore(MEMORY, 1))))
+    app.include_router(
+        policy.router(decisions, PolicyKeeper(decisions, ActualsStore(IN_MEMORY, 1)))
+    )
     add_refusals(app, ("",))
     transport = httpx.ASGITransport(app)
     highest = max(row.quality or 0.0 for row in ROWS)

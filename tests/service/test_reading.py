@@ -10,14 +10,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from service.calls import pieces
+from service.calls import schema_complaints
 from service.calls.batch import Batch, IndexNames
 from service.calls.plain_columns import batch_of_columns, batch_of_rows
 from service.calls.reading import read_json
 from service.calls.schemas.calls import PlanRequest
 from service.calls.validation import path_of
 from service.problems import ProblemError, pointer
-from service.wording import words_of
+from service.wording import words_of_error
 from tests.service.bodies import Json
 
 ODD: st.SearchStrategy[Any] = st.sampled_from(
@@ -122,7 +122,7 @@ def by_the_schema(body: bytes) -> PlanRequest | set[tuple[str, str]]:
         return PlanRequest.model_validate_json(body)
     except ValidationError as error:
         found = error.errors(include_url=False)
-        return {(pointer(*path_of(e)), words_of(e)) for e in found}
+        return {(pointer(*path_of(e)), words_of_error(e)) for e in found}
 
 
 def batch_by_the_schema(call: PlanRequest) -> Batch | None:
@@ -213,7 +213,7 @@ def test_good_columns_need_no_help_of_the_schema(columns: Json) -> None:
 
 
 def test_errors_are_pointed_to_beyond_the_first_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "PIECE", 3)
+    monkeypatch.setattr(schema_complaints, "ROWS_A_PIECE", 3)
     rows: list[Json] = [{"input_tokens": 1, "output_tokens": 1} for _ in range(10)]
     rows[7]["input_tokens"] = -1
     rows[9]["llms"] = ["ok", ""]

@@ -13,7 +13,7 @@ from costmodel.arrays import BoolArray
 from service.calls.arrow.call import TERMS_KEY
 from service.calls.assignments import Column
 
-BLOCK = 65536
+ROWS_A_BATCH = 65536
 """Rows of a record batch."""
 
 SCHEMA = pa.schema(
@@ -75,8 +75,8 @@ def matrix_chunks(
 def _stream(schema: pa.Schema, n: int, batch: Callable[[slice], list[pa.Array]]) -> Iterator[bytes]:
     sink = _Sink()
     with pa.ipc.new_stream(sink, schema) as writer:
-        for start in range(0, n, BLOCK):
-            arrays = batch(slice(start, start + BLOCK))
+        for start in range(0, n, ROWS_A_BATCH):
+            arrays = batch(slice(start, start + ROWS_A_BATCH))
             writer.write_batch(pa.record_batch(arrays, schema=schema))
             yield sink.taken()
     yield sink.taken()

@@ -14,8 +14,8 @@ from pydantic_core import from_json, to_json
 from service.calls.arrow.columns import batch_of_table
 from service.calls.batch import Batch
 from service.calls.content import Content
-from service.calls.pieces import complain
 from service.calls.plain_columns import FILLER
+from service.calls.schema_complaints import complain
 from service.calls.schemas.requests import RequestColumns
 from service.calls.validation import Schema, parse
 from service.problems import Complaints, FieldError, Problem, ProblemError

@@ -16,7 +16,6 @@ from costmodel.prompt_lengths import PromptLengths
 from service.calls.allowed_names import AllowedNames
 from service.calls.arrow.lists import distinct_lists, is_text, longest_text
 from service.calls.batch import Batch
-from service.calls.pieces import complain_of_values
 from service.calls.plain_columns import (
     CHOICES,
     INPUT_TOKENS,
@@ -30,6 +29,7 @@ from service.calls.plain_columns import (
     pins_of,
     read_choices,
 )
+from service.calls.schema_complaints import complain_of_values
 from service.calls.schemas.requests import Pin
 from service.calls.token_columns import Estimates, from_lists
 from service.problems import MAX_FIELD_ERRORS, Complaints, FieldError, pointer

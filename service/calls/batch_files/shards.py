@@ -19,7 +19,7 @@ from service.calls.batch_files.lines import BatchLines
 from service.calls.schemas.names import read_llm
 from service.calls.schemas.shards import UNPLACED, Shard
 
-BLOCK = 1024 * 1024
+WRITE_BYTES = 1024 * 1024
 """Bytes that are written at once."""
 
 
@@ -141,7 +141,7 @@ def _blocks(parts: Iterator[bytes]) -> Iterator[bytes]:
     for part in parts:
         held.append(part)
         size += len(part)
-        if size >= BLOCK:
+        if size >= WRITE_BYTES:
             yield b"".join(held)
             held, size = [], 0
     if held:

@@ -18,7 +18,7 @@ from costmodel.kinds import kind_of
 from service.calls.schemas.fleet import FleetFileSpec
 from service.calls.validation import path_of
 from service.problems import FieldError, pointer
-from service.wording import words_of
+from service.wording import words_of_error
 from service.yaml_lines import YamlError, place_in, read_yaml
 
 MAX_BYTES = 1024 * 1024
@@ -63,7 +63,7 @@ def read_fleet_file(path: Path) -> FleetFile:
         return FleetFile(path, text, FleetFileSpec.model_validate(document))
     except ValidationError as error:
         found_errors = error.errors(include_url=False)
-        errors = [FieldError(pointer(*path_of(e)), words_of(e)) for e in found_errors]
+        errors = [FieldError(pointer(*path_of(e)), words_of_error(e)) for e in found_errors]
         raise FleetFileError(_places(path, text, errors)) from None
 
 

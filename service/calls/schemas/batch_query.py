@@ -49,7 +49,7 @@ ServedName = Annotated[
     AfterValidator(matching(r"[^:\x00-\x1f]{1,256}:[^\x00-\x1f]{1,512}", "llm:name")),
 ]
 ANY = "any"
-PREFIX = "query"
+QUERY_POINTER = "query"
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,4})?")
 _LISTS = ("llms", "pools")
 _REPEATED = (*_LISTS, "served_name")
@@ -193,7 +193,7 @@ def query_pointer(pointer: str) -> str:
     """
     parts = pointer.split("/")[1:]
     names = [part for part in parts[:2] if part in BatchQuery.model_fields]
-    return f"/{PREFIX}/{names[-1]}" if names else ""
+    return f"/{QUERY_POINTER}/{names[-1]}" if names else ""
 
 
 def typed(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, Any], list[str]]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, field_validator, with_config
 
+from planner.frontier.axes import AxisName
 from service.calls.schemas.answers import (
     PlacementAnswer,
     TimingsAnswer,
@@ -14,8 +15,6 @@ from service.calls.schemas.answers import (
 )
 from service.calls.schemas.calls import EITHER_ROWS_OR_COLUMNS, PlanRequest
 from service.calls.schemas.fields import WHOLE, Answer, BodySchema
-
-AxisName = Literal["energy", "makespan", "mean_quality", "carbon", "money"]
 
 
 class FrontierSpec(BodySchema):

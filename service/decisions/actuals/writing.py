@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from service.database.advisory_lock import AdvisoryLock
 from service.database.contents import Loss
-from service.database.database_file import MEMORY, DatabaseFile
+from service.database.database_file import IN_MEMORY, DatabaseFile
 from service.database.stores import NoPlaceError, StoreError
 from service.decisions.actuals.database import CONTENTS
 
@@ -49,7 +49,7 @@ class WritingThread:
     @property
     def in_memory(self) -> bool:
         """Whether what is kept is gone with this process."""
-        return self._file.path == MEMORY
+        return self._file.path == IN_MEMORY
 
     async def do(self, work: Work[Result]) -> Result:
         """Return what comes of a work when it is on disk.
@@ -122,7 +122,7 @@ class WritingThread:
             if not self._may_forget:
                 raise
             logger.warning("Actuals are kept in memory only. %s", error)
-            self._file = DatabaseFile(MEMORY, CONTENTS, timeout_s=BUSY_S)
+            self._file = DatabaseFile(IN_MEMORY, CONTENTS, timeout_s=BUSY_S)
             connection = self._file.connection()
         self._may_forget = False
         if not self.in_memory and (closer or not self._claimed):

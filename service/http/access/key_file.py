@@ -35,7 +35,7 @@ from service.http.access.keys import NAME_PATTERN, ApiKey, KeyStore
 from service.http.access.scopes import SCOPES, Scope
 from service.problems import pointer
 from service.settings.access import AccessError
-from service.wording import words_of
+from service.wording import words_of_error
 from service.yaml_lines import YamlError, place_in, read_yaml
 
 logger = logging.getLogger("service.access.ring")
@@ -139,7 +139,7 @@ def read_keys(path: Path) -> KeyFile:
         raise KeyFileError(f"{path}: {error}") from None
     except ValidationError as error:
         first, *others = error.errors(include_url=False, include_input=False)
-        words = words_of(first)
+        words = words_of_error(first)
         more = f" ({len(others)} more)" if others else ""
         msg = f"{path}: {place_in(text, pointer(*first['loc']))}: {words}{more}"
         raise KeyFileError(msg) from None

@@ -20,14 +20,14 @@ from service.http.access.limits import Clock, KeyLimits
 from service.http.access.scopes import SAFE_METHODS, SCOPES, insufficient, scopes_for
 from service.problems import Problem, ProblemError
 
-PREFIX = "jp"
+KEY_PREFIX = "jp"
 SECRET_BYTES = 32
 NAME_PATTERN = r"[A-Za-z0-9_-]{1,64}"
 MAX_CHARACTERS = 256
 """Nothing longer is a key, or is hashed."""
 
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]+) *", re.IGNORECASE)
-_KEY = re.compile(rf"{PREFIX}\.({NAME_PATTERN})\.[A-Za-z0-9_-]{{43}}".encode())
+_KEY = re.compile(rf"{KEY_PREFIX}\.({NAME_PATTERN})\.[A-Za-z0-9_-]{{43}}".encode())
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class ApiKey:
 
 def new_key(name: str) -> str:
     """Return a new key of that name."""
-    return f"{PREFIX}.{name}.{secrets.token_urlsafe(SECRET_BYTES)}"
+    return f"{KEY_PREFIX}.{name}.{secrets.token_urlsafe(SECRET_BYTES)}"
 
 
 def digest_of(key: bytes) -> bytes:

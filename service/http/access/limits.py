@@ -70,7 +70,7 @@ class KeyLimits:
     calls
         Calls that have been let in and have not ended.
     plans
-        Plans in the background whose calls have ended.
+        Asynchronous plans whose calls have ended.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class KeyLimits:
         Parameters
         ----------
         ignore_plans
-            Whether the call reads what there is, or ends it: plans in the background, if they
+            Whether the call reads what there is, or ends it: asynchronous plans, if they
             counted, would keep their owner from reading or ending them.
         """
         in_flight = self.calls if ignore_plans else self.calls + self.plans
@@ -120,7 +120,7 @@ class KeyLimits:
 
 
 class Permit:
-    """One call's share of a key's concurrency, which a plan in the background may take over."""
+    """One call's share of a key's concurrency, which an asynchronous plan may take over."""
 
     def __init__(self, limits: KeyLimits) -> None:
         self._limits = limits

@@ -18,13 +18,13 @@ from service.http.request_log import CLIENT_GONE
 from service.http.routes.bodies import JobReader, Kind
 from service.http.routes.negotiation import accepted_type
 from service.http.routes.plans import accept, wants_async
-from service.plans.plans import BackgroundPlans
+from service.plans.plans import AsynchronousPlans
 from service.problems import ProblemError
 from service.telemetry.metrics import Metrics
 from service.workers.pool import WorkerPool
 
 
-def router(reader: JobReader, metrics: Metrics, background: BackgroundPlans) -> APIRouter:
+def router(reader: JobReader, metrics: Metrics, plans: AsynchronousPlans) -> APIRouter:
     """Return the routes of the planning calls."""
     routes = APIRouter(tags=["planning"])
 
@@ -32,13 +32,13 @@ def router(reader: JobReader, metrics: Metrics, background: BackgroundPlans) -> 
     async def plan(request: Request) -> Response:
         started = perf_counter()
         if wants_async(request):
-            return await _accept(request, reader, background)
+            return await _accept(request, reader, plans)
         reply = await _answer("plan", request, reader)
         if reply is None:
             return Response(status_code=CLIENT_GONE)
         elapsed_s = perf_counter() - started
         if reply.shards:
-            reply = await _kept(reply, elapsed_s, request, background)
+            reply = await _kept(reply, elapsed_s, request, plans)
         metrics.count_call(reply.outcome, elapsed_s, reply.tally)
         return respond(reply)
 
@@ -65,12 +65,12 @@ async def _answer(kind: Kind, request: Request, reader: JobReader) -> Reply | No
 
 
 async def _kept(
-    reply: Reply, elapsed_s: float, request: Request, background: BackgroundPlans
+    reply: Reply, elapsed_s: float, request: Request, plans: AsynchronousPlans
 ) -> Reply:
     """Return the reply to a batch file once its shards are kept; a problem where they cannot be."""
     path, owner = request.url.path, caller_of(request).owner
     try:
-        record = await background.archive.add_ended(reply, elapsed_s, path, owner)
+        record = await plans.archive.add_ended(reply, elapsed_s, path, owner)
     except ProblemError as error:
         return Reply.of_problem(error.problem, path)
     if record.problem is None or record.head is None:
@@ -80,12 +80,12 @@ async def _kept(
     return Reply(head.status, record.problem, head.media_type, outcome, head.headers)
 
 
-async def _accept(request: Request, reader: JobReader, background: BackgroundPlans) -> Response:
+async def _accept(request: Request, reader: JobReader, plans: AsynchronousPlans) -> Response:
     try:
         job = await reader.job("plan", request, accepted_type(request), patient=True)
     except ClientDisconnect:
         return Response(status_code=CLIENT_GONE)
-    return await accept(job, request, background)
+    return await accept(job, request, plans)
 
 
 async def _unless_gone(request: Request, pool: WorkerPool, job: Job) -> Reply | None:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from service.problems import Problem, ProblemError
 
 GZIP = frozenset({"gzip", "x-gzip"})
-PIECE = 256 * 1024
+INFLATED_BYTES = 256 * 1024
 """Bytes that are inflated before the event loop has its turn: some milliseconds' worth."""
 _AS_IT_IS = frozenset({"", "identity"})
 _AS_GZIP = 31
@@ -65,14 +65,14 @@ class Inflater:
         self._waiting += chunk
 
     def piece(self) -> bytes:
-        """Return at most `PIECE` bytes of what was compressed; nothing where more must arrive."""
+        """Return at most `INFLATED_BYTES` of the content; nothing where more must arrive."""
         while self._waiting or self._begun:
             if self._member.eof:
                 self._waiting = self._member.unused_data + self._waiting
                 self._member, self._begun = zlib.decompressobj(wbits=_AS_GZIP), False
                 continue
             try:
-                found = self._member.decompress(self._waiting, PIECE)
+                found = self._member.decompress(self._waiting, INFLATED_BYTES)
             except zlib.error as error:
                 raise _malformed(f"it is damaged: {error}") from None
             self._begun, self._waiting = True, self._member.unconsumed_tail

@@ -36,7 +36,7 @@ def router(prefix: str) -> APIRouter:
             swagger_css_url=f"{root}{ASSETS_PATH}/swagger-ui.css",
             swagger_favicon_url=f"{root}{ASSETS_PATH}/favicon.png",
         )
-        page.headers["content-security-policy"] = policy_of(bytes(page.body))
+        page.headers["content-security-policy"] = content_security_policy(bytes(page.body))
         page.headers["x-frame-options"] = "DENY"
         page.headers["referrer-policy"] = "no-referrer"
         return page
@@ -44,14 +44,14 @@ def router(prefix: str) -> APIRouter:
     return routes
 
 
-def policy_of(page: bytes) -> str:
+def content_security_policy(page: bytes) -> str:
     """Return the Content-Security-Policy of a page: its own files, and the scripts within it.
 
     Swagger UI sets styles of its own; scripts that are no file are named by their hash.
 
     Examples
     --------
-    >>> policy_of(b"<script>alert(1)</script>").split("; ")[1]
+    >>> content_security_policy(b"<script>alert(1)</script>").split("; ")[1]
     "script-src 'self' 'sha256-bhHHL3z2vDgxUt0W3dWQOrprscmda2Y5pLsLg4GF+pI='"
     """
     hashes = [

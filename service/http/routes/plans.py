@@ -22,7 +22,7 @@ from service.http.openapi.plans import (
     status_operation,
 )
 from service.http.routes.queries import query_number
-from service.plans.plans import BackgroundPlans
+from service.plans.plans import AsynchronousPlans
 from service.plans.records import PlanRecord
 from service.plans.run import Event
 from service.problems import Problem, ProblemError
@@ -34,7 +34,7 @@ MAX_NUMBER = 2**63 - 1
 HEARTBEAT = b": still here\n\n"
 
 
-def router(background: BackgroundPlans) -> APIRouter:
+def router(plans: AsynchronousPlans) -> APIRouter:
     """Return the routes of asynchronous plans."""
     routes = APIRouter(tags=["asynchronous plans"])
 
@@ -42,33 +42,33 @@ def router(background: BackgroundPlans) -> APIRouter:
     async def list_plans(request: Request) -> Response:
         limit = query_number(request, "limit", 1, MAX_PAGE) or DEFAULT_PAGE
         before = query_number(request, "before", 1, MAX_NUMBER)
-        records = await background.recent(limit, before, caller_of(request).owner)
+        records = await plans.recent(limit, before, caller_of(request).owner)
         body = list_body(
-            records, base_of(request), limit, survives_restart=background.archive.survives_restart
+            records, base_of(request), limit, survives_restart=plans.archive.survives_restart
         )
         return Response(body, media_type=JSON)
 
     @routes.get("/plans/{plan_id}", summary="How a plan stands", **status_operation())
     async def status(request: Request) -> Response:
         if EVENT_STREAM in request.headers.get("accept", "").lower():
-            return await _stream(request, background)
-        record = await background.find(_plan_id(request), caller_of(request).owner)
+            return await _stream(request, plans)
+        record = await plans.find(_plan_id(request), caller_of(request).owner)
         body = status_body(record, base_of(request))
         return Response(body, media_type=JSON, headers={"Cache-Control": "no-store"})
 
     @routes.get("/plans/{plan_id}/events", summary="Its progress as events", **events_operation())
     async def events(request: Request) -> Response:
-        return await _stream(request, background)
+        return await _stream(request, plans)
 
     @routes.get("/plans/{plan_id}/result", summary="Its answer", **result_operation())
     async def result(request: Request) -> Response:
-        record = await background.find(_plan_id(request), caller_of(request).owner)
-        return _result(record, background)
+        record = await plans.find(_plan_id(request), caller_of(request).owner)
+        return _result(record, plans)
 
     @routes.delete("/plans/{plan_id}", summary="Cancel or forget a plan", **cancel_operation())
     async def cancel(request: Request) -> Response:
         viewer = caller_of(request).owner
-        record = await background.cancel_or_remove(_plan_id(request), viewer)
+        record = await plans.cancel_or_remove(_plan_id(request), viewer)
         if record is None:
             return Response(status_code=204)
         return Response(status_body(record, base_of(request)), media_type=JSON)
@@ -82,10 +82,10 @@ def wants_async(request: Request) -> bool:
     return any(p.partition(";")[0].strip().lower() == RESPOND_ASYNC for p in preferences)
 
 
-async def accept(job: Job, request: Request, background: BackgroundPlans) -> Response:
+async def accept(job: Job, request: Request, plans: AsynchronousPlans) -> Response:
     """Return 202 with where to look for the plan; refuse it with 429 or 503."""
     caller = caller_of(request)
-    record = await background.start(job, caller.owner, caller.permit)
+    record = await plans.start(job, caller.owner, caller.permit)
     base = base_of(request)
     headers = {
         "Location": f"{base}/plans/{record.plan_id}",
@@ -103,10 +103,10 @@ def _plan_id(request: Request) -> str:
     return str(request.path_params["plan_id"])
 
 
-async def _stream(request: Request, background: BackgroundPlans) -> Response:
+async def _stream(request: Request, plans: AsynchronousPlans) -> Response:
     given = request.headers.get("last-event-id", "").strip()
     after = int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else None
-    events = await background.events(_plan_id(request), after, caller_of(request).owner)
+    events = await plans.events(_plan_id(request), after, caller_of(request).owner)
     if events is None:
         # By this status an EventSource knows not to come back.
         return Response(status_code=204)
@@ -115,7 +115,7 @@ async def _stream(request: Request, background: BackgroundPlans) -> Response:
     return StreamingResponse(stream, media_type=EVENT_STREAM, headers=headers)
 
 
-def _result(record: PlanRecord, background: BackgroundPlans) -> Response:
+def _result(record: PlanRecord, plans: AsynchronousPlans) -> Response:
     head = record.head
     if head is None and record.ended:
         raise ProblemError(Problem("no-result", f"The plan was {record.status}."))
@@ -128,7 +128,7 @@ def _result(record: PlanRecord, background: BackgroundPlans) -> Response:
         return Response(record.problem, head.status, headers, head.media_type)
     start = head.answer_start
     headers["Content-Length"] = str(head.size - start)
-    body = background.archive.body(record, start, head.size)
+    body = plans.archive.body(record, start, head.size)
     return StreamingResponse(body, head.status, headers, head.media_type)
 
 

@@ -6,10 +6,10 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from service.calls.messages import BATCH_FILES
-from service.calls.schemas.batch_query import PREFIX, BatchQuery, parted, typed
+from service.calls.schemas.batch_query import QUERY_POINTER, BatchQuery, parted, typed
 from service.calls.validation import path_of
 from service.problems import FieldError, invalid, pointer
-from service.wording import words_of
+from service.wording import words_of_error
 
 
 def query_of(request: Request, media_type: str) -> BatchQuery | None:
@@ -31,7 +31,7 @@ def query_of(request: Request, media_type: str) -> BatchQuery | None:
         query = BatchQuery.model_validate(values)
     except ValidationError as error:
         found = error.errors(include_url=False)
-        errors += [_error(words_of(each), str(path_of(each)[0])) for each in found]
+        errors += [_error(words_of_error(each), str(path_of(each)[0])) for each in found]
         raise invalid(list(dict.fromkeys(errors))) from None
     errors += _repeated_llms(query)
     if errors:
@@ -49,7 +49,7 @@ def _repeated_llms(query: BatchQuery) -> list[FieldError]:
 
 
 def _error(detail: str, name: str) -> FieldError:
-    return FieldError(pointer(PREFIX, name), detail)
+    return FieldError(pointer(QUERY_POINTER, name), detail)
 
 
 def query_number(request: Request, name: str, low: int, high: int) -> int | None:

@@ -12,7 +12,7 @@ from service.http.access.guard import caller_of
 from service.http.openapi.plans import shard_operation, shards_operation
 from service.http.routes.plans import base_of
 from service.plans.archive import PLAN_NOT_FOUND
-from service.plans.plans import BackgroundPlans
+from service.plans.plans import AsynchronousPlans
 from service.plans.records import PlanRecord, ReplyHead
 from service.problems import Problem, ProblemError
 
@@ -20,13 +20,13 @@ MAX_DIGITS = 6
 NOT_MODIFIED = 304
 
 
-def router(background: BackgroundPlans) -> APIRouter:
+def router(plans: AsynchronousPlans) -> APIRouter:
     """Return the routes of shards."""
     routes = APIRouter(tags=["shards of batch files"])
 
     @routes.get("/plans/{plan_id}/shards", summary="Shards of a batch file", **shards_operation())
     async def list_shards(request: Request) -> Response:
-        record, head = await _planned(request, background)
+        record, head = await _planned(request, plans)
         path = f"{base_of(request)}/plans/{record.plan_id}"
         body: ShardsAnswer = {"plan_id": record.plan_id, "shards": shard_answers(head.shards, path)}
         return Response(orjson.dumps(body), media_type=JSON)
@@ -35,7 +35,7 @@ def router(background: BackgroundPlans) -> APIRouter:
         "/plans/{plan_id}/shards/{index}", summary="The lines of a shard", **shard_operation()
     )
     async def shard(request: Request) -> Response:
-        record, head = await _planned(request, background)
+        record, head = await _planned(request, plans)
         index = _index(str(request.path_params["index"]), len(head.shards))
         found = head.shards[index]
         headers = {"ETag": f'"{found.sha256}"', "Cache-Control": "private, no-cache"}
@@ -44,18 +44,18 @@ def router(background: BackgroundPlans) -> APIRouter:
         headers["Content-Disposition"] = f'attachment; filename="{found.filename}"'
         headers["Content-Length"] = str(found.size)
         start = sum(before.size for before in head.shards[:index])
-        body = background.archive.body(record, start, start + found.size)
+        body = plans.archive.body(record, start, start + found.size)
         return StreamingResponse(body, 200, headers, JSONL)
 
     return routes
 
 
-async def _planned(request: Request, background: BackgroundPlans) -> tuple[PlanRecord, ReplyHead]:
+async def _planned(request: Request, plans: AsynchronousPlans) -> tuple[PlanRecord, ReplyHead]:
     """Return a plan that has shards; refuse with 404, 409 or 410 where there is none."""
     plan_id, viewer = str(request.path_params["plan_id"]), caller_of(request).owner
-    archive = background.archive
+    archive = plans.archive
     try:
-        record = await background.find(plan_id, viewer)
+        record = await plans.find(plan_id, viewer)
     except ProblemError as error:
         if error.problem.slug == PLAN_NOT_FOUND and await archive.is_gone(plan_id, viewer):
             message = "The plan was forgotten, or dropped for its age or to make room."

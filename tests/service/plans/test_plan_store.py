@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from service.calls.messages import JSON, Reply
-from service.database.database_file import MEMORY
+from service.database.database_file import IN_MEMORY
 from service.database.stores import StoreError
 from service.plans.archive import PlanArchive
 from service.plans.database import open_database
@@ -46,7 +46,7 @@ def opened(path: Path, limits: StoreLimits = GENEROUS) -> PlanStore:
 
 @pytest.fixture
 def store() -> Iterator[PlanStore]:
-    kept = opened(MEMORY)
+    kept = opened(IN_MEMORY)
     yield kept
     kept.close()
 
@@ -101,7 +101,7 @@ def test_plans_survive_closing_and_the_open_ones_are_interrupted(path: Path) -> 
     ],
 )
 def test_the_oldest_answers_go_first(limits: StoreLimits, kept: list[str]) -> None:
-    store = opened(MEMORY, limits)
+    store = opened(IN_MEMORY, limits)
     for name in "abcd":
         store.add(record(name))
         store.end(finished(name, 100), b"x" * 100)
@@ -111,7 +111,7 @@ def test_the_oldest_answers_go_first(limits: StoreLimits, kept: list[str]) -> No
 
 
 def test_what_is_being_made_never_goes() -> None:
-    store = opened(MEMORY, StoreLimits(1, 1, 1e9))
+    store = opened(IN_MEMORY, StoreLimits(1, 1, 1e9))
     store.add(record("open"))
     for name in "ab":
         store.add(record(name))

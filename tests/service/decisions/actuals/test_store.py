@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.database.database_file import MEMORY
+from service.database.database_file import IN_MEMORY
 from service.database.stores import StoreError
 from service.decisions.actuals.store import ActualsStore
 from service.decisions.records import ActualKey
@@ -95,7 +95,7 @@ async def test_what_nobody_owns_is_everybodys_and_without_keys_all_is(path: Path
 
 
 async def test_memory_is_of_one_process(path: Path) -> None:
-    store = ActualsStore(MEMORY, 10)
+    store = ActualsStore(IN_MEMORY, 10)
     assert len(await store.add([actual("one")])) == 1
     assert await store.add([actual("one")]) == []
     await store.stop()
