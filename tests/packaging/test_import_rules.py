@@ -36,6 +36,7 @@ BREACHES = (
     ("service/calls/schemas/breach.py", "import service.calls.messages", "calls-layers"),
     ("service/plans/breach.py", "import service.decisions.decision_service", "service-layers"),
     ("service/workers/breach.py", "import starlette", "web"),
+    ("service/breach.py", "import rich", "terminal"),
     ("service/breach.py", "import ortools.graph", "solver"),
     ("profiler/breach.py", "from pynvml import nvmlInit", "nvml"),
     ("service/breach.py", "import benchmarks", "products"),
