@@ -8,6 +8,7 @@ apart for the summary, so that what was sent stays in order and mutually non-dom
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from planner.frontier.points import Candidate, FrontPoint, Late
 
@@ -15,8 +16,20 @@ COST_TOLERANCE = 1e-9
 """Relative difference of two costs that is taken for rounding, as in the evaluation of limits."""
 
 
-def as_good(one: Candidate, other: Candidate) -> bool:
-    """Whether one candidate is at least as good as another on both axes, but for rounding."""
+class Costs(Protocol):
+    """What one plan costs on either axis."""
+
+    @property
+    def limited_cost(self) -> float:
+        """Cost on the limited axis."""
+
+    @property
+    def minimised_cost(self) -> float:
+        """Cost on the minimised axis."""
+
+
+def as_good(one: Costs, other: Costs) -> bool:
+    """Whether one plan is at least as good as another on both axes, but for rounding."""
     return at_most(one.limited_cost, other.limited_cost) and at_most(
         one.minimised_cost, other.minimised_cost
     )

@@ -10,7 +10,7 @@ from math import inf
 import numpy as np
 
 from planner.frontier.axes import Axis
-from planner.frontier.dominance_filter import at_most
+from planner.frontier.dominance_filter import as_good, at_most
 from planner.frontier.quick_heuristic import quick_schedules
 from planner.infeasibility.infeasibility import why_not
 from planner.interruption import run_within
@@ -138,14 +138,8 @@ class Finder:
     def _keep(self, plan: Plan) -> None:
         """Archive a plan, unless a known one is as good on both axes, in place of those beaten."""
         new = ArchivedPlan.of(plan, self._limited, self._minimised)
-        if not any(_as_good(known, new) for known in self._archive):
-            self._archive = [known for known in self._archive if not _as_good(new, known)] + [new]
-
-
-def _as_good(one: ArchivedPlan, other: ArchivedPlan) -> bool:
-    return at_most(one.limited_cost, other.limited_cost) and at_most(
-        one.minimised_cost, other.minimised_cost
-    )
+        if not any(as_good(known, new) for known in self._archive):
+            self._archive = [known for known in self._archive if not as_good(new, known)] + [new]
 
 
 def verified(problem: PlacementProblem, schedule: Schedule) -> Plan | None:
