@@ -157,11 +157,6 @@ class Reply:
     plan_id: str = ""
     shards: tuple[Shard, ...] = ()
 
-    @property
-    def answer_start(self) -> int:
-        """Where in the body the answer begins."""
-        return sum(shard.size for shard in self.shards)
-
     @classmethod
     def of_problem(cls, problem: Problem, path: str) -> Reply:
         """Return the reply that answers the call to `path` with a problem."""

@@ -13,6 +13,7 @@ from starlette.routing import compile_path
 
 from service.calls.content import AnonymousFile
 from service.calls.messages import Reply, problem_body
+from service.calls.schemas.shards import answer_start
 from service.problems import MEDIA_TYPE, Problem, ProblemError, from_status
 
 DESTINATION = "/destination"
@@ -26,7 +27,7 @@ def respond(reply: Reply) -> Response:
     headers = dict(reply.headers)
     if isinstance(reply.body, bytes):
         return Response(reply.body, reply.status, headers, reply.media_type)
-    start = reply.answer_start
+    start = answer_start(reply.shards)
     headers["Content-Length"] = str(len(reply.body) - start)
     return StreamingResponse(_flow(reply.body, start), reply.status, headers, reply.media_type)
 

@@ -40,11 +40,6 @@ class ReplyHead:
     size: int = 0
     shards: tuple[Shard, ...] = ()
 
-    @property
-    def answer_start(self) -> int:
-        """Position in the body at which the answer begins."""
-        return sum(shard.size for shard in self.shards)
-
 
 @dataclass(frozen=True)
 class PlanRecord:

@@ -10,6 +10,9 @@ from pydantic import Field
 
 from service.calls.schemas.fields import Answer
 
+JSONL = "application/jsonl"
+UNPLACED = "unplaced"
+
 
 class ShardAnswer(Answer):
     """The lines that one placement serves, the longest first; or those that fit none."""
@@ -43,10 +46,6 @@ class ShardsAnswer(Answer):
     shards: list[ShardAnswer]
 
 
-JSONL = "application/jsonl"
-UNPLACED = "unplaced"
-
-
 @dataclass(frozen=True)
 class Shard:
     """One shard; `placement` is an index, and None, as the next three, for lines that fit none.
@@ -72,6 +71,11 @@ class Shard:
     def of(cls, kept: Mapping[str, Any]) -> Shard:
         """Return one that was kept."""
         return cls(**{**kept, "served_names": tuple(kept["served_names"])})
+
+
+def answer_start(shards: Sequence[Shard]) -> int:
+    """Return the position in a body, behind its shards, at which the answer begins [bytes]."""
+    return sum(shard.size for shard in shards)
 
 
 def shard_answers(shards: tuple[Shard, ...], path: str) -> list[ShardAnswer]:

@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from service.calls.messages import EVENT_STREAM, JSON, Job
 from service.calls.schemas.information import ProblemAnswer
 from service.calls.schemas.plans import PlansAnswer, PlanStatusAnswer
+from service.calls.schemas.shards import answer_start
 from service.http.access.guard import caller_of
 from service.http.openapi.plans import (
     cancel_operation,
@@ -126,7 +127,7 @@ def _result(record: PlanRecord, plans: AsynchronousPlans) -> Response:
     headers = dict(head.headers)
     if record.problem is not None:
         return Response(record.problem, head.status, headers, head.media_type)
-    start = head.answer_start
+    start = answer_start(head.shards)
     headers["Content-Length"] = str(head.size - start)
     body = plans.archive.body(record, start, head.size)
     return StreamingResponse(body, head.status, headers, head.media_type)
