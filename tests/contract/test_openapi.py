@@ -32,7 +32,6 @@ from tests.service.server import Server
 ANSWER_MODULES = (
     actuals, answers, decisions, explanations, frontier, information, plans, policy, shards
 )  # fmt: skip
-NEEDS_NO_UNIT = re.compile(r"name|id|llm|pool|path|kind|type|title|code|message|detail|status")
 
 
 @pytest.fixture(scope="module")

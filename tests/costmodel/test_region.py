@@ -120,16 +120,6 @@ def test_inside_is_what_the_definition_says(points, asked):
         assert region.outside([query[0]], [query[1]], query[2])[0] == flags
 
 
-@given(clouds, queries)
-def test_the_extreme_points_make_the_same_region(points, asked):
-    region = region_of(points)
-    extreme = region.extreme()
-    columns = np.array(asked, dtype=float).T
-    assert len(extreme.points) <= len(points)
-    assert extreme.ranges() == region.ranges()
-    assert np.array_equal(extreme.outside(*columns), region.outside(*columns))
-
-
 def test_many_steps_are_judged_like_few():
     rng = np.random.default_rng(7)
     stairs = [[step, 60 - step, 1] for step in range(60)] + [[0, 0, 1]]

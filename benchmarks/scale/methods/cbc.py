@@ -27,7 +27,6 @@ _FOUND = re.compile(
     r"(?:Cbc0012I Integer solution of|Cbc0016I Integer solution of|Cbc0004I Integer solution of)"
     r" (\S+) .*\((\d+(?:\.\d+)?) seconds\)"
 )
-_BOUND = re.compile(r"^(?:Lower bound|Objective value):\s+(\S+)", re.MULTILINE)
 
 Pairs = dict[tuple[int, int], pulp.LpVariable]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from io import BufferedReader
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, cast
 
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.csv_file import csv_table
@@ -22,7 +22,6 @@ from service.calls.heap import collection_paused
 from service.calls.schemas.batch_query import TokenRule
 
 FileFormat = Literal["json", "csv", "parquet", "jsonl", "openai-batch"]
-FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 STANDARD_INPUT = "-"
 
 _BY_SUFFIX: dict[str, FileFormat] = {

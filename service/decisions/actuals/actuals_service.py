@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -22,8 +21,6 @@ from service.decisions.metrics import DecisionMetrics
 from service.decisions.records import Actual, ActualKey, PlanSums
 from service.decisions.token_estimate import terms_of_actual
 from service.problems import FieldError, invalid, pointer
-
-logger = logging.getLogger("service.actuals")
 
 REPLAYED = 20_000
 """The last actuals, of which is learned again after a restart."""

@@ -85,7 +85,7 @@ def status_operation() -> dict[str, Any]:
         "Its state; with `Accept: text/event-stream`, its events.", PlanStatusAnswer
     )
     answer["content"] |= _EVENTS["content"]
-    return operation_of({"200": answer, **_SEEN_LAST}, _LAST_EVENT)
+    return _operation_of({"200": answer, **_SEEN_LAST}, _LAST_EVENT)
 
 
 def actuals_operation() -> dict[str, Any]:
@@ -100,12 +100,12 @@ def actuals_operation() -> dict[str, Any]:
 
 def events_operation() -> dict[str, Any]:
     """Return the operation of `GET /plans/{plan_id}/events`."""
-    return operation_of({"200": _EVENTS, **_SEEN_LAST}, _LAST_EVENT)
+    return _operation_of({"200": _EVENTS, **_SEEN_LAST}, _LAST_EVENT)
 
 
 def result_operation() -> dict[str, Any]:
     """Return the operation of `GET /plans/{plan_id}/result`."""
-    return operation_of(
+    return _operation_of(
         {
             "200": json_answer("The answer of `POST /plan`.", PlanAnswer),
             **refusals(prefix="As of `POST /plan`: "),
@@ -117,7 +117,7 @@ def result_operation() -> dict[str, Any]:
 
 def cancel_operation() -> dict[str, Any]:
     """Return the operation of `DELETE /plans/{plan_id}`."""
-    return operation_of(
+    return _operation_of(
         {
             "200": json_answer("It was queued or running: how it ended.", PlanStatusAnswer),
             "204": {"description": "It had ended: it and its answer are forgotten."},
@@ -125,7 +125,23 @@ def cancel_operation() -> dict[str, Any]:
     )
 
 
-def operation_of(responses: dict[str, Any], *parameters: dict[str, Any]) -> dict[str, Any]:
+def shards_operation() -> dict[str, Any]:
+    """Return the operation of `GET /plans/{plan_id}/shards`."""
+    answer = json_answer("The shards, by placement; lines that fit none come last.", ShardsAnswer)
+    return _operation_of({"200": answer, **_REFUSALS})
+
+
+def shard_operation() -> dict[str, Any]:
+    """Return the operation of `GET /plans/{plan_id}/shards/{index}`."""
+    responses = {
+        "200": _LINES,
+        "304": {"description": "Your copy is that of this shard."},
+        **_REFUSALS,
+    }
+    return _operation_of(responses, _INDEX, _IF_NONE_MATCH)
+
+
+def _operation_of(responses: dict[str, Any], *parameters: dict[str, Any]) -> dict[str, Any]:
     """Return an operation on one plan, with the refusals that all of them have."""
     refusals = {"404": _NOT_FOUND, "503": _UNAVAILABLE}
     return {
@@ -139,19 +155,3 @@ def operation_of(responses: dict[str, Any], *parameters: dict[str, Any]) -> dict
 def _query(name: str, description: str, most: int) -> dict[str, Any]:
     schema = {"type": "integer", "minimum": 1, "maximum": most}
     return parameter("query", name, description, schema)
-
-
-def shards_operation() -> dict[str, Any]:
-    """Return the operation of `GET /plans/{plan_id}/shards`."""
-    answer = json_answer("The shards, by placement; lines that fit none come last.", ShardsAnswer)
-    return operation_of({"200": answer, **_REFUSALS})
-
-
-def shard_operation() -> dict[str, Any]:
-    """Return the operation of `GET /plans/{plan_id}/shards/{index}`."""
-    responses = {
-        "200": _LINES,
-        "304": {"description": "Your copy is that of this shard."},
-        **_REFUSALS,
-    }
-    return operation_of(responses, _INDEX, _IF_NONE_MATCH)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,10 +102,3 @@ def tenants_server(
     with Server(settings) as running:
         running.wait_until_ready()
         yield running
-
-
-@pytest.fixture
-def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("JOULEPLAN_"):
-            monkeypatch.delenv(name)
