@@ -9,7 +9,6 @@ box.
 import enum
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,7 @@ from costmodel.staircase import Staircase
 
 # Points are means of windows: equal up to rounding is equal.
 EDGE_SHARE = 1e-9
+_AXES = ("input_tokens", "output_tokens", "concurrency")
 
 
 class Outside(enum.IntFlag):
@@ -157,12 +157,6 @@ class ProfiledRegion:
         }
         return {name: None if np.isnan(span[0]) else span for name, span in spans.items()}
 
-    def extreme(self) -> Self:
-        """Return the same region from the points that no other point makes redundant."""
-        axes = self.points if self.input_known else self.points[:, 1:]
-        keep = _maximal(axes) | _maximal(-axes)
-        return type(self)(np.unique(self.points[keep], axis=0))
-
     def at(self, concurrency: float) -> RegionSlice:
         """Return the region at one concurrency, to judge many requests by.
 
@@ -263,19 +257,10 @@ class ProfiledRegion:
         return np.unique(self.points[:, 2])
 
 
-_AXES = ("input_tokens", "output_tokens", "concurrency")
-
-
 def _flag_outside(flags: FlagArray, values: FloatArray, span: Range, flag: Outside) -> None:
     # Negated, so that nan is outside.
     inside: BoolArray = (values >= span.low) & (values <= span.high)
     flags |= (~inside).view(np.uint8) * np.uint8(flag.value)
-
-
-def _maximal(points: FloatArray) -> BoolArray:
-    others, own = points[np.newaxis, :, :], points[:, np.newaxis, :]
-    dominated = np.all(others >= own, axis=2) & np.any(others > own, axis=2)
-    return np.asarray(~dominated.any(axis=1))
 
 
 def _check_points(points: FloatArray) -> None:

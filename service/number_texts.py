@@ -18,6 +18,8 @@ _ISO = re.compile(
     r"(?:T(?:(?P<h>\d{1,12})H)?(?:(?P<m>\d{1,12})M)?(?:(?P<s>\d{1,12}(?:[.,]\d{1,12})?)S)?)?",
     re.ASCII,
 )
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
 
 
 def seconds_of(text: str) -> float | None:
@@ -47,10 +49,6 @@ def seconds_of(text: str) -> float | None:
         found += float(part[1]) * _UNITS_S[part[2]]
         place = part.end()
     return found if text else None
-
-
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
 
 
 class NumberKind(Enum):

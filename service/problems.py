@@ -51,6 +51,7 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
 _NUMBER = re.compile(r"[0-9]+")
 MAX_FIELD_ERRORS = 100
 """Largest number of field errors in one answer: of a million bad rows the first are named."""
+MAX_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,6 @@ class Complaints:
         """Raise the refusal of the body, where there is a complaint."""
         if self.count:
             raise self.refusal()
-
-
-MAX_EXAMPLES = 3
 
 
 class AlikeErrors:

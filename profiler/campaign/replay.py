@@ -19,6 +19,8 @@ from profiler.fit.training import choose_basis
 from profiler.observation_files import texts
 from profiler.observations import COLUMNS, Observations
 
+_SPENT = ("runtime_s", "energy_gpu_j")
+
 
 class ReplayRig(Rig):
     """Gives out the recorded windows of a pair, in their order.
@@ -105,6 +107,3 @@ class ReplayRig(Rig):
         )
         # Answers stop up to a quarter short of their limit, which doubled from point to point.
         return Point(round(tin), round(2.0 ** np.ceil(np.log2(tout * 0.97))), round(batch))
-
-
-_SPENT = ("runtime_s", "energy_gpu_j")

@@ -12,6 +12,12 @@ from profiler.errors import MeterError
 from profiler.meters.meter import Joules, Mark, Meter
 
 _WINDOW = "jouleplan"
+_WHOLE = "total_energy_mj"
+_PARTS = (
+    *("cpu_total_mj", "gpu_mj", "gpu_sram_mj", "ane_mj", "dram_mj"),
+    *("cpu_energy_mj", "gpu_energy_mj"),
+)
+"""Fields of Zeus' measurements of an Apple chip, and of a Jetson without a reading of the whole."""
 
 
 class ZeusMeter(Meter):
@@ -69,14 +75,6 @@ class ZeusMeter(Meter):
     def _between(self, begin: Mark, end: Mark) -> Joules:
         gpu, cpu = (end.counters[part] - begin.counters[part] for part in ("gpu", "cpu"))
         return Joules(gpu_j=gpu or None, cpu_j=cpu or None)
-
-
-_WHOLE = "total_energy_mj"
-_PARTS = (
-    *("cpu_total_mj", "gpu_mj", "gpu_sram_mj", "ane_mj", "dram_mj"),
-    *("cpu_energy_mj", "gpu_energy_mj"),
-)
-"""Fields of Zeus' measurements of an Apple chip, and of a Jetson without a reading of the whole."""
 
 
 def soc_j(measured: Any) -> float:

@@ -30,6 +30,8 @@ UNEXPLAINED = PlanWarning(
     "The time limit was up before the alternatives of every request were found: they are left out. "
     "Allow more time, or send fewer requests.",
 )
+MAX_EXPLAINED = 100_000
+"""Requests that are explained one by one at most: nobody reads more."""
 
 
 class ExplanationBudget:
@@ -56,10 +58,6 @@ class ExplanationBudget:
         if plan.robustness is None:
             return self._problem
         return padded(self._problem, plan.robustness.padding)
-
-
-MAX_EXPLAINED = 100_000
-"""Requests that are explained one by one at most: nobody reads more."""
 
 
 def check_explained(requests: int, *, explain: bool) -> None:

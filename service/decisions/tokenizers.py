@@ -38,8 +38,8 @@ class TokenizerError(Exception):
 class Tokenizers:
     """Files ``<llm>.json`` of Hugging Face's `tokenizers` in a folder.
 
-    A file that is named otherwise is left alone with a warning. `seen` has the stamps of the files
-    when the folder was read.
+    A file that is named otherwise is left alone with a warning. `loaded_stamp` has the stamps of
+    the files when the folder was read.
 
     Raises
     ------

@@ -9,8 +9,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 import pickle
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -26,13 +28,8 @@ from service.workers.pipe import receive, send
 
 if TYPE_CHECKING:
     from service.settings.settings import Settings
-import logging
-import sys
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from service.settings.settings import Settings
-
+logger = logging.getLogger("service.worker")
 
 Received = TypeVar("Received")
 WorkerMain = Callable[[Connection, Any], None]
@@ -190,9 +187,6 @@ class Worker:
         self._thread.submit(self._connection.close)
         self._thread.shutdown(wait=False)
         self.lost.set()
-
-
-logger = logging.getLogger("service.worker")
 
 
 def enter(connection: Connection, settings: Settings) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from service.calls.messages import RELOADED, Description, PlanTally
 from service.workers.link import Worker, WorkerLostError, loading_job
 
+logger = logging.getLogger("service.workers.loaded_files")
+
 
 class PoolListener:
     """Ignores what happens in a pool of workers; subclasses override the events that they need."""
@@ -27,9 +29,6 @@ class PoolListener:
 
     def worker_lost(self, *, hung: bool) -> None:
         """Take note that a worker that was ready is gone, and whether it had hung."""
-
-
-logger = logging.getLogger("service.workers.loaded_files")
 
 
 class LoadedFiles:

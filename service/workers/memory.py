@@ -62,16 +62,16 @@ def estimated_bytes(
 class HeldBodies:
     """The large bodies that this process holds: each from its first bytes until a worker has it.
 
-    `most` limits the bytes of all together, `patient_most` of those that nobody waits for, and
-    `owner_most` of several of these that one owner has; a single one may have more. Each is the
+    `max_bytes` limits the bytes of all together, `max_patient` of those that nobody waits for, and
+    `max_of_owner` of several of these that one owner has; a single one may have more. Each is the
     limit before it where left out.
     """
 
     def __init__(
-        self, most: int, max_patient: int | None = None, max_of_owner: int | None = None
+        self, max_bytes: int, max_patient: int | None = None, max_of_owner: int | None = None
     ) -> None:
-        self._most = most
-        self._max_patient = most if max_patient is None else max_patient
+        self._max_bytes = max_bytes
+        self._max_patient = max_bytes if max_patient is None else max_patient
         self._max_of_owner = self._max_patient if max_of_owner is None else max_of_owner
         self._files: WeakSet[AnonymousFile] = WeakSet()
         self._patient: WeakKeyDictionary[AnonymousFile, str | None] = WeakKeyDictionary()
@@ -99,7 +99,7 @@ class HeldBodies:
                 return False
             if _open_bytes(self._patient) + more > self._max_patient:
                 return False
-        return self.size + more <= self._most
+        return self.size + more <= self._max_bytes
 
 
 def _open_bytes(files: Iterable[AnonymousFile]) -> int:

@@ -32,6 +32,18 @@ _URL = re.compile(
     r"(?:/openai)?(?:/deployments/[^/?]+)?(?:/v1)?/(?:chat/completions|completions|responses)"
     r"/?(?:\?.*)?"
 )
+_AS_BODY = "as body, with method POST and url /v1/chat/completions"
+_FORMATS = {
+    "params": f"Message batches of Anthropic are not read: write params {_AS_BODY}.",
+    "modelInput": f"Batches of Bedrock are not read: write what modelInput asks {_AS_BODY}.",
+    "request": f"Batches of Gemini and Vertex are not read: write what request asks {_AS_BODY}.",
+    "response": "That is what a batch answered: plan the file that it was asked.",
+    "conversations": f"Conversations of ShareGPT are not read: write them as messages {_AS_BODY}.",
+    "messages": f"Bodies alone are not read: write each {_AS_BODY}.",
+    "prompt": f"Bodies alone are not read: write each {_AS_BODY}.",
+}
+"""What lines are by a member of theirs, and what to do."""
+_ROWS = ("input_tokens", "output_tokens")
 
 
 def is_planned(url: str) -> bool:
@@ -116,20 +128,6 @@ def read_line(text: bytes, rule: TokenRule) -> BatchLine:
         prompts[0].uncounted,
         is_planned=True,
     )
-
-
-_AS_BODY = "as body, with method POST and url /v1/chat/completions"
-_FORMATS = {
-    "params": f"Message batches of Anthropic are not read: write params {_AS_BODY}.",
-    "modelInput": f"Batches of Bedrock are not read: write what modelInput asks {_AS_BODY}.",
-    "request": f"Batches of Gemini and Vertex are not read: write what request asks {_AS_BODY}.",
-    "response": "That is what a batch answered: plan the file that it was asked.",
-    "conversations": f"Conversations of ShareGPT are not read: write them as messages {_AS_BODY}.",
-    "messages": f"Bodies alone are not read: write each {_AS_BODY}.",
-    "prompt": f"Bodies alone are not read: write each {_AS_BODY}.",
-}
-"""What lines are by a member of theirs, and what to do."""
-_ROWS = ("input_tokens", "output_tokens")
 
 
 def _parsed(text: bytes) -> dict[str, Any]:

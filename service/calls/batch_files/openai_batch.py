@@ -36,6 +36,14 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
 
 MAX_LINE_BYTES = 32 * 1024 * 1024
 """A line above this is refused: no prompt with its images is as long."""
+FLOOR = "min_mean_quality"
+STAYS = (
+    " The lines stay on the LLMs that they name: {} would let any LLM of the fleet serve them, and "
+    "lift what keeps the mean quality down."
+)
+"""The place is for what the caller would say."""
+OTHERS = " {} would let the fleet's LLMs serve such lines."
+"""Added where lines name an LLM that the fleet has not, with what the caller would say."""
 
 
 class BadLinesError(BatchFileError):
@@ -218,16 +226,6 @@ def _warnings(
         )
         listed.append(PlanWarning("not_for_run_batch", message))
     return tuple(listed)
-
-
-FLOOR = "min_mean_quality"
-STAYS = (
-    " The lines stay on the LLMs that they name: {} would let any LLM of the fleet serve them, and "
-    "lift what keeps the mean quality down."
-)
-"""The place is for what the caller would say."""
-OTHERS = " {} would let the fleet's LLMs serve such lines."
-"""Added where lines name an LLM that the fleet has not, with what the caller would say."""
 
 
 def stays_below(problem: Problem, columns: Mapping[str, Any]) -> bool:

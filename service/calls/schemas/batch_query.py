@@ -25,6 +25,24 @@ from service.calls.schemas.names import LlmName, PoolName, matching, read_llm
 from service.number_texts import seconds_of
 from service.wording import COMMAND, QUERY, Spelling
 
+ANY = "any"
+QUERY_POINTER = "query"
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,4})?")
+_LISTS = ("llms", "pools")
+_REPEATED = (*_LISTS, "served_name")
+_SECTIONS = {
+    "objective": ("minimise", "zeta"),
+    "constraints": (
+        "deadline_seconds",
+        "max_energy_joules",
+        "max_carbon_grams",
+        "max_money",
+        "min_mean_quality",
+    ),
+    "solver": ("time_limit_seconds", "relative_gap", "seed"),
+}
+_PLAIN = ("on_unplaceable", "allow_mixed_provenance")
+
 
 @dataclass(frozen=True)
 class TokenRule:
@@ -48,23 +66,6 @@ ServedName = Annotated[
     str,
     AfterValidator(matching(r"[^:\x00-\x1f]{1,256}:[^\x00-\x1f]{1,512}", "llm:name")),
 ]
-ANY = "any"
-QUERY_POINTER = "query"
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,4})?")
-_LISTS = ("llms", "pools")
-_REPEATED = (*_LISTS, "served_name")
-_SECTIONS = {
-    "objective": ("minimise", "zeta"),
-    "constraints": (
-        "deadline_seconds",
-        "max_energy_joules",
-        "max_carbon_grams",
-        "max_money",
-        "min_mean_quality",
-    ),
-    "solver": ("time_limit_seconds", "relative_gap", "seed"),
-}
-_PLAIN = ("on_unplaceable", "allow_mixed_provenance")
 
 
 class BatchQuery(BodySchema):

@@ -28,6 +28,8 @@ MAX_CHARACTERS = 256
 
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]+) *", re.IGNORECASE)
 _KEY = re.compile(rf"{KEY_PREFIX}\.({NAME_PATTERN})\.[A-Za-z0-9_-]{{43}}".encode())
+WAYS = "Authorization: Bearer KEY, or X-API-Key: KEY"
+CHALLENGE = 'Bearer realm="jouleplan"'
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,6 @@ def given_keys(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes | None]:
     return found
 
 
-WAYS = "Authorization: Bearer KEY, or X-API-Key: KEY"
-CHALLENGE = 'Bearer realm="jouleplan"'
 _NOBODY = ApiKey("", bytes(32))
 """Compared with where no key has the name, so that both refusals take as long."""
 
