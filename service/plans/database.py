@@ -9,7 +9,7 @@ from service.database.database_file import DatabaseFile
 
 PLANS = "plans"
 """Name, in failures, of what is kept here."""
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE plans (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     plan_id TEXT NOT NULL UNIQUE,
@@ -29,7 +29,7 @@ CREATE TABLE chunks (
     PRIMARY KEY (plan_number, position)
 ) STRICT;
 """
-_SHARDS = """
+SHARDS = """
 ALTER TABLE plans ADD COLUMN shards TEXT;
 CREATE TABLE gone (number INTEGER PRIMARY KEY, plan_id TEXT NOT NULL UNIQUE) STRICT;
 CREATE TRIGGER remember_gone AFTER DELETE ON plans WHEN OLD.shards IS NOT NULL BEGIN
@@ -61,7 +61,7 @@ was read last may have ended since; what is still being made is added again at i
 _LOG_LIMIT = 16 * 1024 * 1024
 """Bytes that a log is cut back to where a large plan made it long."""
 CONTENTS = Contents(
-    (_SCHEMA, _SHARDS, _OWNERS),
+    (SCHEMA, SHARDS, _OWNERS),
     {PLANS: "plans"},
     _MEND,
     (

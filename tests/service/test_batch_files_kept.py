@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.calls.schemas.answers import PlanAnswer
-from service.plans.database import _SCHEMA
+from service.plans.database import SCHEMA
 from tests.service.answers import checked
 from tests.service.batch_file_calls import batch_file, contents, planned, post
 from tests.service.plans.test_background_plans import ASYNC, slug, wait_for
@@ -47,7 +47,7 @@ def test_a_file_is_planned_in_the_background_and_its_shards_survive_a_restart(
 def old_store(tmp_path: Path) -> Path:
     path = tmp_path / "plans.sqlite3"
     store = sqlite3.connect(path)
-    store.executescript(f"PRAGMA auto_vacuum = INCREMENTAL; {_SCHEMA} PRAGMA user_version = 1;")
+    store.executescript(f"PRAGMA auto_vacuum = INCREMENTAL; {SCHEMA} PRAGMA user_version = 1;")
     store.execute(
         "INSERT INTO plans (plan_id, status, created_at, ended_at, events, reply_status, "
         "media_type, headers, size) VALUES "

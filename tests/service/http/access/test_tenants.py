@@ -6,7 +6,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from service.plans.database import _SCHEMA, _SHARDS
+from service.plans.database import SCHEMA, SHARDS
 from tests.service.bodies import endless
 from tests.service.http.access.conftest import Keys
 from tests.service.http.access.tenants import ASYNC, BODY, UNKNOWN, tenant
@@ -142,7 +142,7 @@ def test_plans_of_a_store_that_knew_no_owners_are_everybodys(
 ) -> None:
     path = tmp_path / "plans.sqlite3"
     store = sqlite3.connect(path)
-    store.executescript(f"PRAGMA auto_vacuum = INCREMENTAL; {_SCHEMA} {_SHARDS}")
+    store.executescript(f"PRAGMA auto_vacuum = INCREMENTAL; {SCHEMA} {SHARDS}")
     store.executescript(
         "PRAGMA user_version = 2; INSERT INTO plans (plan_id, status, created_at, ended_at, "
         "events) VALUES ('old', 'cancelled', 2e9, 2e9, 3); "

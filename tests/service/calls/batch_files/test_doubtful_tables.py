@@ -11,7 +11,7 @@ import pytest
 
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.decoding import inflated
-from tests.service.batch_files.readings import CSV
+from tests.service.calls.batch_files.readings import CSV
 from tests.service.plan_files import batch_line
 
 

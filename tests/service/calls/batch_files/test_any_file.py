@@ -18,9 +18,9 @@ from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.decoding import in_utf8
 from service.calls.batch_files.reading import read_batch, read_bytes
 from service.calls.schemas.batch_query import TokenRule
-from tests.service.batch_files.readings import PLAIN, tokens
+from tests.service.calls.batch_files.readings import PLAIN, tokens
 
-CASES = Path(__file__).parents[4] / "shared" / "cases"
+CASES = Path(__file__).parents[5] / "shared" / "cases"
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="the shared inputs are not beside the checkout")

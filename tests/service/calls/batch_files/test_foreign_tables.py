@@ -15,7 +15,7 @@ import pytest
 from service.calls.batch_files.batch_file import BatchFile
 from service.calls.reading import read_json
 from service.calls.schemas.calls import PlanRequest
-from tests.service.batch_files.readings import CSV, PLAIN, tokens
+from tests.service.calls.batch_files.readings import CSV, PLAIN, tokens
 
 
 def codes(batch: BatchFile) -> list[str]:

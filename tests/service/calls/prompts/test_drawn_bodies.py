@@ -15,7 +15,7 @@ from service.calls.batch_files.openai_batch import read_lines
 from service.calls.reading import read_document
 from service.calls.schemas.batch_query import TokenRule
 from service.calls.schemas.calls import PlanRequest
-from tests.service.prompts.decisions import decided, line_of
+from tests.service.calls.prompts.decisions import decided, line_of
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 

@@ -14,7 +14,7 @@ from service.calls.batch_files.openai_batch import BadLinesError, read_lines
 from service.calls.messages import problem_body
 from service.calls.schemas.batch_query import TokenRule
 from service.problems import Problem, ProblemError
-from tests.service.prompts.decisions import decided, line_of
+from tests.service.calls.prompts.decisions import decided, line_of
 
 PARTS = [
     "content",

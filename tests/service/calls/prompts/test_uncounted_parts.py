@@ -8,7 +8,7 @@ import pytest
 
 from service.calls.prompts.reader import prompts_of
 from service.calls.prompts.uncounted import ENCRYPTED, OTHERS, STORED, VIDEOS, describe_uncounted
-from tests.service.prompts.bodies import prompt_of
+from tests.service.calls.prompts.bodies import prompt_of
 
 BYTES = "data:image/png;base64," + 40_000 * "A"
 

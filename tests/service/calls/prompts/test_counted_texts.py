@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from deploy.litellm.copy_prompts import HOOK, updated
 from service.calls.prompts.reader import Prompt, json_text, prompts_of
 from service.calls.prompts.stated import choices_of
-from tests.service.prompts.bodies import prompt_of
+from tests.service.calls.prompts.bodies import prompt_of
 
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
 
