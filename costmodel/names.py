@@ -27,7 +27,7 @@ _COUNTED_BEHIND = re.compile(
     r"(?P<gpu>[^0-9\s][^0-9]*[0-9].*?)[\s-]*[xX×*]\s*(?P<count>[1-9][0-9]{0,3})",
     re.ASCII | re.DOTALL,
 )
-"""With a number in the name itself, which an accelerator has: ``RTX4090`` is no 4090 of ``RT``."""
+"""GPU whose name has a number of its own, and its count: ``RTX4090`` is no 4090 of ``RT``."""
 _PARALLELISM = re.compile(r"-(?:tp|ep|dp)[0-9]*(?:-|$)")
 
 

@@ -11,7 +11,7 @@ from costmodel.arrays import FloatArray, IntArray
 FINE_OPENINGS = 40
 """Longest requests before each of which a placement may be opened."""
 LENGTH_RATIO = 1.04
-"""Beyond them it may be opened at lengths that lie this factor apart, rounded down."""
+"""Factor between the lengths, rounded down, at which it may be opened beyond those."""
 
 
 @dataclass(frozen=True)
