@@ -21,7 +21,7 @@ from tests.service.batch_file_calls import (
 )
 from tests.service.bodies import pointers
 from tests.service.plan_files import batch_line
-from tests.service.plans.test_background_plans import slug
+from tests.service.plans.calls import slug
 from tests.service.server import Server
 
 

@@ -5,7 +5,7 @@ import pytest
 from tests.service.batch_file_calls import batch_file, planned, post, text_line
 from tests.service.bodies import pointers, rows
 from tests.service.plan_files import batch_line
-from tests.service.plans.test_background_plans import ASYNC, UNKNOWN, slug, wait_for
+from tests.service.plans.calls import ASYNC, UNKNOWN, slug, wait_for
 from tests.service.server import Server
 
 

@@ -9,7 +9,7 @@ from service.calls.schemas.answers import PlanAnswer
 from service.plans.database import SCHEMA
 from tests.service.answers import checked
 from tests.service.batch_file_calls import batch_file, contents, planned, post
-from tests.service.plans.test_background_plans import ASYNC, slug, wait_for
+from tests.service.plans.calls import ASYNC, slug, wait_for
 from tests.service.server import Server
 
 

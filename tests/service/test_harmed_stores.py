@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.service.decision_fleet import save_two_pools
-from tests.service.plans.test_background_plans import start, wait_for
+from tests.service.plans.calls import start, wait_for
 from tests.service.server import QUICK_STORES, Server
 from tests.service.test_actuals_survive import observations, states, tell
 from tests.service.test_database_file import HARMS, cut, log_of

@@ -21,7 +21,7 @@ from service.http.refusals import add_refusals
 from service.http.routes import policy
 from service.problems import ProblemError
 from tests.service.decision_fleet import save_two_pools
-from tests.service.decisions.test_decision_service import ROWS, decision_service
+from tests.service.decisions.rows import ROWS, decision_service
 from tests.service.server import Server
 from tests.waiting import wait_until
 

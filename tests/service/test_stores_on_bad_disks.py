@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.soak.__main__ import small_disk
 from tests.service.decision_fleet import save_two_pools
-from tests.service.plans.test_background_plans import ASYNC, slug, start, wait_for
+from tests.service.plans.calls import ASYNC, slug, start, wait_for
 from tests.service.server import QUICK_STORES, Server
 from tests.service.test_actuals_survive import observations, states, tell
 from tests.waiting import wait_until

@@ -18,47 +18,7 @@ from service.decisions.policy import FORECAST, PLAN, WEIGHTS, Policy
 from service.decisions.traffic import MIN_REQUESTS
 from service.http.routes.decisions import answer_of
 from service.problems import ProblemError
-
-LLMS, POOLS = ("a", "b", "c"), ("x", "y")
-
-
-def row(index: int, llm: str, pool: str, concurrency: int, joules: float) -> PlacementRow:
-    return PlacementRow(
-        index=index,
-        llm=llm,
-        pool=pool,
-        device="1xh100",
-        concurrency=concurrency,
-        devices=1,
-        quality=0.3 + 0.2 * LLMS.index(llm),
-        max_context_tokens=None,
-        energy=(("tout", joules),),
-        seconds=(("tout", 0.01),),
-        energy_quantile=None,
-        seconds_quantile=None,
-    )
-
-
-ROWS = tuple(
-    row(index, llm, pool, concurrency, 1.0 + index)
-    for index, (llm, pool, concurrency) in enumerate(
-        (llm, pool, concurrency) for llm in LLMS for pool in POOLS for concurrency in (1, 4)
-    )
-)
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def decision_service(clock: Clock | None = None) -> DecisionService:
-    decisions = DecisionService(clock=clock or Clock(), wall_clock=Clock())
-    decisions.load(ROWS)
-    return decisions
-
+from tests.service.decisions.rows import LLMS, POOLS, ROWS, Clock, decision_service
 
 CANDIDATES = st.lists(
     st.builds(

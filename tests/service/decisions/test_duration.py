@@ -16,7 +16,7 @@ from service.decisions.decision_service import DecisionService
 from service.decisions.metrics import DecisionMetrics
 from service.http.routes import decisions, destinations
 from service.telemetry.labels import Labels
-from tests.service.decisions.test_decision_service import ROWS
+from tests.service.decisions.rows import ROWS
 
 SUM = "jouleplan_decision_duration_seconds_sum"
 BODY = b'{"llm": "a", "request": {"model": "a", "logit_bias": [%s7]}}' % (b"7, " * 250_000)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from costmodel.one_request import Prompts
 from costmodel.region import ProfiledRegion
 from service.calls.fleet.decision_table import profiled_of
-from tests.service.decisions.test_decision_service import ROWS
+from tests.service.decisions.rows import ROWS
 
 TOKENS = st.integers(0, 12).map(float)
 POINTS = st.lists(st.tuples(TOKENS, TOKENS, st.sampled_from([1.0, 4.0, 16.0])), min_size=1)

@@ -30,7 +30,7 @@ from service.decisions.token_estimate import (
 from service.decisions.tokenizers import Tokenizers
 from service.decisions.traffic import MAX_REQUESTS, MIN_REQUESTS, plan_of
 from service.problems import ProblemError
-from tests.service.decisions.test_decision_service import ROWS
+from tests.service.decisions.rows import ROWS
 
 JUNK = st.one_of(
     st.none(),

@@ -1,47 +1,17 @@
 """Asynchronous plans over a real server: accepted, looked at, cancelled, kept, listed."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from service.calls.schemas.answers import PlanAnswer
 from service.calls.schemas.plans import PlansAnswer, PlanStatusAnswer
 from tests.service.answers import checked
-from tests.service.bodies import a100_fleet, endless, rows
+from tests.service.bodies import endless
+from tests.service.plans.calls import ASYNC, BODY, IMPOSSIBLE, UNKNOWN, slug, start, wait_for
 from tests.service.server import Server
-from tests.waiting import PATIENCE_S, wait_until
-
-ASYNC = {"Prefer": "respond-async"}
-BODY = {"requests": rows(20), "fleet": a100_fleet()}
-IMPOSSIBLE = {**BODY, "constraints": {"deadline_seconds": 0.001}}
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
-
-
-def start(server: Server, body: Any, prefix: str = "") -> str:
-    """Return the path of a plan that was accepted."""
-    response = server.client.post(f"{prefix}/plan", json=body, headers=ASYNC)
-    assert response.status_code == 202, response.text
-    return str(response.headers["location"])
-
-
-def wait_for(server: Server, path: str, *states: str) -> dict[str, Any]:
-    """Return the state of a plan once it is one of `states`."""
-    end = time.perf_counter() + PATIENCE_S
-    while time.perf_counter() < end:
-        state: dict[str, Any] = server.client.get(path).json()
-        if state["status"] in states:
-            return state
-        time.sleep(0.02)
-    raise TimeoutError(state)
-
-
-def slug(response: httpx.Response) -> str:
-    assert response.headers["content-type"] == "application/problem+json"
-    return str(response.json()["type"]).rpartition(":")[2]
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

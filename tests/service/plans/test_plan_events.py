@@ -12,7 +12,7 @@ import pytest
 from service.calls.schemas.plans import PlanStatusAnswer
 from tests.service.answers import checked
 from tests.service.bodies import a100_fleet, endless, rows
-from tests.service.plans.test_background_plans import BODY, start, wait_for
+from tests.service.plans.calls import BODY, start, wait_for
 from tests.service.server import Server
 from tests.waiting import PATIENCE_S
 

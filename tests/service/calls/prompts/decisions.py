@@ -12,7 +12,7 @@ from service.calls.schemas.decisions import DecisionBody
 from service.calls.validation import parse
 from service.decisions.decision_service import DecisionRecord, DecisionService
 from service.http.routes.decisions import answer_of
-from tests.service.decisions.test_decision_service import ROWS
+from tests.service.decisions.rows import ROWS
 
 
 def decided(body: bytes) -> DecisionRecord:
