@@ -38,7 +38,7 @@ def partitioned_dispatch(
         float(group.held_s[first].sum()) / problem.placements[group.placement].concurrency
         for group, first in zip(groups, early, strict=True)
     ]
-    own = _whole_devices(np.array(work), scheduler.count)
+    own = whole_devices(np.array(work), scheduler.count)
     if own is None:
         return False
     for group, first, devices in zip(groups, early, own, strict=True):
@@ -52,7 +52,7 @@ def partitioned_dispatch(
     return True
 
 
-def _whole_devices(work: FloatArray, count: int) -> list[IntArray] | None:
+def whole_devices(work: FloatArray, count: int) -> list[IntArray] | None:
     """Devices of each group about in proportion to its work, none shared; None where too few."""
     some = work > 0.0
     if some.sum() < 2 or some.sum() > count:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from planner.schedule.list_scheduling import _whole_devices
+from planner.schedule.list_scheduling import whole_devices
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from planner.schedule.list_scheduling import _whole_devices
 def test_whole_devices_are_shared_out_by_work_and_each_group_has_one(
     work: list[float], count: int, expected: list[int]
 ) -> None:
-    found = _whole_devices(np.array(work), count)
+    found = whole_devices(np.array(work), count)
     assert found is not None
     assert [len(devices) for devices in found] == expected
     assert np.concatenate(found).tolist() == list(range(count))
@@ -30,4 +30,4 @@ def test_whole_devices_are_shared_out_by_work_and_each_group_has_one(
 def test_nothing_is_kept_apart_for_one_group_or_on_too_few_devices(
     work: list[float], count: int
 ) -> None:
-    assert _whole_devices(np.array(work), count) is None
+    assert whole_devices(np.array(work), count) is None

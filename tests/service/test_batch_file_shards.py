@@ -13,9 +13,9 @@ from service.calls.batch_files.model_place import (
     ModelPlace,
     ModelValueKind,
     RepeatedKeyError,
-    _plain_place,
-    _walked_place,
     place_of_model,
+    plain_place,
+    walked_place,
     written,
 )
 from service.calls.batch_files.openai_batch import (
@@ -69,8 +69,8 @@ def test_the_place_of_the_name_is_found_to_the_byte(parts: Parts) -> None:
         len(parts.before), len(parts.before) + len(parts.name), ModelValueKind.TEXT
     )
     assert place_of_model(parts.line, named=True) == expected
-    assert _walked_place(parts.line) == expected
-    assert _plain_place(parts.line) in {None, expected}
+    assert walked_place(parts.line) == expected
+    assert plain_place(parts.line) in {None, expected}
 
 
 @given(st.data())

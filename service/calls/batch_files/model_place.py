@@ -64,7 +64,7 @@ def place_of_model(line: bytes, *, named: bool) -> ModelPlace:
     >>> line[place.start : place.end]
     b'"x"'
     """
-    return (_plain_place(line) if named else None) or _walked_place(line)
+    return (plain_place(line) if named else None) or walked_place(line)
 
 
 def written(name: str, kind: ModelValueKind) -> bytes:
@@ -81,7 +81,7 @@ def written(name: str, kind: ModelValueKind) -> bytes:
     return b'"model":%b' % text if kind is ModelValueKind.EMPTY_BODY else text
 
 
-def _plain_place(line: bytes) -> ModelPlace | None:
+def plain_place(line: bytes) -> ModelPlace | None:
     """Return the place in the usual line, where no key can be mistaken for another; else None.
 
     There each key is spelled once in the whole line, and none can be spelled in escapes.
@@ -92,7 +92,8 @@ def _plain_place(line: bytes) -> ModelPlace | None:
     return None if found is None else ModelPlace(found.start(1), found.end(1), ModelValueKind.TEXT)
 
 
-def _walked_place(line: bytes) -> ModelPlace:
+def walked_place(line: bytes) -> ModelPlace:
+    """Return the place in any line, by its tokens; RepeatedKeyError where a key stands twice."""
     depth, in_body = 0, False
     body_at: int | None = None
     place: ModelPlace | None = None
