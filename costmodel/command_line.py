@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+import os
+import sys
+from collections.abc import Callable, Iterable
 from textwrap import fill
 from typing import Any
 
 WIDTH = 78
 """Columns of a line of text, as argparse has them on a terminal of 80."""
+
+
+def run_for_a_reader(command: Callable[[], int]) -> int:
+    """Run a command and return its status, 0 where whoever reads standard output had enough.
+
+    What is printed is flushed here, help and versions included: the interpreter complains when it
+    flushes to a closed pipe at exit.
+    """
+    try:
+        try:
+            return command()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 class VerbParser(argparse.ArgumentParser):

@@ -6,6 +6,7 @@ only its own extra is installed, and starts without the other's libraries.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -27,13 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(overview())
     verb = given[0]
     if verb in _HELP:
-        sys.stdout.write(overview())
-        return 0
+        return _print(overview())
     if verb == "--version":
         from service.environment import running_version  # noqa: PLC0415
 
-        sys.stdout.write(f"{PROGRAM} {running_version()}\n")
-        return 0
+        return _print(f"{PROGRAM} {running_version()}\n")
     if verb not in APPLICATION_OF:
         return _refuse(_unknown(verb))
     return _run(APPLICATION_OF[verb], given)
@@ -65,6 +64,16 @@ def _unknown(verb: str) -> str:
         f"error: Expected a verb, got {verb!r:.100}.{hint}\n"
         f"{PROGRAM} --help lists the verbs: {', '.join(APPLICATION_OF)}.\n"
     )
+
+
+def _print(words: str) -> int:
+    try:
+        sys.stdout.write(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader had enough; the interpreter would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _refuse(words: str) -> int:

@@ -6,14 +6,13 @@ The verbs are imported when one runs, so that ``--help`` and wrong options answe
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from costmodel.command_line import VerbParser
+from costmodel.command_line import VerbParser, run_for_a_reader
 from profiler.errors import ProfilerError
 from profiler.measure_options import add_check, add_measure, add_models_dir, add_out
 from profiler.option_values import date, device
@@ -37,6 +36,10 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     int
         0 when it did its work, whatever the errors found; 2 on bad input; 130 after Ctrl-C.
     """
+    return run_for_a_reader(lambda: _end_in_words(arguments, program))
+
+
+def _end_in_words(arguments: Sequence[str] | None, program: str) -> int:
     options = parser(program).parse_args(arguments)
     if threading.current_thread() is threading.main_thread():
         # Whoever ends the profiler politely shall not leave a server that it started behind.
@@ -49,10 +52,10 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         _run(options)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader had enough; without this the interpreter complains when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; what ended is kept, and the same command goes on from it\n")
+        goes_on = "; what ended is kept, and the same command goes on from it"
+        sys.stderr.write(f"interrupted{goes_on if options.verb == 'measure' else ''}\n")
         return INTERRUPTED
     except (ProfilerError, CostModelError) as error:
         sys.stderr.write(f"error: {error}\n")

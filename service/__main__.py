@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from threading import Thread
 
-from costmodel.command_line import VerbParser
+from costmodel.command_line import VerbParser, run_for_a_reader
 from service.cli.arguments import add_plan
 from service.cli.keys_arguments import add_keys
 
@@ -29,6 +29,10 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         0 after serving, printing, planning or keeping keys, 1 where there is no plan, 2 where the
         settings or the input are wrong.
     """
+    return run_for_a_reader(lambda: _run(arguments, program))
+
+
+def _run(arguments: Sequence[str] | None, program: str) -> int:
     options = parser(program).parse_args(arguments)
     if options.command == "keys":
         from service.cli.keys_command import keep_keys  # noqa: PLC0415

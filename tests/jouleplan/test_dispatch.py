@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from jouleplan.extras import missing
 from jouleplan.verbs import VERBS, overview
 from profiler.cli import main as profiler_main
 from service.__main__ import main as service_main
-from tests.jouleplan.command import PARSERS, jouleplan
+from tests.jouleplan.command import BIN, PARSERS, PROGRAM, jouleplan
 from tests.service.server import ROOT
 
 HELP_LINE = re.compile(r"^    (\w+) +(\S.*)$", re.MULTILINE)
@@ -170,3 +171,20 @@ def test_every_library_of_an_extra_is_looked_for(
     assert missing(extra) == []
     monkeypatch.setattr("jouleplan.extras._is_installed", lambda name: False)
     assert set(missing(extra)) == everywhere
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "arguments", ["--help", "--version", "serve --print-config", "plan --help"]
+)
+def test_a_reader_that_had_enough_ends_the_command_quietly(arguments: str, unbuffered: str) -> None:
+    script = f"{BIN / PROGRAM} {arguments} | (exec <&-); exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
