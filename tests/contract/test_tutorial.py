@@ -15,8 +15,6 @@ TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 SAVED = re.compile(r"Save this as `([^`]+)`:\n\n```json\n(.*?)```", re.DOTALL)
 SESSION = re.compile(r"```console\n(.*?)```", re.DOTALL)
 MARK = "=== step {} ==="
-TOLERANCE = 0.01
-"""The tutorial shows a few digits, and another machine's arithmetic may differ in the last."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def printed(folder: Path) -> list[list[str]]:
 @pytest.mark.parametrize("index", range(len(STEPS)), ids=lambda i: STEPS[i].command[:40])
 def test_each_command_prints_what_the_tutorial_shows(index: int, printed: list[list[str]]) -> None:
     assert len(printed) == len(STEPS)
-    unlike = not_printed(STEPS[index].shown, printed[index], TOLERANCE)
+    unlike = not_printed(STEPS[index].shown, printed[index])
     assert unlike is None, "\n".join(printed[index])
 
 
