@@ -237,7 +237,9 @@ def _add_anova(verbs: argparse._SubParsersAction[VerbParser]) -> None:
         allow_abbrev=False,
         help="analyse which token counts explain the variance of energy and runtime",
         description="Analyses how much of the variance of energy and runtime the input tokens, the "
-        "output tokens and their interaction explain. Points have to be measured several times.",
+        "output tokens and their interaction explain. Points have to be measured several times. "
+        "The published table is Table 5.1 of the thesis behind arXiv 2407.04014; its measurements "
+        "are read by `import wilkins2024`.",
         epilog="example:\n"
         "  %(prog)s observations.csv --pool llama-3.1-8b-instruct --device 1xh100-sxm5-80gb",
     )
@@ -245,11 +247,12 @@ def _add_anova(verbs: argparse._SubParsersAction[VerbParser]) -> None:
     parser.add_argument(
         "--pool",
         metavar="LLM,LLM",
-        help="LLMs to analyse together; default: those of the published table",
+        help="LLMs whose trials are taken together, not a pool of a fleet; default: falcon-7b, "
+        "llama-2-7b-chat and mistral-7b-v0.1, as in the published table",
     )
     parser.add_argument(
         "--device",
         type=device,
         metavar="NAME",
-        help="device that they ran on; default: that of the published table",
+        help="device that they ran on; default: 1xa100-sxm4-40gb, as in the published table",
     )

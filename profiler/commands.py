@@ -12,10 +12,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from costmodel.artefact import JOBLIB_SUFFIX, load, save
+from costmodel.artefact import CARD_SUFFIX, JOBLIB_SUFFIX, load, save
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
-from costmodel.names import llm_name
+from costmodel.names import STEM_SEPARATOR, llm_name
 from costmodel.nearest import counted
 from costmodel.provenance import GPU
 from profiler.campaign.journal import LOADS_SUFFIX, companion
@@ -159,8 +159,24 @@ def show_artefact(path: Path) -> None:
     ----------
     path
         Joblib file of the artefact, or its card.
+
+    Raises
+    ------
+    UnusableInputError
+        Where it is neither, or there is no such file.
+    ArtefactError
+        Where the artefact is refused.
     """
-    show(load(path.with_suffix(JOBLIB_SUFFIX) if path.suffix == ".json" else path))
+    what = "the .joblib file of an artefact, or the .json beside it"
+    if path.is_dir():
+        raise UnusableInputError(f"Expected {what}, got the folder {path}: name one of its files.")
+    if path.suffix not in {JOBLIB_SUFFIX, CARD_SUFFIX} or STEM_SEPARATOR not in path.name:
+        raise UnusableInputError(
+            f"Expected {what}, as LLM{STEM_SEPARATOR}DEVICE{JOBLIB_SUFFIX}, got {path}."
+        )
+    if not path.exists():
+        raise UnusableInputError(f"Expected {what}, got {path}, which is not there.")
+    show(load(path.with_suffix(JOBLIB_SUFFIX)))
 
 
 def print_errors(models_dir: Path) -> None:
@@ -207,6 +223,9 @@ def print_anova(path: Path, pool_names: str | None, device: str | None) -> None:
     pooled = trials.take(np.isin(trials.llm, pool) & (trials.device == device))
     name = f"{', '.join(pool)} on {device}"
     wanted = {f"{name}, warm-ups included": pooled, f"{name}, warm-ups dropped": _warm(pooled)}
+    if not len(pooled):
+        say(f"{name}: no trials in {path}")
+        wanted.clear()
     wanted |= {
         f"{llm} on {its_device}, warm-ups dropped": _warm(some)
         for llm, its_device, some in trials.pairs()

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
+from costmodel.nearest import counted
 from costmodel.provenance import GPU
 from costmodel.zones import read_zone
 from profiler.errors import UnusableInputError
@@ -71,7 +72,7 @@ def import_file(options: argparse.Namespace) -> None:
         [llm, device, str(len(some)), str(int(some.warmup.sum()))]
         for llm, device, some in trials.pairs()
     ]
-    print_table(f"{written} of {len(trials)} trials written", _IMPORTED, rows)
+    print_table(f"{written} of {counted(len(trials), 'trial')} written", _IMPORTED, rows)
     say(*notes, *warnings(trials), *_untold(trials))
 
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 
 from costmodel.names import check_llm, device_num_gpus
+from costmodel.nearest import counted
 from profiler.campaign.journal import LOADS_SUFFIX, Journal, companion
 from profiler.campaign.live import LiveRig, Subject
 from profiler.campaign.points import Axes, levels
@@ -160,7 +161,6 @@ def _subject(options: argparse.Namespace) -> Subject:
 
 
 def _headers() -> dict[str, str]:
-
     key = os.environ.get(API_KEY)
     return {"authorization": f"Bearer {key}"} if key else {}
 
@@ -222,4 +222,4 @@ def _print(options: argparse.Namespace, outcome: Outcome, trials: list[Trial]) -
     ):
         count = sum(flag in trial.cells["flags"].split(";") for trial in trials)
         if count:
-            sys.stderr.write(f"{count} windows {flag}: {said}\n")
+            sys.stderr.write(f"{counted(count, 'window')} {flag}: {said}\n")

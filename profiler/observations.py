@@ -13,6 +13,22 @@ from costmodel.arrays import BoolArray, FloatArray, IntArray
 TextArray = npt.NDArray[np.str_]
 
 
+def flags_text(*flags: str) -> str:
+    """Return the text of the `flags` column: each word once, in the order of their first mention.
+
+    Parameters
+    ----------
+    flags
+        Words, or texts of them from other rows; empty ones are none.
+
+    Examples
+    --------
+    >>> flags_text("mixed_lengths", "", "unstable;mixed_lengths")
+    'mixed_lengths;unstable'
+    """
+    return ";".join(dict.fromkeys(filter(None, ";".join(flags).split(";"))))
+
+
 @dataclass(frozen=True)
 class Observations:
     """n trials, one entry of each array a trial (a window of requests of one length).

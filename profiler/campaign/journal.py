@@ -12,6 +12,7 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -71,20 +72,13 @@ class Journal:
             Where a file is not one of a campaign.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = self.companion(SETTINGS_SUFFIX).open("a+", encoding="utf-8")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.close()
-            raise UnusableInputError(
-                f"Expected {self.path} for this campaign alone, got another that writes to it."
-            ) from None
+        self._lock = self._locked()
         try:
             self._check_settings()
             self.trials = self._read()
             self._drop_orphans()
         except BaseException:
-            self._lock.close()
+            self._unlock()
             raise
         return self
 
@@ -94,15 +88,41 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Unlock it."""
-        if self._lock is not None:
-            self._lock.close()
+        """Unlock it; settings of a campaign that never had a window are removed."""
+        self._unlock()
+
+    def _locked(self) -> io.TextIOWrapper:
+        """Open the file of settings, made where absent, for this process alone."""
+        path = self.companion(SETTINGS_SUFFIX)
+        while True:
+            file = path.open("a+", encoding="utf-8")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.close()
+                raise UnusableInputError(
+                    f"Expected {self.path} for this campaign alone, got another that writes to it."
+                ) from None
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    return file
+            file.close()  # whoever had it locked has removed it meanwhile
+
+    def _unlock(self) -> None:
+        if self._lock is None:
+            return
+        if not self._is_begun():
+            self.companion(SETTINGS_SUFFIX).unlink(missing_ok=True)
+        self._lock.close()
+
+    def _is_begun(self) -> bool:
+        return self.path.exists() and self.path.stat().st_size > 0
 
     def _check_settings(self) -> None:
         assert self._lock is not None  # noqa: S101 (opened by the caller)
         self._lock.seek(0)
         text = self._lock.read()
-        begun = self.path.exists() and self.path.stat().st_size > 0
+        begun = self._is_begun()
         try:
             known = json.loads(text)
         except ValueError:

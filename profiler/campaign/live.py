@@ -14,10 +14,9 @@ from typing import Self
 from costmodel.bases import BASES
 from profiler.campaign.points import Axes, Point
 from profiler.campaign.rig import Measured, Rig
-from profiler.campaign.trial import EXTRA_COLUMNS, MIX, WARM_UP, Trial
+from profiler.campaign.trial import EXTRA_COLUMNS, WARM_UP, Trial
 from profiler.campaign.windows import Window, measure_window
 from profiler.errors import UnusableInputError
-from profiler.length_mix import MIXED_FLAG
 from profiler.meters.meter import Joules, Meter
 from profiler.server.connection import connect
 from profiler.server.load import GaugeSampler, Lengths, LoadGenerator, quiet
@@ -279,8 +278,6 @@ class LiveRig(Rig):
             **self._facts(),
             **window.cells(point),
         }
-        if stage == MIX:
-            cells["flags"] = ";".join(filter(None, (MIXED_FLAG, cells["flags"])))
         return Measured(Trial(point, stage, cells), window.requests())
 
 

@@ -8,6 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from costmodel.nearest import counted
 from profiler.campaign.stages import MIN_CAMPAIGN_POINTS, Design, Step
 from profiler.campaign.trial import Trial
 from profiler.fit.selection import IMPOSSIBLE_FLAG
@@ -58,8 +59,9 @@ class CampaignProgress:
             self._console.print(said, highlight=False)
         if not self._console.is_terminal:
             flags = f", {trial.cells['flags']}" if trial.cells["flags"] else ""
+            requests = counted(int(trial.cells["requests"]), "request")
             said = (
-                f"  {float(trial.cells['window_s']):.1f} s, {trial.cells['requests']} requests: "
+                f"  {float(trial.cells['window_s']):.1f} s, {requests}: "
                 f"{trial.energy_j:.4g} J and {trial.device_seconds:.4g} device-seconds each{flags}"
             )
             self._console.print(said, highlight=False)
@@ -95,7 +97,7 @@ class CampaignProgress:
 
     def _figures(self) -> str:
         done = len({t.point for t in self._trials if not t.warm_up and not t.point.mixed})
-        shown = [f"{done} of {self._candidates} points"]
+        shown = [f"{done} of {counted(self._candidates, 'point')}"]
         known = self._step.knowledge if self._step else None
         if known is not None:
             wanted = f" (wanted {self._design.target_error:.1%})"

@@ -21,6 +21,7 @@ from profiler.campaign.stages import (
 )
 from profiler.campaign.trial import UNSTABLE, Trial
 from profiler.fit.selection import IMPOSSIBLE_FLAG
+from profiler.observations import flags_text
 from profiler.plausibility import misread_window
 
 
@@ -120,7 +121,7 @@ def _judged(design: Design, before: list[Trial], trial: Trial) -> Trial:
         IMPOSSIBLE_FLAG: misread_window(trial.cells) is not None,
         UNSTABLE: last and spread(own) > MAX_SPREAD,
     }
-    flags = ";".join(filter(None, (trial.cells["flags"], *(m for m in marks if marks[m]))))
+    flags = flags_text(trial.cells["flags"], *(mark for mark in marks if marks[mark]))
     return replace(trial, cells={**trial.cells, "flags": flags})
 
 

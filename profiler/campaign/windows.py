@@ -15,8 +15,9 @@ from profiler.campaign.trial import (
     PROMPT_CACHED,
     SERVER_LIMITED,
 )
-from profiler.length_mix import mean_cells
+from profiler.length_mix import MIXED_FLAG, mean_cells
 from profiler.meters.meter import Joules, Mark, Meter
+from profiler.observations import flags_text
 from profiler.server.completion import Completion
 from profiler.server.endpoint import LoadGauges
 from profiler.server.load import GaugeSampler, LoadGenerator
@@ -87,7 +88,9 @@ class Window:
             "runtime_s": _text(self.seconds / count * concurrency),
             "energy_gpu_j": _text((gpu_j or 0.0) / count),
             "energy_cpu_j": "" if cpu_j is None else _text(cpu_j / count),
-            "flags": ";".join([*self.joules.flags, *self._flags(limited=limited)]),
+            "flags": flags_text(
+                MIXED_FLAG * point.mixed, *self.joules.flags, *self._flags(limited=limited)
+            ),
             "requests": str(count),
             "window_s": _text(self.seconds),
             "ttft_s": _text(float(np.mean([one.ttft_s for one in self.ended]))),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from costmodel.errors import MomentRefusedError
 from costmodel.moment_reader import MomentReader
+from costmodel.nearest import counted
 from costmodel.zones import Zone
 from profiler.delimited import UNNAMED, Rows
 from profiler.errors import ObservationError
@@ -84,7 +85,10 @@ def read_readings(path: Path, header: Sequence[str], rows: Rows, zone: Zone) -> 
                 absent += 1
     notes = [
         *reader.assumed(path.name),
-        *([f"{path.name}: {absent} readings are missing, as [N/A], and left out"] * (absent > 0)),
+        *(
+            [f"{path.name}: {counted(absent, 'reading')} missing, as [N/A], and left out"]
+            * (absent > 0)
+        ),
         *_taken(path, columns, sources),
         *(note for one in units.values() for note in one.notes(path)),
     ]

@@ -29,7 +29,7 @@ from profiler.importers.results import (
 )
 from profiler.importers.served import FAILED_FLAG, Served, read_served
 from profiler.length_mix import MIXED_FLAG
-from profiler.observations import Observations
+from profiler.observations import Observations, flags_text
 from profiler.short_windows import SHORT_WINDOW, Edges, short_window_notes
 
 MAX_IN_FLIGHT = 1.05
@@ -147,7 +147,7 @@ def _row(
         "energy_gpu_j": repr(joules / served.count),
         "warmup": "0",
         "source": "vllm-bench",
-        "flags": ";".join(_flags(served, edges)),
+        "flags": flags_text(*_flags(served, edges)),
         "engine": _engine(run),
         "started_at": written(start_s),
         "requests": str(served.count),

@@ -20,6 +20,7 @@ from costmodel.arrays import FloatArray
 from costmodel.bases import BASES
 from costmodel.card import null_reasons
 from costmodel.cost_model import CostModel
+from costmodel.nearest import counted
 from profiler.fit.anova import analyse
 from profiler.fit.learning import choose_learning
 from profiler.fit.selection import scoped_energy_j
@@ -125,7 +126,8 @@ def _facts(cost_model: CostModel, used: int, left_out: Mapping[str, int]) -> str
         if value is not None
     ]
     return (
-        f"<p class=note>{line}</p><p>{used} windows at {known.points} points, joules of "
+        f"<p class=note>{line}</p><p>{counted(used, 'window')} at "
+        f"{counted(known.points or 0, 'point')}, joules of "
         f"{known.energy_scope}{'; ' + counts if counts else ''}."
         f"{' ' + ', '.join(loads) + '.' if loads else ''}</p>"
     )
@@ -152,7 +154,8 @@ def _mixed(cost_model: CostModel) -> str:
         [name.replace("_", "-"), *(percent(mixed[name][one]) for one in ("mape", "wape", "worst"))]
         for name in ("energy", "device_seconds")
     ]
-    title = f"<h2>{mixed['windows']} windows of mixed lengths, predicted from uniform ones</h2>"
+    windows = counted(mixed["windows"], "window")
+    title = f"<h2>{windows} of mixed lengths, predicted from uniform ones</h2>"
     return title + _table(["", "MAPE %", "WAPE %", "worst %"], rows)
 
 

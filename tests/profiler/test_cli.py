@@ -149,6 +149,24 @@ def test_show_prints_facts_coefficients_and_errors(fitted, suffix):
         assert text in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "got"),
+    [
+        ("models", "got the folder models: name one of its files"),
+        ("few.csv", "as LLM__DEVICE.joblib, got few.csv"),
+        ("alone.json", "as LLM__DEVICE.joblib, got alone.json"),
+        ("served__1xh100", "as LLM__DEVICE.joblib, got served__1xh100"),
+        ("absent__1xh100.json", "got absent__1xh100.json, which is not there"),
+    ],
+)
+def test_show_names_the_files_that_it_takes(fitted, monkeypatch, capsys, name, got):
+    monkeypatch.chdir(fitted[0])
+    assert main(("show", name)) == 2
+    problem = capsys.readouterr().err
+    assert ".joblib file of an artefact, or the .json beside it" in problem
+    assert got in problem
+
+
 def test_errors_prints_markdown(fitted):
     folder, _ = fitted
     done = profiler("errors", "--models-dir", folder / "models")

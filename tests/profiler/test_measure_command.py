@@ -25,6 +25,7 @@ def test_a_recorded_campaign_is_measured_again(
     printed = capsys.readouterr()
     assert "the wanted error is reached" in printed.out
     assert "uncertainty" in printed.err
+    assert "1 request: " in printed.err
     before = out.read_bytes()
     assert main(["measure", *PAIR, *replay]) == 0
     assert out.read_bytes() == before
@@ -51,6 +52,7 @@ def test_what_cannot_be_measured_is_refused_in_one_line(
     assert len(printed) == 1
     assert printed[0].startswith("error: Expected")
     assert said in printed[0]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("llm", "device"), [("llama3.1:8b", DEVICE), (LLM, "gpu")])

@@ -158,6 +158,14 @@ def test_repeats_that_differ_are_repeated_and_marked(tmp_path: Path) -> None:
         assert points.count(points[number]) == 4
 
 
+def test_a_replay_of_marked_windows_marks_each_once(tmp_path: Path) -> None:
+    noisy = record(tmp_path / "r.csv", repeats=6, noise=0.2)
+    marked = replace(noisy, flags=np.full(len(noisy), UNSTABLE))
+    path = tmp_path / "obs.csv"
+    run(path, ReplayRig(LLM, DEVICE, marked), Design(max_seconds=50.0))
+    assert set(read_observations(path).flags) == {UNSTABLE}
+
+
 def test_a_campaign_about_something_else_is_refused(tmp_path: Path, rig: ReplayRig) -> None:
     path = tmp_path / "obs.csv"
     run(path, rig, Design(max_seconds=1e-3))
@@ -169,6 +177,7 @@ def test_settings_bind_from_the_first_window_on(tmp_path: Path, rig: ReplayRig) 
     path = tmp_path / "obs.csv"
     with Journal(path, {"seed": 1}):
         pass
+    assert not path.with_name("obs.campaign.json").exists()
     run(path, rig, Design(max_seconds=1e-3))
     assert len(read_observations(path)) > 0
 

@@ -4,6 +4,7 @@ import statsmodels.formula.api as formulas
 from pandas import DataFrame
 from statsmodels.stats.anova import anova_lm
 
+from profiler.cli import main
 from profiler.fit.anova import (
     PUBLISHED,
     PUBLISHED_DEVICE,
@@ -13,7 +14,7 @@ from profiler.fit.anova import (
     two_way,
 )
 from profiler.importers.wilkins2024 import import_wilkins2024
-from tests.profiler.builders import profiler
+from tests.profiler.builders import profiler, row_of, write_rows
 
 
 def two_factors(repeats):
@@ -70,6 +71,19 @@ def test_dropping_the_warm_ups_changes_little(pooled):
     np.testing.assert_allclose(
         found["interaction"].f, PUBLISHED["energy"]["interaction"].f, rtol=0.01
     )
+
+
+def test_the_help_names_the_llms_and_the_device_of_the_published_table(capsys):
+    with pytest.raises(SystemExit):
+        main(["anova", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert [name for name in (*PUBLISHED_LLMS, PUBLISHED_DEVICE) if name not in told] == []
+
+
+def test_llms_without_trials_are_told_as_that(tmp_path, capsys):
+    path = write_rows(tmp_path / "o.csv", [row_of()])
+    assert main(["anova", str(path), "--pool", "absent"]) == 2
+    assert "absent on 1xa100-sxm4-40gb: no trials" in capsys.readouterr().err
 
 
 def test_the_command_prints_published_and_own_tables(shared_data):

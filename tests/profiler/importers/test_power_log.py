@@ -53,7 +53,7 @@ def test_readings_that_a_driver_missed_are_left_out_and_counted(tmp_path: Path) 
         rows = [f"{{at}}, {absent if second == 8 else '300.00 W'}" for second in range(20)]
         log = read_log(tmp_path, "timestamp, power.draw [W]", rows)
         assert log.joules(BEGIN + 5, 10) == pytest.approx(3000)
-        assert any("1 readings are missing" in note for note in log.notes)
+        assert any("1 reading missing" in note for note in log.notes)
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])
