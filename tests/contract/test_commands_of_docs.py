@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from jouleplan.verbs import APPLICATION_OF
-from tests.contract.pages import shell_text
-from tests.contract.test_docs import PAGES
+from tests.contract.pages import PAGES, shell_text
 from tests.jouleplan.command import parse
 from tests.service.server import ROOT
 

@@ -18,24 +18,14 @@ from service.decisions.metrics import DecisionMetrics
 from service.problems import PROBLEM_TYPES
 from service.settings.settings import VARIABLE_PREFIX, Settings
 from service.telemetry.metrics import Metrics
+from tests.contract.pages import DOCS, FENCE, PAGES, ROOT, anchors, text_of
 from tests.costmodel.builders import kv_off_cost_model
 from tests.jouleplan.command import PARSERS, verb_parsers
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCS = ROOT / "docs"
-PAGES = sorted(
-    [*DOCS.rglob("*.md"), *ROOT.glob("*.md")]
-    + [page for folder in ("examples", "deploy") for page in (ROOT / folder).rglob("*.md")]
-)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
-FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 OUTSIDE = ("https://", "http://", "mailto:")
 LONGEST = 200
 HTTP_PAGES = ("http", "batch-files", "asynchronous-plans", "decisions", "refusals")
-
-
-def text_of(page: str) -> str:
-    return (DOCS / page).read_text(encoding="utf-8")
 
 
 def http_reference() -> str:
@@ -47,13 +37,6 @@ def links(page: Path) -> Iterator[str]:
         target = link or image
         if not target.startswith(OUTSIDE):
             yield target
-
-
-def anchors(page: Path) -> set[str]:
-    """Return the anchors of a page's headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text("utf-8")), re.MULTILINE)
-    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
-    return {heading.replace(" ", "-") for heading in plain}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

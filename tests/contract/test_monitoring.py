@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from service.decisions.metrics import DecisionMetrics
 from service.problems import PROBLEM_TYPES
 from service.telemetry.metrics import Metrics
-from tests.contract.test_docs import anchors
+from tests.contract.pages import anchors
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMETHEUS, GRAFANA = ROOT / "deploy/prometheus", ROOT / "deploy/grafana"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.test_docs import DOCS, FENCE, PAGES, ROOT, text_of
+from tests.contract.pages import DOCS, FENCE, PAGES, ROOT, text_of
 
 CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(

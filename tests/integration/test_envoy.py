@@ -22,7 +22,7 @@ import yaml
 from benchmarks.gateways.upstreams import upstreams
 from examples.local_service import free_port
 from tests.service.decision_fleet import save_two_pools
-from tests.service.http.access.conftest import Keys
+from tests.service.http.access.keys import Keys
 from tests.service.server import Server
 from tests.waiting import PATIENCE_S
 

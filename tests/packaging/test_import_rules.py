@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -103,3 +105,42 @@ def test_cp_sat_is_imported_by_one_module_only(tmp_path: Path) -> None:
     finished = subprocess.run([*command, breach], text=True, capture_output=True, check=False)
     assert finished.returncode == 1
     assert "Only planner.solvers.cpsat imports CP-SAT" in finished.stdout
+
+
+def imports_of(text: str) -> Iterator[str]:
+    """Give the full name of each module that a text imports, and of what it takes from one."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def names_a_test(name: str) -> bool:
+    """Whether a name lies in a module of tests, or in fixtures that pytest gives by itself."""
+    top, *parts = name.split(".")
+    return top == "tests" and any(p.startswith("test_") or p == "conftest" for p in parts)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from tests.service.test_workers import job",
+        "import tests.service.test_workers as w",
+        "from tests.service import server, test_workers",
+        "def f():\n    from tests.service.conftest import server",
+    ],
+)
+def test_an_import_of_a_test_is_found(statement: str) -> None:
+    assert any(names_a_test(name) for name in imports_of(statement))
+
+
+def test_what_tests_share_lies_beside_them_and_not_in_one_of_them() -> None:
+    borrowers = [
+        (str(path.relative_to(ROOT)), name)
+        for path in (ROOT / "tests").rglob("*.py")
+        if path.name != "conftest.py"
+        for name in imports_of(path.read_text())
+        if names_a_test(name)
+    ]
+    assert borrowers == []

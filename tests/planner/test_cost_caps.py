@@ -11,8 +11,8 @@ from planner.inputs import CAP_NAMES, Limits, Objective, Unit
 from planner.planning import plan
 from planner.problem import PlacementProblem
 from planner.result import SolverOptions
+from tests.planner.bounds import lower_bound, prices_of
 from tests.planner.instances import three_llms, tiny_priced_problem, workload
-from tests.planner.test_prices import least, prices
 
 EXACT = SolverOptions(time_limit_s=30.0, relative_gap=1e-6)
 QUICK = SolverOptions(time_limit_s=20.0, relative_gap=1e-3)
@@ -37,11 +37,11 @@ def cost(problem: PlacementProblem, unit: Unit) -> float:
 @pytest.mark.parametrize("unit", ["carbon", "money"])
 def test_a_cap_between_the_least_and_the_free_cost_is_kept(unit: Unit) -> None:
     free = priced(Limits(min_mean_quality=0.6))
-    least = cost(free.with_objective(Objective(minimise=unit)), unit)
+    minimum = cost(free.with_objective(Objective(minimise=unit)), unit)
     other: Unit = "money" if unit == "carbon" else "carbon"
     unbound = cost(free.with_objective(Objective(minimise=other)), unit)
-    assert least < unbound
-    cap = 0.5 * (least + unbound)
+    assert minimum < unbound
+    cap = 0.5 * (minimum + unbound)
     capped = free.with_limits(free.limits.with_cap(unit, cap))
     held = plan(capped.with_objective(Objective(minimise=other)), QUICK)
     assert (held.carbon_g if unit == "carbon" else held.money) <= cap * (1 + 1e-9)  # type: ignore[operator]
@@ -50,14 +50,14 @@ def test_a_cap_between_the_least_and_the_free_cost_is_kept(unit: Unit) -> None:
 @pytest.mark.parametrize("unit", ["carbon", "money"])
 def test_a_cap_that_no_plan_keeps_is_named_with_what_is_needed(unit: Unit) -> None:
     free = priced(Limits(min_mean_quality=0.6))
-    least = cost(free.with_objective(Objective(minimise=unit)), unit)
-    tight = free.with_limits(free.limits.with_cap(unit, 0.8 * least))
+    minimum = cost(free.with_objective(Objective(minimise=unit)), unit)
+    tight = free.with_limits(free.limits.with_cap(unit, 0.8 * minimum))
     with pytest.raises(InfeasibleError) as caught:
         plan(tight, QUICK)
     named = {relaxation.constraint: relaxation for relaxation in caught.value.relaxations}
     mend = named[CAP_NAMES[unit]]
-    assert mend.given == pytest.approx(0.8 * least)
-    assert mend.needed_lower_bound <= least * (1 + 1e-9)
+    assert mend.given == pytest.approx(0.8 * minimum)
+    assert mend.needed_lower_bound <= minimum * (1 + 1e-9)
     mended = tight.with_limits(tight.limits.with_cap(unit, mend.needed))
     assert plan(mended, QUICK).status in {"optimal", "feasible"}
 
@@ -109,10 +109,10 @@ def test_the_price_of_a_cap_is_what_the_bound_falls_by_for_one_unit_more(unit: U
     )  # type: ignore[operator]
     capped = free.with_limits(free.limits.with_cap(unit, cap))
     capped = capped.with_objective(Objective(minimise=other))
-    price = prices(capped)[CAP_NAMES[unit]]
+    price = prices_of(capped)[CAP_NAMES[unit]]
     step = 1e-3 * cap
     looser, tighter = (
-        least(capped.with_limits(capped.limits.with_cap(unit, cap + sign * step)))
+        lower_bound(capped.with_limits(capped.limits.with_cap(unit, cap + sign * step)))
         for sign in (1.0, -1.0)
     )
     assert price > 0.0

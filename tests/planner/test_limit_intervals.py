@@ -18,7 +18,7 @@ from planner.result import SolverOptions
 from planner.search.solver import Solver
 from planner.time_budget import TimeBudget
 from tests.planner.instances import three_llms, workload
-from tests.planner.test_oracle import small_problem
+from tests.planner.small_instances import small_problem
 
 PATIENT = SolverOptions(time_limit_s=240.0, relative_gap=1e-3)
 CLOSE = 1e-3

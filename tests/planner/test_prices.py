@@ -6,33 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from planner.bounds.bounding import bound
-from planner.bounds.formulation import Formulation
 from planner.inputs import Limits, Objective, Share
 from planner.planning import plan
 from planner.problem import PlacementProblem
 from planner.result import SolverOptions
 from planner.sensitivity.alternatives import alternatives
-from planner.sensitivity.prices import shadow_prices
-from planner.time_budget import TimeBudget
+from tests.planner.bounds import lower_bound, prices_of
 from tests.planner.instances import three_llms, workload
 
 LOAD = workload(600, 7)
 OWN = np.random.default_rng(1).choice([400.0, 900.0, 1500.0], 600)
 TIGHT = Limits(min_mean_quality=0.62, deadline_s=1200.0)
 Move = Callable[[PlacementProblem, float], PlacementProblem]
-
-
-def least(problem: PlacementProblem) -> float:
-    found = bound(Formulation(problem).build(), problem.requests.workload, TimeBudget(60.0))
-    assert found is not None
-    return found.lower_bound
-
-
-def prices(problem: PlacementProblem) -> dict[str, float]:
-    relaxation = Formulation(problem).build()
-    solved = bound(relaxation, problem.requests.workload, TimeBudget(60.0))
-    return {p.constraint: p.objective for p in shadow_prices(problem, relaxation, solved)}
 
 
 def limit(**changes: float) -> Move:
@@ -112,10 +97,10 @@ CASES: dict[str, tuple[PlacementProblem, Move, float]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_price_lies_between_what_moving_its_limit_either_way_changes(name: str) -> None:
     problem, move, units = CASES[name]
-    price = prices(problem)[name]
-    here = least(problem)
-    gained = (here - least(move(problem, units))) / units
-    lost = (least(move(problem, -units)) - here) / units
+    price = prices_of(problem)[name]
+    here = lower_bound(problem)
+    gained = (here - lower_bound(move(problem, units))) / units
+    lost = (lower_bound(move(problem, -units)) - here) / units
     assert price > 0.0
     assert 0.97 * gained <= price <= 1.03 * lost
     assert price == pytest.approx(gained, rel=0.1)
@@ -123,7 +108,7 @@ def test_a_price_lies_between_what_moving_its_limit_either_way_changes(name: str
 
 def test_a_devices_seconds_are_worth_what_the_deadline_gives_them() -> None:
     problem = three_llms(LOAD, limits=TIGHT)
-    found = prices(problem)
+    found = prices_of(problem)
     seconds = sum(2 * found[f"pools/{name}/device_seconds"] for name in "ab")
     assert found["deadline_seconds"] == pytest.approx(seconds, rel=1e-9)
 

@@ -21,9 +21,9 @@ from planner.search.incumbent import Incumbent
 from planner.sensitivity.alternatives import alternatives
 from planner.sensitivity.prices import shadow_prices
 from planner.time_budget import TimeBudget
+from tests.planner.bounds import lower_bound
 from tests.planner.instances import cost_model, requests, three_llms, workload
 from tests.planner.mixed_instances import MIDDLE, mixed_problem
-from tests.planner.test_prices import least
 
 EARLY, LATE, LAST = 100_000.1, 100_000.4, 1e6
 ALIKE = [(EARLY, LATE), (60.0, 60.000006)]
@@ -64,7 +64,9 @@ def test_two_deadlines_that_print_alike_keep_their_own_prices(early: float, late
     moved = 1e-3 * early
     later = replace(problem.requests, deadline_s=np.where(own == early, early + moved, own))
     both = np.where(own < 10.0 * late, own + moved, own)
-    gain = least(problem) - least(replace(problem, requests=replace(later, deadline_s=both)))
+    gain = lower_bound(problem) - lower_bound(
+        replace(problem, requests=replace(later, deadline_s=both))
+    )
     assert price == pytest.approx(gain / (2.0 * moved), rel=0.1)
 
 

@@ -152,3 +152,15 @@ def mixed_trials(windows, noise=0.0, seed=0, **changes):
     return trials_at(
         np.array(points), measured["joules"], measured["seconds"], **{**fields, **changes}
     )
+
+
+def drawing(watts: float, device: str = "1xl4", batch: float = 4.0, **changes) -> Observations:
+    """One trial of two seconds at a power."""
+    points = np.array([[100.0, 50.0, batch]])
+    return trials_at(
+        points,
+        np.array([watts * 2.0 / batch]),
+        np.array([2.0 / batch]),
+        device=np.array([device]),
+        **changes,
+    )

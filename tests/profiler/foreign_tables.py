@@ -11,6 +11,16 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from hypothesis import strategies as st
 
+CONSTANTS = {
+    "llm": "made-up",
+    "device": "1xl4",
+    "num_gpus": "1",
+    "kv_cache": "on",
+    "input_tokens": "64",
+    "output_tokens": "32",
+    "concurrency": "2",
+}
+"""What a table of trials leaves to be said once."""
 BEGIN_S = 1_772_366_400
 """Noon of the first of March 2026 in Greenwich."""
 SECONDS = 40

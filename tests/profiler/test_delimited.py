@@ -14,7 +14,7 @@ from profiler.delimited import read_table
 from profiler.errors import ObservationError
 from profiler.importers.column_map import import_csv
 from profiler.importers.power_log import read_power_log
-from tests.profiler.importers.test_column_units import CONSTANTS
+from tests.profiler.foreign_tables import CONSTANTS
 from tests.written_numbers import AMOUNTS, LOOK_ALIKES, with_comma
 
 BEGIN = 1_772_366_400

@@ -20,19 +20,7 @@ from profiler.plausibility import (
     unchecked_devices,
     unmetered,
 )
-from tests.profiler.builders import ROOT, row_of, trials_at, write_rows
-
-
-def drawing(watts: float, device: str = "1xl4", batch: float = 4.0, **changes) -> Observations:
-    """One trial of two seconds at a power."""
-    points = np.array([[100.0, 50.0, batch]])
-    return trials_at(
-        points,
-        np.array([watts * 2.0 / batch]),
-        np.array([2.0 / batch]),
-        device=np.array([device]),
-        **changes,
-    )
+from tests.profiler.builders import ROOT, drawing, row_of, trials_at, write_rows
 
 
 @pytest.mark.parametrize("watts", [2.0, 15.0, 72.0, 90.0])

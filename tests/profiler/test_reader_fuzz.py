@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import os
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from costmodel.zones import read_zone
-from profiler.cli import main
 from profiler.errors import ProfilerError
 from profiler.importers.column_map import import_csv
 from profiler.importers.power_log import read_power_log
 from tests.profiler.foreign_tables import (
     BEGIN_S,
+    CONSTANTS,
     DECOYS,
     JOULE_SCALES,
     RUN,
@@ -29,22 +23,9 @@ from tests.profiler.foreign_tables import (
     dialects,
     power_tables,
 )
+from tests.profiler.fuzzing import CELLS, FUZZED, ends_in_a_sentence, kept
 
-EXAMPLES = int(os.environ.get("JOULEPLAN_FUZZ_EXAMPLES", "150"))
-"""Examples of each law; more of them find what is rare."""
-FUZZED = settings(
-    deadline=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow]
-)
 WARNED = ("no unit, taken as W", "without a zone are taken")
-
-
-@contextlib.contextmanager
-def kept(content: bytes, name: str = "table.csv") -> Iterator[Path]:
-    """Keep content in a file for a while."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
-        path.write_bytes(content)
-        yield path
 
 
 @FUZZED
@@ -95,14 +76,7 @@ def maps(draw: st.DrawFn) -> tuple[bytes, dict[str, str], dict[str, str]]:
     return dialect.write(header, rows), renamed, units
 
 
-CONSTANTS = {
-    "llm": "made-up",
-    "device": "1xl4",
-    "num_gpus": "1",
-    "kv_cache": "on",
-    "input_tokens": "64",
-    "concurrency": "2",
-}
+GIVEN = {name: text for name, text in CONSTANTS.items() if name != "output_tokens"}
 
 
 @FUZZED
@@ -113,7 +87,7 @@ def test_a_map_gives_joules_and_seconds_of_its_trials_or_says_why_not(
     content, renamed, units = drawn
     with kept(content) as path:
         try:
-            trials, notes = import_csv(path, renamed, CONSTANTS, units)
+            trials, notes = import_csv(path, renamed, GIVEN, units)
         except ProfilerError:
             assert "energy" in renamed.values() or "latency" in renamed.values()
             return
@@ -124,16 +98,6 @@ def test_a_map_gives_joules_and_seconds_of_its_trials_or_says_why_not(
         assert trials.runtime_s.tolist() == pytest.approx([2.0, 4.0, 8.0])
 
 
-CELLS = st.one_of(
-    st.sampled_from(
-        [
-            *("", "0", "1", "-1", "1e400", "nan", "inf", "300 W", "0.3 kW", "40 %", "300,5", "°"),
-            *("2026-03-01T12:00:00Z", "2026/03/01 12:00:00", "1772366400", "1772366400000", "P0"),
-            *("[N/A]", '"', "\u0000", "1" * 400, "300\u00b5W", "12:00", "made-up", "1xl4", "on"),
-        ]
-    ),
-    st.text(max_size=8),
-)
 NAMES = st.one_of(
     st.sampled_from(
         [
@@ -174,16 +138,6 @@ RESULTS = st.fixed_dictionaries(
         )
     },
 )
-
-
-def ends_in_a_sentence(arguments: list[str]) -> None:
-    """Run the command line: it does its work or says why not."""
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-        status = main(arguments)
-    assert status in (0, 2)
-    assert "Traceback" not in said.getvalue()
-    assert status == 0 or said.getvalue().startswith("error: ")
 
 
 @FUZZED

@@ -12,7 +12,7 @@ from profiler.campaign.run import run_campaign
 from profiler.campaign.stages import Design
 from profiler.cli import main
 from tests.profiler.campaign.recorded import DEVICE, LLM, record
-from tests.profiler.campaign.test_campaign import Watcher
+from tests.profiler.campaign.watcher import Watcher
 
 
 @pytest.fixture(scope="module")

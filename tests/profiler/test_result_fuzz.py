@@ -22,7 +22,7 @@ from profiler.fit.loads import LOAD_COLUMNS
 from profiler.observations import COLUMNS
 from tests.profiler.builders import row_of
 from tests.profiler.foreign_tables import BEGIN_S, Dialect, dialects
-from tests.profiler.test_reader_fuzz import CELLS, FUZZED, ends_in_a_sentence, kept
+from tests.profiler.fuzzing import CELLS, FUZZED, ends_in_a_sentence, kept
 
 SECONDS, WATTS, REQUESTS = 30.0, 60.0, 12
 """Seconds, watts and requests of the run, all of it at one power."""

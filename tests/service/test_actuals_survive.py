@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from service.decisions.keeper import NOTE
+from tests.service.actuals_calls import ACTUAL, observations, report, states
 from tests.service.decision_fleet import FLEET, save_two_pools
 from tests.service.server import QUICK_STORES, Server
 from tests.waiting import wait_until
@@ -67,24 +67,6 @@ class OnDisk:
             return connection.execute(query).fetchone()[0]
 
 
-ACTUAL = {"llm": "qwen3-8b", "pool": "small", "input_tokens": 200, "output_tokens": 100}
-
-
-def told(*names: str, **more: Any) -> dict[str, Any]:
-    actual = {**ACTUAL, "concurrency": 8}
-    measured = {"runtime_seconds": 1.0, "energy_joules": 100.0}
-    return {"actuals": [{"id": name, **actual, **measured, **more} for name in names]}
-
-
-def tell(server: Server, *names: str) -> httpx.Response:
-    return server.post("/actuals", told(*names))
-
-
-def observations(server: Server) -> int:
-    ratios = server.client.get("/actuals").json()["ratios"]
-    return int(ratios[0]["observations"]) if ratios else 0
-
-
 def in_flight(server: Server) -> int:
     """Return what is in flight on the one device of the pool: 1 for any number."""
     asked = {"input_tokens": ACTUAL["input_tokens"], "output_tokens": ACTUAL["output_tokens"]}
@@ -97,21 +79,21 @@ def test_what_was_acknowledged_is_there_after_a_kill(models: Path, tmp_path: Pat
     path = tmp_path / "actuals.sqlite3"
     with running(models, path) as first:
         for number in range(20):
-            assert tell(first, f"n{number}", f"m{number}").json()["accepted"] == 2
+            assert report(first, f"n{number}", f"m{number}").json()["accepted"] == 2
         first.kill()
     with running(models, path) as second:
         assert observations(second) == 40
-        assert tell(second, "n19", "m19").json() == {"accepted": 0, "duplicates": 2}
+        assert report(second, "n19", "m19").json() == {"accepted": 0, "duplicates": 2}
 
 
 def test_a_disk_that_is_full_is_reported_and_nothing_is_learned(on_disk: OnDisk) -> None:
     server = on_disk.server
-    assert tell(server, "first").status_code == 200
+    assert report(server, "first").status_code == 200
     kept, refused = observations(server), []
     with on_disk.full(200_000):
         for number in range(200):
             names = [f"{number}-{one}" for one in range(50)]
-            answer = tell(server, *names)
+            answer = report(server, *names)
             if answer.status_code != 200:
                 assert answer.status_code == 503
                 assert answer.json()["type"].endswith("store-unavailable")
@@ -121,7 +103,7 @@ def test_a_disk_that_is_full_is_reported_and_nothing_is_learned(on_disk: OnDisk)
             kept += 50
         assert refused
         assert observations(server) == kept
-    assert tell(server, *refused).json() == {"accepted": 50, "duplicates": 0}
+    assert report(server, *refused).json() == {"accepted": 50, "duplicates": 0}
     assert observations(server) == kept + 50
     assert on_disk.query("SELECT count(*) FROM actuals WHERE measured_j > 0") == kept + 50
     assert on_disk.query("PRAGMA integrity_check") == "ok"
@@ -149,7 +131,7 @@ def test_a_decision_whose_actual_was_refused_is_judged_by_its_own_concurrency(
 
 def test_one_that_comes_twice_in_a_call_counts_once(on_disk: OnDisk) -> None:
     before = observations(on_disk.server)
-    answer = tell(on_disk.server, "one", "two", "one")
+    answer = report(on_disk.server, "one", "two", "one")
     assert answer.json() == {"accepted": 2, "duplicates": 1}
     assert observations(on_disk.server) == before + 2
 
@@ -157,10 +139,6 @@ def test_one_that_comes_twice_in_a_call_counts_once(on_disk: OnDisk) -> None:
 def decides(server: Server) -> bool:
     asked = {"llm": "qwen3-8b", "input_tokens": 200, "output_tokens": 100}
     return server.post("/decision", asked).status_code == 200
-
-
-def states(server: Server) -> dict[str, str]:
-    return dict(server.client.get("/readyz").json()["stores"])
 
 
 def failing(server: Server) -> bool:
@@ -181,7 +159,7 @@ def test_a_file_that_cannot_be_used_at_the_start_refuses_until_it_can(
         else:
             other.execute("BEGIN EXCLUSIVE")
         with running(models, path) as server:
-            answer = tell(server, "one", "two")
+            answer = report(server, "one", "two")
             assert answer.status_code == 503
             assert answer.json()["type"].endswith("store-unavailable")
             assert int(answer.headers["retry-after"]) > 0
@@ -208,7 +186,7 @@ def test_a_file_that_cannot_be_used_at_the_start_refuses_until_it_can(
                 other.rollback()
             wait_until(lambda: not failing(server))
             assert states(server)["actuals"] == states(server)["policy"] == "disk"
-            assert tell(server, "one", "two").json() == {"accepted": 2, "duplicates": 0}
+            assert report(server, "one", "two").json() == {"accepted": 2, "duplicates": 0}
             put = server.client.put("/policy", json={"joules_per_quality_token": 2.0})
             assert put.status_code == 200
             server.kill()
@@ -224,13 +202,13 @@ def test_actuals_of_before_are_learned_once_when_a_lock_is_gone(
 ) -> None:
     path = tmp_path / "actuals.sqlite3"
     with running(models, path) as first:
-        tell(first, *(f"n{number}" for number in range(30)))
+        report(first, *(f"n{number}" for number in range(30)))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with running(models, path) as second:
             assert observations(second) == 0
             other.execute("ROLLBACK")
-            wait_until(lambda: tell(second, "new").status_code == 200)
+            wait_until(lambda: report(second, "new").status_code == 200)
             wait_until(lambda: not failing(second))
             assert observations(second) == 31
 
@@ -239,7 +217,7 @@ def test_garbage_is_set_aside_and_reported(models: Path, tmp_path: Path) -> None
     path = tmp_path / "actuals.sqlite3"
     path.write_text("no database\n" * 500)
     with running(models, path) as server:
-        assert tell(server, "one").json() == {"accepted": 1, "duplicates": 0}
+        assert report(server, "one").json() == {"accepted": 1, "duplicates": 0}
         [aside] = tmp_path.glob("actuals.sqlite3.damaged-*")
         assert aside.read_text() == "no database\n" * 500
         assert str(aside) in server.logs()
@@ -252,9 +230,9 @@ def test_a_file_that_is_deleted_loses_no_actual(models: Path, tmp_path: Path) ->
     folder = tmp_path / "state"
     path = folder / "actuals.sqlite3"
     with running(models, path) as server:
-        tell(server, "one", "two")
+        report(server, "one", "two")
         shutil.rmtree(folder)
-        assert tell(server, "three").json() == {"accepted": 1, "duplicates": 0}
+        assert report(server, "three").json() == {"accepted": 1, "duplicates": 0}
         for file in folder.iterdir():
             file.unlink()
         wait_until(lambda: server.logs().count("written again") >= 2)
@@ -265,8 +243,13 @@ def test_a_file_that_is_deleted_loses_no_actual(models: Path, tmp_path: Path) ->
 
 
 def test_in_memory_by_choice_is_reported_and_is_no_failure(server: Server) -> None:
-    told = {"id": "in memory", "llm": "llama-3.1-8b-instruct", "pool": "h100", "output_tokens": 9}
-    assert server.post("/actuals", {"actuals": [told]}).status_code == 200
+    actual = {
+        "id": "in memory",
+        "llm": "llama-3.1-8b-instruct",
+        "pool": "h100",
+        "output_tokens": 9,
+    }
+    assert server.post("/actuals", {"actuals": [actual]}).status_code == 200
     assert states(server) == {"actuals": "memory", "policy": "memory", "plans": "memory"}
     assert not failing(server)
     assert server.client.get("/readyz").json()["notes"] == []

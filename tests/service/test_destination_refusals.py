@@ -15,8 +15,8 @@ from tests.service.destinations import (
     ask,
     exchange,
 )
+from tests.service.request_members import TAKEN, WRONG
 from tests.service.server import Server
-from tests.service.test_request_body import TAKEN, WRONG
 
 HOSTILE = [
     "", " ", ",", "small", "small=", "small=10.0.0.1", "small=10.0.0.1:", "small=10.0.0.1:0",

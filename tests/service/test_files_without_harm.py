@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.test_database_file import (
+from tests.service.harmed_files import (
     check_kept,
     cut,
     killed,

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.service.actuals_calls import observations, report, states
 from tests.service.decision_fleet import save_two_pools
+from tests.service.harmed_files import HARMS, cut, log_of
 from tests.service.plans.calls import start, wait_for
 from tests.service.server import QUICK_STORES, Server
-from tests.service.test_actuals_survive import observations, states, tell
-from tests.service.test_database_file import HARMS, cut, log_of
 from tests.waiting import wait_until
 
 BODY = {"requests": [{"input_tokens": 200, "output_tokens": 100}]}
@@ -68,7 +68,7 @@ class Reporter:
         number = 0
         while not self.stopped:
             names = [f"{self._name}-{number}-{one}" for one in range(10)]
-            answer = tell(self._server, *names)
+            answer = report(self._server, *names)
             assert answer.status_code in {200, 503}, answer.text
             if answer.status_code == 200:
                 self.acknowledged += names
@@ -147,7 +147,7 @@ def test_what_is_kept_in_a_file_that_is_harmed_is_whole_or_reported_lost(
         _, found_at = lost(again, "actuals")
         missing = reported(reporters) - set(kept_ids(path))
         assert len(missing) <= gone or found_at > 0.0
-        assert tell(again, "last").json() == {"accepted": 1, "duplicates": 0}
+        assert report(again, "last").json() == {"accepted": 1, "duplicates": 0}
         assert again.client.get("/policy").json()["joules_per_quality_token"] == 2.0
         plans.check_whole_or_lost(again)
         assert again.client.get(f"{new}/result").status_code == 200
@@ -165,7 +165,7 @@ def test_a_harm_while_the_service_is_down_is_reported_when_it_is_up_and_once(
     with Server(environment, periods_s=QUICK_STORES) as server:
         server.wait_until_ready()
         for call in range(60):
-            assert tell(server, *(f"{call}-{one}" for one in range(30))).status_code == 200
+            assert report(server, *(f"{call}-{one}" for one in range(30))).status_code == 200
         server.kill()
     harm(path)
     with Server(environment, periods_s=QUICK_STORES) as again:
@@ -175,7 +175,7 @@ def test_a_harm_while_the_service_is_down_is_reported_when_it_is_up_and_once(
         [note] = [one for one in again.client.get("/readyz").json()["notes"] if "Of actuals" in one]
         assert "how many there were is not known" in note
         assert "Of actuals" in again.logs()
-        assert tell(again, "new").json() == {"accepted": 1, "duplicates": 0}
+        assert report(again, "new").json() == {"accepted": 1, "duplicates": 0}
         left = kept_ids(path)
         assert f"Of actuals {len(left) - 1} could be read" in note
         assert observations(again) == len(left)

@@ -10,21 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.calls.messages import CostModelLabels, Description, PlacementTally, PlanTally
 from service.telemetry.metrics import Metrics
 from tests.service.bodies import a100_fleet, rows
+from tests.service.scraped_metrics import samples, value
 from tests.service.server import Server
-
-Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
-
-
-def samples(text: str) -> Samples:
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
-def value(found: Samples, name: str, **labels: str) -> float:
-    return found[f"jouleplan_{name}", tuple(sorted(labels.items()))]
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.plain_words import foreign_words
+from tests.service.answers import check_plain_words
 from tests.service.bodies import a100_fleet, rows
 from tests.service.server import ROOT, Server
 
@@ -54,28 +53,6 @@ MORE: Mapping[tuple[str, str], tuple[Any, ...]] = {
     ("post", "/destination"): REQUEST,
     ("post", "/decision"): tuple({"request": {"model": LLM} | one} for one in REQUEST),
 }
-
-
-def words_in(found: Any) -> Iterator[str]:
-    """Give every text of an answer that is meant to be read."""
-    if isinstance(found, str):
-        yield found
-    elif isinstance(found, Mapping):
-        for name, value in found.items():
-            if name not in {"pointer", "type", "instance", "request_id"}:
-                yield from words_in(value)
-    elif isinstance(found, list):
-        for value in found:
-            yield from words_in(value)
-
-
-def check(response: httpx.Response, what: object) -> None:
-    """Refuse an answer that is a fault of the service, or speaks in other words than its own."""
-    assert response.status_code < 500 or response.status_code == 503, (what, response.text)
-    assert response.status_code < 400 or response.content, what
-    if response.status_code >= 400:
-        for words in words_in(response.json()):
-            assert foreign_words(words) is None, (what, words)
 
 
 def places(schema: Mapping[str, Any], known: Mapping[str, Any], depth: int = 7) -> Iterator[Any]:
@@ -134,7 +111,7 @@ def test_whatever_stands_in_a_body_is_refused_in_plain_words(
         values = [json.dumps(value).encode() for value in BAD_VALUES] + list(RAW.values())
         for value in values[number % len(values) :][:1] if name in elsewhere else values:
             content = whole.replace(json.dumps(MARK).encode(), value)
-            check(
+            check_plain_words(
                 server.client.request(method, path, content=content, headers=headers), content[:500]
             )
 
@@ -164,7 +141,7 @@ def test_whatever_stands_in_a_query_is_refused_in_plain_words(
                         headers={"content-type": announced} | asked,
                         content=jsonl if is_batch else None,
                     )
-                    check(response, (method, path, name, value))
+                    check_plain_words(response, (method, path, name, value))
                     tried += 1
     assert tried > 200
 
@@ -200,7 +177,7 @@ def test_whatever_stands_in_a_line_of_a_batch_is_refused_in_plain_words(
     headers = {"content-type": "application/jsonl"}
     for value in BAD_VALUES:
         content = line.replace(json.dumps(MARK).encode(), json.dumps(value).encode())
-        check(server.client.post("/plan", content=content, headers=headers), content)
+        check_plain_words(server.client.post("/plan", content=content, headers=headers), content)
 
 
 def test_no_message_is_made_of_the_name_of_a_type() -> None:

@@ -16,9 +16,9 @@ import pytest
 
 from tests.service.decision_fleet import save_two_pools
 from tests.service.http.access.certificates import Pair, self_signed
-from tests.service.http.access.conftest import Keys, bearer
+from tests.service.http.access.keys import Keys, bearer
 from tests.service.server import ROOT, Server, free_port
-from tests.service.test_tokenizer_files import words
+from tests.service.tokenizers import word_tokenizer
 from tests.stand_ins import STAND_INS, clear, stand_in
 from tests.waiting import wait_until
 
@@ -43,7 +43,7 @@ class Followed:
         self.pair: Pair = self_signed(folder, "service")
         self.tokenizers = folder / "tokenizers"
         self.tokenizers.mkdir()
-        words().save(str(self.tokenizers / "qwen3-8b.json"))
+        word_tokenizer().save(str(self.tokenizers / "qwen3-8b.json"))
         self.files = (
             self.models / "fleet.yaml",
             self.models / f"{STEM}.joblib",

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.soak.__main__ import small_disk
+from tests.service.actuals_calls import observations, report, states
 from tests.service.decision_fleet import save_two_pools
 from tests.service.plans.calls import ASYNC, slug, start, wait_for
 from tests.service.server import QUICK_STORES, Server
-from tests.service.test_actuals_survive import observations, states, tell
 from tests.waiting import wait_until
 
 SIZE = 8 * 1024 * 1024
@@ -55,11 +55,11 @@ def fill(disk: Path) -> None:
 
 
 def check_that_it_refuses(server: Server) -> None:
-    told = tell(server, "one")
+    answer = report(server, "one")
     put = server.client.put("/policy", json={"joules_per_quality_token": 2.0})
     planned = server.client.post("/plan", json=BODY, headers=ASYNC)
     for refused, hint, retry_after in (
-        (told, "", "5"),
+        (answer, "", "5"),
         (put, " The policy of before stays in force.", "5"),
         (planned, " Plans can be made synchronously.", "10"),
     ):
@@ -72,7 +72,7 @@ def check_that_it_refuses(server: Server) -> None:
 
 def check_that_it_keeps(server: Server) -> None:
     wait_until(lambda: states(server) == dict.fromkeys(("actuals", "policy", "plans"), "disk"))
-    assert tell(server, "one").json() == {"accepted": 1, "duplicates": 0}
+    assert report(server, "one").json() == {"accepted": 1, "duplicates": 0}
     put = server.client.put("/policy", json={"joules_per_quality_token": 2.0})
     assert put.status_code == 200
     wait_for(server, start(server, BODY), "finished")
@@ -149,15 +149,15 @@ def test_what_is_harmed_while_the_disk_is_full_is_rescued_when_there_is_room(
         for times, harmed in enumerate((path, path.with_name(f"{path.name}-wal"))):
             for call in range(20):
                 names = (f"{times}-{call}-{one}" for one in range(20))
-                assert tell(server, *names).status_code == 200
+                assert report(server, *names).status_code == 200
             fill(disk)
             os.truncate(harmed, harmed.stat().st_size // 2)
             fill(disk)
             wait_until(lambda: states(server)["actuals"] == "failing")
-            assert tell(server, f"{times}-new").status_code == 503
+            assert report(server, f"{times}-new").status_code == 503
             (disk / "filler").unlink()
             wait_until(lambda: states(server)["actuals"] == "disk")
-            assert tell(server, f"{times}-new").json() == {"accepted": 1, "duplicates": 0}
+            assert report(server, f"{times}-new").json() == {"accepted": 1, "duplicates": 0}
             assert server.logs().count(rescued) > times
         server.kill()
     with Server(environment, periods_s=QUICK_STORES) as again:

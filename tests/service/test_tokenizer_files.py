@@ -10,34 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer
 
 from service.decisions.tokenizers import MAX_CHARACTERS, TokenizerError, Tokenizers
 from tests.service.decision_fleet import save_two_pools
 from tests.service.server import ROOT, Server
+from tests.service.tokenizers import UNKNOWN, byte_pair_tokenizer, word_tokenizer
 
-LINES = ["the sky is blue", "why is the sea blue", "because the light is scattered"]
 QUESTION = "why is the sky blue"
 OTHER = "bluebird"
 LLM = "qwen3-8b"
-UNKNOWN = "[UNK]"
-
-
-def words() -> Tokenizer:
-    """Return a tokenizer of whole words."""
-    tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.train_from_iterator(LINES, trainers.WordLevelTrainer(special_tokens=[UNKNOWN]))
-    return tokenizer
-
-
-def pairs() -> Tokenizer:
-    """Return a byte-pair tokenizer."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(LINES, trainers.BpeTrainer(initial_alphabet=alphabet))
-    return tokenizer
 
 
 def saved(tokenizer: Tokenizer, folder: Path) -> Tokenizers:
@@ -47,7 +29,7 @@ def saved(tokenizer: Tokenizer, folder: Path) -> Tokenizers:
 
 
 def test_prompts_are_counted_by_the_llms_own_tokenizer(tmp_path: Path) -> None:
-    saved(words(), tmp_path / "tokenizers")
+    saved(word_tokenizer(), tmp_path / "tokenizers")
     settings = {
         "JOULEPLAN_MODELS_DIR": str(save_two_pools(tmp_path)),
         "JOULEPLAN_TOKENIZERS_DIR": str(tmp_path / "tokenizers"),
@@ -76,7 +58,7 @@ def test_prompts_are_counted_by_the_llms_own_tokenizer(tmp_path: Path) -> None:
         assert told.json()["tokens"]["input_from"] == "given"
 
 
-@pytest.mark.parametrize("make", [words, pairs])
+@pytest.mark.parametrize("make", [word_tokenizer, byte_pair_tokenizer])
 def test_files_that_cut_and_fill_up_count_all_the_same(make: Any, tmp_path: Path) -> None:
     plain = saved(make(), tmp_path / "plain").count(LLM, [QUESTION])
     tokenizer = make()
@@ -88,7 +70,7 @@ def test_files_that_cut_and_fill_up_count_all_the_same(make: Any, tmp_path: Path
 
 @pytest.mark.anyio
 async def test_a_changed_file_is_taken_over_and_a_bad_one_is_not(tmp_path: Path) -> None:
-    counts, file = saved(words(), tmp_path), tmp_path / f"{LLM}.json"
+    counts, file = saved(word_tokenizer(), tmp_path), tmp_path / f"{LLM}.json"
     by_words = counts.count(LLM, [OTHER])
     file.write_text("{}")
     with pytest.raises(TokenizerError, match=f"Expected a tokenizer in {LLM}.json, got"):
@@ -100,7 +82,7 @@ async def test_a_changed_file_is_taken_over_and_a_bad_one_is_not(tmp_path: Path)
         await counts.reload()
     assert counts.count(LLM, [OTHER]) == by_words
     file.unlink()
-    pairs().save(str(file))
+    byte_pair_tokenizer().save(str(file))
     await counts.reload()
     assert counts.count(LLM, [OTHER]) != by_words
     file.unlink()
@@ -110,7 +92,7 @@ async def test_a_changed_file_is_taken_over_and_a_bad_one_is_not(tmp_path: Path)
 
 @pytest.mark.anyio
 async def test_a_tokenizer_that_fails_on_prompts_is_not_taken_over(tmp_path: Path) -> None:
-    counts, file = saved(words(), tmp_path), tmp_path / f"{LLM}.json"
+    counts, file = saved(word_tokenizer(), tmp_path), tmp_path / f"{LLM}.json"
     known = json.loads(file.read_text())
     by_words = counts.count(LLM, [OTHER])
     # Without a token for what it does not know, a tokenizer of words fails on other words.
@@ -123,7 +105,7 @@ async def test_a_tokenizer_that_fails_on_prompts_is_not_taken_over(tmp_path: Pat
 
 @pytest.mark.anyio
 async def test_a_tokenizer_at_which_the_library_panics_is_not_taken_over(tmp_path: Path) -> None:
-    counts, file = saved(pairs(), tmp_path), tmp_path / f"{LLM}.json"
+    counts, file = saved(byte_pair_tokenizer(), tmp_path), tmp_path / f"{LLM}.json"
     known = json.loads(file.read_text())
     known["model"]["continuing_subword_prefix"] = "longer than any part"
     file.write_text(json.dumps(known))
@@ -134,7 +116,7 @@ async def test_a_tokenizer_at_which_the_library_panics_is_not_taken_over(tmp_pat
 
 @pytest.mark.anyio
 async def test_a_folder_that_is_gone_leaves_its_tokenizers(tmp_path: Path) -> None:
-    counts = saved(words(), tmp_path / "there")
+    counts = saved(word_tokenizer(), tmp_path / "there")
     (tmp_path / "there").rename(tmp_path / "away")
     with pytest.raises(TokenizerError, match="Expected a folder of tokenizer files"):
         await counts.reload()
@@ -146,13 +128,13 @@ def test_files_that_are_named_otherwise_are_reported_and_let_be(
 ) -> None:
     for name in (b"\xff.json", b"Bad Name.json", b"a\nb.json"):
         (tmp_path / os.fsdecode(name)).touch()
-    assert LLM in saved(words(), tmp_path)
+    assert LLM in saved(word_tokenizer(), tmp_path)
     for shown in (r"b'\xff.json'", "Bad Name.json", r"b'a\nb.json'"):
         assert shown in caplog.text
 
 
 def test_no_more_than_so_many_characters_are_counted(tmp_path: Path) -> None:
-    counts = saved(pairs(), tmp_path)
+    counts = saved(byte_pair_tokenizer(), tmp_path)
     part = counts.count(LLM, ["x" * MAX_CHARACTERS])
     assert part is not None
     assert counts.count(LLM, ["x" * MAX_CHARACTERS * 200]) == part

@@ -19,7 +19,7 @@ from service.workers.watchdog import is_stopped
 from tests.service import worker_mains
 from tests.service.bodies import a100_fleet
 from tests.service.server import Server
-from tests.service.test_workers import job, pid_of, running, runs
+from tests.service.worker_pools import job, pid_of, running, runs
 from tests.waiting import wait_in_loop_until, wait_until
 
 pytestmark = [

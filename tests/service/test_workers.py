@@ -3,26 +3,20 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from service.calls.messages import Job, Reply, Update
 from service.problems import ProblemError
-from service.settings.settings import Settings
-from service.workers.link import STUCK_STATUS, WorkerMain
+from service.workers.link import STUCK_STATUS
 from service.workers.loaded_files import PoolListener
 from service.workers.pool import WorkerPool
 from tests.service import worker_mains
+from tests.service.worker_pools import job, pid_of, running, runs
 from tests.waiting import PATIENCE_S, wait_in_loop_until
 
 pytestmark = pytest.mark.anyio
-
-
-def job(command: str) -> Job:
-    return Job("predict", command.encode(), "/predict")
 
 
 class Losses(PoolListener):
@@ -33,37 +27,6 @@ class Losses(PoolListener):
 
     def worker_lost(self, *, hung: bool) -> None:
         self.hung.append(hung)
-
-
-@asynccontextmanager
-async def running(
-    workers: int = 1,
-    call_limit_s: float = 30.0,
-    max_queue: int = 16,
-    main: WorkerMain = worker_mains.obey,
-    listener: PoolListener | None = None,
-) -> AsyncIterator[WorkerPool]:
-    settings = Settings(
-        models_dir=Path("unused"),
-        workers=workers,
-        max_time_limit_seconds=call_limit_s / 2,
-        call_limit_seconds=call_limit_s,
-        max_queue=max_queue,
-    )
-    pool = worker_mains.pool_of(settings, main, listener)
-    pool.start()
-    try:
-        yield pool
-    finally:
-        await pool.stop()
-
-
-def runs(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
-
-
-async def pid_of(pool: WorkerPool) -> int:
-    return int((await pool.submit(job("pid"))).body)
 
 
 async def test_one_worker_answers_call_after_call() -> None:

@@ -15,34 +15,16 @@ from profiler.campaign.progress import CampaignProgress
 from profiler.campaign.replay import ReplayRig
 from profiler.campaign.run import Outcome, run_campaign
 from profiler.campaign.stages import ENERGY as ENERGY_SPENT
-from profiler.campaign.stages import EXHAUSTED, GRID, TARGET, TIME, Design, Step
-from profiler.campaign.trial import ANCHORS, UNSTABLE, Trial
+from profiler.campaign.stages import EXHAUSTED, GRID, TARGET, TIME, Design
+from profiler.campaign.trial import ANCHORS, UNSTABLE
 from profiler.errors import ObservationError, UnfittablePairError, UnusableInputError
 from profiler.fit.pair_fit import fit_pair
 from profiler.fit.selection import IMPOSSIBLE_FLAG, IMPOSSIBLE_JOULES
 from profiler.observation_files import read_observations
 from tests.profiler.campaign.recorded import DEVICE, ENERGY, LLM, record
+from tests.profiler.campaign.watcher import KilledError, Watcher
 
 SETTINGS = {"llm": LLM, "seed": 0}
-
-
-class KilledError(Exception):
-    """Stands for a process that ends between two windows."""
-
-
-class Watcher:
-    """Ends the campaign after so many windows."""
-
-    def __init__(self, windows: float = np.inf) -> None:
-        self._left = windows
-
-    def step(self, step: Step, trials: list[Trial]) -> None:
-        pass
-
-    def window(self, trial: Trial) -> None:
-        self._left -= 1
-        if self._left < 0:
-            raise KilledError
 
 
 def run(path: Path, rig: ReplayRig, design: Design, windows: float = np.inf) -> Outcome:

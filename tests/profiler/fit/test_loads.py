@@ -3,7 +3,7 @@ import pytest
 from profiler.errors import ObservationError
 from profiler.fit.loads import MeasuredLoad, load_figures, read_loads, unused_loads
 from profiler.plausibility import misread_trials
-from tests.profiler.test_plausibility import drawing
+from tests.profiler.builders import drawing
 
 HEADER = "llm,device,num_gpus,load_s,load_energy_gpu_j\n"
 METERED = HEADER.replace("\n", ",idle_watts\n")

@@ -9,16 +9,7 @@ import pytest
 from profiler.errors import ObservationError, UnusableInputError
 from profiler.importers.column_map import import_csv
 from profiler.observations import Observations
-
-CONSTANTS = {
-    "llm": "made-up",
-    "device": "1xl4",
-    "num_gpus": "1",
-    "kv_cache": "on",
-    "input_tokens": "64",
-    "output_tokens": "32",
-    "concurrency": "2",
-}
+from tests.profiler.foreign_tables import CONSTANTS
 
 
 def imported(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -38,3 +41,27 @@ def wait_for(server: Server, path: str, *states: str) -> dict[str, Any]:
 def slug(response: httpx.Response) -> str:
     assert response.headers["content-type"] == "application/problem+json"
     return str(response.json()["type"]).rpartition(":")[2]
+
+
+@dataclass
+class ReceivedEvent:
+    """One event, or a comment."""
+
+    number: int | None
+    name: str
+    state: dict[str, Any]
+
+
+def events(response: httpx.Response) -> Iterator[ReceivedEvent]:
+    """Parse a stream as the HTML standard says."""
+    fields: dict[str, str] = {}
+    for line in response.iter_lines():
+        if not line:
+            if "data" in fields:
+                yield ReceivedEvent(int(fields["id"]), fields["event"], json.loads(fields["data"]))
+            fields = {}
+        elif line.startswith(":"):
+            yield ReceivedEvent(None, "comment", {})
+        else:
+            key, _, value = line.partition(":")
+            fields[key] = value.removeprefix(" ")

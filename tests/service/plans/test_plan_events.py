@@ -1,44 +1,16 @@
 """The events of a plan, read as a client reads them."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from service.calls.schemas.plans import PlanStatusAnswer
 from tests.service.answers import checked
 from tests.service.bodies import a100_fleet, endless, rows
-from tests.service.plans.calls import BODY, start, wait_for
+from tests.service.plans.calls import BODY, events, start, wait_for
 from tests.service.server import Server
 from tests.waiting import PATIENCE_S
-
-
-@dataclass
-class ReceivedEvent:
-    """One event, or a comment."""
-
-    number: int | None
-    name: str
-    state: dict[str, Any]
-
-
-def events(response: httpx.Response) -> Iterator[ReceivedEvent]:
-    """Parse a stream as the HTML standard says."""
-    fields: dict[str, str] = {}
-    for line in response.iter_lines():
-        if not line:
-            if "data" in fields:
-                yield ReceivedEvent(int(fields["id"]), fields["event"], json.loads(fields["data"]))
-            fields = {}
-        elif line.startswith(":"):
-            yield ReceivedEvent(None, "comment", {})
-        else:
-            key, _, value = line.partition(":")
-            fields[key] = value.removeprefix(" ")
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ import pytest
 
 from tests.service.batch_file_calls import batch_file, planned, post
 from tests.service.bodies import endless
-from tests.service.plans.calls import ASYNC, BODY, slug, start, wait_for
-from tests.service.plans.test_plan_events import events
+from tests.service.plans.calls import ASYNC, BODY, events, slug, start, wait_for
 from tests.service.server import Server
 from tests.waiting import wait_until
 

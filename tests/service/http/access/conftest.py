@@ -1,51 +1,15 @@
-"""Key files, made as the command makes them, and a server that asks for keys."""
+"""Servers that ask for keys, and the files of those keys."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-import yaml
 
-from service.http.access.keys import digest_of, new_key
 from service.http.access.scopes import SCOPES
+from tests.service.http.access.keys import Keys
 from tests.service.server import Server
-
-
-class Keys:
-    """A key file, and the keys that are in it as hashes."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rows: dict[str, dict[str, Any]] = {}
-        self.texts: dict[str, str] = {}
-
-    def add(self, name: str, **limits: Any) -> str:
-        key = self.texts.setdefault(name, new_key(name))
-        self.rows[name] = {"name": name, "sha256": digest_of(key.encode()).hex(), **limits}
-        self.write(yaml.safe_dump({"keys": list(self.rows.values())}))
-        return key
-
-    def remove(self, name: str) -> None:
-        del self.rows[name]
-        self.write(yaml.safe_dump({"keys": list(self.rows.values())}))
-
-    def write(self, text: str) -> None:
-        part = self.path.with_suffix(".part")
-        part.write_text(text)
-        part.chmod(0o600)
-        part.replace(self.path)
-
-
-def bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
-
-
-def get(server: Server, path: str, key: str | None = None) -> httpx.Response:
-    return server.client.get(path, headers={} if key is None else bearer(key))
 
 
 @pytest.fixture

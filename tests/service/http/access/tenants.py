@@ -8,7 +8,7 @@ import httpx
 
 from tests.service.batch_file_calls import batch_file
 from tests.service.bodies import a100_fleet, rows
-from tests.service.http.access.conftest import Keys, bearer
+from tests.service.http.access.keys import Keys, bearer
 from tests.service.server import Server
 from tests.waiting import wait_until
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from service.http.access.connections import MAX_HEADER_BYTES
-from tests.service.http.access.test_slow_callers import connected, everything
+from tests.service.http.access.sockets import connected, everything
 from tests.service.server import ROOT, Server
 from tests.waiting import PATIENCE_S, wait_until
 

@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from service.http.access.keys import new_key
+from tests.service.answers import check_plain_words
 from tests.service.bodies import a100_fleet, rows
-from tests.service.http.access.conftest import Keys, bearer, get
+from tests.service.http.access.keys import Keys, bearer, get, is_refused
 from tests.service.server import Server
-from tests.service.test_plain_words import check
 from tests.waiting import wait_until
 
 BODY = {"requests": rows(), "fleet": a100_fleet()}
@@ -32,14 +32,6 @@ CLOSED = [
     "/v1/../metrics",
     "//metrics",
 ]
-
-
-def is_refused(answer: httpx.Response, status: int, slug: str) -> bool:
-    return (
-        answer.status_code == status
-        and answer.headers["content-type"] == "application/problem+json"
-        and answer.json()["type"] == f"urn:jouleplan:problem:{slug}"
-    )
 
 
 def unauthenticated(answer: httpx.Response) -> bool:
@@ -119,7 +111,7 @@ def test_whatever_is_given_as_a_key_is_refused_in_plain_words(
         for given in (f"Bearer {key or 'x'}", f"Basic {key}x") if header[0] == "a" else (key,):
             response = guarded.client.get("/placements", headers={header: given})
             assert response.status_code == 401
-            check(response, (header, given))
+            check_plain_words(response, (header, given))
             assert "Expected" in response.text or "is not in force" in response.text
 
 

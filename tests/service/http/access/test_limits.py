@@ -15,9 +15,9 @@ from service.http.access.keys import ApiKey, KeyStore, digest_of, new_key
 from service.http.access.limits import KeyLimits, TokenBucket
 from service.problems import ProblemError
 from tests.service.bodies import endless
-from tests.service.http.access.conftest import Keys, bearer, get
+from tests.service.http.access.keys import Keys, bearer, get
+from tests.service.scraped_metrics import samples, value
 from tests.service.server import Server
-from tests.service.test_metrics import samples, value
 from tests.waiting import wait_until
 
 

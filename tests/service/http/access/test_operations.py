@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from service.settings.settings import Settings
-from tests.service.http.access.conftest import Keys, bearer
+from tests.service.http.access.keys import Keys, bearer
 from tests.service.server import ROOT, Server, free_port
 from tests.waiting import PATIENCE_S, wait_until
 

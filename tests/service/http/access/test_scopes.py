@@ -10,9 +10,8 @@ import pytest
 from service.__main__ import main
 from service.http.access.scopes import SCOPES
 from tests.service.bodies import rows
-from tests.service.http.access.conftest import Keys
+from tests.service.http.access.keys import Keys, is_refused
 from tests.service.http.access.tenants import BODY, UNKNOWN, tenant
-from tests.service.http.access.test_keys import is_refused
 from tests.service.server import Server
 from tests.waiting import wait_until
 

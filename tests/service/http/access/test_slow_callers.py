@@ -9,13 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.service.bodies import endless
-from tests.service.http.access.conftest import Keys, get
+from tests.service.http.access.keys import Keys, get
+from tests.service.http.access.sockets import connected, everything
 from tests.service.server import Server
 from tests.waiting import PATIENCE_S, wait_until
-
-
-def connected(server: Server) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S)
 
 
 def begun(keys: Keys, path: str, length: str = "Content-Length: 1000") -> bytes:
@@ -23,13 +20,6 @@ def begun(keys: Keys, path: str, length: str = "Content-Length: 1000") -> bytes:
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"X-API-Key: {keys.texts['any']}\r\n{length}\r\n\r\n"
     ).encode()
-
-
-def everything(caller: socket.socket) -> bytes:
-    found = b""
-    while part := caller.recv(65536):
-        found += part
-    return found
 
 
 def is_cut_off(caller: socket.socket, byte: bytes) -> bool:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from service.plans.database import SCHEMA, SHARDS
 from tests.service.bodies import endless
-from tests.service.http.access.conftest import Keys
+from tests.service.http.access.keys import Keys, is_refused
 from tests.service.http.access.tenants import ASYNC, BODY, UNKNOWN, tenant
-from tests.service.http.access.test_keys import is_refused
 from tests.service.server import Server
 from tests.waiting import wait_until
 

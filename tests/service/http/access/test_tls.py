@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from service.http.access.tls import TlsError, TlsFiles
 from service.settings.settings import Settings
 from tests.service.http.access.certificates import Pair, self_signed
-from tests.service.http.access.conftest import Keys, bearer
+from tests.service.http.access.keys import Keys, bearer
 from tests.service.server import ROOT, Server
 from tests.waiting import wait_until
 
