@@ -88,7 +88,10 @@ FILLED = (
     (r'(?<="time_limit_seconds": )(?:100|20)\b', "8"),
     (r"(curl .* \$URL/plan/frontier)$", r"""\1 | jq -es '.[-1].type == "summary"'"""),
 )
-PREPARED = {"docs/how-to/write-a-fleet-file.md": "cp models/fleet-paper.yaml my-fleet.yaml\n"}
+PREPARED = {
+    "README.md": "mkdir my-models; cp models/llama-3.1-8b-instruct__1xh100.* my-models\n",
+    "docs/how-to/write-a-fleet-file.md": "cp models/fleet-paper.yaml my-fleet.yaml\n",
+}
 """What a reader of one page does beforehand."""
 NOT_COMPARED = {
     "curl -si": "the id of a plan",
