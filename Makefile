@@ -13,6 +13,9 @@ REQUIRED_PYTHON := import sys; v = sys.version_info; v >= (3, 11) or \
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate
 
+# The tests start some hundred processes: each reads the byte code that the first has written.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test heavy check bench lock hook clean
 

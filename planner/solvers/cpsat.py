@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from ortools.sat.python import cp_model
+from ortools.sat.python.cp_model_helper import (
+    ConstraintProto,
+    CpModelProto,
+    CpSolverStatus,
+    SatParameters,
+    SolutionCallback,
+    SolveWrapper,
+)
 
 from costmodel.arrays import FloatArray, IntArray
 from planner.interruption import uninterrupted
@@ -16,6 +23,8 @@ from planner.solvers.assignment_problem import AssignmentProblem, Variable
 MAX_TOTAL = 2**40
 """Largest integer that a row's or the objective's total may reach: far below overflow at 2**63,
 and 1e-12 of the total a unit."""
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
+"""No bound, in CP-SAT's terms."""
 NEGLIGIBLE_TOTAL = 1e-250
 """Total of a row below which no factor brings it to `MAX_TOTAL`: it is rounded without one."""
 
@@ -47,10 +56,13 @@ class Assignment:
 
 @dataclass(frozen=True)
 class SteppedVariable:
-    """A variable beside the assignment in CP-SAT's integers, `step` of its own unit each."""
+    """A variable beside the assignment in CP-SAT's integers, `step` of its own unit each.
+
+    `index` is its place among CP-SAT's variables.
+    """
 
     given: Variable
-    steps: cp_model.IntVar
+    index: int
     step: float
 
     @property
@@ -67,6 +79,9 @@ class SteppedVariable:
 class CpSatProgram:
     """The assignment problem in CP-SAT's terms, one method for each constraint.
 
+    Variables are indices: the one of pair j of `items` and `placements` is j. `cp_model`, which has
+    objects for them, imports pandas, half a second and 68 MB of each worker.
+
     Rows are rounded so that nothing feasible is lost: coefficients down, bounds up. A continuous
     variable moves in steps of 2^-30 of its range: rows are widened and the bound is lowered by
     what that may take. The evaluator judges the result on the float data.
@@ -74,9 +89,10 @@ class CpSatProgram:
 
     def __init__(self, problem: AssignmentProblem) -> None:
         self.problem = problem
-        self.program = cp_model.CpModel()
+        self.program = CpModelProto()
         self.items, self.placements = np.nonzero(problem.allowed)
-        self.x = self._assignment_variables()
+        for size in problem.sizes[self.items].tolist():
+            self._add_variable(0, int(size))
         self.z = self._side_variables()
         self.one_placement_each()
         for index in range(len(problem.rows)):
@@ -85,54 +101,60 @@ class CpSatProgram:
         self.longest_jobs()
         self.least_cost()
 
-    def _assignment_variables(self) -> list[cp_model.IntVar]:
-        sizes = self.problem.sizes
-        return [
-            self.program.new_bool_var("")
-            if sizes[i] == 1
-            else self.program.new_int_var(0, int(sizes[i]), "")
-            for i in self.items.tolist()
-        ]
+    def _add_variable(self, lower: int, upper: int) -> int:
+        self.program.variables.add().domain.extend([lower, upper])
+        return len(self.program.variables) - 1
+
+    def _add_linear(
+        self, variables: list[int], coefficients: list[int], lower: int, upper: int
+    ) -> ConstraintProto:
+        """Constrain a weighted sum of variables."""
+        constraint: ConstraintProto = self.program.constraints.add()
+        constraint.linear.vars.extend(variables)
+        constraint.linear.coeffs.extend(coefficients)
+        constraint.linear.domain.extend([lower, upper])
+        return constraint
 
     def _side_variables(self) -> dict[Counted, SteppedVariable]:
         found = {}
         for v in self.problem.variables:
             step = 1.0 if v.integer else max(abs(v.lower), abs(v.upper), 1e-9) / 2**30
             lower, upper = int(np.floor(v.lower / step)), int(np.ceil(v.upper / step))
-            steps = self.program.new_int_var(lower, upper, str(v.counts))
-            found[v.counts] = SteppedVariable(v, steps, step)
+            found[v.counts] = SteppedVariable(v, self._add_variable(lower, upper), step)
         return found
 
     def one_placement_each(self) -> None:
         """Ensures that every request has exactly one placement."""
         edges = np.flatnonzero(np.diff(self.items)) + 1
         for group in np.split(np.arange(len(self.items)), edges):
-            literals = [self.x[j] for j in group.tolist()]
             size = int(self.problem.sizes[self.items[group[0]]])
             if size == 1:
-                self.program.add_exactly_one(literals)
+                self.program.constraints.add().exactly_one.literals.extend(group.tolist())
             else:
-                self.program.add(sum(literals) == size)
+                self._add_linear(group.tolist(), [1] * len(group), size, size)
 
     def within_bound(self, index: int) -> None:
         """Ensures that a row's sum stays within its bound."""
         row = self.problem.rows[index]
         values = self.problem.coefficients_at(row, self.items, self.placements)
         scale = self._scale(values, row.bound, row.variables)
-        total = self._total(values, row.variables, scale)
         bound = row.bound + self._rounding(row.variables)
-        self.program.add(total <= int(np.ceil(bound * scale)))
+        total = self._total(values, row.variables, scale)
+        self._add_linear(*total, MIN_INTEGER, int(np.ceil(bound * scale)))
 
     def linked_variables(self) -> None:
         """Ensures that a placement is used only where its linked variable is at least 1."""
         for link in self.problem.links:
-            on = self.program.new_bool_var("")
-            self.program.add(self.z[link.variable].steps >= 1).only_enforce_if(on)
+            on = self._add_variable(0, 1)
+            used = self._add_linear([self.z[link.variable].index], [1], 1, MAX_INTEGER)
+            used.enforcement_literal.append(on)
             for j in np.flatnonzero(np.isin(self.placements, link.columns)).tolist():
                 if self.problem.sizes[self.items[j]] == 1:
-                    self.program.add_implication(self.x[j], on)
+                    implied = self.program.constraints.add()
+                    implied.enforcement_literal.append(j)
+                    implied.bool_and.literals.append(on)
                 else:
-                    self.program.add(self.x[j] == 0).only_enforce_if(~on)
+                    self._add_linear([j], [1], 0, 0).enforcement_literal.append(-on - 1)
 
     def longest_jobs(self) -> None:
         """Ensures that a longest-job variable reaches every request's value on its placement."""
@@ -140,7 +162,7 @@ class CpSatProgram:
             variable = self.z[job.variable]
             for j in np.flatnonzero(self.placements == job.column).tolist():
                 value = int(np.floor(job.values[self.items[j]] / variable.step))
-                self.program.add(variable.steps >= value * self.x[j])
+                self._add_linear([j, variable.index], [-value, 1], 0, MAX_INTEGER)
 
     def least_cost(self) -> None:
         """Minimise the cost, counted from each request's cheapest placement."""
@@ -151,20 +173,23 @@ class CpSatProgram:
         self.offset = problem.constant + float((cheapest * problem.sizes).sum())
         self.cost_scale = self._scale(extra, 0.0, costs)
         self.rounding = self._rounding(costs)
-        self.program.minimize(self._total(extra, costs, self.cost_scale))
+        variables, coefficients = self._total(extra, costs, self.cost_scale)
+        self.program.objective.vars.extend(variables)
+        self.program.objective.coeffs.extend(coefficients)
+        self.program.objective.scaling_factor = 1.0
 
     def _total(
         self, values: FloatArray, variables: Mapping[Counted, float], scale: float
-    ) -> cp_model.LinearExpr:
+    ) -> tuple[list[int], list[int]]:
         """Sum over the pairs and some variables, each coefficient times `scale` rounded down."""
         terms = np.floor(values * scale).astype(np.int64)
         used = np.flatnonzero(terms)
-        literals = [self.x[j] for j in used.tolist()]
-        coefficients = terms[used].tolist()
+        indices, coefficients = used.tolist(), terms[used].tolist()
         for counted, coefficient in variables.items():
-            literals.append(self.z[counted].steps)
-            coefficients.append(int(np.floor(coefficient * self.z[counted].step * scale)))
-        return cp_model.LinearExpr.weighted_sum(literals, coefficients)
+            if whole := int(np.floor(coefficient * self.z[counted].step * scale)):
+                indices.append(self.z[counted].index)
+                coefficients.append(whole)
+        return indices, coefficients
 
     def _rounding(self, variables: Mapping[Counted, float]) -> float:
         """Largest error of a sum by rounding its variables to their steps, unscaled."""
@@ -183,37 +208,45 @@ class CpSatProgram:
 
     def hint(self, counts: FloatArray) -> None:
         """Start the search from these counts."""
-        for j, value in enumerate(counts[self.items, self.placements].tolist()):
-            self.program.add_hint(self.x[j], round(value))
+        of_pairs = np.rint(counts[self.items, self.placements]).astype(np.int64)
+        self.program.solution_hint.vars.extend(range(len(of_pairs)))
+        self.program.solution_hint.values.extend(of_pairs.tolist())
 
     def solve(self, effort: Effort) -> Assignment:
         """Run CP-SAT with one worker, so that the same effort gives the same plan."""
-        solver = cp_model.CpSolver()
-        solver.parameters.num_workers = 1
-        solver.parameters.random_seed = effort.seed
-        # One family of presolve rules, on by default, claims optima that are none (OR-Tools 9.15,
-        # google/or-tools#5293): docs/adr/0002. Without it nothing wrong was found.
-        solver.parameters.presolve_inclusion_work_limit = 0
-        # Presolve by symmetry looks at no clock: a thousand equal devices held it for minutes.
-        solver.parameters.symmetry_level = 0
-        solver.parameters.max_time_in_seconds = max(0.01, effort.seconds)
-        solver.parameters.max_deterministic_time = effort.deterministic_seconds
-        solver.parameters.absolute_gap_limit = max(1.0, effort.absolute_gap * self.cost_scale)
+        solver = SolveWrapper()
         stop = _StopWhenEnough((effort.enough - self.offset) * self.cost_scale)
+        solver.set_parameters(self._parameters(effort))
+        solver.add_solution_callback(stop)
         with uninterrupted():
-            status = solver.solve(self.program, stop)
+            found = solver.solve(self.program)  # type: ignore[no-untyped-call]
+        solver.clear_solution_callback(stop)
         # By the clock it ends somewhat before its limit where its own steps take long.
-        ended = stop.enough or solver.deterministic_time >= effort.deterministic_seconds
-        cut = status in (cp_model.UNKNOWN, cp_model.FEASIBLE) and not ended
-        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        ended = stop.enough or found.deterministic_time >= effort.deterministic_seconds
+        cut = found.status in (CpSolverStatus.UNKNOWN, CpSolverStatus.FEASIBLE) and not ended
+        if found.status not in (CpSolverStatus.OPTIMAL, CpSolverStatus.FEASIBLE):
             return Assignment(None, -np.inf, clock_cut=cut)
-        bound = solver.best_objective_bound / self.cost_scale + self.offset - self.rounding
+        bound = found.best_objective_bound / self.cost_scale + self.offset - self.rounding
         counts = np.zeros(self.problem.cost.shape, dtype=np.int64)
-        counts[self.items, self.placements] = [solver.value(x) for x in self.x]
+        counts[self.items, self.placements] = list(found.solution)[: len(self.items)]
         return Assignment(counts, bound, clock_cut=cut)
 
+    def _parameters(self, effort: Effort) -> SatParameters:
+        parameters = SatParameters()
+        parameters.num_workers = 1
+        parameters.random_seed = effort.seed
+        # One family of presolve rules, on by default, claims optima that are none (OR-Tools 9.15,
+        # google/or-tools#5293): docs/adr/0002. Without it nothing wrong was found.
+        parameters.presolve_inclusion_work_limit = 0
+        # Presolve by symmetry looks at no clock: a thousand equal devices held it for minutes.
+        parameters.symmetry_level = 0
+        parameters.max_time_in_seconds = max(0.01, effort.seconds)
+        parameters.max_deterministic_time = effort.deterministic_seconds
+        parameters.absolute_gap_limit = max(1.0, effort.absolute_gap * self.cost_scale)
+        return parameters
 
-class _StopWhenEnough(cp_model.CpSolverSolutionCallback):
+
+class _StopWhenEnough(SolutionCallback):
     """Stops the search at the first solution that is good enough."""
 
     def __init__(self, objective: float) -> None:
@@ -221,10 +254,10 @@ class _StopWhenEnough(cp_model.CpSolverSolutionCallback):
         self._objective = objective
         self.enough = False
 
-    def on_solution_callback(self) -> None:
-        if self.objective_value <= self._objective:
+    def OnSolutionCallback(self) -> None:  # noqa: N802  CP-SAT calls it so
+        if self.ObjectiveValue() <= self._objective:
             self.enough = True
-            self.stop_search()
+            self.StopSearch()
 
 
 def solve_assignment(
