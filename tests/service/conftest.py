@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import httpx
 import pytest
 
 from service.__main__ import main, parser
@@ -15,7 +16,8 @@ from service.cli.plan_command import plan_file
 from service.settings.settings import Settings
 from service.workers.process import load_service
 from tests.service.catalogue_maker import write_catalogue
-from tests.service.decision_fleet import save_two_pools
+from tests.service.decision_calls import end
+from tests.service.decision_fleet import save_two_llms, save_two_pools
 from tests.service.server import Server
 
 
@@ -52,6 +54,40 @@ def two_pools_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
     with Server({"JOULEPLAN_MODELS_DIR": str(models)}) as running:
         running.wait_until_ready()
         yield running
+
+
+@pytest.fixture(scope="session")
+def two_llms_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_two_llms(tmp_path_factory.mktemp("two-llms"))
+
+
+@pytest.fixture(scope="module")
+def _two_llms_server(two_llms_models: Path) -> Iterator[Server]:
+    with Server({"JOULEPLAN_MODELS_DIR": str(two_llms_models)}) as running:
+        running.wait_until_ready()
+        yield running
+
+
+@pytest.fixture
+def two_llms_server(_two_llms_server: Server) -> Iterator[Server]:
+    """A real server over two pools and two LLMs: a module's own, since it learns of actuals.
+
+    The decisions of a test end with it, and the policy that it set is taken away.
+    """
+    server = _two_llms_server
+    made: list[dict[str, Any]] = []
+
+    def remember(answer: httpx.Response) -> None:
+        if answer.request.url.path == "/decision" and answer.status_code == 200:
+            answer.read()
+            made.append(answer.json())
+
+    server.client.event_hooks = {"response": [remember]}
+    yield server
+    server.client.event_hooks = {}
+    if made:
+        end(server, *made)
+    server.client.delete("/policy").raise_for_status()
 
 
 @pytest.fixture
