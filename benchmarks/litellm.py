@@ -111,7 +111,7 @@ class Proxies:
         Raises
         ------
         TimeoutError
-            After a minute.
+            If it is not routed within a minute.
         """
         end = time.perf_counter() + PATIENCE_S
         while any(_answering(self._hooked) != CHEAP for _ in range(ROUTED_IN_A_ROW)):

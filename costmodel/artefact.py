@@ -87,7 +87,7 @@ def load(path: Path) -> CostModel:
     Raises
     ------
     ArtefactError
-        If it is refused; see `costmodel.errors`.
+        If the artefact is refused; see `costmodel.errors`.
     OSError
         If it cannot be read.
     """

@@ -122,7 +122,7 @@ class Catalogue:
         Raises
         ------
         UnknownCostModelError
-            If there is none.
+            If the folder has none of that pair.
         """
         try:
             return self._cost_models[llm, device]

@@ -62,7 +62,7 @@ def number(text: str) -> float:
     Raises
     ------
     ArgumentTypeError
-        If it is none.
+        If the text is no number.
     """
     try:
         return float(text)
@@ -76,7 +76,7 @@ def whole_number(text: str) -> int:
     Raises
     ------
     ArgumentTypeError
-        If it is none, or one of thousands of digits.
+        If the text is no whole number, or one of thousands of digits.
     """
     try:
         return int(text)

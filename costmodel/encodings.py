@@ -31,8 +31,8 @@ def decoded(content: bytes) -> tuple[str, str]:
     Raises
     ------
     UnicodeError
-        Where it breaks the encoding that its mark or its zeros show, holds bytes of zero, or is
-        packed: what to do then.
+        If it breaks the encoding that its mark or its zeros show, holds bytes of zero, or is
+        packed; it says what to do.
 
     Examples
     --------

@@ -53,7 +53,7 @@ class MomentReader:
         Raises
         ------
         MomentRefusedError
-            As `read_moment`.
+            If `read_moment` refuses it.
         """
         moment = read_moment(value, self._zone)
         at_s = moment.at_s

@@ -84,7 +84,7 @@ def read_moment(value: str | float, zone: Zone = MACHINE_ZONE) -> Moment:
     Raises
     ------
     MomentRefusedError
-        Where it is no moment, or one that the clock of its zone never showed.
+        If it is no moment, or one that the clock of its zone never showed.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def read_zoned_moment(value: object) -> float:
     Raises
     ------
     MomentRefusedError
-        As `read_moment`, and where it is written without its zone.
+        If `read_moment` refuses it, or it is written without its zone.
 
     Examples
     --------

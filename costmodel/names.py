@@ -62,7 +62,7 @@ def check_llm(name: str) -> str:
     Raises
     ------
     NameRefusedError
-        If it does not.
+        If it names none.
     """
     if (
         not isinstance(name, str)
@@ -104,7 +104,7 @@ def device_num_gpus(name: str) -> int:
     Raises
     ------
     NameRefusedError
-        As `check_device`.
+        If the name is none, as `check_device` has it.
 
     Examples
     --------

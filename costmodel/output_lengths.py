@@ -56,7 +56,7 @@ class OutputLengths:
         Raises
         ------
         InvalidCostModelError
-            Where they are fewer, out of range, or fall.
+            If there are fewer quantiles than that, or one is out of range or below the one before.
 
         Examples
         --------

@@ -21,7 +21,7 @@ class Record:
     Raises
     ------
     MalformedArtefactError
-        Here and from every method, if the data is not what was asked for.
+        If the data is not what was asked for; so does every method.
     """
 
     def __init__(self, data: object, path: str) -> None:

@@ -55,7 +55,7 @@ def read_zone(stated: str | None) -> Zone:
     Raises
     ------
     MomentRefusedError
-        Where it is none of them. Abbreviations as ``IST`` are none: they have several meanings.
+        If it names no zone. Abbreviations as ``IST`` are none: they have several meanings.
 
     Examples
     --------

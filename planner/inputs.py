@@ -203,7 +203,7 @@ def validate(pools: Sequence[Pool], placements: Sequence[Placement], limits: Lim
     Raises
     ------
     InvalidProblemError
-        With a pointer to the first term to mend.
+        If a term has to be mended; it points to the first.
     """
     if not placements:
         raise InvalidProblemError("/fleet/pools", "Expected at least one placement, got none.")

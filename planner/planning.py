@@ -47,13 +47,13 @@ def plan(
     Raises
     ------
     InvalidProblemError
-        When a pool does not state what its joules cost in what the objective minimises.
+        If a pool does not state what its joules cost in what the objective minimises.
     UnplaceableError
-        When a request is eligible for no placement.
+        If a request is eligible for no placement.
     InfeasibleError
-        When it is proven that no plan keeps every limit.
+        If it is proven that no plan keeps every limit.
     UndecidedError
-        When neither a plan nor a proof was found.
+        If neither a plan nor a proof was found.
     """
     options = options or SolverOptions()
     budget = TimeBudget(options.time_limit_s, options.first_plan_s)

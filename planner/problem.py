@@ -47,7 +47,7 @@ class PlacementProblem:
         Raises
         ------
         InvalidProblemError
-            When limits contradict each other or themselves.
+            If limits contradict each other or themselves.
         """
         columns = [(p.cost_model, float(p.concurrency)) for p in placements]
         costs = predict(requests.workload, columns, intervals=intervals)
@@ -212,7 +212,7 @@ class PlacementProblem:
         Raises
         ------
         InvalidProblemError
-            Where a pool that a plan may pay for does not state its figures.
+            If a pool that a plan may pay for does not state its figures.
         """
         for index in self.unpriced_pools(unit):
             raise no_figures(self.pools, index, unit)

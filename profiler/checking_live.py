@@ -37,7 +37,7 @@ def check_live(options: argparse.Namespace) -> None:
     Raises
     ------
     ProfilerError, CostModelError
-        As `measure`; and where there is no artefact of the pair.
+        If `measure` fails, or there is no artefact of the pair.
     """
     if options.llm is None or options.device is None:
         raise UnusableInputError("Expected --llm and --device with --url, got none.")
@@ -94,7 +94,7 @@ def random_points(cost_model: CostModel, count: int, seed: int) -> list[Point]:
     Raises
     ------
     UnusableInputError
-        Where input lengths were not recorded, or no point is asked for.
+        If input lengths were not recorded, or no point is asked for.
     """
     if not cost_model.region.input_known or count < 1:
         raise UnusableInputError(

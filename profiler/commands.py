@@ -70,7 +70,7 @@ def fit(
     Raises
     ------
     UnusableInputError
-        Where no pair can be fitted.
+        If no pair can be fitted.
     """
     trials = joined([read_observations(path) for path in paths])
     beside = [companion(path, LOADS_SUFFIX) for path in paths] if loads is None else [loads]
@@ -125,7 +125,7 @@ def check(path: Path, models_dir: Path, *, as_json: bool) -> None:
     Raises
     ------
     UnusableInputError
-        Where no trial can be held against an artefact.
+        If no trial can be held against an artefact.
     """
     trials = read_observations(path)
     checks, skipped = check_pairs(trials, load_cost_models(models_dir))
@@ -163,9 +163,9 @@ def show_artefact(path: Path) -> None:
     Raises
     ------
     UnusableInputError
-        Where it is neither, or there is no such file.
+        If the file is neither an artefact nor a card, or there is none.
     ArtefactError
-        Where the artefact is refused.
+        If the artefact is refused.
     """
     what = "the .joblib file of an artefact, or the .json beside it"
     if path.is_dir():
@@ -206,7 +206,7 @@ def print_anova(path: Path, pool_names: str | None, device: str | None) -> None:
     Raises
     ------
     UnusableInputError
-        Where there is nothing to analyse.
+        If there is nothing to analyse.
     """
     pool = PUBLISHED_LLMS if pool_names is None else tuple(map(llm_name, pool_names.split(",")))
     device = device or PUBLISHED_DEVICE
@@ -286,7 +286,7 @@ def load_cost_models(models_dir: Path) -> Mapping[tuple[str, str], CostModel]:
     Raises
     ------
     UnusableInputError
-        Where none can be loaded.
+        If none can be loaded.
     """
     catalogue = Catalogue.load(models_dir, allow_simulated=True)
     say(*(f"refused: {one.path}: {one.reason}" for one in catalogue.refused))

@@ -65,8 +65,8 @@ def read_table(
     Raises
     ------
     ObservationError
-        Where the file cannot be read, has no header or repeats a column, or a row has more or
-        fewer cells than the header.
+        If the file cannot be read, has no header or repeats a column, or a row has more or fewer
+        cells than the header.
     """
     try:
         text, _ = decoded(path.read_bytes())

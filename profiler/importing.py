@@ -44,7 +44,7 @@ def import_file(options: argparse.Namespace) -> None:
     Raises
     ------
     UnusableInputError
-        Where an option is given that the format does not read.
+        If an option is given that the format does not read.
     """
     _check_options(options)
     notes: list[str] = []

@@ -52,8 +52,8 @@ def measure(options: argparse.Namespace) -> None:
     Raises
     ------
     ProfilerError
-        Where something is wrong with the input, the server or the meter; windows that ended are
-        kept, and the same command goes on from them.
+        If something is wrong with the input, the server or the meter; windows that ended are kept,
+        and the same command goes on from them.
     """
     check_llm(options.llm)
     say(*unchecked_devices({options.device}))

@@ -48,8 +48,8 @@ def read_observations(path: Path) -> Observations:
     Raises
     ------
     ObservationError
-        With row and column of the first cell that is missing, NaN, negative, not a number or not
-        a name where it must not be.
+        If a cell is missing, NaN, negative, not a number or not a name where it must not be; it
+        names row and column of the first.
     """
     header, rows = read_table(path, lambda _: NUMBER_COLUMNS)
     return checked_observations(path, header, rows)
@@ -77,7 +77,7 @@ def checked_observations(
     Raises
     ------
     ObservationError
-        As `read_observations`.
+        If `read_observations` would refuse them.
     """
     missing = [name for name in COLUMNS if name not in header]
     if missing:
@@ -151,7 +151,7 @@ def append_observations(path: Path, observations: Observations) -> int:
     Raises
     ------
     ObservationError
-        Where the file exists and has other columns.
+        If the file exists and has other columns.
     """
     header = [*COLUMNS, *observations.extra]
     known: set[tuple[str, ...]] = set()

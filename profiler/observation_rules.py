@@ -43,7 +43,7 @@ def number(text: str, *, least: float = -MAX_MEASUREMENT, wanted: str = "a numbe
     Raises
     ------
     CellError
-        For anything else, NaN and infinities included.
+        If it is anything else, NaN and infinities included.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def check_row(row: dict[str, object]) -> None:
     Raises
     ------
     CellError
-        For negative processor joules that no flag explains, and for a device whose name counts
+        If processor joules are negative and no flag explains it, or the name of the device counts
         other accelerators than `num_gpus`.
     """
     if UNUSABLE_CPU_FLAGS.intersection(str(row["flags"]).split(";")):
@@ -159,7 +159,7 @@ def check_num_gpus(device: str, num_gpus: object) -> None:
     Raises
     ------
     CellError
-        Where it does not.
+        If the two numbers differ.
     """
     named = device_num_gpus(device)
     if named != num_gpus:

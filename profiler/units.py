@@ -97,7 +97,7 @@ def unit(text: str) -> Unit:
     Raises
     ------
     UnitError
-        Where it is none.
+        If the text is no unit.
 
     Examples
     --------
@@ -160,7 +160,7 @@ def header_units(name: str, dimension: str) -> tuple[Unit, ...]:
     Raises
     ------
     UnitError
-        Where the unit is of another kind, or the name contradicts its brackets.
+        If the unit is of another kind, or the name contradicts its brackets.
 
     Examples
     --------
@@ -204,7 +204,7 @@ def read_quantity(cell: str, dimension: str) -> tuple[float, Unit | None]:
     Raises
     ------
     UnitError
-        Where it is no number, or of another unit.
+        If it is no number, or of another unit.
     """
     found = _CELL.fullmatch(cell.strip())
     if found is None:

@@ -143,7 +143,7 @@ def read_answer(body: bytes, media_type: str) -> Json:
     Raises
     ------
     ValueError
-        Where it is not JSON, or holds what JSON does not have.
+        If it is not JSON, or holds what JSON does not have.
     """
     if media_type.startswith(ARROW):
         table = pa.ipc.open_stream(body).read_all()

@@ -87,7 +87,7 @@ class Fuzzer:
         Raises
         ------
         ValueError
-            Where it is refused.
+            If the call is refused.
         """
         response = self.client.post(
             "/predict", content=case.body(), headers={"content-type": case.media_type}

@@ -54,7 +54,8 @@ def build(
     Raises
     ------
     ValueError
-        For masks on other than 8 placements, where they would not bind or not be so many.
+        If masks are asked for on other than 8 placements, on which they would not bind or not be so
+        many.
     """
     if form == "masks" and placements != MASKED_PLACEMENTS:
         msg = f"Expected {MASKED_PLACEMENTS} placements for {MASKS} masks, got {placements}."

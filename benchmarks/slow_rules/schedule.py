@@ -180,7 +180,7 @@ def _load(where: Placement) -> tuple[float, float]:
     Raises
     ------
     ValueError
-        Where it was not measured: nothing may run there then.
+        If the load was not measured: nothing may run there then.
     """
     seconds, joules = where.cost_model.load_s, where.cost_model.load_energy_j
     if seconds is None or joules is None:

@@ -80,7 +80,7 @@ def small_disk(path: Path, size_bytes: int = DISK_BYTES) -> Iterator[Path]:
     Raises
     ------
     subprocess.CalledProcessError
-        Where it cannot be mounted.
+        If it cannot be mounted.
     """
     path.mkdir()
     size = f"size={size_bytes}"

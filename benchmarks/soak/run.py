@@ -237,7 +237,7 @@ class Soak:
         Raises
         ------
         ServiceEndedError
-            When it has ended.
+            If it has ended.
         """
         while True:
             status = self._process.poll()

@@ -149,7 +149,7 @@ def ask(url: str, input_tokens: int, output_tokens: int) -> Prices:
     Raises
     ------
     UNUSABLE
-        Whatever is wrong with the answer.
+        If anything is wrong with the answer.
     """
     query = f"?input_tokens={input_tokens}&output_tokens={output_tokens}"
     request = urllib.request.Request(f"{url.rstrip('/')}/prices{query}")  # noqa: S310
@@ -167,7 +167,7 @@ def read(path: Path) -> tuple[dict[str, Any], list[Backend]]:
     Raises
     ------
     ValueError
-        Where it holds anything else.
+        If it holds anything else.
     """
     given = json.loads(path.read_text())
     router = dict(given.get("router", {}))

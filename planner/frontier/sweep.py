@@ -52,7 +52,7 @@ def trace(
     Raises
     ------
     UnplaceableError, InfeasibleError, UndecidedError
-        Before anything is yielded, as for `plan`.
+        If `plan` does: before anything is yielded.
     """
     problem = replace(problem, objective=objective_for(front.axes))
     require_placeable(problem)

@@ -67,10 +67,10 @@ def plan_robustly(
     Raises
     ------
     UnattainedConfidenceError
-        When no plan was found that keeps the confidence, and every padding above was proven to
-        have none.
+        If no plan was found that keeps the confidence, and every padding above was proven to have
+        none.
     PlanningError
-        As `plan`; UndecidedError also where time ran out over the padding.
+        If `plan` does; UndecidedError also if time ran out over the padding.
     """
     options = options or SolverOptions()
     confidence = problem.limits.confidence

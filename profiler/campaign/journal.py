@@ -67,9 +67,9 @@ class Journal:
         Raises
         ------
         UnusableInputError
-            Where another process runs it, or it is a campaign about something else.
+            If another process runs it, or it is a campaign about something else.
         ObservationError
-            Where a file is not one of a campaign.
+            If a file is not one of a campaign.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = self._locked()

@@ -101,7 +101,7 @@ class LiveRig(Rig):
         Raises
         ------
         ServerError
-            Where it does not answer as one must to be measured.
+            If the server does not answer as one must to be measured.
         """
         self._runner.__enter__()
         try:
@@ -214,7 +214,7 @@ class LiveRig(Rig):
         Raises
         ------
         UnusableInputError
-            With what differs.
+            If anything differs; it says what.
         """
         now = self._facts()
         for name in ("engine", "hardware", "driver", "energy_scope"):

@@ -56,7 +56,7 @@ class Axes:
         Raises
         ------
         UnusableInputError
-            Where nothing is left.
+            If nothing is left.
         """
         limit = max_context_tokens or np.inf
         found = [
@@ -84,7 +84,7 @@ def levels(text: str, name: str) -> tuple[int, ...]:
     Raises
     ------
     UnusableInputError
-        For anything else.
+        If the text is anything else.
 
     Examples
     --------

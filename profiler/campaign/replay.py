@@ -35,7 +35,7 @@ class ReplayRig(Rig):
     Raises
     ------
     UnusableInputError
-        Where none of them can be measured again.
+        If no window was recorded of the pair that can be measured again.
     """
 
     def __init__(self, llm: str, device: str, recorded: Observations) -> None:

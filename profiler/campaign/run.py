@@ -82,7 +82,7 @@ def run_campaign(design: Design, rig: Rig, journal: Journal, watcher: Watcher) -
     Raises
     ------
     MeterError, ServerError
-        Where a window cannot be measured; what ended before is kept.
+        If a window cannot be measured; what ended before is kept.
     """
     while True:
         step = next_step(design, rig, journal.trials)

@@ -91,7 +91,7 @@ class Trial:
         Raises
         ------
         ValueError
-            Where the columns of a campaign are not in it.
+            If the columns of a campaign are not in it.
         """
         try:
             asked = [cells[f"asked_{name}"] for name in ("input_tokens", "output_tokens")]

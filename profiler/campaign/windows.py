@@ -176,7 +176,7 @@ async def measure_window(
     Raises
     ------
     ServerError, MeterError
-        Where a request fails, or the meter sees nothing.
+        If a request fails, or the meter sees nothing.
     """
     # What ended while nobody looked (a meter that waits, a row being written) is of no window.
     load.forget()

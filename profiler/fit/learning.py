@@ -56,8 +56,8 @@ def choose_learning(trials: Observations, scope: str) -> tuple[Learning, Trainin
     Raises
     ------
     UnfittablePairError
-        Where nothing suffices; it says how many trials are left out for which reason, and what to
-        do about it.
+        If nothing suffices; it says how many trials are left out for which reason, and what to do
+        about it.
     """
     found = choose_trials(trials, scope)
     everything = choose_trials(trials, scope, mixed=True)

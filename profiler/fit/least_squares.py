@@ -39,7 +39,7 @@ def fit_non_negative(features: FloatArray, measured: FloatArray) -> FloatArray:
     Raises
     ------
     UnfittablePairError
-        Where the solver gives up.
+        If the solver gives up.
 
     Examples
     --------

@@ -98,8 +98,8 @@ def read_loads(
     Raises
     ------
     ObservationError
-        With the row and column of what is not a name or not a positive number, or of joules or
-        watts that the device cannot have drawn.
+        If a cell is not a name or not a positive number, or holds joules or watts that the device
+        cannot have drawn; it names row and column.
     """
     loads: dict[Pair, list[MeasuredLoad]] = defaultdict(list)
     for path in paths:

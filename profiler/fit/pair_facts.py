@@ -66,8 +66,8 @@ def pair_facts(llm: str, device: str, trials: Observations, date: str | None) ->
     Raises
     ------
     UnfittablePairError
-        Where trials of different sources, KV-cache settings, engines, tasks, scopes or hardware
-        would be mixed in one cost model.
+        If trials of different sources, KV-cache settings, engines, tasks, scopes or hardware would
+        be mixed in one cost model.
     """
     source = _one("source", trials.source.tolist())
     campaign = campaign_of(source)

@@ -80,7 +80,7 @@ def fit_pair(
     Raises
     ------
     UnfittablePairError
-        Where trials are too few or do not belong together.
+        If trials are too few or do not belong together.
     """
     facts = pair_facts(llm, device, trials, date)
     learning, data = choose_learning(trials, facts.energy_scope)

@@ -91,7 +91,7 @@ def choose_basis(trials: Observations) -> Basis:
     Raises
     ------
     UnfittablePairError
-        Where the settings are mixed or no basis fits them.
+        If the settings are mixed or no basis fits them.
     """
     settings = sorted(set(trials.kv_cache.tolist()))
     recorded = np.isfinite(trials.input_tokens)
@@ -129,7 +129,7 @@ def training_set(trials: Observations, scope: str) -> TrainingSet:
     Raises
     ------
     UnfittablePairError
-        Where there are fewer distinct grid points than coefficients.
+        If there are fewer distinct grid points than coefficients.
 
     Notes
     -----

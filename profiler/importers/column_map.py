@@ -54,9 +54,9 @@ def import_csv(
     Raises
     ------
     ObservationError
-        Where the file lacks a column, or a cell breaks its rule.
+        If the file lacks a column, or a cell breaks its rule.
     UnusableInputError
-        Where a column is both renamed and constant.
+        If a column is both renamed and constant.
 
     Examples
     --------
@@ -153,8 +153,8 @@ def parse_assignments(texts: Sequence[str], option: str) -> dict[str, str]:
     Raises
     ------
     UnusableInputError
-        Where there is no "=" or, for a column, no such name in the schema; or a constant is to
-        be the name of an LLM or a device and is none.
+        If there is no "=" or, for a column, no such name in the schema; or a constant is to be the
+        name of an LLM or a device and is none.
 
     Examples
     --------

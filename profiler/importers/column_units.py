@@ -70,7 +70,7 @@ def convert_units(
     Raises
     ------
     ObservationError
-        Where a unit is none, or contradicts another, or cannot be given.
+        If a unit is none, or contradicts another, or cannot be given.
     """
     notes = []
     # Seconds first: joules whose unit is in doubt are judged by them.

@@ -37,7 +37,7 @@ def read_leaderboard(file: Path) -> tuple[Rows, str | None]:
     Raises
     ------
     ObservationError
-        Where it is not such a file.
+        If it is not such a file.
     """
     try:
         found = json.loads(file.read_bytes())

@@ -50,7 +50,7 @@ def import_mlenergy(
     Raises
     ------
     ObservationError
-        Where a result lacks what is needed.
+        If a result lacks what is needed.
     """
     reader = MomentReader(zone)
     dated = {"date", "duration"}

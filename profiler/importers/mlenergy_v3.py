@@ -63,7 +63,7 @@ def import_mlenergy_v3(path: Path) -> tuple[Observations, list[str]]:
     Raises
     ------
     ObservationError
-        With the row and column of what is not as expected.
+        If a cell is not as expected; it names row and column.
     """
     by_pair: dict[tuple[str, str], list[tuple[Path, int, Cells]]] = defaultdict(list)
     left_out, chosen = [], []

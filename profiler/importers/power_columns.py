@@ -111,7 +111,7 @@ def find_columns(path: Path, header: Sequence[str]) -> Columns:
     Raises
     ------
     ObservationError
-        Where there is none of a moment or of readings, several that could be meant, or a unit that
+        If there is none of a moment or of readings, several that could be meant, or a unit that
         makes no sense.
     """
     moment = _moment(path, header)
@@ -257,7 +257,7 @@ def check_one_each(path: Path, sources: Sequence[Source]) -> None:
     Raises
     ------
     ObservationError
-        Where they are not: either could be meant.
+        If two columns are of one GPU: either could be meant.
     """
     shapes = {
         " ".join("#" if word == source.gpu else word for word in name_parts(source.column))

@@ -74,8 +74,8 @@ class PowerLog:
         Raises
         ------
         ObservationError
-            Where a GPU's readings do not cover the run, leave a gap of over ten seconds, or are
-            too few in it for a mean.
+            If a GPU's readings do not cover the run, leave a gap of over ten seconds, or are too
+            few in it for a mean.
         """
         ends = start_s, start_s + seconds
         total = 0.0
@@ -181,7 +181,7 @@ def read_power_log(path: Path, zone: Zone = MACHINE_ZONE) -> PowerLog:
     Raises
     ------
     ObservationError
-        Where a column is missing, a cell cannot be read, or nothing distinguishes GPUs.
+        If a column is missing, a cell cannot be read, or nothing distinguishes GPUs.
     """
     cut_off: list[int] = []
 

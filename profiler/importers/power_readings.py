@@ -63,7 +63,7 @@ def read_readings(path: Path, header: Sequence[str], rows: Rows, zone: Zone) -> 
     Raises
     ------
     ObservationError
-        With row and column of the first cell that cannot be read.
+        If a cell cannot be read; it names row and column of the first.
     """
     unnamed = [UNNAMED] if rows and UNNAMED in rows[0][1] else []
     columns = find_columns(path, [*header, *unnamed])

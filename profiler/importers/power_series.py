@@ -29,8 +29,8 @@ def series_of(path: Path, gpu: str, values: list[tuple[float, float]], found: Re
     Raises
     ------
     ObservationError
-        Where there are too few of them, two at a moment, a clock that was set back, or a counter
-        that falls.
+        If there are too few of them, two at a moment, a clock that was set back, or a counter that
+        falls.
     """
     if len(values) < 2:
         problem = (

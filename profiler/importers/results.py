@@ -55,7 +55,7 @@ def read_runs(path: Path, to_row: Callable[[Path, Run], Row], fixed: Row) -> Obs
     Raises
     ------
     ObservationError
-        Where a file is not such a result, or a cell breaks its rule.
+        If a file is not such a result, or a cell breaks its rule.
     """
     if "device" not in fixed:
         raise ObservationError(path, "Expected --set device=NAME, got none: results do not tell.")
@@ -122,7 +122,7 @@ def positive(path: Path, run: Run, name: str) -> float:
     Raises
     ------
     ObservationError
-        Where there is none.
+        If the run has none of that name.
     """
     value = run.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e15:
@@ -155,7 +155,7 @@ def began_s(
     Raises
     ------
     ObservationError
-        Where the date is no moment, or the duration no number.
+        If the date is no moment, or the duration no number.
     """
     date = run.get("date")
     if date is None:

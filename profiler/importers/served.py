@@ -76,7 +76,7 @@ def read_served(path: Path, run: Run) -> Served:
     Raises
     ------
     ObservationError
-        Where the lists are missing or are not of the same requests, or none was served.
+        If the lists are missing or are not of the same requests, or none was served.
     """
     tin, tout = (_lengths(run.get(f"{part}_lens")) for part in ("input", "output"))
     if not len(tin) and not len(tout) and run.get("completed") is not None:

@@ -74,9 +74,9 @@ def import_vllm_bench(
     Raises
     ------
     ObservationError
-        Where a result lacks what is needed, or the log does not cover it.
+        If a result lacks what is needed, or the log does not cover it.
     UnusableInputError
-        Where there is no log.
+        If there is no log.
     """
     if power_log is None:
         raise UnusableInputError("Expected --power-log CSV with vllm-bench, got none.")

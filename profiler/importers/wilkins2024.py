@@ -30,7 +30,7 @@ def import_wilkins2024(path: Path) -> Observations:
     Raises
     ------
     ObservationError
-        Where a row breaks the schema or one of the promises.
+        If a row breaks the schema or one of the promises.
     """
     file = path / "observations.csv" if path.is_dir() else path
     trials = read_observations(file)

@@ -24,7 +24,7 @@ def make_meter(options: argparse.Namespace) -> Meter:
     Raises
     ------
     UnusableInputError
-        Where a name is none, or its options are missing.
+        If a name is none, or its options are missing.
     """
     meters = [_make(name.strip(), options) for name in options.meter.split(",")]
     return meters[0] if len(meters) == 1 else CombinedMeter(meters)

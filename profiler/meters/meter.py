@@ -77,7 +77,7 @@ class Meter(ABC):
         Raises
         ------
         MeterError
-            Where there is nothing to read, with what to do.
+            If there is nothing to read, with what to do.
         """
 
     def close(self) -> None:  # noqa: B027
@@ -89,7 +89,7 @@ class Meter(ABC):
         Raises
         ------
         MeterError
-            Where the counters cannot be read.
+            If the counters cannot be read.
         """
         return Mark(time.perf_counter(), time.time(), self.counters())
 
@@ -103,7 +103,7 @@ class Meter(ABC):
         Raises
         ------
         MeterError
-            Where the meter saw nothing.
+            If the meter saw nothing.
         """
         joules = self._between(begin, end)
         seconds = end.at_s - begin.at_s

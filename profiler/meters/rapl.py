@@ -109,7 +109,7 @@ def find_domains(root: Path) -> list[Domain]:
     Raises
     ------
     MeterError
-        Where there is none, or it may not be read.
+        If the machine has no such counter, or it may not be read.
     """
     domains = []
     for folder in sorted(root.glob("intel-rapl:*")):

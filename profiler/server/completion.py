@@ -83,7 +83,7 @@ async def complete(
     Raises
     ------
     ServerError
-        Where the server refuses, breaks off, or reports no usage.
+        If the server refuses, breaks off, or reports no usage.
     """
     body = request_body(endpoint, prompt, output_tokens)
     for tries_left in (1, 0):

@@ -41,7 +41,7 @@ async def connect(
     Raises
     ------
     ServerError
-        Where it does not answer as one must to be measured.
+        If the server does not answer as one must to be measured.
     """
     client = httpx.AsyncClient(
         base_url=url,

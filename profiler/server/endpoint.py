@@ -86,7 +86,7 @@ async def find_endpoint(client: httpx.AsyncClient, served_name: str | None = Non
     Raises
     ------
     ServerError
-        Where nothing answers, or several LLMs are served and none is chosen.
+        If nothing answers, or several LLMs are served and none is chosen.
     """
     listed = await _listed(client)
     names = [str(entry.get("id")) for entry in listed]

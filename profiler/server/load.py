@@ -68,7 +68,7 @@ class LoadGenerator:
         Raises
         ------
         ServerError
-            Where a request fails.
+            If a request fails.
         """
         alone_s = _checked(await self._firsts.get()).ttft_s
         for _ in range(self._in_flight - 1):
@@ -81,7 +81,7 @@ class LoadGenerator:
         Raises
         ------
         ServerError
-            Where one failed.
+            If one of them failed.
         """
         while not self._ended.empty():
             _checked(self._ended.get_nowait())
@@ -92,7 +92,7 @@ class LoadGenerator:
         Raises
         ------
         ServerError
-            Where one fails.
+            If that request failed.
         """
         return _checked(await self._ended.get())
 

@@ -52,7 +52,7 @@ class ServerProcess:
         Raises
         ------
         ServerError
-            Where something answers there already, or the command cannot be run.
+            If something answers there already, or the command cannot be run.
         """
         if self._status() is not None:
             msg = (
@@ -79,7 +79,7 @@ class ServerProcess:
         Raises
         ------
         ServerError
-            Where it ends before, or takes too long.
+            If the server ends before, or takes too long.
         """
         assert self._process is not None  # noqa: S101 (inside the block)
         latest = time.perf_counter() + self._patience_s

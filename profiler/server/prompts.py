@@ -95,7 +95,7 @@ async def calibrated(
     Raises
     ------
     ServerError
-        Where it takes no prompt at all, with what it said last.
+        If it takes no prompt at all, with what it said last.
     """
     said: ServerError | None = None
     sizes: list[int | None] = _vocabularies(endpoint) if endpoint.takes_token_ids else []

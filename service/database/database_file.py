@@ -67,7 +67,7 @@ class DatabaseFile:
         Raises
         ------
         StoreError
-            Where it is not, and cannot be put there, or where some may be lost.
+            If there is no such file and none can be put there, or if some may be lost.
         """
         connection = self._connection
         if connection is None or self.path == IN_MEMORY:

@@ -26,9 +26,9 @@ def make_file(path: Path) -> bool:
     Raises
     ------
     DamagedError
-        Where what lies there lacks what was written.
+        If what lies there lacks what was written.
     StoreError
-        Where there is something else, or it cannot be made.
+        If there is something else, or it cannot be made.
     """
     was_there = path.exists()
     try:

@@ -57,7 +57,7 @@ def copy_rows(
     Raises
     ------
     OSError, sqlite3.Error
-        Where it cannot be written.
+        If it cannot be written.
     """
     part = part or _new_part(path)
     with closing(sqlite3.connect(part, isolation_level=None)) as target:

@@ -93,7 +93,7 @@ def look_at_log(path: Path, before: LogState = EMPTY) -> LogState:
     Raises
     ------
     HarmedLogError
-        Where it lacks what it held before.
+        If it lacks what it held before.
     """
     with _opened(path) as descriptor:
         if descriptor is None:
@@ -133,7 +133,7 @@ def check_left_log(path: Path, index_path: Path) -> None:
     Raises
     ------
     HarmedLogError
-        Where the index knows of frames that are not in the log, or some lie behind a hole.
+        If the index knows of frames that are not in the log, or some lie behind a hole.
     """
     committed, salts = _committed(index_path)
     found = look_at_log(path)

@@ -166,7 +166,8 @@ class DecisionService:
         Raises
         ------
         ProblemError
-            422 where no candidate is known or may serve the request, 503 before a fleet is loaded.
+            If no candidate is known or may serve the request (422), or no fleet is loaded yet
+            (503).
         """
         self._check_loaded()
         groups, names = self.placements.candidates(body)
@@ -202,7 +203,7 @@ class DecisionService:
         Raises
         ------
         ProblemError
-            503 before a fleet is loaded.
+            If no fleet is loaded yet (503).
         """
         self._check_loaded()
         groups, requirements = self.placements.groups, Requirements(terms, terms)

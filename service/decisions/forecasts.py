@@ -97,7 +97,7 @@ class Forecasts:
         Raises
         ------
         ProblemError
-            Where no worker is to be had.
+            If no worker is to be had.
         """
         now = monotonic()
         for stretch in STRETCHES:

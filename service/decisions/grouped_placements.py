@@ -66,7 +66,7 @@ class GroupedPlacements:
         Raises
         ------
         ProblemError
-            422 where the fleet has nothing of what is asked for.
+            If the fleet has nothing of what is asked for (422).
         """
         where, llm = _named(body)
         if read_llm(llm) not in self._of_llm and (body.llm is not None or body.candidates is None):

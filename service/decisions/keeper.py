@@ -55,7 +55,7 @@ class PolicyKeeper:
         Raises
         ------
         StoreError
-            Where it cannot be done now either.
+            If it cannot be done now either.
         """
         async with self._turn:
             await self._restore()
@@ -71,7 +71,7 @@ class PolicyKeeper:
         Raises
         ------
         StoreError
-            Where it cannot be kept: what was in force stays.
+            If it cannot be kept: what was in force stays.
         """
         async with self._turn:
             await self._restore()

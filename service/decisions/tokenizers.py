@@ -44,7 +44,7 @@ class Tokenizers:
     Raises
     ------
     TokenizerError
-        Where the folder, the library or a file cannot be used.
+        If the folder, the library or a file cannot be used.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -76,7 +76,7 @@ class Tokenizers:
         Raises
         ------
         TokenizerError
-            Where a file, or the folder, cannot be used: its tokenizers of before stay.
+            If a file, or the folder, cannot be used: its tokenizers of before stay.
         """
         self._take(*await asyncio.to_thread(self._read))
 

@@ -98,7 +98,7 @@ class PlanArchive:
         Raises
         ------
         ProblemError
-            404 where there is none of that name.
+            If there is none of that name (404).
         """
         found = self._unstored.get(plan_id)
         if found is None:

@@ -84,7 +84,7 @@ def open_database(path: Path) -> DatabaseFile:
     Raises
     ------
     StoreError
-        Where it cannot be written, is no database of ours or is in use.
+        If it cannot be written, is no database of ours or is in use.
     """
     file = DatabaseFile(path, CONTENTS, timeout_s=0.0)
     file.connection()

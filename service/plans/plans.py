@@ -76,7 +76,7 @@ class AsynchronousPlans:
         Raises
         ------
         ProblemError
-            429 when too many calls wait, 503 when plans cannot be kept or the service stops.
+            If too many calls wait (429), or plans cannot be kept or the service stops (503).
         """
         self._pool.queue.check_room(owner)
         run = PlanRun(str(uuid4()), owner)
@@ -102,7 +102,7 @@ class AsynchronousPlans:
         Raises
         ------
         ProblemError
-            404 where there is none of that name, 503 where the store cannot be read.
+            If there is none of that name (404), or the store cannot be read (503).
         """
         run = self._run(plan_id, viewer)
         return await self.archive.find(plan_id, viewer) if run is None else run.record
@@ -113,7 +113,7 @@ class AsynchronousPlans:
         Raises
         ------
         ProblemError
-            503 where the store cannot be read.
+            If the store cannot be read (503).
         """
         stored = await self.archive.recent(limit, before, viewer)
         runs = self._runs
@@ -133,7 +133,7 @@ class AsynchronousPlans:
         Raises
         ------
         ProblemError
-            404 where there is none of that name, 503 where the store cannot be written.
+            If there is none of that name (404), or the store cannot be written (503).
         """
         run = self._run(plan_id, viewer)
         if run is None:
@@ -165,7 +165,7 @@ class AsynchronousPlans:
         Raises
         ------
         ProblemError
-            404 where there is none of that name, 503 where the store cannot be read.
+            If there is none of that name (404), or the store cannot be read (503).
         """
         run = self._run(plan_id, viewer)
         if run is not None:
@@ -193,7 +193,7 @@ class AsynchronousPlans:
         Raises
         ------
         ProblemError
-            404 where `viewer` does not see it.
+            If `viewer` does not see it (404).
         """
         run = self._runs.get(plan_id)
         if run is not None and not run.record.seen_by(viewer):

@@ -55,7 +55,7 @@ class StoreThread:
         Raises
         ------
         StoreError
-            Where the store cannot be used.
+            If the store cannot be used.
         """
         loop = asyncio.get_running_loop()
         try:

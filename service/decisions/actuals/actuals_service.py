@@ -74,7 +74,7 @@ class ActualsService:
         Raises
         ------
         StoreError
-            Where they cannot be kept: nothing was learned of them then.
+            If they cannot be kept: nothing was learned of them then.
         """
 
         def learn(some: Sequence[Actual]) -> None:
@@ -96,7 +96,7 @@ class ActualsService:
         Raises
         ------
         StoreError
-            Where they cannot.
+            If they cannot be kept.
         """
         await self._store.probe()
         await self.restore()
@@ -107,7 +107,7 @@ class ActualsService:
         Raises
         ------
         StoreError
-            Where it cannot be read.
+            If it cannot be read.
         """
         async with self._restoring:
             if self._restored:
@@ -126,9 +126,9 @@ class ActualsService:
         Raises
         ------
         ProblemError
-            422 where one names an LLM in a way that no LLM is named.
+            If one names an LLM in a way that no LLM is named (422).
         StoreError
-            Where they cannot be kept: nothing was learned of them then, but their load is gone.
+            If they cannot be kept: nothing was learned of them then, but their load is gone.
         """
         _check_names(bodies, self._decisions.placements.llms)
         reported: list[ReportedActual] = []
@@ -164,7 +164,7 @@ class ActualsService:
         Raises
         ------
         StoreError
-            Where they cannot be read.
+            If they cannot be read.
         """
         return await self._store.of_plan(plan_id, viewer)
 

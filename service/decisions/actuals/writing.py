@@ -57,7 +57,7 @@ class WritingThread:
         Raises
         ------
         StoreError
-            Where the file cannot be used: nothing is kept then.
+            If the file cannot be used: nothing is kept then.
         """
         if not self._begun:
             self._thread.start()

@@ -29,7 +29,7 @@ class JouleCounters:
     Raises
     ------
     MeteringError
-        Where the URL is none.
+        If the URL is none.
     """
 
     def __init__(self, url: str, query: str, label: str) -> None:
@@ -47,7 +47,7 @@ class JouleCounters:
         Raises
         ------
         MeteringError
-            Where there is no answer, or not of the kind that is expected.
+            If there is no answer, or not of the kind that is expected.
         """
         try:
             status, answer = await self._answer()
