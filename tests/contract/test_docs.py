@@ -3,22 +3,18 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from costmodel import errors as costmodel_errors
 from costmodel.conversion import to_artefact
 from costmodel.errors import ArtefactError
 from jouleplan.__main__ import PROGRAM
 from profiler.observations import COLUMNS
-from service.app import create_app
-from service.decisions.metrics import DecisionMetrics
 from service.problems import PROBLEM_TYPES
 from service.settings.settings import VARIABLE_PREFIX, Settings
-from service.telemetry.metrics import Metrics
 from tests.contract.pages import DOCS, FENCE, PAGES, ROOT, anchors, text_of
+from tests.contract.public_names import fields, metrics, openapi, options
 from tests.costmodel.builders import kv_off_cost_model
 from tests.jouleplan.command import PARSERS, verb_parsers
 
@@ -67,35 +63,22 @@ def test_no_page_is_too_long_to_be_read() -> None:
     assert {name: n for name, n in lengths.items() if n > LONGEST} == {}
 
 
-@pytest.fixture(scope="module")
-def openapi() -> dict[str, Any]:
-    document: dict[str, Any] = create_app(Settings()).openapi()
-    return document
-
-
-def test_every_path_is_in_the_http_reference(openapi: dict[str, Any]) -> None:
+def test_every_path_is_in_the_http_reference() -> None:
     page = http_reference()
     calls = [
         f"`{method.upper()} {path}`"
-        for path, operations in openapi["paths"].items()
+        for path, operations in openapi()["paths"].items()
         for method in operations
     ]
     assert len(calls) >= 7
     assert [call for call in calls if call not in page] == []
 
 
-def test_every_field_of_bodies_and_answers_is_in_the_http_reference(
-    openapi: dict[str, Any],
-) -> None:
+def test_every_field_of_bodies_and_answers_is_in_the_http_reference() -> None:
     page = http_reference()
-    fields = {
-        field
-        for schema in openapi["components"]["schemas"].values()
-        for field in schema.get("properties", {})
-    }
     named = {word for code in re.findall(r"`([^`]+)`", page) for word in re.findall(r"\w+", code)}
-    assert len(fields) > 50
-    assert fields - named == set()
+    assert len(fields()) > 50
+    assert fields() - named == set()
 
 
 def test_every_refusal_is_in_the_http_reference_with_its_status() -> None:
@@ -119,15 +102,9 @@ def test_every_setting_is_in_its_reference_with_its_default() -> None:
 
 
 def test_every_metric_is_in_its_reference_and_no_other() -> None:
-    registry = CollectorRegistry()
-    DecisionMetrics(registry, Metrics(registry, "1").labels)
-    exposed = {
-        f"{family.name}_total" if family.type == "counter" else family.name
-        for family in registry.collect()
-    }
     rows = re.findall(r"^\| (`jouleplan_[^|]*) \|", text_of("reference/metrics.md"), re.MULTILINE)
     told = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
-    assert set(told) == exposed
+    assert set(told) == metrics()
 
 
 def test_every_column_of_observations_is_in_the_command_line_reference() -> None:
@@ -138,10 +115,9 @@ def test_every_column_of_observations_is_in_the_command_line_reference() -> None
 def test_every_verb_and_option_is_in_the_command_line_reference() -> None:
     page = text_of("reference/cli.md")
     parsers = [one for make in PARSERS.values() for one in verb_parsers(make(PROGRAM))]
-    options = {name for one in parsers for name in one._option_string_actions if name[:2] == "--"}
     told = " ".join(re.findall(r"`([^`]+)`", page))
-    assert len(options) > 60
-    assert options - set(re.findall(r"--[a-z-]+", told)) == set()
+    assert len(options()) > 60
+    assert options() - set(re.findall(r"--[a-z-]+", told)) == set()
     assert [one.prog for one in parsers if f"{one.prog} " not in f"{told} "] == []
 
 
