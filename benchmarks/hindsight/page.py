@@ -118,7 +118,7 @@ def _command(alone: Sequence[Study], together: Sequence[Study], seeds: Sequence[
         return " ".join(f"{one:g}" for one in dict.fromkeys(one.deadline_s for one in studies))
 
     return (
-        f"python -m benchmarks.hindsight --deadlines {distinct(alone)} "
+        f".venv/bin/python -m benchmarks.hindsight --deadlines {distinct(alone)} "
         f"--shared-deadlines {distinct(together)} --seeds {' '.join(map(str, seeds))} "
         "--out docs/studies"
     )

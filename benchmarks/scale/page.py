@@ -33,10 +33,10 @@ def _code(text: str) -> str:
 
 
 _HEAD = f"""\
-Written by `python -m benchmarks.scale --out docs/studies`, which compares planning with other
-methods in one run and on the same instances, and by the same with `--bars`, which runs what the
-bars need alone. Times are medians on a machine that others may have used at the same time: look at
-the load average beside them, and compare within one run.
+Written by `.venv/bin/python -m benchmarks.scale --out docs/studies`, which compares planning
+with other methods in one run and on the same instances, and by the same with `--bars`, which runs
+what the bars need alone. Times are medians on a machine that others may have used at the same time:
+look at the load average beside them, and compare within one run.
 
 The instances are drawn, not recorded: tokens are a smoothed bootstrap of the distributions of the
 shipped example, fleets are the shipped cost models with counts of ours, and a seed makes them
@@ -52,9 +52,9 @@ sixty-four both. Deadlines are 1.05 times the least feasible.
 Asked for is a gap of {GAPS["shares"]:g}, for `mixed` {GAPS["mixed"]:g}."""
 
 _BINDING = """\
-`python -m benchmarks.scale --check-binding`: each instance is planned with all limits and without
-one of them. By how much the bound falls, and how much of that is proven: from the bound with the
-limit to the plan without it."""
+`.venv/bin/python -m benchmarks.scale --check-binding`: each instance is planned with all limits
+and without one of them. By how much the bound falls, and how much of that is proven: from the bound
+with the limit to the plan without it."""
 
 _TABLES = f"""\
 `http` is end to end: a real server, columns as JSON, from the first byte sent to the last byte of

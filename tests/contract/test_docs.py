@@ -1,6 +1,7 @@
 """The documentation's links lead somewhere, and its reference pages leave nothing out."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,15 @@ def test_every_page_can_be_reached_from_the_index() -> None:
         targets = [(page.parent / link.partition("#")[0]).resolve() for link in links(page)]
         pending += [target for target in targets if target.suffix == ".md"]
     assert set(DOCS.rglob("*.md")) - found == set()
+
+
+def test_the_changelog_says_nothing_twice_and_goes_from_added_to_fixed() -> None:
+    lines = (ROOT / "CHANGELOG.md").read_text("utf-8").splitlines()
+    entries = Counter(line for line in lines if line.startswith("- "))
+    assert [entry for entry, times in entries.items() if times > 1] == []
+    for release in "\n".join(lines).split("\n## ")[1:]:
+        kinds = re.findall(r"^### (.+)$", release, re.MULTILINE)
+        assert kinds == [kind for kind in ("Added", "Changed", "Fixed") if kind in kinds]
 
 
 def test_no_page_is_too_long_to_be_read() -> None:
