@@ -150,12 +150,12 @@ def together_table(requests: int, placements: int, time_limit_s: float) -> str:
         ["healthz alone", *idle.milliseconds()],
         ["healthz while two plans run", *busy.milliseconds()],
     ]
-    told = ", ".join(
+    cells = ", ".join(
         f"{o.status} in {o.seconds:.2f} s, worker {o.worker_mb:.0f} MB" for o in outcomes
     )
     return (
         table(["", "answers", "p50 ms", "p99 ms", "largest ms"], rows)
-        + f"\n\nThe two: {told}; a third: {third.status}, Retry-After {third.retry_after}, "
+        + f"\n\nThe two: {cells}; a third: {third.status}, Retry-After {third.retry_after}, "
         f"in {third.seconds:.2f} s"
     )
 

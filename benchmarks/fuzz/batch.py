@@ -77,9 +77,11 @@ def _check_shards(fuzzer: Fuzzer, lines: list[Json], answer: Json, faults: Fault
     placement_of = dict(zip(columns["id"], columns["placement"], strict=True))
     seen: list[str] = []
     for shard in answer["shards"]:
-        told = fuzzer.client.get(shard["url"])
-        faults.expect(told.status_code == 200, f"shard {shard['index']}: {told.status_code}")
-        there = [json.loads(line) for line in told.content.splitlines()]
+        response = fuzzer.client.get(shard["url"])
+        faults.expect(
+            response.status_code == 200, f"shard {shard['index']}: {response.status_code}"
+        )
+        there = [json.loads(line) for line in response.content.splitlines()]
         faults.expect(len(there) == shard["lines"], f"shard {shard['index']}: lines")
         names = [line["custom_id"] for line in there]
         seen += names

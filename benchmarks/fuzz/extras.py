@@ -35,17 +35,17 @@ def limits_of(asked: Question) -> dict[str, float]:
 
 def check_prices(asked: Question, answer: Json, faults: Faults) -> None:
     """Note what is wrong with `shadow_prices`."""
-    told = answer["shadow_prices"]
-    names = [price["constraint"] for price in told]
+    prices = answer["shadow_prices"]
+    names = [price["constraint"] for price in prices]
     faults.expect(len(set(names)) == len(names), f"shadow_prices: {names}")
     limits = limits_of(asked)
     extra = {name for name in names if not name.endswith("/device_seconds")} - set(limits)
     faults.expect(not extra, f"shadow_prices of no limit: {extra}")
-    if told:
+    if prices:
         missing = set(limits) - set(names)
         faults.expect(not missing, f"shadow_prices leave out {missing}")
     name = "energy_joules"
-    for price in told:
+    for price in prices:
         faults.expect(price["objective"] >= 0.0, f"shadow_prices/{price['constraint']} below 0")
         joules = price["energy_joules"]
         in_joules = asked.minimise == "energy" and asked.zeta > 0.0
@@ -87,14 +87,14 @@ def check_alternatives(asked: Question, answer: Json, faults: Faults) -> None:
 def _listed(answer: Json) -> list[list[Json]] | None:
     """Return the alternatives of each request, in whatever form they came."""
     if "alternatives" in answer:
-        told = answer["alternatives"]
+        listed = answer["alternatives"]
         keys = ("placement", "extra_joules", "extra_objective")
         return [
             [
-                {**dict(zip(keys, values, strict=True)), "stopped_by": told["reasons"][reason]}
+                {**dict(zip(keys, values, strict=True)), "stopped_by": listed["reasons"][reason]}
                 for *values, reason in zip(*row, strict=True)
             ]
-            for row in zip(*(told[key] for key in (*keys, "stopped_by")), strict=True)
+            for row in zip(*(listed[key] for key in (*keys, "stopped_by")), strict=True)
         ]
     rows = answer["assignments"]
     if rows and "alternatives" in rows[0]:
@@ -104,19 +104,19 @@ def _listed(answer: Json) -> list[list[Json]] | None:
 
 def check_robustness(asked: Question, answer: Json, faults: Faults) -> None:
     """Note what is wrong with how sure a plan says that it is."""
-    confidence, told = asked.constraints.get("confidence"), answer["robustness"]
-    if not faults.expect((told is None) == (confidence is None), f"robustness: {told}"):
+    confidence, robustness = asked.constraints.get("confidence"), answer["robustness"]
+    if not faults.expect((robustness is None) == (confidence is None), f"robustness: {robustness}"):
         return
-    if told is None:
+    if robustness is None:
         return
-    faults.expect(told["confidence"] == confidence, "robustness: another confidence")
-    kept = told["estimated_confidence"]
+    faults.expect(robustness["confidence"] == confidence, "robustness: another confidence")
+    kept = robustness["estimated_confidence"]
     faults.expect(kept >= confidence, f"robustness: {kept} is below {confidence}")
-    faults.expect(told["padding"] >= 1.0, f"robustness: padding {told['padding']}")
-    without, energy = told["energy_joules_without"], answer["energy_joules"]["value"]
+    faults.expect(robustness["padding"] >= 1.0, f"robustness: padding {robustness['padding']}")
+    without, energy = robustness["energy_joules_without"], answer["energy_joules"]["value"]
     if without > 0.0:
         ratio = energy / without - 1.0
-        faults.close(told["extra_energy_ratio"], ratio, "extra_energy_ratio", TOLERANCE)
-    if told["scenarios"]:
-        error = (kept * (1.0 - kept) / told["scenarios"]) ** 0.5
-        faults.close(told["standard_error"], error, "robustness: standard_error")
+        faults.close(robustness["extra_energy_ratio"], ratio, "extra_energy_ratio", TOLERANCE)
+    if robustness["scenarios"]:
+        error = (kept * (1.0 - kept) / robustness["scenarios"]) ** 0.5
+        faults.close(robustness["standard_error"], error, "robustness: standard_error")

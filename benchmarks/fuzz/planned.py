@@ -58,8 +58,8 @@ class Planned:
     @cached_property
     def cost_normaliser(self) -> float:
         """C0 as the answer states it."""
-        told = self.answer["normalisers"]
-        return float(told.get(COSTS[self.asked.minimise], math.nan))
+        given = self.answer["normalisers"]
+        return float(given.get(COSTS[self.asked.minimise], math.nan))
 
     @cached_property
     def quality(self) -> float:

@@ -48,15 +48,15 @@ def check_plan(asked: Question, answer: Json) -> list[str]:
 
 
 def _everyone_is_assigned(asked: Question, answer: Json, faults: Faults) -> bool:
-    told = answer["unplaceable"]
-    listed = [entry["index"] for entry in told]
+    unplaceable = answer["unplaceable"]
+    listed = [entry["index"] for entry in unplaceable]
     fine = faults.expect(
         listed == asked.unplaceable,
         f"unplaceable: expected {asked.unplaceable}, got {listed}",
     )
     names = [row.get("id", str(i)) for i, row in enumerate(asked.rows)]
     fine &= faults.expect(
-        [entry["id"] for entry in told] == [names[i] for i in listed],
+        [entry["id"] for entry in unplaceable] == [names[i] for i in listed],
         "unplaceable: ids are not those of the call",
     )
     got = [row["id"] for row in answer["assignments"]]

@@ -53,8 +53,8 @@ def check_refusal(asked: Question, status: int, problem: Json) -> list[str]:
     )
     if name == "unplaceable":
         prefix = "/requests/" if asked.case.form == "rows" else "/columns/"
-        told = [int(error["pointer"].rpartition("/")[2]) for error in problem["errors"]]
-        faults.expect(told == asked.unplaceable[:100], f"unplaceable: {told}")
+        indices = [int(error["pointer"].rpartition("/")[2]) for error in problem["errors"]]
+        faults.expect(indices == asked.unplaceable[:100], f"unplaceable: {indices}")
         there = all(error["pointer"].startswith(prefix) for error in problem["errors"])
         faults.expect(there, "unplaceable: pointers into another body")
     if name in ("infeasible", "confidence-unattained"):

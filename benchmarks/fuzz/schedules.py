@@ -10,20 +10,20 @@ from benchmarks.fuzz.planned import Planned
 
 def placements_are_the_candidates(planned: Planned, faults: Faults) -> None:
     """Expect every candidate in order, with the sums over what it serves."""
-    asked, told = planned.asked, planned.answer["placements"]
+    asked, listed = planned.asked, planned.answer["placements"]
     wanted = [
         (k, s.llm, asked.pools[s.pool]["name"], s.known.device, s.concurrency)
         for k, s in enumerate(asked.spots)
     ]
     keys = ("index", "llm", "pool", "device", "concurrency")
-    got = [tuple(entry[key] for key in keys) for entry in told]
+    got = [tuple(entry[key] for key in keys) for entry in listed]
     faults.expect(got == wanted, f"placements: expected {wanted}, got {got}")
     counted = Counter(planned.spot_of.values())
     energy: defaultdict[int, float] = defaultdict(float)
     for i, row in planned.rows.items():
         energy[planned.spot_of[i]] += row["energy_joules"]
     span = planned.answer["makespan_seconds"]
-    for k, entry in enumerate(told):
+    for k, entry in enumerate(listed):
         name = f"placements/{k}"
         faults.expect(entry["requests"] == counted[k], f"{name}/requests")
         faults.close(entry["energy_joules"], energy[k], f"{name}/energy_joules")
@@ -46,9 +46,9 @@ def requests_are_where_they_may_be(planned: Planned, faults: Faults) -> None:
         faults.expect(pinned in (None, row["device_index"]), f"request {i} is not on its device")
         if "llm" in row:
             spot = asked.spots[k]
-            told = row["llm"], row["pool"], row["concurrency"]
-            is_spot = told == (spot.llm, asked.pools[spot.pool]["name"], spot.concurrency)
-            faults.expect(is_spot, f"request {i}: {told} is not placement {k}")
+            placement = row["llm"], row["pool"], row["concurrency"]
+            is_spot = placement == (spot.llm, asked.pools[spot.pool]["name"], spot.concurrency)
+            faults.expect(is_spot, f"request {i}: {placement} is not placement {k}")
 
 
 def devices_keep_their_rules(planned: Planned, faults: Faults) -> None:

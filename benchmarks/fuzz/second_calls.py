@@ -101,11 +101,11 @@ def _plan_comes_again(fuzzer: Fuzzer, asked: Question, answer: Json, outcome: Ca
     if answer["cut_by_clock"]:
         return
     again = _posted(fuzzer, asked.case, outcome)
-    told = read_answer(again.content, again.headers["content-type"])
-    if again.status_code == 200 and told["cut_by_clock"]:
+    repeated = read_answer(again.content, again.headers["content-type"])
+    if again.status_code == 200 and repeated["cut_by_clock"]:
         return
     same = ("objective", "lower_bound", "assignments", "baselines", "energy_joules")
-    if again.status_code != 200 or any(told[name] != answer[name] for name in same):
+    if again.status_code != 200 or any(repeated[name] != answer[name] for name in same):
         outcome.faults.append("the same call gave another plan, and neither was cut by the clock")
 
 
@@ -120,8 +120,8 @@ def _bound_holds(
         if other.status_code != 503:
             outcome.faults.append(f"with another seed: {other.status_code} {other.text[:300]}")
         return
-    told = read_answer(other.content, other.headers["content-type"])
-    for one, two in ((answer, told), (told, answer)):
+    other_answer = read_answer(other.content, other.headers["content-type"])
+    for one, two in ((answer, other_answer), (other_answer, answer)):
         size = 1e-6 * max(abs(one["objective"]), abs(two["objective"]))
         if "confidence" not in asked.constraints and one["lower_bound"] > two["objective"] + size:
             outcome.faults.append(

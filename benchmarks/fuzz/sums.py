@@ -51,14 +51,14 @@ def costs_follow_from_energy(planned: Planned, faults: Faults) -> None:
 
 def quality_is_weighted(planned: Planned, faults: Faults) -> None:
     """Expect the mean score to be weighted by tokens, and its floor kept."""
-    asked, told = planned.asked, planned.answer["mean_quality"]
+    asked, mean_quality = planned.asked, planned.answer["mean_quality"]
     known = all(asked.score(asked.spots[k].llm) is not None for k in planned.spot_of.values())
     tokens = sum(asked.tokens[i] for i in planned.spot_of)
     mean = planned.quality / tokens if known else None
-    faults.close(told, mean, "mean_quality", planned.share)
+    faults.close(mean_quality, mean, "mean_quality", planned.share)
     floor = asked.constraints.get("min_mean_quality")
-    if floor is not None and faults.expect(told is not None, "mean_quality is null"):
-        faults.at_most(-told, -floor, "min_mean_quality")
+    if floor is not None and faults.expect(mean_quality is not None, "mean_quality is null"):
+        faults.at_most(-mean_quality, -floor, "min_mean_quality")
 
 
 def objective_is_as_documented(planned: Planned, faults: Faults) -> None:
@@ -71,10 +71,13 @@ def objective_is_as_documented(planned: Planned, faults: Faults) -> None:
     faults.close(planned.cost_normaliser, wanted, "normalisers: C0")
     best = max((asked.score(asked.spots[k].llm) or 0.0) * asked.tokens[i] for i, k in pairs)
     wanted = asked.normalisers.get("quality") or best or 1.0
-    told = planned.answer["normalisers"]["quality"]
-    faults.close(told, wanted, "normalisers: Q0", planned.share * wanted)
+    quality_normaliser = planned.answer["normalisers"]["quality"]
+    faults.close(quality_normaliser, wanted, "normalisers: Q0", planned.share * wanted)
     cost = planned.cost(asked.minimise) or 0.0
-    terms = zeta * cost / planned.cost_normaliser, (1.0 - zeta) * planned.quality / told
+    terms = (
+        zeta * cost / planned.cost_normaliser,
+        (1.0 - zeta) * planned.quality / quality_normaliser,
+    )
     size = TOLERANCE * (abs(terms[0]) + abs(terms[1]))
     slack = planned.share * abs(terms[1])
     faults.close(planned.answer["objective"], terms[0] - terms[1], "objective", size + slack)

@@ -52,8 +52,8 @@ def main() -> None:
         moves = _worst(bare, recipe, best)
         if moves is not None:
             best = min(moves.values())
-            told = ", ".join(f"{limit} {100.0 * move:.2f}" for limit, move in moves.items())
-            print(recipe, told, flush=True)
+            listed = ", ".join(f"{limit} {100.0 * move:.2f}" for limit, move in moves.items())
+            print(recipe, listed, flush=True)
     print(f"{seed - options.first} recipes tried")
 
 

@@ -61,8 +61,8 @@ def responsiveness(requests: int, placements: int, form: Form = "shares") -> Res
             time.sleep(THIRD_AFTER_S)
             senders.append(_sender(port, path))
             seen = _ask(port, senders[:2])
-            told = [sender.communicate()[0].split() for sender in senders]
-    (*first, third) = [(int(words[0]), words[1] if len(words) > 1 else None) for words in told]
+            printed = [sender.communicate()[0].split() for sender in senders]
+    (*first, third) = [(int(words[0]), words[1] if len(words) > 1 else None) for words in printed]
     return Responsiveness(tuple(seen), tuple(status for status, _ in first), third)
 
 

@@ -157,8 +157,8 @@ def ask(url: str, input_tokens: int, output_tokens: int) -> Prices:
     if key:
         request.add_header("authorization", f"Bearer {key}")
     with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
-        told = json.loads(answer.read(MAX_BYTES))
-    return {(one["llm"], one["pool"]): float(one["price_joules"]) for one in told["prices"]}
+        document = json.loads(answer.read(MAX_BYTES))
+    return {(one["llm"], one["pool"]): float(one["price_joules"]) for one in document["prices"]}
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[Backend]]:

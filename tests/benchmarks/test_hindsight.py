@@ -33,7 +33,7 @@ from service.calls.fleet.placements import Candidates
 
 ROOT = Path(__file__).resolve().parents[2]
 LOAD_S, LOAD_J, WATTS = 10.0, 500.0, 50.0
-Told = tuple[int, int, float, float]
+Reported = tuple[int, int, float, float]
 
 
 def hour(arrivals: list[float], deadline_s: float = 30.0, tokens: int = 100) -> Hour:
@@ -115,13 +115,13 @@ def costs(fleet: Candidates, concurrency: int, tokens: int = 100) -> tuple[float
 
 def test_a_request_alone_on_a_device_takes_what_the_cost_model_says_of_one() -> None:
     one = shared_fleet(1, 8)
-    told: list[Told] = []
+    reported: list[Reported] = []
     outcome = SharedReplay(one, hour([0.0, 500.0]), 10.0).run(
-        lambda *_: 0, lambda *a: told.append(a)
+        lambda *_: 0, lambda *a: reported.append(a)
     )
     joules, seconds = costs(one, 1)
-    assert [a[:2] for a in told] == [(0, 0), (1, 0)]
-    assert [a[2:] for a in told] == [pytest.approx((joules, seconds))] * 2
+    assert [a[:2] for a in reported] == [(0, 0), (1, 0)]
+    assert [a[2:] for a in reported] == [pytest.approx((joules, seconds))] * 2
     assert outcome.energy_j == pytest.approx(2 * joules)
     assert outcome.ended_s == pytest.approx(500.0 + seconds)
     assert outcome.in_flight == pytest.approx(1.0)
@@ -131,11 +131,13 @@ def test_two_that_overlap_by_half_are_half_done_at_each_concurrency() -> None:
     one = shared_fleet(1, 8)
     (alone_j, alone_s), (both_j, both_s) = costs(one, 1), costs(one, 2)
     arrivals = [0.0, alone_s / 2]
-    told: list[Told] = []
-    outcome = SharedReplay(one, hour(arrivals), 10.0).run(lambda *_: 0, lambda *a: told.append(a))
+    reported: list[Reported] = []
+    outcome = SharedReplay(one, hour(arrivals), 10.0).run(
+        lambda *_: 0, lambda *a: reported.append(a)
+    )
     # Both are half done beside the other: the first its second half, the second its first.
     expected = pytest.approx(((alone_j + both_j) / 2, (alone_s + both_s) / 2))
-    assert [a[2:] for a in told] == [expected, expected]
+    assert [a[2:] for a in reported] == [expected, expected]
     assert outcome.in_flight == pytest.approx((alone_s + both_s) / (alone_s + both_s / 2))
 
 
@@ -207,29 +209,29 @@ def test_decisions_on_shared_devices_keep_the_floor_and_cost_less_than_blind_one
     assert ours.energy_j > found.found.energy.value_j
 
 
-def test_the_page_tells_the_constants_and_how_it_is_made() -> None:
+def test_the_page_says_the_constants_and_how_it_is_made() -> None:
     alone = study(short_hour(200, 200.0, 300.0), deployments(paper_fleet()), 0.54)
     together = study(
         short_hour(300, 30.0, 60.0), shared_deployments(default_fleet()), 0.6, shared=True
     )
-    told = page([alone], [together], [0])
-    assert "--deadlines 300 --shared-deadlines 60 --seeds 0 --out docs/studies" in told
-    assert f"forecasts every {PERIOD_S:g} s" in told
-    assert f"{100 * NOISE:.0f} % noise" in told
-    assert f"concurrencies {', '.join(map(str, LEVELS))}" in told
-    assert f"{COPIES} copies" in told
-    assert told.count("### Deadline") == 2
+    text = page([alone], [together], [0])
+    assert "--deadlines 300 --shared-deadlines 60 --seeds 0 --out docs/studies" in text
+    assert f"forecasts every {PERIOD_S:g} s" in text
+    assert f"{100 * NOISE:.0f} % noise" in text
+    assert f"concurrencies {', '.join(map(str, LEVELS))}" in text
+    assert f"{COPIES} copies" in text
+    assert text.count("### Deadline") == 2
     assert "### Deadline" not in page([], [], [0])
 
 
 def test_the_checked_in_page_is_what_these_constants_make() -> None:
     shipped = (ROOT / "docs/studies/hindsight.md").read_text("utf-8")
-    told = [
+    stated = [
         line
         for line in page([], [], [0]).splitlines()
         if not line.startswith(("Made by", "Measured on"))
     ]
-    assert [line for line in told if line not in shipped] == []
+    assert [line for line in stated if line not in shipped] == []
     for counts in (COUNTS, SHARED_COUNTS):
         assert ", ".join(f"{count} of {name}" for name, count in counts.items()) in shipped
     for floor in (FLOOR, SHARED_FLOOR):

@@ -90,17 +90,17 @@ def soak(service: Server, folder: Path, pace: Pace) -> SoakRecord:
     return asyncio.run(Soak(service.port, service.process, folder, pace).run())
 
 
-def test_a_soak_asks_tells_kills_and_weighs(service: Server, tmp_path: Path) -> None:
+def test_a_soak_asks_reports_kills_and_weighs(service: Server, tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     pace = Pace(rate=20.0, seconds=4.0, kill_s=1.0, replace_s=1.0, outages=())
-    told = soak(service, tmp_path, pace)
-    assert told.broken == []
-    assert told.asked == len(told.seconds) == len(set(told.acknowledged)) == 80
-    assert told.failed == told.refused_actuals == {}
-    assert told.killed >= 1
-    assert told.replaced >= 1
-    assert min(one.main_mb for one in told.samples) > 1.0
-    assert max(one.workers_mb for one in told.samples) > 1.0
+    record = soak(service, tmp_path, pace)
+    assert record.broken == []
+    assert record.asked == len(record.seconds) == len(set(record.acknowledged)) == 80
+    assert record.failed == record.refused_actuals == {}
+    assert record.killed >= 1
+    assert record.replaced >= 1
+    assert min(one.main_mb for one in record.samples) > 1.0
+    assert max(one.workers_mb for one in record.samples) > 1.0
     assert service.client.get("/actuals").status_code == 200
 
 
@@ -109,22 +109,22 @@ def test_a_soak_whose_service_dies_ends_and_says_so(tmp_path: Path) -> None:
     with serving() as service:
         death = threading.Timer(2.0, service.process.kill)
         death.start()
-        told = soak(service, tmp_path, Pace(rate=20.0, seconds=600.0, outages=()))
+        record = soak(service, tmp_path, Pace(rate=20.0, seconds=600.0, outages=()))
         death.join()
-    assert told.broken == ["ServiceEndedError: Expected a running service, got exit status -9."]
-    assert told.took_s < 600.0
-    text = report(told, set(told.acknowledged), 20.0, 600.0)
+    assert record.broken == ["ServiceEndedError: Expected a running service, got exit status -9."]
+    assert record.took_s < 600.0
+    text = report(record, set(record.acknowledged), 20.0, 600.0)
     assert text.startswith("ENDED EARLY: ServiceEndedError")
-    assert f"decisions: {told.asked:,} asked" in text
+    assert f"decisions: {record.asked:,} asked" in text
 
 
 def test_a_part_of_the_soak_that_fails_ends_it_and_is_named(
     service: Server, tmp_path: Path
 ) -> None:
     pace = Pace(rate=20.0, seconds=600.0, replace_s=0.5, outages=())
-    told = soak(service, tmp_path / "nowhere", pace)
-    assert len(told.broken) == 1
-    assert told.broken[0].startswith("FileNotFoundError")
+    record = soak(service, tmp_path / "nowhere", pace)
+    assert len(record.broken) == 1
+    assert record.broken[0].startswith("FileNotFoundError")
 
 
 def test_a_process_that_has_ended_has_no_workers_and_no_memory() -> None:
@@ -162,15 +162,15 @@ def test_the_disk_is_full_for_a_while_and_then_has_room(service: Server, tmp_pat
     (tmp_path / "models").mkdir()
     with small_disk(tmp_path / "disk", 1024 * 1024) as disk:
         pace = Pace(rate=10.0, seconds=4.0, outages=((0.1, 0.2), (0.4, 0.6)))
-        told = soak(service, tmp_path, pace)
-        assert told.broken == []
-        assert told.full_s > 0.0
-        assert told.samples[-1].outages == 2
+        record = soak(service, tmp_path, pace)
+        assert record.broken == []
+        assert record.full_s > 0.0
+        assert record.samples[-1].outages == 2
         (disk / "room").write_bytes(bytes(512 * 1024))
 
 
-def samples(*told: tuple[float, int, int, int]) -> list[Sample]:
-    return [Sample(at, 100.0 + at, 50.0, *rest) for at, *rest in told]
+def samples(*rows: tuple[float, int, int, int]) -> list[Sample]:
+    return [Sample(at, 100.0 + at, 50.0, *rest) for at, *rest in rows]
 
 
 def test_it_is_warm_when_all_is_filled_planned_and_caught_up() -> None:
@@ -191,14 +191,14 @@ def test_it_is_warm_when_all_is_filled_planned_and_caught_up() -> None:
 def test_the_report_judges_memory_from_the_warm_up_on() -> None:
     full = MAX_REQUESTS
     steady = [(at, full, full, 1) for at in range(200, 600)]
-    told = SoakRecord(
+    record = SoakRecord(
         asked=full + 1,
         seconds=[0.001] * full,
         failed={503: 1},
         acknowledged=["1", "2", "3"],
         samples=samples((0.0, 0, 0, 0), *((float(at), *rest) for at, *rest in steady)),
     )
-    text = report(told, {"1", "3"}, 100.0, 600.0)
+    text = report(record, {"1", "3"}, 100.0, 600.0)
     assert "20,001 asked, 1 failed {503: 1}" in text
     assert "3 acknowledged, 1 of them lost" in text
     assert "warm after 200 s" in text
@@ -207,5 +207,5 @@ def test_the_report_judges_memory_from_the_warm_up_on() -> None:
 
 
 def test_a_short_soak_says_that_memory_is_not_judged() -> None:
-    told = SoakRecord(samples=samples((0.0, 0, 0, 0), (5.0, 100, 100, 1)))
-    assert "memory: not judged" in report(told, set(), 100.0, 60.0)
+    record = SoakRecord(samples=samples((0.0, 0, 0, 0), (5.0, 100, 100, 1)))
+    assert "memory: not judged" in report(record, set(), 100.0, 60.0)

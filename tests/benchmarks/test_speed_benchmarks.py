@@ -103,7 +103,7 @@ def test_the_speed_tables_compare_within_one_run() -> None:
     assert "artefacts with their cards" in load_table(runs=1)
 
 
-def test_times_memory_and_machine_are_told() -> None:
+def test_times_memory_and_machine_are_reported() -> None:
     assert median_s(lambda: None, 3) >= 0.0
     assert peak_memory_mb() > 1.0
     assert "ortools" in machine()

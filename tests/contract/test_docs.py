@@ -99,22 +99,22 @@ def test_every_refusal_is_in_the_http_reference_with_its_status() -> None:
 
 def test_every_setting_is_in_its_reference_with_its_default() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", text_of("reference/settings.md"), re.MULTILINE)
-    told = dict(rows)
+    documented = dict(rows)
     fields = {
         VARIABLE_PREFIX + name.upper(): field for name, field in Settings.model_fields.items()
     }
-    assert set(told) == set(fields)
+    assert set(documented) == set(fields)
     for name, field in fields.items():
         if field.default_factory is None and field.default not in (None, ()):
             default = str(field.default)
             default = default.lower() if isinstance(field.default, bool) else default
-            assert told[name].startswith(f"`{default}`"), name
+            assert documented[name].startswith(f"`{default}`"), name
 
 
 def test_every_metric_is_in_its_reference_and_no_other() -> None:
     rows = re.findall(r"^\| (`jouleplan_[^|]*) \|", text_of("reference/metrics.md"), re.MULTILINE)
-    told = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
-    assert set(told) == metrics()
+    documented = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert set(documented) == metrics()
 
 
 def test_every_column_of_observations_is_in_the_command_line_reference() -> None:
@@ -125,10 +125,10 @@ def test_every_column_of_observations_is_in_the_command_line_reference() -> None
 def test_every_verb_and_option_is_in_the_command_line_reference() -> None:
     page = text_of("reference/cli.md")
     parsers = [one for make in PARSERS.values() for one in verb_parsers(make(PROGRAM))]
-    told = " ".join(re.findall(r"`([^`]+)`", page))
+    documented = " ".join(re.findall(r"`([^`]+)`", page))
     assert len(options()) > 60
-    assert options() - set(re.findall(r"--[a-z-]+", told)) == set()
-    assert [one.prog for one in parsers if f"{one.prog} " not in f"{told} "] == []
+    assert options() - set(re.findall(r"--[a-z-]+", documented)) == set()
+    assert [one.prog for one in parsers if f"{one.prog} " not in f"{documented} "] == []
 
 
 def test_every_field_and_refusal_of_an_artefact_is_in_its_reference() -> None:

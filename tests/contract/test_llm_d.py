@@ -205,9 +205,9 @@ def test_probes_paths_and_headers_are_the_services() -> None:
         assert "get" in paths[container()[probe]["httpGet"]["path"]]
     asked = one("SecurityPolicy")["spec"]["extAuth"]
     operation = paths[asked["http"]["path"]]["post"]
-    told = set(operation["responses"]["200"]["headers"])
+    documented = set(operation["responses"]["200"]["headers"])
     taken = {one_["name"] for one_ in operation["parameters"]}
-    assert set(asked["http"]["headersToBackend"]) <= told
+    assert set(asked["http"]["headersToBackend"]) <= documented
     assert set(asked["headersToExtAuth"]) <= taken | BODY_TYPE
 
 

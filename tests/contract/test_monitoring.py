@@ -88,10 +88,10 @@ def test_every_label_that_is_selected_by_belongs_to_its_metric() -> None:
     asked = [found for expression in expressions() for found in SELECTOR.findall(expression)]
     assert len(asked) > 100
     for name, selector in asked:
-        told = labels.get(re.sub(r"_(bucket|sum|count)$", "", name))
-        if told is not None:
+        known = labels.get(re.sub(r"_(bucket|sum|count)$", "", name))
+        if known is not None:
             used = set(re.findall(r"(\w+)\s*[=!]~?", STRING.sub("", selector)))
-            assert used <= told | {"job", "instance", "le"}, name
+            assert used <= known | {"job", "instance", "le"}, name
 
 
 def test_failures_of_plans_are_the_refusals_that_are_no_fault_of_the_call() -> None:
@@ -132,10 +132,10 @@ def test_no_test_is_of_a_rule_that_is_not_there() -> None:
 def test_every_alert_waits_and_says_what_to_do(rule: dict[str, Any]) -> None:
     assert re.fullmatch(r"[1-9]\d*[mh]", rule["for"])
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
-    told = rule["annotations"]
-    assert set(told) == {"summary", "description", "runbook_url"}
-    assert "$value" in told["description"]
-    address, _, anchor = told["runbook_url"].partition("#")
+    annotations = rule["annotations"]
+    assert set(annotations) == {"summary", "description", "runbook_url"}
+    assert "$value" in annotations["description"]
+    address, _, anchor = annotations["runbook_url"].partition("#")
     assert address.startswith(DOCS_ADDRESS)
     page = address.removeprefix(DOCS_ADDRESS)
     assert anchor == rule["alert"].lower()

@@ -96,11 +96,11 @@ def test_every_answer_that_is_declared_is_documented(
     declared = [k for k in kinds if k not in bases and k.__module__ == module.__name__]
     assert declared
     for kind in declared:
-        told = document["components"]["schemas"][kind.__name__]
+        documented = document["components"]["schemas"][kind.__name__]
         hints = get_type_hints(kind, include_extras=True)
-        assert set(told["properties"]) == set(hints)
+        assert set(documented["properties"]) == set(hints)
         optional = {name for name, hint in hints.items() if "NotRequired[" in str(hint)}
-        assert set(told["properties"]) - set(told["required"]) == optional
+        assert set(documented["properties"]) - set(documented["required"]) == optional
 
 
 def test_every_refusal_is_documented_as_a_problem(document: dict[str, Any]) -> None:
@@ -151,9 +151,9 @@ def test_every_type_of_body_is_documented(
 
 def test_every_parameter_of_a_batch_file_is_documented(document: dict[str, Any]) -> None:
     parameters = document["paths"]["/plan"]["post"]["parameters"]
-    told = {p["name"]: p for p in parameters if p["in"] == "query"}
-    assert set(told) == set(BatchQuery.model_fields)
-    for parameter in told.values():
+    documented = {p["name"]: p for p in parameters if p["in"] == "query"}
+    assert set(documented) == set(BatchQuery.model_fields)
+    for parameter in documented.values():
         assert parameter["description"]
         assert "anyOf" not in parameter["schema"]
 
@@ -161,8 +161,10 @@ def test_every_parameter_of_a_batch_file_is_documented(document: dict[str, Any])
 @pytest.mark.parametrize("schema", ["PlanRequest", "RequestRow", "PoolSpec", "Constraints"])
 def test_every_field_of_a_body_is_described(document: dict[str, Any], schema: str) -> None:
     for name, field in document["components"]["schemas"][schema]["properties"].items():
-        told = field.get("description") or any("description" in f for f in field.get("anyOf", []))
-        assert told, f"{schema}.{name}"
+        description = field.get("description") or any(
+            "description" in f for f in field.get("anyOf", [])
+        )
+        assert description, f"{schema}.{name}"
 
 
 def test_unknown_keys_are_ruled_out_in_the_document_too(document: dict[str, Any]) -> None:

@@ -83,7 +83,7 @@ ready() {
 FILLED = (
     # What a reader takes from one answer to the next command, or waits for no longer.
     (r"^(.* keys add gateway .*)$", r"KEY=$(\1)"),
-    (r"^(curl -si .*)$", r"\1 > told.txt; ID=$(tail -n 1 told.txt | jq -r .plan_id)"),
+    (r"^(curl -si .*)$", r"\1 > accepted.txt; ID=$(tail -n 1 accepted.txt | jq -r .plan_id)"),
     (r'^curl -sN "\$URL/plans/\$ID/events"', r"timeout 60 \g<0>"),
     (r'(?<="time_limit_seconds": )(?:100|20)\b', "8"),
     (r"(curl .* \$URL/plan/frontier)$", r"""\1 | jq -es '.[-1].type == "summary"'"""),

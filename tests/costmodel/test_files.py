@@ -13,7 +13,7 @@ from tests.stand_ins import STAND_INS, clear, stand_in
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("name", STAND_INS)
-def test_what_is_no_file_is_told_at_once_in_words(tmp_path: Path, name: str) -> None:
+def test_what_is_no_file_is_reported_at_once_in_words(tmp_path: Path, name: str) -> None:
     path = tmp_path / "fleet.yaml"
     path.write_text("a file")
     stand_in(path, name)
@@ -24,7 +24,7 @@ def test_what_is_no_file_is_told_at_once_in_words(tmp_path: Path, name: str) -> 
     assert is_absent(path) is (name == "nothing")
 
 
-def test_no_more_is_read_than_tells_that_there_is_too_much(tmp_path: Path) -> None:
+def test_no_more_is_read_than_shows_that_there_is_too_much(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(bytes(100))
     assert len(read_regular(path, 10)) == 11
@@ -36,7 +36,7 @@ def test_nothing_is_where_a_file_stands_in_the_place_of_a_folder(tmp_path: Path)
     assert is_absent(tmp_path / "file" / "fleet.yaml")
 
 
-def test_a_file_is_told_from_other_versions_of_itself_whatever_its_clock_says(
+def test_a_file_is_distinguished_from_other_versions_of_itself_whatever_its_clock_says(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "file"

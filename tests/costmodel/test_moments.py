@@ -243,7 +243,7 @@ def test_a_moment_is_known_to_its_last_digit(written_as, last_digit_s):
     assert read_moment(written_as, KARACHI).resolution_s == pytest.approx(last_digit_s)
 
 
-def test_the_finest_moment_tells_the_resolution_of_a_source():
+def test_the_finest_moment_says_the_resolution_of_a_source():
     reader = MomentReader(KARACHI)
     assert reader.resolution_s == float("inf")
     for text in ("2026/03/01 12:00:10", "2026/03/01 12:00:11.204", "2026/03/01 12:00:12"):

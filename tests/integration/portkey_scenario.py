@@ -88,7 +88,7 @@ async def send(
     client: Any, gateway_url: str, planner_url: str, config: dict[str, Any], count: int
 ) -> list[dict[str, Any]]:
     """Send completions with the shipped client; tell what was decided and who answered."""
-    told = []
+    answers = []
     async with (
         httpx.AsyncClient(base_url=gateway_url, timeout=30.0) as gateway,
         httpx.AsyncClient(base_url=planner_url) as planner,
@@ -97,8 +97,8 @@ async def send(
             pool = await client.decided_pool(planner, CALL, config)
             answer = await client.complete(gateway, CALL, pool, config)
             body = answer.json() if answer.status_code == 200 else {"model": answer.text}
-            told.append({"decided": pool, "served": body["model"], "status": answer.status_code})
-    return told
+            answers.append({"decided": pool, "served": body["model"], "status": answer.status_code})
+    return answers
 
 
 def scene(client: Any, url: str, models: str, config: dict[str, Any]) -> dict[str, Any]:

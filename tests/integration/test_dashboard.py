@@ -88,7 +88,7 @@ def _post(client: httpx.Client, path: str, body: dict[str, Any]) -> dict[str, An
 
 def _decide_and_tell(client: httpx.Client, count: int) -> tuple[list[float], list[float]]:
     """Decide, tell what came of each at once, and return the joules predicted and told."""
-    decided, told = [], []
+    decided, reported = [], []
     asked = {"candidates": [{"llm": LLM, "pool": POOL}], **TOKENS}
     for _ in range(count):
         made = _post(client, "/decision", asked)
@@ -97,17 +97,17 @@ def _decide_and_tell(client: httpx.Client, count: int) -> tuple[list[float], lis
             placement[name]["value"] for name in ("energy_joules", "runtime_seconds")
         )
         decided.append(joules)
-        told.append(ENERGY_RATIO * joules / correction["energy"])
+        reported.append(ENERGY_RATIO * joules / correction["energy"])
         actual = {
             "decision_id": made["decision_id"],
             "llm": LLM,
             "pool": POOL,
             **TOKENS,
             "runtime_seconds": RUNTIME_RATIO * seconds / correction["runtime"],
-            "energy_joules": told[-1],
+            "energy_joules": reported[-1],
         }
         assert _post(client, "/actuals", {"actuals": [actual]})["accepted"] == 1
-    return decided, told
+    return decided, reported
 
 
 def _background(client: httpx.Client, body: dict[str, Any]) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def recorded(watched: Watched, name: str, wanted: float, **labels: str) -> float
         ("job_pool:jouleplan_energy_measured_to_predicted:ratio_rate1h", {"pool": POOL}),
     ],
 )
-def test_the_measured_ratio_is_the_one_that_was_told(
+def test_the_measured_ratio_is_the_one_that_was_reported(
     watched: Watched, name: str, labels: dict[str, str]
 ) -> None:
     assert recorded(watched, name, ENERGY_RATIO, **labels) == pytest.approx(ENERGY_RATIO)
@@ -223,7 +223,7 @@ def test_the_share_of_decisions_without_a_policy_is_that_before_the_plan(watched
     assert recorded(watched, name, wanted) == pytest.approx(wanted)
 
 
-def test_what_was_told_is_corrected_in_joules_and_drift_in_runtime(watched: Watched) -> None:
+def test_what_was_reported_is_corrected_in_joules_and_drift_in_runtime(watched: Watched) -> None:
     where = f'llm="{LLM}", device="{DEVICE}"'
     for name, wanted in (
         ("energy_correction_factor", ENERGY_RATIO),

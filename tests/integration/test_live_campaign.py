@@ -129,8 +129,8 @@ def assert_each_window_has_its_requests(out: Path, trials: list[Trial]) -> None:
     with out.with_name("obs.requests.csv").open(newline="") as file:
         for row in csv.DictReader(file):
             counts[int(row["window"])] = counts.get(int(row["window"]), 0) + 1
-    told = {number: int(trial.cells["requests"]) for number, trial in enumerate(trials)}
-    assert counts == told
+    counted = {number: int(trial.cells["requests"]) for number, trial in enumerate(trials)}
+    assert counts == counted
 
 
 def assert_each_window_is_what_the_ones_before_lead_to(trials: list[Trial]) -> None:

@@ -168,7 +168,7 @@ class Traffic:
 
     def __init__(self, server: Server, exporter: Exporter) -> None:
         self._server, self._exporter = server, exporter
-        self.told = 0
+        self.reported = 0
 
     def serve(self, seconds: float) -> None:
         threads = [
@@ -200,7 +200,7 @@ class Traffic:
             }
             answer = self._server.post("/actuals", {"actuals": [actual]})
             assert answer.json()["accepted"] == 1, answer.text
-            self.told += 1
+            self.reported += 1
 
 
 def until(ask: Callable[[], bool]) -> None:
@@ -218,7 +218,7 @@ def test_metered_joules_are_given_to_what_ran_and_imply_the_true_ratio(
         traffic = Traffic(server, exporter)
         traffic.serve(25.0)
         measured = "measured_requests_total"
-        until(lambda: counted(server, measured, pool=POOL) >= 0.95 * traffic.told)
+        until(lambda: counted(server, measured, pool=POOL) >= 0.95 * traffic.reported)
 
         shared_j = counted(server, "apportioned_energy_joules_total", pool=POOL)
         given_j = counted(server, "measured_energy_joules_total", pool=POOL)
@@ -228,9 +228,9 @@ def test_metered_joules_are_given_to_what_ran_and_imply_the_true_ratio(
         # What was shared out and not told of is that of requests at the edges.
         assert given_j == pytest.approx(shared_j, rel=0.05)
         assert given_j / foretold_j == pytest.approx(RATIO, rel=0.05)
-        told = ratio(server)
-        assert told["ratio"] == pytest.approx(RATIO, rel=0.05)
-        assert told["observations"] == counted(server, measured, pool=POOL)
+        found = ratio(server)
+        assert found["ratio"] == pytest.approx(RATIO, rel=0.05)
+        assert found["observations"] == counted(server, measured, pool=POOL)
         assert counted(server, "metering_queries_total", status="failed") == 0
 
         exporter.reset()
@@ -238,7 +238,7 @@ def test_metered_joules_are_given_to_what_ran_and_imply_the_true_ratio(
         done = counted(server, measured, pool=POOL)
         again = Traffic(server, exporter)
         again.serve(10.0)
-        until(lambda: counted(server, measured, pool=POOL) >= done + 0.5 * again.told)
+        until(lambda: counted(server, measured, pool=POOL) >= done + 0.5 * again.reported)
         # Nothing of what was counted before was taken again, and nothing was taken back.
         now_j = counted(server, "metered_energy_joules_total", pool=POOL)
         assert reset_j < now_j < exporter.whole_j() - begun_j

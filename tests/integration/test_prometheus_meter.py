@@ -121,12 +121,12 @@ def test_joules_are_right_within_a_scrape_over_a_step_in_power(
     ("query", "said"),
     [("no_such_counter", "got none"), ("sum(", "parse error"), ("up > 5", "got none")],
 )
-def test_a_query_without_one_series_is_told(prometheus: str, query: str, said: str) -> None:
+def test_a_query_without_one_series_is_reported(prometheus: str, query: str, said: str) -> None:
     with pytest.raises(MeterError, match=said), PrometheusMeter(prometheus, query, scrape_s=1.0):
         pass
 
 
-def test_no_prometheus_is_told() -> None:
+def test_no_prometheus_is_reported() -> None:
     with (
         pytest.raises(MeterError, match="Expected Prometheus at"),
         PrometheusMeter("http://127.0.0.1:9", "up", scrape_s=1.0),

@@ -27,14 +27,14 @@ def promtool(*arguments: str | Path) -> tuple[int, str]:
     ids=lambda arguments: arguments[1],
 )
 def test_promtool_accepts_what_is_shipped(arguments: tuple[str, ...]) -> None:
-    status, told = promtool(*arguments)
-    assert status == 0, told
-    assert re.search(r"SUCCESS: [1-9]\d* rule", told), told
+    status, printed = promtool(*arguments)
+    assert status == 0, printed
+    assert re.search(r"SUCCESS: [1-9]\d* rule", printed), printed
 
 
 def test_the_rules_do_what_their_tests_say() -> None:
-    status, told = promtool("test", "rules", "rules_test.yml")
-    assert status == 0, told
+    status, printed = promtool("test", "rules", "rules_test.yml")
+    assert status == 0, printed
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,6 @@ def test_the_tests_of_the_rules_see_a_spoilt_rule(given: str, spoilt: str, tmp_p
     shutil.copy(SHIPPED / "rules_test.yml", tmp_path)
     status, _ = promtool("check", "rules", tmp_path / "rules.yml")
     assert status == 0
-    status, told = promtool("test", "rules", tmp_path / "rules_test.yml")
+    status, printed = promtool("test", "rules", tmp_path / "rules_test.yml")
     assert status == 1
-    assert "FAILED" in told
+    assert "FAILED" in printed

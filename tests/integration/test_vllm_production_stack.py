@@ -256,8 +256,8 @@ def test_a_file_that_the_router_could_not_read_is_never_written(
 def test_the_shipped_backends_are_pools_of_the_embedded_fleet(tmp_path: Path) -> None:
     with Server({}) as planner:
         planner.wait_until_ready()
-        told = planner.client.get("/prices").json()["prices"]
-    known = {(one["llm"], one["pool"]) for one in told}
+        prices = planner.client.get("/prices").json()["prices"]
+    known = {(one["llm"], one["pool"]) for one in prices}
     shipped = json.loads((FOLDER / "backends.json").read_text())["backends"]
     assert {(one["llm"], one["pool"]) for one in shipped} <= known
 

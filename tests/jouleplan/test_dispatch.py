@@ -39,8 +39,8 @@ def test_the_verbs_are_those_of_the_application_in_its_words(
     application: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    told = HELP_LINE.findall(PARSERS[application]().format_help())
-    assert dict(told) == VERBS[application]
+    listed = HELP_LINE.findall(PARSERS[application]().format_help())
+    assert dict(listed) == VERBS[application]
 
 
 def test_no_verb_prints_the_overview_as_an_error_and_help_prints_it_as_a_result() -> None:
@@ -72,10 +72,10 @@ def test_an_unknown_verb_is_met_with_the_nearest(
     given: str, meant: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([given]) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert re.findall(r"Did you mean (\w+)\?", told.err) == ([] if meant is None else [meant])
-    assert all(verb in told.err for verbs in VERBS.values() for verb in verbs)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert re.findall(r"Did you mean (\w+)\?", captured.err) == ([] if meant is None else [meant])
+    assert all(verb in captured.err for verbs in VERBS.values() for verb in verbs)
 
 
 @pytest.mark.parametrize(
@@ -97,10 +97,10 @@ def test_a_refusal_shows_the_usage_of_the_verb_as_it_was_started(
         with pytest.raises(SystemExit) as ended:
             run([*verb.split(), *arguments])
         assert ended.value.code == 2
-        told = capsys.readouterr()
-        assert told.out == ""
-        assert told.err.startswith(f"usage: {program} {verb} [-h]")
-        assert f"\n{program} {verb}: error: " in told.err
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith(f"usage: {program} {verb} [-h]")
+        assert f"\n{program} {verb}: error: " in captured.err
 
 
 def test_the_settings_are_printed_however_it_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,12 +109,12 @@ def test_the_settings_are_printed_however_it_is_asked(capsys: pytest.CaptureFixt
         (service_main, ["--print-config", "serve"]),
         (main, ["serve", "--print-config"]),
     )
-    told = set()
+    printed = set()
     for run, arguments in asked:
         assert run(arguments) == 0
-        told.add(capsys.readouterr().out)
-    assert len(told) == 1
-    assert "port" in json.loads(told.pop())
+        printed.add(capsys.readouterr().out)
+    assert len(printed) == 1
+    assert "port" in json.loads(printed.pop())
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_long_blocks_of_an_always_on_pool_save_no_more_idle_joules_than_the_boun
     assert least <= evaluate(problem, schedule).objective
 
 
-def test_terms_that_cancel_leave_no_contradiction_but_a_real_one_is_told() -> None:
+def test_terms_that_cancel_leave_no_contradiction_but_a_real_one_is_reported() -> None:
     """One request on its dearest, best placement: cost and quality are 1 each, and the sum 0."""
     problem = three_llms(workload(1), objective=Objective(0.5))
     dearest = np.array([int((problem.costs.energy_j[0] * (problem.quality == 0.7)).argmax())])

@@ -60,7 +60,7 @@ def test_a_conflict_of_two_among_hundreds_takes_few_proofs() -> None:
     assert len(asked) <= 4 * 8 + 4
 
 
-def test_what_conflicts_together_is_told_though_no_search_finds_a_plan() -> None:
+def test_what_conflicts_together_is_reported_though_no_search_finds_a_plan() -> None:
     problem = three_llms(workload(60, 1), limits=FAR_OFF)
     error = explain(problem, lambda *_: None, proves_infeasible, TimeBudget(60.0))
     assert not error.relaxations
@@ -85,7 +85,7 @@ def test_limits_that_are_all_far_off_are_moved_together() -> None:
         assert abs(found.needed - found.given) >= abs(found.needed_lower_bound - found.given)
 
 
-def test_a_policy_that_breaks_one_limit_tells_how_far_that_has_to_move() -> None:
+def test_a_policy_that_breaks_one_limit_says_how_far_that_has_to_move() -> None:
     problem = three_llms(workload(60, 1), limits=Limits(deadline_s=1.0, min_mean_quality=0.65))
     every = limits_of(problem)
     joint = Joint(problem, every, lambda *_: None, lambda *_: False, TimeBudget(60.0), seed=0)

@@ -71,7 +71,7 @@ def test_of_equal_candidates_the_better_proof_is_kept() -> None:
     assert [point.candidate.gap for point in filtered.close()] == [0.1]
 
 
-def test_a_plan_that_beats_a_sent_point_is_told_at_the_end_and_not_sent() -> None:
+def test_a_plan_that_beats_a_sent_point_is_reported_at_the_end_and_not_sent() -> None:
     filtered = DominanceFilter(loosening=True)
     pairs = [(1.0, 9.0), (2.0, 8.0), (3.0, 7.0), (0.9, 6.0), (4.0, 5.0)]
     assert sent(filtered, *pairs) == [(1.0, 9.0), (2.0, 8.0), (3.0, 7.0), (4.0, 5.0)]

@@ -197,7 +197,7 @@ def test_two_points_are_the_ends() -> None:
     assert points == [ends.least_minimised, ends.least_limited]
 
 
-def test_what_the_clock_cuts_is_told_and_the_ends_are_there() -> None:
+def test_what_the_clock_cuts_is_reported_and_the_ends_are_there() -> None:
     axes: tuple[AxisName, AxisName] = ("energy", "mean_quality")
     limit_s = 3.0
     walk = trace(sensible(axes), Front(axes, 9), SolverOptions(time_limit_s=limit_s))
@@ -214,7 +214,7 @@ def test_what_the_clock_cuts_is_told_and_the_ends_are_there() -> None:
     assert summary.points == 2
 
 
-def test_an_infeasible_front_is_refused_before_anything_is_told() -> None:
+def test_an_infeasible_front_is_refused_before_anything_is_reported() -> None:
     walk = trace(sensible(("energy", "makespan"), deadline_s=1.0), Front(("energy", "makespan"), 4))
     with pytest.raises(InfeasibleError) as caught:
         next(walk)

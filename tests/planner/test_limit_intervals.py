@@ -113,7 +113,7 @@ def test_limits_that_only_help_together_are_moved_together() -> None:
         assert refusal(problem.with_limits(hopeless)).conflict
 
 
-def test_explaining_tells_how_far_it_is() -> None:
+def test_explaining_says_how_far_it_is() -> None:
     phases: list[str] = []
 
     def on_progress(progress: Progress) -> None:
@@ -160,7 +160,7 @@ def switched_on(seconds: float, available_s: float | None = None, **given: Any) 
         ("deadline_seconds", switched_on(60.0, limits=Limits(deadline_s=1.0))),
     ],
 )
-def test_limits_shorter_than_switching_on_are_told_what_they_need(
+def test_limits_shorter_than_switching_on_are_refused_with_what_they_need(
     name: str, problem: PlacementProblem
 ) -> None:
     refused = refusal(problem)
@@ -171,7 +171,7 @@ def test_limits_shorter_than_switching_on_are_told_what_they_need(
     assert plan(limit.with_value(problem, found.needed), PATIENT).placement.shape == (3,)
 
 
-def test_pools_that_close_before_they_are_on_are_told_what_they_need() -> None:
+def test_pools_that_close_before_they_are_on_are_refused_with_what_they_need() -> None:
     refused = refusal(switched_on(60.0, available_s=1.0))
     assert {found.constraint for found in refused.relaxations} <= set(refused.conflict)
     joint = refused.relaxations or refused.joint_relaxation

@@ -113,7 +113,7 @@ def test_a_devices_seconds_are_worth_what_the_deadline_gives_them() -> None:
     assert found["deadline_seconds"] == pytest.approx(seconds, rel=1e-9)
 
 
-def test_prices_are_told_in_joules_and_a_slack_limit_costs_nothing() -> None:
+def test_prices_are_reported_in_joules_and_a_slack_limit_costs_nothing() -> None:
     limits = replace(TIGHT, max_energy_j=1e12)
     found = plan(three_llms(LOAD, limits=limits), SolverOptions(20.0))
     by_name = {price.constraint: price for price in found.shadow_prices}
@@ -159,7 +159,7 @@ def test_alternatives_begin_with_what_would_save_most_even_where_it_is_not_open(
     assert reason == ("not among the LLMs or pools that the request names",)
 
 
-def test_alternatives_tell_what_would_be_late() -> None:
+def test_alternatives_say_what_would_be_late() -> None:
     load = workload(50, 3, median_out=900.0)
     limits, quality_alone = Limits(deadline_s=100.0), Objective(0.0)
     problem = three_llms(load, limits=limits, objective=quality_alone, count=30)

@@ -151,7 +151,7 @@ def test_cost_models_without_an_interval_are_named() -> None:
     assert "interval_unknown" in codes
 
 
-def test_a_confidence_out_of_reach_tells_what_is_within_it() -> None:
+def test_a_confidence_out_of_reach_says_what_is_within_it() -> None:
     problem = tight(12, 1.0, spread=3.0)
     with pytest.raises(UnattainedConfidenceError) as caught:
         plan_robustly(confident(problem, 0.99), OPTIONS)

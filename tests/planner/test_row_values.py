@@ -84,7 +84,7 @@ def test_a_reason_names_the_deadline_that_binds_and_not_one_that_prints_alike(
     assert reasons == {"writers": {("pools/a/device_seconds",)}, "readers": {("cost",)}}
 
 
-def test_a_deadline_just_after_a_pool_has_ended_is_told_from_one_just_before() -> None:
+def test_a_deadline_just_after_a_pool_has_ended_is_distinguished_from_one_just_before() -> None:
     problem = writers_and_readers(EARLY, LATE)
     relaxation = Formulation(problem).build()
     solved = bound(relaxation, problem.requests.workload, TimeBudget(60.0))

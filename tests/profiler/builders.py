@@ -47,16 +47,16 @@ def profiler_process(*arguments):
 
 def profiler(*arguments):
     """Run the command line in this process, with what it prints and returns as of another."""
-    told, said = io.StringIO(), io.StringIO()
+    printed, said = io.StringIO(), io.StringIO()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    with chdir(ROOT), redirect_stdout(told), redirect_stderr(said):
+    with chdir(ROOT), redirect_stdout(printed), redirect_stderr(said):
         try:
             status = main([*map(str, arguments)])
         except SystemExit as stopped:
             status = stopped.code
     for number, handler in handlers.items():
         signal.signal(number, handler)
-    return subprocess.CompletedProcess(arguments, status, told.getvalue(), said.getvalue())
+    return subprocess.CompletedProcess(arguments, status, printed.getvalue(), said.getvalue())
 
 
 def trials_at(points, joules, device_seconds, **changes):

@@ -129,7 +129,7 @@ class PowerTable:
     joules
         Of the run.
     honest
-        Whether everything that is needed is told in it.
+        Whether everything that is needed is stated in it.
     """
 
     content: bytes

@@ -90,7 +90,7 @@ def test_check_prints_the_contracted_json(fitted):
     assert "lonely on 1xh100: no artefact" in done.stderr
 
 
-def test_a_load_that_cannot_be_ends_the_fit_and_one_of_another_llm_is_told(fitted, tmp_path):
+def test_a_load_that_cannot_be_ends_the_fit_and_one_of_another_llm_is_reported(fitted, tmp_path):
     folder, _ = fitted
     loads = tmp_path / "loads.csv"
     header = "llm,device,num_gpus,load_s,load_energy_gpu_j\n"
@@ -185,7 +185,7 @@ def test_a_damaged_artefact_is_named_and_the_others_are_checked(fitted, tmp_path
     assert "refused: served__1xh100.joblib" in done.stderr
 
 
-def test_an_import_is_told_and_repeats_nothing(tmp_path):
+def test_an_import_is_reported_and_repeats_nothing(tmp_path):
     source = write_rows(tmp_path / "mine.csv", [row_of(), row_of(warmup="1", input_tokens="64")])
     out = tmp_path / "o.csv"
     assert "2 of 2 trials written" in profiler("import", "csv", source, "--out", out).stdout

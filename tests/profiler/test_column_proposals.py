@@ -83,7 +83,7 @@ def test_fit_on_a_foreign_table_shows_an_import_that_works_as_it_was_started(pro
     assert main(["fit", str(out), "--models-dir", str(tmp_path / "models")]) == 0
 
 
-def test_zero_joules_are_told_at_import_and_named_by_the_fit(tmp_path, capsys):
+def test_zero_joules_are_reported_at_import_and_named_by_the_fit(tmp_path, capsys):
     path, out = tmp_path / "zero.csv", tmp_path / "observations.csv"
     lines = FOREIGN.splitlines()
     rows = [line.split(",") for line in lines[1:]]

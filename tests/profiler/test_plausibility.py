@@ -52,7 +52,7 @@ def test_each_trial_is_judged_by_its_own_device_and_all_of_its_accelerators():
     assert misread_trials(drawing(900.0, "1xb200")) == []
 
 
-def test_a_device_of_which_nothing_is_published_is_checked_widely_and_told():
+def test_a_device_of_which_nothing_is_published_is_checked_widely_and_reported():
     trials = drawing(1800.0, "1xabacus")
     assert misread_trials(trials) == []
     (said,) = unchecked_devices({"1xabacus"})
@@ -148,7 +148,7 @@ def test_requests_that_wait_for_others_take_longer():
     assert slow_tokens(lasting(1000.0, 64.0)) != []
 
 
-def test_milliseconds_that_seem_seconds_are_told():
+def test_milliseconds_that_seem_seconds_are_reported():
     """Joules in thousandths too give a power that can be."""
     (said,) = slow_tokens(lasting(1000.0))
     assert "1000 s for 50" in said

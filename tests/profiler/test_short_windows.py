@@ -150,7 +150,7 @@ def measured(
     )
 
 
-def test_a_short_run_is_told_with_its_figures_and_flagged(tmp_path: Path) -> None:
+def test_a_short_run_is_reported_with_its_figures_and_flagged(tmp_path: Path) -> None:
     """Three seconds, a reading each second, its date in whole ones: (1 + 1/2 + 1) s of 3."""
     trials, notes = measured(tmp_path, 3.0)
     assert trials.energy_gpu_j.tolist() == pytest.approx([180.0])
@@ -190,7 +190,7 @@ def test_a_run_of_fewer_than_two_readings_is_refused(
         measured(tmp_path, seconds, every)
 
 
-def test_short_runs_are_told_together_the_worst_with_its_figures(tmp_path: Path) -> None:
+def test_short_runs_are_reported_together_the_worst_with_its_figures(tmp_path: Path) -> None:
     folder = tmp_path / "runs"
     folder.mkdir()
     for seconds in (3.0, 4.0, 30.0):
@@ -212,7 +212,7 @@ def test_a_beginning_in_minutes_is_off_by_one(tmp_path: Path) -> None:
     assert any("moments to 60 s: its joules may be off by up to" in note for note in notes)
 
 
-def test_a_short_steady_state_of_a_counter_is_told_too(tmp_path: Path) -> None:
+def test_a_short_steady_state_of_a_counter_is_reported_too(tmp_path: Path) -> None:
     run = {
         "model_id": "a/made-up",
         "steady_state_duration": 2.0,
@@ -239,7 +239,7 @@ def test_what_is_enough_is_enough() -> None:
 
 @settings(deadline=None)
 @given(st.floats(0.5, 300.0), st.floats(0.0, 5.0))
-def test_the_seconds_that_are_told_are_whole_and_enough(window_s: float, error: float) -> None:
+def test_the_seconds_that_are_reported_are_whole_and_enough(window_s: float, error: float) -> None:
     edges = Edges(window_s, 5.0, 1.0, error)
     run_for = re.search(r"run for ([0-9]+) s or longer", edges.describe())
     assert run_for is not None

@@ -17,9 +17,9 @@ _RELOADS = "jouleplan_reload_successful{"
 def taken_over(server: Server) -> list[Any]:
     """Return what a server says of its models: what is loaded, what fails, how many workers."""
     lines = server.client.get("/metrics").text.splitlines()
-    told = [line for line in lines if line.startswith((_RELOADS, "jouleplan_workers "))]
+    found = [line for line in lines if line.startswith((_RELOADS, "jouleplan_workers "))]
     loaded = [server.client.get(path).json() for path in ("/placements", "/cost-models")]
-    return [sorted(told), *loaded]
+    return [sorted(found), *loaded]
 
 
 @contextmanager

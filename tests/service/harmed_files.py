@@ -39,7 +39,7 @@ class Store:
     """A file with things that are numbered from 1 on."""
 
     file: DatabaseFile
-    told: int = 0
+    acknowledged: int = 0
     lost: int = 0
     unknown: bool = False
 
@@ -47,11 +47,11 @@ class Store:
         """Keep that many more, in one transaction."""
         connection = self.file.connection()
         connection.execute("BEGIN IMMEDIATE")
-        for number in range(self.told + 1, self.told + count + 1):
+        for number in range(self.acknowledged + 1, self.acknowledged + count + 1):
             row = (number, text_of(number))
             connection.execute("INSERT OR IGNORE INTO things VALUES (?, ?)", row)
         connection.execute("COMMIT")
-        self.told += count
+        self.acknowledged += count
         self.file.written()
 
     def fill(self, transactions: int, each: int = 20) -> None:
@@ -87,12 +87,12 @@ def rows(path: Path) -> dict[int, str]:
 
 
 def check_kept(path: Path, store: Store) -> dict[int, str]:
-    """Assert that what is there was told, and that what is not is told to be lost."""
+    """Assert that what is there was acknowledged, and that what is not is reported lost."""
     found = rows(path)
     assert found == {number: text_of(number) for number in found}
-    assert set(found) <= set(range(1, store.told + 1))
+    assert set(found) <= set(range(1, store.acknowledged + 1))
     store.losses()
-    assert len(found) + store.lost == store.told
+    assert len(found) + store.lost == store.acknowledged
     return found
 
 

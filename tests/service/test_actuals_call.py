@@ -114,9 +114,9 @@ def test_what_was_learned_of_a_cost_model_is_dropped_with_it(tmp_path: Path, sto
     with Server(settings) as server:
         server.wait_until_ready()
         assert applied(server) == 1.0
-        told = server.client.get("/actuals").json()
-        assert told["ratios"] == []
-        assert {one["answers"] for one in told["output_lengths"]} == {60.0}
+        learned = server.client.get("/actuals").json()
+        assert learned["ratios"] == []
+        assert {one["answers"] for one in learned["output_lengths"]} == {60.0}
 
 
 def predicted_j(models: Path) -> float:
@@ -141,24 +141,24 @@ def cost_models(server: Server) -> list[dict[str, Any]]:
 def test_the_first_actual_that_is_wrong_is_reported(
     server: Server, actual: dict[str, Any], pointer: str
 ) -> None:
-    told = [{**ACTUAL, "id": "right"}, *[{**ACTUAL, **actual}] * 5]
-    answer = server.post("/actuals", {"actuals": told})
+    actuals = [{**ACTUAL, "id": "right"}, *[{**ACTUAL, **actual}] * 5]
+    answer = server.post("/actuals", {"actuals": actuals})
     assert answer.status_code == 422
     assert [one["pointer"] for one in answer.json()["errors"]] == [pointer]
 
 
 def test_the_last_token_came_at_any_moment_with_its_zone(server: Server) -> None:
     moments = [1772366410.5, 1772366410500, "2026-03-01T17:00:10.5+0500", None]
-    told = [{**ACTUAL, "id": f"at {at}", "ended_at": at} for at in moments]
-    assert send_actuals(server, *told) == {"accepted": 4, "duplicates": 0}
+    actuals = [{**ACTUAL, "id": f"at {at}", "ended_at": at} for at in moments]
+    assert send_actuals(server, *actuals) == {"accepted": 4, "duplicates": 0}
 
 
 def test_a_thousand_actuals_are_taken_in_and_no_more(server: Server) -> None:
-    told = [{**ACTUAL, "id": f"n{n}"} for n in range(1001)]
-    answer = server.post("/actuals", {"actuals": told})
+    actuals = [{**ACTUAL, "id": f"n{n}"} for n in range(1001)]
+    answer = server.post("/actuals", {"actuals": actuals})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "/actuals"
-    assert send_actuals(server, *told[:1000]) == {"accepted": 1000, "duplicates": 0}
+    assert send_actuals(server, *actuals[:1000]) == {"accepted": 1000, "duplicates": 0}
     long = [{**ACTUAL, "id": f"{n:0250}", "decision_id": f"{n:0256}"} for n in range(1000)]
     assert server.post("/actuals", {"actuals": long}).status_code == 413
 
@@ -169,10 +169,10 @@ def test_actuals_of_a_plan_are_held_against_what_was_predicted_of_it(server: Ser
     placements = {
         one["index"]: one for one in server.client.get("/placements").json()["placements"]
     }
-    told = []
+    actuals = []
     for number, row in enumerate(plan["assignments"]):
         where = placements[row["placement"]]
-        told.append(
+        actuals.append(
             {
                 "id": f"{plan['plan_id']}-{number}",
                 "plan_id": plan["plan_id"],
@@ -182,7 +182,7 @@ def test_actuals_of_a_plan_are_held_against_what_was_predicted_of_it(server: Ser
                 "energy_joules": 1.25 * row["energy_joules"],
             }
         )
-    assert send_actuals(server, *told)["accepted"] == 16
+    assert send_actuals(server, *actuals)["accepted"] == 16
     path = f"/plans/{plan['plan_id']}/actuals"
     found = server.client.get(path).json()
     assert (found["requests"], found["energy_joules"]["requests"]) == (16, 16)

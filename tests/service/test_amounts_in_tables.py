@@ -51,7 +51,7 @@ def test_amounts_in_tables_are_read_as_meant_or_left_to_be_refused(
     header = "input_tokens;output_tokens;deadline_seconds;id"
     columns = columns_of("\n".join([header, *rows]))
     assert columns["id"] == [name for *_, name in meant]
-    told = not commas or any("," in row.rpartition(";")[0] for row in rows)
+    commas_show = not commas or any("," in row.rpartition(";")[0] for row in rows)
     read = [*columns["input_tokens"], *columns["deadline_seconds"]]
-    if told and not any(isinstance(one, str) for one in read):
+    if commas_show and not any(isinstance(one, str) for one in read):
         assert read == [count for count, *_ in meant] + [float(limit) for _, limit, _ in meant]

@@ -175,7 +175,7 @@ def test_no_words_of_a_library_reach_the_caller(planner_service: PlannerService)
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         (row(input_tokens=None), "Expected a whole number, got null."),
         (
@@ -213,10 +213,10 @@ def test_no_words_of_a_library_reach_the_caller(planner_service: PlannerService)
     ],
 )
 def test_what_was_expected_and_what_came_is_reported(
-    planner_service: PlannerService, body: Json | bytes, told: str
+    planner_service: PlannerService, body: Json | bytes, message: str
 ) -> None:
     status, problem, _ = call(planner_service, body)
-    assert (status, problem["errors"][0]["detail"]) == (422, told)
+    assert (status, problem["errors"][0]["detail"]) == (422, message)
 
 
 def test_confidence_is_refused_for_requests_of_several_choices(

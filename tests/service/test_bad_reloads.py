@@ -76,8 +76,8 @@ def check_that_all_goes_on(server: Server) -> None:
     decided = server.post("/decision", DECISION)
     assert decided.status_code == 200, decided.text
     assert decided.json()["placement"]["pool"] == "small"
-    told = server.post("/destination", CHAT)
-    assert told.status_code == 200, told.text
+    answer = server.post("/destination", CHAT)
+    assert answer.status_code == 200, answer.text
     assert server.client.get("/readyz").status_code == 200
 
 

@@ -171,5 +171,5 @@ def test_a_large_file_goes_through_a_worker_and_comes_back_whole(server: Server)
 
 def test_lines_that_vllm_s_runner_does_not_serve_are_reported(server: Server) -> None:
     line = batch_line(0, max_tokens=5).replace("/v1/chat/completions", "/v1/completions")
-    told = {w["code"] for w in planned(server, line)["warnings"]}
-    assert "not_for_run_batch" in told
+    codes = {w["code"] for w in planned(server, line)["warnings"]}
+    assert "not_for_run_batch" in codes

@@ -71,9 +71,9 @@ def test_an_estimate_stands_in_for_limits_that_lines_do_not_state(
 ) -> None:
     line = batch_line(0, **none)
     answer = planned(server, line, "/plan?output_tokens=70&characters_per_token=2")
-    told = {w["code"]: w["message"] for w in answer["warnings"]}
-    assert "at 2 characters a token" in told["tokens_estimated"]
-    assert "70 where they state none" in told["tokens_estimated"]
+    messages = {w["code"]: w["message"] for w in answer["warnings"]}
+    assert "at 2 characters a token" in messages["tokens_estimated"]
+    assert "70 where they state none" in messages["tokens_estimated"]
 
 
 def test_other_bodies_say_their_terms_themselves(server: Server) -> None:

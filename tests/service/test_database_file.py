@@ -39,7 +39,7 @@ def test_a_harm_is_noticed_and_what_can_be_read_is_kept(
     with opened(path, 10_000 if cached else 10) as store:
         # Some is in the database, and the rest in the log.
         store.fill(150)
-        assert len(rows(path)) == store.told == 3000
+        assert len(rows(path)) == store.acknowledged == 3000
         harm(path)
         store.file.check()
         check_kept(path, store)
@@ -65,7 +65,7 @@ def test_a_harm_within_a_transaction_is_noticed_at_its_end(
         lost: object = None
         try:
             connection.execute("COMMIT")
-            store.told += 1
+            store.acknowledged += 1
             store.file.written()
         except (sqlite3.Error, StoreError) as error:
             lost = error
@@ -94,7 +94,7 @@ def test_a_harm_while_nobody_had_the_file_open_is_reported_at_the_start(
     harm(left)
     as_found = left.read_bytes(), log_of(left).read_bytes()
     with opened(left) as again:
-        again.told = store.told
+        again.acknowledged = store.acknowledged
         again.fill(1)
         [loss] = again.losses()
         assert loss.held is None
@@ -186,7 +186,7 @@ def test_what_others_write_and_forget_is_not_counted_as_lost(
         path.unlink()
         store.add(1)
         assert store.losses() == []
-        assert rows(path) == there | {store.told: text_of(store.told)}
+        assert rows(path) == there | {store.acknowledged: text_of(store.acknowledged)}
 
 
 def test_how_much_of_a_shared_file_is_lost_is_not_known(path: Path) -> None:

@@ -250,6 +250,6 @@ def test_candidates_that_the_fleet_does_not_have_are_reported_beside_the_decisio
         assert strange["llm"] in warning["message"]
         assert "qwen3-8b on small" in warning["message"]
     both = {"input_tokens": 5, "candidates": [asked], "choices": 4}
-    told = server.post("/decision", both).json()
-    assert told["warnings"] == []
-    assert told["tokens"]["choices"] == 4
+    answer = server.post("/decision", both).json()
+    assert answer["warnings"] == []
+    assert answer["tokens"]["choices"] == 4

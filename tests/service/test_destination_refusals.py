@@ -120,16 +120,16 @@ def test_a_body_of_any_depth_is_decided_or_refused(server: Server) -> None:
         assert answer.status_code in (200, 400), answer.text
 
 
-@pytest.mark.parametrize(("name", "value", "below", "told"), WRONG)
+@pytest.mark.parametrize(("name", "value", "below", "detail"), WRONG)
 def test_what_no_server_takes_is_refused_by_the_member_that_was_sent(
-    server: Server, name: str, value: Any, below: str, told: str
+    server: Server, name: str, value: Any, below: str, detail: str
 ) -> None:
     wrong = CALL | {name: value}
     there = ask(server, json=wrong)
     here = server.post("/decision", {"request": wrong, "llm": "qwen3-8b"})
     for answer, where in ((there, f"/{name}{below}"), (here, f"/request/{name}{below}")):
         assert answer.status_code == 422, answer.text
-        assert answer.json()["errors"] == [{"pointer": where, "detail": told}]
+        assert answer.json()["errors"] == [{"pointer": where, "detail": detail}]
         assert answer.json()["detail"].startswith(f"{where}: ")
     openly = ask(server, {"x-jouleplan-fail-open": "true"}, json=wrong)
     assert (openly.status_code, openly.headers["x-jouleplan-refused"]) == (200, "invalid-request")

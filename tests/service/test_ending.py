@@ -76,9 +76,9 @@ def test_after_sigterm_it_is_not_ready_and_serves_on(models_dir: Path) -> None:
 def test_it_drains_for_as_long_as_was_set(models_dir: Path) -> None:
     with serving(models_dir, DRAIN_SECONDS="1.5") as own:
         own.wait_until_ready()
-        told = time.perf_counter()
+        asked_at = time.perf_counter()
         assert own.stop() == 0
-        assert time.perf_counter() - told >= 1.5
+        assert time.perf_counter() - asked_at >= 1.5
 
 
 def test_an_interrupt_at_a_terminal_does_not_drain(models_dir: Path) -> None:
@@ -96,9 +96,12 @@ def test_a_call_that_ends_within_the_grace_is_answered(
         own.wait_until_ready()
         with in_flight(own, endless(2.0)) as answer:
             own.process.send_signal(number)
-            told = answer.result(timeout=120)
+            response = answer.result(timeout=120)
         # A busy machine may find no plan in that time, and this is then its worker's own answer.
-        assert told.status_code == 200 or told.json()["type"] == "urn:jouleplan:problem:undecided"
+        assert (
+            response.status_code == 200
+            or response.json()["type"] == "urn:jouleplan:problem:undecided"
+        )
         assert own.process.wait(timeout=PATIENCE_S) == 0
         assert "JOULEPLAN_MAX_TIME_LIMIT_SECONDS" not in own.logs()
 

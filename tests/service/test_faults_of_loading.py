@@ -111,9 +111,9 @@ async def test_a_fault_of_loading_at_the_start_leaves_a_worker_that_says_why(
     spoil(save_two_pools(tmp_path))
     async with running(tmp_path) as (pool, events):
         assert pool.description is not None
-        told = [*pool.description.reasons, *pool.description.notes]
-        told += [f"{one['path']}: {one['kind']}" for one in pool.description.refused]
-        assert any(named in one for one in told), told
+        reasons = [*pool.description.reasons, *pool.description.notes]
+        reasons += [f"{one['path']}: {one['kind']}" for one in pool.description.refused]
+        assert any(named in one for one in reasons), reasons
         mend(tmp_path)
         await pool.reload()
         assert events.failures == {}

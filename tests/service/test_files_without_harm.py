@@ -34,9 +34,9 @@ def test_a_sound_file_of_a_process_that_was_killed_is_taken_as_it_is(
             store.fill(count % 7)
             left = killed(path, path.parent / f"left-{count}")
             with opened(left) as again:
-                again.told = store.told
+                again.acknowledged = store.acknowledged
                 again.fill(1)
-            assert len(rows(left)) == again.told
+            assert len(rows(left)) == again.acknowledged
     assert not caplog.records
 
 
@@ -51,14 +51,14 @@ def test_another_process_that_writes_by_the_rules_harms_nothing(
         for turn in range(40):
             store.fill(1)
             for _ in range(10):
-                store.told += 1
-                row = (store.told, text_of(store.told))
+                store.acknowledged += 1
+                row = (store.acknowledged, text_of(store.acknowledged))
                 other.execute("INSERT INTO things VALUES (?, ?)", row)
             if turn % 5 == 0:
                 store.file.check()
             if turn % 7 == 0:
                 other.execute("PRAGMA wal_checkpoint(RESTART)")
-        assert len(rows(path)) == store.told
+        assert len(rows(path)) == store.acknowledged
     assert not caplog.messages
     assert not list(path.parent.glob("*damaged*"))
 
@@ -74,7 +74,7 @@ def test_a_process_that_opens_the_file_beside_another_harms_nothing(
             store.file.check()
         store.file.check()
         store.fill(3)
-        assert len(rows(path)) == store.told
+        assert len(rows(path)) == store.acknowledged
         # The same, with pages that are lost, is no such thing.
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("PRAGMA wal_checkpoint(RESTART)")
@@ -139,7 +139,7 @@ def test_a_commit_whose_frames_were_cut_off_is_noticed(
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("INSERT INTO things VALUES (101, ?)", (text_of(101),))
         connection.execute("COMMIT")
-        store.told += 1
+        store.acknowledged += 1
         os.truncate(log_of(path), size + part)
         store.file.written()
         assert "its log lacks what was written last" in caplog.text

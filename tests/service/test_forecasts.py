@@ -77,13 +77,13 @@ def test_a_saturated_pool_gets_a_price_and_decisions_spread(two_pools: Path) -> 
         asked["deadline_seconds"] = MIN_REQUESTS * alone["runtime_seconds"]["value"] / 2
         for _ in range(MIN_REQUESTS):
             end(server, decide(server, **asked))
-        told = once(
+        in_force = once(
             lambda: policy(server),
-            lambda told: told["joules_per_device_second"].get("small", 0) > 0,
+            lambda in_force: in_force["joules_per_device_second"].get("small", 0) > 0,
         )
-        assert told["source"] == "forecast"
-        assert told["plan_id"].startswith("forecast-")
-        assert 0 < told["expires_in_seconds"] <= 3
+        assert in_force["source"] == "forecast"
+        assert in_force["plan_id"].startswith("forecast-")
+        assert 0 < in_force["expires_in_seconds"] <= 3
         made = once(lambda: decide(server, **asked), is_swayed)
         assert made["policy"]["source"] == "forecast"
 

@@ -24,14 +24,14 @@ def wrong(server: Server, seeds: range) -> list[str]:
         outcomes = [fuzzer.case(seed) for seed in seeds]
     ended = {outcome.ended for outcome in outcomes}
     assert {"optimal", "feasible", "infeasible"} <= ended
-    told = [
+    wrong_members = [
         f"seed {o.seed}, {o.kind}, {o.ended}: {f}"
         for o in outcomes
         for f in o.faults
         # A busy machine takes longer; `python -m benchmarks.fuzz` judges it on a quiet one.
         if not f.endswith("s are allowed")
     ]
-    return told + [line for line in server.logs().splitlines() if "Warning: " in line]
+    return wrong_members + [line for line in server.logs().splitlines() if "Warning: " in line]
 
 
 def test_random_calls_get_answers_whose_arithmetic_holds(shipped: Server) -> None:

@@ -199,8 +199,11 @@ def test_lines_without_a_prompt_are_reported(
     (tmp_path / "a.jsonl").write_text("\n\n".join([*lines, batch_line(0, max_tokens=9)]))
     status, printed = planned_here("a.jsonl")
     assert status == 0, printed.err
-    told = " ".join(printed.out.split())
-    assert "prompts_empty: Planned at 0 input tokens, for want of a prompt: 1 line; the fir" in told
+    printed_text = " ".join(printed.out.split())
+    assert (
+        "prompts_empty: Planned at 0 input tokens, for want of a prompt: 1 line; the fir"
+        in printed_text
+    )
 
 
 def test_the_command_names_its_own_options_and_no_others_where_there_are_none(
@@ -208,15 +211,17 @@ def test_the_command_names_its_own_options_and_no_others_where_there_are_none(
 ) -> None:
     other = batch_line(1, max_tokens=9).replace("/chat/completions", "/embeddings")
     (tmp_path / "a.jsonl").write_text(f"{other}\n{batch_line(2, max_tokens=9)}")
-    told = planned_here("a.jsonl")[1].err
-    assert "The others can be planned with --report-unplaceable." in told
-    assert "on_unplaceable" not in told
+    logged = planned_here("a.jsonl")[1].err
+    assert "The others can be planned with --report-unplaceable." in logged
+    assert "on_unplaceable" not in logged
     (tmp_path / "a.jsonl").write_text(other)
     assert "The others" not in planned_here("a.jsonl")[1].err
     header = "input_tokens,output_tokens,min_quality\n"
     (tmp_path / "a.csv").write_text(f"{header}1,2,\n1,2,0.99\n")
-    told = planned_here("a.csv")[1].err
-    assert told.startswith("No placement takes 1 of 2 requests. The others can be planned with --r")
+    logged = planned_here("a.csv")[1].err
+    assert logged.startswith(
+        "No placement takes 1 of 2 requests. The others can be planned with --r"
+    )
     (tmp_path / "a.csv").write_text(f"{header}1,2,0.99\n")
     assert "The others" not in planned_here("a.csv")[1].err
 
@@ -244,7 +249,7 @@ def test_a_wrong_fleet_is_blamed_and_not_the_batch(
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ('{"custom_id": "a", "params": {"max_tokens": 5}}', "Message batches of Anthropic are not"),
         ('{"key": "a", "request": {"contents": []}}', "Batches of Gemini and Vertex are not read"),
@@ -259,8 +264,8 @@ def test_a_wrong_fleet_is_blamed_and_not_the_batch(
     ],
 )
 def test_lines_of_other_formats_say_what_they_are_and_what_to_do(
-    line: str | bytes, told: str
+    line: str | bytes, message: str
 ) -> None:
     text = line if isinstance(line, bytes) else line.encode()
-    with pytest.raises(LineError, match=re.escape(told)):
+    with pytest.raises(LineError, match=re.escape(message)):
         read_line(text, TokenRule(output_tokens=9))

@@ -165,9 +165,9 @@ def test_a_tag_gets_the_names_of_the_fleet_and_the_nearest(
 ) -> None:
     request = {**rows(1)[0], "llms": ["llama2:13b-chat"]}
     answer = planned(planner_service, {"requests": [request], "fleet": a100_fleet()}, 422)
-    told = answer["errors"][0]["detail"]
-    assert "(llama-2-7b-chat, llama-2-13b-chat, llama-2-70b-chat), got llama2:13b-chat." in told
-    assert "Nearest: llama-2-13b-chat" in told
+    detail = answer["errors"][0]["detail"]
+    assert "(llama-2-7b-chat, llama-2-13b-chat, llama-2-70b-chat), got llama2:13b-chat." in detail
+    assert "Nearest: llama-2-13b-chat" in detail
 
 
 def test_a_decision_takes_published_names_and_points_to_the_model(server: Server) -> None:
@@ -219,11 +219,11 @@ def test_a_destination_points_to_the_model_of_the_completion(server: Server) -> 
 
 
 def test_actuals_count_under_the_normal_name_and_refuse_what_has_none(server: Server) -> None:
-    told: Json = {"id": "n1", "llm": "Qwen/Qwen3-8B", "pool": "small", "output_tokens": 7}
-    assert server.client.post("/actuals", json={"actuals": [told]}).status_code == 200
+    actual: Json = {"id": "n1", "llm": "Qwen/Qwen3-8B", "pool": "small", "output_tokens": 7}
+    assert server.client.post("/actuals", json={"actuals": [actual]}).status_code == 200
     lengths = server.client.get("/actuals").json()["output_lengths"]
     assert {entry["llm"] for entry in lengths} == {"qwen3-8b"}
-    both = {"actuals": [{**told, "id": "n2"}, {**told, "id": "n3", "llm": "qwen3:8b"}]}
+    both = {"actuals": [{**actual, "id": "n2"}, {**actual, "id": "n3", "llm": "qwen3:8b"}]}
     refused = server.client.post("/actuals", json=both)
     assert refused.status_code == 422
     assert pointers(refused.json()) == ["/actuals/1/llm"]

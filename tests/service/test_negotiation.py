@@ -97,8 +97,8 @@ def test_a_stream_that_is_announced_as_json_is_no_json(server: Server) -> None:
 
 def test_the_parts_of_the_time_are_reported(server: Server) -> None:
     response = post(server, JSON, None)
-    told = [entry.partition(";dur=")[0] for entry in response.headers["server-timing"].split(", ")]
-    assert told == ["parse", "predict", "solve", "write", "total"]
+    parts = [entry.partition(";dur=")[0] for entry in response.headers["server-timing"].split(", ")]
+    assert parts == ["parse", "predict", "solve", "write", "total"]
     assert set(response.json()["timings_seconds"]) == {"parse", "predict", "solve", "total"}
 
 

@@ -55,9 +55,9 @@ def test_without_a_home_the_service_starts_and_keeps_actuals_in_memory(
     assert run(no_home, "-c", "from pathlib import Path; Path.home()").returncode == 1
     with Server(no_home, store=None) as server:
         server.wait_until_ready()
-        told = {"actuals": [{"id": "one", "llm": "qwen3-8b", "pool": "small", "output_tokens": 9}]}
-        assert server.post("/actuals", told).json() == {"accepted": 1, "duplicates": 0}
-        assert server.post("/actuals", told).json() == {"accepted": 0, "duplicates": 1}
+        body = {"actuals": [{"id": "one", "llm": "qwen3-8b", "pool": "small", "output_tokens": 9}]}
+        assert server.post("/actuals", body).json() == {"accepted": 1, "duplicates": 0}
+        assert server.post("/actuals", body).json() == {"accepted": 0, "duplicates": 1}
         assert server.logs().count("Actuals are kept in memory only.") == 1
 
 

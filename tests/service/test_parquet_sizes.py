@@ -196,8 +196,10 @@ def test_a_page_at_which_arrow_crashes_ends_the_command_with_a_sentence(
     (tmp_path / "a.parquet").write_bytes(data)
     status, printed = planned_here("a.parquet")
     assert (status, printed.out) == (2, "")
-    told = "a.parquet: Expected Parquet, got a file whose reader crashed (SIGABRT): write it anew"
-    assert printed.err.startswith(told)
+    message = (
+        "a.parquet: Expected Parquet, got a file whose reader crashed (SIGABRT): write it anew"
+    )
+    assert printed.err.startswith(message)
     assert printed.err.count("\n") == 1
 
 
@@ -247,15 +249,15 @@ def test_infinity_is_no_number_and_what_is_none_is_null() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         (b"", "got an empty file"),
         (b"PAR1", "got: Parquet file size is 4 bytes"),
         (written({**TOKENS, "id": [b"a", b"b"]}), "column id: Expected numbers, text or lists"),
     ],
 )
-def test_what_cannot_be_read_is_refused(data: bytes, told: str) -> None:
-    with pytest.raises(BatchFileError, match=told):
+def test_what_cannot_be_read_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(BatchFileError, match=message):
         read_parquet(data)
 
 

@@ -100,8 +100,8 @@ def test_infinity_is_found_at_any_depth(rows: list[Any], is_large: bool) -> None
 )
 def test_infinity_is_refused_with_its_row_at_any_depth(name: str, values: Any) -> None:
     columns = {"input_tokens": [1, 2], "output_tokens": [3, 4], name: values}
-    told = f"row 2, column {name}: Expected a finite number, got infinity."
-    with pytest.raises(BatchFileError, match=told):
+    message = f"row 2, column {name}: Expected a finite number, got infinity."
+    with pytest.raises(BatchFileError, match=message):
         read(columns)
 
 

@@ -102,10 +102,10 @@ def test_what_is_estimated_from_an_openai_batch_is_said(
     )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    told = {w["code"]: w["message"] for w in answer["warnings"]}
-    assert "at 5 characters a token" in told["tokens_estimated"]
-    assert "70 where they state none" in told["tokens_estimated"]
-    assert "2 parts" in told["prompt_parts_not_counted"]
+    messages = {w["code"]: w["message"] for w in answer["warnings"]}
+    assert "at 5 characters a token" in messages["tokens_estimated"]
+    assert "70 where they state none" in messages["tokens_estimated"]
+    assert "2 parts" in messages["prompt_parts_not_counted"]
     used = {p["llm"] for p in answer["placements"] if p["requests"]}
     assert used == {"qwen3-30b-a3b-instruct-2507"}
     assert answer["columns"]["id"] == ["c0", "c1", "c2"]
@@ -244,8 +244,8 @@ def test_choices_want_the_context_and_the_time_of_one(
         (tmp_path / "n.jsonl").write_text("\n".join(lines))
         done = plan("n.jsonl", "--json", "--quiet", "--zeta", "1")
         assert done.returncode == 0, done.stderr
-        told: dict[str, Any] = json.loads(done.stdout)
-        return told
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
 
     together, apart = answer(5), answer(1, 1, 1, 1, 1)
     assert together["energy_joules"]["value"] == pytest.approx(

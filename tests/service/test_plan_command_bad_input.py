@@ -10,7 +10,7 @@ from tests.service.plan_files import batch_line, write_json
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "message"),
     [
         ("a.json", "{", "a.json: Expected JSON"),
         ("a.json", "[]", "a.json: Expected a JSON object, got a list."),
@@ -66,16 +66,16 @@ from tests.service.plan_files import batch_line, write_json
     ],
 )
 def test_bad_input_is_reported_by_its_place(
-    planned_here: Callable[..., Any], tmp_path: Path, name: str, text: str, told: str
+    planned_here: Callable[..., Any], tmp_path: Path, name: str, text: str, message: str
 ) -> None:
     (tmp_path / name).write_text(text)
     status, printed = planned_here(name)
     assert (status, printed.out) == (2, "")
-    assert told in printed.err
+    assert message in printed.err
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (("--zeta", "2"), "--zeta: "),
         (("--gap", "nan"), "--gap: "),
@@ -86,12 +86,12 @@ def test_bad_input_is_reported_by_its_place(
     ],
 )
 def test_bad_options_are_reported_by_name(
-    planned_here: Callable[..., Any], tmp_path: Path, options: tuple[str, str], told: str
+    planned_here: Callable[..., Any], tmp_path: Path, options: tuple[str, str], message: str
 ) -> None:
     write_json(tmp_path / "batch.json")
     status, printed = planned_here("batch.json", *options)
     assert status == 2
-    assert told in printed.err
+    assert message in printed.err
 
 
 def test_an_option_that_is_no_number_is_reported(plan: Callable[..., Any]) -> None:

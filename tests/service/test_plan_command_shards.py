@@ -43,8 +43,8 @@ def test_the_files_are_the_shards_of_the_service(
     expected = dict(zip(names, contents(server, answer), strict=True))
     assert shards_in(tmp_path / "out" / "deep") == expected
     for shard in answer["shards"]:
-        told = f"{shard['filename']}: {shard['lines']} lines, {shard['bytes']:,} bytes as "
-        assert told + shard["served_names"][0] in done.stderr
+        line = f"{shard['filename']}: {shard['lines']} lines, {shard['bytes']:,} bytes as "
+        assert line + shard["served_names"][0] in done.stderr
     assert "lines," not in done.stdout
 
 
@@ -92,7 +92,7 @@ def test_shards_are_not_overwritten_unless_that_is_said(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (("--shards", "batch.jsonl"), "to be a folder"),
         (("--shards", "/proc/nowhere/out"), "cannot be written"),
@@ -103,11 +103,11 @@ def test_shards_are_not_overwritten_unless_that_is_said(
     ],
 )
 def test_bad_options_are_reported(
-    planned_here: Callable[..., Any], file: Path, options: tuple[str, ...], told: str
+    planned_here: Callable[..., Any], file: Path, options: tuple[str, ...], message: str
 ) -> None:
     status, printed = planned_here("batch.jsonl", *QUICK, *options)
     assert status == 2
-    assert told in printed.err
+    assert message in printed.err
 
 
 def test_only_a_batch_file_has_shards(planned_here: Callable[..., Any], tmp_path: Path) -> None:

@@ -71,11 +71,11 @@ def test_without_a_policy_the_fallback_is_reported(server: Server) -> None:
 
 
 def test_weights_are_in_force_at_once_and_until_they_are_deleted(server: Server) -> None:
-    told = put(server, joules_per_device_second={"small": 1e6}, joules_per_quality_token=2.0)
-    assert told["source"] == "weights"
-    assert told["joules_per_device_second"] == {"small": 1e6}
-    assert told["quality_price_in_force"] == 2.0
-    assert told["expires_in_seconds"] is None
+    policy = put(server, joules_per_device_second={"small": 1e6}, joules_per_quality_token=2.0)
+    assert policy["source"] == "weights"
+    assert policy["joules_per_device_second"] == {"small": 1e6}
+    assert policy["quality_price_in_force"] == 2.0
+    assert policy["expires_in_seconds"] is None
     made = decide(server)
     assert (made["policy"]["source"], made["placement"]["pool"]) == ("weights", "large")
     assert in_force(server)["age_seconds"] >= 0
@@ -84,8 +84,8 @@ def test_weights_are_in_force_at_once_and_until_they_are_deleted(server: Server)
 
 
 def test_weights_that_expire_give_way_to_the_fallback(server: Server) -> None:
-    told = put(server, joules_per_device_second={"small": 1e6}, expires_in_seconds=0.2)
-    assert 0 < told["expires_in_seconds"] <= 0.2
+    policy = put(server, joules_per_device_second={"small": 1e6}, expires_in_seconds=0.2)
+    assert 0 < policy["expires_in_seconds"] <= 0.2
     wait_until(lambda: in_force(server)["source"] == "fallback")
     assert decide(server)["policy"]["source"] == "fallback"
     assert "jouleplan_policy_expired 1.0" in server.client.get("/metrics").text
@@ -95,8 +95,8 @@ def test_a_published_plan_replaces_weights(server: Server) -> None:
     put(server, joules_per_device_second={"small": 5.0})
     columns = {"input_tokens": [200] * 50, "output_tokens": [100] * 50}
     plan = server.post("/plan", {"columns": columns, "publish": True}).json()
-    told = in_force(server)
-    assert (told["source"], told["plan_id"]) == ("plan", plan["plan_id"])
+    policy = in_force(server)
+    assert (policy["source"], policy["plan_id"]) == ("plan", plan["plan_id"])
     assert put(server)["source"] == "weights"
 
 

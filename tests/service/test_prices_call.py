@@ -23,14 +23,16 @@ def prices(server: Server, **query: int) -> dict[str, dict[str, Any]]:
 
 
 def test_prices_are_those_that_a_decision_compares(server: Server) -> None:
-    told = prices(server, input_tokens=200, output_tokens=100)
+    answered = prices(server, input_tokens=200, output_tokens=100)
     body = {"llm": "qwen3-8b", "input_tokens": 200, "output_tokens": 100}
     made = server.post("/decision", body).json()
-    assert set(told) == {"small", "large"}
-    assert min(told, key=lambda pool: told[pool]["price_joules"]) == made["placement"]["pool"]
-    extra = told["large"]["price_joules"] - told["small"]["price_joules"]
+    assert set(answered) == {"small", "large"}
+    assert (
+        min(answered, key=lambda pool: answered[pool]["price_joules"]) == made["placement"]["pool"]
+    )
+    extra = answered["large"]["price_joules"] - answered["small"]["price_joules"]
     assert made["runner_up"]["extra_price_joules"] == pytest.approx(extra)
-    assert told["small"]["energy_joules"] == pytest.approx(
+    assert answered["small"]["energy_joules"] == pytest.approx(
         made["placement"]["energy_joules"]["value"]
     )
 

@@ -91,33 +91,33 @@ def without_prices(problem: PlacementProblem, options: SolverOptions, watch: OnP
     return replace(plan_robustly(problem, options, watch), shadow_prices=(), row_prices={})
 
 
-def codes(told: dict[str, Any]) -> set[str]:
-    return {warning["code"] for warning in told["warnings"]}
+def codes(answer: dict[str, Any]) -> set[str]:
+    return {warning["code"] for warning in answer["warnings"]}
 
 
 def test_prices_that_were_not_found_are_not_published_as_zeros(service: PlannerService) -> None:
     late = replace(service, planner=without_prices)
     limits = {"constraints": {"deadline_seconds": 3600, "min_mean_quality": 0.7}}
-    told, published = planned(late, batch(**limits))
+    answer, published = planned(late, batch(**limits))
     assert published is None
-    assert "prices_unknown" in codes(told)
+    assert "prices_unknown" in codes(answer)
     assert "prices_unknown" not in codes(planned(late, batch(**limits, publish=False))[0])
-    told, published = planned(service, batch(**limits))
+    answer, published = planned(service, batch(**limits))
     assert published is not None
     assert published.joules_per_quality_token > 0
-    assert "prices_unknown" not in codes(told)
+    assert "prices_unknown" not in codes(answer)
 
 
 def test_a_plan_without_limits_publishes_prices_of_zero(service: PlannerService) -> None:
-    told, published = planned(service, batch())
+    answer, published = planned(service, batch())
     assert published == PublishedPrices("p", {}, 0.0, None)
-    assert "prices_unknown" not in codes(told)
+    assert "prices_unknown" not in codes(answer)
 
 
 def test_prices_beyond_all_numbers_are_not_published(service: PlannerService) -> None:
-    told, published = planned(service, batch(objective={"zeta": 5e-324}))
+    answer, published = planned(service, batch(objective={"zeta": 5e-324}))
     assert published is None
-    assert "prices_unknown" in codes(told)
+    assert "prices_unknown" in codes(answer)
 
 
 @pytest.mark.parametrize("zeta", [0.1, 0.2, 0.3, 0.5, 1.0])
@@ -125,13 +125,13 @@ def test_decisions_weigh_quality_as_the_objective_does(
     service: PlannerService, zeta: float
 ) -> None:
     body = batch(objective={"zeta": zeta}, solver={"relative_gap": 0})
-    told, published = planned(service, body)
+    answer, published = planned(service, body)
     assert published is not None
     assert service.fleet is not None
     decisions = DecisionService()
     decisions.load(decision_rows(service.fleet))
     decisions.publish(policy_of(published, 0.0, 1e12))
-    llms = [told["placements"][index]["llm"] for index in told["columns"]["placement"]]
+    llms = [answer["placements"][index]["llm"] for index in answer["columns"]["placement"]]
     decided = [
         decisions.decide(
             DecisionBody(

@@ -16,26 +16,26 @@ from service.problems import ProblemError
 from tests.service.request_members import TAKEN, WRONG
 
 
-@pytest.mark.parametrize(("name", "value", "below", "told"), WRONG)
+@pytest.mark.parametrize(("name", "value", "below", "detail"), WRONG)
 def test_what_no_server_takes_is_refused_with_the_pointer_of_its_member(
-    name: str, value: Any, below: str, told: str
+    name: str, value: Any, below: str, detail: str
 ) -> None:
     for where in ((), ("request",)):
         with pytest.raises(ProblemError) as refused:
             check_body({"temperature": 1, name: value}, *where)
         (error,) = refused.value.problem.errors
         assert error.pointer == "".join(f"/{part}" for part in (*where, name)) + below
-        assert error.detail == told
+        assert error.detail == detail
 
 
-@pytest.mark.parametrize(("name", "value", "below", "told"), WRONG)
-def test_batch_files_refuse_the_same(name: str, value: Any, below: str, told: str) -> None:
+@pytest.mark.parametrize(("name", "value", "below", "detail"), WRONG)
+def test_batch_files_refuse_the_same(name: str, value: Any, below: str, detail: str) -> None:
     body = {"model": "a", "max_tokens": 9, "messages": [], name: value}
     line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}
     with pytest.raises(BadLinesError) as refused:
         read_lines(json.dumps(line).encode(), TokenRule())
     (error,) = refused.value.complaints.first
-    assert (error.pointer, error.detail) == (f"/lines/1/body/{name}{below}", told)
+    assert (error.pointer, error.detail) == (f"/lines/1/body/{name}{below}", detail)
 
 
 @pytest.mark.parametrize("body", TAKEN)

@@ -93,13 +93,13 @@ def test_whatever_is_wrong_is_named_in_one_line_that_says_what_is_expected(
     for value in WRONG:
         monkeypatch.setenv(f"JOULEPLAN_{name.upper()}", value)
         settings = read_settings()
-        told = capsys.readouterr().err
+        logged = capsys.readouterr().err
         if settings is not None:
             assert value.strip(), f"{name} may not be empty"
-            assert told == ""
+            assert logged == ""
             continue
         refused += 1
-        (line,) = told.splitlines()
+        (line,) = logged.splitlines()
         assert f"JOULEPLAN_{name.upper()}" in line
         assert "Expected " in line
         assert line.endswith(".")

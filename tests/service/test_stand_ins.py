@@ -127,7 +127,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
 def test_what_is_no_file_leaves_all_in_force_and_is_reported_for_what_it_is(
     followed: Followed,
 ) -> None:
-    for name, (_, told) in STAND_INS.items():
+    for name, (_, what) in STAND_INS.items():
         # A tokenizer that is taken away is done without: its LLM's prompts are estimated.
         spared = followed.tokenizers if name == "nothing" else None
         for path in followed.files:
@@ -138,7 +138,7 @@ def test_what_is_no_file_leaves_all_in_force_and_is_reported_for_what_it_is(
         followed.check_that_all_goes_on()
         notes = followed.notes()
         if name != "nothing":
-            assert notes.count(told) >= len(KINDS), notes
+            assert notes.count(what) >= len(KINDS), notes
         for path in (followed.models / "fleet.yaml", followed.keys.path, followed.pair.certificate):
             assert f"{path}: cannot be read: " in notes
         followed.mend()

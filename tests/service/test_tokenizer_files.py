@@ -39,8 +39,8 @@ def test_prompts_are_counted_by_the_llms_own_tokenizer(tmp_path: Path) -> None:
 
         def tokens(**request: Any) -> tuple[float, str]:
             body = {"request": {"model": LLM, "max_tokens": 9, **request}}
-            told = server.post("/decision", body).json()["tokens"]
-            return told["input_tokens"], told["input_from"]
+            estimate = server.post("/decision", body).json()["tokens"]
+            return estimate["input_tokens"], estimate["input_from"]
 
         assert tokens(prompt=QUESTION) == (5.0, "tokenizer")
         parts = [{"type": "text", "text": QUESTION}, {"type": "text", "text": "the sea"}]
@@ -52,10 +52,10 @@ def test_prompts_are_counted_by_the_llms_own_tokenizer(tmp_path: Path) -> None:
         long = tokens(prompt=f"{QUESTION} " * 40_000)
         assert long == (pytest.approx(200_000, rel=0.001), "tokenizer")
         assert tokens(prompt=[QUESTION, "the sea"]) == (7.0, "tokenizer")
-        told = server.post(
+        response = server.post(
             "/decision", {"request": {"model": LLM, "prompt": "a"}, "input_tokens": 7}
         )
-        assert told.json()["tokens"]["input_from"] == "given"
+        assert response.json()["tokens"]["input_from"] == "given"
 
 
 @pytest.mark.parametrize("make", [word_tokenizer, byte_pair_tokenizer])

@@ -94,8 +94,8 @@ def test_what_the_planner_does_not_know_is_said_once_as_a_warning(
                 length = int(head.lower().partition("content-length:")[2].split()[0])
                 await reader.readexactly(length)
                 text = json.dumps(body)
-                told = f"HTTP/1.1 {status}\r\ncontent-length: {len(text)}\r\n\r\n{text}"
-                writer.write(told.encode())
+                response = f"HTTP/1.1 {status}\r\ncontent-length: {len(text)}\r\n\r\n{text}"
+                writer.write(response.encode())
 
         return answer
 

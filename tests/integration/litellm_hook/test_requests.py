@@ -68,11 +68,11 @@ def test_actuals_are_sent_together_and_only_of_own_decisions(
 
     with BrokenPlanner(port_of(hook), planner(bodies, "h100")):
         run(hook, scene())
-    told = [body["actuals"] for path, body in bodies if path == "/actuals"]
+    sent = [body["actuals"] for path, body in bodies if path == "/actuals"]
     decision = {"decision_id": "7", "llm": "qwen3-8b", "pool": "h100", "route": "chat"}
     measured = {"input_tokens": 12, "output_tokens": 7, "runtime_seconds": 3.0}
     measured["ended_at"] = (begun + timedelta(seconds=3)).timestamp()
-    assert told == [[decision | measured, decision, decision]]
+    assert sent == [[decision | measured, decision, decision]]
 
 
 @pytest.mark.parametrize("kwargs", [None, {}, {"prompt": 7}, {"metadata": "text"}])

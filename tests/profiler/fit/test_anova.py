@@ -76,11 +76,11 @@ def test_dropping_the_warm_ups_changes_little(pooled):
 def test_the_help_names_the_llms_and_the_device_of_the_published_table(capsys):
     with pytest.raises(SystemExit):
         main(["anova", "--help"])
-    told = " ".join(capsys.readouterr().out.split())
-    assert [name for name in (*PUBLISHED_LLMS, PUBLISHED_DEVICE) if name not in told] == []
+    printed = " ".join(capsys.readouterr().out.split())
+    assert [name for name in (*PUBLISHED_LLMS, PUBLISHED_DEVICE) if name not in printed] == []
 
 
-def test_llms_without_trials_are_told_as_that(tmp_path, capsys):
+def test_llms_without_trials_are_reported_as_that(tmp_path, capsys):
     path = write_rows(tmp_path / "o.csv", [row_of()])
     assert main(["anova", str(path), "--pool", "absent"]) == 2
     assert "absent on 1xa100-sxm4-40gb: no trials" in capsys.readouterr().err

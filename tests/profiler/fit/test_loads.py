@@ -73,7 +73,7 @@ def test_a_load_of_a_wider_scope_may_be_more(tmp_path):
         read_loads([path])
 
 
-def test_loads_of_what_was_not_observed_are_told_with_their_number():
+def test_loads_of_what_was_not_observed_are_reported_with_their_number():
     loads = {
         ("a", "1xl4"): [MeasuredLoad(9.0, 300.0, None)] * 2,
         ("b", "1xl4"): [MeasuredLoad(9.0, 300.0, None)],

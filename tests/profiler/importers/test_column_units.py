@@ -145,7 +145,7 @@ def test_seconds_of_a_token_are_refused(tmp_path: Path, name: str) -> None:
         ("joules", "latency_min", "0.033333", "latency_min is taken as in min"),
     ],
 )
-def test_what_a_name_may_mean_beside_is_told(
+def test_what_a_name_may_mean_beside_is_reported(
     tmp_path: Path, energy: str, seconds: str, runtime: str, said: str
 ) -> None:
     _, notes = imported(tmp_path, energy, "60", seconds, runtime)

@@ -258,7 +258,7 @@ def test_a_column_that_is_both_renamed_and_constant_is_refused(tmp_path):
         import_csv(path, {"concurrency": "gleichzeitig"}, {"concurrency": "1"})
 
 
-def test_a_constant_that_replaces_what_the_file_says_is_told(tmp_path):
+def test_a_constant_that_replaces_what_the_file_says_is_reported(tmp_path):
     path = write_rows(tmp_path / "mine.csv", [row_of(concurrency="1"), row_of(llm="a/other")])
     trials, notes = import_csv(path, {}, {"llm": "mine", "source": "test"})
     assert set(trials.llm.tolist()) == {"mine"}

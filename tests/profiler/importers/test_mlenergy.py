@@ -42,14 +42,14 @@ def test_a_steady_state_becomes_joules_and_device_seconds_of_a_request(tmp_path:
 @pytest.mark.parametrize(
     "changes", [{"itls": []}, {"steady_state_energy": -1.0}, {"completed": True}]
 )
-def test_what_cannot_be_read_is_told(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_what_cannot_be_read_is_reported(tmp_path: Path, changes: dict[str, Any]) -> None:
     path = tmp_path / "results.json"
     path.write_text(json.dumps(result(**changes)))
     with pytest.raises(ObservationError):
         import_mlenergy(path, DEVICE)
 
 
-def test_a_file_that_is_no_json_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_json_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.write_text("not json")
     with pytest.raises(ObservationError, match="JSON"):
@@ -64,7 +64,7 @@ def test_a_dated_run_began_its_duration_before(tmp_path: Path) -> None:
     assert notes == ["results.json: moments without a zone are taken in Asia/Karachi (UTC+05:00)"]
 
 
-def test_failed_requests_of_the_benchmark_are_left_out_and_told(tmp_path: Path) -> None:
+def test_failed_requests_of_the_benchmark_are_left_out_and_reported(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     served = [{"success": True, "itl": [0.08] * 249, "output_len": 250, "input_len": 100}] * 50
     failed = [{"success": False, "itl": [], "output_len": 0, "input_len": 100}] * 3

@@ -60,7 +60,7 @@ def test_joules_in_another_unit_are_refused_with_that_unit(
     assert "Were the joules millijoules (95.9 W)?" in said
 
 
-def test_zero_joules_are_told_and_refused_by_the_fit(
+def test_zero_joules_are_reported_and_refused_by_the_fit(
     shared_cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, out = str(shared_cases / "04-zero-joules.csv"), str(tmp_path / "obs.csv")

@@ -162,5 +162,5 @@ def test_another_number_of_gpus_than_the_device_says_is_refused(tmp_path: Path) 
     assert "--gpus" in str(Metered(shim, num_gpus=2).end())
 
 
-def test_a_machine_without_a_driver_is_told() -> None:
+def test_a_machine_without_a_driver_is_reported() -> None:
     assert "NVIDIA driver" in str(Metered(None, num_gpus=1).end())

@@ -99,13 +99,13 @@ def test_counters_that_stand_still_are_refused(powercap: Powercap) -> None:
         meter.between(meter.mark(), meter.mark())
 
 
-def test_a_machine_without_counters_is_told(tmp_path: Path) -> None:
+def test_a_machine_without_counters_is_reported(tmp_path: Path) -> None:
     with pytest.raises(MeterError, match="RAPL counters"), RaplMeter(tmp_path):
         pass
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_counter_that_may_not_be_read_is_told(powercap: Powercap) -> None:
+def test_a_counter_that_may_not_be_read_is_reported(powercap: Powercap) -> None:
     (powercap.root / "intel-rapl:1" / "energy_uj").chmod(0)
     with pytest.raises(MeterError, match="allowed"), RaplMeter(powercap.root):
         pass

@@ -91,17 +91,17 @@ def test_first_and_last_token_are_timed() -> None:
         (Engine(served=()), "list of served LLMs"),
     ],
 )
-def test_a_server_that_cannot_be_measured_is_told(engine: Engine, said: str) -> None:
+def test_a_server_that_cannot_be_measured_is_reported(engine: Engine, said: str) -> None:
     with pytest.raises(ServerError, match=said):
         connect(engine)
 
 
-def test_the_wrong_served_name_is_told() -> None:
+def test_the_wrong_served_name_is_reported() -> None:
     with pytest.raises(ServerError, match="some-llm"):
         connect(Engine(), "another")
 
 
-def test_nothing_at_the_address_is_told() -> None:
+def test_nothing_at_the_address_is_reported() -> None:
     async def run() -> None:
         async with httpx.AsyncClient(base_url="http://127.0.0.1:9") as client:
             await find_endpoint(client)

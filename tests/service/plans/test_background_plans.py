@@ -32,16 +32,16 @@ def test_a_plan_is_accepted_made_and_fetched(own: Server, prefix: str) -> None:
     accepted = own.client.post(f"{prefix}/plan", json=BODY, headers=ASYNC)
     assert accepted.status_code == 202
     assert accepted.headers["preference-applied"] == "respond-async"
-    told = checked(accepted.json(), PlanStatusAnswer)
-    path = f"{prefix}/plans/{told['plan_id']}"
-    assert accepted.headers["location"] == path == told["links"]["self"]
-    assert told["links"]["events"] == f"{path}/events"
+    status = checked(accepted.json(), PlanStatusAnswer)
+    path = f"{prefix}/plans/{status['plan_id']}"
+    assert accepted.headers["location"] == path == status["links"]["self"]
+    assert status["links"]["events"] == f"{path}/events"
 
     state = checked(wait_for(own, path, "finished"), PlanStatusAnswer)
     assert state["links"]["result"] == f"{path}/result"
     fetched = own.client.get(state["links"]["result"])
     plan = checked(fetched.json(), PlanAnswer)
-    assert plan["plan_id"] == told["plan_id"]
+    assert plan["plan_id"] == status["plan_id"]
     assert (state["incumbent"], state["lower_bound"]) == (plan["objective"], plan["lower_bound"])
 
 

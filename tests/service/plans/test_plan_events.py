@@ -34,29 +34,29 @@ def test_every_phase_is_received_in_order_and_the_end_closes_the_stream(own: Ser
     with own.client.stream("GET", f"{path}/events") as response:
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/event-stream")
-        heard = []
+        received = []
         for event in events(response):
-            heard.append(event)
-            if len(heard) == 1:
+            received.append(event)
+            if len(received) == 1:
                 own.client.delete(busy)
-    told = [event for event in heard if event.number is not None]
-    for event in told:
+    numbered = [event for event in received if event.number is not None]
+    for event in numbered:
         checked(event.state, PlanStatusAnswer)
-    numbers = [event.number for event in told]
-    assert numbers == list(range(1, len(told) + 1))
-    phases = list(dict.fromkeys(event.state["phase"] for event in told))
+    numbers = [event.number for event in numbered]
+    assert numbers == list(range(1, len(numbered) + 1))
+    phases = list(dict.fromkeys(event.state["phase"] for event in numbered))
     assert phases[:4] == [None, "reading", "predicting", "relaxing"]
-    assert [event.name for event in told] == ["progress"] * (len(told) - 1) + ["end"]
-    assert told[0].state["status"] == "queued"
-    assert told[-1].state["status"] == "finished"
-    assert own.client.get(told[-1].state["links"]["result"]).status_code == 200
+    assert [event.name for event in numbered] == ["progress"] * (len(numbered) - 1) + ["end"]
+    assert numbered[0].state["status"] == "queued"
+    assert numbered[-1].state["status"] == "finished"
+    assert own.client.get(numbered[-1].state["links"]["result"]).status_code == 200
 
 
 def test_a_silence_is_filled_with_comments(own: Server) -> None:
     busy, path = queued_behind_a_long_one(own)
     with own.client.stream("GET", f"{path}/events") as response:
-        heard = [event.name for event, _ in zip(events(response), range(3), strict=False)]
-    assert heard == ["progress", "comment", "comment"]
+        received = [event.name for event, _ in zip(events(response), range(3), strict=False)]
+    assert received == ["progress", "comment", "comment"]
     own.client.delete(path)
     own.client.delete(busy)
 
@@ -69,12 +69,12 @@ def test_a_listener_that_comes_back_receives_what_it_missed(own: Server) -> None
     wait_for(own, path, "running", "finished")
     resumed = {"Last-Event-ID": str(first.number)}
     with own.client.stream("GET", f"{path}/events", headers=resumed) as response:
-        heard = [event for event in events(response) if event.number is not None]
+        received = [event for event in events(response) if event.number is not None]
     assert first.number is not None
-    assert heard[0].number is not None
-    if len(heard) > 1:
-        assert heard[0].number == first.number + 1
-    last = str(heard[-1].number)
+    assert received[0].number is not None
+    if len(received) > 1:
+        assert received[0].number == first.number + 1
+    last = str(received[-1].number)
     again = own.client.get(f"{path}/events", headers={"Last-Event-ID": last})
     assert (again.status_code, again.content) == (204, b"")
     with own.client.stream("GET", f"{path}/events") as response:
@@ -112,11 +112,11 @@ def test_many_listeners_receive_the_same(own: Server) -> None:
         own.client.stream("GET", f"{path}/events") as other,
     ):
         own.client.delete(busy)
-        heard = [
+        received = [
             [(event.number, event.name) for event in events(response) if event.number is not None]
             for response in (one, other)
         ]
-    assert heard[0] == heard[1]
+    assert received[0] == received[1]
 
 
 def test_a_service_that_stops_ends_the_streams_at_once(models_dir: Path) -> None:
@@ -131,6 +131,6 @@ def test_a_service_that_stops_ends_the_streams_at_once(models_dir: Path) -> None
         wait_for(own, path, "running")
         with own.client.stream("GET", f"{path}/events") as response:
             own.process.terminate()
-            heard = [event for event in events(response) if event.number is not None]
+            received = [event for event in events(response) if event.number is not None]
         assert own.process.wait(timeout=PATIENCE_S) == 0
-        assert heard[-1].state["status"] == "interrupted"
+        assert received[-1].state["status"] == "interrupted"

@@ -174,12 +174,12 @@ def test_a_database_of_another_program_is_refused_unchanged(path: Path) -> None:
 
 def test_a_new_database_gives_back_what_is_forgotten_and_belongs_to_one_alone(path: Path) -> None:
     file = open_database(path)
-    told = {
+    figures = {
         name: file.connection().execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("auto_vacuum", "journal_mode", "locking_mode", "foreign_keys", "user_version")
     }
     file.close()
-    assert told == {
+    assert figures == {
         "auto_vacuum": 2,
         "journal_mode": "wal",
         "locking_mode": "exclusive",

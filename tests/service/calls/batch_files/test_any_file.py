@@ -98,17 +98,17 @@ CONTENTS = st.one_of(
 def test_anything_is_a_batch_or_is_refused_with_a_sentence(
     content: bytes, kind: Any, packed: bool
 ) -> None:
-    told = _refusal(gzip.compress(content, mtime=0) if packed else content, kind)
-    assert told is None or "Expected" in told
+    refusal = _refusal(gzip.compress(content, mtime=0) if packed else content, kind)
+    assert refusal is None or "Expected" in refusal
 
 
 # Each is read by a process of its own, and none of them is Parquet.
 @settings(max_examples=12)
 @given(CONTENTS, st.booleans())
 def test_anything_is_refused_as_parquet_with_a_sentence(content: bytes, packed: bool) -> None:
-    told = _refusal(gzip.compress(content, mtime=0) if packed else content, "parquet")
-    assert told is not None
-    assert "Expected" in told
+    refusal = _refusal(gzip.compress(content, mtime=0) if packed else content, "parquet")
+    assert refusal is not None
+    assert "Expected" in refusal
 
 
 def _refusal(content: bytes, kind: Any) -> str | None:

@@ -41,7 +41,7 @@ def test_decimal_commas_and_per_cent_are_read_where_the_table_leaves_no_doubt(
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
         ("1,200;5;0.7", "row 2, column input_tokens: Expected a whole number, got '1,200'. Its co"),
         ("1.000;5;0.7", "got '1.000'. Its point may part thousands: write 1000, or else 1."),
@@ -51,18 +51,18 @@ def test_decimal_commas_and_per_cent_are_read_where_the_table_leaves_no_doubt(
     ],
 )
 def test_numbers_that_leave_a_doubt_are_refused_with_what_to_write(
-    planned_here: Callable[..., Any], tmp_path: Path, row: str, told: str
+    planned_here: Callable[..., Any], tmp_path: Path, row: str, message: str
 ) -> None:
     sign = next(sign for sign in ";\t," if sign in row)
     header = sign.join(["input_tokens", "output_tokens", "min_quality"])
     (tmp_path / "a.csv").write_text(f"{header}\n{row}\n")
     status, printed = planned_here("a.csv")
     assert (status, printed.out) == (2, "")
-    assert told in printed.err
+    assert message in printed.err
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("a.csv", "prompt,gen\n1,2\n", "Say which it is with --column input_tokens=THEIRS."),
         ("a.csv", "input_tokens,output_tokens,deadline\n1,2,3\n", "got deadline. With --column"),
@@ -93,11 +93,11 @@ def test_numbers_that_leave_a_doubt_are_refused_with_what_to_write(
     ],
 )
 def test_what_cannot_be_read_is_refused_with_a_sentence(
-    read: Callable[..., BatchFile], name: str, content: bytes | str, told: str
+    read: Callable[..., BatchFile], name: str, content: bytes | str, message: str
 ) -> None:
     with pytest.raises(BatchFileError) as refused:
         read(name, content)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_a_bomb_is_stopped_while_it_inflates() -> None:

@@ -134,9 +134,11 @@ def test_failed_requests_of_a_trace_are_left_out_and_counted(
     batch = read("a.csv", content)
     assert tokens(batch) == {"input_tokens": [472, 475], "output_tokens": [18, -1]}
     assert batch.place("/columns/output_tokens/1") == "row 5, column Response tokens"
-    told = {warning.code: warning.message for warning in batch.warnings}
-    assert told["rows_left_out"].startswith("Without an output token, failed and left out: 2 req")
-    assert told["rows_left_out"].endswith("the first is row 3.")
+    messages = {warning.code: warning.message for warning in batch.warnings}
+    assert messages["rows_left_out"].startswith(
+        "Without an output token, failed and left out: 2 req"
+    )
+    assert messages["rows_left_out"].endswith("the first is row 3.")
 
 
 @pytest.mark.parametrize(

@@ -93,9 +93,9 @@ def test_one_peer_has_so_many_connections_and_the_log_says_so(models_dir: Path) 
         other.sendall(call())
         assert everything(other).startswith(b"HTTP/1.1 200 ")
         wait_until(lambda: _counted(own.logs()) == 20)
-        told = refused(own.logs())
-        assert len(told) < 20
-        assert "the last of 127.0.0.1: expected at most 3 at once of one peer" in told[-1]
+        logged = refused(own.logs())
+        assert len(logged) < 20
+        assert "the last of 127.0.0.1: expected at most 3 at once of one peer" in logged[-1]
         for caller in (*callers, *beyond, other):
             caller.close()
         wait_until(lambda: _is_heard(own))

@@ -43,8 +43,8 @@ def sent(
     answer = exchange(server.port, "\r\n".join(lines).encode() + body)
     head, _, rest = answer.partition(b"\r\n\r\n")
     first, *others = head.decode().split("\r\n")
-    told = {name.lower(): value for name, value in (line.split(": ", 1) for line in others)}
-    return int(first.split()[1]), told, rest
+    received = {name.lower(): value for name, value in (line.split(": ", 1) for line in others)}
+    return int(first.split()[1]), received, rest
 
 
 def problem(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, str]:
@@ -104,9 +104,9 @@ def test_the_operations_port_answers_alike(unset: Server) -> None:
     (port,) = re.findall(r"Operations are served on http://127\.0\.0\.1:(\d+)", unset.logs())
     request = "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n"
     assert exchange(int(port), request.format("evil.example").encode()).startswith(b"HTTP/1.1 421")
-    told = exchange(int(port), request.format("localhost").encode())
-    assert told.startswith(b"HTTP/1.1 200")
-    assert b'unadmitted_calls_total{status="host-not-served"}' in told
+    answer = exchange(int(port), request.format("localhost").encode())
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b'unadmitted_calls_total{status="host-not-served"}' in answer
 
 
 @pytest.mark.parametrize("host", ["planner", "Planner:8080", "a.example.org", "localhost"])
@@ -142,11 +142,11 @@ def test_hosts_beside_the_setting_are_not(server: Server, host: str) -> None:
 def test_pages_of_other_sites_are_refused(
     server: Server, headers: tuple[str, ...], status: int, method: str
 ) -> None:
-    told = ("Host: localhost:8080", *headers)
+    sent_headers = ("Host: localhost:8080", *headers)
     if method == "GET":
-        answer = sent(server, *told, path="/placements")
+        answer = sent(server, *sent_headers, path="/placements")
     else:
-        typed = (*told, "Content-Type: application/json")
+        typed = (*sent_headers, "Content-Type: application/json")
         answer = sent(server, *typed, method="POST", path="/decision", body=BODY)
     assert answer[0] == status
     if status == 403:

@@ -97,8 +97,10 @@ def test_operations_beyond_loopback_need_a_word_of_permission(keys: Keys) -> Non
     everywhere = "0.0.0.0"  # noqa: S104
     with pytest.raises(ValidationError, match="JOULEPLAN_ALLOW_UNAUTHENTICATED=true to serve"):
         Settings(operations_host=everywhere, operations_port=9000, api_keys_file=keys.path)
-    told = Settings(operations_host=everywhere, operations_port=9000, allow_unauthenticated=True)
-    assert told.operations_host == everywhere
+    permitted = Settings(
+        operations_host=everywhere, operations_port=9000, allow_unauthenticated=True
+    )
+    assert permitted.operations_host == everywhere
 
 
 def test_a_host_without_a_port_and_the_same_port_twice_are_refused() -> None:
