@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import time
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import httpx
 
 from benchmarks.fuzz.calls import strict
 from benchmarks.fuzz.catalogue import Json
@@ -13,16 +15,13 @@ from benchmarks.fuzz.faults import TOLERANCE, Faults
 from benchmarks.fuzz.outcomes import CaseOutcome
 from benchmarks.fuzz.refusals import STATUS
 
-if TYPE_CHECKING:
-    from benchmarks.fuzz.run import Fuzzer
-
 LIMIT_S = 0.5
 JSONL = "application/jsonl"
 
 
-def draw_batch(rng: Random, seed: int, fuzzer: Fuzzer) -> CaseOutcome:
+def draw_batch(rng: Random, seed: int, client: httpx.Client) -> CaseOutcome:
     """Draw a batch file, post it and check what comes."""
-    placements = fuzzer.client.get("/placements").json()["placements"]
+    placements = client.get("/placements").json()["placements"]
     llms = sorted({placement["llm"] for placement in placements})
     lines = [_line(rng, index, llms) for index in range(rng.choice([1, 2, 10, 80]))]
     query: dict[str, Any] = {"time_limit_seconds": LIMIT_S}
@@ -36,15 +35,13 @@ def draw_batch(rng: Random, seed: int, fuzzer: Fuzzer) -> CaseOutcome:
         query["on_unplaceable"] = "report"
     text = "".join(json.dumps(line) + "\n" for line in lines)
     begin = time.perf_counter()
-    response = fuzzer.client.post(
-        "/plan", params=query, content=text, headers={"content-type": JSONL}
-    )
+    response = client.post("/plan", params=query, content=text, headers={"content-type": JSONL})
     seconds = time.perf_counter() - begin
     faults = Faults()
     answer = strict(response.content)
     if response.status_code == 200:
         ended = answer["status"]
-        _check_shards(fuzzer, lines, answer, faults)
+        _check_shards(client, lines, answer, faults)
         _check_sums(query, answer, faults)
     else:
         ended = str(answer["type"]).rpartition(":")[2]
@@ -69,7 +66,7 @@ def _line(rng: Random, index: int, llms: list[str]) -> Json:
     }
 
 
-def _check_shards(fuzzer: Fuzzer, lines: list[Json], answer: Json, faults: Faults) -> None:
+def _check_shards(client: httpx.Client, lines: list[Json], answer: Json, faults: Faults) -> None:
     ids = [line["custom_id"] for line in lines]
     unplaceable = [entry["id"] for entry in answer["unplaceable"]]
     columns = answer["columns"]
@@ -77,7 +74,7 @@ def _check_shards(fuzzer: Fuzzer, lines: list[Json], answer: Json, faults: Fault
     placement_of = dict(zip(columns["id"], columns["placement"], strict=True))
     seen: list[str] = []
     for shard in answer["shards"]:
-        response = fuzzer.client.get(shard["url"])
+        response = client.get(shard["url"])
         faults.expect(
             response.status_code == 200, f"shard {shard['index']}: {response.status_code}"
         )

@@ -51,7 +51,7 @@ class Fuzzer:
         rng = Random(seed)
         kind = rng.choice(KINDS)
         if kind == "batch":
-            return draw_batch(rng, seed, self)
+            return draw_batch(rng, seed, self.client)
         case, predicted = self.draw(rng)
         asked = Question(case, self.catalogue, predicted)
         if kind == "predict":
@@ -66,7 +66,7 @@ class Fuzzer:
         ended, faults = self.judge(asked, response)
         outcome = CaseOutcome(seed, kind, ended, seconds, case.allowed_s, faults)
         if kind == "plan":
-            check_again(rng, self, asked, response, outcome)
+            check_again(rng, self.post, asked, response, outcome)
         return outcome
 
     def draw(self, rng: Random) -> tuple[FuzzCase, Json]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING
 
 import httpx
 
@@ -17,9 +17,8 @@ from benchmarks.fuzz.outcomes import CaseOutcome
 from benchmarks.fuzz.question import Question
 from benchmarks.fuzz.refusals import looser, with_limit
 
-if TYPE_CHECKING:
-    from benchmarks.fuzz.run import Fuzzer
-
+Post = Callable[[FuzzCase], httpx.Response]
+"""Posts a case to `/plan` and waits for the answer."""
 AGAIN = 0.15
 """Share of plans that are asked for again."""
 LIMIT_S = 3.0
@@ -29,17 +28,17 @@ MAX_STATED = {"seconds": 1e8, "joules": 1e15, "grams": 1e12, "money": 1e15}
 
 
 def check_again(
-    rng: Random, fuzzer: Fuzzer, asked: Question, response: httpx.Response, outcome: CaseOutcome
+    rng: Random, post: Post, asked: Question, response: httpx.Response, outcome: CaseOutcome
 ) -> None:
     """Add the faults that second calls show to an outcome."""
     if outcome.faults or outcome.ended not in ("optimal", "feasible", "infeasible"):
         return
     answer = read_answer(response.content, response.headers["content-type"])
     if outcome.ended == "infeasible":
-        _relaxations_are_true(rng, fuzzer, asked, answer, outcome)
+        _relaxations_are_true(rng, post, asked, answer, outcome)
     elif rng.random() < AGAIN:
-        _plan_comes_again(fuzzer, asked, answer, outcome)
-        _bound_holds(rng, fuzzer, asked, answer, outcome)
+        _plan_comes_again(post, asked, answer, outcome)
+        _bound_holds(rng, post, asked, answer, outcome)
 
 
 def _patient(case: FuzzCase) -> FuzzCase:
@@ -48,10 +47,10 @@ def _patient(case: FuzzCase) -> FuzzCase:
     return replace(case, terms=terms)
 
 
-def _posted(fuzzer: Fuzzer, case: FuzzCase, outcome: CaseOutcome) -> httpx.Response:
+def _posted(post: Post, case: FuzzCase, outcome: CaseOutcome) -> httpx.Response:
     """Post a second call, which is to keep its time as the first."""
     begin = time.perf_counter()
-    response = fuzzer.post(case)
+    response = post(case)
     seconds = time.perf_counter() - begin
     outcome.calls += 1
     if seconds > case.allowed_s:
@@ -61,20 +60,20 @@ def _posted(fuzzer: Fuzzer, case: FuzzCase, outcome: CaseOutcome) -> httpx.Respo
 
 
 def _relaxations_are_true(
-    rng: Random, fuzzer: Fuzzer, asked: Question, problem: Json, outcome: CaseOutcome
+    rng: Random, post: Post, asked: Question, problem: Json, outcome: CaseOutcome
 ) -> None:
     case = _patient(asked.case)
     # What is needed is needed as predicted.
     case.terms.get("constraints", {}).pop("confidence", None)
     for entry in filter(_can_be_stated, problem["relaxations"][:2]):
         name = entry["constraint"]
-        mended = _posted(fuzzer, with_limit(case, name, entry["needed"]), outcome)
+        mended = _posted(post, with_limit(case, name, entry["needed"]), outcome)
         _expect_plan(f"{name} at needed {entry['needed']}", mended, outcome)
         least, given = entry["needed_lower_bound"], entry["given"]
         sign, counted = looser(name), name.startswith("min_requests/")
         tighter = least + 1.0 if counted else least - sign * 1e-3 * abs(least - given)
         if (tighter - given) * sign > 0.0 and (tighter - least) * sign < 0.0:
-            beyond = _posted(fuzzer, with_limit(case, name, tighter), outcome)
+            beyond = _posted(post, with_limit(case, name, tighter), outcome)
             if beyond.status_code == 200:
                 outcome.faults.append(
                     f"{name} at {tighter}, tighter than needed_lower_bound {least}: has a plan"
@@ -83,7 +82,7 @@ def _relaxations_are_true(
     if joint and rng.random() < 0.5 and all(map(_can_be_stated, joint)):
         for entry in joint:
             case = with_limit(case, entry["constraint"], entry["needed"])
-        _expect_plan("joint_relaxation", _posted(fuzzer, case, outcome), outcome)
+        _expect_plan("joint_relaxation", _posted(post, case, outcome), outcome)
 
 
 def _can_be_stated(entry: Json) -> bool:
@@ -97,10 +96,10 @@ def _expect_plan(what: str, response: httpx.Response, outcome: CaseOutcome) -> N
         outcome.faults.append(f"{what}: {response.status_code} {response.text[:300]}")
 
 
-def _plan_comes_again(fuzzer: Fuzzer, asked: Question, answer: Json, outcome: CaseOutcome) -> None:
+def _plan_comes_again(post: Post, asked: Question, answer: Json, outcome: CaseOutcome) -> None:
     if answer["cut_by_clock"]:
         return
-    again = _posted(fuzzer, asked.case, outcome)
+    again = _posted(post, asked.case, outcome)
     repeated = read_answer(again.content, again.headers["content-type"])
     if again.status_code == 200 and repeated["cut_by_clock"]:
         return
@@ -110,12 +109,12 @@ def _plan_comes_again(fuzzer: Fuzzer, asked: Question, answer: Json, outcome: Ca
 
 
 def _bound_holds(
-    rng: Random, fuzzer: Fuzzer, asked: Question, answer: Json, outcome: CaseOutcome
+    rng: Random, post: Post, asked: Question, answer: Json, outcome: CaseOutcome
 ) -> None:
     """Another seed and more time find no plan below the bound, nor a bound above the plan."""
     case = _patient(asked.case)
     case.terms["solver"].update(seed=rng.randrange(1000), relative_gap=0.0)
-    other = _posted(fuzzer, case, outcome)
+    other = _posted(post, case, outcome)
     if other.status_code != 200:
         if other.status_code != 503:
             outcome.faults.append(f"with another seed: {other.status_code} {other.text[:300]}")
