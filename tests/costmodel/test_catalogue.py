@@ -153,4 +153,4 @@ def test_a_catalogue_travels_to_a_worker_process(folder):
 
 def test_the_catalogue_cannot_be_changed_through_its_view(folder):
     with pytest.raises(TypeError):
-        Catalogue.load(folder).cost_models["a", "b"] = kv_on_cost_model()
+        Catalogue.load(folder).cost_models["a", "b"] = kv_on_cost_model()  # type: ignore[index]

@@ -40,6 +40,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         crashed = [one for one in pyfuncitem.funcargs.values() if getattr(one, "crashed", False)]
         if not crashed:
             raise
+    gateway: Any
     for gateway in crashed:
         gateway.begin_anew()
     names = pyfuncitem._fixtureinfo.argnames

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from costmodel.arrays import IntArray
+from costmodel.arrays import FloatArray
 from costmodel.output_lengths import OutputLengths
 from costmodel.prompt_lengths import PromptLengths
 from costmodel.workload import Workload
@@ -79,7 +79,7 @@ def test_choices_hold_slots_as_so_many_requests_would(choices: list[int], seed: 
     problem = wanting(choices, seed, count=1, concurrency=(8,), basis="kv_off")
     apart = alone(problem)
 
-    def laid_out(one: PlacementProblem) -> tuple[float, float, IntArray]:
+    def laid_out(one: PlacementProblem) -> tuple[float, float, FloatArray]:
         nowhere = np.zeros(one.n, dtype=np.int64)
         schedule = lay_out(one, nowhere, nowhere)
         return schedule.makespan_s, schedule.blocks[0].achieved_concurrency, schedule.end_s

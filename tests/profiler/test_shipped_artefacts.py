@@ -99,7 +99,7 @@ def test_the_data_give_the_shipped_card_again(shared_data, pair):
     )
     of_pair = trials.take((trials.llm == pair[0]) & (trials.device == pair[1]))
     loads = load_figures(read_loads([wilkins / "loads.csv"]))
-    again = fit_pair(*pair, of_pair, loads.get(pair), None)
+    again = fit_pair(pair[0], pair[1], of_pair, loads.get(pair), None)
     card = json.loads((MODELS / f"{pair[0]}__{pair[1]}.json").read_text(encoding="utf-8"))
     artefact = to_artefact(again.cost_model)
     assert artefact == {name: card[name] for name in artefact}

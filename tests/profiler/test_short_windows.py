@@ -80,7 +80,7 @@ def check_bound(truth: Truth, log: PowerLog, period_s: float, resolution_s: floa
 
 def moments(period_s: float, phase: float) -> FloatArray:
     """Moments of readings, well before and after any run."""
-    return 20.0 + period_s * (np.arange(round(120.0 / period_s)) + phase)
+    return np.float64(20.0) + period_s * (np.arange(round(120.0 / period_s)) + phase)
 
 
 @MANY

@@ -4,6 +4,7 @@ import logging
 from itertools import repeat
 from multiprocessing import Pipe
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import orjson
@@ -87,7 +88,7 @@ def test_figures_of_numpy_are_reported_as_numbers() -> None:
 def test_pools_that_stay_on_until_a_horizon_are_planned(
     planner_service: PlannerService, minimise: str, zeta: float
 ) -> None:
-    body = {
+    body: dict[str, Any] = {
         "requests": rows(5),
         "fleet": a100_fleet(power_policy="always_on"),
         "objective": {"minimise": minimise, "zeta": zeta},

@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from service.calls.content import to_bytes
 from service.calls.messages import BEGUN, JSON, Description, Job, Reply, Update
 from service.settings.settings import Settings
 from service.workers.link import WorkerMain, start_worker
@@ -46,7 +47,7 @@ def obey(connection: Connection, settings: Settings) -> None:
     try:
         while True:
             job = next_job(connection)
-            command, _, argument = job.body.decode().partition(" ")
+            command, _, argument = to_bytes(job.body).decode().partition(" ")
             if command == "sleep":
                 time.sleep(float(argument))
             elif command == "hold":
@@ -130,10 +131,10 @@ def fail_where_files_say_so(connection: Connection, settings: Settings) -> None:
             raise RecursionError
         return described(loaded, fleet)
 
-    described = process.describe
-    catalogue.load = failing(catalogue.load)
-    loading.read_fleet_file = failing(loading.read_fleet_file)
-    process.describe = describe
+    described = vars(process)["describe"]
+    for module, name in ((catalogue, "load"), (loading, "read_fleet_file")):
+        vars(module)[name] = failing(vars(module)[name])
+    vars(process)["describe"] = describe
     process.run_worker(connection, settings)
 
 

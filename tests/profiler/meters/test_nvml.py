@@ -62,7 +62,7 @@ class Metered:
         assert self._process.stdout is not None
         self.first = self._process.stdout.readline().strip()
 
-    def end(self) -> object:
+    def end(self) -> Any:
         out, _ = self._process.communicate("\n", timeout=120)
         return json.loads(out or self.first)
 

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
-from service.decisions.metering.prometheus import JouleCounters, MeteringError, Reading
+from service.decisions.metering import MeteringError, Reading
+from service.decisions.metering.prometheus import JouleCounters
 
 Answering = Callable[[bytes, int], str]
 
