@@ -6,7 +6,6 @@ import http.client
 import multiprocessing
 import time
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -41,12 +40,7 @@ class Pinger:
         self._ours.recv()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ours.send("stop")
         self.seconds = self._ours.recv()
         self._process.join()

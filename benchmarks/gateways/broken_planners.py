@@ -8,7 +8,6 @@ import json
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import Self
 
 Reader = asyncio.StreamReader
@@ -102,12 +101,7 @@ class BrokenPlanner:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.close()
         asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(30)
         self._loop.call_soon_threadsafe(self._loop.stop)

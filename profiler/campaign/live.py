@@ -8,7 +8,6 @@ import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from random import Random
-from types import TracebackType
 from typing import Self
 
 from costmodel.bases import BASES
@@ -119,15 +118,10 @@ class LiveRig(Rig):
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the connections."""
         self._runner.run(self._client.aclose())
-        self._runner.__exit__(kind, error, trace)
+        self._runner.close()
 
     def candidates(self) -> list[Point]:
         """Return the grid within the server's context."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from random import Random
-from types import TracebackType
 from typing import Self
 
 import httpx
@@ -101,12 +100,7 @@ class LoadGenerator:
         self._slots = [asyncio.create_task(self._keep_sending(0))]
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Let what is in flight end, break off what takes too long, and wait until all is quiet.
 
         Not all engines free at once what a broken-off request held: llama.cpp's HTTP threads run
@@ -193,12 +187,7 @@ class GaugeSampler:
             self._task = asyncio.create_task(self._sample())
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Stop reading."""
         if self._task is not None:
             self._task.cancel()

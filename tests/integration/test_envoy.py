@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,10 +20,10 @@ import yaml
 
 from benchmarks.gateways.upstreams import upstreams
 from examples.local_service import free_port
+from tests.integration.gateway_processes import client_of
 from tests.service.decision_fleet import save_two_pools
 from tests.service.http.access.keys import Keys
 from tests.service.server import Server
-from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "deploy" / "envoy" / "envoy.yaml"
@@ -68,19 +67,8 @@ def envoy(
     command += ["--use-dynamic-base-id"]
     with (folder / "envoy.log").open("w") as log:
         process = subprocess.Popen(command, stderr=log)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10.0) as client:
-            end = time.perf_counter() + PATIENCE_S
-            while time.perf_counter() < end and process.poll() is None:
-                try:
-                    client.get("/")
-                    break
-                except httpx.ConnectError:
-                    time.sleep(0.05)
-            yield client
-    finally:
-        process.terminate()
-        process.wait(30)
+    with client_of(process, port) as client:
+        yield client
 
 
 def served_by(client: httpx.Client, count: int = 1, **more: Any) -> set[str]:

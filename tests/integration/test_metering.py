@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,12 @@ import pytest
 from costmodel.artefact import save
 from examples.local_service import free_port
 from tests.costmodel.builders import kv_on_cost_model
-from tests.integration.prometheus_server import PrometheusServer, eventually, running_prometheus
+from tests.integration.prometheus_server import (
+    PrometheusServer,
+    eventually,
+    exporting,
+    running_prometheus,
+)
 from tests.service.server import Server
 
 pytestmark = pytest.mark.heavy
@@ -80,31 +84,6 @@ class Exporter:
         )
 
 
-@contextmanager
-def exporting(exporter: Exporter) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = exporter.text().encode()
-            self.send_response(200)
-            self.send_header("content-type", "text/plain; version=0.0.4")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture(scope="module")
 def exporter() -> Exporter:
     return Exporter()
@@ -114,7 +93,7 @@ def exporter() -> Exporter:
 def prometheus(exporter: Exporter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("prometheus")
     with (
-        exporting(exporter) as target,
+        exporting(exporter.text) as target,
         running_prometheus(
             folder, target, configuration=SCRAPE.format(target=target, pool=POOL)
         ) as url,
@@ -250,7 +229,7 @@ def test_a_prometheus_that_goes_away_is_counted_and_taken_up_again(
 ) -> None:
     port = free_port()
     with (
-        exporting(exporter) as target,
+        exporting(exporter.text) as target,
         metered(models, f"http://127.0.0.1:{port}", JOULEPLAN_METERING_SECONDS="0.5") as server,
     ):
         until(lambda: counted(server, "metering_queries_total", status="failed") >= 2)

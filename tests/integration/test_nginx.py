@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,8 +26,8 @@ from benchmarks.gateways.upstreams import upstreams
 from costmodel.artefact import save
 from examples.local_service import free_port
 from tests.costmodel.builders import kv_on_cost_model
+from tests.integration.gateway_processes import client_of
 from tests.service.server import Server
-from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 MODULE = Path("/usr/lib/nginx/modules/ngx_http_js_module.so")
@@ -82,19 +81,8 @@ def nginx(folder: Path, planner: int, ports: dict[str, int]) -> Iterator[httpx.C
     (folder / "nginx.conf").write_text(places + text)
     shutil.copy(shipped / "jouleplan_upstream.conf", folder)
     process = subprocess.Popen(["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")])
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10.0) as client:
-            end = time.perf_counter() + PATIENCE_S
-            while time.perf_counter() < end:
-                try:
-                    client.get("/")
-                    break
-                except httpx.ConnectError:
-                    time.sleep(0.05)
-            yield client
-    finally:
-        process.terminate()
-        process.wait(30)
+    with client_of(process, port) as client:
+        yield client
 
 
 def answered(client: httpx.Client, count: int) -> Counter[str]:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import subprocess
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import httpx
 import pytest
 
-from examples.local_service import free_port
 from profiler.errors import MeterError
 from profiler.meters.prometheus import PrometheusMeter
+from tests.integration.prometheus_server import (
+    PrometheusServer,
+    eventually,
+    exporting,
+    running_prometheus,
+)
 
 pytestmark = pytest.mark.heavy
 
 SCRAPE_S = 1.0
+COUNTER = "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION"
 
 
 class Exporter:
@@ -38,7 +40,7 @@ class Exporter:
 
     def text(self) -> str:
         millijoules = 1e3 * self.joules(time.time())
-        return f'DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{{gpu="0"}} {millijoules}\n'
+        return f'{COUNTER}{{gpu="0"}} {millijoules}\n'
 
 
 @pytest.fixture(scope="module")
@@ -48,62 +50,22 @@ def exporter() -> Exporter:
 
 @pytest.fixture(scope="module")
 def prometheus(exporter: Exporter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = exporter.text().encode()
-            self.send_response(200)
-            self.send_header("content-type", "text/plain; version=0.0.4")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
     folder: Path = tmp_path_factory.mktemp("prometheus")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    target = f"127.0.0.1:{server.server_port}"
-    (folder / "prometheus.yml").write_text(
-        f"global: {{scrape_interval: {SCRAPE_S:g}s}}\n"
-        f"scrape_configs: [{{job_name: dcgm, static_configs: [{{targets: ['{target}']}}]}}]\n"
-    )
-    port = free_port()
-    process = subprocess.Popen(
-        ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}",
-         f"--web.listen-address=127.0.0.1:{port}"],
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    try:
-        await_first_scrape(url)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(30)
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def await_first_scrape(url: str) -> None:
-    end = time.perf_counter() + 30
-    while time.perf_counter() < end:
-        try:
-            asked = {"query": "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION"}
-            answer = httpx.get(f"{url}/api/v1/query", params=asked).json()
-            if answer["data"]["result"]:
-                return
-        except (httpx.HTTPError, KeyError, ValueError):
-            pass
-        time.sleep(0.2)
-    raise TimeoutError(url)
+    with exporting(exporter.text) as target:
+        scrape = (
+            f"global: {{scrape_interval: {SCRAPE_S:g}s}}\n"
+            f"scrape_configs: [{{job_name: dcgm, static_configs: [{{targets: ['{target}']}}]}}]\n"
+        )
+        with running_prometheus(folder, target, configuration=scrape) as url:
+            known = PrometheusServer(url)
+            assert eventually(lambda: known.instant(COUNTER), lambda found: len(found) == 1)
+            yield url
 
 
 def test_joules_are_right_within_a_scrape_over_a_step_in_power(
     prometheus: str, exporter: Exporter
 ) -> None:
-    query = "sum(DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION) / 1000"
+    query = f"sum({COUNTER}) / 1000"
     with PrometheusMeter(prometheus, query, scrape_s=SCRAPE_S) as meter:
         exporter.step(200.0)
         time.sleep(3.3)

@@ -8,7 +8,7 @@ from costmodel.cost_model import CostModel
 from costmodel.provenance import Provenance
 from costmodel.region import ProfiledRegion
 from costmodel.workload import Workload
-from planner.inputs import Limits, Objective, Placement, Pool, Requests, Share
+from planner.inputs import Limits, Objective, Placement, Pool, Requests
 from planner.problem import PlacementProblem
 
 REGION = ProfiledRegion(np.array([[1.0, 1.0, 1.0], [8192.0, 8192.0, 512.0]]))
@@ -116,41 +116,3 @@ def three_llms(
         for batch in concurrency
     ]
     return PlacementProblem.build(requests(load, deadline_s), pools, placements, limits, objective)
-
-
-def tiny_priced_problem(seed: int) -> PlacementProblem:
-    """Two or three requests, two pools, two LLMs, prices, and any mix of limits and policies."""
-    rng = np.random.default_rng(seed)
-    n = int(rng.integers(2, 4))
-    llms = [("small", 1.0, 0.5), ("large", 4.0, 0.7)]
-    pools, placements = [], []
-    for index in range(2):
-        pools.append(
-            Pool(
-                f"p{index}",
-                "1xh100-sxm5-80gb",
-                int(rng.integers(1, 3)),
-                float(rng.choice([50.0, 200.0])),
-                "always_on" if rng.random() < 0.3 else "power_down",
-                None,
-                frozenset(llm for llm, _, _ in llms) if rng.random() < 0.5 else frozenset(),
-                carbon_g_per_kwh=float(rng.uniform(20, 700)),
-                price_per_kwh=float(rng.uniform(0.1, 0.4)),
-                price_per_device_hour=float(rng.uniform(0.0, 4.0)),
-            )
-        )
-        batch = int(rng.choice([1, 4]))
-        for llm, scale, quality in llms:
-            fitted = cost_model(
-                llm,
-                scale=scale * (1 - 0.3 * index),
-                speed=2.0 - index,
-                load_s=3 * scale,
-                load_energy_j=100.0 * scale,
-            )
-            placements.append(Placement(llm, index, batch, fitted, quality))
-    limits = Limits(
-        deadline_s=float(rng.uniform(30, 90)) if rng.random() < 0.2 else None,
-        shares={"small": Share(0.0, 0.7)} if rng.random() < 0.2 else {},
-    )
-    return PlacementProblem.build(requests(workload(n, seed)), pools, placements, limits)

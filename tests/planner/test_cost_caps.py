@@ -12,7 +12,8 @@ from planner.planning import plan
 from planner.problem import PlacementProblem
 from planner.result import SolverOptions
 from tests.planner.bounds import lower_bound, prices_of
-from tests.planner.instances import three_llms, tiny_priced_problem, workload
+from tests.planner.instances import three_llms, workload
+from tests.planner.small_instances import tiny_priced_problem
 
 EXACT = SolverOptions(time_limit_s=30.0, relative_gap=1e-6)
 QUICK = SolverOptions(time_limit_s=20.0, relative_gap=1e-3)

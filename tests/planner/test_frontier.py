@@ -18,7 +18,8 @@ from planner.inputs import Limits, Share
 from planner.planning import plan
 from planner.problem import PlacementProblem
 from planner.result import SolverOptions
-from tests.planner.instances import three_llms, tiny_priced_problem, workload
+from tests.planner.instances import three_llms, workload
+from tests.planner.small_instances import tiny_priced_problem
 
 EXACT = SolverOptions(time_limit_s=60.0, relative_gap=1e-6)
 PAIRS: list[tuple[AxisName, AxisName]] = list(itertools.permutations(AXES, 2))

@@ -12,7 +12,6 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import send_handle
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 import orjson
@@ -72,12 +71,7 @@ class ParquetProcess:
             raise reply
         return reply
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._connection.close()
         self._process.kill()
         self._process.join()
