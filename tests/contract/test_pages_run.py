@@ -1,4 +1,4 @@
-"""The code of README and of the how-to pages runs as it stands, but for what is listed here."""
+"""The code of README, how-to, reference and examples runs as it stands, but for what is listed."""
 
 from __future__ import annotations
 
@@ -56,13 +56,17 @@ NOT_RUN: Mapping[str, Mapping[str, str]] = {
         "cd deploy/prometheus": "needs promtool; tests/integration/test_rules.py runs it",
         "docker run": IMAGE,
     },
+    "examples/real_gpu/README.md": {"make setup": GPU},
+    "examples/simulated_gpu/README.md": {
+        ".venv/bin/python -m examples": "takes 20 minutes; its parts are run by tests/integration"
+    },
 }
 """By page, the begin of each block that is not run, and why."""
 
 PAGES = [
-    name
-    for name in ("README.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/how-to/*")))
-    if name.endswith(".md")
+    str(page.relative_to(ROOT))
+    for pattern in ("README.md", "docs/how-to/*.md", "docs/reference/*.md", "examples/*/README.md")
+    for page in sorted(ROOT.glob(pattern))
 ]
 SERVING = re.compile(r"^((?:[A-Z_]+=\S+ )*)\.venv/bin/jouleplan serve *&?(?: +#.*)?$", re.MULTILINE)
 SERVE = "stop; {0}.venv/bin/jouleplan serve 2> service.log & SERVICE=$!; ready"
