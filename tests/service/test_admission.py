@@ -17,9 +17,9 @@ from service.settings.settings import Settings
 from service.workers import queue
 from service.workers.memory import CALL_BYTES, MemoryBudget
 from service.workers.pool import WorkerPool
-from tests.service import worker_mains
 from tests.service.bodies import a100_fleet, endless
 from tests.service.server import Server
+from tests.service.workers import worker_mains
 from tests.waiting import wait_in_loop_until, wait_until
 
 pytestmark = pytest.mark.anyio

@@ -18,7 +18,7 @@ from service.workers.loaded_files import PoolListener
 from service.workers.pool import WorkerPool
 from tests.costmodel.builders import kv_on_cost_model
 from tests.service.decision_fleet import FLEET, save_two_pools
-from tests.service.worker_mains import FAULT, fail_where_files_say_so, pool_of
+from tests.service.workers.worker_mains import FAULT, fail_where_files_say_so, pool_of
 from tests.waiting import wait_in_loop_until
 
 pytestmark = pytest.mark.anyio

@@ -8,10 +8,10 @@ import pytest
 from service.app import compose
 from service.calls.schemas.frontier import EndsLine, PointLine, ProblemLine, SummaryLine
 from service.settings.settings import Settings
-from tests.service import worker_mains
 from tests.service.answers import checked
 from tests.service.bodies import Json, a100_fleet, rows
 from tests.service.server import Server
+from tests.service.workers import worker_mains
 from tests.waiting import wait_until
 
 SCHEMAS = {"ends": EndsLine, "point": PointLine, "summary": SummaryLine, "problem": ProblemLine}

@@ -13,8 +13,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.service.actuals_calls import observations, report, states
+from tests.service.database.harmed_files import HARMS, cut, log_of
 from tests.service.decision_fleet import save_two_pools
-from tests.service.harmed_files import HARMS, cut, log_of
 from tests.service.plans.calls import start, wait_for
 from tests.service.server import QUICK_STORES, Server
 from tests.waiting import wait_until

@@ -17,9 +17,9 @@ from service.reloads import follow_files
 from service.settings.settings import Settings
 from service.telemetry.metrics import Metrics
 from tests.costmodel.builders import kv_off_cost_model, kv_on_cost_model
-from tests.service import worker_mains
 from tests.service.followed_models import following
 from tests.service.server import Server
+from tests.service.workers import worker_mains
 from tests.waiting import wait_in_loop_until, wait_until
 
 FLEET = """\

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.database.stores import StoreError
-from tests.service.harmed_files import (
+from tests.service.database.harmed_files import (
     HARMS,
     check_kept,
     cut,
@@ -24,11 +24,6 @@ from tests.service.harmed_files import (
     text_of,
     zero_pages,
 )
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "things.sqlite3"
 
 
 @pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)

@@ -16,10 +16,10 @@ from service.settings.settings import Settings
 from service.workers import watchdog
 from service.workers.link import FAILED_STATUS, STUCK_STATUS
 from service.workers.watchdog import is_stopped
-from tests.service import worker_mains
 from tests.service.bodies import a100_fleet
 from tests.service.server import Server
-from tests.service.worker_pools import job, pid_of, running, runs
+from tests.service.workers import worker_mains
+from tests.service.workers.worker_pools import job, pid_of, running, runs
 from tests.waiting import wait_in_loop_until, wait_until
 
 pytestmark = [

@@ -11,7 +11,7 @@ from service.settings.settings import Settings
 from service.workers.link import WorkerMain
 from service.workers.loaded_files import PoolListener
 from service.workers.pool import WorkerPool
-from tests.service import worker_mains
+from tests.service.workers import worker_mains
 
 
 def job(command: str) -> Job:

@@ -12,8 +12,8 @@ from service.problems import ProblemError
 from service.workers.link import STUCK_STATUS
 from service.workers.loaded_files import PoolListener
 from service.workers.pool import WorkerPool
-from tests.service import worker_mains
-from tests.service.worker_pools import job, pid_of, running, runs
+from tests.service.workers import worker_mains
+from tests.service.workers.worker_pools import job, pid_of, running, runs
 from tests.waiting import PATIENCE_S, wait_in_loop_until
 
 pytestmark = pytest.mark.anyio

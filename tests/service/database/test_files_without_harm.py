@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.harmed_files import (
+from tests.service.database.harmed_files import (
     check_kept,
     cut,
     killed,
@@ -19,11 +19,6 @@ from tests.service.harmed_files import (
     text_of,
     zero_pages,
 )
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "things.sqlite3"
 
 
 def test_a_sound_file_of_a_process_that_was_killed_is_taken_as_it_is(
