@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from benchmarks.workloads import chat_workload
 from costmodel.workload import Workload
-from service.calls.fleet.file import load_fleet_file
+from service.calls.fleet.file import read_fleet_file
 from service.environment import FLEET_FILE, embedded_models_dir
 
 JSON = "application/json"
@@ -63,7 +63,7 @@ def workload_of(requests: int) -> Workload:
 
 def fleet_document(placements: int) -> dict[str, Any]:
     """Return the first pools of the default fleet, each with its middle concurrency only."""
-    spec = load_fleet_file(embedded_models_dir() / FLEET_FILE)
+    spec = read_fleet_file(embedded_models_dir() / FLEET_FILE).fleet
     fleet = spec.model_dump(mode="json", exclude={"sources"})
     fleet["pools"] = fleet["pools"][:placements]
     for pool in fleet["pools"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from costmodel.catalogue import Catalogue
-from service.calls.fleet.file import load_fleet_file
+from service.calls.fleet.file import read_fleet_file
 from service.calls.fleet.placements import Candidates, build_candidates
 from service.environment import FLEET_FILE, embedded_models_dir
 
@@ -22,7 +22,7 @@ def paper_fleet() -> Candidates:
 
 def _candidates(name: str) -> Candidates:
     folder = embedded_models_dir()
-    candidates = build_candidates(load_fleet_file(folder / name), Catalogue.load(folder))
+    candidates = build_candidates(read_fleet_file(folder / name).fleet, Catalogue.load(folder))
     if candidates.missing:
         reasons = "\n".join(error.detail for error in candidates.missing)
         msg = f"Expected a cost model for every LLM of {name}:\n{reasons}"

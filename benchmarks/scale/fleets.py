@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.published import PUBLISHED
 from costmodel.catalogue import Catalogue
-from service.calls.fleet.file import load_fleet_file
+from service.calls.fleet.file import read_fleet_file
 from service.environment import FLEET_FILE, embedded_models_dir
 
 MAX_TOKENS = 4096
@@ -142,7 +142,7 @@ def _idle_watts(kind: PoolKind, catalogue: Catalogue) -> float | None:
 
 
 def _default_quality() -> dict[str, float | None]:
-    return dict(load_fleet_file(embedded_models_dir() / FLEET_FILE).quality)
+    return dict(read_fleet_file(embedded_models_dir() / FLEET_FILE).fleet.quality)
 
 
 def _contexts(catalogue: Catalogue) -> dict[str, int]:

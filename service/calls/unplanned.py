@@ -15,6 +15,7 @@ from planner.eligibility import find_unplaceable
 from planner.errors import (
     InfeasibleError,
     LimitChange,
+    LimitsError,
     PlanningError,
     UnattainedConfidenceError,
     UndecidedError,
@@ -97,9 +98,7 @@ def _infeasible(error: InfeasibleError, body: LimitPointers) -> Problem:
         in_words(error),
         [FieldError(body.pointer_to(name), f"Cannot be {detail}.") for name in error.conflict],
         extra={
-            "conflict": list(error.conflict),
-            "relaxations": [_relaxation(r) for r in error.relaxations],
-            "joint_relaxation": [_relaxation(r) for r in error.joint_relaxation],
+            **_limits(error),
             "cut_by_clock": error.cut_by_clock,
         },
     )
@@ -114,12 +113,19 @@ def _unattained(error: UnattainedConfidenceError, body: LimitPointers) -> Proble
             for name in error.conflict
         ],
         extra={
-            "conflict": list(error.conflict),
-            "relaxations": [_relaxation(r) for r in error.relaxations],
-            "joint_relaxation": [_relaxation(r) for r in error.joint_relaxation],
+            **_limits(error),
             "attainable_confidence": error.attainable_confidence,
         },
     )
+
+
+def _limits(error: LimitsError) -> dict[str, object]:
+    """Return which limits conflict, and how far each would have to move."""
+    return {
+        "conflict": list(error.conflict),
+        "relaxations": [_relaxation(r) for r in error.relaxations],
+        "joint_relaxation": [_relaxation(r) for r in error.joint_relaxation],
+    }
 
 
 def in_words(error: InfeasibleError) -> str:

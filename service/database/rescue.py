@@ -124,16 +124,16 @@ def is_waiting(path: Path) -> bool:
     return beside(path, _RESCUED).exists()
 
 
-def put_in_place(path: Path, why: str = "damaged") -> Path | None:
+def put_in_place(path: Path) -> Path | None:
     """Put the rescued file into its place; return where what was there is now, None for nothing.
 
-    Nobody has the file open. `why` it is set aside becomes a part of its new name.
+    Nobody has the file open.
     """
     rescued = beside(path, _RESCUED)
     # One that was killed may have left it with a log of its own.
     with closing(sqlite3.connect(rescued)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    aside = set_aside(path, why) if path.exists() else None
+    aside = set_aside(path, "damaged") if path.exists() else None
     for suffix in BESIDE:
         beside(path, suffix).unlink(missing_ok=True)
     rescued.replace(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -30,16 +30,11 @@ class Failures:
     """What of several things fails; one for each app, used by its event loop alone.
 
     Each begin, each other reason and each end is logged. `sentence` says what a failure means,
-    with a place for the name. `wall_clock` gives Unix time [s].
+    with a place for the name.
     """
 
-    def __init__(
-        self,
-        logger: logging.Logger,
-        sentence: str,
-        wall_clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._logger, self._sentence, self._wall_clock = logger, sentence, wall_clock
+    def __init__(self, logger: logging.Logger, sentence: str) -> None:
+        self._logger, self._sentence = logger, sentence
         self._known: dict[str, Failure | None] = {}
 
     @property
@@ -56,7 +51,7 @@ class Failures:
         before = self._known.get(name)
         cut = reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}..."
         if before is None:
-            self._known[name] = Failure(self._wall_clock(), cut)
+            self._known[name] = Failure(time.time(), cut)
         elif before.reason != cut:
             self._known[name] = replace(before, reason=cut)
         else:
@@ -67,7 +62,7 @@ class Failures:
         """Note that something does not fail, or no more."""
         before, self._known[name] = self._known.get(name), None
         if before is not None:
-            seconds = round(self._wall_clock() - before.since, 3)
+            seconds = round(time.time() - before.since, 3)
             self._logger.info("%s is mended.", name, extra={"failed_seconds": seconds})
 
     def found(self, name: str, reason: str | None) -> None:
@@ -131,13 +126,8 @@ class StoreLoss:
 class StoreFailures(Failures):
     """What of several stores fails, and what was lost though each works again."""
 
-    def __init__(
-        self,
-        logger: logging.Logger,
-        sentence: str = "Cannot keep {}:",
-        wall_clock: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(logger, sentence, wall_clock)
+    def __init__(self, logger: logging.Logger, sentence: str = "Cannot keep {}:") -> None:
+        super().__init__(logger, sentence)
         self._lost: dict[str, StoreLoss] = {}
 
     @property
@@ -156,7 +146,7 @@ class StoreFailures(Failures):
         `reason` says in a sentence what happened.
         """
         before = self._lost.get(name, StoreLoss()).records
-        self._lost[name] = StoreLoss(self._wall_clock(), before + records, reason)
+        self._lost[name] = StoreLoss(time.time(), before + records, reason)
 
     def notes(self) -> list[str]:
         """Return a sentence for each failure, and one for each loss."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from costmodel.catalogue import Catalogue
-from service.calls.fleet.file import load_fleet_file
+from service.calls.fleet.file import read_fleet_file
 from service.calls.fleet.placements import build_candidates, contradictions
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.information import CostModelsAnswer, PlacementsAnswer
@@ -34,7 +34,7 @@ def shipped(request: pytest.FixtureRequest) -> PlannerService:
 def test_every_placement_has_a_cost_model_that_was_profiled_there(
     catalogue: Catalogue, name: str
 ) -> None:
-    fleet = load_fleet_file(MODELS / name)
+    fleet = read_fleet_file(MODELS / name).fleet
     assert contradictions(fleet) == []
     candidates = build_candidates(fleet, catalogue)
     assert candidates.missing == ()
@@ -47,7 +47,7 @@ def test_every_placement_has_a_cost_model_that_was_profiled_there(
 
 @pytest.mark.parametrize("name", FLEETS)
 def test_every_figure_has_a_source(name: str) -> None:
-    fleet = load_fleet_file(MODELS / name)
+    fleet = read_fleet_file(MODELS / name).fleet
     assert set(fleet.quality) == {llm for pool in fleet.pools for llm in pool.llms}
     for llm in fleet.quality:
         assert "quality" in fleet.sources or f"quality.{llm}" in fleet.sources
@@ -64,7 +64,7 @@ def test_a_batch_is_planned_over_each(shipped: PlannerService) -> None:
 
 
 def test_the_default_fleet_offers_a_choice_of_quality_and_price(catalogue: Catalogue) -> None:
-    candidates = build_candidates(load_fleet_file(MODELS / "fleet.yaml"), catalogue)
+    candidates = build_candidates(read_fleet_file(MODELS / "fleet.yaml").fleet, catalogue)
     assert 6 <= len(candidates.placements) <= 30
     assert len({p.quality for p in candidates.placements}) >= 4
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.calls.fleet.file import FleetFileError, load_fleet_file
+from service.calls.fleet.file import FleetFileError, read_fleet_file
 from tests.plain_words import foreign_words
 from tests.service.catalogue_maker import FLEET_YAML
 
@@ -16,7 +16,7 @@ def write(tmp_path: Path, text: str) -> Path:
 
 
 def test_a_fleet_file_is_the_fleet_of_the_api_with_sources(tmp_path: Path) -> None:
-    fleet = load_fleet_file(write(tmp_path, FLEET_YAML))
+    fleet = read_fleet_file(write(tmp_path, FLEET_YAML)).fleet
     assert [pool.name for pool in fleet.pools] == ["h100", "b200"]
     assert fleet.sources == {"count": "an example"}
 
@@ -46,7 +46,7 @@ def test_a_fleet_file_is_the_fleet_of_the_api_with_sources(tmp_path: Path) -> No
 )
 def test_a_mistake_is_reported_with_its_place(tmp_path: Path, wrong: str, place: str) -> None:
     with pytest.raises(FleetFileError) as caught:
-        load_fleet_file(write(tmp_path, wrong))
+        read_fleet_file(write(tmp_path, wrong))
     assert place in str(caught.value)
     assert "fleet.yaml" in str(caught.value)
     assert foreign_words(str(caught.value)) is None
@@ -54,6 +54,6 @@ def test_a_mistake_is_reported_with_its_place(tmp_path: Path, wrong: str, place:
 
 def test_a_missing_or_huge_file_is_an_error_and_no_more(tmp_path: Path) -> None:
     with pytest.raises(FleetFileError, match="cannot be read"):
-        load_fleet_file(tmp_path / "none.yaml")
+        read_fleet_file(tmp_path / "none.yaml")
     with pytest.raises(FleetFileError, match="at most"):
-        load_fleet_file(write(tmp_path, "#" * 2**21))
+        read_fleet_file(write(tmp_path, "#" * 2**21))

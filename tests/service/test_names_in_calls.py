@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.calls.content import to_bytes
-from service.calls.fleet.file import FleetFileError, load_fleet_file
+from service.calls.fleet.file import FleetFileError, read_fleet_file
 from service.calls.messages import ARROW, Job
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.names import read_llm
@@ -233,7 +233,7 @@ def test_actuals_count_under_the_normal_name_and_refuse_what_has_none(server: Se
 def test_a_fleet_file_takes_published_names(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
     path.write_text(yaml.safe_dump(published_fleet()))
-    read = load_fleet_file(path)
+    read = read_fleet_file(path).fleet
     assert read.pools[0].llms == ["llama-2-7b-chat", "llama-2-13b-chat"]
     assert (read.pools[0].device, read.pools[0].count) == ("1xa100-sxm4-40gb", 2)
     assert dict(read.quality) == a100_fleet()["quality"]
@@ -243,7 +243,7 @@ def test_a_fleet_file_with_doubles_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
     path.write_text(yaml.safe_dump({**a100_fleet(), "quality": {"A/X": 0.1, "x": 0.1}}))
     with pytest.raises(FleetFileError, match=r"at /quality.*: Expected each LLM once"):
-        load_fleet_file(path)
+        read_fleet_file(path)
 
 
 @settings(deadline=None)

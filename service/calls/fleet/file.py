@@ -43,11 +43,6 @@ class FleetFile:
         return _places(self.path, self.text, errors)
 
 
-def load_fleet_file(path: Path) -> FleetFileSpec:
-    """Return the fleet of a file, see `read_fleet_file`."""
-    return read_fleet_file(path).fleet
-
-
 def read_fleet_file(path: Path) -> FleetFile:
     """Read a fleet file, YAML of at most 1 MiB.
 

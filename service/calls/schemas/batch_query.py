@@ -13,13 +13,9 @@ from service.calls.prompts.members import CHARACTERS_PER_TOKEN
 from service.calls.schemas.fields import (
     MAX_SECONDS,
     WHOLE,
-    BodySchema,
-    CarbonCap,
-    Joules,
-    Money,
     OutputTokens,
+    PlanLimits,
     Score,
-    Seconds,
 )
 from service.calls.schemas.names import LlmName, PoolName, matching, read_llm
 from service.number_texts import seconds_of
@@ -32,13 +28,7 @@ _LISTS = ("llms", "pools")
 _REPEATED = (*_LISTS, "served_name")
 _SECTIONS = {
     "objective": ("minimise", "zeta"),
-    "constraints": (
-        "deadline_seconds",
-        "max_energy_joules",
-        "max_carbon_grams",
-        "max_money",
-        "min_mean_quality",
-    ),
+    "constraints": tuple(PlanLimits.model_fields),
     "solver": ("time_limit_seconds", "relative_gap", "seed"),
 }
 _PLAIN = ("on_unplaceable", "allow_mixed_provenance")
@@ -68,24 +58,9 @@ ServedName = Annotated[
 ]
 
 
-class BatchQuery(BodySchema):
+class BatchQuery(PlanLimits):
     """What may be said of the plan of a batch file; each may be left out."""
 
-    deadline_seconds: Annotated[
-        Seconds | None, Field(description="Every request is finished by then [s], above 0.")
-    ] = None
-    max_energy_joules: Annotated[
-        Joules | None, Field(description="Cap on the energy of the plan [J], above 0.")
-    ] = None
-    max_carbon_grams: Annotated[
-        CarbonCap | None, Field(description="Cap on the carbon dioxide of the plan [g], above 0.")
-    ] = None
-    max_money: Annotated[
-        Money | None, Field(description="Cap on the money of the plan, above 0.")
-    ] = None
-    min_mean_quality: Annotated[
-        Score | None, Field(description="Floor on the token-weighted mean quality, 0 to 1.")
-    ] = None
     min_quality: Annotated[
         Score | None, Field(description="Least quality score of the LLM of each line, 0 to 1.")
     ] = None

@@ -10,11 +10,9 @@ from service.calls.schemas.fields import (
     MAX_SECONDS,
     WHOLE,
     BodySchema,
-    CarbonCap,
-    Joules,
     Money,
+    PlanLimits,
     Ratio,
-    Score,
     Seconds,
 )
 from service.calls.schemas.fleet import FleetSpec
@@ -101,24 +99,12 @@ class ShareSpec(BodySchema):
     max: Ratio = 1.0
 
 
-class Constraints(BodySchema):
+class Constraints(PlanLimits):
     """Limits that the plan keeps; each may be left out."""
 
-    deadline_seconds: Annotated[
-        Seconds | None, Field(description="Every request is finished by then [s], above 0.")
-    ] = None
-    max_energy_joules: Annotated[
-        Joules | None, Field(description="Cap on the energy of the plan [J], above 0.")
-    ] = None
-    max_carbon_grams: Annotated[
-        CarbonCap | None, Field(description="Cap on the carbon dioxide of the plan [g], above 0.")
-    ] = None
     max_money: Annotated[
         Money | None,
         Field(description="Cap on the money of the plan, in the pools' currency, above 0."),
-    ] = None
-    min_mean_quality: Annotated[
-        Score | None, Field(description="Floor on the token-weighted mean quality, 0 to 1.")
     ] = None
     shares: Annotated[
         dict[WrittenName, ShareSpec],

@@ -188,3 +188,23 @@ CarbonCap = Annotated[float, Field(gt=0, le=1e12, description="Grams, above 0.")
 Money = Annotated[float, Field(gt=0, le=1e15, description="Money, in the pools' currency.")]
 Price = Annotated[float, Field(ge=0, le=1e9, description="Money, in any one currency, at least 0.")]
 Watts = Annotated[float, Field(ge=0, le=MAX_WATTS, description="Watts, at least 0.")]
+
+
+class PlanLimits(BodySchema):
+    """Limits of a whole plan that a body and a query state alike."""
+
+    deadline_seconds: Annotated[
+        Seconds | None, Field(description="Every request is finished by then [s], above 0.")
+    ] = None
+    max_energy_joules: Annotated[
+        Joules | None, Field(description="Cap on the energy of the plan [J], above 0.")
+    ] = None
+    max_carbon_grams: Annotated[
+        CarbonCap | None, Field(description="Cap on the carbon dioxide of the plan [g], above 0.")
+    ] = None
+    max_money: Annotated[
+        Money | None, Field(description="Cap on the money of the plan, above 0.")
+    ] = None
+    min_mean_quality: Annotated[
+        Score | None, Field(description="Floor on the token-weighted mean quality, 0 to 1.")
+    ] = None
