@@ -164,7 +164,7 @@ def slow_tokens(trials: Observations) -> list[str]:
         return []
     first = int(np.argmax(slow))
     return [
-        f"{int(slow.sum())} of {len(trials)} trials take more than {allowed[first]:g} s a token, "
+        f"more than {allowed[first]:g} s a token in {int(slow.sum())} of {len(trials)} trials, "
         f"as {trials.runtime_s[first]:g} s for {trials.output_tokens[first]:g}: are they "
         "milliseconds? Write the unit into the header, or give import csv "
         f"{BY_SECONDS.format('ms')}"

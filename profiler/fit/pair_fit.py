@@ -144,7 +144,7 @@ def _notes(learning: Learning, data: TrainingSet) -> tuple[str, ...]:
     ]
     if learning.mixed:
         notes.append(
-            f"{learning.mixed} of the {len(data)} windows are of mixed lengths: their features are "
+            f"Of mixed lengths: {learning.mixed} of the {len(data)} windows. Their features are "
             "the means over their requests, and the profiled points their mean lengths."
         )
     if not data.basis.needs_input and np.isfinite(data.points[:, 0]).all():

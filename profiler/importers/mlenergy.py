@@ -107,5 +107,5 @@ def _completed(path: Path, run: Run) -> tuple[float, list[str]]:
     if not count:
         raise ObservationError(path, "Expected a request that was served, got none.")
     failed = len(lengths) - count
-    said = [f"{failed} of {len(lengths)} requests failed and are left out"] if failed else []
+    said = [f"{failed} of {len(lengths)} requests failed: left out"] if failed else []
     return float(count), [*said, *completed_notes(run, count)]

@@ -207,7 +207,7 @@ def _failures(run: Run, count: int, failed: int) -> str:
     first = next((str(one) for one in errors if one), "") if isinstance(errors, list) else ""
     said = first.strip().splitlines()[-1][:120] if first.strip() else ""
     return (
-        f"{failed} of {count + failed} requests failed{f' ({said})' if said else ''} and are left "
+        f"{failed} of {count + failed} requests failed{f' ({said})' if said else ''}: left "
         f"out; what joules they took is in those of the {count} served"
     )
 
