@@ -7,8 +7,6 @@ checked against schemas of our own, written after the projects' references.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ import yaml
 from service.app import create_app
 from service.http.server import CUT_S
 from service.settings.settings import Settings
-from tests.service.server import Server
+from tests.service.server import Server, run_service
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "llm-d"
@@ -181,10 +179,7 @@ def environment() -> dict[str, str]:
 
 def test_the_service_starts_with_the_settings_of_its_manifest() -> None:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("JOULEPLAN_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "service", "--print-config"],
-        cwd=ROOT, env=inherited | environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run_service(inherited | environment(), "--print-config")
     assert done.returncode == 0, done.stderr
     assert environment()["JOULEPLAN_HOST"] in done.stdout
     assert container()["ports"][0]["containerPort"] == Settings().port

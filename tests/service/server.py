@@ -54,6 +54,21 @@ def serving_with(periods_s: Mapping[str, float]) -> list[str]:
     return [sys.executable, "-c", _WITH_PERIODS, *words]
 
 
+def run_service(
+    environment: Mapping[str, str], *arguments: str, prefix: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m service` to its end, in this environment and no other."""
+    return subprocess.run(
+        [*prefix, sys.executable, "-m", "service", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
 class Server:
     """Starts on entry, with one worker where no other number is set; is told to stop on exit."""
 

@@ -5,8 +5,6 @@ import os
 import platform
 import signal
 import socket
-import subprocess
-import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -22,8 +20,8 @@ from service.calls.schemas.information import (
 )
 from tests.service.answers import checked
 from tests.service.bodies import a100_fleet, endless, rows
-from tests.service.server import ROOT, Server
-from tests.waiting import PATIENCE_S, wait_until
+from tests.service.server import Server, run_service
+from tests.waiting import wait_until
 
 BODY = {"requests": rows(), "fleet": a100_fleet()}
 
@@ -239,27 +237,11 @@ def test_it_is_not_ready_where_it_cannot_plan_and_says_why(
 
 def test_it_refuses_to_listen_beyond_loopback_without_permission() -> None:
     environment = {**os.environ, "JOULEPLAN_HOST": "0.0.0.0"}  # noqa: S104
-    done = subprocess.run(
-        [sys.executable, "-m", "service"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    done = run_service(environment)
     assert done.returncode == 2
     assert "JOULEPLAN_ALLOW_UNAUTHENTICATED=true" in done.stderr
 
 
 def test_print_config_prints_the_settings_and_stops() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "service", "--print-config"],
-        cwd=ROOT,
-        env={**os.environ, "JOULEPLAN_PORT": "8123"},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=True,
-    )
+    done = run_service({**os.environ, "JOULEPLAN_PORT": "8123"}, "--print-config")
     assert json.loads(done.stdout)["port"] == 8123

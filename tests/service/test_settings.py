@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from pydantic import ValidationError
 from service.environment import embedded_models_dir
 from service.serving import print_settings, read_settings
 from service.settings.settings import Settings
-from tests.service.server import ROOT, free_port
+from tests.service.server import free_port, run_service
 
 
 def test_the_default_listens_on_the_loopback_interface_only() -> None:
@@ -129,15 +127,7 @@ def test_a_host_that_is_none_of_this_machine_ends_the_start_in_one_line(
     }
     if which == "OPERATIONS_HOST":
         environment["JOULEPLAN_OPERATIONS_PORT"] = str(free_port())
-    ended = subprocess.run(
-        [sys.executable, "-m", "service"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = run_service(environment)
     assert ended.returncode == 2
     line = ended.stderr.splitlines()[-1]
     assert host in line

@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import ssl
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +15,7 @@ import pytest
 from tests.service.decision_fleet import save_two_pools
 from tests.service.http.access.certificates import Pair, self_signed
 from tests.service.http.access.keys import Keys, bearer
-from tests.service.server import ROOT, Server, free_port
+from tests.service.server import Server, free_port, run_service
 from tests.service.tokenizers import word_tokenizer
 from tests.stand_ins import STAND_INS, clear, stand_in
 from tests.waiting import wait_until
@@ -182,15 +180,7 @@ def test_what_may_not_be_read_ends_the_start_with_words(
     environment |= {"JOULEPLAN_MODELS_DIR": str(models), "JOULEPLAN_PORT": "0"}
     if closed == "fleet.yaml":
         environment["JOULEPLAN_FLEET"] = str(path)
-    ended = subprocess.run(
-        [*MORTAL, sys.executable, "-m", "service"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = run_service(environment, prefix=MORTAL)
     path.chmod(0o700)
     assert ended.returncode == 2
     (line,) = ended.stderr.splitlines()

@@ -17,7 +17,7 @@ from service.__main__ import main
 from service.http.access.key_file import KeyFileError, read_keys
 from service.http.access.keys import is_key_of
 from tests.plain_words import foreign_words
-from tests.service.server import ROOT
+from tests.service.server import ROOT, run_service
 
 HASH = "sha256: " + 64 * "0"
 Command = Callable[..., tuple[int, str, str]]
@@ -241,15 +241,7 @@ def test_the_service_does_not_start_with_a_file_it_cannot_use(
 ) -> None:
     if content is not None:
         kept(path, content)
-    done = subprocess.run(
-        [sys.executable, "-m", "service"],
-        cwd=ROOT,
-        env=environment | {"JOULEPLAN_API_KEYS_FILE": str(path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_service(environment | {"JOULEPLAN_API_KEYS_FILE": str(path)})
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert str(path) in line

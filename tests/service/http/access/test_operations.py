@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -15,7 +13,7 @@ from pydantic import ValidationError
 
 from service.settings.settings import Settings
 from tests.service.http.access.keys import Keys, bearer
-from tests.service.server import ROOT, Server, free_port
+from tests.service.server import Server, free_port, run_service
 from tests.waiting import PATIENCE_S, wait_until
 
 PLACE = re.compile(r"Operations are served on (http://[^ ]+?)\.\"")
@@ -73,15 +71,8 @@ def test_a_taken_port_ends_the_start_and_is_reported(models_dir: Path, taken: st
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = str(holder.getsockname()[1])
         free = {"JOULEPLAN_PORT": str(free_port()), "JOULEPLAN_STORE_PATH": ":memory:"}
-        done = subprocess.run(
-            [sys.executable, "-m", "service"],
-            cwd=ROOT,
-            env=with_operations(models_dir, JOULEPLAN_ACTUALS_PATH=":memory:", **free)
-            | {taken: port},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+        done = run_service(
+            with_operations(models_dir, JOULEPLAN_ACTUALS_PATH=":memory:", **free) | {taken: port}
         )
     assert "ddress already in use" in done.stderr
     assert "Traceback" not in done.stderr

@@ -6,8 +6,6 @@ import contextlib
 import json
 import shutil
 import ssl
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from service.http.access.tls import TlsError, TlsFiles
 from service.settings.settings import Settings
 from tests.service.http.access.certificates import Pair, self_signed
 from tests.service.http.access.keys import Keys, bearer
-from tests.service.server import ROOT, Server
+from tests.service.server import Server, run_service
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
@@ -175,15 +173,7 @@ def test_what_cannot_be_used_is_named(folder: Path, own: Pair, plain: Pair, call
 
 def test_the_service_does_not_start_without_its_certificate(models_dir: Path, plain: Pair) -> None:
     missing = Pair(plain.certificate.with_name("none.pem"), plain.key)
-    done = subprocess.run(
-        [sys.executable, "-m", "service"],
-        cwd=ROOT,
-        env=settings_of(models_dir, missing),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_service(settings_of(models_dir, missing))
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert "none.pem: cannot be read" in line
@@ -195,14 +185,8 @@ def test_the_others_need_a_certificate() -> None:
 
 
 def test_the_password_is_never_printed(models_dir: Path, own: Pair) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "service", "--print-config"],
-        cwd=ROOT,
-        env=settings_of(models_dir, own, JOULEPLAN_TLS_KEYFILE_PASSWORD=PASSWORD),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
+    done = run_service(
+        settings_of(models_dir, own, JOULEPLAN_TLS_KEYFILE_PASSWORD=PASSWORD), "--print-config"
     )
     assert PASSWORD not in done.stdout + done.stderr
     assert set(json.loads(done.stdout)["tls_keyfile_password"]) == {"*"}
