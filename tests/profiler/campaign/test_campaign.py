@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,6 +172,29 @@ def test_a_campaign_that_runs_already_is_refused(tmp_path: Path) -> None:
     with Journal(path, SETTINGS), pytest.raises(UnusableInputError, match="another"):  # noqa: SIM117
         with Journal(path, SETTINGS):
             pass
+
+
+def test_no_two_ever_run_a_campaign_whose_settings_come_and_go(tmp_path: Path) -> None:
+    def try_often(mine: int) -> list[set[int]]:
+        seen = []
+        for _ in range(800):
+            with suppress(UnusableInputError), Journal(tmp_path / "obs.csv", SETTINGS):
+                inside.add(mine)
+                seen += [set(inside) for _ in range(200)]
+                inside.remove(mine)
+        return seen
+
+    inside: set[int] = set()
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            seen = [one for held in threads.map(try_often, range(8)) for one in held]
+    finally:
+        sys.setswitchinterval(interval_s)
+    assert seen
+    assert max(map(len, seen)) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
