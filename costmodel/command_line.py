@@ -52,7 +52,9 @@ class VerbParser(argparse.ArgumentParser):
         """Parse arguments; end the process with status 2 where some are unknown."""
         parsed, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            # What follows an unknown option shifts the other words: they are not to blame.
+            options = [word for word in unknown if word.startswith("-")]
+            self.error(f"unrecognized arguments: {' '.join(options or unknown)}")
         return parsed, unknown
 
 

@@ -50,6 +50,26 @@ def test_no_verb_prints_the_overview_as_an_error_and_help_prints_it_as_a_result(
     assert max(map(len, overview().splitlines())) <= 100
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("plan", "--dead", "10", "x.json"),
+        ("show", "--dead", "10", "x.json"),
+        ("anova", "x.csv", "--dead", "10"),
+        ("keys", "add", "--dead", "10", "gateway"),
+    ],
+)
+def test_an_unknown_option_is_blamed_and_no_word_after_it(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    problem = capsys.readouterr().err.splitlines()[-1]
+    assert ended.value.code == 2
+    assert "--dead" in problem
+    assert {"10", "x.json", "x.csv", "gateway"}.isdisjoint(problem.split())
+
+
 def test_the_version_is_that_of_the_distribution() -> None:
     done = jouleplan("--version")
     assert (done.returncode, done.stdout) == (0, f"jouleplan {version('jouleplan')}\n")
