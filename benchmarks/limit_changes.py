@@ -146,8 +146,8 @@ def min_share(scene: Scene, n: int) -> PlacementProblem:
 
 def min_requests(scene: Scene, n: int) -> PlacementProblem:
     """A least number of requests for the best LLM under a cap on energy."""
-    least = {scene.good_llm: int(0.9 * n)}
-    return _problem(scene, n, Limits(max_energy_j=0.6 * n * scene.request_j, min_requests=least))
+    minimum = {scene.good_llm: int(0.9 * n)}
+    return _problem(scene, n, Limits(max_energy_j=0.6 * n * scene.request_j, min_requests=minimum))
 
 
 def max_share(scene: Scene, n: int) -> PlacementProblem:

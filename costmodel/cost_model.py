@@ -245,9 +245,9 @@ def _coefficients(values: tuple[float, ...], name: str, basis: Basis) -> tuple[f
     return numbers
 
 
-def _check_at_least(value: float | None, name: str, least: float) -> None:
-    if value is not None and not (math.isfinite(value) and value >= least):
-        msg = f"Expected {name} to be null or finite and at least {least}, got {value}."
+def _check_at_least(value: float | None, name: str, minimum: float) -> None:
+    if value is not None and not (math.isfinite(value) and value >= minimum):
+        msg = f"Expected {name} to be null or finite and at least {minimum}, got {value}."
         raise InvalidCostModelError(msg)
 
 

@@ -62,8 +62,8 @@ class ConformalInterval:
             msg = f"Expected a finite interval quantile of at least 0, got {self.quantile}."
             raise InvalidCostModelError(msg)
         if self.points < MIN_INTERVAL_POINTS:
-            least = f"{MIN_INTERVAL_POINTS} points or more"
-            msg = f"Expected an interval to rest on {least}, got {self.points}."
+            minimum = f"{MIN_INTERVAL_POINTS} points or more"
+            msg = f"Expected an interval to rest on {minimum}, got {self.points}."
             raise InvalidCostModelError(msg)
         if not 0 < self.level < 1:
             msg = f"Expected an interval level in (0, 1), got {self.level}."

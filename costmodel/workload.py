@@ -147,7 +147,7 @@ class Workload:
         return self.size
 
 
-def _tokens(values: IntArray, name: str, least: int) -> IntArray:
+def _tokens(values: IntArray, name: str, minimum: int) -> IntArray:
     array = np.asarray(values)
     if array.ndim != 1 or not (array.dtype.kind in "iu" or array.size == 0):
         msg = f"Expected {name} as whole numbers in one dimension, got {array.dtype} {array.shape}."
@@ -155,9 +155,9 @@ def _tokens(values: IntArray, name: str, least: int) -> IntArray:
     if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
         msg = f"Expected {name} below 2**63, got {array.max()}."
         raise InvalidCostModelError(msg)
-    if array.size and array.min() < least:
-        index = int(np.argmax(array < least))
-        msg = f"Expected {name} of at least {least}, got {array[index]} at index {index}."
+    if array.size and array.min() < minimum:
+        index = int(np.argmax(array < minimum))
+        msg = f"Expected {name} of at least {minimum}, got {array[index]} at index {index}."
         raise InvalidCostModelError(msg)
     # A view, so that what the caller passed stays writable without a copy of a million tokens.
     view = array.astype(np.int64, copy=False).view()

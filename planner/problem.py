@@ -261,9 +261,9 @@ class PlacementProblem:
     def request_counts(self, llm: str) -> tuple[int, int]:
         """Least and most requests that an LLM may serve, from shares and `min_requests`."""
         share = self.limits.share(llm)
-        least = int(np.floor(share.min * self.n + COUNT_TOLERANCE))
-        most = int(np.ceil(share.max * self.n - COUNT_TOLERANCE))
-        return max(least, self.limits.min_requests.get(llm, 0)), most
+        lower = int(np.floor(share.min * self.n + COUNT_TOLERANCE))
+        upper = int(np.ceil(share.max * self.n - COUNT_TOLERANCE))
+        return max(lower, self.limits.min_requests.get(llm, 0)), upper
 
 
 def _largest(columns: Iterable[FloatArray], eligible: BoolArray) -> float:

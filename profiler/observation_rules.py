@@ -23,7 +23,7 @@ MIN_MEASUREMENT = 1e-9
 """No positive measurement is smaller."""
 
 
-def number(text: str, *, least: float = -MAX_MEASUREMENT, wanted: str = "a number") -> float:
+def number(text: str, *, minimum: float = -MAX_MEASUREMENT, wanted: str = "a number") -> float:
     """Read a finite number with a lower limit.
 
     Parameters
@@ -47,14 +47,14 @@ def number(text: str, *, least: float = -MAX_MEASUREMENT, wanted: str = "a numbe
 
     Examples
     --------
-    >>> number("2.5", least=1.0)
+    >>> number("2.5", minimum=1.0)
     2.5
     """
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not least <= value <= MAX_MEASUREMENT:
+    if not minimum <= value <= MAX_MEASUREMENT:
         raise CellError(f"Expected {wanted}, got {text!r}.{number_hint(text)}")
     return value
 
@@ -86,14 +86,14 @@ def _yes_or_no(text: str) -> bool:
 
 
 def _whole(text: str) -> int:
-    value = number(text, least=1.0, wanted="a whole number of 1 or more")
+    value = number(text, minimum=1.0, wanted="a whole number of 1 or more")
     if value != int(value):
         raise CellError(f"Expected a whole number of 1 or more, got {text!r}.")
     return int(value)
 
 
 def _tokens_in(text: str) -> float:
-    return number(text, least=0.0, wanted="zero or more tokens or nothing") if text else math.nan
+    return number(text, minimum=0.0, wanted="zero or more tokens or nothing") if text else math.nan
 
 
 def _named_source(text: str) -> str:
@@ -106,12 +106,12 @@ RULES: Mapping[str, Rule] = {
     "llm": _name(llm_name),
     "device": _name(device_named),
     "num_gpus": _whole,
-    "concurrency": lambda text: number(text, least=1.0, wanted="a concurrency of 1 or more"),
+    "concurrency": lambda text: number(text, minimum=1.0, wanted="a concurrency of 1 or more"),
     "kv_cache": _one_of("on", "off"),
     "input_tokens": _tokens_in,
-    "output_tokens": lambda text: number(text, least=1.0, wanted="1 or more tokens"),
-    "runtime_s": lambda text: number(text, least=MIN_MEASUREMENT, wanted="positive seconds"),
-    "energy_gpu_j": lambda text: number(text, least=0.0, wanted="zero or more joules"),
+    "output_tokens": lambda text: number(text, minimum=1.0, wanted="1 or more tokens"),
+    "runtime_s": lambda text: number(text, minimum=MIN_MEASUREMENT, wanted="positive seconds"),
+    "energy_gpu_j": lambda text: number(text, minimum=0.0, wanted="zero or more joules"),
     "energy_cpu_j": lambda text: number(text, wanted="joules") if text else math.nan,
     "warmup": _yes_or_no,
     "source": _named_source,

@@ -91,15 +91,15 @@ def limits(device: str, scope: str = GPU) -> PowerRange:
     if not boards:
         low, high = (count * watts for watts in UNKNOWN_W)
         return PowerRange(device, low, high, "nothing is published of it")
-    most = max(boards, key=lambda one: one.watts)
+    strongest = max(boards, key=lambda one: one.watts)
     times = f"{count} x " if count > 1 else ""
-    host = 0.0 if scope == GPU else HOST_W + (count - 1) * most.watts / 2
+    host = 0.0 if scope == GPU else HOST_W + (count - 1) * strongest.watts / 2
     beside = "" if scope == GPU else f" and {host:.0f} W of its host"
     return PowerRange(
         device,
         MIN_POWER_SHARE * count * min(one.watts for one in boards),
-        MAX_POWER_SHARE * count * most.watts + host,
-        f"{times}{most.watts:g} W by {most.source}{beside}",
+        MAX_POWER_SHARE * count * strongest.watts + host,
+        f"{times}{strongest.watts:g} W by {strongest.source}{beside}",
     )
 
 

@@ -145,10 +145,10 @@ def _within_open_files(settings: Settings) -> Settings:
     from service.http.operations import MAX_CONNECTIONS  # noqa: PLC0415
 
     operations = 0 if settings.operations_port is None else MAX_CONNECTIONS
-    most = connections_within(
+    maximum = connections_within(
         settings.max_connections, settings.workers, settings.max_queue, operations
     )
-    return settings.model_copy(update={"max_connections": most})
+    return settings.model_copy(update={"max_connections": maximum})
 
 
 def _check_keys(settings: Settings) -> None:

@@ -130,8 +130,8 @@ def _constraints(rng: Random, fleet: Json, rows: list[Json], scale: Scale) -> Js
 def _shares(rng: Random, llms: list[str]) -> Json:
     found: Json = {}
     for llm in rng.sample(llms, rng.randint(1, len(llms))):
-        least = rng.choice([0.0, 0.0, 0.1, 0.29, 0.5, 1.0])
-        most = rng.choice([0.0, 0.29, 0.5, 0.75, 1.0, 1.0])
-        bounds = {"min": least, "max": most if most >= least or rng.random() < 0.05 else 1.0}
+        lower = rng.choice([0.0, 0.0, 0.1, 0.29, 0.5, 1.0])
+        upper = rng.choice([0.0, 0.29, 0.5, 0.75, 1.0, 1.0])
+        bounds = {"min": lower, "max": upper if upper >= lower or rng.random() < 0.05 else 1.0}
         found[llm] = {key: bounds[key] for key in rng.sample(["min", "max"], rng.randint(1, 2))}
     return found

@@ -146,9 +146,9 @@ class Question:
         """Least and most requests that an LLM may serve."""
         n = len(self.planned)
         share = self.constraints.get("shares", {}).get(llm, {})
-        least = math.floor(Fraction(str(share.get("min", 0.0))) * n)
-        most = math.ceil(Fraction(str(share.get("max", 1.0))) * n)
-        return max(least, self.constraints.get("min_requests", {}).get(llm, 0)), most
+        lower = math.floor(Fraction(str(share.get("min", 0.0))) * n)
+        upper = math.ceil(Fraction(str(share.get("max", 1.0))) * n)
+        return max(lower, self.constraints.get("min_requests", {}).get(llm, 0)), upper
 
     def states(self, pool: int, unit: str) -> bool:
         """Whether a pool states what it takes to count a unit."""

@@ -76,10 +76,10 @@ def _check_limits(asked: Question, problem: Json, faults: Faults, *, proven: boo
                 continue
             faults.close(given, limits[name], f"{kind}/{name}: given")
             sign = looser(name)
-            needed, least = sign * entry["needed"], sign * entry["needed_lower_bound"]
-            size = TOLERANCE * max(abs(needed), abs(least), 1e-12) * 1e-3
+            needed, minimum = sign * entry["needed"], sign * entry["needed_lower_bound"]
+            size = TOLERANCE * max(abs(needed), abs(minimum), 1e-12) * 1e-3
             faults.expect(
-                sign * given - size <= least <= needed + size,
+                sign * given - size <= minimum <= needed + size,
                 f"{kind}/{name}: given {given}, needed_lower_bound "
                 f"{entry['needed_lower_bound']}, needed {entry['needed']}",
             )

@@ -126,8 +126,8 @@ def counts_are_kept(planned: Planned, faults: Faults) -> None:
     served = Counter(planned.asked.spots[k].llm for k in planned.spot_of.values())
     limits = planned.asked.constraints
     for llm in {*limits.get("shares", {}), *limits.get("min_requests", {})}:
-        least, most = planned.asked.counts(llm)
+        lower, upper = planned.asked.counts(llm)
         faults.expect(
-            least <= served[llm] <= most,
-            f"shares/{llm}: expected {least} to {most}, got {served[llm]}",
+            lower <= served[llm] <= upper,
+            f"shares/{llm}: expected {lower} to {upper}, got {served[llm]}",
         )

@@ -69,14 +69,14 @@ def _relaxations_are_true(
         name = entry["constraint"]
         mended = _posted(post, with_limit(case, name, entry["needed"]), outcome)
         _expect_plan(f"{name} at needed {entry['needed']}", mended, outcome)
-        least, given = entry["needed_lower_bound"], entry["given"]
+        minimum, given = entry["needed_lower_bound"], entry["given"]
         sign, counted = looser(name), name.startswith("min_requests/")
-        tighter = least + 1.0 if counted else least - sign * 1e-3 * abs(least - given)
-        if (tighter - given) * sign > 0.0 and (tighter - least) * sign < 0.0:
+        tighter = minimum + 1.0 if counted else minimum - sign * 1e-3 * abs(minimum - given)
+        if (tighter - given) * sign > 0.0 and (tighter - minimum) * sign < 0.0:
             beyond = _posted(post, with_limit(case, name, tighter), outcome)
             if beyond.status_code == 200:
                 outcome.faults.append(
-                    f"{name} at {tighter}, tighter than needed_lower_bound {least}: has a plan"
+                    f"{name} at {tighter}, tighter than needed_lower_bound {minimum}: has a plan"
                 )
     joint = problem["joint_relaxation"]
     if joint and rng.random() < 0.5 and all(map(_can_be_stated, joint)):

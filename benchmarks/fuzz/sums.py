@@ -100,11 +100,13 @@ def proof_is_arithmetic(planned: Planned, faults: Faults) -> None:
     if gap is None:
         faults.expect(answer["absolute_gap"] > 0.0, "gap is null where the bound is met")
         return
-    least = answer["absolute_gap"] / unit if unit > 0.0 else 0.0
-    slack = (TOLERANCE + planned.share) * least
-    faults.at_most(least, gap, "absolute_gap over all cost and quality", TOLERANCE + planned.share)
+    minimum = answer["absolute_gap"] / unit if unit > 0.0 else 0.0
+    slack = (TOLERANCE + planned.share) * minimum
+    faults.at_most(
+        minimum, gap, "absolute_gap over all cost and quality", TOLERANCE + planned.share
+    )
     if nothing_is_unavoidable(planned):
-        faults.close(gap, least, "gap", slack)
+        faults.close(gap, minimum, "gap", slack)
 
 
 def nothing_is_unavoidable(planned: Planned) -> bool:

@@ -40,14 +40,14 @@ class SharedCosts:
         Largest concurrency.
     """
 
-    def __init__(self, cost_model: CostModel, hour: Hour, most: int) -> None:
+    def __init__(self, cost_model: CostModel, hour: Hour, maximum: int) -> None:
         basis = BASES[cost_model.basis]
         names = sorted({name for name, _ in basis.factors})
         terms = TokenTerms(hour.input_tokens.astype(float), hour.output_tokens.astype(float))
         self._terms = np.stack([terms[name] for name in names], axis=1) * hour.noise[:, None]
-        self._weights = np.zeros((most + 1, len(names), 2))
+        self._weights = np.zeros((maximum + 1, len(names), 2))
         both = (cost_model.energy_coefficients, cost_model.device_seconds_coefficients)
-        for concurrency in range(1, most + 1):
+        for concurrency in range(1, maximum + 1):
             for column, coefficients in enumerate(both):
                 found = basis.weights(coefficients, float(concurrency))
                 values = [found.get(name, 0.0) for name in names]
@@ -138,23 +138,23 @@ class SharedReplay:
 
     def __init__(self, fleet: Candidates, hour: Hour, horizon_s: float) -> None:
         self._fleet, self._hour, self._horizon_s = fleet, hour, horizon_s
-        self._most = [0] * len(fleet.pools)
+        self._maximum = [0] * len(fleet.pools)
         models: list[CostModel | None] = [None] * len(fleet.pools)
         for one in fleet.placements:
             if models[one.pool] not in (None, one.cost_model):
                 msg = f"Expected one LLM on {fleet.pools[one.pool].name}, got {one.llm} too."
                 raise ValueError(msg)
             models[one.pool] = one.cost_model
-            self._most[one.pool] = max(self._most[one.pool], one.concurrency)
+            self._maximum[one.pool] = max(self._maximum[one.pool], one.concurrency)
         self._costs = [
-            SharedCosts(model, hour, most)
-            for model, most in zip(models, self._most, strict=True)
+            SharedCosts(model, hour, maximum)
+            for model, maximum in zip(models, self._maximum, strict=True)
             if model is not None
         ]
 
     def run(self, choose: Choose, ended: Ended = lambda *_: None) -> HourOutcome:
         """Let a policy decide each request as it comes; see `Replay.run`."""
-        hour, run = self._hour, _ReplayRun(self._fleet, self._costs, self._most, ended)
+        hour, run = self._hour, _ReplayRun(self._fleet, self._costs, self._maximum, ended)
         for index, now in enumerate(hour.arrival_s.tolist()):
             run.until(now)
             run.begin(index, choose(index, now), now)
@@ -190,10 +190,10 @@ class _ReplayRun:
     """The devices and queues of one replay, in time."""
 
     def __init__(
-        self, fleet: Candidates, costs: list[SharedCosts], most: list[int], ended: Ended
+        self, fleet: Candidates, costs: list[SharedCosts], maximum: list[int], ended: Ended
     ) -> None:
         self._pool_of = [one.pool for one in fleet.placements]
-        self._most, self._ended = most, ended
+        self._maximum, self._ended = maximum, ended
         self.devices = [
             [SharedDevice(cost) for _ in range(pool.count)]
             for pool, cost in zip(fleet.pools, costs, strict=True)
@@ -228,7 +228,7 @@ class _ReplayRun:
         devices, queue = self.devices[pool], self._queues[pool]
         while queue:
             number = min(range(len(devices)), key=lambda one: len(devices[one].members))
-            if len(devices[number].members) >= self._most[pool]:
+            if len(devices[number].members) >= self._maximum[pool]:
                 return
             index = queue.popleft()
             self._begun[index] = now

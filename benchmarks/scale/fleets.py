@@ -128,7 +128,7 @@ def fleet_body(placements: int, requests: int) -> dict[str, Any]:
 def _concurrency(kind: PoolKind, requests: int, catalogue: Catalogue) -> list[int]:
     if not kind.kv_on:
         return [1]
-    highest = next((b for most, b in HIGHEST_CONCURRENCY if requests <= most), HIGHEST_OF_ALL)
+    highest = next((b for maximum, b in HIGHEST_CONCURRENCY if requests <= maximum), HIGHEST_OF_ALL)
     highest = min(highest, int(catalogue.get(kind.llm, kind.device).max_concurrency))
     return [round(highest * step / CONCURRENCY_STEPS) for step in range(1, CONCURRENCY_STEPS + 1)]
 

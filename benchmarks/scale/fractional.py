@@ -149,10 +149,10 @@ def _rows(cells: Cells, pooling: Pooling, terms: FractionalLimits, pairs: Pairs)
     rows = _GatheredRows()
     for _, row in _due_rows(cells, pooling, pairs, own=False, whole=True):
         rows.at_most(row, 0.0)
-    for columns, least, most in terms.counts:
+    for columns, lower, upper in terms.counts:
         seen = np.append(np.isin(pairs[1], columns).astype(float), 0.0)
-        rows.at_most(seen, most)
-        rows.at_most(-seen, -least)
+        rows.at_most(seen, upper)
+        rows.at_most(-seen, -lower)
     if terms.cap_j is not None:
         rows.at_most(_joules(cells, pooling, pairs, np.ones_like(pooling.price)), terms.cap_j)
     return rows

@@ -107,8 +107,8 @@ def _masks(instance: Instance, seed: int) -> tuple[tuple[str, tuple[str, ...]], 
     while len(masks) < MASKS:
         field = ("llms", "pools")[int(generator.integers(2))]
         known = names[field]
-        least, most = max(2, len(known) // 3), max(3, 2 * len(known) // 3)
-        size = int(generator.integers(least, most + 1))
+        lower, upper = max(2, len(known) // 3), max(3, 2 * len(known) // 3)
+        size = int(generator.integers(lower, upper + 1))
         chosen = np.sort(generator.choice(len(known), size, replace=False))
         tried = (*masks, (field, tuple(known[i] for i in chosen.tolist())))
         table = replace(instance, masks=tried).mask_table

@@ -153,11 +153,11 @@ def dated(instance: Instance, least_s: float, slack: float) -> Instance:
 def cap_j(cells: Cells, pooling: Pooling, terms: FractionalLimits, position: float) -> float:
     """Return an energy cap between the least joules and those of least carbon [J]."""
     wanted = cheapest(cells, pooling, terms)
-    least = cheapest(cells, pooling, terms, in_joules=True)
-    if wanted is None or least is None:
+    minimum = cheapest(cells, pooling, terms, in_joules=True)
+    if wanted is None or minimum is None:
         msg = "Expected a fractional plan at 1.05 times the least deadline, got none."
         raise ValueError(msg)
-    return least.energy_j + position * (wanted.energy_j - least.energy_j)
+    return minimum.energy_j + position * (wanted.energy_j - minimum.energy_j)
 
 
 def _tiers(bare: Instance, recipe: Recipe, seed: int) -> IntArray:

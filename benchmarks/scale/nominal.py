@@ -52,8 +52,8 @@ class NominalRow:
     limits: Limited
     values: FloatArray
     columns: BoolArray
-    least: float = -np.inf
-    most: float = np.inf
+    lower: float = -np.inf
+    upper: float = np.inf
     members: BoolArray | None = None
     makespan: float = 0.0
 
@@ -99,7 +99,7 @@ def nominal(instance: Instance, problem: PlacementProblem) -> Nominal:
     if problem.limits.max_energy_j is not None:
         every, idle_w = np.ones(problem.k, dtype=bool), float(watts @ counts)
         cap_j = problem.limits.max_energy_j
-        rows.append(NominalRow(PlanCost("energy"), joules, every, most=cap_j, makespan=-idle_w))
+        rows.append(NominalRow(PlanCost("energy"), joules, every, upper=cap_j, makespan=-idle_w))
     makespan_cost = float((price * watts) @ counts)
     return Nominal(cost, problem.eligible, tuple(rows), makespan_cost, deadline_s)
 
@@ -115,19 +115,19 @@ def _pool_rows(problem: PlacementProblem, counts: FloatArray, idles: bool) -> It
     for index, count in enumerate(counts.tolist()):
         here = problem.pool_of == index
         if idles:
-            yield NominalRow(MakespanSeconds(index), seconds, here, most=0.0, makespan=count)
+            yield NominalRow(MakespanSeconds(index), seconds, here, upper=0.0, makespan=count)
         elif problem.limits.deadline_s is not None:
-            most = count * problem.limits.deadline_s
-            yield NominalRow(PoolSeconds(index), seconds, here, most=most)
+            maximum = count * problem.limits.deadline_s
+            yield NominalRow(PoolSeconds(index), seconds, here, upper=maximum)
         for due in np.unique(own[np.isfinite(own)]).tolist():
             limits = SecondsBefore(index, due)
-            yield NominalRow(limits, seconds, here, most=count * due, members=own <= due)
+            yield NominalRow(limits, seconds, here, upper=count * due, members=own <= due)
 
 
 def _share_rows(problem: PlacementProblem) -> Iterator[NominalRow]:
     for llm in problem.limits.shares:
         columns = np.array([p.llm == llm for p in problem.placements])
-        least, most = problem.request_counts(llm)
+        lower, upper = problem.request_counts(llm)
         yield NominalRow(
-            RequestCount(llm, "max"), np.ones((1, 1)), columns, float(least), float(most)
+            RequestCount(llm, "max"), np.ones((1, 1)), columns, float(lower), float(upper)
         )

@@ -23,9 +23,9 @@ LIMITS = 5
 
 def fractional_moves(instance: Instance) -> Iterator[tuple[str, float]]:
     """Yield what the fractional optimum falls by without each limit, as a part of it."""
-    least = _cost(instance)
+    minimum = _cost(instance)
     for limit in instance.limit_names():
-        yield limit, 1.0 - _cost(instance.without(limit)) / least
+        yield limit, 1.0 - _cost(instance.without(limit)) / minimum
 
 
 def _cost(instance: Instance) -> float:

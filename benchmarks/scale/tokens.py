@@ -40,8 +40,8 @@ def bootstrap(
     return Workload(np.minimum(taken, max_tokens - output), output)
 
 
-def _whole(tokens: FloatArray, least: int, most: int) -> IntArray:
-    whole: IntArray = np.clip(np.rint(tokens), least, most).astype(np.int64)
+def _whole(tokens: FloatArray, lower: int, upper: int) -> IntArray:
+    whole: IntArray = np.clip(np.rint(tokens), lower, upper).astype(np.int64)
     return whole
 
 

@@ -166,8 +166,8 @@ class Slow:
             count = sum(self.problem.placements[k].llm == llm for k in self.placement)
             share = limits.shares.get(llm)
             if share:
-                least, most = (Fraction(str(x)) * self.n for x in (share.min, share.max))
-                if not math.floor(least) <= count <= math.ceil(most):
+                lower, upper = (Fraction(str(x)) * self.n for x in (share.min, share.max))
+                if not math.floor(lower) <= count <= math.ceil(upper):
                     return False
             if count < limits.min_requests.get(llm, 0):
                 return False

@@ -151,8 +151,8 @@ def _by_status(counts: dict[int, int]) -> str:
 def _latency(seconds: list[float]) -> str:
     if not seconds:
         return "none was made"
-    p50, p99, most = np.quantile(seconds, [0.5, 0.99, 1.0]) * 1e3
-    return f"p50 {p50:.2f} ms, p99 {p99:.1f} ms, longest {most:.0f} ms"
+    p50, p99, maximum = np.quantile(seconds, [0.5, 0.99, 1.0]) * 1e3
+    return f"p50 {p50:.2f} ms, p99 {p99:.1f} ms, longest {maximum:.0f} ms"
 
 
 def _memory(samples: list[Sample], planned_s: float) -> list[str]:
@@ -178,9 +178,9 @@ def _memory(samples: list[Sample], planned_s: float) -> list[str]:
     ):
         warm = median(size for at, size in sizes if warm_s <= at < warm_s + KILL_S)
         end = median(size for at, size in sizes if at > end_s - KILL_S)
-        most = max(size for _, size in sizes)
+        maximum = max(size for _, size in sizes)
         ratio = f"ratio {end / warm:.3f}" if warm else "no ratio"
-        lines.append(f"  {name}: {warm:.1f} MB, then {end:.1f} MB: {ratio} (most {most:.1f} MB)")
+        lines.append(f"  {name}: {warm:.1f} MB, then {end:.1f} MB: {ratio} (most {maximum:.1f} MB)")
     lines.append(
         "  (workers are killed and started again all the time: their memory tells little of leaks)"
     )

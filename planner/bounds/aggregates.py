@@ -63,10 +63,10 @@ def aggregate_requests(problem: AssignmentProblem, workload: Workload) -> Aggreg
     bins = [axis.astype(np.int64) for axis in axes]
     fine: tuple[IntArray, int] | None = None
     for _ in range(BIN_DOUBLINGS):
-        keys, most = _joined(kinds, kind_count, *bins)
-        if fine is None and _distinct(keys, most) <= MAX_AGGREGATES:
-            fine = compact(keys, most)
-        if fine is not None and _distinct(keys, most) * k <= COARSE_PAIRS:
+        keys, maximum = _joined(kinds, kind_count, *bins)
+        if fine is None and _distinct(keys, maximum) <= MAX_AGGREGATES:
+            fine = compact(keys, maximum)
+        if fine is not None and _distinct(keys, maximum) * k <= COARSE_PAIRS:
             break
         bins = [b >> 1 for b in bins]
     coarse = compact(*_joined(kinds, kind_count, *bins))
@@ -82,18 +82,18 @@ def _joined(
     return (kinds * width + first) * height + second, kind_count * width * height
 
 
-def _distinct(keys: IntArray, most: int) -> int:
-    if most <= DENSE_KEYS:
+def _distinct(keys: IntArray, maximum: int) -> int:
+    if maximum <= DENSE_KEYS:
         return int(np.count_nonzero(np.bincount(keys)))
     return len(np.unique(keys))
 
 
-def compact(keys: IntArray, most: int) -> tuple[IntArray, int]:
-    """Return a label from 0 for each key below `most`, shape (n,), and how many there are."""
-    if most > DENSE_KEYS:
+def compact(keys: IntArray, maximum: int) -> tuple[IntArray, int]:
+    """Return a label from 0 for each key below `maximum`, shape (n,), and how many there are."""
+    if maximum > DENSE_KEYS:
         found, labels = np.unique(keys, return_inverse=True)
         return labels.reshape(-1).astype(np.int64), len(found)
-    used = np.bincount(keys, minlength=most) > 0
+    used = np.bincount(keys, minlength=maximum) > 0
     names = np.cumsum(used) - 1
     return names[keys], int(used.sum())
 

@@ -212,11 +212,11 @@ class Formulation:
         problem, rows, ones = self.problem, list[Row](), np.ones((1, self.problem.k))
         for llm in dict.fromkeys([*problem.limits.shares, *problem.limits.min_requests]):
             columns = np.array([float(p.llm == llm) for p in problem.placements])
-            least, most = problem.request_counts(llm)
-            if least > 0:
-                rows.append(Row(RequestCount(llm, "min"), ones, -columns, -float(least)))
-            if most < problem.n:
-                rows.append(Row(RequestCount(llm, "max"), ones, columns, float(most)))
+            lower, upper = problem.request_counts(llm)
+            if lower > 0:
+                rows.append(Row(RequestCount(llm, "min"), ones, -columns, -float(lower)))
+            if upper < problem.n:
+                rows.append(Row(RequestCount(llm, "max"), ones, columns, float(upper)))
         return rows
 
     def mean_quality_is_reached(self) -> list[Row]:

@@ -133,8 +133,8 @@ def _bound_with_links(
     best = np.inf
     for loads, closed in _on_sets(problem, links, prices):
         if not closed.all():
-            least = reduced[:, ~closed].min(axis=1)
-            best = min(best, loads + float((least * problem.sizes).sum()))
+            minimum = reduced[:, ~closed].min(axis=1)
+            best = min(best, loads + float((minimum * problem.sizes).sum()))
     return base + best
 
 

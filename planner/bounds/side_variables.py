@@ -134,13 +134,13 @@ class SideVariables:
         self, counted: LlmLoads | DevicesOn, columns: IntArray, each: int, cost: float
     ) -> Variable:
         """Return a whole number, up to `each` for every device of its pool."""
-        most = float(self._problem.pools[counted.pool].count * each)
-        return Variable(counted, self._pinned_at_least(columns), most, cost, integer=True)
+        maximum = float(self._problem.pools[counted.pool].count * each)
+        return Variable(counted, self._pinned_at_least(columns), maximum, cost, integer=True)
 
     def _steps(self, unit: Unit, weight: float) -> list[Variable]:
-        most = float(self._problem.requests.workload.generated_tokens.sum())
+        maximum = float(self._problem.requests.workload.generated_tokens.sum())
         price = weight * self._costs.of_steps(unit)
-        return [Variable(DecodeSteps(k), 0.0, most, float(price[k])) for k in self._costs.steps]
+        return [Variable(DecodeSteps(k), 0.0, maximum, float(price[k])) for k in self._costs.steps]
 
     def _on_seconds(self, unit: Unit, weight: float) -> list[Variable]:
         price = weight * self._costs.of_idling(unit)

@@ -76,12 +76,12 @@ def sift(
             break
         best = found
         reduced = ReducedCosts(problem, found.multipliers).of(slice(None))
-        least = np.where(pairs, reduced, np.inf).min(axis=1)
-        gain = float((least - reduced.min(axis=1)) @ problem.sizes)
+        minimum = np.where(pairs, reduced, np.inf).min(axis=1)
+        gain = float((minimum - reduced.min(axis=1)) @ problem.sizes)
         scale = float(np.abs(np.where(pairs, problem.cost, 0.0)).max(axis=1) @ problem.sizes)
         if gain <= MIN_SIFTING_GAIN * scale and (gain == 0.0 or not exceeds_a_row(found)):
             break
-        pairs |= _nearest(np.where(reduced <= least[:, None], reduced, np.inf))
+        pairs |= _nearest(np.where(reduced <= minimum[:, None], reduced, np.inf))
     return best
 
 
@@ -99,7 +99,7 @@ def _nearest(values: FloatArray) -> BoolArray:
 def elastic(problem: AssignmentProblem) -> AssignmentProblem:
     """Return the problem with a variable for the excess of each row."""
     price = EXCESS_PENALTY * _dearest(problem)
-    most = float(problem.sizes.sum())
+    maximum = float(problem.sizes.sum())
     rows, variables = list[Row](), list(problem.variables)
     for r, row in enumerate(problem.rows):
         unit = _largest(row)
@@ -107,7 +107,7 @@ def elastic(problem: AssignmentProblem) -> AssignmentProblem:
             rows.append(row)
             continue
         rows.append(replace(row, variables={**row.variables, Excess(r): -unit}))
-        variables.append(Variable(Excess(r), 0.0, most, price))
+        variables.append(Variable(Excess(r), 0.0, maximum, price))
     return replace(problem, rows=tuple(rows), variables=tuple(variables))
 
 

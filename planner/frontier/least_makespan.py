@@ -68,7 +68,7 @@ def reduce_makespan(
     finds none is the last. None where that is the first. Parameters as for `least_makespan`.
     """
     budget = TimeBudget(options.time_limit_s)
-    least = factor = 1.0 + options.relative_gap
+    minimum = factor = 1.0 + options.relative_gap
     best: Plan | None = None
     for _ in range(max_deadlines):
         if budget.spent():
@@ -76,10 +76,10 @@ def reduce_makespan(
         tried = finder.find_plan(due_by(problem, known_s / factor), _any_plan(options, budget))
         if tried.plan is not None:
             best, known_s, factor = tried.plan, tried.plan.makespan_s, factor**2
-        elif factor == least:
+        elif factor == minimum:
             break
         else:
-            factor = least
+            factor = minimum
     return best
 
 

@@ -85,8 +85,8 @@ def _makespan(
     plain: AssignmentProblem, formulation: Formulation, loose: float | None
 ) -> AssignmentProblem:
     """Minimise the makespan, which covers the work of every pool."""
-    least, most = formulation.side.makespan_range_s
-    makespan = Variable(Makespan(), least, max(least, most if loose is None else loose), 1.0)
+    lower, upper = formulation.side.makespan_range_s
+    makespan = Variable(Makespan(), lower, max(lower, upper if loose is None else loose), 1.0)
     kept = tuple(v for v in plain.variables if v.counts != Makespan())
     rows = tuple(row for row in plain.rows if not isinstance(row.limits, MakespanSeconds))
     rows = (*rows, *formulation.makespan_rows())
@@ -117,7 +117,7 @@ def _growing(
         and set(row.variables) <= known
         and (row.bound > 0.0 or loose is not None)
     ]
-    most = _most(rows, plain) if loose is None else generous
+    maximum = _most(rows, plain) if loose is None else generous
     row_class, of_plain, of_alone = _common_classes(plain, alone)
     return replace(
         plain,
@@ -125,7 +125,7 @@ def _growing(
             *(_with_classes(r, of_plain) for r in plain.rows),
             *(_with_classes(r, of_alone) for r in rows),
         ),
-        variables=(*plain.variables, Variable(FACTOR, 0.0, most, limit.given)),
+        variables=(*plain.variables, Variable(FACTOR, 0.0, maximum, limit.given)),
         row_class=row_class,
     )
 
@@ -165,11 +165,11 @@ def _is_of(limits: Limited, limit: Limit) -> bool:
 
 def _most(rows: list[Row], plain: AssignmentProblem) -> float:
     """A factor at which the rows hold whatever the assignment."""
-    most = 1.0
+    maximum = 1.0
     upper = {v.counts: v.upper for v in plain.variables}
     for row in rows:
         largest = np.abs(row.values).max(axis=0, initial=0.0) * np.abs(row.columns)
         used = plain.n * float(largest.max(initial=0.0))
         used += sum(c * upper[v] for v, c in row.variables.items() if v != FACTOR)
-        most = max(most, used / -row.variables[FACTOR])
-    return most
+        maximum = max(maximum, used / -row.variables[FACTOR])
+    return maximum

@@ -187,8 +187,8 @@ def _share(llm: str, side: Literal["min", "max"], given: float) -> Limit:
 
 def _min_requests(llm: str, given: int) -> Limit:
     def with_value(problem: PlacementProblem, value: float | None) -> PlacementProblem:
-        least: Mapping[str, int] = {**problem.limits.min_requests, llm: int(value or 0)}
-        return problem.with_limits(replace(problem.limits, min_requests=least))
+        minimum: Mapping[str, int] = {**problem.limits.min_requests, llm: int(value or 0)}
+        return problem.with_limits(replace(problem.limits, min_requests=minimum))
 
     def achieved(problem: PlacementProblem, schedule: Schedule, _: Evaluation) -> float:
         return float(count_of(problem, schedule, llm))

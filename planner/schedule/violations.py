@@ -108,12 +108,12 @@ def _miscounted(problem: PlacementProblem, schedule: Schedule) -> list[Violation
     counts = np.bincount(llm_of[schedule.placement], minlength=len(problem.llms))
     for llm in {*problem.limits.shares, *problem.limits.min_requests}:
         count = int(counts[problem.llms.index(llm)]) if llm in problem.llms else 0
-        least, most = problem.request_counts(llm)
-        if count < least:
+        lower, upper = problem.request_counts(llm)
+        if count < lower:
             share = problem.limits.share(llm)
             of_share = count < np.floor(share.min * problem.n + COUNT_TOLERANCE)
             name = f"shares/{llm}/min" if of_share else f"min_requests/{llm}"
-            found.append(Violation(name, float(least), float(count)))
-        if count > most:
-            found.append(Violation(f"shares/{llm}/max", float(most), float(count)))
+            found.append(Violation(name, float(lower), float(count)))
+        if count > upper:
+            found.append(Violation(f"shares/{llm}/max", float(upper), float(count)))
     return found

@@ -155,8 +155,8 @@ def _best_fractions(
     columns = np.zeros(problem.k, dtype=bool)
     columns[least_joule_columns(problem)] = True
     tokens = problem.tokens[:, None]
-    least = loosest(mean_quality, -1.0)
-    floor = Row(MeanQuality(), tokens, least - problem.quality_values, 0.0)
+    minimum = loosest(mean_quality, -1.0)
+    floor = Row(MeanQuality(), tokens, minimum - problem.quality_values, 0.0)
     least_cost = AssignmentProblem(
         problem.pair_cost(problem.objective.minimise),
         problem.eligible & columns[None, :],

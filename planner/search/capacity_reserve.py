@@ -64,8 +64,8 @@ class CapacityReserve(Improvement):
             schedule, evaluation = offered
             if self.budget.spent() or evaluation.feasible:
                 return
-            least = min(MIN_STEP * STEP_GROWTH**attempt, MAX_STEP)
-            shares, kept = self.time_reserve(relaxation, shares, schedule, least)
+            minimum = min(MIN_STEP * STEP_GROWTH**attempt, MAX_STEP)
+            shares, kept = self.time_reserve(relaxation, shares, schedule, minimum)
             reserve += kept
             for r, (unit, cap) in caps.items():
                 cost = evaluation.total(self.problem, unit) or 0.0
@@ -85,7 +85,7 @@ class CapacityReserve(Improvement):
         return shares
 
     def time_reserve(
-        self, relaxation: AssignmentProblem, shares: FloatArray, schedule: Schedule, least: float
+        self, relaxation: AssignmentProblem, shares: FloatArray, schedule: Schedule, minimum: float
     ) -> tuple[FloatArray, FloatArray]:
         """Keep free as much as requests were late, and a little more, before their deadline.
 
@@ -99,7 +99,7 @@ class CapacityReserve(Improvement):
         last, before = late[:, -1], late[:, :-1].max(axis=0)
         late_by = dict(zip(due.tolist(), before.tolist(), strict=True))
         # What is moved away from one pool must not be late on the next: all get a reserve.
-        less = np.maximum(OVERSHOOT * last, least)
+        less = np.maximum(OVERSHOOT * last, minimum)
         worst = float(less[last > 0.0].max(initial=0.0))
         found = np.maximum(
             0.3, shares - np.maximum(np.where(last > 0.0, less, 0.0), ON_TIME_SHARE * worst)
@@ -107,7 +107,7 @@ class CapacityReserve(Improvement):
         kept = np.zeros(len(limits))
         for r, (row, one) in enumerate(zip(relaxation.rows, limits, strict=True)):
             if isinstance(one, SecondsBefore) and late_by[one.due_s] > 0.0:
-                kept[r] = max(OVERSHOOT * late_by[one.due_s], least) * abs(row.bound)
+                kept[r] = max(OVERSHOOT * late_by[one.due_s], minimum) * abs(row.bound)
         return found, kept
 
     def _lateness(self, schedule: Schedule, pool: int, deadlines_s: FloatArray) -> FloatArray:

@@ -69,9 +69,9 @@ def solve_core(
         part = near
     else:
         placement[core] = greedy_repair(part, placement[core], dived.variables)
-        least = bounded.lower_bound + OPTIMAL_GAP_SHARE * absolute_gap
+        minimum = bounded.lower_bound + OPTIMAL_GAP_SHARE * absolute_gap
         alone = not relaxation.variables and not relaxation.longest_jobs
-        if alone and _cost_within_rows(part, placement[core], dived) <= least:
+        if alone and _cost_within_rows(part, placement[core], dived) <= minimum:
             return placement, -np.inf
     hint = np.zeros(part.cost.shape)
     hint[np.arange(len(core)), placement[core]] = 1.0
@@ -90,10 +90,10 @@ def solve_core(
 
 
 def _without_expensive(
-    part: AssignmentProblem, reduced: FloatArray, placement: IntArray, most: float
+    part: AssignmentProblem, reduced: FloatArray, placement: IntArray, maximum: float
 ) -> AssignmentProblem:
-    """Leave out pairs that alone cost more than `most` at the rows' prices."""
-    near = reduced - reduced.min(axis=1)[:, None] <= most
+    """Leave out pairs that alone cost more than `maximum` at the rows' prices."""
+    near = reduced - reduced.min(axis=1)[:, None] <= maximum
     near[np.arange(len(placement)), placement] = True
     return replace(part, allowed=part.allowed & near)
 

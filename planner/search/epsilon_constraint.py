@@ -106,8 +106,8 @@ class EpsilonConstraint:
         if self.limit.kind == "deadline":
             return self.limit.with_value(self.problem, loosest(found.variables[Makespan()]))
         if self.limit.kind in ("own_deadlines", "available"):
-            least = max(found.variables[FACTOR] * self.limit.given, 1e-12)
-            return self.limit.with_value(self.problem, loosest(least))
+            minimum = max(found.variables[FACTOR] * self.limit.given, 1e-12)
+            return self.limit.with_value(self.problem, loosest(minimum))
         return self.limit.with_value(self.problem, None)
 
     def _with_reserve(

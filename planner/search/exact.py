@@ -29,8 +29,8 @@ def small_enough(problem: PlacementProblem) -> bool:
     if problem.n > MAX_EXACT_REQUESTS:
         return False
     devices = np.array([len(_pinned_first(problem, pool)[1]) for pool in problem.pool_of])
-    most = np.where(problem.pinned_device[:, None] >= 0, 1, devices[None, :])
-    return float(np.prod((problem.eligible * most).sum(axis=1, dtype=float))) <= MAX_ASSIGNMENTS
+    maximum = np.where(problem.pinned_device[:, None] >= 0, 1, devices[None, :])
+    return float(np.prod((problem.eligible * maximum).sum(axis=1, dtype=float))) <= MAX_ASSIGNMENTS
 
 
 def _pinned_first(problem: PlacementProblem, pool: int) -> tuple[int, list[int]]:
@@ -89,8 +89,8 @@ class Search:
         self._leaves = MAX_LEAVES if np.isfinite(self.incumbent) else MAX_LEAVES_WITHOUT_A_PLAN
         self._rows = _Rows(relaxation)
         self._cost: FloatArray = np.where(relaxation.allowed, relaxation.cost, np.inf)
-        least = self._cost.min(axis=1)
-        self._rest = np.concatenate([np.cumsum(least[::-1])[::-1], [0.0]])
+        minimum = self._cost.min(axis=1)
+        self._rest = np.concatenate([np.cumsum(minimum[::-1])[::-1], [0.0]])
         self._fixed = relaxation.constant
         self._fixed += sum(min(v.cost * v.lower, v.cost * v.upper) for v in relaxation.variables)
         self._placement = np.zeros(problem.n, dtype=np.int64)

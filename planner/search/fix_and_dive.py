@@ -124,7 +124,7 @@ def _needed(relaxation: AssignmentProblem, bounded: Bounded, regret: FloatArray)
 def _nearest(regret: FloatArray, own: IntArray, other: IntArray) -> IntArray:
     """Return the requests of least regret, from and to each placement, shape (m,)."""
     width = int(max(own.max(), other.max())) + 1
-    most = max(1, MAX_LP_REQUESTS // (2 * width))
+    maximum = max(1, MAX_LP_REQUESTS // (2 * width))
     pool = np.argpartition(regret, min(len(regret) - 1, 20 * MAX_LP_REQUESTS))
     pool = pool[: 20 * MAX_LP_REQUESTS]
     pool = pool[np.argsort(regret[pool], kind="stable")]
@@ -135,7 +135,7 @@ def _nearest(regret: FloatArray, own: IntArray, other: IntArray) -> IntArray:
         order = pool[np.argsort(side[pool], kind="stable")]
         counts = np.bincount(side[pool], minlength=width)
         rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-        taken[order[rank < most]] = True
+        taken[order[rank < maximum]] = True
     return np.flatnonzero(taken)
 
 

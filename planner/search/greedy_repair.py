@@ -55,11 +55,11 @@ def _best_move(problem: AssignmentProblem, moves: RowMoves) -> tuple[int, int] |
     """Return the move that lowers the total excess most for what it costs."""
     rows = np.arange(problem.n)
     now = moves.now
-    gain, least = np.where(problem.allowed, now - moves.after(), -np.inf), MIN_GAIN_SHARE * now
-    if gain.max() <= least:
+    gain, minimum = np.where(problem.allowed, now - moves.after(), -np.inf), MIN_GAIN_SHARE * now
+    if gain.max() <= minimum:
         return None
     extra = problem.cost - problem.cost[rows, moves.placement][:, None]
     floor = 1e-6 * float(np.abs(problem.cost[problem.allowed]).mean()) + 1e-300
-    merit = np.where(gain > least, gain / np.maximum(extra, floor), -np.inf)
+    merit = np.where(gain > minimum, gain / np.maximum(extra, floor), -np.inf)
     i, k = np.unravel_index(int(merit.argmax()), merit.shape)
     return int(i), int(k)

@@ -84,9 +84,9 @@ class _PenaltySearch:
 
     def _moved(self) -> bool:
         """Make the best move, of two requests where no single one helps."""
-        least, before = EXCESS_TOLERANCE * self.typical, self.moves.now
+        minimum, before = EXCESS_TOLERANCE * self.typical, self.moves.now
         saved = before - self.moves.after() - self.extra
-        if saved.max() > least:
+        if saved.max() > minimum:
             i, k = np.unravel_index(int(saved.argmax()), saved.shape)
             self._take(int(i), int(k))
             return True
@@ -98,7 +98,7 @@ class _PenaltySearch:
         penalty = self._penalty(together, np.arange(len(together))).sum(axis=0)
         both = before - penalty - extra[:, None] - extra[None, :]
         both[i[:, None] == i[None, :]] = -np.inf
-        if both.max(initial=-np.inf) <= least:
+        if both.max(initial=-np.inf) <= minimum:
             return False
         for move in np.unravel_index(int(both.argmax()), both.shape):
             self._take(int(i[move]), int(k[move]))
@@ -106,8 +106,8 @@ class _PenaltySearch:
 
     def _worth_pairing(self, saved: FloatArray) -> IntArray:
         """Positions of the moves that save most alone and of those that cost least."""
-        most = int((MAX_PAIRED_MOVES / len(self.prices)) ** 0.5) // 2
-        chosen = np.union1d(_lowest(-saved, most), _lowest(self.extra, most))
+        maximum = int((MAX_PAIRED_MOVES / len(self.prices)) ** 0.5) // 2
+        chosen = np.union1d(_lowest(-saved, maximum), _lowest(self.extra, maximum))
         return np.asarray(chosen[np.isfinite(saved.ravel()[chosen])])
 
     def _take(self, i: int, k: int) -> None:
@@ -125,10 +125,10 @@ class _PenaltySearch:
 
 def _mean_request(row: FloatArray) -> float:
     """Mean of what a request uses of a row at most, of those that use any."""
-    most = np.abs(row).max(axis=1, initial=0.0)
-    return float(most[most > 0.0].mean()) if most.any() else 1.0
+    maximum = np.abs(row).max(axis=1, initial=0.0)
+    return float(maximum[maximum > 0.0].mean()) if maximum.any() else 1.0
 
 
-def _lowest(values: FloatArray, most: int) -> IntArray:
+def _lowest(values: FloatArray, maximum: int) -> IntArray:
     flat: FloatArray = values.ravel()
-    return np.asarray(np.argpartition(flat, min(most, len(flat) - 1))[:most])
+    return np.asarray(np.argpartition(flat, min(maximum, len(flat) - 1))[:maximum])

@@ -105,8 +105,8 @@ def count_limit(problem: PlacementProblem, count: RequestCount) -> RequestCount 
     """Return the limit that a row of counts is made of: a share, or a number of requests."""
     limits, n = problem.limits, problem.n
     share = limits.share(count.llm)
-    least = limits.min_requests.get(count.llm, 0)
-    if count.side == "min" and least > np.floor(share.min * n + COUNT_TOLERANCE):
+    minimum = limits.min_requests.get(count.llm, 0)
+    if count.side == "min" and minimum > np.floor(share.min * n + COUNT_TOLERANCE):
         return MinRequests(count.llm)
     return count
 

@@ -63,8 +63,8 @@ class Quantity:
         rows = features / np.maximum(predicted, MIN_WEIGHT_SHARE * measured)[:, None]
         # No coefficient can be larger than the least measurement over its feature.
         with np.errstate(divide="ignore"):
-            most = np.min(np.where(features > 0, measured[:, None] / features, np.inf), axis=0)
-        prior = np.diag(np.where(np.isfinite(most), most, 1.0) ** -2.0)
+            maximum = np.min(np.where(features > 0, measured[:, None] / features, np.inf), axis=0)
+        prior = np.diag(np.where(np.isfinite(maximum), maximum, 1.0) ** -2.0)
         covariance = np.linalg.inv(rows.T @ rows / noise**2 + prior)
         return cls(coefficients, noise, np.asarray(covariance, dtype=np.float64))
 

@@ -109,7 +109,7 @@ class LiveRig(Rig):
                     self._url,
                     self._headers,
                     self._served_name,
-                    most=self._axes.concurrency[-1],
+                    maximum=self._axes.concurrency[-1],
                     random=Random(self._seed),
                 )
             )

@@ -100,8 +100,8 @@ def measure_point(
     Parameters and errors as `run_campaign`, with the point and its stage.
     """
     own = [t for t in journal.trials if (t.point, t.stage) == (point, stage)]
-    most = rig.max_windows(point)
-    if settled(design, own, most):
+    maximum = rig.max_windows(point)
+    if settled(design, own, maximum):
         return
     with closing(rig.windows(point, stage, len(own))) as windows:
         for measured in windows:
@@ -109,7 +109,7 @@ def measure_point(
             journal.append(kept, measured.requests)
             watcher.window(kept)
             own.append(kept)
-            if settled(design, own, most):
+            if settled(design, own, maximum):
                 break
 
 

@@ -85,7 +85,7 @@ def spread(windows: Sequence[Trial]) -> float:
     return max(float(np.std(one, ddof=1)) / max(float(np.mean(one)), 1e-300) for one in columns)
 
 
-def settled(design: Design, windows: Sequence[Trial], most: int | None) -> bool:
+def settled(design: Design, windows: Sequence[Trial], maximum: int | None) -> bool:
     """Say whether a point has windows enough.
 
     Parameters
@@ -94,10 +94,10 @@ def settled(design: Design, windows: Sequence[Trial], most: int | None) -> bool:
         Design of the campaign.
     windows
         Windows of the point.
-    most
+    maximum
         Windows that there can be; None for as many as are wanted.
     """
-    if windows and (windows[0].warm_up or len(windows) == most):
+    if windows and (windows[0].warm_up or len(windows) == maximum):
         return True
     if len(windows) < WINDOWS_PER_POINT:
         return False

@@ -194,6 +194,6 @@ def _cell(path: Path, line: int, cells: Mapping[str, str], column: str) -> objec
 
 def _positive(path: Path, line: int, cells: Mapping[str, str], column: str) -> float:
     try:
-        return number(cells[column], least=MIN_MEASUREMENT, wanted="a positive number")
+        return number(cells[column], minimum=MIN_MEASUREMENT, wanted="a positive number")
     except CellError as error:
         raise ObservationError(path, str(error), row=line, column=column) from None

@@ -173,7 +173,7 @@ def _hardware(cells: Cells) -> str:
 
 def _positive(file: Path, line: int, cells: Cells, column: str) -> float:
     try:
-        return number(cells[column], least=MIN_MEASUREMENT, wanted="a positive number")
+        return number(cells[column], minimum=MIN_MEASUREMENT, wanted="a positive number")
     except CellError as error:
         raise ObservationError(file, str(error), row=line, column=column) from None
 

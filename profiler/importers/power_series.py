@@ -96,10 +96,10 @@ def check_one_gpu(path: Path, at_s: FloatArray) -> None:
 
 def check_even(path: Path, counts: Mapping[str, int]) -> None:
     """Refuse GPUs that were read far less often than others: they are something else."""
-    least, most = (choose(counts, key=lambda gpu: counts[gpu]) for choose in (min, max))
-    if counts[most] > 2 * counts[least] + 2:
+    rarest, commonest = (choose(counts, key=lambda gpu: counts[gpu]) for choose in (min, max))
+    if counts[commonest] > 2 * counts[rarest] + 2:
         problem = (
-            f"Expected as many readings of each GPU, got {counts[most]} of {most} and "
-            f"{counts[least]} of {least}: is that what tells GPUs apart?"
+            f"Expected as many readings of each GPU, got {counts[commonest]} of {commonest} and "
+            f"{counts[rarest]} of {rarest}: is that what tells GPUs apart?"
         )
         raise ObservationError(path, problem)

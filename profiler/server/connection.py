@@ -18,7 +18,7 @@ SPARE_CONNECTIONS = 4
 
 
 async def connect(
-    url: str, headers: Mapping[str, str], served_name: str | None, *, most: int, random: Random
+    url: str, headers: Mapping[str, str], served_name: str | None, *, maximum: int, random: Random
 ) -> tuple[httpx.AsyncClient, Endpoint, PromptMaker]:
     """Connect to a server.
 
@@ -48,8 +48,8 @@ async def connect(
         headers=dict(headers),
         timeout=httpx.Timeout(REQUEST_TIMEOUT_S, connect=10.0),
         limits=httpx.Limits(
-            max_connections=most + SPARE_CONNECTIONS,
-            max_keepalive_connections=most + SPARE_CONNECTIONS,
+            max_connections=maximum + SPARE_CONNECTIONS,
+            max_keepalive_connections=maximum + SPARE_CONNECTIONS,
             keepalive_expiry=KEEP_ALIVE_S,
         ),
     )

@@ -32,9 +32,9 @@ def check_size(batch: Batch, placements: int, max_requests: int, max_pairs: int)
 
 def check_answers(batch: Batch, max_requests: int) -> None:
     """Refuse with 413 more answers than may be: in a schedule each holds a slot of its own."""
-    most = max(max_requests, ANSWERS_EACH * len(batch))
-    if batch.sequences > most:
-        message = f"Expected at most {most} answers of all requests, got {batch.sequences}."
+    maximum = max(max_requests, ANSWERS_EACH * len(batch))
+    if batch.sequences > maximum:
+        message = f"Expected at most {maximum} answers of all requests, got {batch.sequences}."
         raise _too_large(batch, message)
 
 

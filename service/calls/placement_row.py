@@ -34,11 +34,11 @@ class Profiled(NamedTuple):
             return False
         if not self.outputs[0] <= output_tokens <= self.outputs[1]:
             return False
-        steps, most = self.upper
-        if output_tokens > most[bisect_left(steps, input_tokens)]:
+        steps, upper = self.upper
+        if output_tokens > upper[bisect_left(steps, input_tokens)]:
             return False
-        steps, least = self.lower
-        return output_tokens >= least[bisect_right(steps, input_tokens)]
+        steps, lower = self.lower
+        return output_tokens >= lower[bisect_right(steps, input_tokens)]
 
 
 @dataclass(frozen=True)

@@ -213,9 +213,9 @@ def _words(problem: Problem, batch: BatchFile, options: argparse.Namespace) -> I
 
 
 def _relaxed(change: dict[str, Any]) -> str:
-    given, needed, least = change["given"], change["needed"], change["needed_lower_bound"]
+    given, needed, minimum = change["given"], change["needed"], change["needed_lower_bound"]
     words = f"{change['constraint']}: {given:.15g} -> {needed:.15g}"
-    return f"{words} (a plan was found there; proven: nothing tighter than {least:.15g} will do)"
+    return f"{words} (a plan was found there; proven: nothing tighter than {minimum:.15g} will do)"
 
 
 def _with_others(error: FieldError) -> FieldError:

@@ -61,6 +61,6 @@ class QualityPriceController:
         self.decisions = self.decisions * _KEEP + 1.0
         self.tokens = self.tokens * _KEEP + tokens
         self.energy_j = self.energy_j * _KEEP + energy_j
-        most = MAX_SHORTFALL * MEMORY_DECISIONS * self.tokens / self.decisions
+        maximum = MAX_SHORTFALL * MEMORY_DECISIONS * self.tokens / self.decisions
         shortfall = self.shortfall + tokens * (policy.min_mean_quality - score)
-        self.shortfall = max(-most, min(most, shortfall))
+        self.shortfall = max(-maximum, min(maximum, shortfall))

@@ -163,8 +163,8 @@ def _without_others(
     return observed if kept == observed.keys else replace(observed, keys=kept)
 
 
-def _in_time_idle(least: PlacementRow, requirements: Requirements, predict: Predict) -> bool:
+def _in_time_idle(row: PlacementRow, requirements: Requirements, predict: Predict) -> bool:
     """Say whether a request would end in time on the least concurrency of an LLM on a pool."""
     if requirements.deadline_s is None:
         return True
-    return predict(least, requirements.terms).runtime_s <= requirements.deadline_s
+    return predict(row, requirements.terms).runtime_s <= requirements.deadline_s

@@ -103,18 +103,18 @@ def _program(nominal: Nominal) -> tuple[pulp.LpProblem, Pairs, float]:
     }
     makespan = None
     if nominal.uses_makespan:
-        most = nominal.deadline_s if np.isfinite(nominal.deadline_s) else None
-        makespan = pulp.LpVariable("makespan", 0.0, most)
+        maximum = nominal.deadline_s if np.isfinite(nominal.deadline_s) else None
+        makespan = pulp.LpVariable("makespan", 0.0, maximum)
         objective[makespan] = nominal.makespan_cost / scale
     program += pulp.LpAffineExpression(objective)
     for i in range(n):
         program += pulp.lpSum(x[i, j] for j in range(k) if (i, j) in x) == 1
     for row in nominal.rows:
         total = _total(row, nominal, x, makespan)
-        if np.isfinite(row.most):
-            program += total <= row.most
-        if row.least > 0.0:
-            program += total >= row.least
+        if np.isfinite(row.upper):
+            program += total <= row.upper
+        if row.lower > 0.0:
+            program += total >= row.lower
     return program, x, scale
 
 

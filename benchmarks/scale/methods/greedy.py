@@ -34,9 +34,9 @@ def _placed(nominal: Nominal) -> IntArray:
     left, needed = [], []
     seen_rows = [row for row in nominal.rows if not isinstance(row.limits, PlanCost)]
     for r, row in enumerate(seen_rows):
-        most = row.makespan * nominal.deadline_s if row.makespan else row.most
-        left.append(most)
-        needed.append(max(0.0, row.least))
+        maximum = row.makespan * nominal.deadline_s if row.makespan else row.upper
+        left.append(maximum)
+        needed.append(max(0.0, row.lower))
         for column in np.flatnonzero(row.columns).tolist():
             rows_of[column].append(r)
     values = [np.broadcast_to(row.values, (n, k)) for row in seen_rows]

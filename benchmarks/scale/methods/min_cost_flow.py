@@ -32,7 +32,9 @@ def min_cost_flow(nominal: Nominal) -> MethodRun:
     groups = [np.flatnonzero(row.columns) for row in nominal.rows]
     free = np.flatnonzero(~np.any([row.columns for row in nominal.rows], axis=0))
     groups += [free] if len(free) else []
-    bounds = [(row.least, row.most) for row in nominal.rows] + ([(0.0, float(n))] * bool(len(free)))
+    bounds = [(row.lower, row.upper) for row in nominal.rows] + (
+        [(0.0, float(n))] * bool(len(free))
+    )
     costs = np.where(nominal.eligible, nominal.cost, np.inf)
     best = np.stack([group[costs[:, group].argmin(axis=1)] for group in groups], axis=1)
     cost = np.stack([costs[:, group].min(axis=1) for group in groups], axis=1)
@@ -58,10 +60,10 @@ def min_cost_flow(nominal: Nominal) -> MethodRun:
 
 def _sink(flow: SimpleMinCostFlow, n: int, bounds: list[tuple[float, float]]) -> None:
     rest = n
-    for index, (least, most) in enumerate(bounds):
-        whole_least = int(max(0.0, least))
+    for index, (lower, upper) in enumerate(bounds):
+        whole_least = int(max(0.0, lower))
         flow.set_node_supply(n + index, -whole_least)
-        room = int(min(most, n)) - whole_least
+        room = int(min(upper, n)) - whole_least
         flow.add_arc_with_capacity_and_unit_cost(n + index, n + len(bounds), room, 0)
         rest -= whole_least
     flow.set_nodes_supplies(np.arange(n), np.ones(n, dtype=np.int64))

@@ -37,8 +37,8 @@ def assignment_problem(nominal: Nominal) -> AssignmentProblem:
     rows = [row for part in nominal.rows for row in _rows(part, nominal)]
     variables = []
     if nominal.uses_makespan:
-        most = min(nominal.deadline_s, 1e9)
-        variables.append(Variable(Makespan(), 0.0, most, nominal.makespan_cost))
+        maximum = min(nominal.deadline_s, 1e9)
+        variables.append(Variable(Makespan(), 0.0, maximum, nominal.makespan_cost))
     return AssignmentProblem(nominal.cost, nominal.eligible, tuple(rows), tuple(variables))
 
 
@@ -48,7 +48,7 @@ def _rows(part: NominalRow, nominal: Nominal) -> Iterator[Row]:
         values = np.broadcast_to(values, nominal.cost.shape) * part.members[:, None]
     columns = part.columns.astype(float)
     variables: dict[Counted, float] = {Makespan(): -part.makespan} if part.makespan else {}
-    if np.isfinite(part.most):
-        yield Row(part.limits, values, columns, part.most, variables=variables)
-    if part.least > 0.0:
-        yield Row(part.limits, values, -columns, -part.least)
+    if np.isfinite(part.upper):
+        yield Row(part.limits, values, columns, part.upper, variables=variables)
+    if part.lower > 0.0:
+        yield Row(part.limits, values, -columns, -part.lower)

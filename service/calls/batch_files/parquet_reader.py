@@ -66,9 +66,9 @@ def serve(connection: Connection, limits: ParquetLimits) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.disable()
-    _, most = resource.getrlimit(resource.RLIMIT_CPU)
-    soft = limits.cpu_s if most == resource.RLIM_INFINITY else min(limits.cpu_s, most)
-    resource.setrlimit(resource.RLIMIT_CPU, (soft, most))
+    _, maximum = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = limits.cpu_s if maximum == resource.RLIM_INFINITY else min(limits.cpu_s, maximum)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, maximum))
     # What Arrow says when it aborts is not for who reads the terminal.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:

@@ -88,7 +88,7 @@ def check_pages(
     `leaves` are index and name of what is read of the file: of nested columns their leaves.
     """
     size = 0
-    most = min(limits.values, MAX_NAMES * metadata.num_rows)
+    maximum = min(limits.values, MAX_NAMES * metadata.num_rows)
     for leaf, name in leaves:
         values = 0
         for chunk in _chunks(metadata, leaf):
@@ -102,8 +102,8 @@ def check_pages(
                 raise ParquetRefusal(f"Expected Parquet, got {error}.", name) from None
             size += pages.uncompressed_bytes
             values += pages.values
-        if values > most:
-            raise ParquetRefusal(f"Expected at most {most} values, got {values}.", name)
+        if values > maximum:
+            raise ParquetRefusal(f"Expected at most {maximum} values, got {values}.", name)
         if size > limits.held_bytes:
             raise ParquetRefusal(
                 f"Expected at most {limits.held_bytes} bytes in the columns needed, decompressed; "

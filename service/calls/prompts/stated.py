@@ -37,8 +37,8 @@ def stated_limit(body: Mapping[str, Any]) -> int | None:
     body = merged(body)
     for name in LIMITS:
         value = body.get(name)
-        least = 0 if name == "max_tokens" and body.get("echo") is True else 1
-        if is_whole(value) and value >= least:
+        minimum = 0 if name == "max_tokens" and body.get("echo") is True else 1
+        if is_whole(value) and value >= minimum:
             return int(value)
     return None
 

@@ -84,8 +84,8 @@ _CACHE_KIB = 3072
 it be cut. Other pages that are read again the system has in its own cache."""
 
 
-def insert(connection: sqlite3.Connection, actuals: Sequence[Actual], most: int) -> list[Actual]:
-    """Keep actuals, and no more than `most` of all; return those that were not known.
+def insert(connection: sqlite3.Connection, actuals: Sequence[Actual], maximum: int) -> list[Actual]:
+    """Keep actuals, and no more than `maximum` of all; return those that were not known.
 
     Known is one whose id is that of an actual that its owner sees.
     """
@@ -94,7 +94,7 @@ def insert(connection: sqlite3.Connection, actuals: Sequence[Actual], most: int)
         for one in actuals
         if connection.execute(_INSERT, (*_values(one), one.id, one.owner, one.owner)).rowcount
     ]
-    connection.execute(_TRIM, (most,))
+    connection.execute(_TRIM, (maximum,))
     return added
 
 

@@ -48,12 +48,12 @@ class ActualsStore:
     def __init__(
         self,
         path: Path,
-        most: int,
+        maximum: int,
         failures: StoreFailures | None = None,
         *,
         may_forget: bool = False,
     ) -> None:
-        self._most = most
+        self._maximum = maximum
         self._thread = WritingThread(path, may_forget=may_forget)
         self._failures = failures or StoreFailures(logger)
         self.policy_losses = 0
@@ -81,7 +81,7 @@ class ActualsStore:
 
     async def add(self, actuals: Sequence[Actual]) -> list[Actual]:
         """Keep actuals, or none; return those that were not known, when they are on disk."""
-        work = partial(database.insert, actuals=actuals, most=self._most)
+        work = partial(database.insert, actuals=actuals, maximum=self._maximum)
         return await self._done(work, writes=True)
 
     async def measure(self, energy_j: Mapping[ActualKey, float]) -> list[Actual]:

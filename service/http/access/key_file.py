@@ -117,8 +117,8 @@ class KeyFile(BaseModel):
     def _names_and_hashes_differ(self) -> Self:
         for field in ("name", "sha256"):
             counted = Counter(getattr(row, field) for row in self.keys)
-            if counted and (most := counted.most_common(1)[0])[1] > 1:
-                msg = f"Expected each {field} once, got {most[0]} {most[1]} times."
+            if counted and (commonest := counted.most_common(1)[0])[1] > 1:
+                msg = f"Expected each {field} once, got {commonest[0]} {commonest[1]} times."
                 raise ValueError(msg)
         return self
 

@@ -106,6 +106,6 @@ def prices_operation() -> dict[str, Any]:
     return {"openapi_extra": {"parameters": parameters, "responses": responses}}
 
 
-def _tokens(name: str, least: int, default: int) -> dict[str, Any]:
-    schema = {"type": "integer", "minimum": least, "maximum": MAX_TOKENS, "default": default}
+def _tokens(name: str, minimum: int, default: int) -> dict[str, Any]:
+    schema = {"type": "integer", "minimum": minimum, "maximum": MAX_TOKENS, "default": default}
     return parameter("query", name, "Of the request that is priced.", schema)

@@ -152,6 +152,6 @@ def _operation_of(responses: dict[str, Any], *parameters: dict[str, Any]) -> dic
     }
 
 
-def _query(name: str, description: str, most: int) -> dict[str, Any]:
-    schema = {"type": "integer", "minimum": 1, "maximum": most}
+def _query(name: str, description: str, maximum: int) -> dict[str, Any]:
+    schema = {"type": "integer", "minimum": 1, "maximum": maximum}
     return parameter("query", name, description, schema)
