@@ -10,6 +10,7 @@ FROM tools AS wheel
 RUN python -m venv /build/tools \
  && /build/tools/bin/pip install --only-binary :all: --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
+COPY commandline/ commandline/
 COPY costmodel/ costmodel/
 COPY planner/ planner/
 COPY service/ service/

@@ -7,73 +7,67 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-
-from examples.local_service import running_service
-from examples.make_workload import BODY, DEADLINE_SECONDS, MIN_MEAN_QUALITY
+from commandline.ending import DONE, FAILED, raising_on_interrupt, refuse, run
 
 EQUAL_QUALITY = "query_blind_split"
+_USED = ("LLM", "pool", "conc.", "requests", "kJ", "J each")
+_BASELINES = ("baseline", "kJ", "makespan s", "quality", "plan saves")
 
 
-def main() -> None:
-    """Run the demonstration; any answer but a plan ends it with exit status 1."""
-    console = Console(soft_wrap=True)
+def main() -> int:
+    """Run the demonstration, and return its exit status: 1 after any answer but a plan."""
+    # Here, so that Ctrl-C finds words for itself while they are imported too.
+    import httpx  # noqa: PLC0415
+
+    from commandline.tables import print_table  # noqa: PLC0415
+    from examples.local_service import running_service  # noqa: PLC0415
+    from examples.make_workload import BODY  # noqa: PLC0415
+
     body = BODY.read_bytes()
-    with running_service() as url:
+    headers = {"content-type": "application/json"}
+    with raising_on_interrupt(), running_service() as url:
         begin = time.perf_counter()
-        answer = httpx.post(
-            f"{url}/plan", content=body, headers={"content-type": "application/json"}, timeout=120.0
-        )
+        answer = httpx.post(f"{url}/plan", content=body, headers=headers, timeout=120.0)
         took_s = time.perf_counter() - begin
     if answer.is_error:
-        console.print(f"[red]{answer.status_code}[/red] {answer.text}")
-        sys.exit(1)
+        return refuse(f"{answer.status_code} {answer.text}", FAILED)
     plan = answer.json()
-    console.print(placement_table(plan), baseline_table(plan), sep="\n")
-    console.print(summary(plan), f"answered in {took_s:.2f} s", sep="\n")
+    print_table("Where the requests run", _USED, used_rows(plan), names=2)
+    print_table("Other ways to place them", _BASELINES, baseline_rows(plan))
+    sys.stdout.write(f"{summary(plan)}\nanswered in {took_s:.2f} s\n")
+    return DONE
 
 
-def placement_table(plan: Mapping[str, Any]) -> Table:
-    """Tabulate the placements that the plan uses, the one with the most requests first."""
-    table = _table("Where the requests run")
-    for heading in ("LLM", "pool"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("conc.", "requests", "kJ", "J each"):
-        table.add_column(heading, justify="right")
+def used_rows(plan: Mapping[str, Any]) -> list[list[str]]:
+    """Return a row of each placement that the plan uses, the one with the most requests first."""
     used = [placement for placement in plan["placements"] if placement["requests"]]
-    for row in sorted(used, key=lambda placement: -placement["requests"]):
-        table.add_row(
+    return [
+        [
             row["llm"],
             row["pool"],
             str(row["concurrency"]),
             str(row["requests"]),
             f"{row['energy_joules'] / 1e3:,.1f}",
             f"{row['energy_joules'] / row['requests']:,.1f}",
-        )
-    return table
+        ]
+        for row in sorted(used, key=lambda placement: -placement["requests"])
+    ]
 
 
-def baseline_table(plan: Mapping[str, Any]) -> Table:
-    """Tabulate the other ways to place the same requests, feasible ones first."""
-    table = _table("Other ways to place them")
-    table.add_column("baseline", no_wrap=True)
-    for heading in ("kJ", "makespan s", "quality", "plan saves"):
-        table.add_column(heading, justify="right")
-    for row in sorted(
-        plan["baselines"], key=lambda row: (not row["feasible"], row["energy_joules"])
-    ):
-        saving = row["saving_ratio"]
-        table.add_row(
+def baseline_rows(plan: Mapping[str, Any]) -> list[list[str]]:
+    """Return a row of each other way to place the same requests, feasible ones first."""
+    return [
+        [
             row["name"],
             f"{row['energy_joules'] / 1e3:,.1f}",
             f"{row['makespan_seconds']:,.1f}",
             _quality(row["mean_quality"]),
-            f"{saving:.1%}" if saving is not None else "infeasible",
+            "infeasible" if row["saving_ratio"] is None else f"{row['saving_ratio']:.1%}",
+        ]
+        for row in sorted(
+            plan["baselines"], key=lambda row: (not row["feasible"], row["energy_joules"])
         )
-    return table
+    ]
 
 
 def summary(plan: Mapping[str, Any]) -> str:
@@ -88,18 +82,14 @@ def summary(plan: Mapping[str, Any]) -> str:
     parts = ", ".join(
         f"{name} {energy[name] / 1e3:,.1f}" for name in ("requests", "underfill", "loading", "idle")
     )
+    from examples.make_workload import DEADLINE_SECONDS, MIN_MEAN_QUALITY  # noqa: PLC0415
+
     return (
         f"{requests:,} requests: {energy['value'] / 1e3:,.1f} kJ{_interval(energy)}: {parts}\n"
         f"deadline {DEADLINE_SECONDS:,.0f} s, makespan {plan['makespan_seconds']:,.1f} s, "
         f"mean quality {_quality(plan['mean_quality'])}, floor {MIN_MEAN_QUALITY:.3f}\n"
         f"saving at equal quality, against the best split blind to the requests: {saved}\n"
         f"status {plan['status']}, gap to the proven lower bound {plan['gap']:.2%}{warnings}"
-    )
-
-
-def _table(title: str) -> Table:
-    return Table(
-        title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
     )
 
 
@@ -114,4 +104,4 @@ def _interval(energy: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -48,7 +48,10 @@ def running_service(settings: Mapping[str, str] | None = None) -> Iterator[str]:
         **(settings or {}),
     }
     command = [sys.executable, "-m", "service"]
-    service = subprocess.Popen(command, env={**os.environ, **own}, stdin=subprocess.DEVNULL)
+    # In a group of its own: a terminal would send it Ctrl-C beside whoever is to end it.
+    service = subprocess.Popen(
+        command, env={**os.environ, **own}, stdin=subprocess.DEVNULL, process_group=0
+    )
     try:
         url = f"http://127.0.0.1:{own['JOULEPLAN_PORT']}"
         await_answer(f"{url}/readyz", service)

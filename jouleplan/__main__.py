@@ -6,14 +6,13 @@ only its own extra is installed, and starts without the other's libraries.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
-from jouleplan.verbs import APPLICATION_OF, SERVICE, overview
+from commandline.ending import BAD_INPUT, DONE, refuse, run
 
 PROGRAM = "jouleplan"
-BAD_INPUT = 2
 _HELP = ("-h", "--help")
 
 
@@ -23,63 +22,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The status is 0 after the overview or the version was asked for; 2 where no verb or an
     unknown one is given, or where the libraries of the verb are not installed.
     """
+    from commandline.verbs import APPLICATION_OF, SERVICE, overview  # noqa: PLC0415
+
     given = sys.argv[1:] if arguments is None else list(arguments)
     if not given:
-        return _refuse(overview())
+        sys.stderr.write(overview())
+        return BAD_INPUT
     verb = given[0]
     if verb in _HELP:
-        return _print(overview())
+        sys.stdout.write(overview())
+        return DONE
     if verb == "--version":
-        from service.environment import running_version  # noqa: PLC0415
+        from commandline.parser import version_line  # noqa: PLC0415
 
-        return _print(f"{PROGRAM} {running_version()}\n")
+        sys.stdout.write(version_line())
+        return DONE
     if verb not in APPLICATION_OF:
-        return _refuse(_unknown(verb))
-    return _run(APPLICATION_OF[verb], given)
+        from commandline.parser import expected_one_of  # noqa: PLC0415
 
-
-def _run(application: str, arguments: Sequence[str]) -> int:
-    from jouleplan.extras import missing  # noqa: PLC0415
-
-    # The help needs none of the libraries, and tells whether they are worth installing.
-    if not set(_HELP) & set(arguments) and (absent := missing(application)):
-        return _refuse(
-            f"error: {PROGRAM} {arguments[0]} needs libraries that are not installed: "
-            f"{', '.join(absent)}.\nInstall them: pip install '{PROGRAM}[{application}]' "
-            "(in a checkout: make setup)\n"
+        return refuse(
+            f"{expected_one_of(APPLICATION_OF, verb)}\n{PROGRAM} --help says what each does."
         )
-    if application == SERVICE:
-        from service.__main__ import main as run  # noqa: PLC0415
+    if APPLICATION_OF[verb] == SERVICE:
+        from service.__main__ import main as run_verb  # noqa: PLC0415
     else:
-        from profiler.cli import main as run  # noqa: PLC0415
-    return run(arguments, PROGRAM)
+        from profiler.__main__ import main as run_verb  # noqa: PLC0415
+    return run_verb(given, PROGRAM)
 
 
-def _unknown(verb: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415
-
-    near = get_close_matches(verb.lower(), APPLICATION_OF, n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    return (
-        f"error: Expected a verb, got {verb!r:.100}.{hint}\n"
-        f"{PROGRAM} --help lists the verbs: {', '.join(APPLICATION_OF)}.\n"
-    )
-
-
-def _print(words: str) -> int:
-    try:
-        sys.stdout.write(words)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader had enough; the interpreter would complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
-
-
-def _refuse(words: str) -> int:
-    sys.stderr.write(words)
-    return BAD_INPUT
+def process() -> NoReturn:
+    """Run the command line of this process, and end the process."""
+    run(main)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process()

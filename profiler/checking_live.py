@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 
+from commandline.ending import say
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
 from profiler.campaign.journal import Journal
@@ -20,7 +21,6 @@ from profiler.errors import UnusableInputError
 from profiler.fit.error_figures import POINT_COLUMNS
 from profiler.measuring import live_rig
 from profiler.observation_files import read_observations
-from profiler.pages.tables import say
 from profiler.plausibility import unchecked_devices
 
 CHECK = "check"

@@ -6,64 +6,41 @@ The verbs are imported when one runs, so that ``--help`` and wrong options answe
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from costmodel.command_line import VerbParser, run_for_a_reader
+from commandline.ending import DONE, INTERRUPTED, raising_on_interrupt, refuse, say
+from commandline.parser import CommandParser, PrintVersion
+from commandline.verbs import PROFILER
 from profiler.errors import ProfilerError
 from profiler.measure_options import add_check, add_measure, add_models_dir, add_out
 from profiler.option_values import date, device
 
-PROGRAM = "python -m profiler"
-BAD_INPUT, INTERRUPTED = 2, 130
+_GOES_ON = "; what ended is kept, and the same command goes on from it"
 
 
-def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
-    """Run one verb.
+def run_verb(arguments: Sequence[str], program: str) -> int:
+    """Run one verb of a program started by that name, and return its exit status.
 
-    Parameters
-    ----------
-    arguments
-        Without the program's name; None for those of the process.
-    program
-        How the command was started, for the usage.
-
-    Returns
-    -------
-    int
-        0 when it did its work, whatever the errors found; 2 on bad input; 130 after Ctrl-C.
+    See `profiler.__main__.main`.
     """
-    return run_for_a_reader(lambda: _end_in_words(arguments, program))
-
-
-def _end_in_words(arguments: Sequence[str] | None, program: str) -> int:
     options = parser(program).parse_args(arguments)
-    if threading.current_thread() is threading.main_thread():
-        # Whoever ends the profiler politely shall not leave a server that it started behind.
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.default_int_handler)
+    # Here, where nothing is to be put in order yet: libraries take long to import.
     from costmodel.errors import CostModelError  # noqa: PLC0415
     from costmodel.files import words_of_os_error  # noqa: PLC0415
+    from profiler import checking_live, commands, importing, measuring  # noqa: F401, PLC0415
 
     try:
-        _run(options)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
+        with raising_on_interrupt():
+            _run(options)
     except KeyboardInterrupt:
-        goes_on = "; what ended is kept, and the same command goes on from it"
-        sys.stderr.write(f"interrupted{goes_on if options.verb == 'measure' else ''}\n")
+        say(f"interrupted{_GOES_ON if options.verb == 'measure' else ''}")
         return INTERRUPTED
     except (ProfilerError, CostModelError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return BAD_INPUT
+        return refuse(str(error))
     except OSError as error:
-        sys.stderr.write(f"error: {words_of_os_error(error)}\n")
-        return BAD_INPUT
-    return 0
+        return refuse(words_of_os_error(error))
+    return DONE
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -93,14 +70,13 @@ def _run(options: argparse.Namespace) -> None:
         commands.print_anova(options.observations, options.pool, options.device)
 
 
-def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
+def parser(program: str = f"python -m {PROFILER}") -> CommandParser:
     """Return what reads the arguments of the command, for a program started by that name."""
-    top = argparse.ArgumentParser(
-        allow_abbrev=False,
-        prog=program,
-        description="Turns measurements of LLM serving into cost models.",
+    top = CommandParser(
+        prog=program, description="Turns measurements of LLM serving into cost models."
     )
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=VerbParser)
+    top.add_argument("--version", action=PrintVersion)
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     add_measure(verbs)
     _add_import(verbs)
     _add_fit(verbs)
@@ -111,10 +87,9 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     return top
 
 
-def _add_import(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+def _add_import(verbs: argparse._SubParsersAction[CommandParser]) -> None:
     parser = verbs.add_parser(
         "import",
-        allow_abbrev=False,
         help="turn a file of measurements into observations",
         description="Turns a file of measurements into observations and appends them to OBS. Rows "
         "that OBS already holds are not written twice.",
@@ -177,10 +152,9 @@ def _add_import(verbs: argparse._SubParsersAction[VerbParser]) -> None:
     )
 
 
-def _add_fit(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+def _add_fit(verbs: argparse._SubParsersAction[CommandParser]) -> None:
     parser = verbs.add_parser(
         "fit",
-        allow_abbrev=False,
         help="fit a cost model to the observations of each LLM and device",
         description="Fits a cost model to the observations of each LLM and device, writes it as an "
         "artefact with its card, and prints its cross-validated errors.",
@@ -207,10 +181,9 @@ def _add_fit(verbs: argparse._SubParsersAction[VerbParser]) -> None:
     )
 
 
-def _add_show(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+def _add_show(verbs: argparse._SubParsersAction[CommandParser]) -> None:
     parser = verbs.add_parser(
         "show",
-        allow_abbrev=False,
         help="print a cost model as tables",
         description="Prints a cost model as tables: its origin, coefficients and errors.",
         epilog="example:\n  %(prog)s my-models/llama-3.1-8b-instruct__1xh100-sxm5-80gb.joblib",
@@ -220,10 +193,9 @@ def _add_show(verbs: argparse._SubParsersAction[VerbParser]) -> None:
     )
 
 
-def _add_errors(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+def _add_errors(verbs: argparse._SubParsersAction[CommandParser]) -> None:
     parser = verbs.add_parser(
         "errors",
-        allow_abbrev=False,
         help="print the cross-validated errors of cost models as Markdown",
         description="Prints the cross-validated errors of all cost models of a folder as Markdown.",
         epilog="example:\n  %(prog)s --models-dir my-models > errors.md",
@@ -231,10 +203,9 @@ def _add_errors(verbs: argparse._SubParsersAction[VerbParser]) -> None:
     add_models_dir(parser, "folder of the artefacts")
 
 
-def _add_anova(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+def _add_anova(verbs: argparse._SubParsersAction[CommandParser]) -> None:
     parser = verbs.add_parser(
         "anova",
-        allow_abbrev=False,
         help="analyse which token counts explain the variance of energy and runtime",
         description="Analyses how much of the variance of energy and runtime the input tokens, the "
         "output tokens and their interaction explain. Points have to be measured several times. "

@@ -12,6 +12,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from commandline.ending import say
+from commandline.tables import print_table
 from costmodel.artefact import CARD_SUFFIX, JOBLIB_SUFFIX, load, save
 from costmodel.catalogue import Catalogue
 from costmodel.cost_model import CostModel
@@ -30,7 +32,7 @@ from profiler.observation_files import read_observations
 from profiler.observations import Observations, joined
 from profiler.pages.errors_page import errors_page
 from profiler.pages.show import show
-from profiler.pages.tables import percent, print_table, say, statistic
+from profiler.pages.tables import percent, statistic
 from profiler.plausibility import warnings
 
 _FITTED = (
@@ -97,10 +99,10 @@ def fit(
         fitted.append((found.cost_model, some))
     if not fitted:
         raise UnusableInputError(f"Expected a pair that can be fitted, got: {'; '.join(skipped)}.")
-    print_table(f"{counted(len(fitted), 'pair')} fitted", _FITTED, rows)
+    print_table(f"{counted(len(fitted), 'pair')} fitted", _FITTED, rows, names=3)
     if skipped:
         print_table(
-            f"\n{counted(len(skipped), 'pair')} skipped", ["why"], [[reason] for reason in skipped]
+            f"{counted(len(skipped), 'pair')} skipped", ["why"], [[reason] for reason in skipped]
         )
     if report is not None:
         # Drawing is slow to import, and few ask for it.
@@ -149,7 +151,7 @@ def print_checks(records: Sequence[Mapping[str, Any]], *, as_json: bool) -> None
         + [percent(one[quantity][name]) for quantity in (ENERGY, RUNTIME) for name in names]
         for one in records
     ]
-    print_table(f"{counted(len(rows), 'artefact')} checked", _CHECKED, rows)
+    print_table(f"{counted(len(rows), 'artefact')} checked", _CHECKED, rows, names=2)
 
 
 def show_artefact(path: Path) -> None:
@@ -244,7 +246,7 @@ def print_anova(path: Path, pool_names: str | None, device: str | None) -> None:
         if found is None:
             say(f"{title}: no repeats to judge an interaction by")
         else:
-            _print_effects(f"\n{title}", found)
+            _print_effects(title, found)
 
 
 def _warm(trials: Observations) -> Observations:
@@ -260,7 +262,8 @@ def _print_effects(title: str, quantities: Mapping[str, Mapping[str, Effect]]) -
         for quantity, effects in quantities.items()
         for source, effect in effects.items()
     ]
-    print_table(title, ["", "source of variance", "sum of squares", "df", "F", "p"], rows)
+    header = ["", "source of variance", "sum of squares", "df", "F", "p"]
+    print_table(title, header, rows, names=2)
 
 
 def _fitted_row(cost_model: CostModel, left_out: Mapping[str, int]) -> list[str]:

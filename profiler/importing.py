@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
+from commandline.ending import say
+from commandline.tables import print_table
 from costmodel.nearest import counted
 from costmodel.provenance import GPU
 from costmodel.zones import read_zone
@@ -19,7 +21,6 @@ from profiler.importers.vllm_bench import import_vllm_bench
 from profiler.importers.wilkins2024 import import_wilkins2024
 from profiler.observation_files import append_observations
 from profiler.observations import Observations
-from profiler.pages.tables import print_table, say
 from profiler.plausibility import warnings
 
 _IMPORTED = ("LLM", "device", "trials", "warm-ups")
@@ -72,7 +73,7 @@ def import_file(options: argparse.Namespace) -> None:
         [llm, device, str(len(some)), str(int(some.warmup.sum()))]
         for llm, device, some in trials.pairs()
     ]
-    print_table(f"{written} of {counted(len(trials), 'trial')} written", _IMPORTED, rows)
+    print_table(f"{written} of {counted(len(trials), 'trial')} written", _IMPORTED, rows, names=2)
     say(*notes, *warnings(trials), *_untold(trials))
 
 

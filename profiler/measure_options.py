@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from costmodel.command_line import VerbParser, number, whole_number
+from commandline.parser import CommandParser, number, whole_number
 from profiler.meters.rapl import POWERCAP
 from profiler.option_values import device, llm, positive, share
 
@@ -16,11 +16,10 @@ API_KEY = "JOULEPLAN_SERVER_API_KEY"
 """Environment variable with the key of the server that is measured."""
 
 
-def add_measure(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+def add_measure(verbs: argparse._SubParsersAction[CommandParser]) -> None:
     """Add the verb ``measure``."""
     parser = verbs.add_parser(
         "measure",
-        allow_abbrev=False,
         help="send requests to an LLM server, meter its energy, write observations",
         description="Sends requests to a running LLM server, meters its energy, and appends a "
         "row to OBS for each window. The same command goes on where it was stopped. An API key "
@@ -135,11 +134,10 @@ def _add_facts(parser: argparse.ArgumentParser) -> None:
     add("--task", metavar="TEXT", help="task that the prompts are of, where it is one")
 
 
-def add_check(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+def add_check(verbs: argparse._SubParsersAction[CommandParser]) -> None:
     """Add the verb ``check``."""
     parser = verbs.add_parser(
         "check",
-        allow_abbrev=False,
         help="compare cost models with observations, or with a live server",
         description="Compares cost models with the observations of OBS and prints their errors. "
         "With --url, a few random points of one cost model are measured again and kept in OBS.",

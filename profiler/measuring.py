@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 
+from commandline.ending import say
+from commandline.tables import print_table
 from costmodel.names import check_llm, device_num_gpus
 from costmodel.nearest import counted
 from profiler.campaign.journal import LOADS_SUFFIX, Journal, companion
@@ -27,7 +28,6 @@ from profiler.fit.loads import LOAD_COLUMNS
 from profiler.measure_options import API_KEY
 from profiler.meters.choice import REPLAY, make_meter
 from profiler.observation_files import read_observations
-from profiler.pages.tables import print_table, say
 from profiler.plausibility import unchecked_devices
 from profiler.power_limits import PowerRange, limits
 from profiler.server.process import ServerProcess
@@ -180,7 +180,7 @@ def _keep_load(
         "num_gpus": device_num_gpus(options.device),
     }
     if options.idle_seconds > 0:
-        sys.stderr.write(f"idling for {options.idle_seconds:g} s\n")
+        say(f"idling for {options.idle_seconds:g} s")
         seconds, joules = rig.idle(options.idle_seconds)
         if _can_be(allowed, "idling", joules.total_j, seconds):
             row["idle_watts"] = f"{joules.total_j / seconds:.9g}"
@@ -215,11 +215,11 @@ def _print(options: argparse.Namespace, outcome: Outcome, trials: list[Trial]) -
         f"{outcome.joules / 1e3:.1f}",
         _REASONS[outcome.reason],
     ]
-    print_table(f"{options.out}", _HEADER, [row])
+    print_table(f"{options.out}", _HEADER, [row], names=2)
     for flag, said in (
         (UNSTABLE, "repeats differ by more than 3 %: something else ran, or clocks moved"),
         (SERVER_LIMITED, "the server's own limit, not --concurrency, set the requests in flight"),
     ):
         count = sum(flag in trial.cells["flags"].split(";") for trial in trials)
         if count:
-            sys.stderr.write(f"{counted(count, 'window')} {flag}: {said}\n")
+            say(f"{counted(count, 'window')} {flag}: {said}")

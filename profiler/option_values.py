@@ -6,7 +6,7 @@ import argparse
 import re
 from collections.abc import Callable
 
-from costmodel.command_line import number
+from commandline.parser import number
 
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 

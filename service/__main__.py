@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from threading import Thread
+from typing import TYPE_CHECKING, NoReturn
 
-from costmodel.command_line import VerbParser, run_for_a_reader
-from service.cli.arguments import add_plan
-from service.cli.keys_arguments import add_keys
+from commandline.ending import INTERRUPTED, refuse, run
+
+if TYPE_CHECKING:
+    import argparse
+
+    from commandline.parser import CommandParser
 
 PROGRAM = "python -m service"
 _PRINT_CONFIG = "print the settings as JSON and stop"
-INTERRUPTED = 130
-"""The status that a shell reports of a program that SIGINT ended: 128 + 2."""
 _SHOW_CURSOR = "\x1b[?25h"
 
 
@@ -27,20 +28,23 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     -------
     int
         0 after serving, printing, planning or keeping keys, 1 where there is no plan, 2 where the
-        settings or the input are wrong.
+        settings or the input are wrong, or libraries are not installed.
     """
-    return run_for_a_reader(lambda: _run(arguments, program))
+    # A worker process imports this module before it does anything: it must stay light.
+    from commandline.distribution import lacking  # noqa: PLC0415
+    from commandline.verbs import SERVICE  # noqa: PLC0415
 
-
-def _run(arguments: Sequence[str] | None, program: str) -> int:
-    options = parser(program).parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    needed = lacking(SERVICE, program, given)
+    if needed is not None:
+        return refuse(needed)
+    options = parser(program).parse_args(given)
     if options.command == "keys":
         from service.cli.keys_command import keep_keys  # noqa: PLC0415
 
         return keep_keys(options)
     if options.command == "plan":
         return _plan(options)
-    # A worker process imports this module before it does anything: it must stay light.
     from service.serving import print_settings, read_settings, serve  # noqa: PLC0415
 
     settings = read_settings()
@@ -49,25 +53,27 @@ def _run(arguments: Sequence[str] | None, program: str) -> int:
     return print_settings(settings) if options.print_config else serve(settings)
 
 
-def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
+def parser(program: str = PROGRAM) -> CommandParser:
     """Return what reads the arguments of the command, for a program started by that name."""
-    top = argparse.ArgumentParser(
-        allow_abbrev=False,
-        prog=program,
-        description="The planning service. Without a verb it serves.",
-    )
+    from commandline.parser import CommandParser, PrintVersion  # noqa: PLC0415
+    from service.cli.arguments import add_plan  # noqa: PLC0415
+    from service.cli.keys_arguments import add_keys  # noqa: PLC0415
+
+    top = CommandParser(prog=program, description="The planning service. Without a verb it serves.")
+    top.add_argument("--version", action=PrintVersion)
     top.add_argument("--print-config", action="store_true", help=_PRINT_CONFIG)
-    verbs = top.add_subparsers(dest="command", metavar="VERB", parser_class=VerbParser)
+    verbs = top.add_subparsers(dest="command", metavar="VERB")
     _add_serve(verbs)
     add_plan(verbs)
     add_keys(verbs)
     return top
 
 
-def _add_serve(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+def _add_serve(verbs: argparse._SubParsersAction[CommandParser]) -> None:
+    import argparse  # noqa: PLC0415
+
     parser = verbs.add_parser(
         "serve",
-        allow_abbrev=False,
         help="answer calls over HTTP until told to stop",
         description="Answers calls over HTTP until SIGTERM or Ctrl-C. Settings are environment "
         "variables, logs go to standard error, and /docs documents the calls.",
@@ -108,5 +114,10 @@ def _wait_for_interrupt() -> None:
     os._exit(INTERRUPTED)
 
 
+def process() -> NoReturn:
+    """Run the command line of this process, and end the process."""
+    run(main)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    process()

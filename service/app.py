@@ -18,6 +18,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
+from commandline.distribution import running_version
 from service.calls.messages import RELOADED, Description, PlanTally
 from service.database.stores import probe_stores
 from service.decisions.actuals.actuals_service import ActualsService
@@ -29,7 +30,6 @@ from service.decisions.metering.loop import Metering
 from service.decisions.metrics import DecisionMetrics
 from service.decisions.policy import FORECAST_PREFIX, policy_of
 from service.decisions.tokenizers import Tokenizers
-from service.environment import running_version
 from service.http.access.connections import BodyLimits
 from service.http.access.guard import install_guards
 from service.http.access.key_file import FileKeyStore

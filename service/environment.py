@@ -1,27 +1,17 @@
-"""What the service finds around it: what is installed, folders, and the memory of the machine."""
+"""What the service finds around it: folders, and the memory of the machine."""
 
 from __future__ import annotations
 
 import os
 import resource
-from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 
-UNKNOWN = "unknown"
 PACKAGE_FOLDER = "embedded_models"
 CHECKOUT_FOLDER = "models"
 FLEET_FILE = "fleet.yaml"
 DEFAULT_SHARE = 0.75
 """Share of the machine's or the container's memory that calls may take where nothing is set."""
-
-
-def running_version() -> str:
-    """Return the version of the installed distribution, `unknown` in a checkout without one."""
-    try:
-        return version("jouleplan")
-    except PackageNotFoundError:
-        return UNKNOWN
 
 
 def embedded_models_dir() -> Path:

@@ -202,6 +202,8 @@ class Problem:
         Fields to mend.
     omitted
         How many more there are.
+    summary
+        The detail without what `extra` says too, for who shows both; empty for the detail.
     extra
         Further members, e.g. ``conflict``.
     retry_after_s
@@ -215,6 +217,7 @@ class Problem:
     retry_after_s: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     omitted: int = 0
+    summary: str = ""
 
     @property
     def status(self) -> int:

@@ -6,14 +6,13 @@ import gc
 import json
 import logging
 import os
-import signal
 import socket
 import sys
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from commandline.ending import refuse
 from costmodel.files import refusal_of
 from service.calls.heap import map_large_blocks, share_one_heap
 from service.database.database_file import IN_MEMORY
@@ -37,7 +36,7 @@ def read_settings(host: str | None = None) -> Settings | None:
         for found in error.errors(include_url=False):
             name = "_".join(str(part) for part in found["loc"])
             place = f"{VARIABLE_PREFIX}{name.upper()}: " if name else ""
-            sys.stderr.write(f"{place}{words_of_error(found)}\n")
+            refuse(f"{place}{words_of_error(found)}")
         return None
 
 
@@ -70,8 +69,7 @@ def serve(settings: Settings) -> int:
         settings = _within_open_files(settings)
         return _serve(settings, context, Tokenizers(settings.tokenizers_dir))
     except (AccessError, TokenizerError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+        return refuse(str(error))
 
 
 def _serve(settings: Settings, context: RenewableContext | None, tokenizers: Tokenizers) -> int:
@@ -85,9 +83,6 @@ def _serve(settings: Settings, context: RenewableContext | None, tokenizers: Tok
     from service.http.server import Server  # noqa: PLC0415
     from service.telemetry.logs import logging_config  # noqa: PLC0415
 
-    # The server raises the signal that stopped it once more when it is done: that is no failure.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _ignore)
     service = compose(
         settings, first_worker=first_worker, tokenizers=tokenizers, certificate=context
     )
@@ -190,7 +185,3 @@ def _warn(settings: Settings) -> None:
             "speaks TLS reach %s.",
             settings.host,
         )
-
-
-def _ignore(number: int, _: FrameType | None) -> None:
-    logger.info("Stopped by signal %s.", signal.Signals(number).name)

@@ -51,7 +51,7 @@ def keeps_rows(problem: AssignmentProblem, placement: IntArray) -> bool:
     """Whether an assignment could keep every row, variables at what suits the row best."""
     used = activities(problem, placement).tolist()
     return not any(
-        exceeds(activity + problem.least_of_variables(row), row.bound)
+        exceeds(activity + problem.min_of_variables(row), row.bound)
         for row, activity in zip(problem.rows, used, strict=True)
     )
 

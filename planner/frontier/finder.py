@@ -90,7 +90,7 @@ class Finder:
         budget = TimeBudget(options.time_limit_s)
         solver = Solver(problem, options, budget, hard_limit=self._hard_limit)
         solver.lower_bound = lower_bound
-        known = None if level is None else self._least_minimised(level)
+        known = None if level is None else self._archived_within(level)
         if known is not None:
             solver.incumbent.offer(known.laid_out(problem))
         solver.run_in_time(thorough=thorough)
@@ -129,9 +129,10 @@ class Finder:
 
     def least_minimised(self, problem: PlacementProblem) -> Plan | None:
         """Return the archived plan of least minimised cost."""
-        return _laid_out(problem, self._least_minimised(inf))
+        return _laid_out(problem, self._archived_within(inf))
 
-    def _least_minimised(self, limited_cost: float) -> ArchivedPlan | None:
+    def _archived_within(self, limited_cost: float) -> ArchivedPlan | None:
+        """Return the archived plan of least minimised cost within a limited one."""
         within = [one for one in self._archive if at_most(one.limited_cost, limited_cost)]
         return min(within, key=lambda one: one.minimised_cost, default=None)
 

@@ -79,8 +79,8 @@ class Sweep:
 
     def walk(self) -> Iterator[Step]:
         """Yield ends, points and summary."""
-        loosest = self._least_minimised()
-        tightest, bound = self._least_limited(loosest)
+        loosest = self._loosest_end()
+        tightest, bound = self._tightest_end(loosest)
         loosest = self._updated(loosest)
         gap = self.limited.relative_gap(self.problem, tightest.limited_cost, bound)
         yield Ends(self.limited, self.minimised, loosest, tightest, bound, gap)
@@ -131,7 +131,7 @@ class Sweep:
             deadline_s = next_level(deadline_s, latest_s, left, by_ratio=True)
             self.finder.quick_plan(self.problem, deadline_s, budget)
 
-    def _least_minimised(self) -> Candidate:
+    def _loosest_end(self) -> Candidate:
         """Return the end of least minimised cost."""
         options = self._part(END_WEIGHT, self.between + END_WEIGHT + self.limited_weight)
         outcome = self.finder.find_plan(self.problem, _share(options, FIRST_STAGE), thorough=True)
@@ -140,7 +140,7 @@ class Sweep:
         plan = self._improved(outcome.plan, self.problem, _share(options, 1.0 - FIRST_STAGE))
         return self._candidate(plan, outcome.lower_bound * self.unit)
 
-    def _least_limited(self, other: Candidate) -> tuple[Candidate, float]:
+    def _tightest_end(self, other: Candidate) -> tuple[Candidate, float]:
         """Return the end of least limited cost, and a proven bound on that cost."""
         options = self._part(self.limited_weight, self.between + self.limited_weight)
         best, bound = self._best_limited(other.limited_cost, _share(options, FIRST_STAGE))

@@ -54,7 +54,7 @@ class _Rows:
         self._room, self.nothing = np.empty(len(problem.rows)), np.zeros(len(problem.rows))
         for r, row in enumerate(problem.rows):
             self.values[r] = problem.coefficients(row).over(problem.k)
-            self._room[r] = row.bound - problem.least_of_variables(row)
+            self._room[r] = row.bound - problem.min_of_variables(row)
         at_least = np.where(problem.allowed, self.values, np.inf).min(axis=2)
         later = np.cumsum(at_least[:, ::-1], axis=1)[:, ::-1]
         self._rest = np.concatenate([later, np.zeros((len(problem.rows), 1))], axis=1)

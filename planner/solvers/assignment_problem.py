@@ -152,7 +152,7 @@ class AssignmentProblem:
             return np.ones(self.cost.shape[0], dtype=np.int64)
         return self.size
 
-    def least_of_variables(self, row: Row) -> float:
+    def min_of_variables(self, row: Row) -> float:
         """Least that the variables beside the assignment can add to a row, each at its best end."""
         box = {v.counts: (v.lower, v.upper) for v in self.variables}
         return sum(min(c * box[v][0], c * box[v][1]) for v, c in row.variables.items())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from commandline.tables import print_table
 from costmodel.bases import BASES
 from costmodel.card import null_reasons
 from costmodel.cost_model import CostModel
 from costmodel.intervals import ConformalInterval
 from profiler.fit.training import QUANTITIES
-from profiler.pages.tables import percent, print_table
+from profiler.pages.tables import percent
 
 
 def show(cost_model: CostModel) -> None:
@@ -19,17 +20,17 @@ def show(cost_model: CostModel) -> None:
         The artefact, loaded.
     """
     title = f"{cost_model.llm} on {cost_model.device}"
-    print_table(title, ["", ""], _facts(cost_model))
+    print_table(title, ["", ""], _facts(cost_model), names=2)
     terms = BASES[cost_model.basis].terms
     joules, seconds = cost_model.energy_coefficients, cost_model.device_seconds_coefficients
     print_table(
-        f"\nbasis {cost_model.basis}",
+        f"basis {cost_model.basis}",
         ["term", "energy [J]", "device-seconds [s]"],
         [[t, f"{e:.6g}", f"{s:.6g}"] for t, e, s in zip(terms, joules, seconds, strict=True)],
     )
     if "method" in cost_model.errors:
         header = ["", "MAPE %", "median %", "WAPE %", "p90 %", "coverage %", "control MAPE %"]
-        print_table(f"\nerrors: {cost_model.errors['method']}", header, _errors(cost_model))
+        print_table(f"errors: {cost_model.errors['method']}", header, _errors(cost_model))
 
 
 def _facts(cost_model: CostModel) -> list[list[str]]:

@@ -1,51 +1,9 @@
-"""Tables for people: aligned text on a terminal, Markdown in a page."""
+"""Tables in Markdown, and figures as tables have them."""
 
 from __future__ import annotations
 
 import math
-import re
-import sys
 from collections.abc import Sequence
-
-from rich.console import Console
-from rich.table import Table
-
-_NUMBER = re.compile(r"-?[0-9.]+(e[+-]?[0-9]+)?")
-
-WIDTH_OF_FILES = 220
-"""Columns when the output is no terminal, so that nothing is cut."""
-
-
-def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table on standard output.
-
-    Parameters
-    ----------
-    title
-        One line above it.
-    header
-        Names of the columns; the first is aligned left, the others right where they are numbers.
-    rows
-        Cells as text, as many a row as the header has.
-    """
-    table = Table(box=None, pad_edge=False)
-    for place, name in enumerate(header):
-        numeric = rows and all(_is_number(row[place]) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", no_wrap=bool(numeric))
-    for row in rows:
-        table.add_row(*row)
-    width = None if sys.stdout.isatty() else WIDTH_OF_FILES
-    console = Console(file=sys.stdout, highlight=False, markup=False, width=width)
-    with console.capture() as drawn:
-        console.print(table)
-    lines = [title, *drawn.get().splitlines()]
-    sys.stdout.write("\n".join(line.rstrip() for line in lines) + "\n")
-
-
-def say(*sentences: str) -> None:
-    """Write sentences on standard error, a line each."""
-    for sentence in sentences:
-        sys.stderr.write(sentence + "\n")
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -96,7 +54,3 @@ def statistic(value: float | None, digits: int = 5) -> str:
     ('0.0012346', '12.35', '-', '-')
     """
     return "-" if value is None or math.isnan(value) else f"{value:.{digits}g}"
-
-
-def _is_number(text: str) -> bool:
-    return text == "-" or _NUMBER.fullmatch(text) is not None

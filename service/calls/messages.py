@@ -183,7 +183,8 @@ class CostModelLabels:
 class Description:
     """What a worker has loaded, with the answers of `GET /placements` and `GET /cost-models`.
 
-    `reasons` say why it cannot plan, `notes` what does not keep it from planning, and
+    `reasons` say why it cannot plan, `notes` what does not keep it from planning, `missing` which
+    settings name cost models or a fleet that are not there, and
     `failures`, by `RELOADED`, what of the files cannot be used, so that what was loaded before
     stays. `loaded` is all of it, for other workers to adopt, and `files_seen` how the files
     looked before they were read. Names, pairs of an LLM and a pool that it may run on, and rows
@@ -196,6 +197,7 @@ class Description:
     refused: tuple[RefusedArtefact, ...] = ()
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
     loaded: bytes = b""
     files_seen: str = ""

@@ -101,6 +101,7 @@ def _infeasible(error: InfeasibleError, body: LimitPointers) -> Problem:
             **_limits(error),
             "cut_by_clock": error.cut_by_clock,
         },
+        summary=_conflict(error),
     )
 
 
@@ -130,12 +131,16 @@ def _limits(error: LimitsError) -> dict[str, object]:
 
 def in_words(error: InfeasibleError) -> str:
     """Say what conflicts and what would mend it."""
-    found = f"{error}. {error.note}".rstrip()
+    found = _conflict(error)
     if error.relaxations:
         found += " Enough alone: " + "; ".join(map(_change, error.relaxations)) + "."
     if error.joint_relaxation:
         found += " Enough together: " + "; ".join(map(_change, error.joint_relaxation)) + "."
     return found
+
+
+def _conflict(error: InfeasibleError) -> str:
+    return f"{error}. {error.note}".rstrip()
 
 
 def _change(relaxation: LimitChange) -> str:

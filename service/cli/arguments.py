@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from costmodel.command_line import VerbParser, number, whole_number
+from commandline.parser import CommandParser, number, whole_number
 from service.number_texts import seconds_of
 
 
@@ -88,11 +88,10 @@ OPTIONS = (
 )
 
 
-def add_plan(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+def add_plan(verbs: argparse._SubParsersAction[CommandParser]) -> None:
     """Add the verb ``plan``."""
     parser = verbs.add_parser(
         "plan",
-        allow_abbrev=False,
         help="plan the requests of a file, without a server",
         description="Plans the requests of a file in this process, without a server, and "
         "prints where they should run. Progress goes to standard error.",

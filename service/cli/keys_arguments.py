@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from costmodel.command_line import VerbParser, number, whole_number
+from commandline.parser import CommandParser, number, whole_number
 
 _LIMITS = (
     (
@@ -38,11 +38,10 @@ _LIMITS = (
 )
 
 
-def add_keys(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+def add_keys(verbs: argparse._SubParsersAction[CommandParser]) -> None:
     """Add the verb ``keys``, with verbs of its own."""
     parser = verbs.add_parser(
         "keys",
-        allow_abbrev=False,
         help="add, list or remove API keys of the service",
         description="Changes the file of API keys. A running service takes the change over.",
         epilog="example:\n  %(prog)s add gateway --file keys.yaml --requests-per-second 50\n\n"
@@ -54,10 +53,9 @@ def add_keys(verbs: argparse._SubParsersAction[VerbParser]) -> None:
     _add_remove(own)
 
 
-def _add_add(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+def _add_add(verbs: argparse._SubParsersAction[CommandParser]) -> None:
     parser = verbs.add_parser(
         "add",
-        allow_abbrev=False,
         help="make a key and print it once",
         description="Makes a key and prints it once. The file keeps only its hash.",
         epilog="example:\n  %(prog)s nightly --file keys.yaml --scopes plan --expires-in-days 90",
@@ -70,10 +68,9 @@ def _add_add(verbs: argparse._SubParsersAction[VerbParser]) -> None:
     _add_file(parser)
 
 
-def _add_list(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+def _add_list(verbs: argparse._SubParsersAction[CommandParser]) -> None:
     parser = verbs.add_parser(
         "list",
-        allow_abbrev=False,
         help="print the names and limits of all keys",
         description="Prints the names, limits, expiry, scopes and owners of all keys.",
         epilog="example:\n  %(prog)s --file keys.yaml",
@@ -81,10 +78,9 @@ def _add_list(verbs: argparse._SubParsersAction[VerbParser]) -> None:
     _add_file(parser)
 
 
-def _add_remove(verbs: argparse._SubParsersAction[VerbParser]) -> None:
+def _add_remove(verbs: argparse._SubParsersAction[CommandParser]) -> None:
     parser = verbs.add_parser(
         "remove",
-        allow_abbrev=False,
         help="remove a key, which is refused from then on",
         description="Removes a key. A running service refuses it from then on.",
         epilog="example:\n  %(prog)s gateway --file keys.yaml",

@@ -10,19 +10,20 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from commandline.ending import DONE, FAILED, refuse, say
+from commandline.streams import OutputError
 from service.http.access.key_file import KeyFileError, KeyRow, changed_keys, read_keys
 from service.http.access.keys import digest_of, new_key
 from service.http.access.scopes import SCOPES, Scope
 from service.wording import words_of_error
 
-DONE, BAD_INPUT = 0, 2
 COLUMNS = (
     "name", "requests_per_second", "burst", "max_concurrent", "expires_at", "scopes", "owner",
 )  # fmt: skip
 
 
 def keep_keys(options: argparse.Namespace) -> int:
-    """Do what the verb says; return 0 when done, 2 where the file or an argument is refused."""
+    """Do what the verb says; return 0 when done, 1 where a key cannot be shown, else 2."""
     verbs: dict[str, Callable[[argparse.Namespace], None]] = {
         "add": _add,
         "list": _list,
@@ -33,8 +34,12 @@ def keep_keys(options: argparse.Namespace) -> int:
             raise KeyFileError("Expected --file, or JOULEPLAN_API_KEYS_FILE in the environment.")
         verbs[options.verb](options)
     except KeyFileError as error:
-        sys.stderr.write(f"{error}\n")
-        return BAD_INPUT
+        return refuse(str(error))
+    except OutputError as error:
+        if options.verb != "add":
+            raise
+        why = error.reason or "its reader has gone"
+        return refuse(f"The key could not be shown ({why}), and was not added.", FAILED)
     return DONE
 
 
@@ -46,9 +51,10 @@ def _add(options: argparse.Namespace) -> None:
             msg = f"{options.file}: has a key {row.name} already; remove it first."
             raise KeyFileError(msg)
         rows.append(row)
-    sys.stdout.write(f"{key}\n")
-    sys.stdout.flush()
-    sys.stderr.write(f"Its hash is in {options.file}; the key is not shown again.\n")
+        # Before it is kept: a key that nobody was shown is of use to nobody.
+        sys.stdout.write(f"{key}\n")
+        sys.stdout.flush()
+    say(f"Its hash is in {options.file}; the key is not shown again.")
 
 
 def _remove(options: argparse.Namespace) -> None:

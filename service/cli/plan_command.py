@@ -6,7 +6,6 @@ read a file -> body of `/plan` -> `PlannerService.plan` in this process -> table
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,10 +14,11 @@ from typing import Any
 
 import orjson
 
+from commandline.ending import BAD_INPUT, DONE, FAILED, refuse, say
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.openai_batch import MAX_LISTED, OTHERS, STAYS, stays_below
 from service.calls.batch_files.parquet_sizes import ParquetLimits
-from service.calls.batch_files.reading import read_batch
+from service.calls.batch_files.reading import STANDARD_INPUT, read_batch
 from service.calls.content import to_bytes
 from service.calls.planner_service import PlannerService
 from service.calls.schemas.batch_query import ANY, TokenRule
@@ -36,8 +36,9 @@ from service.settings.settings import Settings
 from service.wording import COMMAND
 from service.workers.process import load_service
 
-PLANNED, NO_PLAN, BAD_INPUT = 0, 1, 2
-NO_PLAN_PROBLEMS = frozenset({"infeasible", "undecided", "unplaceable"})
+NO_PLAN = FAILED
+NO_PLAN_PROBLEMS = frozenset({"infeasible", "confidence-unattained", "undecided", "unplaceable"})
+_FLAGS = {option.pointer: option.flag for option in OPTIONS}
 
 
 def plan_file(options: argparse.Namespace, settings: Settings) -> int:
@@ -59,25 +60,28 @@ def plan_file(options: argparse.Namespace, settings: Settings) -> int:
             ParquetLimits(rows=settings.max_requests),
         )
         body = _body(batch, options)
-        service = _service(options, settings)
+        service = _service(batch, options, settings)
         answer = _planned(service, body, batch, options)
         _save(answer, options.out)
         if options.shards is not None:
             shards = write_shards(orjson.loads(answer), batch, options.shards, names)
     except OptionError as error:
-        return _refuse(str(error), BAD_INPUT)
+        return refuse(str(error))
     except BatchFileError as error:
-        return _refuse(f"{options.file}: {error}", BAD_INPUT)
+        return refuse(f"{_shown(options.file)}: {error}")
     except ProblemError as error:
         status = NO_PLAN if error.problem.slug in NO_PLAN_PROBLEMS else BAD_INPUT
-        return _refuse("\n".join(_words(error.problem, batch, options)), status)
+        return refuse("\n".join(_words(error.problem, batch, options)), status)
     fleet = _fleet_of(batch, options, settings)
     if options.json and not options.quiet:
-        sys.stderr.write(f"fleet: {fleet}\n")
-    _print(answer, fleet, as_json=options.json)
-    for line in describe_shards(shards, options.shards):
-        sys.stderr.write(f"{line}\n")
-    return PLANNED
+        say(f"fleet: {fleet}")
+    if options.json:
+        sys.stdout.write(f"{answer.decode()}\n")
+    else:
+        print_plan(orjson.loads(answer), fleet)
+    sys.stdout.flush()
+    say(*describe_shards(shards, options.shards))
+    return DONE
 
 
 def _token_rule(options: argparse.Namespace) -> TokenRule:
@@ -122,13 +126,20 @@ def _body(batch: BatchFile, options: argparse.Namespace) -> bytes:
         raise BatchFileError(f"Expected numbers, text and lists: {error}.") from None
 
 
-def _service(options: argparse.Namespace, settings: Settings) -> PlannerService:
+def _service(batch: BatchFile, options: argparse.Namespace, settings: Settings) -> PlannerService:
+    """Return what plans; an OptionError says which cost models or which fleet it lacks."""
     changes: dict[str, Any] = {"max_time_limit_seconds": MAX_SECONDS}
     if options.fleet is not None:
         changes["fleet"] = options.fleet
     service, description = load_service(settings.model_copy(update=changes))
+    brings_fleet = options.fleet is None and batch.members.get("fleet") is not None
+    if not description.cost_models:
+        raise OptionError(description.missing[0])
     if options.fleet is not None and description.reasons:
         raise OptionError(f"--fleet: {' '.join(description.reasons)}")
+    if not brings_fleet and service.fleet is None:
+        words = " ".join(description.reasons or description.missing)
+        raise OptionError(f"{words} Say --fleet for another.")
     return replace(service, spelling=COMMAND)
 
 
@@ -158,27 +169,14 @@ def _save(answer: bytes, path: Path | None) -> None:
 def _fleet_of(batch: BatchFile, options: argparse.Namespace, settings: Settings) -> str:
     """Return the name of the fleet that was planned on."""
     if options.fleet is None and batch.members.get("fleet") is not None:
-        return f"that of {options.file}"
+        return f"that of {_shown(options.file)}"
     path = options.fleet or settings.fleet_path
     is_example = path == embedded_models_dir() / FLEET_FILE
     return f"example, {path}: say --fleet for yours" if is_example else str(path)
 
 
-def _print(answer: bytes, fleet: str, *, as_json: bool) -> None:
-    try:
-        if as_json:
-            sys.stdout.buffer.write(answer + b"\n")
-        else:
-            print_plan(orjson.loads(answer), fleet)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read has had enough; nothing is to be flushed to nobody at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _refuse(words: str, status: int) -> int:
-    sys.stderr.write(f"{words}\n")
-    return status
+def _shown(file: str) -> str:
+    return "standard input" if file == STANDARD_INPUT else file
 
 
 def _words(problem: Problem, batch: BatchFile, options: argparse.Namespace) -> Iterator[str]:
@@ -188,26 +186,29 @@ def _words(problem: Problem, batch: BatchFile, options: argparse.Namespace) -> I
     own_llms = batch.lines is not None and options.llms is None
     hinted = (_with_others(error) if own_llms else error for error in problem.errors)
     placed = (error.moved(place) for error in map(_by_option, hinted))
-    errors = AlikeErrors(placed).errors()
-    if problem.slug in NO_PLAN_PROBLEMS or not errors:
-        yield problem.detail
+    errors = AlikeErrors(placed).errors() if problem.slug != "infeasible" else []
+    listed = [f"{one.pointer}: {one.detail}".removeprefix(": ") for one in errors[:MAX_LISTED]]
+    count = len(errors) + problem.omitted
+    if problem.slug != "invalid-request" or not errors:
+        yield f"{_shown(options.file)}: {problem.summary or problem.detail}"
+    elif count > 1:
+        yield f"{_shown(options.file)}: {count:,} things to mend:"
+    elif errors[0].pointer in _FLAGS.values():
+        yield listed.pop()
     else:
-        yield f"{len(errors)} to mend:" if len(errors) > 1 else "To mend:"
+        yield f"{_shown(options.file)}: {listed.pop()}"
     if options.llms is None and stays_below(problem, batch.members.get("columns") or {}):
         yield STAYS.format(COMMAND.any_llm).strip()
-    if problem.slug != "infeasible":
-        for error in errors[:MAX_LISTED]:
-            yield f"  {error.pointer}: {error.detail}" if error.pointer else f"  {error.detail}"
-        more = len(errors) - MAX_LISTED + problem.omitted
-        if more > 0:
-            yield f"  and {more} more"
+    yield from (f"  {line}" for line in listed)
+    if count > MAX_LISTED:
+        yield f"  and {count - MAX_LISTED:,} more"
     for key, words in (
         ("relaxations", "Each of these alone would mend it:"),
         ("joint_relaxation", "None alone would mend it, all of these together would:"),
     ):
         moved = problem.extra.get(key) or ()
         if moved:
-            yield words
+            yield words if len(moved) > 1 else "This would mend it:"
         for change in moved:
             yield f"  {_relaxed(change)}"
 
@@ -227,5 +228,4 @@ def _with_others(error: FieldError) -> FieldError:
 
 def _by_option(error: FieldError) -> FieldError:
     """Return an error with the name of the option in the place of the member that it sets."""
-    names = {option.pointer: option.flag for option in OPTIONS}
-    return replace(error, pointer=names.get(error.pointer, error.pointer))
+    return replace(error, pointer=_FLAGS.get(error.pointer, error.pointer))

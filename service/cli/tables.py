@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-
+from commandline.tables import print_table
 from costmodel.nearest import counted
 from service.problems import AlikeErrors, FieldError
 
 Json = Mapping[str, Any]
 EQUAL_QUALITY = "query_blind_split"
-WIDTH_OF_FILES = 160
-"""Columns where the output is no terminal, so that nothing is cut."""
+_USED = (
+    *("LLM", "pool", "device", "concurrency"),
+    *("requests", "kJ", "J each", "busy s", "utilisation"),
+)
+_BASELINES = ("baseline", "kJ", "makespan s", "quality", "plan saves")
 
 
 def print_plan(plan: Json, fleet: str) -> None:
     """Print the answer of `/plan` on standard output, and the name of the fleet that it is over."""
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=WIDTH_OF_FILES)
-    console.print(usage_table(plan))
-    console.print(baseline_table(plan))
-    console.print(f"fleet     {fleet}", soft_wrap=True)
-    for line in totals(plan):
-        console.print(line, soft_wrap=True)
+    print_table("Where the requests run", _USED, used_rows(plan), names=3)
+    print_table("Other ways to place them", _BASELINES, baseline_rows(plan))
+    for line in (f"fleet     {fleet}", *totals(plan)):
+        sys.stdout.write(f"{line}\n")
 
 
-def usage_table(plan: Json) -> Table:
-    """Tabulate the placements that the plan uses, the one with the most requests first."""
-    table = _table("Where the requests run", "LLM", "pool", "device")
-    for heading in ("concurrency", "requests", "kJ", "J each", "busy s", "utilisation"):
-        table.add_column(heading, justify="right")
+def used_rows(plan: Json) -> list[list[str]]:
+    """Return a row of each placement that the plan uses, the one with the most requests first."""
     used = [placement for placement in plan["placements"] if placement["requests"]]
-    for row in sorted(used, key=lambda placement: -placement["requests"]):
-        table.add_row(
+    return [
+        [
             row["llm"],
             row["pool"],
             row["device"],
@@ -47,26 +41,24 @@ def usage_table(plan: Json) -> Table:
             f"{row['energy_joules'] / row['requests']:,.2f}",
             f"{row['busy_seconds']:,.2f}",
             "" if row["utilisation"] is None else f"{row['utilisation']:.1%}",
-        )
-    return table
+        ]
+        for row in sorted(used, key=lambda placement: -placement["requests"])
+    ]
 
 
-def baseline_table(plan: Json) -> Table:
-    """Tabulate the other ways to place the same requests, feasible ones first."""
-    table = _table("Other ways to place them", "baseline")
-    for heading in ("kJ", "makespan s", "quality", "plan saves"):
-        table.add_column(heading, justify="right")
+def baseline_rows(plan: Json) -> list[list[str]]:
+    """Return a row of each other way to place the same requests, feasible ones first."""
     rows = [row for row in plan["baselines"] if row["energy_joules"] is not None]
-    for row in sorted(rows, key=lambda row: (not row["feasible"], row["energy_joules"])):
-        saving = row["saving_ratio"]
-        table.add_row(
+    return [
+        [
             row["name"],
             f"{row['energy_joules'] / 1e3:,.3f}",
             f"{row['makespan_seconds']:,.2f}",
             _quality(row["mean_quality"]),
-            "breaks a limit" if saving is None else f"{saving:.1%}",
-        )
-    return table
+            "breaks a limit" if row["saving_ratio"] is None else f"{row['saving_ratio']:.1%}",
+        ]
+        for row in sorted(rows, key=lambda row: (not row["feasible"], row["energy_joules"]))
+    ]
 
 
 def totals(plan: Json) -> Iterator[str]:
@@ -92,15 +84,6 @@ def totals(plan: Json) -> Iterator[str]:
             yield f"          {error.pointer}: {error.detail}"
     for warning in plan["warnings"]:
         yield f"warning   {warning['code']}: {warning['message']}"
-
-
-def _table(title: str, *headings: str) -> Table:
-    table = Table(
-        title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
-    )
-    for heading in headings:
-        table.add_column(heading, no_wrap=True)
-    return table
 
 
 def _gap(plan: Json) -> str:

@@ -15,7 +15,9 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from threading import current_thread, main_thread
 from time import monotonic
 from types import FrameType
 
@@ -26,6 +28,9 @@ from service.settings.connections import ConnectionSettings
 from service.stopping import Stopping
 
 logger = logging.getLogger("service.server")
+
+ENDING = (signal.SIGTERM, signal.SIGINT)
+"""Signals that end the service in these steps."""
 
 POLL_S = 0.02
 CUT_S = 1.0
@@ -76,6 +81,20 @@ class Server(uvicorn.Server):
             self._stopping.begun = True
             drain_s = self._settings.drain_seconds if sig == signal.SIGTERM else 0.0
             self._drained_at = monotonic() + drain_s
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Handle signals while the block runs; one before it ends the process, none is lost."""
+        if current_thread() is not main_thread():
+            yield
+            return
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        for number in ENDING:
+            # It is raised once more after the block, which is no failure.
+            signal.signal(number, _tell)
+        with super().capture_signals():
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            yield
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether to close: when told to stop, and drained."""
@@ -139,3 +158,7 @@ class Server(uvicorn.Server):
         await self._wait_until_closed(CUT_S, may_hurry=False)
         for connection in list(state.connections):
             connection.transport.abort()
+
+
+def _tell(number: int, _: FrameType | None) -> None:
+    logging.getLogger("service").info("Stopped by signal %s.", signal.Signals(number).name)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from service.calls.content import AnonymousFile, collect
 from service.calls.messages import BEGUN, Description, Job, OnUpdate, Reply, Update, ignore_update
+from service.calls.processes import start_shielded
 from service.workers.pipe import receive, send
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def start_worker(main: WorkerMain, settings: Settings, loaded: bytes = b"") -> W
     process = context.Process(
         target=main, args=(theirs, settings), name="jouleplan-worker", daemon=True
     )
-    process.start()
+    start_shielded(process)
     theirs.close()
     # One that has ended already is found by whoever waits for what it has loaded.
     with suppress(OSError):

@@ -89,12 +89,23 @@ class LoadedFiles:
         self.generation += 1
         worker.generation = self.generation
         if reply.description is not None:
+            before = self.description
             self._describe(reply.description)
             self._listener.files_read(reply.description.failures)
-            count = len(reply.description.cost_models)
-            logger.info("A worker has loaded again.", extra={"cost_models": count})
+            # What cannot be used is read again and again, which is no news.
+            if before is None or _news(before) != _news(reply.description):
+                count = len(reply.description.cost_models)
+                logger.info("A worker has loaded again.", extra={"cost_models": count})
 
     def _describe(self, description: Description) -> None:
-        self.description = description
+        before, self.description = self.description, description
+        known = () if before is None else before.missing
+        for sentence in description.missing:
+            if sentence not in known:
+                logger.error("No plan can be made of the service's own: %s", sentence)
         self.may_be_mended = bool(description.failures)
         self._listener.described(description)
+
+
+def _news(description: Description) -> tuple[object, ...]:
+    return description.files_seen, description.failures, description.missing

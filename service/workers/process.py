@@ -11,7 +11,6 @@ import faulthandler
 import gc
 import logging
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,16 +63,15 @@ STUCK_S = 10.0
 def run_worker(connection: Connection, settings: Settings) -> None:
     """Load as the first message says, describe that, then answer calls until the pipe is closed."""
     share_one_heap()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     configure_logging(settings.log_level)
-    service, description = _load(settings, receive(connection))
-    warm_up()
-    os.nice(settings.worker_niceness)
-    limit_memory(settings.memory_bytes)
-    gc.collect()
-    gc.freeze()
     try:
+        service, description = _load(settings, receive(connection))
+        warm_up()
+        os.nice(settings.worker_niceness)
+        limit_memory(settings.memory_bytes)
+        gc.collect()
+        gc.freeze()
         connection.send(description)
         while True:
             job = receive(connection)
@@ -167,7 +165,7 @@ def load_service(
         max_predictions=settings.max_predictions,
         max_time_limit_s=settings.max_time_limit_seconds,
     )
-    return PlannerService(loaded.catalogue, fleet, limits), describe(loaded, fleet)
+    return PlannerService(loaded.catalogue, fleet, limits), describe(loaded, fleet, settings)
 
 
 def answer(service: PlannerService, job: Job, on_update: OnUpdate = ignore_update) -> Reply:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.loose_gaps import chord_table
-from jouleplan.verbs import APPLICATION_OF
+from commandline.verbs import APPLICATION_OF
 from tests.contract.pages import ROOT
 from tests.service.server import Server
 

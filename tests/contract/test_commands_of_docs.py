@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jouleplan.verbs import APPLICATION_OF
+from commandline.verbs import APPLICATION_OF
 from tests.contract.pages import PAGES, shell_text
 from tests.jouleplan.command import parse
 from tests.service.server import ROOT

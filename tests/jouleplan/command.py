@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from commandline.verbs import APPLICATION_OF, SERVICE
 from jouleplan.__main__ import PROGRAM
-from jouleplan.verbs import APPLICATION_OF, SERVICE
 from profiler.cli import parser as profiler_parser
 from service.__main__ import parser as service_parser
 

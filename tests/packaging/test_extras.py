@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from jouleplan.verbs import APPLICATION_OF
+from commandline.verbs import APPLICATION_OF
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -34,12 +34,12 @@ print(json.dumps({"imported": imported, "found": found}))
 EXTRAS = [
     (
         "service",
-        "costmodel,planner,service,jouleplan",
+        "commandline,costmodel,planner,service,jouleplan",
         "pynvml,scipy,statsmodels,matplotlib,pytest,pip",
     ),
     (
         "profiler",
-        "costmodel,profiler,jouleplan",
+        "commandline,costmodel,profiler,jouleplan",
         "ortools,fastapi,starlette,pydantic,uvicorn,pytest,pip",
     ),
 ]
@@ -121,6 +121,6 @@ def test_the_command_runs_what_is_installed_and_names_the_extra_of_the_rest(
 def test_the_wheel_holds_the_packages_and_the_embedded_cost_models(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     top = {name.split("/")[0] for name in names if ".dist-info/" not in name}
-    assert top == {"costmodel", "planner", "service", "profiler", "jouleplan"}
+    assert top == {"commandline", "costmodel", "planner", "service", "profiler", "jouleplan"}
     assert "service/embedded_models/fleet.yaml" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)

@@ -17,16 +17,18 @@ import pytest
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 PACKAGES = (
-    *("costmodel", "planner", "service", "profiler"),
+    *("commandline", "costmodel", "planner", "service", "profiler"),
     *("jouleplan", "benchmarks", "examples"),
 )
 
 BREACHES = (
     ("service/breach.py", "import profiler", "applications"),
     ("profiler/breach.py", "import service", "applications"),
-    ("service/breach.py", "import jouleplan.verbs", "command"),
+    ("service/breach.py", "import jouleplan.__main__", "command"),
     ("planner/breach.py", "import profiler", "command"),
     ("jouleplan/breach.py", "import costmodel.names", "dispatch"),
+    ("commandline/breach.py", "import rich", "commandline"),
+    ("commandline/breach.py", "import costmodel.names", "command"),
     ("costmodel/breach.py", "import scipy", "costmodel"),
     ("costmodel/breach.py", "import planner", "costmodel"),
     ("service/breach.py", "import matplotlib", "service"),

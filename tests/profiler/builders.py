@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from costmodel.bases import BASES
-from profiler.cli import main
+from profiler.__main__ import main
 from profiler.length_mix import MEAN_COLUMNS, MIXED_FLAG, mean_cells
 from profiler.observations import COLUMNS, Observations
 

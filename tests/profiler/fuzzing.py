@@ -12,7 +12,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from profiler.cli import main
+from profiler.__main__ import main
 
 EXAMPLES = int(os.environ.get("JOULEPLAN_FUZZ_EXAMPLES", "150"))
 """Examples of each law; more of them find what is rare."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from costmodel.artefact import load
-from profiler.cli import main
+from profiler.__main__ import main
 from profiler.observation_files import append_observations
 from tests.profiler.builders import (
     kv_off_trials,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profiler.cli import main
+from profiler.__main__ import main
 from profiler.column_proposals import import_command, proposals
 from profiler.observation_files import read_observations
 from profiler.observations import COLUMNS

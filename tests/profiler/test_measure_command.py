@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from profiler.cli import main
+from profiler.__main__ import main
 from profiler.observation_files import read_observations
 from tests.profiler.campaign.recorded import DEVICE, LLM, record
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from profiler.__main__ import main
 from profiler.campaign.journal import Journal
 from profiler.campaign.replay import ReplayRig
 from profiler.campaign.run import run_campaign
 from profiler.campaign.stages import Design
-from profiler.cli import main
 from tests.profiler.campaign.recorded import DEVICE, LLM, record
 from tests.profiler.campaign.watcher import Watcher
 

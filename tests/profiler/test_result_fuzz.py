@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiler.cli import main
+from profiler.__main__ import main
 from profiler.fit.loads import LOAD_COLUMNS
 from profiler.observations import COLUMNS
 from tests.profiler.builders import row_of

@@ -103,6 +103,25 @@ async def test_a_fault_of_loading_leaves_the_last_good_state_and_names_the_file(
         assert events.lost == 0
 
 
+async def test_reading_again_what_cannot_be_used_is_no_news(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "service.workers.loaded_files")
+
+    def told() -> int:
+        return sum("has loaded again" in record.message for record in caplog.records)
+
+    async with running(save_two_pools(tmp_path)) as (pool, _):
+        spoil_fleet(tmp_path)
+        await pool.reload()
+        assert told() == 1
+        await pool.reload()
+        assert told() == 1
+        mend(tmp_path)
+        await pool.reload()
+        assert told() == 2
+
+
 @pytest.mark.parametrize("what", SPOILT)
 async def test_a_fault_of_loading_at_the_start_leaves_a_worker_that_says_why(
     tmp_path: Path, what: str

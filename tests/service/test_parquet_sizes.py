@@ -199,7 +199,7 @@ def test_a_page_at_which_arrow_crashes_ends_the_command_with_a_sentence(
     message = (
         "a.parquet: Expected Parquet, got a file whose reader crashed (SIGABRT): write it anew"
     )
-    assert printed.err.startswith(message)
+    assert printed.err.startswith(f"error: {message}")
     assert printed.err.count("\n") == 1
 
 

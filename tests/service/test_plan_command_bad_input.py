@@ -107,3 +107,47 @@ def test_an_option_that_is_no_number_is_reported(plan: Callable[..., Any]) -> No
 def test_a_file_that_is_not_there_is_reported(plan: Callable[..., Any]) -> None:
     done = plan("nowhere.csv")
     assert (done.returncode, "No such file" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("setting", "names", "why"),
+    [
+        ("JOULEPLAN_MODELS_DIR", "absent", "there is no such folder."),
+        ("JOULEPLAN_MODELS_DIR", "empty", "there is none in it."),
+        ("JOULEPLAN_FLEET", "absent.yaml", "No such file or directory."),
+    ],
+)
+def test_settings_that_name_nothing_are_told_and_no_body_is_asked_for(
+    plan: Callable[..., Any], tmp_path: Path, setting: str, names: str, why: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    write_json(tmp_path / "batch.json")
+    done = plan("batch.json", **{setting: str(tmp_path / names)})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert str(tmp_path / names) in done.stderr
+    assert why in done.stderr
+
+
+def test_one_mistake_is_one_line_and_several_are_counted(
+    planned_here: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "one.csv").write_text("input_tokens,output_tokens\n1,x\n")
+    (tmp_path / "two.csv").write_text("input_tokens,output_tokens\n1,x\n2,3\nx,3\n")
+    _, one = planned_here("one.csv")
+    _, two = planned_here("two.csv")
+    assert one.err.startswith("error: one.csv: row 2, column output_tokens: Expected")
+    assert one.err.count("\n") == 1
+    assert two.err.startswith("error: two.csv: 2 things to mend:\n  row 4, column input_tokens: ")
+    assert two.err.count("\n") == 3
+
+
+def test_what_an_infeasible_batch_needs_is_told_once(
+    planned_here: Callable[..., Any], tmp_path: Path
+) -> None:
+    write_json(tmp_path / "batch.json")
+    status, printed = planned_here("batch.json", "--deadline-seconds", "0.001")
+    assert status == 1
+    assert printed.err.startswith("error: batch.json: No plan keeps this limit: deadline_seconds.")
+    assert printed.err.count("0.001 -> ") == 1

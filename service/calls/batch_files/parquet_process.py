@@ -17,6 +17,7 @@ from typing import Any, Protocol, Self
 import orjson
 
 from service.calls.batch_files.parquet_sizes import ParquetHead, ParquetLimits, ParquetRefusal
+from service.calls.processes import start_shielded
 
 
 class OpenFile(Protocol):
@@ -40,7 +41,7 @@ class ParquetProcess:
         self._process = context.Process(target=_enter, args=(self._theirs, limits), daemon=True)
 
     def __enter__(self) -> Self:
-        self._process.start()
+        start_shielded(self._process)
         # While it is open here, nothing tells that the other end is gone.
         self._theirs.close()
         return self

@@ -65,6 +65,7 @@ def serve(connection: Connection, limits: ParquetLimits) -> None:
     `ParquetRefusal` in the place of either. Whoever wants no column closes the other end.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     gc.disable()
     _, maximum = resource.getrlimit(resource.RLIMIT_CPU)
     soft = limits.cpu_s if maximum == resource.RLIM_INFINITY else min(limits.cpu_s, maximum)

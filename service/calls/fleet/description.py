@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import orjson
 
+from costmodel.catalogue import MISSING_FOLDER
 from costmodel.cost_model import CostModel
 from service.calls.fleet.decision_table import decision_rows
 from service.calls.fleet.loading import Loaded
 from service.calls.fleet.placements import Candidates, candidate_list
-from service.calls.messages import CostModelLabels, Description
+from service.calls.messages import FLEET, CostModelLabels, Description
 from service.calls.schemas.information import (
     CostModelAnswer,
     CostModelsAnswer,
@@ -16,9 +19,10 @@ from service.calls.schemas.information import (
     PlacementsAnswer,
     RefusedArtefact,
 )
+from service.settings.files import FileSettings
 
 
-def describe(loaded: Loaded, fleet: Candidates | None) -> Description:
+def describe(loaded: Loaded, fleet: Candidates | None, files: FileSettings) -> Description:
     """Describe what is loaded, and the service's own fleet, None where it has none.
 
     A catalogue without cost models is a reason why the service cannot plan.
@@ -45,6 +49,7 @@ def describe(loaded: Loaded, fleet: Candidates | None) -> Description:
         refused=tuple(refused),
         reasons=(*nothing, *loaded.reasons),
         notes=loaded.notes,
+        missing=tuple(_missing(loaded, files)),
         failures=loaded.failures,
         loaded=loaded.packed(),
         files_seen=loaded.seen,
@@ -57,6 +62,21 @@ def describe(loaded: Loaded, fleet: Candidates | None) -> Description:
             () if fleet is None else ((p.llm, fleet.pools[p.pool].name) for p in fleet.placements)
         ),
     )
+
+
+def _missing(loaded: Loaded, files: FileSettings) -> Iterator[str]:
+    """Yield what the settings name and is not there, in the words of who made them."""
+    if not loaded.catalogue.cost_models:
+        refused = loaded.catalogue.refused
+        why = f"{refused[0].path}: {refused[0].reason}" if refused else "there is none in it."
+        if refused and refused[0].of_folder:
+            is_absent = refused[0].kind == MISSING_FOLDER
+            why = "there is no such folder." if is_absent else refused[0].reason
+        yield (
+            f"JOULEPLAN_MODELS_DIR: Expected a folder of cost models, got {files.models_dir}: {why}"
+        )
+    elif loaded.file is None and FLEET not in loaded.failures:
+        yield f"JOULEPLAN_FLEET: Expected a fleet file, got none at {files.fleet_path}."
 
 
 def _placements(fleet: Candidates) -> list[FleetPlacement]:

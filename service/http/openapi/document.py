@@ -89,7 +89,8 @@ REFUSALS = {
     "413": "The body or the batch is too large, or would need more memory than there is.",
     "415": "The body is announced as nothing that can be read.",
     "422": "A field is invalid, a name unknown, a request fits no placement, or the limits "
-    "contradict each other (`conflict`, `relaxations`).",
+    "contradict each other (`conflict`, `relaxations`, of which `needed_lower_bound` is proven: no "
+    "plan exists below it, or above it where the limit is a floor, as `min_mean_quality`).",
     "429": "Too many calls, or bytes of bodies, wait already; or the limits of the API key are "
     "spent.",
     "503": "No worker, or no plan in time.",

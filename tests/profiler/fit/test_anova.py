@@ -4,7 +4,7 @@ import statsmodels.formula.api as formulas
 from pandas import DataFrame
 from statsmodels.stats.anova import anova_lm
 
-from profiler.cli import main
+from profiler.__main__ import main
 from profiler.fit.anova import (
     PUBLISHED,
     PUBLISHED_DEVICE,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from profiler.cli import main
+from profiler.__main__ import main
 
 MAP = (
     *("--column", "input_tokens=prompt", "--column", "output_tokens=generated"),

@@ -11,6 +11,7 @@ from typing import Any
 
 from service.calls.content import to_bytes
 from service.calls.messages import BEGUN, JSON, Description, Job, Reply, Update
+from service.settings.files import FileSettings
 from service.settings.settings import Settings
 from service.workers.link import WorkerMain, start_worker
 from service.workers.loaded_files import PoolListener
@@ -126,10 +127,10 @@ def fail_where_files_say_so(connection: Connection, settings: Settings) -> None:
 
         return read_or_fail
 
-    def describe(loaded: loading.Loaded, fleet: Any) -> Description:
+    def describe(loaded: loading.Loaded, fleet: Any, files: FileSettings) -> Description:
         if (settings.models_dir / "all").exists() and not loaded.failures:
             raise RecursionError
-        return described(loaded, fleet)
+        return described(loaded, fleet, files)
 
     described = vars(process)["describe"]
     for module, name in ((catalogue, "load"), (loading, "read_fleet_file")):

@@ -1,0 +1,136 @@
+"""How commands end: at full and closed streams, and at Ctrl-C, with a sentence and no traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from examples.local_service import free_port
+from service.http.access.key_file import read_keys
+from tests.jouleplan.command import BIN, PROGRAM, jouleplan
+from tests.service.server import ROOT
+
+PRINTING = (
+    "--help",
+    "--version",
+    "plan --help",
+    "serve --print-config",
+    "show models/llama-2-7b-chat__m1-pro.json",
+    "errors --models-dir models",
+    "plan examples/chat_1000.json --quiet --time-limit 1",
+    "plan examples/chat_1000.json --quiet --time-limit 1 --json",
+)
+ENDED = {130, -signal.SIGINT}
+"""Statuses after Ctrl-C, of which a shell reports 130."""
+
+
+def in_shell(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", script],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("arguments", PRINTING)
+@pytest.mark.parametrize(
+    ("redirection", "why"),
+    [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")],
+)
+def test_a_result_that_cannot_be_printed_is_told(
+    arguments: str, redirection: str, why: str
+) -> None:
+    done = in_shell(f"{BIN / PROGRAM} {arguments} {redirection}")
+    assert done.returncode == 1
+    assert done.stderr == f"error: Standard output cannot be written: {why}.\n"
+
+
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-", "<&-", "2> >(exec <&-)"])
+def test_a_result_is_printed_whatever_becomes_of_what_is_said_beside_it(redirection: str) -> None:
+    done = in_shell(f"{BIN / PROGRAM} plan examples/chat_1000.json --time-limit 1 {redirection}")
+    assert done.returncode == 0
+    assert "Where the requests run" in done.stdout
+
+
+def test_closed_standard_input_is_told_as_a_file_that_cannot_be_read() -> None:
+    done = in_shell(f"{BIN / PROGRAM} plan - <&-")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard input: Expected a file that can be read")
+
+
+@pytest.mark.parametrize("shown", ["| (exec <&-); exit ${PIPESTATUS[0]}", ">/dev/full", ">&-"])
+def test_a_key_that_nobody_was_shown_is_not_kept(tmp_path: Path, shown: str) -> None:
+    path = tmp_path / "keys.yaml"
+    assert jouleplan("keys", "add", "first", "--file", str(path)).returncode == 0
+    done = in_shell(f"{BIN / PROGRAM} keys add second --file {path} {shown}")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: The key could not be shown")
+    assert [row.name for row in read_keys(path).keys] == ["first"]
+
+
+@pytest.mark.parametrize("application", ["service", "profiler"])
+def test_an_application_by_itself_says_what_the_one_command_does(application: str) -> None:
+    run = f"{sys.executable} -m {application}"
+    assert in_shell(f"{run} --version").stdout == jouleplan("--version").stdout
+    unknown = in_shell(f"{run} {'plna' if application == 'service' else 'ftt'}")
+    assert unknown.returncode == 2
+    assert f"Did you mean {'plan' if application == 'service' else 'fit'}?" in unknown.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["plan", "a.json", "--tiem-limit", "3"], "--time-limit"),
+        (["plan", "a.json", "--format", "jsno"], "json"),
+        (["keys", "ad"], "add"),
+        (["import", "cvs"], "csv"),
+    ],
+)
+def test_an_unknown_word_is_met_with_the_nearest(arguments: list[str], meant: str) -> None:
+    done = jouleplan(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.endswith(f" Did you mean {meant}?\n")
+
+
+@pytest.mark.parametrize("after_s", [0.4, 0.7, 1.0, 1.5])
+@pytest.mark.parametrize(
+    "command",
+    [
+        [BIN / PROGRAM, "plan", "examples/chat_1000.json"],
+        [BIN / PROGRAM, "serve"],
+        [BIN / PROGRAM, "errors", "--models-dir", "models"],
+        [sys.executable, "-m", "examples.demo"],
+    ],
+    ids=["plan", "serve", "errors", "demo"],
+)
+def test_ctrl_c_ends_a_command_at_any_moment(command: list[str], after_s: float) -> None:
+    own = {
+        "JOULEPLAN_PORT": str(free_port()),
+        "JOULEPLAN_ACTUALS_PATH": ":memory:",
+        "JOULEPLAN_STORE_PATH": ":memory:",
+    }
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | own,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+    # Whatever it does at that moment: a terminal tells all processes of the command.
+    time.sleep(after_s)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode in ENDED | {0}
+    assert "Traceback" not in said
