@@ -102,7 +102,7 @@ class LoadedFiles:
         known = () if before is None else before.missing
         for sentence in description.missing:
             if sentence not in known:
-                logger.error("No plan can be made of the service's own: %s", sentence)
+                logger.warning("Nothing can be planned on the service's own fleet: %s", sentence)
         self.may_be_mended = bool(description.failures)
         self._listener.described(description)
 
