@@ -1,6 +1,7 @@
 # One definition of every task, for people, hooks and CI. Needs Python 3.11+ and make.
 PYTHON ?= python3
-TEST_PROCESSES ?= 2
+# A third test waits for its servers while two compute.
+TEST_PROCESSES ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
