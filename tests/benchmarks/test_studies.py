@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.loose_gaps import chord_table
 from commandline.verbs import APPLICATION_OF
+from jouleplan.__main__ import main as jouleplan
 from tests.contract.pages import ROOT
 from tests.service.server import Server
 
@@ -33,7 +34,10 @@ def test_a_study_names_its_command_before_its_first_table(
     assert verb is None or verb in APPLICATION_OF
     monkeypatch.setattr(sys, "argv", ["study", *([verb] if verb else []), "--help"])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_module(module or "jouleplan", run_name="__main__")
+        if module is None:
+            jouleplan()
+        else:
+            runpy.run_module(module, run_name="__main__")
     assert ended.value.code == 0
     help_text = capsys.readouterr().out
     named = set(re.findall(r"--[a-z-]+", (options or "") + (given or "")))

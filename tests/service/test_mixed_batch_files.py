@@ -220,7 +220,7 @@ def test_the_command_names_its_own_options_and_no_others_where_there_are_none(
     (tmp_path / "a.csv").write_text(f"{header}1,2,\n1,2,0.99\n")
     logged = planned_here("a.csv")[1].err
     assert logged.startswith(
-        "No placement takes 1 of 2 requests. The others can be planned with --r"
+        "error: a.csv: No placement takes 1 of 2 requests. The others can be planned with --r"
     )
     (tmp_path / "a.csv").write_text(f"{header}1,2,0.99\n")
     assert "The others" not in planned_here("a.csv")[1].err
@@ -243,7 +243,7 @@ def test_a_wrong_fleet_is_blamed_and_not_the_batch(
     (tmp_path / "fleet.yaml").write_text("pools: [")
     status, printed = planned_here("a.csv", "--fleet", "fleet.yaml")
     assert status == 2
-    assert printed.err.startswith("--fleet: ")
+    assert printed.err.startswith("error: --fleet: ")
     assert "fleet.yaml: is not YAML in line 1" in printed.err
     assert "a.csv" not in printed.err
 

@@ -132,7 +132,7 @@ def test_a_host_that_is_none_of_this_machine_ends_the_start_in_one_line(
     line = ended.stderr.splitlines()[-1]
     assert host in line
     assert "Traceback" not in ended.stderr
-    assert f"JOULEPLAN_{which}" in line or line.startswith("The operations port")
+    assert f"JOULEPLAN_{which}" in line or line.startswith("error: The operations port")
 
 
 def test_a_call_must_be_allowed_longer_than_its_solver() -> None:

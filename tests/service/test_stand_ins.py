@@ -184,4 +184,4 @@ def test_what_may_not_be_read_ends_the_start_with_words(
     path.chmod(0o700)
     assert ended.returncode == 2
     (line,) = ended.stderr.splitlines()
-    assert line == f"{path}: cannot be read: Permission denied to user {os.geteuid()}."
+    assert line == f"error: {path}: cannot be read: Permission denied to user {os.geteuid()}."

@@ -179,7 +179,7 @@ def test_what_is_no_tokenizer_ends_the_start_in_one_line(
         (folder / name).write_text(content)
     ended = start(folder, models_folder)
     assert ended.returncode == 2
-    assert ended.stderr.startswith(said)
+    assert ended.stderr.startswith(f"error: {said}")
     assert len(ended.stderr.splitlines()) == 1
 
 
@@ -190,6 +190,6 @@ def test_without_the_library_the_extra_is_named(tmp_path: Path, models_folder: P
     )
     ended = start(tmp_path, models_folder, "-c", absent)
     assert ended.returncode == 2
-    assert ended.stderr.startswith("Expected the extra `tokenizers`")
+    assert ended.stderr.startswith("error: Expected the extra `tokenizers`")
     assert "pip install 'jouleplan[tokenizers]'" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1

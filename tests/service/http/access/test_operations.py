@@ -79,7 +79,7 @@ def test_a_taken_port_ends_the_start_and_is_reported(models_dir: Path, taken: st
     if taken == "JOULEPLAN_OPERATIONS_PORT":
         assert done.returncode == 2
         words = f"The operations port {port} of 127.0.0.1 cannot be had: Address already in use."
-        assert words in done.stderr.splitlines()
+        assert f"error: {words}" in done.stderr.splitlines()
     else:
         assert done.returncode not in {0, 2}
 

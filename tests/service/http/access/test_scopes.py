@@ -90,5 +90,5 @@ def test_the_command_makes_keys_of_scopes_and_owners(
         ["read,plan,policy", "y"],
     ]
     assert run("add", "z", "--scopes", "plan,write") == 2
-    words = "--scopes: Expected read, plan, policy, one or several, got plan,write.\n"
+    words = "error: --scopes: Expected read, plan, policy, one or several, got plan,write.\n"
     assert capsys.readouterr().err == words
