@@ -23,8 +23,8 @@ PRINTING = (
     "serve --print-config",
     "show models/llama-2-7b-chat__m1-pro.json",
     "errors --models-dir models",
-    "plan examples/chat_1000.json --quiet --time-limit 1",
-    "plan examples/chat_1000.json --quiet --time-limit 1 --json",
+    "plan - --quiet <<< '{\"requests\": [{\"input_tokens\": 8, \"output_tokens\": 5}]}'",
+    "plan - --quiet --json <<< '{\"requests\": [{\"input_tokens\": 8, \"output_tokens\": 5}]}'",
 )
 ENDED = {130, -signal.SIGINT}
 """Statuses after Ctrl-C, of which a shell reports 130."""

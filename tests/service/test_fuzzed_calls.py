@@ -7,8 +7,8 @@ import pytest
 from benchmarks.fuzz.run import Fuzzer
 from tests.service.server import Server
 
-QUICK = range(60)
-HEAVY = range(60, 360)
+QUICK = range(40)
+HEAVY = range(40, 360)
 
 
 @pytest.fixture(scope="module")

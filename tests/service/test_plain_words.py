@@ -19,8 +19,11 @@ BAD_VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 RAW = {"NaN": b"NaN", "1e999": b"1e999", "lone surrogate": b'"\\ud800"', "unquoted": b"x"}
 MARK = "a value that is put here"
-SAME_MEMBERS = {("post", "/plan/frontier"): ("post", "/plan")}
-"""Routes whose body extends that of another, by one schema: a value each will do there."""
+SAME_MEMBERS = {
+    ("post", "/plan/frontier"): ("post", "/plan"),
+    ("post", "/predict"): ("post", "/plan"),
+}
+"""Routes that share members of their body with another, by one schema: a value each will do."""
 LLM = "llama-2-7b-chat"
 FULL = {
     ("post", "/plan"): {"requests": rows(), "fleet": a100_fleet()},
