@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,11 +34,9 @@ def test_a_study_names_its_command_before_its_first_table(
     module, options, verb, given = found.groups()
     assert verb is None or verb in APPLICATION_OF
     monkeypatch.setattr(sys, "argv", ["study", *([verb] if verb else []), "--help"])
+    run = jouleplan if module is None else partial(runpy.run_module, module, run_name="__main__")
     with pytest.raises(SystemExit) as ended:
-        if module is None:
-            jouleplan()
-        else:
-            runpy.run_module(module, run_name="__main__")
+        run()
     assert ended.value.code == 0
     help_text = capsys.readouterr().out
     named = set(re.findall(r"--[a-z-]+", (options or "") + (given or "")))

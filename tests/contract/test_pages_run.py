@@ -89,7 +89,7 @@ FILLED = (
     (r"^(.* keys add gateway .*)$", r"KEY=$(\1)"),
     (r"^(curl -si .*)$", r"\1 > accepted.txt; ID=$(tail -n 1 accepted.txt | jq -r .plan_id)"),
     (r'^curl -sN "\$URL/plans/\$ID/events"', r"timeout 60 \g<0>"),
-    (r'(?<="time_limit_seconds": )(?:100|20)\b', "8"),
+    (r'(?<="time_limit_seconds": )(?:100|20)\b', "4"),
     (r"(curl .* \$URL/plan/frontier)$", r"""\1 | jq -es '.[-1].type == "summary"'"""),
 )
 PREPARED = {

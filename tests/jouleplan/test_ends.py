@@ -23,8 +23,8 @@ PRINTING = (
     "serve --print-config",
     "show models/llama-2-7b-chat__m1-pro.json",
     "errors --models-dir models",
-    "plan - --quiet <<< '{\"requests\": [{\"input_tokens\": 8, \"output_tokens\": 5}]}'",
-    "plan - --quiet --json <<< '{\"requests\": [{\"input_tokens\": 8, \"output_tokens\": 5}]}'",
+    'plan - --quiet <<< \'{"requests": [{"input_tokens": 8, "output_tokens": 5}]}\'',
+    'plan - --quiet --json <<< \'{"requests": [{"input_tokens": 8, "output_tokens": 5}]}\'',
 )
 ENDED = {130, -signal.SIGINT}
 """Statuses after Ctrl-C, of which a shell reports 130."""
@@ -102,7 +102,7 @@ def test_an_unknown_word_is_met_with_the_nearest(arguments: list[str], meant: st
     assert done.stderr.endswith(f" Did you mean {meant}?\n")
 
 
-@pytest.mark.parametrize("after_s", [0.4, 0.7, 1.0, 1.5])
+@pytest.mark.parametrize("after_s", [0.4, 1.0])
 @pytest.mark.parametrize(
     "command",
     [
