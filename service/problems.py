@@ -66,11 +66,14 @@ class FieldError:
         What was expected and what was found.
     quoted
         Another pointer, which the detail quotes.
+    alike
+        How many more places it stands for, as the detail says.
     """
 
     pointer: str
     detail: str
     quoted: str = ""
+    alike: int = 0
 
     def moved(self, place: Callable[[str], str]) -> FieldError:
         """Return the same of another document, by what returns where a pointer leads in it.
@@ -78,13 +81,13 @@ class FieldError:
         Examples
         --------
         >>> FieldError("/b", "Got c as at /a.", "/a").moved(lambda where: f"/x{where}")
-        FieldError(pointer='/x/b', detail='Got c as at /x/a.', quoted='/x/a')
+        FieldError(pointer='/x/b', detail='Got c as at /x/a.', quoted='/x/a', alike=0)
         """
         if not self.quoted:
             return replace(self, pointer=place(self.pointer))
         quoted = place(self.quoted)
         detail = self.detail.replace(self.quoted, quoted)
-        return FieldError(place(self.pointer), detail, quoted)
+        return replace(self, pointer=place(self.pointer), detail=detail, quoted=quoted)
 
 
 @dataclass
@@ -163,7 +166,7 @@ class AlikeErrors:
     def errors(self) -> list[FieldError]:
         """Return one error for each kind, in the order in which they came."""
         return [
-            replace(error, detail=error.detail + self._alike(kind))
+            replace(error, detail=error.detail + self._alike(kind), alike=self._count[kind])
             for kind, error in self._first.items()
         ]
 
@@ -232,8 +235,8 @@ class Problem:
 
 def invalid(errors: Sequence[FieldError], omitted: int = 0) -> ProblemError:
     """Return the refusal of a body with field errors, `omitted` of which are not at hand."""
-    more = len(errors) - 1 + omitted
-    first = errors[0]
+    first, others = errors[0], errors[1:]
+    more = sum(1 + error.alike for error in others) + omitted
     detail = f"{first.pointer or 'The body'}: {first.detail}"
     if more:
         detail += f" ({more} more)"

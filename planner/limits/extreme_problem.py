@@ -117,7 +117,7 @@ def _growing(
         and set(row.variables) <= known
         and (row.bound > 0.0 or loose is not None)
     ]
-    maximum = _most(rows, plain) if loose is None else generous
+    maximum = _largest_factor(rows, plain) if loose is None else generous
     row_class, of_plain, of_alone = _common_classes(plain, alone)
     return replace(
         plain,
@@ -163,7 +163,7 @@ def _is_of(limits: Limited, limit: Limit) -> bool:
     return isinstance(limits, PoolSeconds | SecondsBefore)
 
 
-def _most(rows: list[Row], plain: AssignmentProblem) -> float:
+def _largest_factor(rows: list[Row], plain: AssignmentProblem) -> float:
     """A factor at which the rows hold whatever the assignment."""
     maximum = 1.0
     upper = {v.counts: v.upper for v in plain.variables}

@@ -69,9 +69,9 @@ def solve_core(
         part = near
     else:
         placement[core] = greedy_repair(part, placement[core], dived.variables)
-        minimum = bounded.lower_bound + OPTIMAL_GAP_SHARE * absolute_gap
+        proven = bounded.lower_bound + OPTIMAL_GAP_SHARE * absolute_gap
         alone = not relaxation.variables and not relaxation.longest_jobs
-        if alone and _cost_within_rows(part, placement[core], dived) <= minimum:
+        if alone and _cost_within_rows(part, placement[core], dived) <= proven:
             return placement, -np.inf
     hint = np.zeros(part.cost.shape)
     hint[np.arange(len(core)), placement[core]] = 1.0

@@ -188,10 +188,11 @@ def _words(problem: Problem, batch: BatchFile, options: argparse.Namespace) -> I
     placed = (error.moved(place) for error in map(_by_option, hinted))
     errors = AlikeErrors(placed).errors() if problem.slug != "infeasible" else []
     listed = [f"{one.pointer}: {one.detail}".removeprefix(": ") for one in errors[:MAX_LISTED]]
-    count = len(errors) + problem.omitted
+    shown = sum(1 + one.alike for one in errors[:MAX_LISTED])
+    count = shown + sum(1 + one.alike for one in errors[MAX_LISTED:]) + problem.omitted
     if problem.slug != "invalid-request" or not errors:
         yield f"{_shown(options.file)}: {problem.summary or problem.detail}"
-    elif count > 1:
+    elif len(errors) + problem.omitted > 1:
         yield f"{_shown(options.file)}: {count:,} things to mend:"
     elif errors[0].pointer in _FLAGS.values():
         yield listed.pop()
@@ -200,8 +201,8 @@ def _words(problem: Problem, batch: BatchFile, options: argparse.Namespace) -> I
     if options.llms is None and stays_below(problem, batch.members.get("columns") or {}):
         yield STAYS.format(COMMAND.any_llm).strip()
     yield from (f"  {line}" for line in listed)
-    if count > MAX_LISTED:
-        yield f"  and {count - MAX_LISTED:,} more"
+    if errors and count > shown:
+        yield f"  and {count - shown:,} more"
     for key, words in (
         ("relaxations", "Each of these alone would mend it:"),
         ("joint_relaxation", "None alone would mend it, all of these together would:"),

@@ -66,12 +66,17 @@ def run_worker(connection: Connection, settings: Settings) -> None:
     Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     configure_logging(settings.log_level)
     try:
-        service, description = _load(settings, receive(connection))
-        warm_up()
-        os.nice(settings.worker_niceness)
-        limit_memory(settings.memory_bytes)
-        gc.collect()
-        gc.freeze()
+        first = receive(connection)
+    except (EOFError, OSError):
+        logger.debug("The pipe is closed before the worker has begun.")
+        return
+    service, description = _load(settings, first)
+    warm_up()
+    os.nice(settings.worker_niceness)
+    limit_memory(settings.memory_bytes)
+    gc.collect()
+    gc.freeze()
+    try:
         connection.send(description)
         while True:
             job = receive(connection)

@@ -18,7 +18,7 @@ NUMBERS = st.one_of(
     st.floats(-1e12, 1e12, allow_nan=False).map(lambda value: f"{value:,.3f}"),
     st.floats(1e-9, 1e9, allow_nan=False).map(lambda value: f"{value:.3e}"),
     st.floats(0.0, 2.0).map(lambda value: f"{value:.1%}"),
-    st.just("breaks a limit"),
+    st.just("infeasible"),
 )
 NAMES = st.from_regex(r"\A[a-z0-9]([a-z0-9._-]{0,30}[a-z0-9])?\Z")
 

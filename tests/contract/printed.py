@@ -14,8 +14,8 @@ NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 def alike(shown: str, line: str) -> bool:
     """Whether two lines are the same but for digits of their numbers that a page leaves out.
 
-    Numbers are within one unit of the last digit that is shown: pages round, or leave off the
-    rest. Whole numbers are the same where whole ones are printed.
+    Numbers are within one unit of the last decimal that is shown: pages round, or leave off the
+    rest. Where a page shows none, they are what is printed, rounded or cut.
 
     Examples
     --------
@@ -23,6 +23,8 @@ def alike(shown: str, line: str) -> bool:
     True
     >>> alike('"low": 32344.1,', '"low": 32307.6251,'), alike("62 models", "63 models")
     (False, False)
+    >>> alike("5 s", "4.2 s"), alike("4 s", "4.2 s"), alike("1e3", "1900.5")
+    (False, True, False)
     """
     if NUMBER.sub("#", shown.strip()) != NUMBER.sub("#", line.strip()):
         return False
@@ -32,9 +34,10 @@ def alike(shown: str, line: str) -> bool:
 
 def _is_cut(shown: str, printed: str) -> bool:
     exact, cut = Decimal(printed), Decimal(shown)
-    if exact % 1 == cut % 1 == 0:
-        return exact == cut
-    return abs(exact - cut) <= Decimal(1).scaleb(int(cut.as_tuple().exponent))
+    decimals = -int(cut.as_tuple().exponent)
+    if decimals <= 0:
+        return cut in (round(exact), int(exact))
+    return abs(exact - cut) <= Decimal(1).scaleb(-decimals)
 
 
 def not_printed(shown: Iterable[str], lines: Sequence[str]) -> str | None:

@@ -10,7 +10,10 @@ import pytest
 
 from tests.contract.pages import ROOT
 
-PACKAGES = ("costmodel", "planner", "service", "profiler", "jouleplan", "benchmarks", "examples")
+PACKAGES = (
+    *("commandline", "costmodel", "planner", "service", "profiler", "jouleplan"),
+    *("benchmarks", "examples"),
+)
 SECTION = re.compile(r"^Raises\n-+\n(.*?)(?=\n\n|\n?\Z)", re.DOTALL | re.MULTILINE)
 ENTRY = re.compile(r"^\S.*\n    (\w+)", re.MULTILINE)
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

@@ -25,15 +25,15 @@ def quoted(page: str, begin: str) -> str:
 
 
 def not_ready(server: Server) -> str:
-    """Return what `/readyz` says once a worker has told why nothing can be planned."""
+    """Return what `/readyz` says once a worker has said why nothing can be planned."""
     bodies = [""]
 
-    def told() -> bool:
+    def is_explained() -> bool:
         with suppress(httpx.TransportError):
             bodies.append(server.client.get("/readyz").text)
         return '"reasons"' in bodies[-1] and "No worker is ready yet." not in bodies[-1]
 
-    wait_until(told)
+    wait_until(is_explained)
     return bodies[-1]
 
 

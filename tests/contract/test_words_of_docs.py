@@ -14,10 +14,12 @@ from tests.contract.public_names import fields, metrics, options
 
 CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(
-    r"(?:costmodel|planner|service|profiler|jouleplan|models|examples|benchmarks|deploy|docs|tests)"
-    r"/[\w./-]*"
+    r"(?:commandline|costmodel|planner|service|profiler|jouleplan|models|examples|benchmarks"
+    r"|deploy|docs|tests)/[\w./-]*"
 )
-DOTTED = re.compile(r"(?:costmodel|planner|service|profiler|benchmarks|examples|tests)(?:\.\w+)+")
+DOTTED = re.compile(
+    r"(?:commandline|costmodel|planner|service|profiler|benchmarks|examples|tests)(?:\.\w+)+"
+)
 MODULE = re.compile(r"python -m ((?:service|profiler|benchmarks|examples)[\w.]*)")
 TYPE = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)+")
 TEST = re.compile(r"test_\w+")
@@ -59,7 +61,10 @@ def looked_at() -> list[Path]:
 
 
 def sources() -> str:
-    folders = ("costmodel", "planner", "service", "profiler", "jouleplan", "tests", "benchmarks")
+    folders = (
+        *("commandline", "costmodel", "planner", "service", "profiler", "jouleplan"),
+        *("tests", "benchmarks"),
+    )
     files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
     return "\n".join(path.read_text(encoding="utf-8") for path in files)
 

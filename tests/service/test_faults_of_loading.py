@@ -108,18 +108,18 @@ async def test_reading_again_what_cannot_be_used_is_no_news(
 ) -> None:
     caplog.set_level(logging.INFO, "service.workers.loaded_files")
 
-    def told() -> int:
+    def warnings_logged() -> int:
         return sum("has loaded again" in record.message for record in caplog.records)
 
     async with running(save_two_pools(tmp_path)) as (pool, _):
         spoil_fleet(tmp_path)
         await pool.reload()
-        assert told() == 1
+        assert warnings_logged() == 1
         await pool.reload()
-        assert told() == 1
+        assert warnings_logged() == 1
         mend(tmp_path)
         await pool.reload()
-        assert told() == 2
+        assert warnings_logged() == 2
 
 
 @pytest.mark.parametrize("what", SPOILT)

@@ -1,5 +1,6 @@
 """`python -m service plan` on what it cannot read: told by its place, with status 2."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,18 @@ def test_one_mistake_is_one_line_and_several_are_counted(
     assert one.err.count("\n") == 1
     assert two.err.startswith("error: two.csv: 2 things to mend:\n  row 4, column input_tokens: ")
     assert two.err.count("\n") == 3
+
+
+def test_each_of_many_mistakes_is_counted_once(
+    planned_here: Callable[..., Any], tmp_path: Path
+) -> None:
+    rows = "".join(f"{'xyz'[number % 3]},3\n" for number in range(3000))
+    (tmp_path / "many.csv").write_text(f"input_tokens,output_tokens\n{rows}")
+    _, many = planned_here("many.csv")
+    head, *listed, last = many.err.splitlines()
+    assert head == "error: many.csv: 3,000 things to mend:"
+    alike = sum(int(found) for found in re.findall(r"\(and (\d+) more alike", many.err))
+    assert last == f"  and {3000 - len(listed) - alike:,} more"
 
 
 def test_what_an_infeasible_batch_needs_is_told_once(

@@ -232,8 +232,8 @@ def test_it_is_not_ready_where_it_cannot_plan_and_says_why(
         assert is_problem(response)
         assert any(reason in text for text in response.json()["reasons"]), response.text
         missing = f"JOULEPLAN_MODELS_DIR: Expected a folder of cost models, got {tmp_path}: "
-        told = "fleet.yaml: is not YAML" if fleet else missing
-        assert own.logs().count(told) == 1
+        warning = "fleet.yaml: is not YAML" if fleet else missing
+        assert own.logs().count(warning) == 1
         assert "retry-after" in response.headers
         assert own.client.get("/healthz").status_code == 200
 

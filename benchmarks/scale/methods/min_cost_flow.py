@@ -61,11 +61,11 @@ def min_cost_flow(nominal: Nominal) -> MethodRun:
 def _sink(flow: SimpleMinCostFlow, n: int, bounds: list[tuple[float, float]]) -> None:
     rest = n
     for index, (lower, upper) in enumerate(bounds):
-        whole_least = int(max(0.0, lower))
-        flow.set_node_supply(n + index, -whole_least)
-        room = int(min(upper, n)) - whole_least
+        whole_min = int(max(0.0, lower))
+        flow.set_node_supply(n + index, -whole_min)
+        room = int(min(upper, n)) - whole_min
         flow.add_arc_with_capacity_and_unit_cost(n + index, n + len(bounds), room, 0)
-        rest -= whole_least
+        rest -= whole_min
     flow.set_nodes_supplies(np.arange(n), np.ones(n, dtype=np.int64))
     flow.set_node_supply(n + len(bounds), -rest)
 

@@ -3,15 +3,18 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from service.calls.messages import Job, Reply, Update
 from service.problems import ProblemError
-from service.workers.link import STUCK_STATUS
+from service.workers.link import FAILED_STATUS, STUCK_STATUS
 from service.workers.loaded_files import PoolListener
 from service.workers.pool import WorkerPool
+from tests.service.server import ROOT
 from tests.service.workers import worker_mains
 from tests.service.workers.worker_pools import job, pid_of, running, runs
 from tests.waiting import PATIENCE_S, wait_in_loop_until
@@ -234,3 +237,23 @@ async def test_a_worker_that_dies_after_updates_costs_that_call_only() -> None:
             await pool.submit(job("kill"), on_update=events.append)
         assert (await pool.submit(job("tell 3"), on_update=events.append)).status == 200
         assert len(events) == 6
+
+
+def test_what_fails_while_a_worker_starts_is_logged_with_its_reason() -> None:
+    code = (
+        "from multiprocessing import Pipe\n"
+        "from service.calls.messages import BEGUN\n"
+        "from service.settings.settings import Settings\n"
+        "from service.workers import pipe, process\n"
+        "from service.workers.link import enter\n"
+        "def fail():\n    raise OSError(24, 'Too many open files')\n"
+        "process.warm_up = fail\n"
+        "ours, theirs = Pipe()\n"
+        "pipe.send(ours, BEGUN)\n"
+        "enter(theirs, Settings())\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert ended.returncode == FAILED_STATUS
+    assert "Too many open files" in ended.stderr
