@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -125,3 +126,30 @@ def whole_number(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r:.60}") from None
+
+
+def path(text: str) -> Path:
+    """Return the path that an option is given.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If the text is empty, as a variable that is not set leaves it.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, got an empty text")
+    return Path(text)
+
+
+def file_path(text: str) -> Path:
+    """Return the path of a file to write, that an option is given.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If the text is empty or ends on no name, as ``.`` and ``..`` do.
+    """
+    found = path(text)
+    if found.name in {"", ".."} or text.endswith("/"):
+        raise argparse.ArgumentTypeError(f"expected the path of a file, got {text!r:.100}")
+    return found

@@ -68,6 +68,27 @@ def open_regular(path: Path) -> BinaryIO:
     raise OSError(errno.EINVAL, _not_regular(mode), str(path))
 
 
+def open_input(path: Path) -> BinaryIO:
+    """Return a file or a pipe, open to be read to its end, which a device may not have.
+
+    Parameters
+    ----------
+    path : Path
+        Path of what somebody wants read; a link is followed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened, or is a device.
+    """
+    file = path.open("rb")
+    mode = os.fstat(file.fileno()).st_mode
+    if not (stat.S_ISCHR(mode) or stat.S_ISBLK(mode)):
+        return file
+    file.close()
+    raise OSError(errno.EINVAL, _not_regular(mode), str(path))
+
+
 def refusal_of(path: Path) -> str | None:
     """Return whom the system refuses to read a file or what is in a folder; None where it does not.
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from commandline.ending import DONE, INTERRUPTED, raising_on_interrupt, refuse, say
-from commandline.parser import CommandParser, PrintVersion
+from commandline.parser import CommandParser, PrintVersion, file_path, path
 from commandline.verbs import PROFILER
 from profiler.errors import ProfilerError
 from profiler.measure_options import add_check, add_measure, add_models_dir, add_out
@@ -105,7 +104,7 @@ def _add_import(verbs: argparse._SubParsersAction[CommandParser]) -> None:
         help="format of PATH: data sets as published (wilkins2024, mlenergy_v3), results of the "
         "ML.ENERGY benchmark (mlenergy) or of vllm bench serve (vllm-bench), or any table (csv)",
     )
-    parser.add_argument("path", type=Path, metavar="PATH", help="the file, or a folder of them")
+    parser.add_argument("path", type=path, metavar="PATH", help="the file, or a folder of them")
     add_out(parser)
     parser.add_argument(
         "--column",
@@ -130,7 +129,7 @@ def _add_import(verbs: argparse._SubParsersAction[CommandParser]) -> None:
     )
     parser.add_argument(
         "--power-log",
-        type=Path,
+        type=path,
         metavar="CSV",
         help="vllm-bench: log of power during the run, from nvidia-smi or with columns time, watts",
     )
@@ -161,12 +160,12 @@ def _add_fit(verbs: argparse._SubParsersAction[CommandParser]) -> None:
         epilog="example:\n  %(prog)s observations.csv --models-dir my-models --report report.html",
     )
     parser.add_argument(
-        "observations", nargs="+", type=Path, metavar="OBS", help="files of observations"
+        "observations", nargs="+", type=path, metavar="OBS", help="files of observations"
     )
     add_models_dir(parser, "folder to write artefacts into; those of the same pairs are replaced")
     parser.add_argument(
         "--loads",
-        type=Path,
+        type=path,
         metavar="CSV",
         help="seconds and joules of loading each LLM; default: what measure wrote beside OBS",
     )
@@ -177,7 +176,7 @@ def _add_fit(verbs: argparse._SubParsersAction[CommandParser]) -> None:
         help="date of the measurements; default: what OBS says",
     )
     parser.add_argument(
-        "--report", type=Path, metavar="HTML", help="also write a page of figures and errors"
+        "--report", type=file_path, metavar="HTML", help="also write a page of figures and errors"
     )
 
 
@@ -189,7 +188,7 @@ def _add_show(verbs: argparse._SubParsersAction[CommandParser]) -> None:
         epilog="example:\n  %(prog)s my-models/llama-3.1-8b-instruct__1xh100-sxm5-80gb.joblib",
     )
     parser.add_argument(
-        "artefact", type=Path, metavar="ARTEFACT", help="its .joblib file, or the .json beside it"
+        "artefact", type=path, metavar="ARTEFACT", help="its .joblib file, or the .json beside it"
     )
 
 
@@ -214,7 +213,7 @@ def _add_anova(verbs: argparse._SubParsersAction[CommandParser]) -> None:
         epilog="example:\n"
         "  %(prog)s observations.csv --pool llama-3.1-8b-instruct --device 1xh100-sxm5-80gb",
     )
-    parser.add_argument("observations", type=Path, metavar="OBS", help="file of observations")
+    parser.add_argument("observations", type=path, metavar="OBS", help="file of observations")
     parser.add_argument(
         "--pool",
         metavar="LLM,LLM",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from costmodel.decimal_commas import with_points
 from costmodel.encodings import decoded
+from costmodel.files import open_input
 from profiler.errors import ObservationError
 
 SEPARATORS = ",;\t|"
@@ -69,7 +70,8 @@ def read_table(
         cells than the header.
     """
     try:
-        text, _ = decoded(path.read_bytes())
+        with open_input(path) as file:
+            text, _ = decoded(file.read())
         stated = _STATED.match(text)
         if stated is not None:
             text = text[stated.end() :]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
-from commandline.parser import CommandParser, number, whole_number
+from commandline.parser import CommandParser, file_path, number, path, whole_number
 from profiler.meters.rapl import POWERCAP
 from profiler.option_values import device, llm, positive, share
 
@@ -146,7 +145,7 @@ def add_check(verbs: argparse._SubParsersAction[CommandParser]) -> None:
         "  %(prog)s today.csv --models-dir my-models --url http://127.0.0.1:8000 \\\n"
         "    --llm llama-3.1-8b-instruct --device 1xh100-sxm5-80gb --meter nvml",
     )
-    parser.add_argument("observations", type=Path, metavar="OBS", help="file of observations")
+    parser.add_argument("observations", type=path, metavar="OBS", help="file of observations")
     add_models_dir(parser, "folder of the artefacts")
     parser.add_argument("--json", action="store_true", help="print the errors as JSON, not a table")
     add_pair(parser, required=False)
@@ -168,14 +167,14 @@ def add_check(verbs: argparse._SubParsersAction[CommandParser]) -> None:
 
 def add_models_dir(parser: argparse.ArgumentParser, text: str) -> None:
     """Add the folder of artefacts."""
-    parser.add_argument("--models-dir", type=Path, required=True, metavar="DIR", help=text)
+    parser.add_argument("--models-dir", type=path, required=True, metavar="DIR", help=text)
 
 
 def add_out(parser: argparse.ArgumentParser) -> None:
     """Add the file that observations are appended to."""
     parser.add_argument(
         "--out",
-        type=Path,
+        type=file_path,
         required=True,
         metavar="OBS",
         help="CSV file to append observations to; made where there is none",
@@ -241,7 +240,7 @@ def add_meter(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--powercap",
-        type=Path,
+        type=path,
         default=POWERCAP,
         metavar="DIR",
         help="rapl: folder of the counters; default: %(default)s",
@@ -268,7 +267,7 @@ def add_meter(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--replay",
-        type=Path,
+        type=path,
         metavar="OBS",
         help="replay: file of observations to measure again, without a server",
     )

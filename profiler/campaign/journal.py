@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from costmodel.files import open_input
 from profiler.campaign.trial import HEADER, Trial
 from profiler.delimited import read_table
 from profiler.errors import ObservationError, UnusableInputError
@@ -193,7 +194,8 @@ def _cut_torn_line(path: Path) -> bool:
     """Cut off a last line without its end; return whether anything is left."""
     if not path.exists():
         return False
-    content = path.read_bytes()
+    with open_input(path) as file:
+        content = file.read()
     whole = content.rfind(b"\n") + 1
     if whole < len(content):
         with path.open("r+b") as file:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from costmodel.files import open_input
 from costmodel.kinds import kind_of
 from profiler.errors import ObservationError
 
@@ -40,7 +41,8 @@ def read_leaderboard(file: Path) -> tuple[Rows, str | None]:
         If it is not such a file.
     """
     try:
-        found = json.loads(file.read_bytes())
+        with open_input(file) as opened:
+            found = json.loads(opened.read())
     except (OSError, ValueError, RecursionError) as error:
         raise ObservationError(file, f"Expected a JSON file, got: {error}.") from None
     configurations = found.get("configurations") if isinstance(found, dict) else None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from costmodel.errors import CostModelError, MomentRefusedError
+from costmodel.files import open_input
 from costmodel.kinds import kind_of
 from costmodel.moment_reader import MomentReader
 from costmodel.names import device_num_gpus, llm_name
@@ -243,7 +244,8 @@ def step_sums(run: Run) -> list[tuple[float, int]]:
 def _runs(path: Path) -> list[tuple[int, Run]]:
     """Read the runs of a file, each with the line where it begins."""
     try:
-        content = path.read_bytes()
+        with open_input(path) as file:
+            content = file.read()
         text = content.decode(json.detect_encoding(content))
     except OSError as error:
         raise ObservationError(path, f"Expected a JSON result, got: {error.strerror}.") from None

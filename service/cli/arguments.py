@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from commandline.parser import CommandParser, number, whole_number
+from commandline.parser import CommandParser, file_path, number, path, whole_number
 from service.number_texts import seconds_of
 
 
@@ -116,7 +115,9 @@ def add_plan(verbs: argparse._SubParsersAction[CommandParser]) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print the answer of POST /plan as JSON, not a table"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="also write that JSON to FILE")
+    parser.add_argument(
+        "--out", type=file_path, metavar="FILE", help="also write that JSON to FILE"
+    )
     parser.add_argument("--quiet", action="store_true", help="show no progress")
 
 
@@ -142,7 +143,7 @@ def _add_input_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--fleet",
-        type=Path,
+        type=path,
         metavar="YAML",
         help="fleet file to plan on, instead of the configured fleet or that of the body",
     )
@@ -177,7 +178,7 @@ def _add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
     )
     prompts.add_argument(
         "--shards",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="write one file for each placement into DIR, for `vllm run-batch`, with the longest "
         "lines first",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
-from commandline.parser import CommandParser, number, whole_number
+from commandline.parser import CommandParser, number, path, whole_number
 
 _LIMITS = (
     (
@@ -92,7 +91,7 @@ def _add_remove(verbs: argparse._SubParsersAction[CommandParser]) -> None:
 def _add_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--file",
-        type=Path,
+        type=path,
         metavar="FILE",
         default=os.environ.get("JOULEPLAN_API_KEYS_FILE") or None,
         help="the file of keys; default: JOULEPLAN_API_KEYS_FILE of the environment",

@@ -9,6 +9,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Literal, cast
 
+from costmodel.files import open_input
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.csv_file import csv_table
 from service.calls.batch_files.decoding import GZIP, in_utf8, inflated, read_text
@@ -62,7 +63,7 @@ def read_batch(
 def _opened(name: str) -> AbstractContextManager[BufferedReader]:
     if name == STANDARD_INPUT:
         return nullcontext(cast(BufferedReader, sys.stdin.buffer))
-    return Path(name).open("rb")
+    return cast(BufferedReader, open_input(Path(name)))
 
 
 def read_bytes(
