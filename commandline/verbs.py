@@ -41,8 +41,9 @@ measure LLM servers and fit cost models (pip install 'jouleplan[profiler]'):
 jouleplan VERB --help prints the options of a verb, with an example.
 jouleplan --version prints the version.
 
-Exit status: 0 when the work is done; 1 where there is no plan; 2 where the input is refused,
-or the libraries of a verb are not installed; 130 after Ctrl-C.
+Exit status: 0 when the work is done; 1 where there is no plan, or standard output cannot be
+written; 2 where the input is refused, or the libraries of a verb are not installed; 130 after
+Ctrl-C.
 """
 
 

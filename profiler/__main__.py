@@ -26,7 +26,14 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     -------
     int
         0 when it did its work, whatever the errors found; 2 on bad input, or where libraries are
-        not installed; 130 after Ctrl-C.
+        not installed.
+
+    Raises
+    ------
+    OutputError
+        If standard output cannot be written; `commandline.ending.run` ends the process with 1.
+    KeyboardInterrupt
+        After Ctrl-C, SIGTERM or SIGHUP, with everything put in order: the process is to end by it.
     """
     from commandline.distribution import lacking  # noqa: PLC0415
 

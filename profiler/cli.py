@@ -8,14 +8,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from commandline.ending import DONE, INTERRUPTED, raising_on_interrupt, refuse, say
+from commandline.ending import DONE, raising_on_interrupt, refuse
 from commandline.parser import CommandParser, PrintVersion, file_path, path
 from commandline.verbs import PROFILER
 from profiler.errors import ProfilerError
 from profiler.measure_options import add_check, add_measure, add_models_dir, add_out
 from profiler.option_values import date, device
 
-_GOES_ON = "; what ended is kept, and the same command goes on from it"
+_GOES_ON = "what ended is kept, and the same command goes on from it"
 
 
 def run_verb(arguments: Sequence[str], program: str) -> int:
@@ -32,9 +32,10 @@ def run_verb(arguments: Sequence[str], program: str) -> int:
     try:
         with raising_on_interrupt():
             _run(options)
-    except KeyboardInterrupt:
-        say(f"interrupted{_GOES_ON if options.verb == 'measure' else ''}")
-        return INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        if options.verb == "measure":
+            interrupt.add_note(_GOES_ON)
+        raise
     except (ProfilerError, CostModelError) as error:
         return refuse(str(error))
     except OSError as error:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
-from threading import Thread
 from typing import TYPE_CHECKING, NoReturn
 
-from commandline.ending import INTERRUPTED, refuse, run
+from commandline.ending import refuse, run
 
 if TYPE_CHECKING:
     import argparse
@@ -27,8 +27,14 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     Returns
     -------
     int
-        0 after serving, printing, planning or keeping keys, 1 where there is no plan, 2 where the
-        settings or the input are wrong, or libraries are not installed.
+        0 after serving, printing, planning or keeping keys, 1 where there is no plan or a new key
+        cannot be shown, 2 where the settings or the input are wrong, or libraries are not
+        installed.
+
+    Raises
+    ------
+    OutputError
+        If standard output cannot be written; `commandline.ending.run` ends the process with 1.
     """
     # A worker process imports this module before it does anything: it must stay light.
     from commandline.distribution import lacking  # noqa: PLC0415
@@ -98,20 +104,27 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def end_on_interrupt() -> None:
-    """End this process with status 130 at the first SIGINT from now on.
+    """End this process by the first SIGINT from now on, with the cursor of its terminal shown.
 
-    While it searches, the solver takes SIGINT for itself and ends only its search. So the signal is
-    kept from every thread, those that are started later included, and waited for by one.
+    A thread that is in the solver would see to it only after the search. So the signal is kept
+    from every thread, those that are started later included, and waited for by one. Where whoever
+    started this process lets it ignore SIGINT, it goes on to do so.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    Thread(target=_wait_for_interrupt, name="interrupt", daemon=True).start()
+    threading.Thread(target=_wait_for_interrupt, name="interrupt", daemon=True).start()
 
 
 def _wait_for_interrupt() -> None:
     signal.sigwait({signal.SIGINT})
     if sys.stderr.isatty():
         os.write(sys.stderr.fileno(), f"{_SHOW_CURSOR}\n".encode())
-    os._exit(INTERRUPTED)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.raise_signal(signal.SIGINT)
+    # Where a process is being started, the signal is held, and is sent again after that.
+    threading.Event().wait()
 
 
 def process() -> NoReturn:

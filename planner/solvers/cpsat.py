@@ -234,6 +234,9 @@ class CpSatProgram:
     def _parameters(self, effort: Effort) -> SatParameters:
         parameters = SatParameters()
         parameters.num_workers = 1
+        # Whoever runs the search says what SIGINT ends: the solver would end its search alone, and
+        # leave the signal to the system's default after that.
+        parameters.catch_sigint_signal = False
         parameters.random_seed = effort.seed
         # One family of presolve rules, on by default, claims optima that are none (OR-Tools 9.15,
         # google/or-tools#5293): docs/adr/0002. Without it nothing wrong was found.

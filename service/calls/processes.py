@@ -12,7 +12,7 @@ from threading import current_thread, main_thread
 
 
 def start_shielded(process: BaseProcess) -> None:
-    """Start a process from which SIGINT is kept until it lets the signal through itself.
+    """Start a process from which SIGINT is kept.
 
     A terminal sends it to all processes of a command, those too that are importing yet and have no
     words for it. It is for the one that started them to end them.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,7 +16,9 @@ import pytest
 from examples.local_service import free_port
 from service.http.access.key_file import read_keys
 from tests.jouleplan.command import BIN, PROGRAM, jouleplan
+from tests.service.bodies import endless
 from tests.service.server import ROOT
+from tests.waiting import PATIENCE_S
 
 PRINTING = (
     "--help",
@@ -26,8 +30,6 @@ PRINTING = (
     'plan - --quiet <<< \'{"requests": [{"input_tokens": 8, "output_tokens": 5}]}\'',
     'plan - --quiet --json <<< \'{"requests": [{"input_tokens": 8, "output_tokens": 5}]}\'',
 )
-ENDED = {130, -signal.SIGINT}
-"""Statuses after Ctrl-C, of which a shell reports 130."""
 
 
 def in_shell(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -102,23 +104,33 @@ def test_an_unknown_word_is_met_with_the_nearest(arguments: list[str], meant: st
     assert done.stderr.endswith(f" Did you mean {meant}?\n")
 
 
+@pytest.fixture
+def lasting(tmp_path: Path) -> dict[str, list[str]]:
+    """Commands that last longer than any test waits for them."""
+    body = tmp_path / "hard.json"
+    body.write_text(json.dumps(endless()))
+    never_written = tmp_path / "never.csv"
+    os.mkfifo(never_written)
+    program = str(BIN / PROGRAM)
+    return {
+        "plan": [program, "plan", str(body)],
+        "serve": [program, "serve"],
+        "fit": [program, "fit", str(never_written), "--models-dir", str(tmp_path)],
+        "demo": [sys.executable, "-m", "examples.demo"],
+    }
+
+
 @pytest.mark.parametrize("after_s", [0.4, 1.0])
-@pytest.mark.parametrize(
-    "command",
-    [
-        [BIN / PROGRAM, "plan", "examples/chat_1000.json"],
-        [BIN / PROGRAM, "serve"],
-        [BIN / PROGRAM, "errors", "--models-dir", "models"],
-        [sys.executable, "-m", "examples.demo"],
-    ],
-    ids=["plan", "serve", "errors", "demo"],
-)
-def test_ctrl_c_ends_a_command_at_any_moment(command: list[str], after_s: float) -> None:
+@pytest.mark.parametrize("name", ["plan", "serve", "fit", "demo"])
+def test_ctrl_c_ends_a_command_at_any_moment(
+    lasting: dict[str, list[str]], name: str, after_s: float
+) -> None:
     own = {
         "JOULEPLAN_PORT": str(free_port()),
         "JOULEPLAN_ACTUALS_PATH": ":memory:",
         "JOULEPLAN_STORE_PATH": ":memory:",
     }
+    command = lasting[name]
     process = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -132,5 +144,58 @@ def test_ctrl_c_ends_a_command_at_any_moment(command: list[str], after_s: float)
     time.sleep(after_s)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode in ENDED | {0}
+    # A service that was told to end has done its work.
+    assert process.returncode in ({-signal.SIGINT, 0} if name == "serve" else {-signal.SIGINT})
     assert "Traceback" not in said
+
+
+def until_it_waits(process: subprocess.Popen[str], fifo: Path) -> int:
+    """Return a descriptor of a FIFO that a process has opened to read; it gets nothing of it."""
+    end = time.perf_counter() + PATIENCE_S
+    while time.perf_counter() < end:
+        assert process.poll() is None
+        try:
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            time.sleep(0.02)
+    raise AssertionError(fifo)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (signal.SIGINT, "interrupted\n"),
+        (signal.SIGTERM, "ended by SIGTERM\n"),
+        (signal.SIGHUP, "ended by SIGHUP\n"),
+    ],
+)
+def test_a_verb_of_the_profiler_ends_by_the_signal_that_came(
+    lasting: dict[str, list[str]], tmp_path: Path, number: signal.Signals, words: str
+) -> None:
+    process = subprocess.Popen(lasting["fit"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    descriptor = until_it_waits(process, tmp_path / "never.csv")
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    os.close(descriptor)
+    assert (process.returncode, said) == (-number, words)
+
+
+@pytest.mark.parametrize("name", ["plan", "fit"])
+def test_ctrl_c_ends_a_loop_of_a_script_and_not_one_round_of_it(
+    lasting: dict[str, list[str]], name: str
+) -> None:
+    command = shlex.join(lasting[name])
+    process = subprocess.Popen(
+        ["bash", "-c", f"for i in 1 2 3; do echo round; {command}; done; echo over"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "round\n"
+    time.sleep(1.0)
+    os.killpg(process.pid, signal.SIGINT)
+    printed, _ = process.communicate(timeout=60)
+    assert (process.returncode, printed) == (-signal.SIGINT, "")

@@ -169,10 +169,33 @@ def test_ctrl_c_ends_it_at_once(
     while while_solving and b"bounding" not in shown:
         shown += os.read(terminal, 65_536)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130, "it went on to the end"
+    assert process.wait(timeout=60) == -signal.SIGINT, "it went on to the end"
     os.close(end)
     assert b"Traceback" not in shown + os.read(terminal, 1_000_000)
     os.close(terminal)
+
+
+def test_a_plan_goes_on_where_ctrl_c_is_to_be_ignored(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "hard.json").write_text(json.dumps(endless()))
+    command = 'trap "" INT; exec "$0" -m service plan "$1" --time-limit 8'
+    process = subprocess.Popen(
+        ["bash", "-c", command, sys.executable, str(tmp_path / "hard.json")],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        process.send_signal(signal.SIGINT)
+        if "bounding" in line:
+            break
+    printed, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, said
+    assert "Where the requests run" in printed
 
 
 def test_a_terminal_is_shown_a_bar_with_the_incumbent_and_its_gap(

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import gc
 import mmap
+import multiprocessing
 import os
 import resource
-import signal
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -64,8 +65,7 @@ def serve(connection: Connection, limits: ParquetLimits) -> None:
     The connection is sent a `ParquetHead` and then the values by name as JSON; a
     `ParquetRefusal` in the place of either. Whoever wants no column closes the other end.
     """
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     gc.disable()
     _, maximum = resource.getrlimit(resource.RLIMIT_CPU)
     soft = limits.cpu_s if maximum == resource.RLIM_INFINITY else min(limits.cpu_s, maximum)
@@ -85,6 +85,13 @@ def serve(connection: Connection, limits: ParquetLimits) -> None:
         connection.send(ParquetRefusal(f"Expected Parquet, got: {error!s:.300}"))
     except Exception as error:
         connection.send(ParquetRefusal(OWN_FAULT.format(str(error)[:300] or "without a word")))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(0)
 
 
 def _mapped(descriptor: int) -> mmap.mmap:
