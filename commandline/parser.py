@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from itertools import takewhile
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -39,6 +40,17 @@ def _hint(given: str, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]}?" if near else ""
 
 
+def _is_option(word: str) -> bool:
+    """Return whether argparse takes a word for an option: no number, and nothing with a blank."""
+    if len(word) < 2 or not word.startswith("-") or " " in word:
+        return False
+    try:
+        float(word)
+    except ValueError:
+        return True
+    return False
+
+
 class CommandParser(argparse.ArgumentParser):
     """The parser of a command, or of one verb of it.
 
@@ -62,13 +74,32 @@ class CommandParser(argparse.ArgumentParser):
         namespace: Any = None,  # noqa: ANN401  argparse's
     ) -> tuple[Any, list[str]]:
         """Parse arguments; end the process with status 2 where some are unknown."""
-        parsed, unknown = super().parse_known_args(args, namespace)
-        if unknown:
-            # What follows an unknown option shifts the other words: they are not to blame.
-            strange = [word for word in unknown if word.startswith("-")] or unknown
-            hint = _hint(strange[0].partition("=")[0], self._option_string_actions)
-            self.error(f"unrecognized arguments: {' '.join(strange)}.{hint}")
+        words = sys.argv[1:] if args is None else list(args)
+        # What follows an unknown option shifts the other words: they are not to blame.
+        self._refuse_unknown(self._unknown_options(words))
+        parsed, unknown = super().parse_known_args(words, namespace)
+        self._refuse_unknown(unknown)
         return parsed, unknown
+
+    def _unknown_options(self, words: Sequence[str]) -> list[str]:
+        """Return the options that this parser has not; none where it is asked for help."""
+        own = list(takewhile(lambda word: word != "--", words))
+        if self._subparsers is not None:
+            # From the verb on, it is the verb's parser that knows.
+            own = list(takewhile(_is_option, own))
+        if {"-h", "--help"} & set(own):
+            return []
+        known = self._option_string_actions
+        return [
+            word
+            for word in own
+            if _is_option(word) and word.partition("=")[0] not in known and word[:2] not in known
+        ]
+
+    def _refuse_unknown(self, words: Sequence[str]) -> None:
+        if words:
+            hint = _hint(words[0].partition("=")[0], self._option_string_actions)
+            self.error(f"unrecognized arguments: {' '.join(words)}.{hint}")
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and what is wrong; end the process with status 2."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from select import select
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class _Output(io.FileIO):
         if self._is_lost:
             return memoryview(data).nbytes
         try:
-            return super().write(data)
+            return _written(self, data)
         except OSError as error:
             self._is_lost = True
             raise OutputError(error) from None
@@ -63,9 +64,16 @@ class _Output(io.FileIO):
 class _Notes(io.FileIO):
     def write(self, data: ReadableBuffer) -> int:
         try:
-            return super().write(data)
+            return _written(self, data)
         except OSError:
             return memoryview(data).nbytes
+
+
+def _written(raw: io.FileIO, data: ReadableBuffer) -> int:
+    """Write what fits, once anything does: whoever made the pipe may have made it not to block."""
+    while (count := io.FileIO.write(raw, data)) is None:
+        select([], [raw], [])
+    return count
 
 
 def _text(raw: io.FileIO, before: TextIO | None, *, is_error: bool) -> TextIO:

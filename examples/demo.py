@@ -25,10 +25,13 @@ def main() -> int:
 
     body = BODY.read_bytes()
     headers = {"content-type": "application/json"}
-    with raising_on_interrupt(), running_service() as url:
-        begin = time.perf_counter()
-        answer = httpx.post(f"{url}/plan", content=body, headers=headers, timeout=120.0)
-        took_s = time.perf_counter() - begin
+    try:
+        with raising_on_interrupt(), running_service() as url:
+            begin = time.perf_counter()
+            answer = httpx.post(f"{url}/plan", content=body, headers=headers, timeout=120.0)
+            took_s = time.perf_counter() - begin
+    except (RuntimeError, httpx.HTTPError) as error:
+        return refuse(str(error), FAILED)
     if answer.is_error:
         return refuse(f"{answer.status_code} {answer.text}", FAILED)
     plan = answer.json()

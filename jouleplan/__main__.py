@@ -14,6 +14,7 @@ from commandline.ending import BAD_INPUT, DONE, refuse, run
 
 PROGRAM = "jouleplan"
 _HELP = ("-h", "--help")
+_OPTIONS = ("--help", "--version")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,9 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb not in APPLICATION_OF:
         from commandline.parser import expected_one_of  # noqa: PLC0415
 
-        return refuse(
-            f"{expected_one_of(APPLICATION_OF, verb)}\n{PROGRAM} --help says what each does."
-        )
+        known = [*APPLICATION_OF, *_OPTIONS] if verb.startswith("-") else APPLICATION_OF
+        return refuse(f"{expected_one_of(known, verb)}\n{PROGRAM} --help says what each does.")
     if APPLICATION_OF[verb] == SERVICE:
         from service.__main__ import main as run_verb  # noqa: PLC0415
     else:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from pydantic import ValidationError
 
 from commandline.ending import BAD_INPUT, DONE, FAILED, refuse, say
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
@@ -30,6 +31,7 @@ from service.cli.arguments import OPTIONS, OptionError, merged
 from service.cli.progress import shown_progress
 from service.cli.shards import check_folder, describe_shards, served_names, write_shards
 from service.cli.tables import print_plan
+from service.cli.whole_files import written_whole
 from service.environment import FLEET_FILE, embedded_models_dir
 from service.problems import AlikeErrors, FieldError, Problem, ProblemError
 from service.settings.settings import Settings
@@ -146,22 +148,28 @@ def _service(batch: BatchFile, options: argparse.Namespace, settings: Settings) 
 def _planned(
     service: PlannerService, body: bytes, batch: BatchFile, options: argparse.Namespace
 ) -> bytes:
-    limit_s = options.time_limit or SolverOptionsSpec().time_limit_seconds
-    with shown_progress(limit_s, quiet=options.quiet) as on_progress:
+    with shown_progress(_time_limit_s(batch, options), quiet=options.quiet) as on_progress:
         answer, _ = service.plan(
             body, on_progress, warnings=batch.warnings, set_aside=batch.set_aside
         )
     return to_bytes(answer)
 
 
+def _time_limit_s(batch: BatchFile, options: argparse.Namespace) -> float:
+    solver = merged({"solver": batch.members.get("solver", {})}, options)["solver"]
+    try:
+        return SolverOptionsSpec.model_validate(solver).time_limit_seconds
+    except ValidationError:
+        # The plan is refused for it, in words of its own.
+        return SolverOptionsSpec().time_limit_seconds
+
+
 def _save(answer: bytes, path: Path | None) -> None:
-    """Write the answer to a file, whole or not at all."""
     if path is None:
         return
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(answer)
-        part.replace(path)
+        with written_whole(path) as file:
+            file.write(answer)
     except OSError as error:
         raise OptionError(f"--out: {path} cannot be written: {error.strerror}.") from None
 

@@ -22,6 +22,7 @@ from service.calls.batch_files.shards import (
 from service.calls.schemas.batch_query import parted
 from service.calls.schemas.shards import Shard
 from service.cli.arguments import OptionError
+from service.cli.whole_files import written_whole
 
 PATTERN = "*.jsonl"
 
@@ -88,11 +89,8 @@ def write_shards(
 
 def _write(draft: DraftShard, lines: BatchLines, names: ServedNames, folder: Path) -> Shard:
     path = folder / draft.filename
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        shard = write_shard(draft, lines, names, file.write)
-    part.replace(path)
-    return shard
+    with written_whole(path) as file:
+        return write_shard(draft, lines, names, file.write)
 
 
 def describe_shards(shards: Sequence[Shard], folder: Path | None) -> Iterator[str]:

@@ -19,7 +19,7 @@ from commandline.verbs import VERBS, overview
 from jouleplan.__main__ import main
 from profiler.__main__ import main as profiler_main
 from service.__main__ import main as service_main
-from tests.jouleplan.command import BIN, PARSERS, PROGRAM, jouleplan
+from tests.jouleplan.command import BIN, PARSERS, PROGRAM, jouleplan, parse
 from tests.service.server import ROOT
 
 HELP_LINE = re.compile(r"^    (\w+) +(\S.*)$", re.MULTILINE)
@@ -57,6 +57,10 @@ def test_no_verb_prints_the_overview_as_an_error_and_help_prints_it_as_a_result(
         ("show", "--dead", "10", "x.json"),
         ("anova", "x.csv", "--dead", "10"),
         ("keys", "add", "--dead", "10", "gateway"),
+        ("fit", "x.csv", "--dead", "10"),
+        ("import", "--dead", "10", "csv", "x.csv", "--out", "o.csv"),
+        ("keys", "--dead", "10", "list"),
+        ("serve", "--dead", "10"),
     ],
 )
 def test_an_unknown_option_is_blamed_and_no_word_after_it(
@@ -68,6 +72,28 @@ def test_an_unknown_option_is_blamed_and_no_word_after_it(
     assert ended.value.code == 2
     assert "--dead" in problem
     assert {"10", "x.json", "x.csv", "gateway"}.isdisjoint(problem.split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("plan", "x.json", "--dead", "--help"),
+        ("fit", "--help", "--dead"),
+        ("keys", "--dead", "--help"),
+    ],
+)
+def test_help_is_printed_whatever_else_is_asked(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: jouleplan {arguments[0]} [-h]")
+
+
+@pytest.mark.parametrize("text", ["-1", "-0.5", "-"])
+def test_a_negative_number_is_no_unknown_option(text: str) -> None:
+    assert parse(["plan", text, "--min-mean-quality", text.replace("-", "-1")]).file == text
 
 
 def test_the_version_is_that_of_the_distribution() -> None:
@@ -82,7 +108,9 @@ def test_the_version_is_that_of_the_distribution() -> None:
         ("Measure", "measure"),
         ("server", "serve"),
         ("key", "keys"),
-        ("--verison", None),
+        ("--verison", "--version"),
+        ("--hlep", "--help"),
+        ("-plan", "plan"),
         ("dance", None),
         ("", None),
         ("\udcff", None),
@@ -94,7 +122,9 @@ def test_an_unknown_verb_is_met_with_the_nearest(
     assert main([given]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert re.findall(r"Did you mean (\w+)\?", captured.err) == ([] if meant is None else [meant])
+    assert re.findall(r"Did you mean ([\w-]+)\?", captured.err) == (
+        [] if meant is None else [meant]
+    )
     assert all(verb in captured.err for verbs in VERBS.values() for verb in verbs)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shlex
@@ -62,6 +63,24 @@ def test_a_result_is_printed_whatever_becomes_of_what_is_said_beside_it(redirect
     done = in_shell(f"{BIN / PROGRAM} plan examples/chat_1000.json --time-limit 1 {redirection}")
     assert done.returncode == 0
     assert "Where the requests run" in done.stdout
+
+
+def test_a_slow_reader_of_a_pipe_that_does_not_block_is_waited_for() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    whole = json.loads(jouleplan("serve", "--print-config").stdout)
+    # One page takes less than is printed.
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writer, b" " * 4096)
+    process = subprocess.Popen(
+        [BIN / PROGRAM, "serve", "--print-config"], stdout=writer, stderr=writer
+    )
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=3)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        assert json.loads(pipe.read()) == whole
+    assert process.wait(timeout=60) == 0
 
 
 def test_closed_standard_input_is_told_as_a_file_that_cannot_be_read() -> None:
@@ -199,3 +218,13 @@ def test_ctrl_c_ends_a_loop_of_a_script_and_not_one_round_of_it(
     os.killpg(process.pid, signal.SIGINT)
     printed, _ = process.communicate(timeout=60)
     assert (process.returncode, printed) == (-signal.SIGINT, "")
+
+
+def test_the_demonstration_says_in_a_line_that_its_service_cannot_start(tmp_path: Path) -> None:
+    none = str(tmp_path / "keys.yaml")
+    done = in_shell(f"{sys.executable} -m examples.demo", JOULEPLAN_API_KEYS_FILE=none)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"error: {none}: cannot be read: No such file or directory.\n"
+        "error: Expected a running server, got exit status 2.\n"
+    )

@@ -7,12 +7,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from service.calls.schemas.answers import PlanAnswer
+from service.cli.progress import shown_progress
+from service.cli.whole_files import written_whole
 from tests.service.answers import checked
 from tests.service.bodies import a100_fleet, columns, endless, rows
 from tests.service.plan_files import COUNT, CSV, FILES, batch_line, write_csv, write_json
@@ -36,6 +40,78 @@ def test_every_kind_of_file_is_planned(
     phases = [line.split()[2] for line in progress]
     assert phases[:3] == ["reading", "predicting", "relaxing"]
     assert phases[-1] == "writing"
+
+
+def test_the_answer_goes_where_a_link_leads_and_into_a_pipe_as_it_is(
+    plan: Callable[..., Any], tmp_path: Path
+) -> None:
+    write_json(tmp_path / "batch.json")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link.json").symlink_to("elsewhere/answer.json")
+    os.mkfifo(tmp_path / "pipe")
+    received: list[bytes] = []
+    reader = Thread(target=lambda: received.append((tmp_path / "pipe").read_bytes()))
+    reader.start()
+    for out in ("link.json", "pipe", "/dev/null"):
+        assert plan("batch.json", "--quiet", "--json", "--out", out).returncode == 0
+    reader.join(PATIENCE_S)
+    assert (tmp_path / "link.json").is_symlink()
+    written = (tmp_path / "elsewhere" / "answer.json").read_bytes()
+    assert [json.loads(one)["objective"] for one in (*received, written)] == [
+        json.loads(written)["objective"]
+    ] * 2
+    assert (tmp_path / "pipe").is_fifo()
+    assert Path(os.devnull).is_char_device()
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_an_answer_that_cannot_be_kept_leaves_nothing_behind(
+    plan: Callable[..., Any], tmp_path: Path
+) -> None:
+    write_json(tmp_path / "batch.json")
+    (tmp_path / "taken").mkdir()
+    before = sorted(tmp_path.iterdir())
+    done = plan("batch.json", "--quiet", "--out", "taken")
+    assert done.returncode == 2
+    assert done.stderr == "error: --out: taken cannot be written: Is a directory.\n"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_file_that_cannot_be_finished_is_as_it_was_before(tmp_path: Path) -> None:
+    path = tmp_path / "answer.json"
+    path.write_text("before")
+    with suppress(ZeroDivisionError), written_whole(path) as file:
+        file.write(b"%d" % (1 // 0))
+    assert {one.name: one.read_text() for one in tmp_path.iterdir()} == {"answer.json": "before"}
+
+
+@pytest.mark.parametrize(
+    ("solver", "arguments", "limit_s"),
+    [
+        ({"time_limit_seconds": 2.5}, [], 2.5),
+        ({"time_limit_seconds": 2.5}, ["--time-limit", "3"], 3.0),
+        ({}, [], 10.0),
+        ({"time_limit_seconds": "soon"}, [], 10.0),
+    ],
+)
+def test_the_bar_is_full_at_the_time_limit_of_option_or_file(
+    plan: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    solver: Any,
+    arguments: list[str],
+    limit_s: float,
+) -> None:
+    full_at_s: list[float] = []
+
+    def shown(at_s: float, *, quiet: bool) -> Any:
+        full_at_s.append(at_s)
+        return shown_progress(at_s, quiet=quiet)
+
+    monkeypatch.setattr("service.cli.plan_command.shown_progress", shown)
+    (tmp_path / "batch.json").write_text(json.dumps({"columns": columns(4), "solver": solver}))
+    plan("batch.json", *arguments)
+    assert full_at_s == [limit_s]
 
 
 def test_the_table_reports_placements_totals_gap_saving_and_warnings(
