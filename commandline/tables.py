@@ -14,7 +14,7 @@ from itertools import chain
 from textwrap import wrap
 
 from rich.box import SIMPLE_HEAD
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -71,7 +71,8 @@ def print_table(
     cells = zip(*rows, strict=True) if rows else ((),) * len(header)
     columns = [Column(h, tuple(c)) for h, c in zip(header, cells, strict=True)]
     console = Console(file=sys.stdout, highlight=False, markup=False)
-    room = console.width if sys.stdout.isatty() else sum(c.max_width for c in columns) * 2
+    widest = _total([column.max_width for column in columns])
+    room = console.width if sys.stdout.isatty() else widest
     sys.stdout.write(f"{title}\n")
     for part in _parts(columns, names, room):
         widths = _widths(part, room)
@@ -124,4 +125,8 @@ def _drawn(columns: Sequence[Column], widths: Sequence[int], names: int) -> Tabl
 
 
 def _wrapped(text: str, width: int) -> Text:
-    return Text("\n".join(wrap(text, width)) if width else "")
+    if cell_len(text) <= width:
+        return Text(" ".join(text.splitlines()))
+    # Characters are counted first, for breaks at blanks and hyphens; some take two cells.
+    lines = chain.from_iterable(chop_cells(line, width) for line in wrap(text, width))
+    return Text("\n".join(lines))

@@ -6,12 +6,12 @@ import argparse
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from pydantic import ValidationError
 
 from commandline.ending import DONE, FAILED, refuse, say
 from commandline.streams import OutputError
+from commandline.tables import print_table
 from service.http.access.key_file import KeyFileError, KeyRow, changed_keys, read_keys
 from service.http.access.keys import digest_of, new_key
 from service.http.access.scopes import SCOPES, Scope
@@ -69,11 +69,8 @@ def _remove(options: argparse.Namespace) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    rows = [COLUMNS, *(_cells(row) for row in read_keys(Path(options.file)).keys)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write(line.rstrip() + "\n")
+    rows = [_cells(row) for row in read_keys(options.file).keys]
+    print_table(f"Keys of {options.file}", COLUMNS, rows)
 
 
 def _cells(row: KeyRow) -> tuple[str, ...]:

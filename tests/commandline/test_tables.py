@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from commandline.tables import print_table
 
@@ -20,7 +21,10 @@ NUMBERS = st.one_of(
     st.floats(0.0, 2.0).map(lambda value: f"{value:.1%}"),
     st.just("infeasible"),
 )
-NAMES = st.from_regex(r"\A[a-z0-9]([a-z0-9._-]{0,30}[a-z0-9])?\Z")
+NAMES = st.one_of(
+    st.from_regex(r"\A[a-z0-9]([a-z0-9._-]{0,30}[a-z0-9])?\Z"),
+    st.text("通义千问模型あア한글ab-", min_size=1, max_size=30).map(lambda text: f"名{text}"),
+)
 
 
 class Terminal(io.StringIO):
@@ -63,7 +67,7 @@ def test_a_terminal_of_any_width_shows_every_number_whole(table, columns) -> Non
 @given(tables(), st.integers(80, 200))
 @settings(deadline=None)
 def test_no_line_is_longer_than_a_usual_terminal(table, columns) -> None:
-    assert max(map(len, printed(Terminal(), table, columns))) <= columns
+    assert max(map(cell_len, printed(Terminal(), table, columns))) <= columns
 
 
 @given(tables(), st.integers(20, 200))
@@ -80,3 +84,11 @@ def test_names_are_repeated_where_columns_go_on_below() -> None:
     rows = [["a-name", *(f"{i}{i}{i}.000" for i in range(1, 9))]]
     lines = printed(Terminal(), (1, ["LLM", *(f"figure{i}" for i in range(8))], rows), 40)
     assert sum("a-name" in line for line in lines) == 3
+
+
+@given(st.text("通义千问模型 ab-", min_size=1, max_size=60), st.integers(14, 60))
+@settings(deadline=None)
+def test_a_name_of_wide_characters_is_wrapped_and_none_of_them_is_cut(name, columns) -> None:
+    lines = printed(Terminal(), (1, ["LLM", "kJ"], [[f"名{name}", "1.5"]]), columns)
+    body = "".join(line for line in lines[4:]).replace("1.5", "")
+    assert "".join(body.split()) == "".join(f"名{name}".split())

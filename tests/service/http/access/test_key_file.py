@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from service.__main__ import main
+from service.cli.keys_command import COLUMNS
 from service.http.access.key_file import KeyFileError, read_keys
 from service.http.access.keys import is_key_of
 from tests.plain_words import foreign_words
@@ -55,8 +56,10 @@ def test_keys_differ_and_are_listed_and_removed(path: Path, command: Command) ->
     second = command("add", "two", "--expires-in-days", "1.5")[1]
     assert first.rpartition(".")[2] != second.rpartition(".")[2]
     status, listed, _ = command("list")
-    assert (status, len(listed.splitlines())) == (0, 3)
-    assert listed.splitlines()[1].split() == [
+    title, _, heading, _, *rows = listed.strip().splitlines()
+    assert (status, title, len(rows)) == (0, f"Keys of {path}", 2)
+    assert heading.split() == list(COLUMNS)
+    assert rows[0].split() == [
         "one",
         "any",
         "any",
