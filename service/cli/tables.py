@@ -95,10 +95,15 @@ def _gap(plan: Json) -> str:
 
 
 def _saving(plan: Json) -> str:
-    for row in plan["baselines"]:
-        if row["name"] == EQUAL_QUALITY and row["saving_ratio"] is not None:
-            return f"{row['saving_ratio']:.1%} at equal mean quality ({EQUAL_QUALITY})"
-    return f"not known at equal mean quality: {EQUAL_QUALITY} is infeasible here"
+    of_name = {row["name"]: row["saving_ratio"] for row in plan["baselines"]}
+    if (saving := of_name.get(EQUAL_QUALITY)) is not None:
+        return f"{saving:.1%} at equal mean quality ({EQUAL_QUALITY})"
+    why = f"{EQUAL_QUALITY} is infeasible here"
+    if plan["mean_quality"] is None:
+        why = "an LLM of the plan has no score"
+    elif EQUAL_QUALITY not in of_name:
+        why = f"{EQUAL_QUALITY} was not found"
+    return f"not known at equal mean quality: {why}"
 
 
 def _interval(energy: Json) -> str:

@@ -114,6 +114,15 @@ def test_the_bar_is_full_at_the_time_limit_of_option_or_file(
     assert full_at_s == [limit_s]
 
 
+def test_a_plan_over_an_llm_without_a_score_says_why_no_saving_is_known(
+    plan: Callable[..., Any], tmp_path: Path
+) -> None:
+    body = {"requests": rows(2), "fleet": a100_fleet() | {"quality": {}}}
+    (tmp_path / "batch.json").write_text(json.dumps(body))
+    said = plan("batch.json", "--quiet").stdout
+    assert "saving    not known at equal mean quality: an LLM of the plan has no score" in said
+
+
 def test_the_table_reports_placements_totals_gap_saving_and_warnings(
     plan: Callable[..., Any], tmp_path: Path
 ) -> None:
