@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     OutputError
         If standard output cannot be written; `commandline.ending.run` ends the process with 1.
     KeyboardInterrupt
-        After Ctrl-C, SIGTERM or SIGHUP, with everything put in order: the process is to end by it.
+        If Ctrl-C, SIGTERM or SIGHUP came; all is put in order, and the process is to end by it.
     """
     from commandline.distribution import lacking  # noqa: PLC0415
 

@@ -1,6 +1,7 @@
 """What every test may ask for, and how hypothesis draws its examples."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,15 @@ settings.load_profile("repeatable" if os.environ.get("CI") else "patient")
 
 # Hundreds of processes are started here: each would compile every module again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+# A script's background ignores Ctrl-C, nohup a hang-up, and what is started there inherits that.
+for _number, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 class FailureLines:
