@@ -50,7 +50,7 @@ def in_shell(script: str, **environment: str) -> subprocess.CompletedProcess[str
     ("redirection", "why"),
     [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")],
 )
-def test_a_result_that_cannot_be_printed_is_told(
+def test_a_result_that_cannot_be_printed_is_reported(
     arguments: str, redirection: str, why: str
 ) -> None:
     done = in_shell(f"{BIN / PROGRAM} {arguments} {redirection}")
@@ -83,7 +83,7 @@ def test_a_slow_reader_of_a_pipe_that_does_not_block_is_waited_for() -> None:
     assert process.wait(timeout=60) == 0
 
 
-def test_closed_standard_input_is_told_as_a_file_that_cannot_be_read() -> None:
+def test_closed_standard_input_is_refused_as_a_file_that_cannot_be_read() -> None:
     done = in_shell(f"{BIN / PROGRAM} plan - <&-")
     assert done.returncode == 2
     assert done.stderr.startswith("error: standard input: Expected a file that can be read")

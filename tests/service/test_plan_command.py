@@ -3,25 +3,21 @@
 import json
 import os
 import pty
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from service.calls.schemas.answers import PlanAnswer
 from service.cli.progress import shown_progress
-from service.cli.whole_files import written_whole
 from tests.service.answers import checked
-from tests.service.bodies import a100_fleet, columns, endless, rows
+from tests.service.bodies import a100_fleet, columns, rows
 from tests.service.plan_files import COUNT, CSV, FILES, batch_line, write_csv, write_json
 from tests.service.server import ROOT
-from tests.waiting import PATIENCE_S, wait_until
+from tests.waiting import PATIENCE_S
 
 
 @pytest.mark.parametrize(("name", "write"), FILES, ids=[name for name, _ in FILES])
@@ -40,49 +36,6 @@ def test_every_kind_of_file_is_planned(
     phases = [line.split()[2] for line in progress]
     assert phases[:3] == ["reading", "predicting", "relaxing"]
     assert phases[-1] == "writing"
-
-
-def test_the_answer_goes_where_a_link_leads_and_into_a_pipe_as_it_is(
-    plan: Callable[..., Any], tmp_path: Path
-) -> None:
-    write_json(tmp_path / "batch.json")
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "link.json").symlink_to("elsewhere/answer.json")
-    os.mkfifo(tmp_path / "pipe")
-    received: list[bytes] = []
-    reader = Thread(target=lambda: received.append((tmp_path / "pipe").read_bytes()))
-    reader.start()
-    for out in ("link.json", "pipe", "/dev/null"):
-        assert plan("batch.json", "--quiet", "--json", "--out", out).returncode == 0
-    reader.join(PATIENCE_S)
-    assert (tmp_path / "link.json").is_symlink()
-    written = (tmp_path / "elsewhere" / "answer.json").read_bytes()
-    assert [json.loads(one)["objective"] for one in (*received, written)] == [
-        json.loads(written)["objective"]
-    ] * 2
-    assert (tmp_path / "pipe").is_fifo()
-    assert Path(os.devnull).is_char_device()
-    assert not list(tmp_path.rglob("*.part"))
-
-
-def test_an_answer_that_cannot_be_kept_leaves_nothing_behind(
-    plan: Callable[..., Any], tmp_path: Path
-) -> None:
-    write_json(tmp_path / "batch.json")
-    (tmp_path / "taken").mkdir()
-    before = sorted(tmp_path.iterdir())
-    done = plan("batch.json", "--quiet", "--out", "taken")
-    assert done.returncode == 2
-    assert done.stderr == "error: --out: taken cannot be written: Is a directory.\n"
-    assert sorted(tmp_path.iterdir()) == before
-
-
-def test_a_file_that_cannot_be_finished_is_as_it_was_before(tmp_path: Path) -> None:
-    path = tmp_path / "answer.json"
-    path.write_text("before")
-    with suppress(ZeroDivisionError), written_whole(path) as file:
-        file.write(b"%d" % (1 // 0))
-    assert {one.name: one.read_text() for one in tmp_path.iterdir()} == {"answer.json": "before"}
 
 
 @pytest.mark.parametrize(
@@ -227,60 +180,6 @@ def test_settings_of_the_server_do_not_matter(plan: Callable[..., Any], tmp_path
     write_json(tmp_path / "batch.json")
     done = plan("batch.json", "--quiet", "--time-limit", "200", JOULEPLAN_HOST="0.0.0.0")  # noqa: S104
     assert done.returncode == 0, done.stderr
-
-
-def blocks_interrupts(pid: int) -> bool:
-    """Whether a process keeps SIGINT for the thread that waits for it."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigBlk"))
-    return bool(int(mask, 16) & 1 << signal.SIGINT - 1)
-
-
-@pytest.mark.parametrize("while_solving", [False, True])
-def test_ctrl_c_ends_it_at_once(
-    environment: dict[str, str], tmp_path: Path, *, while_solving: bool
-) -> None:
-    (tmp_path / "hard.json").write_text(json.dumps(endless()))
-    terminal, end = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service", "plan", str(tmp_path / "hard.json")],
-        cwd=ROOT,
-        env={**environment, "TERM": "xterm"},
-        stdout=subprocess.DEVNULL,
-        stderr=end,
-    )
-    wait_until(lambda: blocks_interrupts(process.pid))
-    shown = b""
-    while while_solving and b"bounding" not in shown:
-        shown += os.read(terminal, 65_536)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == -signal.SIGINT, "it went on to the end"
-    os.close(end)
-    assert b"Traceback" not in shown + os.read(terminal, 1_000_000)
-    os.close(terminal)
-
-
-def test_a_plan_goes_on_where_ctrl_c_is_to_be_ignored(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
-    (tmp_path / "hard.json").write_text(json.dumps(endless()))
-    command = 'trap "" INT; exec "$0" -m service plan "$1" --time-limit 8'
-    process = subprocess.Popen(
-        ["bash", "-c", command, sys.executable, str(tmp_path / "hard.json")],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        process.send_signal(signal.SIGINT)
-        if "bounding" in line:
-            break
-    printed, said = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0, said
-    assert "Where the requests run" in printed
 
 
 def test_a_terminal_is_shown_a_bar_with_the_incumbent_and_its_gap(

@@ -118,7 +118,7 @@ def test_a_file_that_is_not_there_is_reported(plan: Callable[..., Any]) -> None:
         ("JOULEPLAN_FLEET", "absent.yaml", "No such file or directory."),
     ],
 )
-def test_settings_that_name_nothing_are_told_and_no_body_is_asked_for(
+def test_settings_that_name_nothing_are_reported_and_no_body_is_asked_for(
     plan: Callable[..., Any], tmp_path: Path, setting: str, names: str, why: str
 ) -> None:
     (tmp_path / "empty").mkdir()
@@ -156,7 +156,7 @@ def test_each_of_many_mistakes_is_counted_once(
     assert last == f"  and {3000 - len(listed) - alike:,} more"
 
 
-def test_what_an_infeasible_batch_needs_is_told_once(
+def test_what_an_infeasible_batch_needs_is_stated_once(
     planned_here: Callable[..., Any], tmp_path: Path
 ) -> None:
     write_json(tmp_path / "batch.json")
