@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,15 +19,13 @@ from hypothesis import strategies as st
 
 from service.calls.batch_files.batch_file import BatchFile, BatchFileError
 from service.calls.batch_files.parquet_pages import read_pages
-from service.calls.batch_files.parquet_process import ParquetProcess
-from service.calls.batch_files.parquet_sizes import ParquetLimits, ParquetRefusal
+from service.calls.batch_files.parquet_sizes import ParquetLimits
 from service.calls.batch_files.reading import read_bytes
 from service.calls.schemas.batch_query import TokenRule
+from tests.service.parquet_files import SMALL, TOKENS, written
 from tests.service.server import ROOT
-from tests.waiting import wait_until
 
 MAX_PEAK_BYTES = 1_500_000_000
-TOKENS = {"input_tokens": [472, 1087], "output_tokens": [18, 230]}
 
 
 def constant(text: str, count: int) -> pa.Array:
@@ -117,12 +114,6 @@ def read_parquet(
     return read_bytes(data, "parquet", TokenRule(), renamed or {}, limits)
 
 
-def written(columns: dict[str, object], **options: object) -> bytes:
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns), sink, **options)
-    return bytes(sink.getvalue())
-
-
 def ends(data: bytes) -> int:
     """Return where the footer begins."""
     return len(data) - 8 - int.from_bytes(data[-8:-4], "little")
@@ -180,7 +171,6 @@ def test_a_column_of_a_name_that_stands_twice_is_refused() -> None:
         read_parquet(sink.getvalue().to_pybytes(), {"input_tokens": "input_tokens"})
 
 
-SMALL = {"id": ["a", "b"], **TOKENS, "llms": [["x"], ["y", "z"]]}
 ABORTING = [({}, 462, 16), ({"use_dictionary": False}, 384, 114)]
 """How a file was written, a byte of it, and what makes Arrow end its process there."""
 
@@ -211,60 +201,6 @@ def test_a_reader_that_never_ends_is_ended_by_the_time_that_it_takes() -> None:
     data = written({"llms": lists, "pools": lists, **tokens(count)})
     with pytest.raises(BatchFileError, match="reader took more than 1 s of the processor"):
         read_parquet(data, limits=ParquetLimits(cpu_s=1))
-
-
-def test_a_file_that_is_cut_off_while_it_is_read_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.parquet"
-    path.write_bytes(written(SMALL))
-    with path.open("r+b") as file, ParquetProcess(file, ParquetLimits()) as process:
-        process.head()
-        os.truncate(path, 0)
-        with pytest.raises(ParquetRefusal, match=r"crashed \(SIGBUS\)"):
-            process.values(list(SMALL))
-
-
-def test_ctrl_c_does_not_reach_the_reader(tmp_path: Path) -> None:
-    path = tmp_path / "a.parquet"
-    path.write_bytes(written(SMALL))
-    with path.open("rb") as file, ParquetProcess(file, ParquetLimits()) as process:
-        process.head()
-        os.kill(int(process._process.pid or 0), signal.SIGINT)
-        assert set(process.values(list(SMALL))) == set(SMALL)
-
-
-READING = """
-import subprocess, sys, time
-from service.calls.batch_files.parquet_process import ParquetProcess
-from service.calls.batch_files.parquet_sizes import ParquetLimits
-with open(sys.argv[1], "rb") as file, ParquetProcess(file, ParquetLimits()) as process:
-    process.head()
-    # It holds the connection, so that the reader is not told by that who is gone.
-    holder = subprocess.Popen(["sleep", "600"], stdin=process._connection.fileno())
-    print(process._process.pid, holder.pid, flush=True)
-    time.sleep(600)
-"""
-
-
-def test_a_reader_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
-    path = tmp_path / "a.parquet"
-    path.write_bytes(written(SMALL))
-    command = [sys.executable, "-c", READING, str(path)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as starter:
-        assert starter.stdout is not None
-        reader, holder = map(int, starter.stdout.readline().split())
-        starter.kill()
-    try:
-        wait_until(lambda: has_ended(reader))
-    finally:
-        os.kill(holder, signal.SIGKILL)
-
-
-def has_ended(pid: int) -> bool:
-    """Whether a process is gone, or has nothing left but a status that nobody asked for."""
-    try:
-        return not Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return True
 
 
 @settings(deadline=None, max_examples=25)
